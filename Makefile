@@ -1,0 +1,63 @@
+# `make demo` and `make test` set up .venv by themselves; a second run starts at once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webhooks,otel,cli
+PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: help demo test test-real bench lint format docs lock clean
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.pip $(INPUTS)
+	@echo "installing what the demo needs (a few minutes, the first time only)"
+	@$(PIP) -e '.[langchain,llamaindex,datasets,lm-eval,webhooks,cli]' --group demo
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.pip $(INPUTS)
+	@echo "installing what the tests need (a few minutes, the first time only)"
+	@$(PIP) -e '.[$(EXTRAS)]' --group test --group lint
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.test
+	@echo "installing the peers that we measure beside"
+	@$(PIP) -e '.[$(EXTRAS)]' --group bench
+	@touch $@
+
+demo: $(VENV)/.demo ## the main job, on the embedded registry
+	@$(BIN)/python -m demo
+
+test: $(VENV)/.test ## the tests that need nothing but PyPI
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not real"
+
+test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray and Spark, installed first; no skips
+	tests/real/run
+
+bench: $(VENV)/.bench ## side by side with the peers; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.test ## ruff, mypy, pyright, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.bench ## write constraints.txt from what is installed
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/pip freeze --exclude-editable --exclude llm-integrations; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove the environments and caches
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

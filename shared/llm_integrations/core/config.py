@@ -1,0 +1,168 @@
+"""Options of the core, as frozen values with the defaults we stand by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from llm_integrations.core.errors import ConfigurationError
+
+__all__ = [
+    "ApiKeyAuth",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
+    "BreakerOptions",
+    "CacheOptions",
+    "Mode",
+    "OnUnavailable",
+    "RetryOptions",
+    "TLSOptions",
+    "ValidationOptions",
+    "check_mode",
+]
+
+Mode: TypeAlias = Literal["enforce", "warn", "off"]
+"""What an adapter does with invalid data: block it, log and count it, or nothing."""
+
+OnUnavailable: TypeAlias = Literal["raise", "pass"]
+"""What happens when there is no schema to judge by: an error, or the data passes unjudged."""
+
+
+def check_mode(mode: str) -> Mode:
+    """Return the mode, or raise ConfigurationError naming the three that exist."""
+    match mode:
+        case "enforce" | "warn" | "off":
+            return mode
+    raise ConfigurationError(f"mode must be 'enforce', 'warn' or 'off', not {mode!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """How long a schema is kept. Times are in seconds.
+
+    Args:
+        maxsize: schemas kept; the least recently used goes first.
+        ttl: how long a copy counts as fresh.
+        stale_ttl: how long after that it may still be served while the registry fails.
+        negative_ttl: how long an unknown subject or version is remembered as unknown.
+        refresh_pause: after a failed refresh, how long until the next one is tried.
+    """
+
+    maxsize: int = 10_000
+    ttl: float = 300.0
+    stale_ttl: float = 86_400.0
+    negative_ttl: float = 5.0
+    refresh_pause: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.maxsize < 1:
+            raise ConfigurationError(f"CacheOptions.maxsize must be at least 1, not {self.maxsize}")
+        for name in ("ttl", "stale_ttl", "negative_ttl", "refresh_pause"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"CacheOptions.{name} must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOptions:
+    """Exponential backoff with full jitter. Times are in seconds.
+
+    Args:
+        attempts: requests made at the most, the first included.
+        base: the first wait's upper bound; each further one doubles.
+        cap: no wait is longer, unless the server asks for it in Retry-After.
+        deadline: bound over all attempts and waits of one call.
+    """
+
+    attempts: int = 3
+    base: float = 0.1
+    cap: float = 2.0
+    deadline: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError("RetryOptions.attempts must be at least 1")
+        if min(self.base, self.cap) < 0 or self.deadline <= 0:
+            raise ConfigurationError("RetryOptions: base and cap >= 0, deadline > 0 (seconds)")
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOptions:
+    """When to stop calling, and for how long (seconds).
+
+    Args:
+        failures: consecutive failed calls that open the circuit.
+        reset_timeout: after this long, one probe is let through.
+    """
+
+    failures: int = 5
+    reset_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.failures < 1 or self.reset_timeout <= 0:
+            raise ConfigurationError("BreakerOptions: failures >= 1 and reset_timeout > 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationOptions:
+    """How data is judged; the same options mean the same verdict everywhere.
+
+    Args:
+        formats: whether ``format`` is asserted, in every draft.
+        regex: "linear" refuses lookaround and backreferences when a schema is compiled;
+            "bounded" allows them under a backtracking limit.
+        max_depth: deepest nesting of data that is judged under a recursive schema.
+        max_errors: violations listed in a report at the most.
+        show_values: whether messages may quote the data.
+        nulls: "strict" takes null as JSON null; "absent" takes null in an optional property as a
+            missing one (tables cannot tell the two apart).
+    """
+
+    formats: bool = True
+    regex: Literal["linear", "bounded"] = "linear"
+    max_depth: int = 200
+    max_errors: int = 100
+    show_values: bool = False
+    nulls: Literal["strict", "absent"] = "strict"
+
+    def __post_init__(self) -> None:
+        if self.regex not in ("linear", "bounded"):
+            raise ConfigurationError(f"regex must be 'linear' or 'bounded', not {self.regex!r}")
+        if self.nulls not in ("strict", "absent"):
+            raise ConfigurationError(f"nulls must be 'strict' or 'absent', not {self.nulls!r}")
+        if self.max_depth < 1 or self.max_errors < 1:
+            raise ConfigurationError("max_depth and max_errors must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuth:
+    """User name and password."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BearerAuth:
+    """``Authorization: Bearer …``."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyAuth:
+    """``X-API-Key: …``."""
+
+    key: str = field(repr=False)
+
+
+Auth: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth
+
+
+@dataclass(frozen=True, slots=True)
+class TLSOptions:
+    """Files for TLS: a CA bundle, and a client certificate with its key (PEM paths)."""
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None

@@ -1,0 +1,183 @@
+"""The decision every adapter makes: is this data valid, what to do if not, and count it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_mode
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    RegistryAuthError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+    SchemaValidationError,
+)
+from llm_integrations.core.observability import (
+    UNKNOWN_SUBJECT,
+    VALIDATION_DURATION,
+    VALIDATION_FAILURES,
+    VALIDATION_TOTAL,
+    get_logger,
+)
+from llm_integrations.core.registry.reference import SchemaRef
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry import Registry
+    from llm_integrations.core.validation import Validator
+    from llm_integrations.core.validation.report import ValidationReport
+
+__all__ = ["Judge", "Outcome", "Verdict"]
+
+log = get_logger(__name__)
+
+Outcome = Literal["valid", "invalid", "unjudged", "off"]
+
+# A registry that cannot tell us its schema leaves data unjudged; a schema that does not exist or
+# does not compile is an error in every mode.
+_NO_SCHEMA_NOW = (RegistryUnavailable, RegistryAuthError, RegistryProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided. ``report`` is None when nothing was judged; False only when invalid."""
+
+    outcome: Outcome
+    report: ValidationReport | None = None
+
+    def __bool__(self) -> bool:
+        return self.outcome != "invalid"
+
+
+OFF = Verdict("off")
+UNJUDGED = Verdict("unjudged")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges data at one side of one module by whatever version is in force at the call.
+
+    Args:
+        registry: where schemas come from.
+        module: a metric label, as ``langchain``.
+        side: a metric label, as ``input``.
+        mode: ``enforce`` makes ``check`` raise; ``warn`` logs; ``off`` does nothing at all.
+        on_unavailable: None means raise under enforce and pass under warn.
+        options: how to judge; None takes the registry's.
+    """
+
+    registry: Registry
+    module: str
+    side: str = "input"
+    mode: Mode = "enforce"
+    on_unavailable: OnUnavailable | None = None
+    options: ValidationOptions | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        check_mode(self.mode)
+        if self.on_unavailable not in (None, "raise", "pass"):
+            raise ConfigurationError(
+                f"on_unavailable must be 'raise' or 'pass', not {self.on_unavailable!r}"
+            )
+
+    def judge(self, reference: str | SchemaRef, data: Any) -> Verdict:
+        """Judge and count; never raises because data is invalid.
+
+        Raises:
+            RegistryError: when there is no schema to judge by and ``on_unavailable`` says raise,
+                or the schema does not exist or compile.
+        """
+        if self.mode == "off":
+            return OFF
+        try:
+            validator = self.registry.validator(reference, options=self.options)
+        except _NO_SCHEMA_NOW as error:
+            return self._unjudged(reference, error)
+        return self.judge_by(validator, data)
+
+    async def ajudge(self, reference: str | SchemaRef, data: Any) -> Verdict:
+        """``judge`` that waits for a cold schema without blocking the event loop."""
+        if self.mode == "off":
+            return OFF
+        try:
+            validator = await self.registry.aio.validator(reference, options=self.options)
+        except _NO_SCHEMA_NOW as error:
+            return self._unjudged(reference, error)
+        return self.judge_by(validator, data)
+
+    def check(self, reference: str | SchemaRef, data: Any) -> Verdict:
+        """``judge``, then act: SchemaValidationError under enforce, a log line under warn."""
+        return self.act(self.judge(reference, data))
+
+    async def acheck(self, reference: str | SchemaRef, data: Any) -> Verdict:
+        return self.act(await self.ajudge(reference, data))
+
+    def judge_by(self, validator: Validator, data: Any) -> Verdict:
+        """Judge and count by a schema that the caller resolved."""
+        started = time.perf_counter()
+        if validator.is_valid(data):
+            verdict = _VALID
+        else:
+            verdict = Verdict("invalid", validator.validate(data))
+        counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
+        counters.count(verdict.outcome, time.perf_counter() - started)
+        return verdict
+
+    def act(self, verdict: Verdict) -> Verdict:
+        """Do what the mode says about a verdict, and return it."""
+        if verdict.report is not None and not verdict.report.is_valid:
+            if self.mode == "enforce":
+                raise SchemaValidationError(str(verdict.report), report=verdict.report)
+            log.warning(
+                "%s %s %s",
+                self.module,
+                self.side,
+                verdict.report,
+                extra={"llmi_module": self.module, "llmi_side": self.side},
+            )
+        return verdict
+
+    def _unjudged(self, reference: str | SchemaRef, error: Exception) -> Verdict:
+        # The subject never resolved, so it is no label: a client could have named it.
+        _counters(self.module, UNKNOWN_SUBJECT, self.side).count("unjudged", None)
+        policy = self.on_unavailable or ("raise" if self.mode == "enforce" else "pass")
+        if policy == "raise":
+            raise error
+        log.warning(
+            "%s %s passed unjudged by %s: %s",
+            self.module,
+            self.side,
+            reference,
+            error,
+            extra={"llmi_module": self.module, "llmi_side": self.side},
+        )
+        return UNJUDGED
+
+
+_VALID = Verdict("valid")
+
+
+class _Counters:
+    """The metric children of one label set, looked up once."""
+
+    def __init__(self, module: str, subject: str, side: str) -> None:
+        self._totals = {
+            outcome: VALIDATION_TOTAL.labels(module, subject, side, outcome)
+            for outcome in ("valid", "invalid", "unjudged")
+        }
+        self._failures = VALIDATION_FAILURES.labels(module, subject, side)
+        self._duration = VALIDATION_DURATION.labels(module, side)
+
+    def count(self, outcome: Outcome, seconds: float | None) -> None:
+        self._totals[outcome].inc()
+        if outcome == "invalid":
+            self._failures.inc()
+        if seconds is not None:
+            self._duration.observe(seconds)
+
+
+@lru_cache(maxsize=4096)
+def _counters(module: str, subject: str, side: str) -> _Counters:
+    return _Counters(module, subject, side)

@@ -1,0 +1,96 @@
+"""Metrics (prometheus-client, default registry, so that a host's /metrics shows them) and logs.
+
+One label set per metric name. A subject is a label only once it resolved in the registry, since
+clients can name any; otherwise ``unknown``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = [
+    "CACHE_HITS",
+    "CACHE_MISSES",
+    "CIRCUIT_BREAKER_STATE",
+    "EVENTS_DELIVERY_DURATION",
+    "EVENTS_DELIVERY_FAILURES",
+    "EVENTS_PUBLISHED",
+    "UNKNOWN_SUBJECT",
+    "VALIDATION_DURATION",
+    "VALIDATION_FAILURES",
+    "VALIDATION_TOTAL",
+    "WEBHOOK_FAILURES",
+    "WEBHOOK_REQUESTS",
+    "WEBHOOK_REQUEST_DURATION",
+    "get_logger",
+]
+
+UNKNOWN_SUBJECT: Final = "unknown"
+
+_FAST = (5e-6, 2e-5, 1e-4, 5e-4, 2e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0)
+_NETWORK = (1e-3, 5e-3, 2e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+VALIDATION_TOTAL: Final = Counter(
+    "llm_integrations_validation_total",
+    "Pieces of data that reached a schema; outcome is valid, invalid or unjudged.",
+    ["module", "subject", "side", "outcome"],
+)
+VALIDATION_FAILURES: Final = Counter(
+    "llm_integrations_validation_failures_total",
+    "Pieces of data that did not satisfy their schema.",
+    ["module", "subject", "side"],
+)
+VALIDATION_DURATION: Final = Histogram(
+    "llm_integrations_validation_duration_seconds",
+    "Time to judge one piece of data.",
+    ["module", "side"],
+    buckets=_FAST,
+)
+CACHE_HITS: Final = Counter(
+    "llm_integrations_cache_hits_total", "Schemas answered from the cache.", ["registry"]
+)
+CACHE_MISSES: Final = Counter(
+    "llm_integrations_cache_misses_total", "Schemas that had to be fetched.", ["registry"]
+)
+CIRCUIT_BREAKER_STATE: Final = Gauge(
+    "llm_integrations_circuit_breaker_state",
+    "0 closed, 1 half-open, 2 open.",
+    ["target"],
+    multiprocess_mode="mostrecent",
+)
+EVENTS_PUBLISHED: Final = Counter(
+    "llm_integrations_events_published_total", "Events published.", ["transport", "event_type"]
+)
+EVENTS_DELIVERY_DURATION: Final = Histogram(
+    "llm_integrations_events_delivery_duration_seconds",
+    "From the event's arrival to the end of its handler.",
+    ["transport", "event_type"],
+    buckets=_NETWORK,
+)
+EVENTS_DELIVERY_FAILURES: Final = Counter(
+    "llm_integrations_events_delivery_failures_total",
+    "Events whose handler failed for good.",
+    ["transport", "event_type"],
+)
+WEBHOOK_REQUESTS: Final = Counter(
+    "llm_integrations_webhook_requests_total", "Webhook requests sent.", ["endpoint"]
+)
+WEBHOOK_REQUEST_DURATION: Final = Histogram(
+    "llm_integrations_webhook_request_duration_seconds",
+    "Time of one webhook request.",
+    ["endpoint"],
+    buckets=_NETWORK,
+)
+WEBHOOK_FAILURES: Final = Counter(
+    "llm_integrations_webhook_failures_total",
+    "Webhook requests that were not acknowledged.",
+    ["endpoint"],
+)
+
+
+def get_logger(name: str) -> logging.Logger:
+    """A stdlib logger; structured fields go into ``extra`` with the prefix ``llmi_``."""
+    return logging.getLogger(name)

@@ -1,0 +1,110 @@
+"""What the client asks of a registry, whatever protocol it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, SchemaReference
+
+__all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchema:
+    """A schema on its way into a registry. ``version`` None lets the registry number it.
+
+    ``compatibility`` sets the subject's level together with this registration; None leaves it.
+    """
+
+    subject: str
+    body: JsonSchema
+    version: Version | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    references: tuple[SchemaReference, ...] = ()
+    compatibility: str | None = None
+    state: str = "ACTIVE"
+
+
+Guard = Callable[[NewSchema, Sequence[RegisteredSchema], str], None]
+"""Called with the new schema, the live versions (oldest first) and the level, while nobody else
+can register; raises IncompatibleSchema to refuse. A registry that checks by itself ignores it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryHealth:
+    """Attributes: ok, the state of the breaker (closed, half-open, open), and details."""
+
+    ok: bool
+    breaker: str = "closed"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+class RegistryBackend(Protocol):
+    """One registry protocol. Every method is one attempt without cache, retry or breaker.
+
+    Methods run on the client's background loop, many at once, and must not block it. They raise
+    RegistryError subclasses only; RegistryUnavailable says whether another attempt can help.
+    References passed in are exact or latest; a backend maps integer to semantic versions.
+    """
+
+    @property
+    def url(self) -> str:
+        """Without credentials: a metric label, and part of every event's id."""
+        ...
+
+    @property
+    def checks_compatibility(self) -> bool:
+        """Whether the server itself refuses incompatible schemas and can be asked about one."""
+        ...
+
+    async def get(self, ref: SchemaRef) -> RegisteredSchema: ...
+
+    async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema: ...
+
+    async def subjects(self, *, deleted: bool = False) -> list[str]: ...
+
+    async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        """Ascending. SchemaNotFound for an unknown subject."""
+        ...
+
+    async def register(self, new: NewSchema, guard: Guard | None = None) -> RegisteredSchema:
+        """Equal content within a subject returns the version that has it."""
+        ...
+
+    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+        """The version of the subject that has this content, else SchemaNotFound."""
+        ...
+
+    async def get_compatibility(self, subject: str | None = None) -> str:
+        """The level in force for a subject (None: the global one)."""
+        ...
+
+    async def set_compatibility(self, level: str, subject: str | None = None) -> None: ...
+
+    async def ask_compatibility(
+        self, new: NewSchema, level: str | None = None
+    ) -> tuple[bool, tuple[str, ...]]:
+        """The server's own verdict and its messages. Unsupported where it has none."""
+        ...
+
+    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema: ...
+
+    async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None: ...
+
+    async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]: ...
+
+    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
+        """The latest of all subjects in one request, or None where the server has no such call."""
+        ...
+
+    async def ping(self) -> Mapping[str, Any]:
+        """One cheap request that shows whether the registry answers."""
+        ...
+
+    async def close(self) -> None: ...
