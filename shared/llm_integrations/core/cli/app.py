@@ -1,0 +1,26 @@
+"""The subcommands, one module each."""
+
+from __future__ import annotations
+
+import typer
+
+from llm_integrations.core.cli import check, doctor, listing, register, show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="llm-integrations",
+    help="One contract, a JSON Schema in a registry, at every stage of an LLM system.\n\n"
+    "The registry is --registry, or LLM_INTEGRATIONS_REGISTRY_URL: a folder, file://…, "
+    "http(s)://… (Confluent API) or llm+http(s)://… (LLM Schema Registry).\n\n"
+    "Exit codes: 0 all is well, 1 data or schemas are not, 2 the call or the registry failed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+app.command("check")(check.check)
+app.command("register")(register.register)
+app.command("list")(listing.list_subjects)
+app.command("show")(show.show)
+app.command("doctor")(doctor.doctor)

@@ -1,0 +1,49 @@
+"""Files that hold one document: JSON, or YAML by its ending."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from llm_integrations.core.errors import ConfigurationError, InvalidSchema
+from llm_integrations.core.registry.schema import JsonSchema
+
+__all__ = ["read_document", "read_schema"]
+
+STDIN = Path("-")
+
+
+def read_document(path: Path) -> Any:
+    """Read one document; ``-`` is standard input. ConfigurationError names the file and place."""
+    try:
+        text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    if path.suffix in (".yaml", ".yml"):
+        return _read_yaml(path, text)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ConfigurationError(f"{path} is not JSON: {error.msg} ({where})") from None
+
+
+def read_schema(path: Path) -> JsonSchema:
+    """Read a JSON Schema; InvalidSchema when the document cannot be one."""
+    document = read_document(path)
+    if not isinstance(document, dict | bool):
+        raise InvalidSchema(f"{path} holds a {type(document).__name__}, not a JSON Schema")
+    return document
+
+
+def _read_yaml(path: Path, text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ConfigurationError(f"{path} is not YAML{where}") from None

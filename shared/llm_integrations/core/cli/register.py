@@ -1,0 +1,55 @@
+"""``register``: put a schema into the registry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from llm_integrations.core.cli.documents import read_schema
+from llm_integrations.core.cli.options import RegistryUrl, SchemaFile
+from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.registry import resolve_registry
+
+__all__ = ["register"]
+
+
+def register(
+    subject: Annotated[str, typer.Argument(help="The schema's name, as com.example.user-profile.")],
+    file: SchemaFile,
+    registry: RegistryUrl = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="A semantic version; without it the registry counts 1, 2, 3, …"),
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Who is told of changes.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    compatibility: Annotated[
+        str | None,
+        typer.Option(help="BACKWARD, FORWARD, FULL, the same with _TRANSITIVE, or NONE."),
+    ] = None,
+) -> None:
+    """Register FILE as the next version of SUBJECT. Exit code 1 if it is incompatible.
+
+    Example: `llm-integrations register user-profile user-profile.json -r schemas/ --owner team-a`
+    """
+    body = read_schema(file)
+    metadata: dict[str, Any] = {}
+    if owner is not None:
+        metadata["owner"] = owner
+    if tag:
+        metadata["tags"] = tag
+    console = Console()
+    with resolve_registry(registry) as client:
+        try:
+            schema = client.register(
+                subject, body, version, metadata=metadata, compatibility=compatibility
+            )
+        except IncompatibleSchema as error:
+            console.print(f"[red]refused[/]: {escape(str(error))}")
+            if error.report is not None:
+                console.print(error.report)
+            raise typer.Exit(1) from None
+    console.print(f"[green]{escape(str(schema))}[/]  id {schema.id}  {schema.fingerprint[:12]}")
