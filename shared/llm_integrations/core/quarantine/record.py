@@ -1,0 +1,112 @@
+"""One record that was set aside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.validation.report import Violation
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation.report import ValidationReport
+
+__all__ = ["QuarantinedRecord", "record_id_of"]
+
+
+def record_id_of(source: str, position: int | str | None, data: str) -> str:
+    """The same id for the same record of the same place (hex), so that a retry adds nothing."""
+    text = json.dumps([source, position, data])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """A record with the reason why it is here. Holds the data itself: keep it where it is safe.
+
+    Attributes:
+        data: the record as JSON text, exactly as it was judged.
+        errors: what is wrong with it.
+        schema: the exact reference it was judged by.
+        fingerprint: SHA-256 of that schema.
+        source: where it came from, as a file, a data set or a pipeline.
+        position: which record of the source, if that is known.
+        at: when it was set aside, in UTC.
+    """
+
+    data: str
+    errors: tuple[Violation, ...]
+    schema: str
+    fingerprint: str = ""
+    source: str = ""
+    position: int | str | None = None
+    at: datetime = field(default_factory=_now)
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        report: ValidationReport,
+        *,
+        source: str = "",
+        position: int | str | None = None,
+    ) -> Self:
+        """From data and the report that condemned it; what JSON lacks is kept as text."""
+        text = json.dumps(data, ensure_ascii=False, default=str)
+        return cls(text, report.errors, report.schema, report.fingerprint, source, position)
+
+    @property
+    def record_id(self) -> str:
+        return record_id_of(self.source, self.position, self.data)
+
+    @property
+    def value(self) -> Any:
+        """The record, parsed."""
+        return json.loads(self.data)
+
+    @property
+    def reason(self) -> str:
+        """The first violation without its data, for counting: keyword and place."""
+        if not self.errors:
+            return "unknown"
+        first = self.errors[0]
+        return f"{first.keyword} at {first.path or '(root)'}"
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat dict, the same in JSONL and Parquet."""
+        errors = [[e.path, e.message, e.keyword, e.schema_path] for e in self.errors]
+        return {
+            "record_id": self.record_id,
+            "schema": self.schema,
+            "fingerprint": self.fingerprint,
+            "source": self.source,
+            "position": json.dumps(self.position),
+            "at": self.at.isoformat(),
+            "errors": json.dumps(errors, ensure_ascii=False),
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """LLMIntegrationsError when the row is not one of ours."""
+        try:
+            return cls(
+                data=row["data"],
+                errors=tuple(Violation(*error) for error in json.loads(row["errors"])),
+                schema=row["schema"],
+                fingerprint=row["fingerprint"],
+                source=row["source"],
+                position=json.loads(row["position"]),
+                at=datetime.fromisoformat(row["at"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise LLMIntegrationsError(
+                f"not a quarantined record ({type(error).__name__})"
+            ) from None
