@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,10 +25,11 @@ from llm_integrations.core.observability import (
 )
 from llm_integrations.core.registry.reference import SchemaRef
 
+from llm_integrations.core.validation.report import ValidationReport, Violation
+
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
     from llm_integrations.core.validation import Validator
-    from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = ["Judge", "Outcome", "Verdict"]
 
@@ -101,11 +103,22 @@ class Judge:
         """``judge`` that waits for a cold schema without blocking the event loop."""
         if self.mode == "off":
             return OFF
+        validator = await self.aresolve(reference)
+        return UNJUDGED if validator is None else self.judge_by(validator, data)
+
+    async def aresolve(self, reference: str | SchemaRef) -> Validator | None:
+        """The schema in force now, for callers that judge several things, or later, by one version.
+
+        None means that there is none now and data passes; it is counted as one unjudged piece.
+
+        Raises:
+            RegistryError: as ``judge``.
+        """
         try:
-            validator = await self.registry.aio.validator(reference, options=self.options)
+            return await self.registry.aio.validator(reference, options=self.options)
         except _NO_SCHEMA_NOW as error:
-            return self._unjudged(reference, error)
-        return self.judge_by(validator, data)
+            self._unjudged(reference, error)
+            return None
 
     def check(self, reference: str | SchemaRef, data: Any) -> Verdict:
         """``judge``, then act: SchemaValidationError under enforce, a log line under warn."""
@@ -124,6 +137,39 @@ class Judge:
         counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
         counters.count(verdict.outcome, time.perf_counter() - started)
         return verdict
+
+    def judge_text(self, validator: Validator, text: str) -> Verdict:
+        """``judge_by`` for JSON text; text that is not JSON is invalid."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+            return self.refuse(validator, f"the text is not JSON{at}")
+        except RecursionError:
+            return self.refuse(validator, "the text is JSON nested too deeply")
+        return self.judge_by(validator, data)
+
+    def refuse(self, validator: Validator, message: str) -> Verdict:
+        """Count as invalid what cannot even be put before the schema, and say why."""
+        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count(
+            "invalid", None
+        )
+        return Verdict(
+            "invalid",
+            ValidationReport(
+                is_valid=False,
+                errors=(Violation(path="", message=message, keyword="type"),),
+                schema=validator.reference,
+                fingerprint=validator.fingerprint,
+            ),
+        )
+
+    def skip(self, validator: Validator) -> Verdict:
+        """Count as unjudged what is left alone on purpose."""
+        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count(
+            "unjudged", None
+        )
+        return UNJUDGED
 
     def act(self, verdict: Verdict) -> Verdict:
         """Do what the mode says about a verdict, and return it."""
