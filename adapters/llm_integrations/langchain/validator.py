@@ -1,0 +1,115 @@
+"""A Runnable that lets valid data through unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from llm_integrations.core.judge import Judge
+from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.langchain.payload import payloads
+
+if TYPE_CHECKING:
+    from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
+
+__all__ = ["SchemaValidator"]
+
+
+class SchemaValidator(Runnable[Any, Any]):
+    """Validates what flows through a chain and passes it on unchanged.
+
+    Put it before a prompt (``side="input"``) or after a model or parser (``side="output"``).
+    It takes dicts, pydantic objects, messages (JSON content or tool calls) and plain values.
+    It has no run of its own, so traces show the chain as before.
+
+    Args:
+        schema: as ``user-profile@2.0.0``; ``latest`` follows the registry.
+        registry: a Registry, a URL, or None for the environment's.
+        mode: ``enforce`` raises, ``warn`` logs and counts, ``off`` does nothing.
+        side: the metric label, "input" or "output".
+        on_unavailable: "raise" or "pass" when there is no schema to judge by; None means raise
+            under enforce and pass under warn.
+        options: how to judge; None takes the registry's.
+
+    Raises:
+        SchemaValidationError: on ``invoke`` under enforce, carrying the report.
+    """
+
+    def __init__(
+        self,
+        schema: str | SchemaRef,
+        registry: Registry | str | None = None,
+        *,
+        mode: Mode = "enforce",
+        side: Literal["input", "output"] = "input",
+        on_unavailable: OnUnavailable | None = None,
+        options: ValidationOptions | None = None,
+    ) -> None:
+        self.schema_ref = SchemaRef.parse(schema)
+        self.judge = Judge(
+            resolve_registry(registry),
+            module="langchain",
+            side=side,
+            mode=mode,
+            on_unavailable=on_unavailable,
+            options=options,
+        )
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        for payload in payloads(input):
+            self.judge.check(self.schema_ref, payload)
+        return input
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        for payload in payloads(input):
+            await self.judge.acheck(self.schema_ref, payload)
+        return input
+
+    def transform(
+        self,
+        input: Iterator[Any],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Under enforce nothing leaves before it is judged; otherwise chunks pass at once."""
+        if self.judge.mode == "enforce":
+            yield from super().transform(input, config, **kwargs)
+            return
+        whole: Any = None
+        for chunk in input:
+            whole = _joined(whole, chunk)
+            yield chunk
+        if whole is not None:
+            self.invoke(whole, config)
+
+    async def atransform(
+        self,
+        input: AsyncIterator[Any],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        if self.judge.mode == "enforce":
+            async for chunk in super().atransform(input, config, **kwargs):
+                yield chunk
+            return
+        whole: Any = None
+        async for chunk in input:
+            whole = _joined(whole, chunk)
+            yield chunk
+        if whole is not None:
+            await self.ainvoke(whole, config)
+
+    def __repr__(self) -> str:
+        return f"SchemaValidator({str(self.schema_ref)!r}, mode={self.judge.mode!r})"
+
+
+def _joined(whole: Any, chunk: Any) -> Any:
+    """Add up chunks as LangChain does; what cannot be added replaces what was before."""
+    if whole is None:
+        return chunk
+    try:
+        return whole + chunk
+    except TypeError:
+        return chunk
