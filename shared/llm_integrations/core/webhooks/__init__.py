@@ -1,0 +1,12 @@
+"""Schema events over HTTP: a dispatcher that loses none, a receiver that takes each once."""
+
+from __future__ import annotations
+
+from llm_integrations.core.extras import require_extra
+
+require_extra("webhooks", "standardwebhooks")
+
+from llm_integrations.core.webhooks.config import WebhookConfig  # noqa: E402 - extra checked first
+from llm_integrations.core.webhooks.dispatcher import WebhookDispatcher  # noqa: E402
+
+__all__ = ["WebhookConfig", "WebhookDispatcher"]

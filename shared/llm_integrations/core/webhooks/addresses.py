@@ -1,0 +1,76 @@
+"""Which network addresses a webhook may be sent to."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Final, TypeAlias
+
+__all__ = ["Address", "literal_address", "refusal"]
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Public, shared or unique-local by their number, but a cloud's metadata service by their use.
+_METADATA: Final = frozenset(
+    ipaddress.ip_address(text) for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+)
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# An IPv4 address in the last four bytes, deprecated but still routed by some hosts.
+_IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+_UNASSIGNED: Final = (
+    ipaddress.ip_network("fec0::/10"),  # site-local, deprecated
+    ipaddress.ip_network("64:ff9b:1::/48"),  # NAT64 inside one network
+    ipaddress.ip_network("5f00::/16"),  # segment routing
+)
+
+
+def literal_address(host: str) -> Address | None:
+    """The address that a URL's host spells out, also as ``2130706433``, ``0x7f.1`` or ``[::1]``.
+
+    None if the host is a name, so that only a resolver can tell.
+    """
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        return ipaddress.ip_address(bare)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(bare))
+    except (OSError, UnicodeEncodeError, ValueError):
+        return None
+
+
+def refusal(address: Address, *, allow_private: bool) -> str | None:
+    """Why nothing may be sent to this address, or None if it may.
+
+    ``allow_private`` admits loopback and private networks. Link-local addresses (where clouds
+    serve credentials) and multicast are refused in any case.
+    """
+    inner = _embedded(address)
+    if inner is not None:
+        return refusal(inner, allow_private=allow_private)
+    if address in _METADATA or address.is_link_local:
+        return "a link-local or metadata address"
+    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        return "a multicast or broadcast address"
+    if allow_private:
+        return None
+    if address.is_loopback or address.is_unspecified:
+        return "a loopback address"
+    if not address.is_global or any(address in network for network in _UNASSIGNED):
+        return "a private or reserved address"
+    return None
+
+
+def _embedded(address: Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that this IPv6 address leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address.ipv4_mapped is not None or address.sixtofour is not None:
+        return address.ipv4_mapped or address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    compatible = address in _IPV4_COMPATIBLE and int(address) > 1
+    if address in _NAT64 or compatible:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

@@ -1,0 +1,177 @@
+"""A SQLite file owned by one thread; what is asked for during a commit shares the next one."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+from llm_integrations.core.errors import ConfigurationError, WebhookError
+
+__all__ = ["Database", "Work"]
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[sqlite3.Connection], T]
+
+_MOST_PER_COMMIT: Final = 512
+_BUSY_SECONDS: Final = 10.0
+_VERSION: Final = 1
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    writes: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Database:
+    """Runs pieces of work in order, each whole or not at all, durable when its future is done.
+
+    Waiting for the disk is shared: while one transaction commits, the work that arrives gathers
+    for the next. Work must be repeatable until it is committed, and touch nothing but its
+    connection. Usable from any thread; in a forked child the file is opened anew.
+
+    Args:
+        path: the file; it and its folder are made on first use, readable for the owner alone.
+        schema: SQL that creates what is missing.
+    """
+
+    def __init__(self, path: str | Path, schema: str) -> None:
+        if str(path) in ("", ":memory:"):
+            raise ConfigurationError("a webhook database is a file, so that it survives a crash")
+        self.path = Path(path)
+        self._schema = schema
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+
+    def submit(self, work: Work[T], *, writes: bool = True) -> Future[T]:
+        """Queue a piece of work. The future's error is a WebhookError."""
+        job = _Job(work, writes)
+        with self._lock:
+            if self._closed:
+                raise WebhookError(f"{self.path.name} is closed")
+            if self._pid != os.getpid():
+                self._start()
+            self._jobs.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish what was submitted, then close the file. Blocks; may be called twice."""
+        with self._lock:
+            running = not self._closed and self._pid == os.getpid()
+            self._closed = True
+            if running:
+                self._jobs.put(None)
+        if self._thread is not None and running:
+            self._thread.join()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._jobs = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._jobs,), name=f"sqlite-{self.path.name}", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
+        connection: sqlite3.Connection | None = None
+        ending = False
+        while not ending:
+            batch, ending = _gather(jobs)
+            try:
+                connection = connection or self._open()
+            except (sqlite3.Error, OSError, WebhookError) as error:
+                for job in batch:
+                    job.future.set_exception(_ours(self.path, error))
+                continue
+            _perform(self.path, connection, batch)
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite gives its -wal and -shm files the mode of the database.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL syncs each commit, so that not even a power cut takes back what was acknowledged.
+        connection.execute("PRAGMA synchronous=FULL")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > _VERSION:
+            raise WebhookError(f"{self.path.name} was written by a newer version of this library")
+        connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
+    """Wait for a job, then take what else is there; the flag says that no more will come."""
+    batch: list[_Job] = []
+    job = jobs.get()
+    while job is not None:
+        # A caller that was cancelled meanwhile gets no work done.
+        if job.future.set_running_or_notify_cancel():
+            batch.append(job)
+        if len(batch) >= _MOST_PER_COMMIT:
+            return batch, False
+        try:
+            job = jobs.get_nowait()
+        except queue.Empty:
+            return batch, False
+    return batch, True
+
+
+def _perform(path: Path, connection: sqlite3.Connection, batch: list[_Job]) -> None:
+    try:
+        results = _transact(connection, batch)
+    except Exception as error:  # noqa: BLE001 - it belongs to a caller, and the thread must live
+        if len(batch) > 1:
+            # One bad piece of work must not fail the others.
+            for job in batch:
+                _perform(path, connection, [job])
+        else:
+            batch[0].future.set_exception(_ours(path, error))
+        return
+    for job, result in zip(batch, results, strict=True):
+        job.future.set_result(result)
+
+
+def _transact(connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:
+    if not any(job.writes for job in batch):
+        return [job.work(connection) for job in batch]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        results = [job.work(connection) for job in batch]
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # the first error is the one to tell
+            connection.execute("ROLLBACK")
+        raise
+    return results
+
+
+def _ours(path: Path, error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error | OSError):
+        # Such messages name files and tables, never values.
+        ours = WebhookError(f"{path.name}: {error}")
+        ours.__cause__ = error
+        return ours
+    return error

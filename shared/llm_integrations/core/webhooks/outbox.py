@@ -1,0 +1,222 @@
+"""What is still to be delivered, and what could not be: two tables in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_integrations.core.webhooks.database import Database
+
+__all__ = ["DeadLetter", "Delivery", "Outbox", "QueueState"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS deliveries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    endpoint TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL DEFAULT 0,
+    created REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deliveries_in_order ON deliveries (endpoint, seq);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    seq INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    created REAL NOT NULL,
+    died REAL NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one endpoint. ``due`` is a Unix time; 0 means at once."""
+
+    seq: int
+    webhook_id: str
+    body: str
+    attempts: int
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that was given up: after how many attempts, why and when (Unix times)."""
+
+    id: int
+    endpoint: str
+    webhook_id: str
+    attempts: int
+    reason: str
+    created: float
+    died: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How much waits for one endpoint, since when (Unix time), and how much was given up."""
+
+    pending: int = 0
+    oldest: float | None = None
+    dead: int = 0
+
+
+class Outbox:
+    """Every call returns a future, done when the file holds what was asked for."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._database = Database(path, _SCHEMA)
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, endpoints: Sequence[str], webhook_id: str, body: str) -> Future[None]:
+        """One delivery per endpoint, all or none."""
+        now = time.time()
+        rows = [(endpoint, webhook_id, body, now) for endpoint in endpoints]
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT INTO deliveries (endpoint, webhook_id, body, created) VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
+        return self._database.submit(work)
+
+    def pending(self, endpoint: str, limit: int) -> Future[list[Delivery]]:
+        """The oldest deliveries of an endpoint, in order."""
+
+        def work(db: sqlite3.Connection) -> list[Delivery]:
+            rows = db.execute(
+                "SELECT seq, webhook_id, body, attempts, due FROM deliveries "
+                "WHERE endpoint = ? ORDER BY seq LIMIT ?",
+                (endpoint, limit),
+            )
+            return [Delivery(*row) for row in rows]
+
+        return self._database.submit(work, writes=False)
+
+    def acknowledge(self, seq: int) -> Future[None]:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM deliveries WHERE seq = ?", (seq,))
+
+        return self._database.submit(work)
+
+    def postpone(self, seq: int, attempts: int, due: float) -> Future[None]:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?", (attempts, due, seq)
+            )
+
+        return self._database.submit(work)
+
+    def bury(self, seq: int, attempts: int, reason: str) -> Future[None]:
+        """Move a delivery to the dead letters."""
+        died = time.time()
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT OR IGNORE INTO dead_letters "
+                "SELECT seq, endpoint, webhook_id, body, ?, ?, created, ? "
+                "FROM deliveries WHERE seq = ?",
+                (attempts, reason, died, seq),
+            )
+            db.execute("DELETE FROM deliveries WHERE seq = ?", (seq,))
+
+        return self._database.submit(work)
+
+    def dead_letters(self, endpoint: str | None, limit: int) -> Future[list[DeadLetter]]:
+        """The oldest first; of one endpoint, or of all."""
+
+        def work(db: sqlite3.Connection) -> list[DeadLetter]:
+            rows = db.execute(
+                "SELECT seq, endpoint, webhook_id, attempts, reason, created, died "
+                "FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq LIMIT ?2",
+                (endpoint, limit),
+            )
+            return [DeadLetter(*row) for row in rows]
+
+        return self._database.submit(work, writes=False)
+
+    def replay(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
+        """Queue dead letters once more, at the end and with all their attempts; how many."""
+
+        def work(db: sqlite3.Connection) -> int:
+            chosen = _chosen(db, endpoint, ids)
+            db.executemany(
+                "INSERT INTO deliveries (endpoint, webhook_id, body, created) "
+                "SELECT endpoint, webhook_id, body, created FROM dead_letters WHERE seq = ?",
+                chosen,
+            )
+            db.executemany("DELETE FROM dead_letters WHERE seq = ?", chosen)
+            return len(chosen)
+
+        return self._database.submit(work)
+
+    def discard(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
+        """Delete dead letters for good; how many."""
+
+        def work(db: sqlite3.Connection) -> int:
+            chosen = _chosen(db, endpoint, ids)
+            db.executemany("DELETE FROM dead_letters WHERE seq = ?", chosen)
+            return len(chosen)
+
+        return self._database.submit(work)
+
+    def last(self) -> Future[int]:
+        """The number of the newest delivery; 0 if there is none."""
+
+        def work(db: sqlite3.Connection) -> int:
+            return int(db.execute("SELECT COALESCE(MAX(seq), 0) FROM deliveries").fetchone()[0])
+
+        return self._database.submit(work, writes=False)
+
+    def count(self, endpoints: Sequence[str], upto: int) -> Future[int]:
+        """How many of the deliveries up to a number wait for these endpoints."""
+
+        def work(db: sqlite3.Connection) -> int:
+            return sum(
+                db.execute(
+                    "SELECT COUNT(*) FROM deliveries WHERE endpoint = ? AND seq <= ?",
+                    (endpoint, upto),
+                ).fetchone()[0]
+                for endpoint in endpoints
+            )
+
+        return self._database.submit(work, writes=False)
+
+    def state(self) -> Future[dict[str, QueueState]]:
+        """Per endpoint that the file knows, configured here or not."""
+
+        def work(db: sqlite3.Connection) -> dict[str, QueueState]:
+            rows = db.execute(
+                "SELECT endpoint, SUM(alive), MIN(CASE WHEN alive THEN created END), "
+                "SUM(1 - alive) FROM (SELECT endpoint, created, 1 AS alive FROM deliveries "
+                "UNION ALL SELECT endpoint, created, 0 FROM dead_letters) GROUP BY endpoint"
+            )
+            return {row[0]: QueueState(*row[1:]) for row in rows}
+
+        return self._database.submit(work, writes=False)
+
+
+def _chosen(
+    db: sqlite3.Connection, endpoint: str | None, ids: Sequence[int] | None
+) -> list[tuple[int]]:
+    rows = db.execute(
+        "SELECT seq FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq", (endpoint,)
+    ).fetchall()
+    return rows if ids is None else [row for row in rows if row[0] in set(ids)]

@@ -1,0 +1,91 @@
+"""Standard Webhooks signatures: HMAC-SHA256 over id, timestamp and body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from llm_integrations.core.errors import ConfigurationError, WebhookError
+from llm_integrations.core.extras import require_extra
+
+__all__ = ["Signer", "Verifier", "parse_secrets"]
+
+_MIN_BYTES: Final = 24
+_PREFIX: Final = "whsec_"
+
+
+def parse_secrets(secret: str | Sequence[str] | None) -> tuple[bytes, ...]:
+    """The keys that a secret, or several, stand for; empty for None.
+
+    Raises:
+        ConfigurationError: a secret is shorter than 24 bytes or no base64; it is never quoted.
+    """
+    if secret is None:
+        return ()
+    if isinstance(secret, str):
+        return (_key(secret),)
+    if not secret:
+        raise ConfigurationError("secret is an empty list; write None for unsigned deliveries")
+    return tuple(_key(one) for one in secret)
+
+
+def _key(secret: str) -> bytes:
+    key = _decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
+    if len(key) < _MIN_BYTES:
+        raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
+    return key
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigurationError("a webhook secret after whsec_ must be base64") from None
+
+
+class Signer:
+    """Signs with every key, so that a receiver knows the message by the old or the new one."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        require_extra("webhooks", "standardwebhooks")
+        from standardwebhooks import Webhook
+
+        self._webhooks = [Webhook(key) for key in keys]
+
+    def headers(self, webhook_id: str, body: str, now: datetime | None = None) -> dict[str, str]:
+        """The ``webhook-…`` headers of one attempt, stamped with the time of now (UTC)."""
+        moment = now or datetime.now(UTC)
+        stamped = {"webhook-id": webhook_id, "webhook-timestamp": str(int(moment.timestamp()))}
+        if self._webhooks:
+            stamped["webhook-signature"] = " ".join(
+                webhook.sign(webhook_id, moment, body) for webhook in self._webhooks
+            )
+        return stamped
+
+
+class Verifier:
+    """Accepts a message that any of the keys signed less than 5 minutes ago (or ahead)."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        require_extra("webhooks", "standardwebhooks")
+        from standardwebhooks import Webhook
+
+        if not keys:
+            raise ConfigurationError("a receiver needs a secret to verify by")
+        self._webhooks = [Webhook(key) for key in keys]
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Raise WebhookError, which does not say why, unless the signature and time are right."""
+        from standardwebhooks import WebhookVerificationError
+
+        for webhook in self._webhooks:
+            try:
+                webhook.verify(body, dict(headers), json_parse=False)
+            except (WebhookVerificationError, ValueError):
+                # Malformed input is told by ValueError: bad base64, bad UTF-8, a missing comma.
+                continue
+            return
+        raise WebhookError("not verified")
