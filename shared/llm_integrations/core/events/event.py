@@ -7,21 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from llm_integrations.core.registry.reference import SchemaId
+if TYPE_CHECKING:  # at run time core.registry imports this module
+    from llm_integrations.core.registry.reference import SchemaId
 
 __all__ = ["SchemaEvent", "SchemaEventType", "event_id_of"]
 
-_IDS = uuid.UUID("6a1f6f2e-3a9d-5b52-9b0b-0d4f6f7c2a11")
+_IDS: Final = uuid.UUID("6a1f6f2e-3a9d-5b52-9b0b-0d4f6f7c2a11")
 
 
 class SchemaEventType(StrEnum):
+    """The five things that can happen."""
+
     REGISTERED = "registered"
     UPDATED = "updated"
     DEPRECATED = "deprecated"
     DELETED = "deleted"
     COMPATIBILITY_VIOLATED = "compatibility_violated"
+
+    @property
+    def brings_content(self) -> bool:
+        """Whether a version's content came to be there: registered or updated."""
+        return self in (SchemaEventType.REGISTERED, SchemaEventType.UPDATED)
 
 
 def event_id_of(
@@ -35,9 +43,11 @@ def event_id_of(
 ) -> str:
     """The same id for the same change, whoever noticed it (a UUIDv5 in text form).
 
-    ``registry`` is the registry's URL without credentials.
+    ``registry`` is the registry's URL without credentials. Registered and updated count as one
+    here: whether a version was the first of its subject is not known to every observer.
     """
-    parts = (registry, str(event_type), subject, version, fingerprint, state)
+    kind = "registered" if event_type.brings_content else str(event_type)
+    parts = (registry, kind, subject, version, fingerprint, state)
     return str(uuid.uuid5(_IDS, "\x1f".join(parts)))
 
 
@@ -47,17 +57,20 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class SchemaEvent:
-    """A change of one schema. Immutable.
+    """A change of one schema. Immutable: never change ``metadata`` either, it is shared.
 
     Attributes:
-        event_id: the same for the same change, so that a repetition is recognised.
         event_type: what happened.
-        schema_id: the registry's id; None for compatibility_violated.
+        schema_id: the registry's id; None for compatibility_violated, and for a deletion whose
+            observer does not know it.
         subject: the exact subject; ``namespace`` and ``name`` are a view of it.
         version: the version in text form, as the registry has it.
-        previous_version: the version that was latest before, if there was one.
+        previous_version: the version that was latest before, if there was one and it is known.
+        event_id: the same for the same change, so that a repetition is recognised. Computed from
+            the other fields and ``metadata`` (registry, fingerprint, state) unless given.
         timestamp: when, in UTC.
-        metadata: owner, fingerprint, ``permanent`` for deletions, ``violations``, …
+        metadata: registry (its URL), fingerprint, state, owner, ``permanent`` for deletions,
+            ``violations`` for refused registrations, …
     """
 
     event_type: SchemaEventType
@@ -65,9 +78,23 @@ class SchemaEvent:
     subject: str
     version: str
     previous_version: str | None = None
-    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    event_id: str = ""
     timestamp: datetime = field(default_factory=_now)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.event_id:
+            object.__setattr__(self, "event_id", self._computed_id())
+
+    def _computed_id(self) -> str:
+        known = {name: str(self.metadata.get(name) or "") for name in ("registry", "fingerprint")}
+        return event_id_of(
+            event_type=self.event_type,
+            subject=self.subject,
+            version=self.version,
+            state=str(self.metadata.get("state") or ""),
+            **known,
+        )
 
     @property
     def namespace(self) -> str:
@@ -76,7 +103,16 @@ class SchemaEvent:
 
     @property
     def name(self) -> str:
+        """What stands after the subject's last dot; the whole subject without one."""
         return self.subject.rpartition(".")[2]
+
+    @property
+    def reference(self) -> str:
+        """The exact reference, as ``com.example.user-profile@2``."""
+        return f"{self.subject}@{self.version}"
+
+    def __str__(self) -> str:
+        return f"{self.reference} {self.event_type}"
 
     @classmethod
     def registered(
@@ -98,13 +134,12 @@ class SchemaEvent:
         **rest: Any,
     ) -> Self:
         """A later version of a subject."""
-        previous = None if previous_version is None else str(previous_version)
         return cls(
             SchemaEventType.UPDATED,
             schema_id,
             _subject(namespace, name),
             str(version),
-            previous,
+            None if previous_version is None else str(previous_version),
             **rest,
         )
 
@@ -112,6 +147,7 @@ class SchemaEvent:
     def deprecated(
         cls, schema_id: SchemaId, namespace: str, name: str, version: str | int, **rest: Any
     ) -> Self:
+        """A version that should not be used any more, and still can be."""
         return cls(
             SchemaEventType.DEPRECATED, schema_id, _subject(namespace, name), str(version), **rest
         )
@@ -127,10 +163,13 @@ class SchemaEvent:
         permanent: bool = False,
         **rest: Any,
     ) -> Self:
-        event = cls(
+        """A version that is gone; ``metadata["permanent"]`` says whether for good."""
+        # The two deletions of Confluent are two changes, so the state tells their ids apart.
+        state = "PURGED" if permanent else "DELETED"
+        rest["metadata"] = {"state": state, **rest.get("metadata", {}), "permanent": permanent}
+        return cls(
             SchemaEventType.DELETED, schema_id, _subject(namespace, name), str(version), **rest
         )
-        return replace(event, metadata={**event.metadata, "permanent": permanent})
 
     @classmethod
     def compatibility_violated(

@@ -1,0 +1,20 @@
+"""Events: what happened to schemas, the buses that carry it and the listener that reacts."""
+
+from llm_integrations.core.events.bus import BusHealth, EventBus, Subscription
+from llm_integrations.core.events.connect import connect_bus
+from llm_integrations.core.events.event import SchemaEvent, SchemaEventType, event_id_of
+from llm_integrations.core.events.memory import DeadLetter, InMemoryEventBus
+from llm_integrations.core.events.options import DeliveryOptions
+
+__all__ = [
+    "BusHealth",
+    "DeadLetter",
+    "DeliveryOptions",
+    "EventBus",
+    "InMemoryEventBus",
+    "SchemaEvent",
+    "SchemaEventType",
+    "Subscription",
+    "connect_bus",
+    "event_id_of",
+]

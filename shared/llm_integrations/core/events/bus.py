@@ -1,0 +1,120 @@
+"""What every bus offers, whatever carries the events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
+
+from llm_integrations.core.events.delivery import BatchHandler, Handler, HandlerRunner, in_lanes
+from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.events.options import DeliveryOptions
+
+__all__ = ["BusHealth", "EventBus", "OnGap", "Subscription"]
+
+OnGap: TypeAlias = Callable[[], None]
+"""Called when a broadcast subscription may have missed events."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusHealth:
+    """Whether the bus can publish and its subscriptions are connected. False when not ok."""
+
+    ok: bool
+    transport: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+class Subscription(Protocol):
+    """A handler's presence on a bus, until it is cancelled."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether events reach it at the moment."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stop handling. Events that were not acknowledged are delivered again elsewhere."""
+        ...
+
+
+class EventBus(ABC):
+    """Carries events from publishers to handlers, at least once.
+
+    Publishing is possible from any event loop and thread. A handler runs on the loop that
+    subscribed it; a handler that is a plain function runs in a worker thread, so that it blocks
+    nobody. Events of one subject are handled in their order, those of different subjects may be
+    handled at the same time.
+    """
+
+    transport: ClassVar[str]
+    """A metric label, as ``kafka``."""
+
+    def __init__(self, *, delivery: DeliveryOptions | None = None) -> None:
+        self.delivery = delivery or DeliveryOptions()
+
+    @abstractmethod
+    async def publish(self, event: SchemaEvent) -> None:
+        """Hand one event over. Returns once the bus has it; EventError if it does not take it."""
+
+    @abstractmethod
+    async def subscribe_batches(
+        self, handler: BatchHandler, *, group: str | None = None, on_gap: OnGap | None = None
+    ) -> Subscription:
+        """``subscribe`` for a handler that takes several events at once and never raises.
+
+        What it says has failed is dead-lettered with the reason; the others are acknowledged
+        after it returned. It does its own retries.
+        """
+
+    @abstractmethod
+    async def health_check(self) -> BusHealth:
+        """Ask the bus whether it works. Never raises."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Cancel all subscriptions and let go of connections. Idempotent."""
+
+    async def subscribe(
+        self,
+        handler: Handler,
+        *,
+        group: str | None = None,
+        on_gap: OnGap | None = None,
+        name: str | None = None,
+    ) -> Subscription:
+        """Call ``handler(event)`` for each event from now on.
+
+        Args:
+            handler: a function or coroutine function. Raising asks for another try; after
+                ``DeliveryOptions.attempts`` tries the event is dead-lettered.
+            group: None is broadcast, every process gets every event; the members of a group share
+                the work, one of them handles an event and it is acknowledged after that.
+            on_gap: called when a broadcast may have missed events (the broker was away).
+            name: what logs and metrics call the handler.
+
+        Raises:
+            EventError: the broker cannot be reached.
+        """
+        runner = HandlerRunner(handler, name=name, transport=self.transport, options=self.delivery)
+
+        async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
+            return await in_lanes(events, runner.run)
+
+        return await self.subscribe_batches(handle, group=group, on_gap=on_gap)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,158 @@
+"""Events on the wire: CloudEvents 1.0, structured JSON.
+
+Written by hand rather than with the cloudevents package, which is in the tests as the reference;
+docs/decisions/events.md says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
+
+__all__ = ["CONTENT_TYPE", "from_cloudevent", "from_json", "to_cloudevent", "to_json"]
+
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+
+_SOURCE: Final = "urn:llm-integrations"
+_TYPE_OF: Final = {kind: f"io.llm-integrations.schema.{kind}.v1" for kind in SchemaEventType}
+_KIND_OF: Final = {text: kind for kind, text in _TYPE_OF.items()}
+# A registration that was refused has no id; who notices a deletion may not know it.
+_MAY_LACK_ID: Final = (SchemaEventType.COMPATIBILITY_VIOLATED, SchemaEventType.DELETED)
+
+
+def to_cloudevent(event: SchemaEvent) -> dict[str, Any]:
+    """The event as a CloudEvent of JSON types."""
+    return {
+        "specversion": "1.0",
+        "id": event.event_id,
+        "source": str(event.metadata.get("registry") or _SOURCE),
+        "type": _TYPE_OF[event.event_type],
+        "subject": event.subject,
+        "time": event.timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": {
+            "schema_id": event.schema_id,
+            "namespace": event.namespace,
+            "name": event.name,
+            "version": event.version,
+            "previous_version": event.previous_version,
+            "metadata": dict(event.metadata),
+        },
+    }
+
+
+def to_json(event: SchemaEvent) -> bytes:
+    """The event as structured-mode JSON. EventError if its metadata is no JSON."""
+    try:
+        return json.dumps(to_cloudevent(event), separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EventError(f"the metadata of {event} is not JSON: {error}") from None
+
+
+def from_json(raw: bytes | bytearray | memoryview | str) -> SchemaEvent:
+    """Read one event; fields that are not known are ignored, missing ones are an error.
+
+    Raises:
+        EventError: it is no JSON, no CloudEvent 1.0 or no schema event; says which part.
+    """
+    try:
+        text = raw if isinstance(raw, str) else str(raw, "utf-8")
+        document = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise EventError(f"not JSON ({type(error).__name__})") from None
+    return from_cloudevent(document)
+
+
+def from_cloudevent(document: object) -> SchemaEvent:
+    """Read one event from the decoded JSON of a CloudEvent. Raises EventError."""
+    if not isinstance(document, dict) or document.get("specversion") != "1.0":
+        raise EventError("not a CloudEvent with specversion 1.0")
+    kind = _KIND_OF.get(_text(document, "type"))
+    if kind is None:
+        raise EventError("the CloudEvent's type is no schema event that we know")
+    _text(document, "source")
+    data = document.get("data")
+    if not isinstance(data, dict):
+        raise EventError("the CloudEvent has no data object")
+    return SchemaEvent(
+        kind,
+        _schema_id(data, kind),
+        _subject(document),
+        _version(data, kind),
+        _previous(data),
+        _text(document, "id"),
+        _time(document),
+        _metadata(data),
+    )
+
+
+def _text(holder: Mapping[str, Any], name: str) -> str:
+    value = holder.get(name)
+    if not isinstance(value, str) or not value:
+        raise EventError(f"the event's {name} is missing or not text")
+    return value
+
+
+def _subject(document: Mapping[str, Any]) -> str:
+    subject = _text(document, "subject")
+    try:
+        subject.encode()
+    except UnicodeEncodeError:
+        raise EventError("the event's subject is not valid Unicode") from None
+    return subject
+
+
+def _version(data: Mapping[str, Any], kind: SchemaEventType) -> str:
+    version = data.get("version")
+    if isinstance(version, int) and not isinstance(version, bool):
+        return str(version)
+    if version == "" and kind is SchemaEventType.COMPATIBILITY_VIOLATED:
+        return ""  # the registry had not numbered it yet
+    return _text(data, "version")
+
+
+def _previous(data: Mapping[str, Any]) -> str | None:
+    previous = data.get("previous_version")
+    return None if previous is None else str(previous)
+
+
+def _schema_id(data: Mapping[str, Any], kind: SchemaEventType) -> int | str | None:
+    if "schema_id" not in data:
+        raise EventError("the event's schema_id is missing")
+    value = data["schema_id"]
+    if value is None and kind in _MAY_LACK_ID:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise EventError("the event's schema_id is neither a number nor text")
+    return value
+
+
+def _time(document: Mapping[str, Any]) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_text(document, "time"))
+    except ValueError:
+        raise EventError("the event's time is not RFC 3339") from None
+    if moment.tzinfo is None:
+        raise EventError("the event's time has no time zone")
+    return moment.astimezone(UTC) if moment.tzinfo is not UTC else moment
+
+
+def _metadata(data: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise EventError("the event's metadata is not an object")
+    return metadata
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
