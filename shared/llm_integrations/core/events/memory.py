@@ -137,7 +137,7 @@ class _Member:
         self._bus = bus
         self._handler = handler
         self._max_waiting = max_waiting
-        self._loop = asyncio.getrunning_loop()
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[SchemaEvent] = deque()
         self._in_hand: list[SchemaEvent] = []
         self._wake = asyncio.Event()
