@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "CACHE_HITS",
     "CACHE_MISSES",
+    "CACHE_STALE",
     "CIRCUIT_BREAKER_STATE",
     "EVENTS_DELIVERY_DURATION",
     "EVENTS_DELIVERY_FAILURES",
@@ -54,6 +55,11 @@ CACHE_HITS: Final = Counter(
 )
 CACHE_MISSES: Final = Counter(
     "llm_integrations_cache_misses_total", "Schemas that had to be fetched.", ["registry"]
+)
+CACHE_STALE: Final = Counter(
+    "llm_integrations_cache_stale_total",
+    "Schemas answered from a copy that was past its time; hits as well.",
+    ["registry"],
 )
 CIRCUIT_BREAKER_STATE: Final = Gauge(
     "llm_integrations_circuit_breaker_state",

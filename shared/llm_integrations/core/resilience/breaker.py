@@ -1,25 +1,24 @@
-"""A circuit breaker: pybreaker's states, without running the call inside it.
+"""A circuit breaker that a call passes before it runs, and tells its outcome to afterwards.
 
-pybreaker holds a lock while it runs a call, lets every caller probe when half-open and counts a
-cancellation as a failure. Here a call asks for admission, runs on its own, and tells the outcome
-afterwards; see docs/decisions/pybreaker.md.
+Nothing is locked while a call runs, one probe is let through when half-open, and a call that ends
+without an outcome (cancelled) changes nothing. Why not pybreaker: docs/decisions/pybreaker.md.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
-
-import pybreaker
 
 from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import CircuitOpen
-from llm_integrations.core.observability import CIRCUIT_BREAKER_STATE
+from llm_integrations.core.observability import CIRCUIT_BREAKER_STATE, get_logger
 
 __all__ = ["Breaker", "BreakerState", "Permit"]
+
+log = get_logger(__name__)
 
 BreakerState = Literal["closed", "half-open", "open"]
 
@@ -29,10 +28,11 @@ _METRIC: Final[dict[str, int]] = {"closed": 0, "half-open": 1, "open": 2}
 class Permit:
     """Leave to make one call. Say how it ended, once; saying nothing means it was cancelled."""
 
-    __slots__ = ("_breaker", "is_probe")
+    __slots__ = ("_breaker", "is_probe", "opening")
 
-    def __init__(self, breaker: Breaker, *, is_probe: bool) -> None:
+    def __init__(self, breaker: Breaker, opening: int, *, is_probe: bool) -> None:
         self._breaker: Breaker | None = breaker
+        self.opening = opening
         self.is_probe = is_probe
 
     def succeeded(self) -> None:
@@ -51,32 +51,31 @@ class Permit:
             breaker._end(self, success)
 
 
-class _Failed(Exception):
-    """Tells pybreaker about a failure that happened outside of it."""
-
-
-def _raise() -> None:
-    raise _Failed
-
-
 class Breaker:
     """Opens after consecutive failures; after a pause lets exactly one probe through.
 
-    Thread-safe and usable from any event loop: nothing is locked while a call runs.
+    Thread-safe and usable from any event loop.
+
+    Args:
+        target: what is protected; a metric label, so never with credentials.
+        clock: seconds that only go forward; the wall clock would jump.
     """
 
-    def __init__(self, target: str, options: BreakerOptions | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        options: BreakerOptions | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.target = target
         self._options = options or BreakerOptions()
+        self._clock = clock
         self._lock = threading.Lock()
+        self._failures = 0
+        self._openings = 0
+        self._probe_at: float | None = None  # None: closed
         self._probe: Permit | None = None
-        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
-        self._breaker = pybreaker.CircuitBreaker(
-            fail_max=self._options.failures,
-            reset_timeout=self._options.reset_timeout,
-            state_storage=self._storage,
-            throw_new_error_on_trip=False,
-        )
         self._gauge = CIRCUIT_BREAKER_STATE.labels(target)
         self._gauge.set(_METRIC["closed"])
 
@@ -91,14 +90,10 @@ class Breaker:
         with self._lock:
             state = self._state()
             if state == "closed":
-                return Permit(self, is_probe=False)
+                return Permit(self, self._openings, is_probe=False)
             if state == "open" or self._probe is not None:
-                raise CircuitOpen(
-                    f"{self.target} failed {self._options.failures} times in a row; "
-                    f"not tried again for {self._remaining():.1f} s",
-                    retry_after=self._remaining(),
-                )
-            self._probe = Permit(self, is_probe=True)
+                raise self._refusal()
+            self._probe = Permit(self, self._openings, is_probe=True)
             self._gauge.set(_METRIC["half-open"])
             return self._probe
 
@@ -111,33 +106,51 @@ class Breaker:
         finally:
             permit.release()
 
+    def forget_calls(self) -> None:
+        """In a forked child: whoever held the lock or the probe stayed in the parent."""
+        self._lock = threading.Lock()
+        self._probe = None
+
     def _end(self, permit: Permit, success: bool | None) -> None:
         with self._lock:
-            if permit.is_probe:
+            if permit is self._probe:
                 self._probe = None
-                if success is not None:
-                    # pybreaker would refuse to hear the probe's outcome while it is open.
-                    self._breaker.half_open()
-            elif self._storage.state != pybreaker.STATE_CLOSED:
+            elif permit.is_probe or permit.opening != self._openings:
+                # The circuit opened since it set out: a late outcome says nothing about now.
                 return
             if success is not None:
-                self._tell(success)
+                self._count(success)
             self._gauge.set(_METRIC[self._state()])
 
-    def _tell(self, success: bool) -> None:
-        try:
-            self._breaker.call((lambda: None) if success else _raise)
-        except _Failed:
+    def _count(self, success: bool) -> None:
+        if success:
+            self._failures = 0
+            self._probe_at = None
             return
+        self._failures += 1
+        if self._probe_at is not None or self._failures >= self._options.failures:
+            self._open()
+
+    def _open(self) -> None:
+        self._openings += 1
+        self._probe_at = self._clock() + self._options.reset_timeout
+        log.warning(
+            "circuit breaker of %s is open for %g s after %d failures in a row",
+            self.target,
+            self._options.reset_timeout,
+            self._failures,
+            extra={"llmi_target": self.target, "llmi_failures": self._failures},
+        )
+
+    def _refusal(self) -> CircuitOpen:
+        remaining = max(0.0, (self._probe_at or 0.0) - self._clock())
+        return CircuitOpen(
+            f"{self.target} failed {self._failures} times in a row; "
+            f"not tried again for {remaining:.1f} s",
+            retry_after=remaining,
+        )
 
     def _state(self) -> BreakerState:
-        if self._storage.state == pybreaker.STATE_CLOSED:
+        if self._probe_at is None:
             return "closed"
-        return "half-open" if self._remaining() <= 0 else "open"
-
-    def _remaining(self) -> float:
-        opened_at = self._storage.opened_at
-        if opened_at is None:
-            return 0.0
-        due = opened_at.replace(tzinfo=UTC) + timedelta(seconds=self._options.reset_timeout)
-        return (due - datetime.now(UTC)).total_seconds()
+        return "half-open" if self._clock() >= self._probe_at else "open"

@@ -1,0 +1,129 @@
+"""Reading registry URLs: which protocol, which place, which credentials."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from llm_integrations.core.config import Auth, BasicAuth
+from llm_integrations.core.errors import ConfigurationError
+
+__all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses"]
+
+Protocol: TypeAlias = Literal["memory", "file", "confluent", "llm_registry"]
+
+_PROTOCOLS: Final[dict[str, Protocol]] = {
+    "memory": "memory",
+    "file": "file",
+    "http": "confluent",
+    "https": "confluent",
+    "llm+http": "llm_registry",
+    "llm+https": "llm_registry",
+}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\ is a path
+_KNOWN = "memory://, file://, http(s):// (Confluent API) or llm+http(s)://, or give a path"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One base URL, or one folder.
+
+    Attributes:
+        protocol: who speaks there.
+        location: an http(s) URL without credentials, a folder, or the name of a memory.
+        auth: the credentials that stood in the URL.
+    """
+
+    protocol: Protocol
+    location: str
+    auth: Auth | None = None
+
+
+def read_addresses(url: str | os.PathLike[str] | Sequence[str]) -> tuple[Address, ...]:
+    """Read one URL or path, or a list of base URLs of one registry.
+
+    Raises:
+        ConfigurationError: for an unknown scheme, a list that mixes protocols, a URL without host.
+    """
+    urls = [url] if isinstance(url, str | os.PathLike) else list(url)
+    addresses = tuple(_read(one) for one in urls)
+    protocols = {address.protocol for address in addresses}
+    if not addresses:
+        raise ConfigurationError("connect() needs a URL")
+    if len(addresses) > 1 and protocols not in ({"confluent"}, {"llm_registry"}):
+        raise ConfigurationError("several URLs must all be http(s):// or all llm+http(s)://")
+    return addresses
+
+
+def _read(url: str | os.PathLike[str]) -> Address:
+    text = os.fspath(url)
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"a registry's URL is text such as {_KNOWN}")
+    match = None if isinstance(url, os.PathLike) else _SCHEME.match(text)
+    if match is None:
+        return Address("file", str(Path(text).expanduser()))
+    scheme = match[1].lower()
+    rest = text[match.end() :]
+    protocol = _PROTOCOLS.get(scheme)
+    if protocol is None:
+        # The rest of the URL may hold a password.
+        raise ConfigurationError(f"unknown scheme {scheme!r} in a registry's URL: write {_KNOWN}")
+    if protocol == "file":
+        return Address(protocol, _folder(rest))
+    if protocol == "memory":
+        return Address(protocol, rest.strip("/"))
+    return _http(protocol, scheme.removeprefix("llm+"), rest)
+
+
+def _folder(rest: str) -> str:
+    # file://schemas is relative on purpose; only three slashes make it absolute.
+    folder = unquote(rest.removeprefix("//"))
+    if not folder:
+        raise ConfigurationError("a file registry needs a folder: file://schemas, file:///srv/x")
+    return folder
+
+
+def _http(protocol: Protocol, scheme: str, rest: str) -> Address:
+    try:
+        parts = urlsplit(f"{scheme}:{rest}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigurationError("a registry's URL has an unreadable host or port") from None
+    if not host:
+        raise ConfigurationError(f"a registry's URL needs a host: {scheme}://host:port")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("a registry's URL has no ?query and no #fragment")
+    netloc = f"[{host}]" if ":" in host else host
+    netloc = netloc if port is None else f"{netloc}:{port}"
+    location = urlunsplit((scheme, netloc, parts.path.rstrip("/"), "", ""))
+    return Address(protocol, location, _userinfo(parts))
+
+
+def _userinfo(parts: SplitResult) -> Auth | None:
+    if parts.username is None:
+        return None
+    return BasicAuth(unquote(parts.username), unquote(parts.password or ""))
+
+
+def origin_of(location: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an http(s) URL: what decides where credentials may go."""
+    parts = urlsplit(location)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def is_loopback(location: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(location).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

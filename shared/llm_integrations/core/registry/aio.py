@@ -1,0 +1,176 @@
+"""The asynchronous face of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.registry.backend import RegistryHealth
+from llm_integrations.core.registry.calls import Calls, arrive, key_of
+from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.registry.schema import (
+    ACTIVE,
+    JsonSchema,
+    RegisteredSchema,
+    SchemaReference,
+)
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.event import SchemaEvent
+    from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.registry.client import Registry
+    from llm_integrations.core.validation import ValidationReport, Validator
+
+__all__ = ["AsyncRegistry"]
+
+
+class AsyncRegistry:
+    """``Registry`` for coroutines: ``registry.aio``. Usable from any event loop.
+
+    What has a copy in the cache is answered without leaving the caller's loop. Cancelling a call
+    stops its waiting, never a fetch that others wait for. Each method is described at Registry.
+    """
+
+    def __init__(self, registry: Registry, engine: Engine, calls: Calls) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._calls = calls
+        self.url = registry.url
+        self.validation = registry.validation
+
+    @property
+    def sync(self) -> Registry:
+        """The same client for code without an event loop."""
+        return self._registry
+
+    async def get(self, reference: str | SchemaRef) -> RegisteredSchema:
+        entry = self._engine.fresh(key_of(reference)[0])
+        if entry is None:
+            entry = await arrive(self._calls.entry(reference))
+        return entry.known
+
+    async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
+        return (await arrive(self._calls.entry_by_id(schema_id))).known
+
+    async def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
+        return (await arrive(self._calls.find(wanted))).known
+
+    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
+        return self._calls.peek(reference)
+
+    async def subjects(self, *, deleted: bool = False) -> list[str]:
+        return await self._calls.subjects(deleted)
+
+    async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        return await self._calls.versions(subject, deleted)
+
+    async def latest(self) -> Mapping[str, RegisteredSchema]:
+        return await self._calls.latest()
+
+    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+        return await self._calls.lookup(subject, body)
+
+    async def validator(
+        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
+    ) -> Validator:
+        entry = self._engine.fresh(key_of(reference)[0])
+        if entry is not None:
+            validator = entry.validator if options is None else entry.validators.get(options)
+            if validator is not None:
+                return validator
+        return await arrive(self._calls.validator(reference, options))
+
+    async def validator_for(
+        self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
+    ) -> Validator:
+        return await self._calls.validator_for(schema, options)
+
+    async def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
+        return (await self.validator(reference)).validate(data)
+
+    async def register(
+        self,
+        subject: str,
+        body: JsonSchema,
+        version: Version | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        references: Sequence[SchemaReference] = (),
+        compatibility: str | None = None,
+        state: str = ACTIVE,
+    ) -> RegisteredSchema:
+        return await self._calls.register(
+            subject,
+            body,
+            version,
+            metadata=metadata,
+            references=references,
+            compatibility=compatibility,
+            state=state,
+        )
+
+    async def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
+        return await self._calls.deprecate(reference)
+
+    async def delete(self, reference: str | SchemaRef, permanent: bool = False) -> None:
+        await self._calls.delete(reference, permanent)
+
+    async def delete_subject(self, subject: str, permanent: bool = False) -> list[Version]:
+        return await self._calls.delete_subject(subject, permanent)
+
+    async def check_compatibility(
+        self,
+        subject: str,
+        body: JsonSchema,
+        level: str | None = None,
+        *,
+        policy: Literal["strict", "lenient"] | None = None,
+    ) -> CompatibilityReport:
+        return await self._calls.check_compatibility(subject, body, level, policy)
+
+    async def get_compatibility(self, subject: str | None = None) -> str:
+        return await self._calls.get_compatibility(subject)
+
+    async def set_compatibility(self, level: str, subject: str | None = None) -> None:
+        await self._calls.set_compatibility(level, subject)
+
+    def invalidate(self, reference: str | SchemaRef | None = None) -> None:
+        self._calls.invalidate(reference)
+
+    def mark_latest_stale(self) -> None:
+        self._engine.mark_latest_stale()
+
+    def apply_event(self, event: SchemaEvent) -> None:
+        self._calls.apply_event(event)
+
+    async def health(self) -> RegistryHealth:
+        return await self._calls.health()
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._registry, "aio")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<AsyncRegistry of {self._registry!r}>"

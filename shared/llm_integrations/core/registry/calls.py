@@ -1,0 +1,289 @@
+"""Every operation of a registry client, once: ``Registry`` waits, ``AsyncRegistry`` awaits.
+
+An operation answers with its value, or with a Pending when something has to be fetched first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
+from llm_integrations.core.registry.backend import NewSchema, RegistryHealth
+from llm_integrations.core.registry.cache import Entry, id_key, ref_key
+from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.pending import Pending
+from llm_integrations.core.registry.reference import (
+    LATEST,
+    SchemaId,
+    SchemaRef,
+    Version,
+    parse_version,
+)
+from llm_integrations.core.registry.schema import (
+    JsonSchema,
+    RegisteredSchema,
+    SchemaReference,
+)
+from llm_integrations.core.registry.validators import Validators
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.event import SchemaEvent
+    from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["Calls", "arrive", "key_of", "wait"]
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PARALLEL = 16  # requests at once where one operation needs many
+
+
+def wait(found: T | Pending[T]) -> T:
+    return found.wait() if isinstance(found, Pending) else found
+
+
+async def arrive(found: T | Pending[T]) -> T:
+    return await found if isinstance(found, Pending) else found
+
+
+def key_of(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
+    """A reference's key in the cache, and the reference parsed."""
+    try:
+        return ref_key(reference)
+    except TypeError:  # unhashable
+        raise InvalidReference(
+            f"a reference is text or a SchemaRef, not {type(reference).__name__}"
+        ) from None
+
+
+class Calls:
+    """The operations on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._validators = Validators(engine)
+
+    # -- reading ----------
+
+    def entry(self, reference: str | SchemaRef) -> Entry | Pending[Entry]:
+        key, ref = key_of(reference)
+        return self._engine.entry(key, ref, lambda backend: backend.get(ref))
+
+    def entry_by_id(self, schema_id: SchemaId) -> Entry | Pending[Entry]:
+        if isinstance(schema_id, bool) or not isinstance(schema_id, int | str):
+            raise InvalidReference(f"an id is an integer or text, not {type(schema_id).__name__}")
+        return self._engine.entry(
+            id_key(schema_id), None, lambda backend: backend.get_by_id(schema_id)
+        )
+
+    def find(self, wanted: SchemaId | SchemaRef) -> Entry | Pending[Entry]:
+        """By id for an integer or a UUID in text form, else by reference."""
+        if isinstance(wanted, int) or (isinstance(wanted, str) and _UUID.fullmatch(wanted)):
+            return self.entry_by_id(wanted)
+        return self.entry(wanted)
+
+    def validator(
+        self, reference: str | SchemaRef, options: ValidationOptions | None
+    ) -> Validator | Pending[Validator]:
+        return self._validators.of(self.entry(reference), options)
+
+    def validator_for(
+        self, schema: RegisteredSchema, options: ValidationOptions | None
+    ) -> Pending[Validator]:
+        return self._engine.start(lambda: self._validators.make(schema, options))
+
+    def subjects(self, deleted: bool) -> Pending[list[str]]:
+        return self._ask(lambda backend: backend.subjects(deleted=deleted))
+
+    def versions(self, subject: str, deleted: bool) -> Pending[list[Version]]:
+        SchemaRef(subject)
+        return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
+
+    def lookup(self, subject: str, body: JsonSchema) -> Pending[RegisteredSchema]:
+        SchemaRef(subject)
+        return self._ask(lambda backend: backend.lookup(subject, body))
+
+    def latest(self) -> Pending[Mapping[str, RegisteredSchema]]:
+        return self._engine.start(self._latest)
+
+    async def _latest(self) -> Mapping[str, RegisteredSchema]:
+        found = await self._engine.call(lambda backend: backend.latest())
+        if found is not None:
+            return found
+        gate = asyncio.Semaphore(_PARALLEL)
+
+        async def get(subject: str) -> RegisteredSchema | None:
+            async with gate:
+                try:
+                    return await self._engine.call(lambda b: b.get(SchemaRef(subject)))
+                except SchemaNotFound:  # deleted meanwhile, or only drafts
+                    return None
+
+        subjects = await self._engine.call(lambda backend: backend.subjects())
+        schemas = await asyncio.gather(*(get(subject) for subject in subjects))
+        return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
+
+    # -- writing ----------
+
+    def register(
+        self,
+        subject: str,
+        body: JsonSchema,
+        version: Version | None,
+        *,
+        metadata: Mapping[str, Any] | None,
+        references: Sequence[SchemaReference],
+        compatibility: str | None,
+        state: str,
+    ) -> Pending[RegisteredSchema]:
+        SchemaRef(subject)
+        if version is not None:
+            version = _exact(parse_version(version), "register")
+        new = NewSchema(
+            subject, body, version, dict(metadata or {}), tuple(references), compatibility, state
+        )
+        return self._engine.start(lambda: self._register(new))
+
+    async def _register(self, new: NewSchema) -> RegisteredSchema:
+        await self._validators.check(new)
+        schema = await self._engine.call(lambda backend: backend.register(new))
+        self._engine.wrote(schema)
+        return schema
+
+    def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
+        ref = _exact_ref(reference, "deprecate")
+        return self._engine.start(lambda: self._deprecate(ref))
+
+    async def _deprecate(self, ref: SchemaRef) -> RegisteredSchema:
+        schema = await self._engine.call(lambda backend: backend.deprecate(ref))
+        self._engine.wrote(schema)
+        return schema
+
+    def delete(self, reference: str | SchemaRef, permanent: bool) -> Pending[None]:
+        ref = _exact_ref(reference, "delete")
+        return self._engine.start(lambda: self._delete(ref, permanent))
+
+    async def _delete(self, ref: SchemaRef, permanent: bool) -> None:
+        await self._engine.call(lambda backend: backend.delete(ref, permanent=permanent))
+        self._engine.drop(ref.subject, ref.version)
+
+    def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
+        SchemaRef(subject)
+        return self._engine.start(lambda: self._delete_subject(subject, permanent))
+
+    async def _delete_subject(self, subject: str, permanent: bool) -> list[Version]:
+        versions = await self._engine.call(
+            lambda backend: backend.delete_subject(subject, permanent=permanent)
+        )
+        self._engine.drop(subject)
+        return versions
+
+    # -- compatibility ----------
+
+    def get_compatibility(self, subject: str | None) -> Pending[str]:
+        return self._ask(lambda backend: backend.get_compatibility(subject))
+
+    def set_compatibility(self, level: str, subject: str | None) -> Pending[None]:
+        return self._ask(lambda backend: backend.set_compatibility(level, subject))
+
+    def check_compatibility(
+        self,
+        subject: str,
+        body: JsonSchema,
+        level: str | None,
+        policy: Literal["strict", "lenient"] | None,
+    ) -> Pending[CompatibilityReport]:
+        SchemaRef(subject)
+        return self._engine.start(
+            lambda: self._check_compatibility(subject, body, level, policy or "strict")
+        )
+
+    async def _check_compatibility(
+        self,
+        subject: str,
+        body: JsonSchema,
+        level: str | None,
+        policy: Literal["strict", "lenient"],
+    ) -> CompatibilityReport:
+        from llm_integrations.core.evolution import check_compatibility
+
+        if level is None:
+            level = await self._engine.call(lambda backend: backend.get_compatibility(subject))
+        previous = await self._live_versions(subject)
+        return await asyncio.to_thread(check_compatibility, body, previous, level, policy)
+
+    async def _live_versions(self, subject: str) -> list[JsonSchema]:
+        """The bodies of a subject's versions, oldest first; none of an unknown subject."""
+        try:
+            versions = await self._engine.call(lambda backend: backend.versions(subject))
+        except SchemaNotFound:
+            return []
+        found = [self.entry(SchemaRef(subject, version)) for version in versions]
+        return [(await arrive(entry)).known.body for entry in found]
+
+    # -- the rest ----------
+
+    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
+        key, _ = key_of(reference)
+        with self._engine.lock:
+            entry = self._engine.cache.peek(key)
+        return None if entry is None else entry.schema
+
+    def invalidate(self, reference: str | SchemaRef | None) -> None:
+        if reference is None:
+            self._engine.mark_stale(None)
+            return
+        _, ref = key_of(reference)
+        self._engine.mark_stale(ref.subject, None if ref.is_latest else ref.version)
+
+    def apply_event(self, event: SchemaEvent) -> None:
+        """A change marks stale, so that an event during an outage is no error; deleted drops."""
+        version = _version_of(event)
+        if event.event_type == "deleted":
+            self._engine.drop(event.subject, version)
+        elif event.event_type != "compatibility_violated":
+            self._engine.mark_stale(event.subject, version)
+
+    def health(self) -> Pending[RegistryHealth]:
+        return self._engine.start(self._health)
+
+    async def _health(self) -> RegistryHealth:
+        # Past the breaker: this is how one finds out that the registry is back.
+        timeout = self._engine.settings.timeout
+        state = self._engine.breaker.state
+        try:
+            async with asyncio.timeout(timeout):
+                detail = await self._engine.backend.ping()
+        except TimeoutError:
+            return RegistryHealth(False, state, {"error": f"no answer within {timeout:g} s"})
+        except RegistryError as error:
+            return RegistryHealth(False, state, {"error": str(error)})
+        return RegistryHealth(True, state, detail)
+
+    def _ask(self, ask: Any) -> Pending[Any]:
+        return self._engine.start(lambda: self._engine.call(ask))
+
+
+def _version_of(event: SchemaEvent) -> Version | None:
+    try:
+        version = parse_version(event.version)
+    except InvalidReference:
+        return None  # not one version: the whole subject is meant
+    return None if version == LATEST else version
+
+
+def _exact(version: Version, verb: str) -> Version:
+    if version == LATEST:
+        raise InvalidReference(f"{verb} takes an exact version, not 'latest'")
+    return version
+
+
+def _exact_ref(reference: str | SchemaRef, verb: str) -> SchemaRef:
+    _, ref = key_of(reference)
+    _exact(ref.version, verb)
+    return ref

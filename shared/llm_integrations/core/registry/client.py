@@ -1,0 +1,246 @@
+"""The synchronous face of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import RegistryError
+from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.calls import Calls, key_of, wait
+from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.loop import CALLS, IO
+from llm_integrations.core.registry.pending import Pending, launch
+from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.registry.schema import (
+    ACTIVE,
+    JsonSchema,
+    RegisteredSchema,
+    SchemaReference,
+)
+from llm_integrations.core.registry.settings import Settings
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.event import SchemaEvent
+    from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.registry.aio import AsyncRegistry
+    from llm_integrations.core.validation import ValidationReport, Validator
+
+__all__ = ["Registry"]
+
+T = TypeVar("T")
+
+
+class Registry:
+    """A client of one registry; ``connect()`` makes one. Use it from any thread.
+
+    References are ``subject@version``, ``subject@latest`` or just the subject. Every call may
+    raise RegistryError subclasses (SchemaNotFound, RegistryUnavailable, RegistryAuthError, …) and
+    InvalidReference, and nothing else of the network.
+
+    Attributes:
+        url: the registry's URL, without credentials.
+        validation: how ``validator`` judges unless told otherwise.
+    """
+
+    def __init__(self, settings: Settings, backend: RegistryBackend | None = None) -> None:
+        self.settings = settings
+        self._engine = Engine(settings, backend)
+        self._calls = Calls(self._engine)
+        self.url = self._engine.url
+        self.validation = settings.validation
+
+    @property
+    def closed(self) -> bool:
+        return self._engine.closed
+
+    @cached_property
+    def aio(self) -> AsyncRegistry:
+        """The same client for coroutines: same cache, same breaker."""
+        from llm_integrations.core.registry.aio import AsyncRegistry
+
+        return AsyncRegistry(self, self._engine, self._calls)
+
+    def get(self, reference: str | SchemaRef) -> RegisteredSchema:
+        """The schema. Waits only when there is no copy of it."""
+        entry = self._engine.fresh(key_of(reference)[0])
+        if entry is None:
+            entry = wait(self._calls.entry(reference))
+        return entry.known
+
+    def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
+        """The schema with the id that the registry gave it."""
+        return wait(self._calls.entry_by_id(schema_id)).known
+
+    def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
+        """By id for an integer or a UUID in text form, else by reference."""
+        return wait(self._calls.find(wanted)).known
+
+    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
+        """What the cache holds, old copies included; never asks the registry."""
+        return self._calls.peek(reference)
+
+    def subjects(self, *, deleted: bool = False) -> list[str]:
+        """All subjects, with ``deleted`` the softly deleted ones too."""
+        return self._calls.subjects(deleted).wait()
+
+    def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        """A subject's versions, ascending."""
+        return self._calls.versions(subject, deleted).wait()
+
+    def latest(self) -> Mapping[str, RegisteredSchema]:
+        """The latest schema of every subject, straight from the registry."""
+        return self._calls.latest().wait()
+
+    def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+        """The version of the subject with this content, else SchemaNotFound."""
+        return self._calls.lookup(subject, body).wait()
+
+    def validator(
+        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
+    ) -> Validator:
+        """A compiled validator, a snapshot of the version in force now.
+
+        Raises:
+            InvalidSchema: when the schema does not compile.
+        """
+        entry = self._engine.fresh(key_of(reference)[0])
+        if entry is not None:
+            validator = entry.validator if options is None else entry.validators.get(options)
+            if validator is not None:
+                return validator
+        return wait(self._calls.validator(reference, options))
+
+    def validator_for(
+        self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
+    ) -> Validator:
+        """A compiled validator of a schema that is at hand."""
+        return self._calls.validator_for(schema, options).wait()
+
+    def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
+        """Judge data; the report is false when it is invalid."""
+        return self.validator(reference).validate(data)
+
+    def register(
+        self,
+        subject: str,
+        body: JsonSchema,
+        version: Version | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        references: Sequence[SchemaReference] = (),
+        compatibility: str | None = None,
+        state: str = ACTIVE,
+    ) -> RegisteredSchema:
+        """Add a version to a subject; equal content returns the version that has it.
+
+        Args:
+            version: None takes the next integer; required where a subject uses semantic versions.
+            compatibility: sets the subject's level too, as ``"BACKWARD"``.
+
+        Raises:
+            InvalidSchema: when it could not be judged by.
+            IncompatibleSchema: when it breaks the subject's level.
+            SchemaConflict: when the version exists with other content.
+        """
+        return self._calls.register(
+            subject,
+            body,
+            version,
+            metadata=metadata,
+            references=references,
+            compatibility=compatibility,
+            state=state,
+        ).wait()
+
+    def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
+        """Mark an exact version as deprecated. Unsupported where the registry has no states."""
+        return self._calls.deprecate(reference).wait()
+
+    def delete(self, reference: str | SchemaRef, permanent: bool = False) -> None:
+        """Delete an exact version, softly unless ``permanent``."""
+        self._calls.delete(reference, permanent).wait()
+
+    def delete_subject(self, subject: str, permanent: bool = False) -> list[Version]:
+        """Delete all versions of a subject, and return them."""
+        return self._calls.delete_subject(subject, permanent).wait()
+
+    def check_compatibility(
+        self,
+        subject: str,
+        body: JsonSchema,
+        level: str | None = None,
+        *,
+        policy: Literal["strict", "lenient"] | None = None,
+    ) -> CompatibilityReport:
+        """Compare a schema with the subject's versions (level None: the level in force)."""
+        return self._calls.check_compatibility(subject, body, level, policy).wait()
+
+    def get_compatibility(self, subject: str | None = None) -> str:
+        """The level in force for a subject (None: the registry's)."""
+        return self._calls.get_compatibility(subject).wait()
+
+    def set_compatibility(self, level: str, subject: str | None = None) -> None:
+        """Set the level of a subject (None: the registry's)."""
+        self._calls.set_compatibility(level, subject).wait()
+
+    def invalidate(self, reference: str | SchemaRef | None = None) -> None:
+        """Mark copies stale: of one exact version, of a whole subject, or (None) of everything.
+
+        They are still served while one refresh runs, so this is no error during an outage.
+        """
+        self._calls.invalidate(reference)
+
+    def mark_latest_stale(self) -> None:
+        """Mark every ``latest`` stale: changes may have been missed."""
+        self._engine.mark_latest_stale()
+
+    def apply_event(self, event: SchemaEvent) -> None:
+        """Let the cache follow a change that was heard of."""
+        self._calls.apply_event(event)
+
+    def health(self) -> RegistryHealth:
+        """One cheap request, whatever the breaker says; false when it failed."""
+        return self._calls.health().wait()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end on a background event loop, for callers without one."""
+        if CALLS.is_current or IO.is_current:
+            coroutine.close()
+            raise RegistryError("this runs on the client's event loop already: use await")
+        pending: Pending[T] = Pending()
+        launch(lambda: coroutine, pending, CALLS)
+        return pending.wait()
+
+    def close(self) -> None:
+        """Close connections; whoever waits gets an error. A second call does nothing."""
+        self._engine.close().wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        content = self._engine.backend if self.settings.is_memory else None
+        return Registry, (self.settings.for_pickling(), content)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Connections and cache are there to be shared.
+        return self
+
+    def __repr__(self) -> str:
+        closed = " (closed)" if self._engine.closed else ""
+        return f"<Registry {self.url}{closed}>"

@@ -1,0 +1,105 @@
+"""``connect``: from a URL to a client."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Final
+
+from llm_integrations.core.config import (
+    Auth,
+    BreakerOptions,
+    CacheOptions,
+    RetryOptions,
+    TLSOptions,
+    ValidationOptions,
+)
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import read_addresses
+from llm_integrations.core.registry.client import Registry
+from llm_integrations.core.registry.environment import environment_url
+from llm_integrations.core.registry.settings import Publisher, Settings
+
+__all__ = ["connect", "resolve_registry"]
+
+_NO_URL: Final = (
+    "no registry: give one, or set LLM_INTEGRATIONS_REGISTRY_URL, "
+    "for example to file://schemas or https://registry.example.com"
+)
+
+
+def connect(
+    url: str | os.PathLike[str] | Sequence[str] | None = None,
+    *,
+    cache: CacheOptions | None = None,
+    retry: RetryOptions | None = None,
+    breaker: BreakerOptions | None = None,
+    timeout: float = 5.0,
+    validation: ValidationOptions | None = None,
+    auth: Auth | None = None,
+    tls: TLSOptions | None = None,
+    allow_insecure: bool = False,
+    bus: Publisher | None = None,
+) -> Registry:
+    """A client of the registry at ``url``. No request is made yet.
+
+    Args:
+        url: ``memory://``, ``file://schemas`` (relative), ``file:///srv/schemas``, a plain path,
+            ``http(s)://…`` (Confluent API), ``llm+http(s)://…`` (LLM Schema Registry API), or a
+            list of base URLs that are tried in order. None takes LLM_INTEGRATIONS_REGISTRY_URL.
+        timeout: seconds for one attempt; ``retry.deadline`` bounds a call with all its attempts.
+        auth: credentials; else those in the URL, else those of the environment, if the URL is of
+            the origin that LLM_INTEGRATIONS_REGISTRY_URL names.
+        allow_insecure: permits credentials over plain http to other hosts than this one.
+        bus: an EventBus on which registrations, deprecations and deletions are published.
+
+    Raises:
+        ConfigurationError: for a URL or option that makes no sense.
+    """
+    settings = Settings(
+        addresses=read_addresses(_chosen(url)),
+        cache=cache or CacheOptions(),
+        retry=retry or RetryOptions(),
+        breaker=breaker or BreakerOptions(),
+        timeout=timeout,
+        validation=validation or ValidationOptions(),
+        auth=auth,
+        tls=tls,
+        allow_insecure=allow_insecure,
+        bus=bus,
+    )
+    return Registry(settings)
+
+
+def _chosen(
+    url: str | os.PathLike[str] | Sequence[str] | None,
+) -> str | os.PathLike[str] | Sequence[str]:
+    chosen = environment_url() if url is None else url
+    if chosen is None:
+        raise ConfigurationError(_NO_URL)
+    return chosen
+
+
+_shared: Final[weakref.WeakValueDictionary[Settings, Registry]] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
+def resolve_registry(registry: Registry | str | None = None) -> Registry:
+    """What adapters do with their ``registry`` argument: a client, a URL, or the environment's.
+
+    Equal URLs share one client as long as somebody uses it.
+    """
+    if isinstance(registry, Registry):
+        return registry
+    if registry is not None and not isinstance(registry, str):
+        raise ConfigurationError(
+            f"registry must be a Registry, a URL or None, not {type(registry).__name__}"
+        )
+    settings = Settings(addresses=read_addresses(_chosen(registry)))
+    with _shared_lock:
+        known = _shared.get(settings)
+        if known is None or known.closed:
+            known = _shared[settings] = Registry(settings)
+        return known

@@ -1,0 +1,58 @@
+"""What the environment says: a URL, and credentials that go to that URL's origin only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from llm_integrations.core.config import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import Address, origin_of, read_addresses
+
+__all__ = ["environment_auth", "environment_url"]
+
+_PREFIX = "LLM_INTEGRATIONS_REGISTRY_"
+
+
+def _get(name: str) -> str | None:
+    return os.environ.get(_PREFIX + name, "").strip() or None
+
+
+def environment_url() -> str | list[str] | None:
+    """``LLM_INTEGRATIONS_REGISTRY_URL``: one URL or path, or several URLs with commas between."""
+    text = _get("URL")
+    if text is None or "," not in text or "://" not in text:
+        return text
+    return [url.strip() for url in text.split(",") if url.strip()]
+
+
+def environment_auth(addresses: Sequence[Address]) -> Auth | None:
+    """Credentials from the environment, if every address is of an origin that it names.
+
+    Raises:
+        ConfigurationError: when it holds several kinds of credentials, or half of one.
+    """
+    auth = _credentials()
+    url = environment_url()
+    if auth is None or url is None:
+        return None
+    named = {origin_of(address.location) for address in read_addresses(url)}
+    return auth if all(origin_of(a.location) in named for a in addresses) else None
+
+
+def _credentials() -> Auth | None:
+    username, password = _get("USERNAME"), _get("PASSWORD")
+    found: list[Auth] = []
+    if username is not None:
+        found.append(BasicAuth(username, password or ""))
+    elif password is not None:
+        raise ConfigurationError(f"{_PREFIX}PASSWORD is set, but not {_PREFIX}USERNAME")
+    if token := _get("TOKEN"):
+        found.append(BearerAuth(token))
+    if key := _get("API_KEY"):
+        found.append(ApiKeyAuth(key))
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"set one of {_PREFIX}API_KEY, {_PREFIX}TOKEN, and {_PREFIX}USERNAME with _PASSWORD"
+        )
+    return found[0] if found else None

@@ -1,0 +1,111 @@
+"""What ``connect`` was told, as one value: enough to connect again after pickling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from llm_integrations.core.config import (
+    Auth,
+    BreakerOptions,
+    CacheOptions,
+    RetryOptions,
+    TLSOptions,
+    ValidationOptions,
+)
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import Address, is_loopback
+from llm_integrations.core.registry.environment import environment_auth
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry.backend import RegistryBackend
+
+__all__ = ["Publisher", "Settings"]
+
+
+class Publisher(Protocol):
+    """What ``connect(bus=…)`` takes: any EventBus."""
+
+    async def publish(self, event: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that makes a client.
+
+    Attributes:
+        addresses: where the registry is; several base URLs are tried in order.
+        auth: credentials given by argument. Those of the environment are looked up where the
+            client is opened, so they never travel in a pickle.
+        timeout: seconds for one attempt; ``retry.deadline`` bounds all of them.
+        bus: where registrations are published.
+    """
+
+    addresses: tuple[Address, ...]
+    cache: CacheOptions = field(default_factory=CacheOptions)
+    retry: RetryOptions = field(default_factory=RetryOptions)
+    breaker: BreakerOptions = field(default_factory=BreakerOptions)
+    timeout: float = 5.0
+    validation: ValidationOptions = field(default_factory=ValidationOptions)
+    auth: Auth | None = None
+    tls: TLSOptions | None = None
+    allow_insecure: bool = False
+    bus: Publisher | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.timeout <= 0:
+            raise ConfigurationError("timeout must be more than 0 seconds")
+
+    @property
+    def is_memory(self) -> bool:
+        return self.addresses[0].protocol == "memory"
+
+    def for_pickling(self) -> Settings:
+        """Without the bus, whose connections belong to this process."""
+        return replace(self, bus=None)
+
+    def open(self) -> RegistryBackend:
+        """A new backend, not connected yet.
+
+        Raises:
+            ConfigurationError: when credentials would cross a network unencrypted.
+        """
+        protocol = self.addresses[0].protocol
+        locations = [address.location for address in self.addresses]
+        if protocol == "memory":
+            from llm_integrations.core.registry.memory import MemoryBackend
+
+            return MemoryBackend()
+        if protocol == "file":
+            from llm_integrations.core.registry.file import FileBackend
+
+            return FileBackend(locations[0])
+        auth = self._auth()
+        if protocol == "confluent":
+            from llm_integrations.core.registry.confluent import ConfluentBackend
+
+            return ConfluentBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
+        from llm_integrations.core.registry.llm_registry import LLMRegistryBackend
+
+        return LLMRegistryBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
+
+    def _auth(self) -> Auth | None:
+        auth = self.auth or self._userinfo() or environment_auth(self.addresses)
+        if auth is not None and not self.allow_insecure:
+            for address in self.addresses:
+                _refuse_clear_text(address.location)
+        return auth
+
+    def _userinfo(self) -> Auth | None:
+        found = {address.auth for address in self.addresses if address.auth is not None}
+        if len(found) > 1:
+            raise ConfigurationError("the URLs hold different credentials: give auth= once")
+        return found.pop() if found else None
+
+
+def _refuse_clear_text(location: str) -> None:
+    if location.startswith("http://") and not is_loopback(location):
+        raise ConfigurationError(
+            f"credentials would go to {location} unencrypted: use https://, "
+            "or say allow_insecure=True"
+        )
