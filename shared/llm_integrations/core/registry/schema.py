@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-import rfc8785
-
 from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.fingerprint import JsonSchema, fingerprint_of
 from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
 
 __all__ = [
@@ -24,52 +22,10 @@ __all__ = [
     "fingerprint_of",
 ]
 
-JsonSchema = dict[str, Any] | bool
-
 DRAFT: Final = "DRAFT"
 ACTIVE: Final = "ACTIVE"
 DEPRECATED: Final = "DEPRECATED"
 DELETED: Final = "DELETED"
-
-_EXACT_INTEGERS = 2**53 - 1
-
-
-def fingerprint_of(body: JsonSchema) -> str:
-    """SHA-256 (hex) of the canonical JSON (RFC 8785) of a schema.
-
-    Integers beyond 2**53, which RFC 8785 cannot carry, count by their exact decimal digits.
-
-    Raises:
-        InvalidSchema: when the document is not JSON (NaN, a Python object, a non-text key).
-    """
-    try:
-        canonical = rfc8785.dumps(body)
-    except rfc8785.IntegerDomainError:
-        canonical = _canonical(_with_big_integers_as_text(body))
-    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
-        raise _not_json(error) from None
-    return hashlib.sha256(canonical).hexdigest()
-
-
-def _canonical(body: Any) -> bytes:
-    try:
-        return rfc8785.dumps(body)
-    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
-        raise _not_json(error) from None
-
-
-def _not_json(error: Exception) -> InvalidSchema:
-    return InvalidSchema(f"the schema is not a JSON document ({type(error).__name__})")
-
-
-def _with_big_integers_as_text(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_big_integers_as_text(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_big_integers_as_text(item) for item in value]
-    if isinstance(value, int) and abs(value) > _EXACT_INTEGERS:
-        return f"\ue000integer:{value}"
-    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""Python objects as JSON types, for what the engine refuses to look at.
+
+Iterative and guarded: however deep, cyclic or odd the object, nothing is raised. The forms:
+
+- tuples, named tuples, sets, ranges, deques, arrays and series of numpy, torch and the like: array
+- mappings, dataclasses, attrs classes, msgspec structs, pydantic models (and with them LangChain
+  messages and LlamaIndex nodes, by alias, as pydantic would write them): object
+- datetime, date, time, numpy.datetime64: ISO 8601 text; timedelta: ISO 8601 duration
+- UUID, paths, IP addresses: text; an enum: its value; NaT and pandas.NA: null
+- a key that is no text: what ``json.dumps`` makes of it
+
+NaN, infinity, text that no UTF-8 can carry and two keys of the same text are problems: they are
+no JSON wherever they stand. What has no JSON form at all (bytes: text or base64 would be a guess;
+a function; an object that contains itself) is a problem only where the schema looks at it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from llm_integrations.core.validation.convert import NO_JSON, NoJson, convert, key_text
+
+__all__ = ["ENGINE_DEPTH", "Normalised", "Problem", "normalise"]
+
+ENGINE_DEPTH: Final = 250
+"""Deepest value that the engine can quote in an error."""
+
+_STEPS = 16
+"""Conversions tried on one object (a model that gives a mapping that gives …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a value is no JSON, and where it stands."""
+
+    path: tuple[str | int, ...]
+    message: str
+    keyword: str = "type"
+
+
+@dataclass(slots=True)
+class Normalised:
+    """JSON types, with what stood in the way.
+
+    Attributes:
+        value: dicts, lists, text, numbers, booleans and None; a problem's value is None in it, an
+            opaque one NO_JSON.
+        problems: what makes the data invalid whatever the schema says.
+        opaque: what makes it invalid if the schema looks there.
+    """
+
+    value: Any = None
+    problems: list[Problem] = field(default_factory=list)
+    opaque: list[Problem] = field(default_factory=list)
+
+
+def normalise(value: Any, max_depth: int | None = None) -> Normalised:
+    """Bring a Python object to JSON types.
+
+    Args:
+        value: anything.
+        max_depth: containers nested deeper are a problem; None allows what the engine can quote,
+            and takes what lies deeper as opaque.
+    """
+    return _Normaliser(max_depth).run(value)
+
+
+@dataclass(slots=True)
+class _Place:
+    """A value on its way: where its JSON form goes, and what it stands in."""
+
+    raw: Any
+    target: Any
+    key: Any
+    parent: _Place | None
+    depth: int
+
+    def path(self) -> tuple[str | int, ...]:
+        segments = []
+        place = self
+        while place.parent is not None:
+            segments.append(place.key)
+            place = place.parent
+        return tuple(reversed(segments))
+
+    def stands_in(self, raw: Any) -> bool:
+        place = self.parent
+        while place is not None:
+            if place.raw is raw:
+                return True
+            place = place.parent
+        return False
+
+
+class _Normaliser:
+    def __init__(self, max_depth: int | None) -> None:
+        self.max_depth = max_depth
+        self.result = Normalised()
+        self.waiting: list[_Place] = []
+
+    def run(self, value: Any) -> Normalised:
+        holder = [None]
+        self.waiting.append(_Place(value, holder, 0, None, 0))
+        while self.waiting:
+            place = self.waiting.pop()
+            try:
+                place.target[place.key] = self.form(place)
+            except NoJson as reason:
+                place.target[place.key] = NO_JSON
+                self.result.opaque.append(Problem(place.path(), f"is {reason}"))
+        self.result.value = holder[0]
+        return self.result
+
+    def form(self, place: _Place) -> Any:
+        value = place.raw
+        for _ in range(_STEPS):
+            kind = type(value)
+            if kind is str:
+                return self.text(value, place)
+            if kind is int or kind is bool or value is None:
+                return value
+            if kind is float or kind is Decimal:
+                return self.number(value, place)
+            if kind is dict or kind is list or kind is tuple:
+                return self.container(value, place)
+            value = convert(value)
+        raise NoJson("an object without an end")
+
+    def text(self, value: str, place: _Place) -> str | None:
+        if _encodable(value):
+            return value
+        self.problem(place, "is text with a lone surrogate, which no UTF-8 can carry")
+        return None
+
+    def number(self, value: float | Decimal, place: _Place) -> float | Decimal | None:
+        if value.is_finite() if isinstance(value, Decimal) else math.isfinite(value):
+            return value
+        self.problem(place, "is NaN or infinite, which no JSON number is")
+        return None
+
+    def container(self, value: Any, place: _Place) -> Any:
+        if place.stands_in(place.raw):
+            raise NoJson("an object that contains itself")
+        if place.depth >= (self.max_depth or ENGINE_DEPTH):
+            if self.max_depth is None:
+                raise NoJson("nested too deep")
+            text = f"is nested deeper than {self.max_depth} levels"
+            self.problem(place, text, "max_depth")
+            return None
+        return self.mapping(value, place) if type(value) is dict else self.sequence(value, place)
+
+    def mapping(self, value: dict[Any, Any], place: _Place) -> dict[str, Any]:
+        form: dict[str, Any] = {}
+        for key, item in list(value.items()):
+            name = key if type(key) is str else key_text(key)
+            if not _encodable(name):
+                self.problem(place, "has a property name with a lone surrogate")
+                name = name.encode(errors="replace").decode()
+            if name in form:
+                self.problem(place, "has two keys that are written alike in JSON")
+            form[name] = None
+            self.enter(item, form, name, place)
+        return form
+
+    def sequence(self, value: Iterable[Any], place: _Place) -> list[Any]:
+        items = list(value)
+        form: list[Any] = [None] * len(items)
+        for position, item in enumerate(items):
+            self.enter(item, form, position, place)
+        return form
+
+    def enter(self, item: Any, form: Any, key: str | int, place: _Place) -> None:
+        kind = type(item)
+        if (kind is str and item.isascii()) or kind is int or kind is bool or item is None:
+            form[key] = item
+        else:
+            self.waiting.append(_Place(item, form, key, place, place.depth + 1))
+
+    def problem(self, place: _Place, message: str, keyword: str = "type") -> None:
+        self.result.problems.append(Problem(place.path(), message, keyword))
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

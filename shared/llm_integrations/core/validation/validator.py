@@ -1,0 +1,149 @@
+"""A compiled schema under the name that people know it by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ValidationLimitExceeded
+from llm_integrations.core.fingerprint import JsonSchema
+from llm_integrations.core.validation.core import Core, core_for
+from llm_integrations.core.validation.report import ValidationReport, Violation
+from llm_integrations.core.validation.source import Source
+
+__all__ = ["Validator", "compile_validator"]
+
+
+def compile_validator(
+    body: JsonSchema,
+    *,
+    options: ValidationOptions | None = None,
+    resources: Mapping[str, JsonSchema] | None = None,
+    subject: str | None = None,
+    reference: str = "",
+    warnings: Sequence[str] = (),
+) -> Validator:
+    """Compile a JSON Schema (draft 4 to 2020-12; without ``$schema`` it is 2020-12).
+
+    What was compiled lately is not compiled again. The schema is copied: changing the dict later
+    changes nothing.
+
+    Args:
+        body: the schema.
+        options: how to judge.
+        resources: the schemas that a ``$ref`` may name, by the name it uses. There is no other way
+            to another schema: nothing is read from the network or a file.
+        subject: the schema's name in its registry; also a metric label.
+        reference: what reports call the schema, as ``user-profile@2``; the subject if left out.
+        warnings: what every report should say besides (that the schema is deprecated).
+
+    Raises:
+        InvalidSchema: it is no JSON Schema, a reference leads nowhere, or a pattern is refused.
+    """
+    source = Source.of(body, resources or {}, options or ValidationOptions())
+    validator = Validator(source, subject, reference or subject or "", tuple(warnings))
+    validator.compile()
+    return validator
+
+
+class Validator:
+    """Judges data by one version of one schema. ``compile_validator`` makes it.
+
+    Immutable, and safe to share between threads and tasks. It pickles as its configuration, which
+    is the same in every process, and compiles again on first use.
+
+    Attributes:
+        subject: the schema's name in its registry, or None.
+        reference: what reports call the schema, as ``user-profile@2``.
+    """
+
+    __slots__ = ("_core", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
+
+    def __init__(
+        self, source: Source, subject: str | None, reference: str, warnings: tuple[str, ...]
+    ) -> None:
+        self.subject = subject
+        self.reference = reference
+        self._source = source
+        self._warnings = warnings
+        self._core: Core | None = None
+        self._fast: Callable[[Any], bool] = self._first_use
+        self._valid = self._report(())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the schema's canonical JSON."""
+        return self._source.fingerprint
+
+    @property
+    def body(self) -> JsonSchema:
+        """The schema; a new copy each time."""
+        return self._source.body()
+
+    @property
+    def options(self) -> ValidationOptions:
+        """How it judges."""
+        return self._source.options
+
+    def is_valid(self, data: Any) -> bool:
+        """The verdict alone. Never raises because of the data, whatever it is.
+
+        Raises:
+            ValidationLimitExceeded: a pattern hit its limit (``regex="bounded"`` only).
+        """
+        try:
+            if self._fast(data):
+                return True
+        except ValidationLimitExceeded:
+            raise
+        except Exception:  # noqa: BLE001 - the engine refused a Python object, whose code may run
+            return self.compile().slow(data)
+        return self.compile().slow(data)
+
+    def validate(self, data: Any) -> ValidationReport:
+        """The verdict with every violation; false when there is one. Raises as ``is_valid``."""
+        try:
+            if self._fast(data):
+                return self._valid
+        except ValidationLimitExceeded:
+            raise
+        except Exception:  # noqa: BLE001 - the engine refused a Python object, whose code may run
+            return self._explain(data)
+        return self._explain(data)
+
+    def check(self, data: Any) -> None:
+        """Raise SchemaValidationError, which carries the report, unless the data is valid."""
+        self.validate(data).raise_if_invalid()
+
+    def _explain(self, data: Any) -> ValidationReport:
+        found = self.compile().violations(data)
+        return self._report(tuple(found)) if found else self._valid
+
+    def _report(self, found: tuple[Violation, ...]) -> ValidationReport:
+        most = self.options.max_errors
+        cut = (f"{len(found)} violations; the first {most} are listed",) if found[most:] else ()
+        return ValidationReport(
+            is_valid=not found,
+            errors=found[:most],
+            warnings=self._warnings + cut,
+            schema=self.reference or f"sha256:{self.fingerprint[:12]}",
+            fingerprint=self.fingerprint,
+            nulls=self.options.nulls,
+        )
+
+    def compile(self) -> Core:
+        """Compile now rather than on first use. Raises InvalidSchema."""
+        if self._core is None:
+            self._core = core_for(self._source)
+            self._fast = self._core.fast
+        return self._core
+
+    def _first_use(self, data: Any) -> bool:
+        return self.compile().fast(data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Validator, (self._source, self.subject, self.reference, self._warnings)
+
+    def __repr__(self) -> str:
+        return f"Validator({self.reference or self.fingerprint[:12]!r})"
