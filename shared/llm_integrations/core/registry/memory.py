@@ -1,0 +1,91 @@
+"""A registry in memory: for tests, notebooks and examples."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
+
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.registry.ledger import Ledger
+from llm_integrations.core.registry.local import LocalBackend
+from llm_integrations.core.registry.reference import Version
+from llm_integrations.core.registry.schema import JsonSchema
+
+__all__ = ["MemoryBackend"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _MemoryStore:
+    """Ledgers are immutable and replaced whole, so that readers need no lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ledgers: dict[str, Ledger] = {}
+        self._bodies: dict[tuple[str, Version], JsonSchema] = {}
+        self._level: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "_ledgers": dict(self._ledgers),
+                "_bodies": dict(self._bodies),
+                "_level": self._level,
+            }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def lock(self) -> AbstractContextManager[object]:
+        return self._lock
+
+    def subjects(self) -> Iterable[str]:
+        return [name for name, ledger in list(self._ledgers.items()) if ledger.entries]
+
+    def ledger(self, subject: str) -> Ledger:
+        return self._ledgers.get(subject) or Ledger(subject)
+
+    def body(self, subject: str, version: Version) -> JsonSchema:
+        try:
+            return self._bodies[subject, version]
+        except KeyError:
+            raise SchemaNotFound(f"{subject!r} has no version {version}") from None
+
+    def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
+        self._bodies[ledger.subject, version] = body
+        self._ledgers[ledger.subject] = ledger
+
+    def save(self, ledger: Ledger) -> None:
+        self._ledgers[ledger.subject] = ledger
+
+    def erase(self, ledger: Ledger, versions: Iterable[Version]) -> None:
+        if ledger.entries:
+            self._ledgers[ledger.subject] = ledger
+        else:
+            self._ledgers.pop(ledger.subject, None)
+        for version in versions:
+            self._bodies.pop((ledger.subject, version), None)
+
+    def level(self) -> str | None:
+        return self._level
+
+    def set_level(self, level: str) -> None:
+        self._level = level
+
+
+class MemoryBackend(LocalBackend):
+    """RegistryBackend in this process's memory. Pickles with its content."""
+
+    def __init__(self) -> None:
+        super().__init__(_MemoryStore())
+
+    @property
+    def url(self) -> str:
+        return "memory://"
+
+    async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
