@@ -61,7 +61,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self._allow_private = allow_private
         self._resolver = resolver
-        self._inner = inner or httpcore.AnyIOBackend()
+        self._inner: httpcore.AsyncNetworkBackend = inner or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
