@@ -78,7 +78,7 @@ class AsyncRegistry:
     ) -> Validator:
         entry = self._engine.fresh(key_of(reference)[0])
         if entry is not None:
-            validator = entry.validator if options is None else entry.validators.get(options)
+            validator = entry.validators.get(options)
             if validator is not None:
                 return validator
         return await arrive(self._calls.validator(reference, options))

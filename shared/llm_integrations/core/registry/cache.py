@@ -53,7 +53,6 @@ class Entry:
         "refresh_at",
         "schema",
         "stale_until",
-        "validator",
         "validators",
     )
 
@@ -74,8 +73,7 @@ class Entry:
         self.fresh_until = fresh_until
         self.stale_until = stale_until
         self.refresh_at = NEVER
-        self.validator: Validator | None = None
-        self.validators: dict[ValidationOptions, Validator] = {}
+        self.validators: dict[ValidationOptions | None, Validator] = {}
 
     @property
     def known(self) -> RegisteredSchema:

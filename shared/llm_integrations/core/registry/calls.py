@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
-from llm_integrations.core.registry.backend import NewSchema, RegistryHealth
+from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache import Entry, id_key, ref_key
 from llm_integrations.core.registry.engine import Engine
 from llm_integrations.core.registry.pending import Pending
@@ -112,7 +112,7 @@ class Calls:
         return self._engine.start(self._latest)
 
     async def _latest(self) -> Mapping[str, RegisteredSchema]:
-        found = await self._engine.call(lambda backend: backend.latest())
+        found = await self._engine.registry.call(lambda backend: backend.latest())
         if found is not None:
             return found
         gate = asyncio.Semaphore(_PARALLEL)
@@ -120,11 +120,11 @@ class Calls:
         async def get(subject: str) -> RegisteredSchema | None:
             async with gate:
                 try:
-                    return await self._engine.call(lambda b: b.get(SchemaRef(subject)))
+                    return await self._engine.registry.call(lambda b: b.get(SchemaRef(subject)))
                 except SchemaNotFound:  # deleted meanwhile, or only drafts
                     return None
 
-        subjects = await self._engine.call(lambda backend: backend.subjects())
+        subjects = await self._engine.registry.call(lambda backend: backend.subjects())
         schemas = await asyncio.gather(*(get(subject) for subject in subjects))
         return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
 
@@ -151,7 +151,7 @@ class Calls:
 
     async def _register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
-        schema = await self._engine.call(lambda backend: backend.register(new))
+        schema = await self._engine.registry.call(lambda backend: backend.register(new))
         self._engine.wrote(schema)
         return schema
 
@@ -160,7 +160,7 @@ class Calls:
         return self._engine.start(lambda: self._deprecate(ref))
 
     async def _deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        schema = await self._engine.call(lambda backend: backend.deprecate(ref))
+        schema = await self._engine.registry.call(lambda backend: backend.deprecate(ref))
         self._engine.wrote(schema)
         return schema
 
@@ -169,7 +169,9 @@ class Calls:
         return self._engine.start(lambda: self._delete(ref, permanent))
 
     async def _delete(self, ref: SchemaRef, permanent: bool) -> None:
-        await self._engine.call(lambda backend: backend.delete(ref, permanent=permanent))
+        await self._engine.registry.call(
+            _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None)
+        )
         self._engine.drop(ref.subject, ref.version)
 
     def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
@@ -177,8 +179,11 @@ class Calls:
         return self._engine.start(lambda: self._delete_subject(subject, permanent))
 
     async def _delete_subject(self, subject: str, permanent: bool) -> list[Version]:
-        versions = await self._engine.call(
-            lambda backend: backend.delete_subject(subject, permanent=permanent)
+        nothing: list[Version] = []
+        versions = await self._engine.registry.call(
+            _when_repeated(
+                lambda backend: backend.delete_subject(subject, permanent=permanent), nothing
+            )
         )
         self._engine.drop(subject)
         return versions
@@ -213,14 +218,16 @@ class Calls:
         from llm_integrations.core.evolution import check_compatibility
 
         if level is None:
-            level = await self._engine.call(lambda backend: backend.get_compatibility(subject))
+            level = await self._engine.registry.call(
+                lambda backend: backend.get_compatibility(subject)
+            )
         previous = await self._live_versions(subject)
         return await asyncio.to_thread(check_compatibility, body, previous, level, policy)
 
     async def _live_versions(self, subject: str) -> list[JsonSchema]:
         """The bodies of a subject's versions, oldest first; none of an unknown subject."""
         try:
-            versions = await self._engine.call(lambda backend: backend.versions(subject))
+            versions = await self._engine.registry.call(lambda backend: backend.versions(subject))
         except SchemaNotFound:
             return []
         found = [self.entry(SchemaRef(subject, version)) for version in versions]
@@ -255,18 +262,37 @@ class Calls:
     async def _health(self) -> RegistryHealth:
         # Past the breaker: this is how one finds out that the registry is back.
         timeout = self._engine.settings.timeout
-        state = self._engine.breaker.state
+        state = self._engine.registry.breaker.state
         try:
             async with asyncio.timeout(timeout):
-                detail = await self._engine.backend.ping()
+                detail = await self._engine.registry.backend.ping()
         except TimeoutError:
             return RegistryHealth(False, state, {"error": f"no answer within {timeout:g} s"})
         except RegistryError as error:
             return RegistryHealth(False, state, {"error": str(error)})
         return RegistryHealth(True, state, detail)
 
-    def _ask(self, ask: Any) -> Pending[Any]:
-        return self._engine.start(lambda: self._engine.call(ask))
+    def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
+        return self._engine.start(lambda: self._engine.registry.call(ask))
+
+
+def _when_repeated(
+    delete: Callable[[RegistryBackend], Awaitable[T]], already_gone: T
+) -> Callable[[RegistryBackend], Awaitable[T]]:
+    """A deletion whose answer was lost has happened when it is tried again."""
+    attempts = 0
+
+    async def attempt(backend: RegistryBackend) -> T:
+        nonlocal attempts
+        attempts += 1
+        try:
+            return await delete(backend)
+        except SchemaNotFound:
+            if attempts == 1:
+                raise
+            return already_gone
+
+    return attempt
 
 
 def _version_of(event: SchemaEvent) -> Version | None:

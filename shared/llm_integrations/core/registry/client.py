@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -50,6 +51,9 @@ class Registry:
         self.settings = settings
         self._engine = Engine(settings, backend)
         self._calls = Calls(self._engine)
+        # A client that nobody holds any more closes its connections, but not at the end of the
+        # process, when there is nothing left to do it with.
+        weakref.finalize(self, self._engine.registry.abandon).atexit = False
         self.url = self._engine.url
         self.validation = settings.validation
 
@@ -109,7 +113,7 @@ class Registry:
         """
         entry = self._engine.fresh(key_of(reference)[0])
         if entry is not None:
-            validator = entry.validator if options is None else entry.validators.get(options)
+            validator = entry.validators.get(options)
             if validator is not None:
                 return validator
         return wait(self._calls.validator(reference, options))
@@ -231,7 +235,7 @@ class Registry:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        content = self._engine.backend if self.settings.is_memory else None
+        content = self._engine.registry.backend if self.settings.is_memory else None
         return Registry, (self.settings.for_pickling(), content)
 
     def __copy__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The client's decisions and their execution, shared by the sync and the async face.
+"""The cache at work: what is served, what is fetched, and who waits for it.
 
 One lock guards cache and flights together, so that no caller slips between the end of a fetch and
 the moment when its result is in the cache. It is never held during I/O.
@@ -6,18 +6,14 @@ the moment when its result is in the cache. It is never held during I/O.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from llm_integrations.core.errors import (
-    LLMIntegrationsError,
-    RegistryError,
-    RegistryProtocolError,
-    RegistryUnavailable,
-    SchemaNotFound,
-)
+from llm_integrations.core.errors import RegistryError, SchemaNotFound
 from llm_integrations.core.observability import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -27,37 +23,50 @@ from llm_integrations.core.observability import (
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache import Answer, Entry, SchemaCache, answer, supersedes
 from llm_integrations.core.registry.flight import Ask, Fate, Flight, Flights
-from llm_integrations.core.registry.fork import survive_fork
+from llm_integrations.core.registry.guarded import GuardedBackend
 from llm_integrations.core.registry.pending import Pending, again, closed_error, launch
 from llm_integrations.core.registry.reference import SchemaRef, Version
 from llm_integrations.core.registry.schema import RegisteredSchema
 from llm_integrations.core.registry.settings import Settings
-from llm_integrations.core.resilience.breaker import Breaker
-from llm_integrations.core.resilience.retry import retrying
+from llm_integrations.core.resilience.fork import survive_fork
 
-__all__ = ["Engine"]
+if TYPE_CHECKING:
+    from llm_integrations.core.config import ValidationOptions
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["Compiled", "Engine"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
 
+Compiled: TypeAlias = "Mapping[ValidationOptions | None, Validator]"
+
+_REFRESHES = 8  # at once: a cache that went stale as a whole must not flood its registry
+
 
 class Engine:
-    """Cache, flights, breaker and retries around one backend."""
+    """Cache and flights over one registry, shared by the sync and the async face."""
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None = None) -> None:
         self.settings = settings
-        self._backend: RegistryBackend | None = backend or settings.open()
-        self.url = self._backend.url
+        self.registry = GuardedBackend(settings, backend)
+        self.url = self.registry.url
         self.lock = threading.Lock()
         self.cache = SchemaCache(settings.cache)
         self.flights = Flights()
-        self.breaker = Breaker(self.url, settings.breaker)
+        self._waiting: set[Pending[Any]] = set()
+        # Compiles for a renewed schema what was compiled for its old copy.
+        self.recompile: Callable[[Entry, RegisteredSchema], Awaitable[Compiled]] | None = None
         self.hits = CACHE_HITS.labels(self.url)
         self._misses = CACHE_MISSES.labels(self.url)
         self._stale = CACHE_STALE.labels(self.url)
-        self.closed = False
-        self._inherited: list[object] = []
+        self._refreshes = asyncio.Semaphore(_REFRESHES)
+        self._quiet_until = 0.0
         survive_fork(self)
+
+    @property
+    def closed(self) -> bool:
+        return self.registry.closed
 
     # -- asking the cache ----------
 
@@ -65,8 +74,9 @@ class Engine:
         """The hot path: an entry that may be served as it is, without any waiting."""
         with self.lock:
             entry = self.cache.fresh(key, time.monotonic())
-        if entry is not None:
-            self.hits.inc()
+            if entry is not None:
+                # Under the lock, so that no fork catches a thread inside the metric's own lock.
+                self.hits.inc()
         return entry
 
     def entry(self, key: str, ref: SchemaRef | None, ask: Ask) -> Entry | Flight:
@@ -84,12 +94,13 @@ class Engine:
             if entry is not None and verdict not in (Answer.FETCH, Answer.REFRESH):
                 return self._serve(entry, verdict)
             flight, is_new = self.flights.join(key, ref, ask)
+            found = self._serve(entry, verdict) if entry and verdict is Answer.REFRESH else flight
+            if found is flight:
+                self._misses.inc()
         if is_new:
-            launch(lambda: self._fly(flight), flight)
-        if entry is not None and verdict is Answer.REFRESH:
-            return self._serve(entry, verdict)
-        self._misses.inc()
-        return flight
+            fly = self._refresh if isinstance(found, Entry) else self._fetch
+            launch(lambda: fly(flight), flight)
+        return found
 
     def _serve(self, entry: Entry, verdict: Answer) -> Entry:
         self.hits.inc()
@@ -99,18 +110,37 @@ class Engine:
             self._stale.inc()
         return entry
 
-    async def _fly(self, flight: Flight) -> Entry:
+    # -- fetching ----------
+
+    async def _refresh(self, flight: Flight) -> Entry:
+        async with self._refreshes:
+            return await self._fetch(flight)
+
+    async def _fetch(self, flight: Flight) -> Entry:
         try:
-            schema = await self.call(flight.ask)
+            schema = await self.registry.call(flight.ask)
         except SchemaNotFound as error:
             self._land_unknown(flight, error)
             raise
         except RegistryError as error:
             self._land_failed(flight, error)
             raise
-        return self._land(flight, schema)
+        try:
+            compiled = await self._recompile(flight.key, schema)
+        except RegistryError as error:
+            self._land_failed(flight, error)
+            raise
+        return self._land(flight, schema, compiled)
 
-    def _land(self, flight: Flight, schema: RegisteredSchema) -> Entry:
+    async def _recompile(self, key: str, schema: RegisteredSchema) -> Compiled:
+        """So that nobody who was served a validator from the old copy waits for the new one."""
+        with self.lock:
+            old = self.cache.peek(key)
+        if old is None or self.recompile is None or not old.validators:
+            return {}
+        return await self.recompile(old, schema)
+
+    def _land(self, flight: Flight, schema: RegisteredSchema, compiled: Compiled) -> Entry:
         now = time.monotonic()
         with self.lock:
             self.flights.land(flight)
@@ -118,10 +148,11 @@ class Engine:
             if flight.fate is Fate.DISCARD or self.closed:
                 return Entry(flight.key, flight.ref, schema, fresh_until=now)
             if flight.fate is Fate.STALE and kept is not None and now < kept.fresh_until:
-                # A fetch that began later was faster.
-                return kept
+                return kept  # a fetch that began later was faster
             fresh = flight.fate is Fate.FRESH
-            return self.cache.store(flight.key, flight.ref, schema, now, fresh=fresh)
+            entry = self.cache.store(flight.key, flight.ref, schema, now, fresh=fresh)
+            entry.validators.update(compiled)
+            return entry
 
     def _land_unknown(self, flight: Flight, error: SchemaNotFound) -> None:
         with self.lock:
@@ -130,12 +161,17 @@ class Engine:
                 self.cache.store_unknown(flight.key, flight.ref, error, time.monotonic())
 
     def _land_failed(self, flight: Flight, error: RegistryError) -> None:
+        now = time.monotonic()
         with self.lock:
             self.flights.land(flight)
-            self.cache.pause_refresh(flight.key, time.monotonic())
+            self.cache.pause_refresh(flight.key, now)
             has_copy = self.cache.peek(flight.key) is not None
+            is_news = now >= self._quiet_until
+            if has_copy and is_news:
+                self._quiet_until = now + self.settings.cache.refresh_pause
         if has_copy:
-            log.warning(
+            log.log(
+                logging.WARNING if is_news else logging.DEBUG,
                 "%s could not be refreshed from %s, its copy goes on being served: %s",
                 flight.ref or "a schema",
                 self.url,
@@ -143,60 +179,37 @@ class Engine:
                 extra={"llmi_registry": self.url, "llmi_reference": str(flight.ref)},
             )
 
-    # -- asking the registry ----------
-
     def start(self, work: Callable[[], Awaitable[T]]) -> Pending[T]:
         """Run something on the background loop; the answer is for this caller alone."""
-        if self.closed:
-            raise closed_error()
         pending: Pending[T] = Pending()
+        with self.lock:
+            if self.closed:
+                raise closed_error()
+            self._waiting.add(pending)
+        pending.when_done(self._forget)
         launch(work, pending)
         return pending
 
-    @property
-    def backend(self) -> RegistryBackend:
-        if self._backend is None:
-            self._backend = self.settings.open()
-        return self._backend
-
-    async def call(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
-        """Ask the registry, with breaker, retries and the deadline. Raises RegistryError only."""
-        if self.closed:
-            raise closed_error()
-        with self.breaker.attempt() as permit:
-            try:
-                result = await retrying(lambda: ask(self.backend), self.settings.retry)
-            except RegistryUnavailable as error:
-                if error.counts_as_failure:
-                    permit.failed()
-                raise
-            except RegistryProtocolError:
-                raise  # one odd answer shows neither that the registry works nor that it does not
-            except RegistryError:
-                permit.succeeded()  # a refusal is an answer
-                raise
-            except LLMIntegrationsError:
-                raise
-            except Exception as error:  # no foreign exception gets out
-                raise RegistryError(
-                    f"{type(error).__name__} in the client of {self.url}; this is a bug"
-                ) from error
-            permit.succeeded()
-            return result
+    def _forget(self, pending: Pending[Any]) -> None:
+        with self.lock:
+            self._waiting.discard(pending)
 
     # -- hearing of changes ----------
 
     def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
+        """A version (None: any, of any subject) changed; a fetch begun before is old as well."""
         with self.lock:
             self.flights.worsen(Fate.STALE, subject, version)
             self.cache.mark_stale(subject, version)
 
     def mark_latest_stale(self) -> None:
+        """Changes may have been missed."""
         with self.lock:
             self.flights.worsen(Fate.STALE, None)
             self.cache.mark_latest_stale()
 
     def drop(self, subject: str, version: Version | None = None) -> None:
+        """A version (None: the whole subject) is deleted."""
         with self.lock:
             self.flights.worsen(Fate.DISCARD, subject, version)
             self.cache.drop(subject, version)
@@ -218,24 +231,17 @@ class Engine:
 
     def close(self) -> Pending[None]:
         """Turn callers away, those who wait included, and close the connections."""
+        done = self.registry.close()
         with self.lock:
-            closing, self.closed = not self.closed, True
-            flights = self.flights.take_all()
+            waiting: list[Pending[Any]] = [*self.flights.take_all(), *self._waiting]
             self.cache.clear()
-        for flight in flights:
-            flight.reject(closed_error())
-        done: Pending[None] = Pending()
-        if closing:
-            launch(self.backend.close, done)
-        else:
-            done.resolve(None)
+        for pending in waiting:
+            pending.reject(closed_error())
         return done
 
     def after_fork(self) -> None:
-        """In a forked child: connections and whoever waited for them stayed in the parent."""
+        """In a forked child: whoever waited for a fetch stayed in the parent."""
         self.lock = threading.Lock()
         self.flights.take_all()
-        self.breaker.forget_calls()
-        if not self.settings.is_memory:
-            self._inherited.append(self._backend)
-            self._backend = None
+        self._waiting.clear()
+        self._refreshes = asyncio.Semaphore(_REFRESHES)

@@ -31,6 +31,10 @@ class LoopThread:
         """Whether the caller runs on this thread, where waiting would wait for ever."""
         return threading.current_thread() is self._thread
 
+    @property
+    def is_running(self) -> bool:
+        return self._loop is not None
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that handles its own errors. Callable from any thread."""
         self._running().call_soon_threadsafe(self._begin, work)

@@ -46,6 +46,9 @@ class Pending(Generic[T]):
         if not self._future.done():
             self._future.set_exception(error)
 
+    def when_done(self, tell: Callable[[Pending[T]], None]) -> None:
+        self._future.add_done_callback(lambda _: tell(self))
+
     def wait(self) -> T:
         """Block this thread until the answer is here."""
         if IO.is_current and not self._future.done():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.registry.reference import SchemaRef
@@ -15,9 +15,10 @@ MAX_REFERENCED = 1_000
 
 
 async def collect_references(
-    schema: RegisteredSchema, get: Callable[[SchemaRef], Awaitable[RegisteredSchema]]
+    references: Sequence[SchemaReference],
+    get: Callable[[SchemaRef], Awaitable[RegisteredSchema]],
 ) -> dict[str, JsonSchema]:
-    """The bodies of everything that ``schema`` refers to, directly or not, by reference name.
+    """The bodies of everything that is referred to, directly or not, by reference name.
 
     A cycle ends by itself, since each reference is followed once.
 
@@ -26,26 +27,24 @@ async def collect_references(
     """
     found: dict[str, JsonSchema] = {}
     meanings: dict[str, SchemaReference] = {}
-    waiting = list(schema.references)
+    waiting = list(references)
     while waiting:
         reference = waiting.pop()
         known = meanings.setdefault(reference.name, reference)
         if known is not reference:
-            _refuse_other_meaning(schema, known, reference)
+            _refuse_other_meaning(known, reference)
             continue
         if len(meanings) > MAX_REFERENCED:
-            raise InvalidSchema(f"{schema} refers to more than {MAX_REFERENCED} schemas")
+            raise InvalidSchema(f"a schema refers to more than {MAX_REFERENCED} others")
         referenced = await get(SchemaRef(reference.subject, reference.version))
         found[reference.name] = referenced.body
         waiting.extend(referenced.references)
     return found
 
 
-def _refuse_other_meaning(
-    schema: RegisteredSchema, known: SchemaReference, other: SchemaReference
-) -> None:
+def _refuse_other_meaning(known: SchemaReference, other: SchemaReference) -> None:
     if (known.subject, known.version) != (other.subject, other.version):
         raise InvalidSchema(
-            f"{schema} reaches {known.name!r} as {known.subject}@{known.version} "
+            f"{known.name!r} is referred to as {known.subject}@{known.version} "
             f"and as {other.subject}@{other.version}"
         )

@@ -1,18 +1,20 @@
-"""Compiled validators of registered schemas, references resolved, each compiled once."""
+"""Compiled validators of registered schemas: references resolved, each compiled once.
+
+Everything but ``of`` runs on the background loop only, so nothing here needs a lock.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 from cachetools import LRUCache
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import RegistryUnavailable
+from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.cache import Entry, ref_key
-from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.engine import Compiled, Engine
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.reference import SchemaRef
 from llm_integrations.core.registry.references import collect_references
@@ -27,22 +29,21 @@ _Key: TypeAlias = tuple[str, str, ValidationOptions, tuple[tuple[str, str], ...]
 
 
 class Validators:
-    """Makes validators for a client and keeps them as long as their schemas are in use."""
+    """Makes validators for a client and keeps as many as it keeps schemas."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._options = engine.settings.validation
-        self._compiled: LRUCache[_Key, Validator] = LRUCache(engine.settings.cache.maxsize)
-        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._start_afresh()
+        engine.recompile = self.recompile
 
     def of(
         self, found: Entry | Pending[Entry], options: ValidationOptions | None
     ) -> Validator | Pending[Validator]:
-        """The validator of an entry, now if there is one already."""
-        if isinstance(found, Entry):
-            validator = kept(found, options)
-            if validator is not None:
-                return validator
+        """The validator of an entry, at once if there is one already."""
+        if isinstance(found, Entry) and options in found.validators:
+            return found.validators[options]
         return self._engine.start(lambda: self._of(found, options))
 
     async def _of(
@@ -50,67 +51,93 @@ class Validators:
     ) -> Validator:
         entry = found if isinstance(found, Entry) else await found
         validator = await self.make(entry.known, options)
-        keep(entry, options, validator)
+        entry.validators[options] = validator
         return validator
 
-    async def make(self, schema: RegisteredSchema, options: ValidationOptions | None) -> Validator:
+    async def recompile(self, old: Entry, schema: RegisteredSchema) -> Compiled:
+        """For a renewed schema, the validators that its old copy had.
+
+        Raises:
+            RegistryError: when the references cannot be had now; the old copy is of more use then.
+        """
+        made: dict[ValidationOptions | None, Validator] = {}
+        for options in list(old.validators):
+            try:
+                made[options] = await self.make(schema, options)
+            except (InvalidSchema, SchemaNotFound):
+                continue  # whoever asks for a validator will be told
+        return made
+
+    async def make(
+        self, schema: RegisteredSchema, options: ValidationOptions | None = None
+    ) -> Validator:
         """Compile, unless an equal schema was compiled with equal options and references."""
+        self._mind_the_loop()
         options = options or self._options
         resources = await self._resources(schema)
-        key = _key(schema, options, resources)
-        with self._lock:
-            validator = self._compiled.get(key)
-        if validator is None:
-            validator = await asyncio.to_thread(_compile, schema, options, resources)
-            with self._lock:
-                self._compiled[key] = validator
-        return validator
+        others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
+        key = (str(schema), schema.fingerprint, options, others)
+        validator = self._made.get(key)
+        if validator is not None:
+            return validator
+        if key not in self._making:
+            self._making[key] = asyncio.create_task(self._compile(key, schema, options, resources))
+        return await asyncio.shield(self._making[key])
+
+    async def _compile(
+        self,
+        key: _Key,
+        schema: RegisteredSchema,
+        options: ValidationOptions,
+        resources: dict[str, JsonSchema],
+    ) -> Validator:
+        try:
+            # Large schemas take a while, and this thread serves everybody.
+            self._made[key] = await asyncio.to_thread(
+                _compile, schema, str(schema), options, resources
+            )
+            return self._made[key]
+        finally:
+            del self._making[key]
 
     async def check(self, new: NewSchema) -> None:
         """Raise InvalidSchema, with the reason, for a schema that nothing could be judged by."""
-        schema = RegisteredSchema("", new.subject, new.version, new.body, new.references)
-        resources = await self._resources(schema)
-        await asyncio.to_thread(_compile, schema, self._options, resources)
+        resources = await self._resources(new)
+        await asyncio.to_thread(_compile, new, new.subject, self._options, resources)
 
-    async def _resources(self, schema: RegisteredSchema) -> dict[str, JsonSchema]:
+    async def _resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
         if not schema.references:
             return {}
         deadline = self._engine.settings.retry.deadline
         try:
             async with asyncio.timeout(deadline):
-                return await collect_references(schema, self._get)
+                return await collect_references(schema.references, self._get)
         except TimeoutError:
             raise RegistryUnavailable(
-                f"the references of {schema} did not arrive within {deadline:g} s"
+                f"the references of {schema.subject} did not arrive within {deadline:g} s"
             ) from None
 
-    async def _get(self, ref: SchemaRef) -> RegisteredSchema:
-        key, ref = ref_key(ref)
+    async def _get(self, reference: SchemaRef) -> RegisteredSchema:
+        key, ref = ref_key(reference)
         found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
-        entry = found if isinstance(found, Entry) else await found
-        return entry.known
+        return (found if isinstance(found, Entry) else await found).known
 
+    def _mind_the_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # the first call, or the first one in a forked child
+            self._loop = loop
+            self._start_afresh()
 
-def kept(entry: Entry, options: ValidationOptions | None) -> Validator | None:
-    return entry.validator if options is None else entry.validators.get(options)
-
-
-def keep(entry: Entry, options: ValidationOptions | None, validator: Validator) -> None:
-    if options is None:
-        entry.validator = validator
-    else:
-        entry.validators[options] = validator
-
-
-def _key(
-    schema: RegisteredSchema, options: ValidationOptions, resources: dict[str, JsonSchema]
-) -> _Key:
-    others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
-    return str(schema), schema.fingerprint, options, others
+    def _start_afresh(self) -> None:
+        self._made: LRUCache[_Key, Validator] = LRUCache(self._engine.settings.cache.maxsize)
+        self._making: dict[_Key, asyncio.Task[Validator]] = {}
 
 
 def _compile(
-    schema: RegisteredSchema, options: ValidationOptions, resources: dict[str, JsonSchema]
+    schema: RegisteredSchema | NewSchema,
+    reference: str,
+    options: ValidationOptions,
+    resources: dict[str, JsonSchema],
 ) -> Validator:
     from llm_integrations.core.validation import compile_validator
 
@@ -119,5 +146,5 @@ def _compile(
         options=options,
         resources=resources,
         subject=schema.subject,
-        reference=str(schema),
+        reference=reference,
     )

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import CircuitOpen
 from llm_integrations.core.observability import CIRCUIT_BREAKER_STATE, get_logger
+from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["Breaker", "BreakerState", "Permit"]
 
@@ -71,23 +72,24 @@ class Breaker:
         self.target = target
         self._options = options or BreakerOptions()
         self._clock = clock
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._failures = 0
         self._openings = 0
         self._probe_at: float | None = None  # None: closed
         self._probe: Permit | None = None
         self._gauge = CIRCUIT_BREAKER_STATE.labels(target)
         self._gauge.set(_METRIC["closed"])
+        survive_fork(self)
 
     @property
     def state(self) -> BreakerState:
         """``half-open`` from the moment a probe would be let through."""
-        with self._lock:
+        with self.lock:
             return self._state()
 
     def admit(self) -> Permit:
         """Return a Permit, or raise CircuitOpen with the seconds until the next probe."""
-        with self._lock:
+        with self.lock:
             state = self._state()
             if state == "closed":
                 return Permit(self, self._openings, is_probe=False)
@@ -106,21 +108,24 @@ class Breaker:
         finally:
             permit.release()
 
-    def forget_calls(self) -> None:
-        """In a forked child: whoever held the lock or the probe stayed in the parent."""
-        self._lock = threading.Lock()
+    def after_fork(self) -> None:
+        """In a forked child: whoever was to tell the probe's outcome stayed in the parent."""
+        self.lock = threading.Lock()
         self._probe = None
 
     def _end(self, permit: Permit, success: bool | None) -> None:
-        with self._lock:
+        with self.lock:
+            openings = self._openings
             if permit is self._probe:
                 self._probe = None
-            elif permit.is_probe or permit.opening != self._openings:
+            elif permit.is_probe or permit.opening != openings:
                 # The circuit opened since it set out: a late outcome says nothing about now.
                 return
             if success is not None:
                 self._count(success)
             self._gauge.set(_METRIC[self._state()])
+        if self._openings > openings:
+            self._say_that_it_opened()
 
     def _count(self, success: bool) -> None:
         if success:
@@ -129,11 +134,10 @@ class Breaker:
             return
         self._failures += 1
         if self._probe_at is not None or self._failures >= self._options.failures:
-            self._open()
+            self._openings += 1
+            self._probe_at = self._clock() + self._options.reset_timeout
 
-    def _open(self) -> None:
-        self._openings += 1
-        self._probe_at = self._clock() + self._options.reset_timeout
+    def _say_that_it_opened(self) -> None:
         log.warning(
             "circuit breaker of %s is open for %g s after %d failures in a row",
             self.target,
