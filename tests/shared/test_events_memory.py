@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.support.events import IMPATIENT, event, events, until
 
 from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import ConfigurationError, EventError
@@ -19,6 +18,7 @@ from llm_integrations.core.events import (
     SchemaEvent,
     connect_bus,
 )
+from tests.support.events import IMPATIENT, event, events, until
 
 
 class Recorder:

@@ -3,15 +3,22 @@
 from llm_integrations.core.events.bus import BusHealth, EventBus, Subscription
 from llm_integrations.core.events.connect import connect_bus
 from llm_integrations.core.events.event import SchemaEvent, SchemaEventType, event_id_of
+from llm_integrations.core.events.listener import EventListener, ListenerHealth
 from llm_integrations.core.events.memory import DeadLetter, InMemoryEventBus
 from llm_integrations.core.events.options import DeliveryOptions
+from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.state import ListenerState
 
 __all__ = [
     "BusHealth",
     "DeadLetter",
     "DeliveryOptions",
     "EventBus",
+    "EventListener",
+    "EventSource",
     "InMemoryEventBus",
+    "ListenerHealth",
+    "ListenerState",
     "SchemaEvent",
     "SchemaEventType",
     "Subscription",

@@ -101,10 +101,13 @@ class EventBus(ABC):
         Raises:
             EventError: the broker cannot be reached.
         """
-        runner = HandlerRunner(handler, name=name, transport=self.transport, options=self.delivery)
+        runner = HandlerRunner(handler, name=name, options=self.delivery)
+
+        async def run(event: SchemaEvent, arrived: float) -> str | None:
+            return await runner.run(event, arrived, self.transport)
 
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
-            return await in_lanes(events, runner.run)
+            return await in_lanes(events, run)
 
         return await self.subscribe_batches(handle, group=group, on_gap=on_gap)
 

@@ -19,7 +19,7 @@ from llm_integrations.core.observability import (
     EVENTS_PUBLISHED,
     get_logger,
 )
-from llm_integrations.core.resilience.breaker import Breaker, Permit
+from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
 
 __all__ = [
     "LANES",
@@ -99,28 +99,26 @@ class HandlerRunner:
     Args:
         handler: a function or coroutine function.
         name: what logs and the breaker's metric call it.
-        transport: a metric label.
         options: tries, waits and the breaker.
     """
 
     def __init__(
-        self,
-        handler: Handler,
-        *,
-        transport: str,
-        name: str | None = None,
-        options: DeliveryOptions | None = None,
+        self, handler: Handler, *, name: str | None = None, options: DeliveryOptions | None = None
     ) -> None:
         self.name = name or getattr(handler, "__qualname__", type(handler).__name__)
         self._handler = handler
         self._is_async = _is_async(handler)
-        self._transport = transport
         self._options = options or DeliveryOptions()
         self._breaker = Breaker(f"handler:{self.name}", self._options.breaker)
         # While the last event succeeded there is nothing to ask the breaker, nor to tell it.
         self._untroubled = True
 
-    async def run(self, event: SchemaEvent, arrived: float) -> str | None:
+    @property
+    def breaker(self) -> BreakerState:
+        return self._breaker.state
+
+    async def run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
+        """Handle one event that arrived at ``perf_counter`` seconds by a transport (a label)."""
         if self._untroubled:
             reason = await self._tries(event)
             if reason is not None:
@@ -129,7 +127,7 @@ class HandlerRunner:
                     permit.failed()
         else:
             reason = await self._run_through_breaker(event)
-        _metrics(self._transport, event.event_type).handled(
+        _metrics(transport, event.event_type).handled(
             time.perf_counter() - arrived, failed=reason is not None
         )
         return reason

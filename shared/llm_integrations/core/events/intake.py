@@ -1,0 +1,80 @@
+"""One integration's way in: each event once, in order by subject, whoever brings it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_integrations.core.events.delivery import LANES, HandlerRunner, in_lanes, lane_of
+from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.events.handled import Handled
+from llm_integrations.core.events.options import DeliveryOptions
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+
+__all__ = ["Intake", "IntakeHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeHealth:
+    """Events of one integration since the start: handled, recognised as repeated, given up."""
+
+    handled: int
+    repeated: int
+    failed: int
+    breaker: str
+
+
+class Intake:
+    """Hands events to one integration. The same change may come from several sides at once."""
+
+    def __init__(
+        self,
+        integration: LLMModuleIntegration,
+        *,
+        options: DeliveryOptions,
+        limit: int,
+        state: ListenerState | None,
+    ) -> None:
+        self.name = integration.name
+        self.delivery: Delivery = integration.delivery
+        self._runner = HandlerRunner(
+            integration.handle_schema_event, name=self.name, options=options
+        )
+        self._handled = Handled(self.name, limit=limit, state=state)
+        self._locks: list[asyncio.Lock] = []
+        self._counts = {"handled": 0, "repeated": 0, "failed": 0}
+
+    async def load(self) -> None:
+        """Get ready on this event loop; read what was handled before a restart."""
+        # Of one subject at most one event is in hand, so that a copy finds the first one's outcome.
+        self._locks = [asyncio.Lock() for _ in range(LANES)]
+        await self._handled.load()
+
+    def health(self) -> IntakeHealth:
+        return IntakeHealth(**self._counts, breaker=self._runner.breaker)
+
+    async def deliver(self, events: Sequence[SchemaEvent], transport: str) -> list[str | None]:
+        """Handle what is new; a reason stands where the integration gave up."""
+        done: list[SchemaEvent] = []
+
+        async def handle(event: SchemaEvent, arrived: float) -> str | None:
+            async with self._locks[lane_of(event.subject)]:
+                if self._handled.knows(event):
+                    self._counts["repeated"] += 1
+                    return None
+                reason = await self._runner.run(event, arrived, transport)
+                if reason is None:
+                    self._handled.add(event)
+                    done.append(event)
+                self._counts["handled" if reason is None else "failed"] += 1
+                return reason
+
+        try:
+            return await in_lanes(events, handle)
+        finally:
+            await self._handled.keep(done)

@@ -1,0 +1,37 @@
+"""What every source offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
+
+from llm_integrations.core.events.event import SchemaEvent
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.state import ListenerState
+
+__all__ = ["EventSource"]
+
+
+class EventSource(ABC):
+    """Notices changes of a registry that sends no events.
+
+    Attributes:
+        name: a metric label, and the key of what the source remembers across restarts; the same
+            after a restart, and unique within a listener.
+    """
+
+    name: str
+
+    @abstractmethod
+    def batches(
+        self, state: ListenerState | None = None
+    ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
+        """Yield what happened, some events at a time and in order by subject.
+
+        The first batch comes once the source watches, and is empty if nothing has happened.
+        Asking for the next batch says that this one was handled. When it raises
+        LLMIntegrationsError the listener logs that and calls again after a pause, and the source
+        goes on from what was handled; ``state`` lets it go on after a restart too.
+        """
