@@ -14,7 +14,8 @@ from llm_integrations.core.config import (
     ValidationOptions,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.address import Address, is_loopback
+from llm_integrations.core.registry.address import Address
+from llm_integrations.core.registry.credentials import refuse_clear_text
 from llm_integrations.core.registry.environment import environment_auth
 
 if TYPE_CHECKING:
@@ -91,9 +92,8 @@ class Settings:
 
     def _auth(self) -> Auth | None:
         auth = self.auth or self._userinfo() or environment_auth(self.addresses)
-        if auth is not None and not self.allow_insecure:
-            for address in self.addresses:
-                _refuse_clear_text(address.location)
+        locations = [address.location for address in self.addresses]
+        refuse_clear_text(locations, auth, allow_insecure=self.allow_insecure)
         return auth
 
     def _userinfo(self) -> Auth | None:
@@ -101,11 +101,3 @@ class Settings:
         if len(found) > 1:
             raise ConfigurationError("the URLs hold different credentials: give auth= once")
         return found.pop() if found else None
-
-
-def _refuse_clear_text(location: str) -> None:
-    if location.startswith("http://") and not is_loopback(location):
-        raise ConfigurationError(
-            f"credentials would go to {location} unencrypted: use https://, "
-            "or say allow_insecure=True"
-        )

@@ -1,0 +1,210 @@
+"""What the cache decides, as values: no registry, no clock, no threads."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_integrations.core.config import CacheOptions
+from llm_integrations.core.errors import ConfigurationError, InvalidReference, SchemaNotFound
+from llm_integrations.core.registry.cache import (
+    Answer,
+    Entry,
+    SchemaCache,
+    answer,
+    id_key,
+    ref_key,
+    same_version,
+    supersedes,
+)
+from llm_integrations.core.registry.reference import SchemaRef, Version
+from llm_integrations.core.registry.schema import RegisteredSchema
+
+OPTIONS = CacheOptions(maxsize=3, ttl=10.0, stale_ttl=100.0, negative_ttl=5.0, refresh_pause=2.0)
+
+
+def schema(subject: str = "s", version: Version = 1, state: str = "ACTIVE") -> RegisteredSchema:
+    return RegisteredSchema(f"{subject}-{version}", subject, version, {}, state=state)
+
+
+def put(cache: SchemaCache, reference: str, now: float = 0.0, version: Version = 1) -> Entry:
+    key, ref = ref_key(reference)
+    return cache.store(key, ref, schema(ref.subject, version), now)
+
+
+@pytest.fixture
+def cache() -> SchemaCache:
+    return SchemaCache(OPTIONS)
+
+
+def test_nothing_known_is_fetched() -> None:
+    assert answer(None, 0.0) is Answer.FETCH
+
+
+def test_a_copy_is_fresh_for_its_ttl_then_served_while_refreshed_then_fetched(
+    cache: SchemaCache,
+) -> None:
+    entry = put(cache, "s@latest")
+    assert answer(entry, 9.9) is Answer.FRESH
+    assert answer(entry, 10.0) is Answer.REFRESH
+    assert answer(entry, 109.9) is Answer.REFRESH
+    assert answer(entry, 110.0) is Answer.FETCH
+
+
+def test_the_body_of_an_exact_version_is_kept_for_good(cache: SchemaCache) -> None:
+    assert answer(put(cache, "s@1"), 1e12) is Answer.REFRESH
+    by_id = cache.store(id_key(7), None, schema(), 0.0)
+    assert answer(by_id, 1e12) is Answer.REFRESH
+
+
+def test_after_a_failed_refresh_none_is_tried_for_a_while(cache: SchemaCache) -> None:
+    entry = put(cache, "s@latest")
+    cache.pause_refresh(entry.key, now=20.0)
+    assert answer(entry, 21.9) is Answer.STALE
+    assert answer(entry, 22.0) is Answer.REFRESH
+
+
+def test_what_is_unknown_stays_unknown_for_the_negative_ttl(cache: SchemaCache) -> None:
+    key, ref = ref_key("s@1")
+    cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
+    assert answer(cache.touch(key), 4.9) is Answer.UNKNOWN
+    assert answer(cache.touch(key), 5.0) is Answer.FETCH
+
+
+def test_the_least_recently_used_goes_first(cache: SchemaCache) -> None:
+    for subject in "abc":
+        put(cache, subject)
+    cache.fresh("a@latest", 1.0)
+    put(cache, "d")
+    assert [cache.peek(f"{subject}@latest") is not None for subject in "abcd"] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert len(cache) == 3
+
+
+def test_peeking_is_not_using(cache: SchemaCache) -> None:
+    for subject in "abc":
+        put(cache, subject)
+    cache.peek("a@latest")
+    put(cache, "d")
+    assert cache.peek("a@latest") is None
+
+
+def test_naming_unknown_subjects_pushes_no_known_one_out(cache: SchemaCache) -> None:
+    put(cache, "a")
+    for number in range(50):
+        key, ref = ref_key(f"unknown-{number}")
+        cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
+    assert cache.fresh("a@latest", 1.0) is not None
+
+
+def test_invalidating_a_version_marks_it_and_latest_but_no_other(cache: SchemaCache) -> None:
+    latest, one, two = put(cache, "s"), put(cache, "s@1"), put(cache, "s@2", version=2)
+    cache.mark_stale("s", 2)
+    assert [answer(entry, 1.0) for entry in (latest, one, two)] == [
+        Answer.REFRESH,
+        Answer.FRESH,
+        Answer.REFRESH,
+    ]
+
+
+def test_invalidating_a_subject_leaves_the_others_alone(cache: SchemaCache) -> None:
+    mine, other = put(cache, "s@1"), put(cache, "t@1")
+    cache.mark_stale("s")
+    assert answer(mine, 1.0) is Answer.REFRESH
+    assert answer(other, 1.0) is Answer.FRESH
+    cache.mark_stale(None)
+    assert answer(other, 1.0) is Answer.REFRESH
+
+
+def test_invalidating_ends_the_pause_after_a_failed_refresh(cache: SchemaCache) -> None:
+    entry = put(cache, "s")
+    cache.pause_refresh(entry.key, now=10.0)
+    cache.mark_stale("s")
+    assert answer(entry, 10.1) is Answer.REFRESH
+
+
+def test_a_schema_known_by_its_id_follows_its_subject(cache: SchemaCache) -> None:
+    entry = cache.store(id_key(7), None, schema("s", 2), 0.0)
+    cache.mark_stale("s")
+    assert answer(entry, 1.0) is Answer.REFRESH
+    cache.drop("s", 1)
+    assert cache.peek(id_key(7)) is entry
+    cache.drop("s", 2)
+    assert cache.peek(id_key(7)) is None
+
+
+def test_a_deleted_version_is_dropped_wherever_it_was_meant(cache: SchemaCache) -> None:
+    put(cache, "s", version=2)
+    put(cache, "s@1", version=1)
+    put(cache, "s@2.0.0", version="2.0.0")
+    cache.drop("s", 2)
+    assert cache.peek("s@latest") is None
+    assert cache.peek("s@2.0.0") is None
+    assert cache.peek("s@1") is not None
+
+
+def test_what_was_unknown_is_asked_for_again_after_any_change_of_its_subject(
+    cache: SchemaCache,
+) -> None:
+    for change in (cache.mark_stale, cache.drop, cache.forget_unknown):
+        key, ref = ref_key("s@9")
+        cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
+        change("s")
+        assert cache.touch(key) is None
+
+
+def test_marking_latest_leaves_exact_versions_fresh(cache: SchemaCache) -> None:
+    latest, exact = put(cache, "s"), put(cache, "s@1")
+    cache.mark_latest_stale()
+    assert answer(latest, 1.0) is Answer.REFRESH
+    assert answer(exact, 1.0) is Answer.FRESH
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "expected"),
+    [
+        (schema(version=3), schema(version=2), True),
+        (schema(version=2), schema(version=3), False),
+        (schema(version=2), schema(version=2), True),
+        (schema(version="2.0.0"), schema(version="1.9.9"), True),
+        (schema(version="2.0.0-rc.1"), schema(version="1.9.9"), False),
+        (schema(version="2.0.0", state="DRAFT"), schema(version="1.9.9"), False),
+    ],
+)
+def test_what_was_written_is_latest_if_latest_would_mean_it(
+    written: RegisteredSchema, known: RegisteredSchema, expected: bool
+) -> None:
+    assert supersedes(written, known) is expected
+
+
+def test_integer_and_semantic_spellings_of_a_version_are_one_version() -> None:
+    assert same_version(2, "2.0.0")
+    assert not same_version(2, "2.0.1")
+
+
+def test_all_spellings_of_a_reference_have_one_key() -> None:
+    keys = {ref_key(text)[0] for text in ("a.b@2.0.0", "a.b v2.0.0")}
+    keys.add(ref_key(SchemaRef("a.b", "2.0.0"))[0])
+    assert keys == {"a.b@2.0.0"}
+    assert ref_key("a@b@1") == ("a@b@1", SchemaRef("a@b", 1))
+
+
+def test_ids_cannot_be_mistaken_for_references_or_for_each_other() -> None:
+    assert len({id_key(5), id_key("5"), ref_key("5")[0]}) == 3
+    with pytest.raises(InvalidReference):
+        SchemaRef.parse(id_key(5))
+
+
+@pytest.mark.parametrize("wrong", [{"maxsize": 0}, {"ttl": -1.0}, {"stale_ttl": -1.0}])
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        CacheOptions(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+def test_a_copy_that_was_never_fresh_can_still_be_kept(cache: SchemaCache) -> None:
+    key, ref = ref_key("s")
+    entry = cache.store(key, ref, schema(), 0.0, fresh=False)
+    assert answer(entry, 0.0) is Answer.REFRESH
