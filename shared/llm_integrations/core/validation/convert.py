@@ -46,7 +46,7 @@ def convert(value: Any) -> Any:
     except NoJson:
         raise
     except Exception as error:
-        raise NoJson(f"{_kind(value)}, which failed to give its JSON form") from error
+        raise NoJson(f"{_kind(value)} that can be had") from error
 
 
 def key_text(key: Any) -> str:
@@ -79,7 +79,7 @@ def _by_shape(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return f"a Python object of type {type(value).__name__}"
+    return f"a Python object of type {type(value).__name__}, which has no JSON form"
 
 
 def _bytes(_: Any) -> Any:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cachetools import LRUCache
+from jsonschema_rs import ValidationError
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.validation.documents import Documents
 from llm_integrations.core.validation.engine import Engine, compile_engine
+from llm_integrations.core.validation.guarded import NotGuardable, guarded
 from llm_integrations.core.validation.messages import Describer
-from llm_integrations.core.validation.normalise import Normalised, Problem, normalise
+from llm_integrations.core.validation.normalise import ENGINE_DEPTH, Problem, normalise
+from llm_integrations.core.validation.nulls import Nulls
+from llm_integrations.core.validation.plain import is_plain
+from llm_integrations.core.validation.recursion import is_recursive
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
 
 __all__ = ["Core", "core_for"]
+
+_KEPT: Final = 1024
+_Accepts = Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -26,54 +33,64 @@ class Core:
     """A compiled schema.
 
     Attributes:
-        documents: the schema and what it refers to.
-        options: how it judges.
-        exact: the engine for JSON types.
-        fast: the engine on raw values: True is final; False, or an error, asks for ``slow``.
+        fast: the verdict on a raw value. True is final; False, or any error but
+            ValidationLimitExceeded, asks for a closer look.
+        engine: judges JSON types.
+        nulls: takes nulls away before the engine sees them; None under ``nulls="strict"``.
+        max_depth: levels of data that are judged; None where the schema itself bounds them.
         describer: words the violations.
-        recursive: whether data is followed as deep as it goes.
     """
 
-    documents: Documents
-    options: ValidationOptions
-    exact: Engine
-    fast: Callable[[Any], bool]
+    fast: _Accepts
+    engine: Engine
+    nulls: Nulls | None
+    max_depth: int | None
     describer: Describer
-    recursive: bool = True
 
-    def slow(self, value: Any) -> bool:
+    def accepts(self, value: Any) -> bool:
         """The verdict on anything."""
-        form = self._normalise(value)
+        form = normalise(value, self.max_depth)
         if form.problems:
             return False
         try:
-            return self.exact.is_valid(form.value)
+            return any(map(self.engine.accepts, self._variants(form.value)))
         except ValueError:
             return False
 
     def violations(self, value: Any) -> list[Violation]:
         """What is wrong with anything; empty when it is valid."""
-        form = self._normalise(value)
-        found = [self._violation(problem) for problem in form.problems]
+        form = normalise(value, self.max_depth)
         try:
-            found += [self.describer.violation(e) for e in self.exact.iter_errors(form.value)]
+            errors, data = self._errors(form.value)
         except ValueError:
-            found += [self._violation(problem) for problem in form.opaque]
-        return found
+            # The engine came upon what has no JSON form, so that is a problem as well.
+            form = form.without_opaque()
+            errors, data = self._errors(form.value)
+        places = {problem.path for problem in form.problems}
+        return [self._of_problem(problem) for problem in form.problems] + [
+            self.describer.violation(error, data)
+            for error in errors
+            if tuple(error.instance_path) not in places
+        ]
 
-    def _normalise(self, value: Any) -> Normalised:
-        return normalise(value, self.options.max_depth if self.recursive else None)
+    def _variants(self, value: Any) -> Iterable[Any]:
+        return (value,) if self.nulls is None else self.nulls.variants(value)
 
-    def _violation(self, problem: Problem) -> Violation:
+    def _errors(self, value: Any) -> tuple[list[ValidationError], Any]:
+        """The errors of the variant that comes nearest to being valid, and that variant."""
+        judged = [(self.engine.errors(variant), variant) for variant in self._variants(value)]
+        return min(judged, key=lambda errors_and_variant: len(errors_and_variant[0]))
+
+    def _of_problem(self, problem: Problem) -> Violation:
         return Violation(self.describer.path(problem.path), problem.message, problem.keyword)
 
 
-_cores: LRUCache[Source, Core] = LRUCache(maxsize=1024)
+_cores: LRUCache[Source, Core] = LRUCache(maxsize=_KEPT)
 _cores_lock = threading.Lock()
 
 
 def core_for(source: Source) -> Core:
-    """The compiled form of a source; the 1,024 used last are kept."""
+    """The compiled form of a source. Those used last are kept, so equal sources share one."""
     with _cores_lock:
         found = _cores.get(source)
     if found is None:
@@ -84,15 +101,44 @@ def core_for(source: Source) -> Core:
 
 
 def _compile(source: Source) -> Core:
+    options = source.options
     documents = Documents(source.body(), source.resources())
-    try:
-        exact = compile_engine(documents.root, documents, source.options)
-    except ValueError as error:
-        raise InvalidSchema(f"the schema does not compile: {error}") from None
+    engine = compile_engine(documents, options)
+    max_depth = options.max_depth if is_recursive(documents) else None
+    nulls = Nulls(documents) if options.nulls == "absent" else None
+    accepts = _guard(documents, options, engine, max_depth)
     return Core(
-        documents=documents,
-        options=source.options,
-        exact=exact,
-        fast=exact.is_valid,
-        describer=Describer(documents.words, source.options.show_values),
+        fast=accepts if nulls is None else _apart_from_nulls(accepts, nulls),
+        engine=engine,
+        nulls=nulls,
+        max_depth=max_depth,
+        describer=Describer(documents.words, options.show_values),
     )
+
+
+def _guard(
+    documents: Documents, options: ValidationOptions, engine: Engine, max_depth: int | None
+) -> _Accepts:
+    """The engine, kept away from data without end and from approving NaN unseen."""
+    if max_depth is None:
+        try:
+            stricter = guarded(documents)
+        except (NotGuardable, RecursionError):
+            return _if_plain(engine.accepts, ENGINE_DEPTH)
+        return (
+            engine if stricter is None else compile_engine(documents, options, stricter)
+        ).accepts
+    return _if_plain(engine.accepts, max_depth)
+
+
+def _if_plain(accepts: _Accepts, max_depth: int) -> _Accepts:
+    return lambda value: is_plain(value, max_depth) and accepts(value)
+
+
+def _apart_from_nulls(accepts: _Accepts, nulls: Nulls) -> _Accepts:
+    def accepts_apart(value: Any) -> bool:
+        if nulls.only_help and accepts(value):
+            return True
+        return any(map(accepts, nulls.variants(value)))
+
+    return accepts_apart

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urljoin
 
 from llm_integrations.core.fingerprint import JsonSchema
 
-__all__ = ["BASE_URI", "Documents"]
+__all__ = ["BASE_URI", "Documents", "base_of"]
 
 BASE_URI: Final = "http://schema.invalid/"
 """What relative references resolve against; ``.invalid`` never exists (RFC 2606)."""
@@ -27,11 +27,11 @@ class Documents:
     def resources(self) -> dict[str, JsonSchema]:
         """The named bodies under each URI that their name can resolve to in these documents.
 
-        A name stands for itself, so it is found from every ``$id`` that a reference can stand
-        under.
+        A name stands for itself, so it is found from under every ``$id``.
         """
+        bases = [BASE_URI, *(base for _, base in self.places() if base != BASE_URI)]
         found: dict[str, JsonSchema] = {}
-        for base in self._bases():
+        for base in dict.fromkeys(bases) if self.named else ():
             for name, body in self.named.items():
                 found.setdefault(urldefrag(urljoin(base, name)).url, body)
         return found
@@ -43,39 +43,75 @@ class Documents:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Every property name and required name in the documents: what is no secret."""
+        """Every property name, and every text in a list (names required, types, enums)."""
         words: set[str] = set()
-        for node in self.nodes():
+        for node, _ in self.places():
             words.update(node)
             for listed in node.values():
                 if isinstance(listed, list):
                     words.update(item for item in listed if isinstance(item, str))
         return frozenset(words)
 
-    def nodes(self) -> Iterator[dict[str, Any]]:
-        """Every JSON object in the documents."""
-        for body in (self.root, *self.named.values()):
-            yield from _objects(body)
+    def places(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Every JSON object in the documents, with the base URI in force inside of it."""
+        waiting: list[tuple[Any, str]] = [(self.root, BASE_URI)]
+        waiting += [(body, urljoin(BASE_URI, name)) for name, body in self.named.items()]
+        while waiting:
+            node, base = waiting.pop()
+            if isinstance(node, dict):
+                base = base_of(node, base)
+                yield node, base
+                waiting.extend((child, base) for child in node.values())
+            elif isinstance(node, list):
+                waiting.extend((child, base) for child in node)
 
-    def _bases(self) -> Iterator[str]:
-        yield BASE_URI
-        for name in self.named:
-            yield urljoin(BASE_URI, name)
-        for node in self.nodes():
-            for key in ("$id", "id"):
+    def resolve(self, reference: str, base: str) -> tuple[Any, str] | None:
+        """What a ``$ref`` under a base URI points to and that thing's base; None if unknown."""
+        target = urljoin(base, reference)
+        if target in self._by_uri:
+            return self._by_uri[target]
+        document, fragment = urldefrag(target)
+        if document not in self._by_uri or (fragment and not fragment.startswith("/")):
+            return None
+        return _follow(self._by_uri[document], unquote(fragment))
+
+    @cached_property
+    def _by_uri(self) -> dict[str, tuple[Any, str]]:
+        found: dict[str, tuple[Any, str]] = {BASE_URI: (self.root, BASE_URI)}
+        for uri, body in self.resources.items():
+            found[uri] = (body, base_of(body, uri) if isinstance(body, dict) else uri)
+        for node, base in self.places():
+            if isinstance(node.get("$id", node.get("id")), str):
+                found.setdefault(base, (node, base))
+            for key in ("$anchor", "$dynamicAnchor"):
                 if isinstance(node.get(key), str):
-                    yield urljoin(BASE_URI, node[key])
+                    found.setdefault(f"{base}#{node[key]}", (node, base))
+        return found
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    waiting = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            yield node
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
+def base_of(node: dict[str, Any], base: str) -> str:
+    """The base URI inside of a JSON object, given the one around it."""
+    own = node.get("$id", node.get("id"))
+    if not isinstance(own, str) or own.startswith("#"):
+        return base
+    try:
+        return urldefrag(urljoin(base, own)).url
+    except ValueError:
+        return base
+
+
+def _follow(start: tuple[Any, str], pointer: str) -> tuple[Any, str] | None:
+    node, base = start
+    for segment in pointer.split("/")[1:]:
+        key = segment.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, dict) and key in node:
+            node = node[key]
+        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+        base = base_of(node, base) if isinstance(node, dict) else base
+    return node, base
 
 
 def _nesting(value: Any) -> int:

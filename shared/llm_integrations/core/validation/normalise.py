@@ -17,6 +17,7 @@ a function; an object that contains itself) is a problem only where the schema l
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,7 +28,7 @@ from llm_integrations.core.validation.convert import NO_JSON, NoJson, convert, k
 __all__ = ["ENGINE_DEPTH", "Normalised", "Problem", "normalise"]
 
 ENGINE_DEPTH: Final = 250
-"""Deepest value that the engine can quote in an error."""
+"""Levels of a value that the engine can quote in an error; no schema is nested as deep."""
 
 _STEPS = 16
 """Conversions tried on one object (a model that gives a mapping that gives …)."""
@@ -57,14 +58,25 @@ class Normalised:
     problems: list[Problem] = field(default_factory=list)
     opaque: list[Problem] = field(default_factory=list)
 
+    def without_opaque(self) -> Normalised:
+        """The same with every opaque value as a problem."""
+        holder = [self.value]
+        for problem in self.opaque:
+            inside: Any = holder
+            *way, last = (0, *problem.path)
+            for key in way:
+                inside = inside[key]
+            inside[last] = None
+        return Normalised(holder[0], self.problems + self.opaque)
+
 
 def normalise(value: Any, max_depth: int | None = None) -> Normalised:
     """Bring a Python object to JSON types.
 
     Args:
         value: anything.
-        max_depth: containers nested deeper are a problem; None allows what the engine can quote,
-            and takes what lies deeper as opaque.
+        max_depth: containers nested deeper are a problem, and taken as empty; None takes those as
+            empty that lie deeper than a schema without recursion can look.
     """
     return _Normaliser(max_depth).run(value)
 
@@ -99,14 +111,15 @@ class _Place:
 class _Normaliser:
     def __init__(self, max_depth: int | None) -> None:
         self.max_depth = max_depth
+        self.is_too_deep = False
         self.result = Normalised()
-        self.waiting: list[_Place] = []
+        self.waiting: deque[_Place] = deque()
 
     def run(self, value: Any) -> Normalised:
         holder = [None]
         self.waiting.append(_Place(value, holder, 0, None, 0))
         while self.waiting:
-            place = self.waiting.pop()
+            place = self.waiting.popleft()
             try:
                 place.target[place.key] = self.form(place)
             except NoJson as reason:
@@ -146,12 +159,15 @@ class _Normaliser:
         if place.stands_in(place.raw):
             raise NoJson("an object that contains itself")
         if place.depth >= (self.max_depth or ENGINE_DEPTH):
-            if self.max_depth is None:
-                raise NoJson("nested too deep")
-            text = f"is nested deeper than {self.max_depth} levels"
-            self.problem(place, text, "max_depth")
-            return None
+            return self.too_deep(value)
         return self.mapping(value, place) if type(value) is dict else self.sequence(value, place)
+
+    def too_deep(self, value: Any) -> Any:
+        if self.max_depth is not None and not self.is_too_deep:
+            self.is_too_deep = True
+            text = f"is nested deeper than {self.max_depth} levels"
+            self.result.problems.append(Problem((), text, "max_depth"))
+        return type(value)()
 
     def mapping(self, value: dict[Any, Any], place: _Place) -> dict[str, Any]:
         form: dict[str, Any] = {}

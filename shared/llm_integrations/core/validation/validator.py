@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import ValidationLimitExceeded
+from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.validation.core import Core, core_for
 from llm_integrations.core.validation.report import ValidationReport, Violation
@@ -41,9 +41,13 @@ def compile_validator(
     Raises:
         InvalidSchema: it is no JSON Schema, a reference leads nowhere, or a pattern is refused.
     """
-    source = Source.of(body, resources or {}, options or ValidationOptions())
-    validator = Validator(source, subject, reference or subject or "", tuple(warnings))
-    validator.compile()
+    name = reference or subject or ""
+    try:
+        source = Source.of(body, resources or {}, options or ValidationOptions())
+        validator = Validator(source, subject, name, tuple(warnings))
+        validator.compile()
+    except InvalidSchema as error:
+        raise InvalidSchema(f"{name or 'the schema'} cannot be used: {error}") from None
     return validator
 
 
@@ -98,8 +102,8 @@ class Validator:
         except ValidationLimitExceeded:
             raise
         except Exception:  # noqa: BLE001 - the engine refused a Python object, whose code may run
-            return self.compile().slow(data)
-        return self.compile().slow(data)
+            return self.compile().accepts(data)
+        return self.compile().accepts(data)
 
     def validate(self, data: Any) -> ValidationReport:
         """The verdict with every violation; false when there is one. Raises as ``is_valid``."""

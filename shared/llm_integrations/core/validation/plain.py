@@ -1,0 +1,120 @@
+"""Whether a value is plain JSON already: the guard for schemas that leave values unchecked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final, cast
+
+import jsonschema_rs
+
+__all__ = ["JSON_TYPES", "SHALLOW", "is_plain", "shallow_definitions"]
+
+JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
+"""All of them: as a ``type`` it refuses NaN, infinity and nothing else."""
+
+SHALLOW: Final = 8
+"""Levels that the engine looks at; deeper data takes the way through Python."""
+
+_FEW: Final = 10_000
+_NOTHING: Final = ()
+
+
+def is_plain(value: Any, max_depth: int) -> bool:
+    """Whether a value holds only JSON types and finite numbers, ``max_depth`` deep at most.
+
+    False decides nothing but that the value needs a closer look. May raise what the engine raises
+    on a Python object.
+    """
+    return _shallow_engine().is_valid(value) or _is_plain(value, max_depth)
+
+
+def shallow_definitions(prefix: str) -> dict[str, Any]:
+    """Definitions of plain JSON up to SHALLOW levels, each using the next: ``prefix0`` to start.
+
+    They end instead of recursing, since the engine follows a recursive schema until the stack ends.
+    """
+    definitions: dict[str, Any] = {
+        f"{prefix}{SHALLOW}": {"type": ["boolean", "null", "number", "string"]}
+    }
+    for level in range(SHALLOW):
+        below = {"$ref": f"#/$defs/{prefix}{level + 1}"}
+        definitions[f"{prefix}{level}"] = {
+            "type": list(JSON_TYPES),
+            "items": below,
+            "additionalProperties": below,
+        }
+    return definitions
+
+
+@cache
+def _shallow_engine() -> jsonschema_rs.Validator:
+    schema = {"$ref": "#/$defs/json0", "$defs": shallow_definitions("json")}
+    return jsonschema_rs.validator_for(schema, offline=True)
+
+
+def _is_plain(value: Any, max_depth: int) -> bool:
+    level, count = [value], 0
+    for _ in range(max_depth):
+        below: list[Any] = []
+        for item in level:
+            if (children := _children(item)) is None:
+                return False
+            below.extend(children)
+        if not below:
+            return True
+        count += len(below)
+        if count > _FEW:
+            # Parts that stand in many places would be walked many times; this walks them once.
+            return _height(value, max_depth) <= max_depth
+        level = below
+    return all(_children(item) is _NOTHING for item in level)
+
+
+def _children(item: Any) -> Iterable[Any] | None:
+    """What an item holds; None if it is not plain."""
+    kind = type(item)
+    if kind is str or kind is int or kind is bool or item is None:
+        return _NOTHING
+    if kind is dict:
+        return cast("Iterable[Any]", item.values())
+    if kind is list:
+        return cast("list[Any]", item)
+    return _NOTHING if kind is float and math.isfinite(item) else None
+
+
+class _Visit:
+    """A container whose children are being looked at."""
+
+    __slots__ = ("height", "item", "rest")
+
+    def __init__(self, item: Any, children: Iterable[Any]) -> None:
+        self.item = item
+        self.rest = iter(children)
+        self.height = 1
+
+
+def _height(value: Any, max_depth: int) -> float:
+    """How many containers stand in one another at the deepest place; infinite if not plain."""
+    heights: dict[int, int] = {}
+    path = [_Visit(value, _children(value) or _NOTHING)]
+    while path:
+        if len(path) > max_depth:
+            return math.inf
+        visit = path[-1]
+        for child in visit.rest:
+            if (children := _children(child)) is None:
+                return math.inf
+            if children is _NOTHING:
+                continue
+            if id(child) not in heights:
+                path.append(_Visit(child, children))
+                break
+            visit.height = max(visit.height, heights[id(child)] + 1)
+        else:
+            path.pop()
+            heights[id(visit.item)] = visit.height
+            if path:
+                path[-1].height = max(path[-1].height, visit.height + 1)
+    return heights[id(value)]
