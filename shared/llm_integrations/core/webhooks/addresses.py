@@ -12,15 +12,29 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Public, shared or unique-local by their number, but a cloud's metadata service by their use.
 _METADATA: Final = frozenset(
-    ipaddress.ip_address(text) for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+    map(
+        ipaddress.ip_address,
+        ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"),
+    )
 )
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # An IPv4 address in the last four bytes, deprecated but still routed by some hosts.
 _IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
-_UNASSIGNED: Final = (
-    ipaddress.ip_network("fec0::/10"),  # site-local, deprecated
-    ipaddress.ip_network("64:ff9b:1::/48"),  # NAT64 inside one network
-    ipaddress.ip_network("5f00::/16"),  # segment routing
+# What is not for the public Internet, but counts as global in some Python versions.
+_RESERVED: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "64:ff9b:1::/48",
+            "100::/64",
+            "2001:20::/28",
+            "3fff::/20",
+            "5f00::/16",
+            "fec0::/10",
+        ),
+    )
 )
 
 
@@ -57,7 +71,7 @@ def refusal(address: Address, *, allow_private: bool) -> str | None:
         return None
     if address.is_loopback or address.is_unspecified:
         return "a loopback address"
-    if not address.is_global or any(address in network for network in _UNASSIGNED):
+    if not address.is_global or any(address in network for network in _RESERVED):
         return "a private or reserved address"
     return None
 

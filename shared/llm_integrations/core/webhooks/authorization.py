@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import base64
+from typing import TYPE_CHECKING
 
-import httpx
+from llm_integrations.core.config import Auth, BasicAuth
+from llm_integrations.core.registry.credentials import auth_headers
 
-from llm_integrations.core.config import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["authorization"]
 
 
 def authorization(auth: Auth | None, url: httpx.URL) -> dict[str, str]:
-    """From ``auth``, or from the user in the URL; empty without either."""
+    """From ``auth``, or from the user in the URL; empty without either.
+
+    Raises:
+        ConfigurationError: they do not fit into a header.
+    """
     if auth is None and url.userinfo:
         auth = BasicAuth(url.username, url.password)
-    match auth:
-        case BasicAuth(username=username, password=password):
-            pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-            return {"authorization": f"Basic {pair}"}
-        case BearerAuth(token=token):
-            return {"authorization": f"Bearer {token}"}
-        case ApiKeyAuth(key=key):
-            return {"x-api-key": key}
-    return {}
+    return auth_headers(auth)

@@ -128,10 +128,9 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _check_credentials(credentials: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    for name, value in credentials.items():
-        if not _VALUE.fullmatch(value):
-            raise ConfigurationError("WebhookConfig.auth: it does not fit into a header")
-        if name in {given.lower() for given in headers}:
+    given = {name.lower() for name in headers}
+    for name in credentials:
+        if name.lower() in given:
             raise ConfigurationError(f"WebhookConfig: {name} in headers and auth=; give one")
 
 

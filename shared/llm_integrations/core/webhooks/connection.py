@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -14,7 +15,7 @@ import httpcore
 
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.resilience.retry_after import parse_retry_after
+from llm_integrations.core.registry.exchange import retry_after
 from llm_integrations.core.webhooks.addresses import Address, refusal
 from llm_integrations.core.webhooks.attempts import Answer
 from llm_integrations.core.webhooks.config import WebhookConfig
@@ -129,7 +130,7 @@ class Connection:
         except _NETWORK_ERRORS as error:
             return Answer(failure=f"{type(error).__name__} before an answer")
         await self._drain(response)
-        wait = parse_retry_after(_header(response, b"retry-after"))
+        wait = retry_after(_header(response, b"retry-after"), time.time())
         return Answer(status=response.status, retry_after=wait)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from llm_integrations.core.errors import ConfigurationError, WebhookError
+from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["Database", "Work"]
 
@@ -49,35 +51,39 @@ class Database:
             raise ConfigurationError("a webhook database is a file, so that it survives a crash")
         self.path = Path(path)
         self._schema = schema
-        self._lock = threading.Lock()
-        self._pid = 0
+        self.lock = threading.Lock()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        survive_fork(self)
 
     def submit(self, work: Work[T], *, writes: bool = True) -> Future[T]:
         """Queue a piece of work. The future's error is a WebhookError."""
         job = _Job(work, writes)
-        with self._lock:
+        with self.lock:
             if self._closed:
                 raise WebhookError(f"{self.path.name} is closed")
-            if self._pid != os.getpid():
+            if self._thread is None:
                 self._start()
             self._jobs.put(job)
         return job.future
 
     def close(self) -> None:
         """Finish what was submitted, then close the file. Blocks; may be called twice."""
-        with self._lock:
-            running = not self._closed and self._pid == os.getpid()
+        with self.lock:
             self._closed = True
-            if running:
+            thread, self._thread = self._thread, None
+            if thread is not None:
                 self._jobs.put(None)
-        if self._thread is not None and running:
-            self._thread.join()
+        if thread is not None:
+            thread.join()
+
+    def after_fork(self) -> None:
+        """The thread, its connection and its queue stayed in the parent."""
+        self.lock = threading.Lock()
+        self._thread = None
 
     def _start(self) -> None:
-        self._pid = os.getpid()
         self._jobs = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._run, args=(self._jobs,), name=f"sqlite-{self.path.name}", daemon=True
@@ -112,7 +118,7 @@ class Database:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         # FULL syncs each commit, so that not even a power cut takes back what was acknowledged.
         connection.execute("PRAGMA synchronous=FULL")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -120,6 +126,19 @@ class Database:
             raise WebhookError(f"{self.path.name} was written by a newer version of this library")
         connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
         connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite itself does not wait when two processes turn to WAL at the same moment."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:

@@ -70,10 +70,14 @@ class InboxBus(EventBus):
             raise EventError("the inbox is closed")
         if group == BROADCAST:
             raise EventError("a group needs a name; None is broadcast")
+        # Before this returns: what is broadcast from now on must not be missed, even if another
+        # process has handled it by the time that this one looks.
+        position = await self._join(BROADCAST if group is None else group)
         reader = Reader(
             self._inbox,
             handler,
             group,
+            position,
             poll=self._poll,
             reached=self._reached,
             on_end=self._leave,
@@ -114,6 +118,12 @@ class InboxBus(EventBus):
             self._wake()
         return is_new
 
+    async def _join(self, name: str) -> int:
+        try:
+            return await asyncio.wrap_future(self._inbox.join(name))
+        except WebhookError as error:
+            raise EventError(f"the inbox cannot be read: {error}") from error
+
     def _wake(self) -> None:
         with self._lock:
             self._readers = [reader for reader in self._readers if reader.connected]
@@ -121,12 +131,13 @@ class InboxBus(EventBus):
         for reader in readers:
             reader.wake()
 
-    def _reached(self, reader: Reader) -> int:
+    def _reached(self, reader: Reader, position: int) -> int:
         """A broadcast has got as far as the slowest of its handlers in this process."""
         if reader.name != BROADCAST:
-            return reader.position
+            return position
         with self._lock:
-            return min(r.position for r in [reader, *self._readers] if r.name == BROADCAST)
+            others = [r for r in self._readers if r.name == BROADCAST and r is not reader]
+        return min([position, *(other.position for other in others)])
 
     def _leave(self, leaving: Reader) -> None:
         with self._lock:

@@ -30,7 +30,8 @@ class Reader:
     the process that is furthest got, and is where a restarted one goes on.
 
     Args:
-        reached: the position to store when this one has got on.
+        position: where to begin.
+        reached: the position to store when this one has got to the given one.
         on_end: called once it was cancelled.
     """
 
@@ -39,13 +40,14 @@ class Reader:
         inbox: Inbox,
         handler: BatchHandler,
         group: str | None,
+        position: int,
         *,
         poll: float,
-        reached: Callable[[Reader], int],
+        reached: Callable[[Reader, int], int],
         on_end: Callable[[Reader], None],
     ) -> None:
         self.name = BROADCAST if group is None else group
-        self.position = 0
+        self.position = position
         self._inbox = inbox
         self._handler = handler
         self._lease = None if group is None else Lease(inbox.path, f"group {group}")
@@ -54,7 +56,6 @@ class Reader:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
-        self._joined = False
         self._task = self._loop.create_task(self._run())
 
     @property
@@ -95,7 +96,6 @@ class Reader:
             busy = await self._may_read() and await self._read()
         except LLMIntegrationsError as error:
             _LOG.error("the inbox cannot be read: %s", error)
-            self._joined = False
             await asyncio.sleep(_AFTER_AN_ERROR)
             return
         if not busy:
@@ -104,12 +104,12 @@ class Reader:
                     await self._news.wait()
 
     async def _may_read(self) -> bool:
-        if self._lease is not None and not self._lease.take():
+        if self._lease is None or self._lease.held:
+            return True
+        if not self._lease.take():
             return False
-        if not self._joined:
-            # A member that takes over goes on where the one before it got to.
-            self.position = await asyncio.wrap_future(self._inbox.join(self.name))
-            self._joined = True
+        # Who takes over goes on where the one before got to.
+        self.position = await asyncio.wrap_future(self._inbox.join(self.name))
         return True
 
     async def _read(self) -> bool:
@@ -117,9 +117,10 @@ class Reader:
         if not entries:
             return False
         failures = await self._handle(entries)
-        self.position = entries[-1].seq
-        done = self._inbox.advance(self.name, self._reached(self), failures)
+        position = entries[-1].seq
+        done = self._inbox.advance(self.name, self._reached(self, position), failures)
         await asyncio.wrap_future(done)
+        self.position = position
         return True
 
     async def _handle(self, entries: Sequence[Entry]) -> list[tuple[int, str]]:

@@ -1,0 +1,416 @@
+"""The receiver over HTTP: what it takes, what it refuses, and how little it says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import sqlite3
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.events import SchemaEvent
+from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
+from tests.support.events import IMPATIENT, event, events, until
+from tests.support.webhooks import OTHER_SECRET, SECRET, served, signed
+
+
+class Seen(list[SchemaEvent]):
+    async def __call__(self, sent: SchemaEvent) -> None:
+        self.append(sent)
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, seen: Seen) -> WebhookReceiver:
+    return WebhookReceiver(
+        SECRET, tmp_path / "inbox.db", handlers=[seen], poll=0.02, delivery=IMPATIENT
+    )
+
+
+@pytest.fixture
+def client(receiver: WebhookReceiver) -> Iterator[httpx.Client]:
+    """A client of the receiver, which runs alone under uvicorn."""
+    with served(receiver) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        yield client
+
+
+def post(
+    client: httpx.Client, sent: SchemaEvent, path: str = "/", **options: Any
+) -> httpx.Response:
+    body, headers = signed(sent, **options)
+    return client.post(path, content=body, headers=headers)
+
+
+def silent(response: httpx.Response) -> bool:
+    """Nothing but a status: no body, and no header that tells of us."""
+    return response.content == b"" and set(response.headers) <= {
+        "content-length",
+        "date",
+        "server",
+        "allow",
+    }
+
+
+async def test_a_signed_event_is_acknowledged_and_handled(client: httpx.Client, seen: Seen) -> None:
+    sent = event(owner="team-a")
+    assert post(client, sent).status_code == 200
+    await until(lambda: seen)
+    assert seen == [sent]
+
+
+async def test_a_repeated_delivery_is_acknowledged_and_handled_once(
+    client: httpx.Client, seen: Seen
+) -> None:
+    first, second = event(version=1), event(version=2)
+    statuses = [post(client, sent).status_code for sent in (first, first, second, first)]
+    assert statuses == [200] * 4
+    await until(lambda: second in seen)
+    assert seen == [first, second]
+
+
+async def test_a_repetition_is_known_after_a_restart(tmp_path: Path) -> None:
+    sent, handled = event(), Seen()
+    for _ in range(2):
+        receiver = WebhookReceiver(SECRET, tmp_path / "inbox.db", handlers=[handled])
+        with served(receiver) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            assert post(client, sent).status_code == 200
+            await until(lambda: handled)
+    assert handled == [sent]
+
+
+def test_the_event_is_on_disk_before_the_answer(client: httpx.Client, tmp_path: Path) -> None:
+    for sent in events(20):
+        assert post(client, sent).status_code == 200
+        other = sqlite3.connect(tmp_path / "inbox.db")
+        found = other.execute("SELECT 1 FROM events WHERE webhook_id = ?", (sent.event_id,))
+        assert found.fetchone()
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"secret": OTHER_SECRET},
+        {"ago": 400},
+        {"ago": -400},
+    ],
+)
+def test_a_wrong_secret_and_an_old_or_early_timestamp_are_401(
+    client: httpx.Client, options: dict[str, Any]
+) -> None:
+    response = post(client, event(), **options)
+    assert response.status_code == 401
+    assert silent(response)
+
+
+@pytest.mark.parametrize("ago", [280, -280])
+def test_a_clock_that_is_almost_five_minutes_off_is_accepted(
+    client: httpx.Client, ago: float
+) -> None:
+    assert post(client, event(), ago=ago).status_code == 200
+
+
+@pytest.mark.parametrize("missing", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_a_missing_header_is_401(client: httpx.Client, missing: str) -> None:
+    body, headers = signed(event())
+    del headers[missing]
+    response = client.post("/", content=body, headers=headers)
+    assert response.status_code == 401
+    assert silent(response)
+
+
+def test_a_signed_header_that_comes_twice_is_401(client: httpx.Client) -> None:
+    body, headers = signed(event())
+    twice = [*headers.items(), ("webhook-id", "another")]
+    assert client.post("/", content=body, headers=twice).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b"null", b"{", b'{"specversion":"1.0"}', b"[" * 100_000, b'"\\ud800"'],
+)
+def test_a_signed_body_that_is_no_schema_event_is_400(client: httpx.Client, body: bytes) -> None:
+    from llm_integrations.core.webhooks.signing import Signer, parse_secrets
+
+    headers = Signer(parse_secrets(SECRET)).headers("msg-1", body.decode())
+    response = client.post("/", content=body, headers=headers)
+    assert response.status_code == 400
+    assert silent(response)
+
+
+def test_a_body_beyond_the_limit_is_413_announced_or_not(client: httpx.Client) -> None:
+    body = b"x" * 300_000
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(30):
+            yield body[:10_000]
+
+    for content in (body, chunks()):
+        response = client.post("/", content=content)
+        assert response.status_code == 413
+        assert silent(response)
+
+
+def test_another_method_is_405(client: httpx.Client) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        response = client.request(method, "/")
+        assert response.status_code == 405
+        assert response.headers["allow"] == "POST"
+        assert silent(response)
+
+
+async def test_a_body_that_does_not_come_is_408(tmp_path: Path) -> None:
+    receiver = WebhookReceiver(SECRET, tmp_path / "inbox.db", body_timeout=0.1)
+    with served(receiver) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
+        assert b" 408 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_sender_that_hangs_up_leaves_no_trace(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = client.base_url.port or 0
+    for _ in range(10):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+    assert post(client, event()).status_code == 200
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+def test_an_id_too_long_to_keep_is_400(client: httpx.Client) -> None:
+    assert post(client, event(), webhook_id="x" * 300).status_code == 400
+
+
+async def test_a_version_that_is_deleted_and_comes_back_is_heard_each_time(
+    client: httpx.Client, seen: Seen
+) -> None:
+    registered = SchemaEvent.registered(1, "", "user", 1, event_id="registered-1")
+    deleted = SchemaEvent.deleted(1, "", "user", 1, event_id="deleted-1")
+    other = SchemaEvent.registered(2, "", "user", 2, event_id="registered-2")
+    sent = [registered, other, deleted, registered, deleted, deleted, other, registered]
+    for one in sent:
+        assert post(client, one).status_code == 200
+    taken = [registered, other, deleted, registered, deleted, registered]
+    await until(lambda: len(seen) >= len(taken))
+    await asyncio.sleep(0.05)
+    assert [e for e in seen if e.version == "1"] == [e for e in taken if e.version == "1"]
+    assert seen.count(other) == 1
+
+
+async def test_any_of_several_secrets_may_have_signed(tmp_path: Path) -> None:
+    receiver = WebhookReceiver([SECRET, OTHER_SECRET], tmp_path / "inbox.db")
+    with served(receiver) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for version, secret in enumerate((SECRET, OTHER_SECRET)):
+            assert post(client, event(version=version), secret=secret).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["", "short", []])
+def test_a_receiver_needs_a_secret_that_is_long_enough(secret: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        WebhookReceiver(secret, tmp_path / "inbox.db")
+    assert not (tmp_path / "inbox.db").exists()
+
+
+async def test_it_mounts_in_fastapi_and_starts_with_the_first_request(
+    receiver: WebhookReceiver, seen: Seen
+) -> None:
+    app = FastAPI()
+    app.mount("/webhooks", receiver)
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        assert post(client, event(), path="/webhooks/schemas").status_code == 200
+        assert post(client, event(), path="/elsewhere").status_code == 404
+        await until(lambda: seen)
+    await receiver.close()
+
+
+async def test_mounted_in_starlette_the_lifespan_of_the_application_starts_and_closes_it(
+    receiver: WebhookReceiver, seen: Seen
+) -> None:
+    await receiver.publish(event())
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with receiver:
+            yield
+
+    app = Starlette(routes=[Mount("/webhooks", receiver)], lifespan=lifespan)
+    with served(app):
+        await until(lambda: seen)
+
+
+async def test_an_inbox_that_cannot_be_opened_stops_the_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    receiver = WebhookReceiver(SECRET, tmp_path / "file" / "inbox.db")
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    await receiver({"type": "lifespan"}, receive, send)
+    assert sent[0]["type"] == "lifespan.startup.failed"
+    assert "inbox.db" in sent[0]["message"]
+
+
+async def test_an_inbox_that_cannot_be_written_is_503_so_that_the_sender_tries_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    app = FastAPI()
+    app.mount("/", WebhookReceiver(SECRET, tmp_path / "file" / "inbox.db"))
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        response = post(client, event())
+    assert response.status_code == 503
+    assert silent(response)
+    assert "the inbox does not take an event" in caplog.text
+
+
+async def test_a_websocket_is_closed(receiver: WebhookReceiver) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    await receiver({"type": "websocket"}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+async def test_dispatcher_and_receiver_understand_each_other(
+    client: httpx.Client, seen: Seen, tmp_path: Path
+) -> None:
+    config = WebhookConfig(str(client.base_url), secret=SECRET)
+    sent = events(50)
+    async with WebhookDispatcher([config], tmp_path / "o.db", allow_private=True) as webhooks:
+        await asyncio.gather(*(webhooks.dispatch(one) for one in sent))
+        await webhooks.flush(20)
+        assert await webhooks.dead_letters() == []
+    await until(lambda: len(seen) == 50)
+    assert {e.event_id for e in seen} == {e.event_id for e in sent}
+
+
+class Garbage:
+    """Requests that no sender of ours makes, the same ones in every run."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._body, self._headers = signed(event())
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        pick, noise = self._random, self._noise
+        good = {name: value.encode() for name, value in self._headers.items()}
+        for name in pick.sample(sorted(good), pick.randint(1, 3)):
+            good[name] = pick.choice(
+                [b"", b"v1", b"v1,", b"v1,\xff", b"nan", b"1e400", b"-1", noise(40), noise(4000)]
+            )
+        headers = [(name.encode(), value) for name, value in good.items()]
+        if pick.random() < 0.2:
+            headers += headers
+        return [*headers, (b"content-length", pick.choice([b"", b"x", b"-5", b"9" * 30, b"\xb2"]))]
+
+    def body(self) -> bytes:
+        return self._random.choice([b"", self._body, self._body[:50], b"[" * 5000, self._noise(99)])
+
+    def method(self) -> str:
+        return self._random.choice(["POST"] * 9 + ["GET"])
+
+    def _noise(self, most: int) -> bytes:
+        return self._random.randbytes(self._random.randint(0, most))
+
+
+async def _call(receiver: WebhookReceiver, garbage: Garbage) -> int:
+    chunks = [garbage.body() for _ in range(2)]
+    answer: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(0)  # as a socket would; the loop drops its cancelled timers meanwhile
+        return {"type": "http.request", "body": chunks.pop(), "more_body": bool(chunks)}
+
+    async def send(message: Any) -> None:
+        answer.append(message)
+
+    scope = {"type": "http", "method": garbage.method(), "headers": garbage.headers()}
+    await receiver(scope, receive, send)
+    return int(answer[0]["status"])
+
+
+async def test_ten_thousand_malformed_requests_are_4xx_cost_no_memory_and_log_no_error(
+    receiver: WebhookReceiver, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    garbage = Garbage(7)
+    async with receiver:
+        statuses = {await _call(receiver, garbage) for _ in range(1000)}
+        gc.collect()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        statuses |= {await _call(receiver, garbage) for _ in range(9000)}
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        assert (await receiver.health_check()).detail["held"] == 0
+    assert statuses <= {400, 401, 405, 413}
+    assert {401, 405, 413} <= statuses
+    assert grown < 100_000
+    assert not seen
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+async def test_bytes_that_are_not_even_http_are_4xx_and_the_next_event_is_taken(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = random.Random(3)
+    port = client.base_url.port or 0
+
+    async def send(raw: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(raw)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    for _ in range(20):
+        answers = await asyncio.gather(
+            *(send(noise.randbytes(noise.randint(1, 300)) + b"\r\n\r\n") for _ in range(10)),
+            *(send(b"POST / HTTP/1.1\r\nhost: x\r\nwebhook-id: \xff" + b"\r\n\r\n") for _ in "12"),
+        )
+        assert all(answer == b"" or answer[9:10] == b"4" for answer in answers)
+    assert post(client, event()).status_code == 200
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+def test_the_time_until_an_event_is_handled_is_short(client: httpx.Client, seen: Seen) -> None:
+    started = time.perf_counter()
+    post(client, event())
+    while not seen:
+        assert time.perf_counter() - started < 1, "every stage hears of a change within a second"
+        time.sleep(0.001)
