@@ -18,6 +18,7 @@ __all__ = [
     "InvalidSchema",
     "LLMIntegrationsError",
     "MissingExtra",
+    "PinMismatch",
     "RegistryAuthError",
     "RegistryError",
     "RegistryProtocolError",
@@ -149,6 +150,10 @@ class SchemaValidationError(LLMIntegrationsError):
 
 class ValidationLimitExceeded(LLMIntegrationsError):
     """Judging was given up at a limit (a pattern's backtracking), so there is no verdict."""
+
+
+class PinMismatch(LLMIntegrationsError):
+    """A benchmark must not run: it is not pinned, or not to the schemas that are there now."""
 
 
 class EventError(LLMIntegrationsError):

@@ -1,0 +1,110 @@
+"""``pin``: benchmarks and the schemas that they were written for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
+
+from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Pin benchmarks to exact schema versions.", no_args_is_help=True)
+
+LockFile = Annotated[Path, typer.Option("--lock", help="The lock file; commit it.")]
+Benchmark = Annotated[str, typer.Argument(help="The benchmark's name, as an lm-eval task's.")]
+Case = Annotated[str | None, typer.Option(help="Schema of the test cases.")]
+Result = Annotated[str | None, typer.Option(help="Schema of one sample's result.")]
+Metric = Annotated[str | None, typer.Option(help="Schema of the metrics.")]
+
+DEFAULT_LOCK = Path("benchmarks.lock")
+
+
+@app.command()
+def add(
+    benchmark: Benchmark,
+    case: Case = None,
+    result: Result = None,
+    metric: Metric = None,
+    registry: RegistryUrl = None,
+    lock: LockFile = DEFAULT_LOCK,
+) -> None:
+    """Pin BENCHMARK to what the references mean now.
+
+    Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
+    """
+    pinned = BenchmarkPins(lock, registry).pin(benchmark, **_given(case, result, metric))
+    console = Console()
+    for role, pin in pinned:
+        console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
+
+
+@app.command("list")
+def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
+    """List what is pinned. Asks no registry."""
+    from llm_integrations.core.pins.lockfile import read_lock
+
+    table = Table("benchmark", "role", "schema", "fingerprint")
+    for name, pinned in read_lock(lock).items():
+        for role, pin in pinned:
+            table.add_row(escape(name), role, escape(str(pin.ref)), pin.fingerprint[:12])
+    Console().print(table)
+
+
+@app.command()
+def check(
+    benchmarks: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    registry: RegistryUrl = None,
+    lock: LockFile = DEFAULT_LOCK,
+) -> None:
+    """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
+    pins = BenchmarkPins(lock, registry)
+    console = Console()
+    blocked = False
+    for name in benchmarks or pins.benchmarks():
+        findings = pins.check(name)
+        blocked = blocked or any(finding.blocking for finding in findings)
+        if not findings:
+            console.print(f"[green]ok[/]       {escape(name)}")
+        for finding in findings:
+            word = "[red]refused[/] " if finding.blocking else "[yellow]warning[/] "
+            console.print(f"{word} {escape(str(finding))}")
+    if blocked:
+        raise typer.Exit(1)
+
+
+@app.command()
+def update(
+    benchmark: Benchmark,
+    case: Case = None,
+    result: Result = None,
+    metric: Metric = None,
+    registry: RegistryUrl = None,
+    lock: LockFile = DEFAULT_LOCK,
+) -> None:
+    """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
+    moves = BenchmarkPins(lock, registry).update(benchmark, **_given(case, result, metric))
+    console = Console()
+    if not moves:
+        console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
+    for move in moves:
+        _print_move(console, move)
+
+
+def _print_move(console: Console, move: PinMove) -> None:
+    colour = "green" if move.comparison.comparable else "red"
+    console.print(f"[bold]{move.role}[/] {escape(str(move.old))} → {escape(str(move.new))}")
+    console.print(f"[{colour}]past results: {escape(move.comparison.reason)}[/]")
+    console.print(Markdown(move.guide.to_markdown()))
+
+
+def _given(case: str | None, result: str | None, metric: str | None) -> dict[str, str]:
+    named = {"case": case, "result": result, "metric": metric}
+    return {role: reference for role, reference in named.items() if reference is not None}

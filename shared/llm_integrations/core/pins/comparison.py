@@ -1,0 +1,30 @@
+"""Do results by two versions of a schema mean the same?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_integrations.core.evolution import Change, check_compatibility, diff
+from llm_integrations.core.registry.schema import JsonSchema
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether past results remain comparable, why, and what changed."""
+
+    comparable: bool
+    reason: str
+    changes: tuple[Change, ...] = ()
+
+
+def compare(old: JsonSchema, new: JsonSchema) -> Comparison:
+    """Comparable only if both versions accept exactly the same data."""
+    changes = tuple(diff(old, new))
+    if not changes:
+        return Comparison(True, "nothing changed")
+    report = check_compatibility(new, [old], "FULL", policy="strict")
+    if report.is_compatible:
+        return Comparison(True, "both versions accept the same data", changes)
+    return Comparison(False, "the two versions accept different data", changes)

@@ -1,0 +1,116 @@
+"""A schema changes: which benchmarks must not run before somebody looked?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.pins.comparison import compare
+from llm_integrations.core.pins.holds import Hold
+from llm_integrations.core.pins.model import Pin, Role
+from llm_integrations.core.pins.pins import BenchmarkPins
+from llm_integrations.core.registry import Registry, SchemaRef
+
+__all__ = ["AffectedBenchmark", "EvaluationFrameworkIntegration"]
+
+log = get_logger(__name__)
+
+_CHANGES = frozenset({SchemaEventType.UPDATED, SchemaEventType.DEPRECATED, SchemaEventType.DELETED})
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedBenchmark:
+    """A benchmark that a change concerns, and whether its past results remain comparable."""
+
+    benchmark: str
+    role: Role
+    pin: Pin
+    comparable: bool
+    reason: str
+    held: bool
+
+
+class EvaluationFrameworkIntegration(LLMModuleIntegration):
+    """Holds the benchmarks that a schema change concerns until they are pinned again.
+
+    A new version that accepts exactly the same data, and a deprecation, hold nothing.
+
+    Args:
+        registry: a Registry, a URL, or None for the environment's.
+        pins: the lock file of the benchmarks.
+        on_affected: told of the affected benchmarks; may be called again after a crash.
+    """
+
+    delivery: ClassVar[Delivery] = "work"
+
+    def __init__(
+        self,
+        registry: Registry | str | None = None,
+        *,
+        pins: BenchmarkPins | str | Path = "benchmarks.lock",
+        on_affected: Callable[[SchemaEvent, list[AffectedBenchmark]], None] | None = None,
+    ) -> None:
+        super().__init__(registry)
+        self.pins = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, self.registry)
+        self._on_affected = on_affected
+
+    @property
+    def name(self) -> str:
+        return "evaluation"
+
+    async def handle_schema_event(self, event: SchemaEvent) -> None:
+        if event.event_type not in _CHANGES:
+            return
+        affected = await self.affected_by(event)
+        self.pins.hold(
+            *(Hold(a.benchmark, event.event_id, a.reason, a.comparable) for a in affected if a.held)
+        )
+        for one in affected:
+            log.warning(
+                "benchmark %s: %s",
+                one.benchmark,
+                one.reason,
+                extra={"llmi_subject": event.subject, "llmi_event_id": event.event_id},
+            )
+        if affected and self._on_affected is not None:
+            self._on_affected(event, affected)
+
+    async def affected_by(self, event: SchemaEvent) -> list[AffectedBenchmark]:
+        """The benchmarks that pin the event's subject, and what the change means for each."""
+        return [
+            await self._effect(event, pinned.name, role, pin)
+            for pinned in self.pins.affected_by(event.subject)
+            for role, pin in pinned
+            if pin.subject == event.subject
+        ]
+
+    async def _effect(
+        self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
+    ) -> AffectedBenchmark:
+        mine = str(pin.version) == event.version
+        if event.event_type is SchemaEventType.DEPRECATED:
+            reason = f"{event.subject}@{event.version} is deprecated"
+            return AffectedBenchmark(benchmark, role, pin, True, reason, held=False)
+        if event.event_type is SchemaEventType.DELETED:
+            reason = f"{event.subject}@{event.version} was deleted"
+            return AffectedBenchmark(benchmark, role, pin, not mine, reason, held=mine)
+        return await self._update(event, benchmark, role, pin)
+
+    async def _update(
+        self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
+    ) -> AffectedBenchmark:
+        try:
+            old = await self.registry.aio.get(pin.ref)
+            new = await self.registry.aio.get(SchemaRef.parse(f"{event.subject}@{event.version}"))
+        except SchemaNotFound as error:
+            return AffectedBenchmark(benchmark, role, pin, False, str(error), held=True)
+        found = compare(old.body, new.body)
+        reason = f"{new} follows {pin.ref}: {found.reason}"
+        held = old.fingerprint != new.fingerprint and not found.comparable
+        return AffectedBenchmark(benchmark, role, pin, found.comparable, reason, held)

@@ -1,0 +1,77 @@
+"""What is pinned: for each benchmark the exact schemas of its cases, results and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Self
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.reference import SchemaRef, Version, parse_version
+from llm_integrations.core.registry.schema import RegisteredSchema
+
+__all__ = ["ROLES", "BenchmarkPin", "Pin", "Role", "check_role"]
+
+Role = Literal["case", "result", "metric"]
+ROLES: Final[tuple[Role, ...]] = ("case", "result", "metric")
+
+
+def check_role(name: str) -> Role:
+    match name:
+        case "case" | "result" | "metric":
+            return name
+    raise ConfigurationError(f"a benchmark pins 'case', 'result' and 'metric', not {name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One exact version of one subject, and the SHA-256 of what it said when it was pinned."""
+
+    subject: str
+    version: Version
+    fingerprint: str
+
+    @classmethod
+    def to(cls, schema: RegisteredSchema) -> Self:
+        ref = schema.ref
+        return cls(ref.subject, ref.version, schema.fingerprint)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """ConfigurationError when a field is missing or of another type."""
+        try:
+            subject, fingerprint = document["subject"], document["fingerprint"]
+            version = parse_version(document["version"])
+        except KeyError as error:
+            raise ConfigurationError(f"a pin lacks {error}") from None
+        if not isinstance(subject, str) or not isinstance(fingerprint, str):
+            raise ConfigurationError("a pin's subject and fingerprint are text")
+        return cls(subject, version, fingerprint)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "subject": self.subject,
+            "version": self.version,
+            "fingerprint": self.fingerprint,
+        }
+
+    @property
+    def ref(self) -> SchemaRef:
+        return SchemaRef(self.subject, self.version)
+
+    def __str__(self) -> str:
+        return f"{self.ref} ({self.fingerprint[:12]})"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkPin:
+    """The pins of one benchmark, by role."""
+
+    name: str
+    pins: Mapping[Role, Pin] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[Role, Pin]]:
+        return ((role, self.pins[role]) for role in ROLES if role in self.pins)
+
+    def uses(self, subject: str) -> bool:
+        return any(pin.subject == subject for pin in self.pins.values())

@@ -1,0 +1,199 @@
+"""Pin, check, update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
+from llm_integrations.core.evolution import MigrationGuide, migration_guide
+from llm_integrations.core.pins.comparison import Comparison, compare
+from llm_integrations.core.pins.holds import Hold, Holds
+from llm_integrations.core.pins.lockfile import read_lock, write_lock
+from llm_integrations.core.pins.model import BenchmarkPin, Pin, Role, check_role
+from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry.schema import DEPRECATED, RegisteredSchema
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["BenchmarkPins", "PinFinding", "PinMove"]
+
+
+@dataclass(frozen=True, slots=True)
+class PinFinding:
+    """One thing that a check found. ``blocking`` ones refuse the run."""
+
+    benchmark: str
+    role: Role | None
+    message: str
+    blocking: bool = True
+
+    def __str__(self) -> str:
+        place = f"{self.benchmark}.{self.role}" if self.role else self.benchmark
+        return f"{place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class PinMove:
+    """A pin that moved: from where to where, whether results stay comparable, and the guide."""
+
+    benchmark: str
+    role: Role
+    old: Pin
+    new: Pin
+    comparison: Comparison
+    guide: MigrationGuide
+
+
+class BenchmarkPins:
+    """The schemas that benchmarks were written for, in a lock file.
+
+    Args:
+        path: the lock file, as ``benchmarks.lock``; made by the first ``pin``.
+        registry: a Registry, a URL, or None for the environment's.
+    """
+
+    def __init__(self, path: str | Path, registry: Registry | str | None = None) -> None:
+        self.path = Path(path)
+        self.registry = resolve_registry(registry)
+        self._holds = Holds(self.path.with_name(f"{self.path.name}.holds.json"))
+        self._lock = FileLock(f"{self.path}.lock")
+
+    def benchmarks(self) -> dict[str, BenchmarkPin]:
+        """All pins, by benchmark."""
+        return read_lock(self.path)
+
+    def get(self, benchmark: str) -> BenchmarkPin:
+        """The pins of one benchmark; PinMismatch when it has none."""
+        found = self.benchmarks().get(benchmark)
+        if found is None:
+            raise PinMismatch(
+                f"{benchmark} is not pinned in {self.path}: "
+                f"llm-integrations pin add {benchmark} --case subject@version"
+            )
+        return found
+
+    def pin(self, benchmark: str, **schemas: str | SchemaRef) -> BenchmarkPin:
+        """Pin the versions that the references mean now, and lift what held the benchmark.
+
+        Args:
+            schemas: ``case=``, ``result=``, ``metric=``; roles left out keep their pin.
+        """
+        new = {
+            check_role(role): Pin.to(self.registry.get(reference))
+            for role, reference in schemas.items()
+        }
+        with self._lock:
+            known = self.benchmarks()
+            before = known.get(benchmark, BenchmarkPin(benchmark))
+            pinned = BenchmarkPin(benchmark, {**before.pins, **new})
+            if not pinned.pins:
+                raise ConfigurationError(f"{benchmark}: name a case, result or metric schema")
+            write_lock(self.path, {**known, benchmark: pinned})
+            self._holds.clear(benchmark)
+        return pinned
+
+    def check(
+        self, benchmark: str, declared: Mapping[Role, str | SchemaRef] | None = None
+    ) -> list[PinFinding]:
+        """What stands between this benchmark and a run; what is not blocking is a warning.
+
+        Args:
+            declared: the schemas that the benchmark itself names, by role; each must mean the
+                pinned version.
+
+        Raises:
+            PinMismatch: the benchmark is not pinned.
+            RegistryError: the registry cannot be asked.
+        """
+        pinned = self.get(benchmark)
+        findings = [
+            PinFinding(benchmark, None, f"held since a schema changed: {hold.reason}")
+            for hold in self.holds(benchmark)
+        ]
+        for role, pin in pinned:
+            findings += self._content(benchmark, role, pin)
+        for role, reference in (declared or {}).items():
+            findings += self._declared(pinned, role, reference)
+        return findings
+
+    def require(
+        self, benchmark: str, declared: Mapping[Role, str | SchemaRef] | None = None
+    ) -> BenchmarkPin:
+        """The pins, if the benchmark may run; PinMismatch says what to do if not."""
+        blocking = [f for f in self.check(benchmark, declared) if f.blocking]
+        if blocking:
+            found = "; ".join(str(finding) for finding in blocking)
+            raise PinMismatch(
+                f"refused to run: {found}. Pin again once you have looked: "
+                f"llm-integrations pin update {benchmark}"
+            )
+        return self.get(benchmark)
+
+    def update(self, benchmark: str, **schemas: str | SchemaRef) -> list[PinMove]:
+        """Move pins to the given references, or to the latest of each subject; say what moved."""
+        before = self.get(benchmark)
+        wanted: dict[str, str | SchemaRef] = {role: SchemaRef(pin.subject) for role, pin in before}
+        after = self.pin(benchmark, **{**wanted, **schemas})
+        return [
+            self._move(benchmark, role, before.pins[role], pin)
+            for role, pin in after
+            if role in before.pins and pin != before.pins[role]
+        ]
+
+    def validators(self, benchmark: str) -> dict[Role, Validator]:
+        """The compiled schemas of a benchmark, by role, at their pinned versions."""
+        return {role: self.registry.validator(pin.ref) for role, pin in self.get(benchmark)}
+
+    def affected_by(self, subject: str) -> list[BenchmarkPin]:
+        """The benchmarks that pin any version of a subject."""
+        return [pinned for pinned in self.benchmarks().values() if pinned.uses(subject)]
+
+    def holds(self, benchmark: str) -> list[Hold]:
+        return self._holds.of(benchmark)
+
+    def hold(self, *holds: Hold) -> None:
+        """Keep benchmarks from running until they are pinned again."""
+        with self._lock:
+            self._holds.add(*holds)
+
+    def _content(self, benchmark: str, role: Role, pin: Pin) -> list[PinFinding]:
+        try:
+            schema = self.registry.get(pin.ref)
+        except SchemaNotFound:
+            return [PinFinding(benchmark, role, f"{pin.ref} is no longer in the registry")]
+        if schema.fingerprint != pin.fingerprint:
+            return [PinFinding(benchmark, role, f"{pin.ref} says something else than when pinned")]
+        if schema.state == DEPRECATED:
+            return [PinFinding(benchmark, role, f"{pin.ref} is deprecated", blocking=False)]
+        return []
+
+    def _declared(
+        self, pinned: BenchmarkPin, role: Role, reference: str | SchemaRef
+    ) -> list[PinFinding]:
+        pin = pinned.pins.get(role)
+        if pin is None:
+            return [PinFinding(pinned.name, role, f"names {reference} but has no pin for it")]
+        schema = self.registry.get(reference)
+        if schema.subject == pin.subject and schema.fingerprint == pin.fingerprint:
+            return []
+        return [PinFinding(pinned.name, role, f"names {schema}, is pinned to {pin.ref}")]
+
+    def _move(self, benchmark: str, role: Role, old: Pin, new: Pin) -> PinMove:
+        before, after = self._pinned(old), self.registry.get(new.ref)
+        return PinMove(
+            benchmark,
+            role,
+            old,
+            new,
+            compare(before.body, after.body),
+            migration_guide(before, after),
+        )
+
+    def _pinned(self, pin: Pin) -> RegisteredSchema:
+        return self.registry.get(pin.ref)
