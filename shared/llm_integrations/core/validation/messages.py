@@ -52,15 +52,14 @@ class Describer:
 
     def path(self, segments: Iterable[str | int]) -> str:
         """A JSON Pointer into the data."""
-        return to_pointer(
-            segment if self._may_show(segment) else UNDECLARED for segment in segments
-        )
+        return to_pointer(map(self._shown, segments))
 
-    def message(self, error: ValidationError, data: Any) -> str:
+    def message(self, error: ValidationError, data: Any = None) -> str:
+        """What is wrong; without ``data`` it speaks of the value that the error itself holds."""
         kind = error.kind.name
         if kind == "propertyNames":
-            return f"has a property whose name {self._of_name(error.kind.value)}"
-        value = _at(data, error.instance_path)
+            return f"has a property whose name {self.message(error.kind.value)}"
+        value = error.instance if data is None else _at(data, error.instance_path)
         if kind in ("anyOf", "oneOf"):
             text = self._alternatives(error, data, value)
         elif rule := RULES.get(_keyword(error)) or RULES.get(kind):

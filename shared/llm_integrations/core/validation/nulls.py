@@ -15,7 +15,7 @@ from typing import Any, Final
 from llm_integrations.core.validation.documents import Documents
 from llm_integrations.core.validation.shape import Shape, Shapes
 
-__all__ = ["Nulls"]
+__all__ = ["Nulls", "taken"]
 
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _CAN_LOSE: Final = frozenset(
@@ -46,9 +46,9 @@ class Nulls:
 
     def variants(self, value: Any) -> Iterator[Any]:
         """The value without its optional nulls, in the one or two ways that count."""
-        yield _taken(value, self._root, True)
+        yield taken(value, self._root, True)
         if self._branching:
-            yield _taken(value, self._root, False)
+            yield taken(value, self._root, False)
 
 
 def _can_lose(node: dict[str, Any]) -> bool:
@@ -58,8 +58,12 @@ def _can_lose(node: dict[str, Any]) -> bool:
     return isinstance(listed, list) and any(isinstance(item, dict | list) for item in listed)
 
 
-def _taken(value: Any, shape: Shape | None, keep: bool) -> Any:
-    """The value without nulls; the value itself if there is none to take."""
+def taken(value: Any, shape: Shape | None, keep: bool) -> Any:
+    """The value without the nulls that count as missing in this shape; itself if it has none.
+
+    Args:
+        keep: whether nulls stay in properties that only a branch requires.
+    """
     if shape is None:
         return value
     if type(value) is dict:
@@ -77,7 +81,7 @@ def _taken_from_object(value: dict[Any, Any], shape: Shape, keep: bool) -> dict[
             if key not in shape.required and not (keep and key in shape.undecided):
                 dropped.append(key)
         elif type(item) in _CONTAINERS:
-            rest = _taken(item, shape.property(key), keep)
+            rest = taken(item, shape.property(key), keep)
             if rest is not item:
                 changed[key] = rest
     if not dropped and not changed:
@@ -92,7 +96,7 @@ def _taken_from_array(value: Any, shape: Shape, keep: bool) -> Any:
     changed: dict[int, Any] = {}
     for position, item in enumerate(value):
         if type(item) in _CONTAINERS:
-            rest = _taken(item, shape.item(position), keep)
+            rest = taken(item, shape.item(position), keep)
             if rest is not item:
                 changed[position] = rest
     if not changed:

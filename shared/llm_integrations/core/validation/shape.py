@@ -70,6 +70,7 @@ class Shape:
     Attributes:
         required: the properties that must be there in any case.
         undecided: those that only some branch requires.
+        prefix: how many first items of an array may each have a shape of their own.
     """
 
     def __init__(self, shapes: Shapes, parts: list[_Part]) -> None:
@@ -78,7 +79,7 @@ class Shape:
         self._properties: dict[Any, Shape | None] = {}
         self._items: dict[int, Shape | None] = {}
         self._declared = {name for node, _, _ in parts for name in node.get("properties", ())}
-        self._prefix = max(len(_prefix(node)) for node, _, _ in parts)
+        self.prefix = max(len(_prefix(node)) for node, _, _ in parts)
         surely, perhaps = set[str](), set[str]()
         for node, _, sure in parts:
             required = node.get("required", ())
@@ -97,7 +98,7 @@ class Shape:
 
     def item(self, position: int) -> Shape | None:
         """The shape of an array's item; None where nothing is said about it."""
-        position = min(position, self._prefix)
+        position = min(position, self.prefix)
         if position not in self._items:
             self._items[position] = self._shapes.of(
                 below for part in self._parts for below in _of_item(*part, position)

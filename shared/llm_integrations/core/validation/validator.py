@@ -86,6 +86,11 @@ class Validator:
         return self._source.body()
 
     @property
+    def resources(self) -> dict[str, JsonSchema]:
+        """The schemas that a ``$ref`` may name, by that name; new copies each time."""
+        return self._source.resources()
+
+    @property
     def options(self) -> ValidationOptions:
         """How it judges."""
         return self._source.options
