@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from llm_integrations.core.errors import (
@@ -229,30 +229,45 @@ def own_level(subject: str) -> Operation[str | None]:
 
 
 def latest() -> Operation[dict[str, RegisteredSchema] | None]:
-    """None where the server has no such call, or more schemas than one answer may hold."""
-    request = HttpRequest("GET", "/schemas", query={"latestOnly": "true"})
+    """None where the server has no such call, or more schemas than one answer may hold.
+
+    Asked twice, since Karapace lists a newest version that was deleted softly and takes
+    ``deleted`` the other way round: what both answers agree on is live, the rest is asked for.
+    """
     try:
-        response = yield from ask(request)
-        if response.status >= 400:
-            return None
-        documents = _list_of(dict, response.json(), response)
-        return _highest(documents, response)
+        found = yield from _listing({"latestOnly": "true"})
+        other = yield from _listing({"latestOnly": "true", "deleted": "true"})
     except RegistryProtocolError:
         return None
+    if found is None or other is None:
+        return None
+    for subject in found.keys() | other.keys():
+        if _version_in(found, subject) == _version_in(other, subject):
+            continue
+        try:
+            found[subject] = yield from get(SchemaRef(subject))
+        except (SchemaNotFound, InvalidSchema):
+            found.pop(subject, None)
+    return found
 
 
-def _highest(
-    documents: list[dict[str, Any]], response: HttpResponse
-) -> dict[str, RegisteredSchema]:
-    """Per subject, for servers that do not know ``latestOnly``; without what is no JSON Schema."""
+def _version_in(found: Mapping[str, RegisteredSchema], subject: str) -> Version | None:
+    return found[subject].version if subject in found else None
+
+
+def _listing(query: dict[str, str]) -> Operation[dict[str, RegisteredSchema] | None]:
+    """The highest version per subject, without what is no JSON Schema."""
+    response = yield from ask(HttpRequest("GET", "/schemas", query=query))
+    if response.status >= 400:
+        return None
     found: dict[str, RegisteredSchema] = {}
-    for document in documents:
+    for document in _list_of(dict, response.json(), response):
         try:
             schema = read_schema(document, response)
         except InvalidSchema:
             continue
-        if schema.subject is None or schema.version is None or document.get("deleted") is True:
-            continue
+        if schema.subject is None or schema.version is None:
+            raise response.nonsense("with a schema that has no subject and version")
         known = found.get(schema.subject)
         if known is None or version_key(known.ref.version) < version_key(schema.version):
             found[schema.subject] = schema
