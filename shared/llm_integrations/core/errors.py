@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = [
+    "ArrowMismatch",
     "CircuitOpen",
     "ConfigurationError",
     "EventError",
@@ -150,6 +151,10 @@ class SchemaValidationError(LLMIntegrationsError):
 
 class ValidationLimitExceeded(LLMIntegrationsError):
     """Judging was given up at a limit (a pattern's backtracking), so there is no verdict."""
+
+
+class ArrowMismatch(LLMIntegrationsError):
+    """Columns and rows were judged differently: a bug of ours, never a property of the data."""
 
 
 class PinMismatch(LLMIntegrationsError):
