@@ -16,6 +16,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaValidationError,
 )
+from llm_integrations.core.jsontext import read_json
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
     VALIDATION_DURATION,
@@ -24,7 +25,6 @@ from llm_integrations.core.observability import (
     get_logger,
 )
 from llm_integrations.core.registry.reference import SchemaRef
-
 from llm_integrations.core.validation.report import ValidationReport, Violation
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Judge:
         Raises:
             RegistryError: as ``judge``.
         """
+        validator = self.registry.ready_validator(reference, options=self.options)
+        if validator is not None:
+            return validator
         try:
             return await self.registry.aio.validator(reference, options=self.options)
         except _NO_SCHEMA_NOW as error:
@@ -141,7 +144,7 @@ class Judge:
     def judge_text(self, validator: Validator, text: str) -> Verdict:
         """``judge_by`` for JSON text; text that is not JSON is invalid."""
         try:
-            data = json.loads(text)
+            data = read_json(text)
         except ValueError as error:
             at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
             return self.refuse(validator, f"the text is not JSON{at}")

@@ -118,6 +118,13 @@ class Registry:
                 return validator
         return wait(self._calls.validator(reference, options))
 
+    def ready_validator(
+        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
+    ) -> Validator | None:
+        """The validator in force if no waiting is needed, else None: for a server's hot path."""
+        entry = self._engine.fresh(key_of(reference)[0])
+        return None if entry is None else entry.validators.get(options)
+
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:

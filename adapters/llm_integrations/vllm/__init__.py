@@ -1,0 +1,13 @@
+"""vLLM: an ASGI middleware that judges requests and answers by the schemas of a registry."""
+
+from __future__ import annotations
+
+from llm_integrations.core.extras import require_extra
+
+require_extra("vllm", "pydantic")
+
+from llm_integrations.vllm.config import MiddlewareConfig, load_config  # noqa: E402 - extra first
+from llm_integrations.vllm.integration import ModelServingIntegration  # noqa: E402
+from llm_integrations.vllm.middleware import SchemaMiddleware  # noqa: E402
+
+__all__ = ["MiddlewareConfig", "ModelServingIntegration", "SchemaMiddleware", "load_config"]

@@ -1,0 +1,181 @@
+"""One request on a path that has rules, from its body to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from llm_integrations.core.jsontext import read_json
+from llm_integrations.vllm.asgi import ASGIApp, Receive, Scope, Send
+from llm_integrations.vllm.auth import Gate
+from llm_integrations.vllm.body import BodyTooLarge, RequestBody
+from llm_integrations.vllm.constrain import schema_name
+from llm_integrations.vllm.failure import too_large
+from llm_integrations.vllm.plan import Answers, judge_input, resolve_answers
+from llm_integrations.vllm.refused import Refused
+from llm_integrations.vllm.responder import HeaderSend, Responder, send_failure
+from llm_integrations.vllm.rewrite import with_fields, with_length
+from llm_integrations.vllm.rules import Rule
+from llm_integrations.vllm.runtime import Runtime
+from llm_integrations.vllm.shapes.base import as_dict
+from llm_integrations.vllm.tools import fill_tools
+from llm_integrations.vllm.verdicts import Verdicts
+
+__all__ = ["Exchange"]
+
+_UNREADABLE: Final = object()
+
+
+class Exchange:
+    """Judges a request and its answer. One per request.
+
+    Args:
+        runtime: what the configuration became.
+        gate: whether the server would let the request in.
+        app: the next app, called with the request as it came unless a rule changes it.
+    """
+
+    __slots__ = ("_app", "_gate", "_headers", "_receive", "_runtime", "_scope", "_send")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        gate: Gate,
+        app: ASGIApp,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._runtime = runtime
+        self._gate = gate
+        self._app = app
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
+
+    async def run(self, rules: Sequence[Rule]) -> None:
+        if not (self._may_be_json() and (self._gate.open or await self._is_admitted())):
+            await self._app(self._scope, self._receive, self._send)
+            return
+        body = RequestBody(self._receive)
+        limit = self._runtime.config.max_body_bytes
+        try:
+            self._check_announced(limit)
+            await body.read(limit)
+        except BodyTooLarge:
+            await send_failure(self._send, rules[0].shape, too_large(limit))
+            return
+        request = _parsed(body)
+        rule = None if request is _UNREADABLE else self._runtime.rules.match(rules, request)
+        if rule is None:
+            await self._app(self._scope, body.replay(), self._send)
+            return
+        try:
+            await self._judged(rule, body, request)
+        except Refused as refused:
+            await send_failure(self._send, rule.shape, refused.failure)
+
+    async def _is_admitted(self) -> bool:
+        return await self._gate.admits(self._scope, self._headers)
+
+    def _may_be_json(self) -> bool:
+        """Bodies of another type are for the server to refuse."""
+        if self._runtime.config.content_types == "any":
+            return True
+        content_type = self._headers.get(b"content-type", b"application/json")
+        return b"json" in content_type.lower()
+
+    def _check_announced(self, limit: int) -> None:
+        length = self._headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            raise BodyTooLarge
+
+    async def _judged(self, rule: Rule, body: RequestBody, request: Any) -> None:
+        verdicts = Verdicts(rule.name)
+        if rule.input is not None:
+            await judge_input(rule, self._headers, request, verdicts)
+            verdicts.input_done()
+        filled = None
+        if rule.fillable is not None:
+            filled = await fill_tools(rule, request, self._runtime.registry)
+        references = filled.references if filled else {}
+        fields = {"tools": filled.tools} if filled else {}
+        by = None
+        if rule.output is not None:
+            by = await resolve_answers(rule, self._headers, request, references, verdicts)
+        if by is None:
+            scope, data = self._changed(body, request, fields)
+            await self._app(scope, body.replay(data), HeaderSend(self._send, verdicts))
+        else:
+            await self._answered(by, body, request, fields, verdicts)
+
+    async def _answered(
+        self,
+        by: Answers,
+        body: RequestBody,
+        request: Any,
+        fields: Mapping[str, Any],
+        verdicts: Verdicts,
+    ) -> None:
+        """Call the app, and once more for another answer or without a constraint it refused."""
+        constraint = self._constraint(by, as_dict(request)) if by.rule.config.constrain else {}
+        retries = by.rule.config.retries
+        refused = False
+        while True:
+            scope, data = self._changed(body, request, {**fields, **constraint})
+            responder = Responder(
+                self._send,
+                by,
+                verdicts,
+                max_event_bytes=self._runtime.config.max_event_bytes,
+                retry=retries > 0 and not body.disconnected,
+                constrained=bool(constraint),
+            )
+            if b"accept-encoding" in self._headers:
+                scope = _without_encodings(scope)
+            await self._app(scope, body.replay(data), responder)
+            if not responder.again:
+                break
+            verdicts.forget_answers()
+            if responder.again == "retry":
+                retries = 0
+            else:
+                constraint, refused = {}, True
+        if refused and responder.status == 200 and by.content is not None:
+            # It was the constraint that the server did not take, not the request.
+            self._runtime.constrainer.refuse(by.content)
+
+    def _constraint(self, by: Answers, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if by.content is None or by.shape.is_constrained(request):
+            return {}
+        schema = self._runtime.constrainer.schema(by.content)
+        if schema is None:
+            return {}
+        name = schema_name(by.content.reference)
+        return by.shape.constraint(request, name, schema) or {}
+
+    def _changed(
+        self, body: RequestBody, request: Any, fields: Mapping[str, Any]
+    ) -> tuple[Scope, bytes | None]:
+        if not fields:
+            return self._scope, None
+        data = with_fields(body.data, request, fields)
+        headers = with_length(self._scope["headers"], len(data))
+        return {**self._scope, "headers": headers}, data
+
+
+def _parsed(body: RequestBody) -> Any:
+    """The body as the server itself would read it; what it cannot read is for it to refuse."""
+    if not body.complete:
+        return _UNREADABLE
+    try:
+        return read_json(body.data)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _without_encodings(scope: Scope) -> Scope:
+    """Ask for a reply that is not compressed: it could not be read."""
+    kept = [item for item in scope["headers"] if item[0] != b"accept-encoding"]
+    return {**scope, "headers": kept}

@@ -1,0 +1,54 @@
+"""Paths into a body: JSON Pointers, and the server's dotted form of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from llm_integrations.core.validation.report import Violation
+
+__all__ = ["MISSING", "at", "param_of", "parse_pointer", "set_at"]
+
+MISSING: Final = object()
+
+_REQUIRED = re.compile(r'^"([^"]+)" is a required property')
+
+
+def parse_pointer(pointer: str) -> tuple[str, ...]:
+    """The tokens of an RFC 6901 pointer."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
+def at(value: Any, path: Iterable[str | int]) -> Any:
+    """What is there, or MISSING."""
+    for token in path:
+        if isinstance(value, dict) and token in value:
+            value = value[token]
+        elif isinstance(value, list) and str(token).isdecimal() and int(token) < len(value):
+            value = value[int(token)]
+        else:
+            return MISSING
+    return value
+
+
+def set_at(value: Any, path: Sequence[str | int], new: Any) -> Any:
+    """A copy of ``value`` with ``new`` at a path that exists; only what is on the way is copied."""
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = set_at(value[path[0]], path[1:], new)
+    return copy
+
+
+def param_of(path: Iterable[str | int], violation: Violation | None = None) -> str:
+    """The server's name of a field, as ``body.messages.0.content``.
+
+    A violation inside adds its own path; a missing property is named itself.
+    """
+    tokens = ["body", *map(str, path)]
+    if violation is not None:
+        tokens += parse_pointer(violation.path)
+        if violation.keyword == "required" and (match := _REQUIRED.match(violation.message)):
+            tokens.append(match[1])
+    return ".".join(tokens)
