@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ __all__ = [
     "ConfigurationError",
     "EventError",
     "IncompatibleSchema",
+    "InvalidEvaluation",
     "InvalidReference",
     "InvalidSchema",
     "LLMIntegrationsError",
@@ -155,6 +157,19 @@ class ValidationLimitExceeded(LLMIntegrationsError):
 
 class ArrowMismatch(LLMIntegrationsError):
     """Columns and rows were judged differently: a bug of ours, never a property of the data."""
+
+
+class InvalidEvaluation(LLMIntegrationsError):
+    """Test cases, results or metrics of an evaluation do not satisfy their schemas.
+
+    Attributes:
+        results: what the harness returned, so that a long run is not lost; None when no model
+            was called yet.
+    """
+
+    def __init__(self, message: str, *, results: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class PinMismatch(LLMIntegrationsError):

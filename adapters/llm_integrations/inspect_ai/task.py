@@ -1,0 +1,52 @@
+"""Pins carried by a Task: its version and metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from llm_integrations.core.pins import BenchmarkPin, BenchmarkPins, Role
+from llm_integrations.core.registry import Registry
+
+__all__ = ["METADATA_KEY", "pinned", "pinned_metadata"]
+
+METADATA_KEY = "schemas"
+
+
+def pinned(
+    benchmark: str,
+    *,
+    pins: BenchmarkPins | str | Path = "benchmarks.lock",
+    registry: Registry | str | None = None,
+    **declared: str,
+) -> dict[str, Any]:
+    """``version`` and ``metadata`` for a Task, after checking that it may run.
+
+    ``Task(dataset=…, solver=…, **pinned("qa", pins="benchmarks.lock", case="qa-case@2"))``
+
+    Args:
+        declared: ``case=``, ``result=``, ``metric=``: what the task was written for; each must
+            mean the pinned version.
+
+    Raises:
+        PinMismatch: the benchmark is not pinned, or not to the schemas that are there.
+    """
+    lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, registry)
+    found = lock.require(benchmark, dict(_roles(declared)))
+    return {"version": _version(found), "metadata": pinned_metadata(found)}
+
+
+def pinned_metadata(pinned_: BenchmarkPin) -> dict[str, Any]:
+    """The pins as they stand in a task's metadata, and so in its log."""
+    return {METADATA_KEY: {role: pin.to_dict() for role, pin in pinned_}}
+
+
+def _version(pinned_: BenchmarkPin) -> str:
+    """Text that changes whenever a pin does."""
+    return " ".join(f"{role}:{pin.ref}#{pin.fingerprint[:8]}" for role, pin in pinned_)
+
+
+def _roles(declared: dict[str, str]) -> list[tuple[Role, str]]:
+    from llm_integrations.core.pins.model import check_role
+
+    return [(check_role(role), reference) for role, reference in declared.items()]

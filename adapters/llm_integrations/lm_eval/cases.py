@@ -1,0 +1,79 @@
+"""Test cases are judged before any model is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from llm_integrations.core.errors import InvalidEvaluation
+from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.lm_eval.schemas import TaskSchemas
+
+__all__ = ["EvalTask", "judge_cases", "metadata_of", "safe_name"]
+
+
+class EvalTask(Protocol):
+    """What we use of a task of the harness."""
+
+    config: Any
+
+    @property
+    def eval_docs(self) -> Any: ...
+
+    def has_test_docs(self) -> bool: ...
+
+
+def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | None) -> None:
+    """Judge the documents that the task will evaluate, after its ``process_docs``.
+
+    The documents that stay are computed once; the harness would call ``process_docs`` five times.
+    Invalid ones leave the task and go to the quarantine, where there is one.
+
+    Raises:
+        InvalidEvaluation: the task has no documents, or none of them is valid.
+    """
+    name = schemas.summary.task
+    docs = task.eval_docs
+    kept, condemned = _sorted_out(docs, schemas)
+    tally = schemas.summary.tally("case")
+    if tally.total == 0:
+        raise InvalidEvaluation(f"{name} has no test case at all")
+    if quarantine is not None:
+        quarantine.add(condemned, part=f"{safe_name(name)}-cases")
+    if not kept:
+        raise InvalidEvaluation(
+            f"none of the {tally.total} test cases of {name} satisfies "
+            f"{schemas.summary.pins['case'].ref}: {tally.examples[0]}"
+        )
+    _evaluate_on(task, docs, kept)
+
+
+def _sorted_out(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[QuarantinedRecord]]:
+    kept: list[int] = []
+    condemned: list[QuarantinedRecord] = []
+    for position, doc in enumerate(docs):
+        report = schemas.judge("case", doc, f"case {position}")
+        if report is None:
+            kept.append(position)
+        else:
+            condemned.append(
+                QuarantinedRecord.of(doc, report, source=schemas.summary.task, position=position)
+            )
+    return kept, condemned
+
+
+def _evaluate_on(task: EvalTask, docs: Any, kept: list[int]) -> None:
+    chosen = docs.select(kept) if hasattr(docs, "select") else [docs[i] for i in kept]
+    # The task's own attribute shadows the method of its class, for this run's task object alone.
+    method = "test_docs" if task.has_test_docs() else "validation_docs"
+    setattr(task, method, lambda: chosen)
+
+
+def safe_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100].lstrip("._-") or "x"
+
+
+def metadata_of(task: EvalTask) -> Mapping[str, Any]:
+    """A task's own metadata; empty where it has none."""
+    metadata = getattr(task.config, "metadata", None)
+    return metadata if isinstance(metadata, Mapping) else {}

@@ -1,0 +1,156 @@
+"""``simple_evaluate`` with its cases, results and metrics held to their schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
+from llm_integrations.core.pins import BenchmarkPins
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.lm_eval.cases import EvalTask, judge_cases, metadata_of
+from llm_integrations.lm_eval.results import judge_metrics, judge_samples
+from llm_integrations.lm_eval.schemas import TaskSchemas, declared_schemas, resolve_schemas
+from llm_integrations.lm_eval.store import store_results
+from lm_eval.evaluator import simple_evaluate
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
+
+__all__ = ["evaluate_with_schemas"]
+
+OnInvalid = Literal["stop", "set_aside"]
+
+
+def evaluate_with_schemas(
+    model: Any,
+    tasks: list[Any],
+    *,
+    registry: Registry | str | None = None,
+    pins: BenchmarkPins | str | Path | None = None,
+    schemas: Mapping[str, Any] | None = None,
+    on_invalid: OnInvalid = "stop",
+    quarantine: str | Path | Quarantine | None = None,
+    output: str | Path | None = None,
+    task_manager: TaskManager | None = None,
+    log_samples: bool = True,
+    **kwargs: Any,
+) -> dict[str, Any] | None:
+    """Run ``lm_eval.simple_evaluate`` with schemas in force.
+
+    Pins are checked and test cases are judged before any model call; samples and metrics are
+    judged before they are returned or stored. The results carry, under ``"schemas"``, each task's
+    pins and its totals with and without what was invalid.
+
+    Args:
+        model: as for ``simple_evaluate``, as are ``tasks`` and ``kwargs``.
+        registry: a Registry, a URL, or None for the environment's.
+        pins: the lock file; None takes what the tasks name, resolved now and recorded.
+        schemas: references by role (``case``, ``result``, ``metric``), or by task and role; they
+            win over the ``metadata: {schemas: …}`` of a task's YAML.
+        on_invalid: "stop" raises; "set_aside" leaves invalid cases out, counts everything and
+            goes on.
+        quarantine: a folder for invalid cases and results, with the reasons.
+        output: a folder to store results and samples in, each file whole or not at all.
+
+    Returns:
+        The harness's results; None on other ranks than 0 of a distributed run.
+
+    Raises:
+        PinMismatch: a task may not run by the schemas that are there.
+        InvalidEvaluation: something is invalid; ``results`` holds what a finished run gave.
+    """
+    if on_invalid not in ("stop", "set_aside"):
+        raise ConfigurationError(f"on_invalid is 'stop' or 'set_aside', not {on_invalid!r}")
+    run = _Run(
+        resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", _folder(quarantine)
+    )
+    results = simple_evaluate(
+        model,
+        tasks=tasks,
+        task_manager=run.guarding(task_manager, kwargs),
+        # Samples are needed to judge them; they are taken out again if nobody wanted them.
+        log_samples=True,
+        **kwargs,
+    )
+    if results is None:
+        return None
+    judged = run.judge_results(dict(results))
+    if not log_samples:
+        judged.pop("samples", None)
+    if output is not None:
+        store_results(Path(output), judged)
+    run.stop_if_invalid(judged)
+    return judged
+
+
+def _folder(quarantine: str | Path | Quarantine | None) -> Quarantine | None:
+    return Quarantine(quarantine) if isinstance(quarantine, str | Path) else quarantine
+
+
+class _Run:
+    """What one evaluation knows about its tasks."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        pins: BenchmarkPins | str | Path | None,
+        given: Mapping[str, Any],
+        stops: bool,
+        quarantine: Quarantine | None,
+    ) -> None:
+        self._registry = registry
+        self._pins = BenchmarkPins(pins, registry) if isinstance(pins, str | Path) else pins
+        self._given = given
+        self._stops = stops
+        self._quarantine = quarantine
+        self._tasks: dict[str, TaskSchemas] = {}
+
+    def guarding(self, manager: TaskManager | None, kwargs: dict[str, Any]) -> Any:
+        """A task manager that lets tasks through once they are judged."""
+        if manager is None:
+            from lm_eval.tasks import TaskManager as Manager
+
+            manager = Manager(metadata=kwargs.get("metadata"))
+        return _GuardedManager(manager, self.admit)
+
+    def admit(self, tasks: Mapping[str, EvalTask]) -> None:
+        """Check every pin first, then the cases of every task."""
+        for name, task in tasks.items():
+            declared = declared_schemas(name, metadata_of(task), self._given)
+            self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry)
+        for name, task in tasks.items():
+            if "case" in self._tasks[name].validators:
+                judge_cases(task, self._tasks[name], self._quarantine)
+        self.stop_if_invalid(None)
+
+    def judge_results(self, results: dict[str, Any]) -> dict[str, Any]:
+        for name, schemas in self._tasks.items():
+            judge_samples(results.get("samples", {}).get(name, ()), schemas, self._quarantine)
+            judge_metrics(results["results"].get(name, {}), schemas)
+        return results | {
+            "schemas": {name: each.summary.to_dict() for name, each in self._tasks.items()}
+        }
+
+    def stop_if_invalid(self, results: Mapping[str, Any] | None) -> None:
+        problems = [p for each in self._tasks.values() for p in each.summary.problems()]
+        if problems and self._stops:
+            raise InvalidEvaluation("; ".join(problems), results=results)
+
+
+class _GuardedManager:
+    """The harness's task manager, with a look at what it loads."""
+
+    def __init__(self, manager: TaskManager, admit: Any) -> None:
+        self._manager = manager
+        self._admit = admit
+
+    def load(self, tasks: Any) -> Any:
+        loaded = self._manager.load(tasks)
+        self._admit(loaded["tasks"])
+        return loaded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)

@@ -1,0 +1,69 @@
+"""What was validated, and how it went: totals with and without what was set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_integrations.core.pins import Pin, Role
+from llm_integrations.core.validation.report import ValidationReport
+
+__all__ = ["EXAMPLES", "Tally", "TaskSummary"]
+
+EXAMPLES = 5
+"""Reports kept for each role; the others are counted, and in the quarantine if there is one."""
+
+
+@dataclass
+class Tally:
+    """Counts of one role; ``total`` is always valid + invalid."""
+
+    total: int = 0
+    invalid: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def valid(self) -> int:
+        return self.total - self.invalid
+
+    def count(self, report: ValidationReport | None, where: str) -> None:
+        self.total += 1
+        if report is not None and not report.is_valid:
+            self.invalid += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples.append(f"{where}: {report}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "valid": self.valid,
+            "invalid": self.invalid,
+            "examples": list(self.examples),
+        }
+
+
+@dataclass
+class TaskSummary:
+    """One task's pins and tallies, by role."""
+
+    task: str
+    pins: dict[Role, Pin]
+    tallies: dict[Role, Tally] = field(default_factory=dict)
+
+    def tally(self, role: Role) -> Tally:
+        return self.tallies.setdefault(role, Tally())
+
+    def problems(self) -> list[str]:
+        """One line for each role that holds something invalid."""
+        return [
+            f"{self.task}: {tally.invalid} of {tally.total} {role}s invalid by "
+            f"{self.pins[role].ref} ({tally.examples[0]})"
+            for role, tally in self.tallies.items()
+            if tally.invalid
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "pins": {role: pin.to_dict() for role, pin in self.pins.items()},
+            "validation": {role: tally.to_dict() for role, tally in self.tallies.items()},
+        }
