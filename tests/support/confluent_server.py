@@ -11,7 +11,7 @@ import base64
 import json
 import ssl
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from tests.support.http_server import HttpServer, Reply, Request
 
@@ -135,12 +135,8 @@ class ConfluentServer(HttpServer):
                 return Reply(200, [n for n, s in self._subjects.items() if s.shown(deleted)])
             case _, ["subjects", subject, *rest]:
                 return self._subject_route(request, subject, rest, rights)
-            case "GET", ["schemas", "types"]:
-                return Reply(200, ["JSON", "AVRO", "PROTOBUF"])
-            case "GET", ["schemas"]:
-                return Reply(200, self._listing(request.query.get("latestOnly") == "true", deleted))
-            case "GET", ["schemas", "ids", number, *rest]:
-                return self._by_id(int(number), rest, request)
+            case "GET", ["schemas", *rest]:
+                return self._schemas_route(request, rest, deleted)
             case _, ["config", *rest] if len(rest) <= 1:
                 return self._config(request, rest[0] if rest else None)
             case "POST", ["compatibility", "subjects", subject, "versions", *rest]:
@@ -151,6 +147,17 @@ class ConfluentServer(HttpServer):
                 return self._no_route(405)
             case method, ["subjects"] if method != "GET":
                 return Reply(405, "Method Not Allowed")
+        return self._no_route()
+
+    def _schemas_route(self, request: Request, rest: list[str], deleted: bool) -> Reply:
+        match rest:
+            case []:
+                latest_only = request.query.get("latestOnly") == "true"
+                return Reply(200, self._listing(latest_only, deleted))
+            case ["types"]:
+                return Reply(200, ["JSON", "AVRO", "PROTOBUF"])
+            case ["ids", number, *more]:
+                return self._by_id(int(number), more, request)
         return self._no_route()
 
     def _no_route(self, status: int = 404) -> Reply:
@@ -217,8 +224,9 @@ class ConfluentServer(HttpServer):
         body = self._document(request)
         kind = body.get("schemaType", "AVRO")
         if kind not in ("AVRO", "JSON", "PROTOBUF"):
-            _invalid("enum", ["body", "schemaType"], "Input should be 'AVRO', 'JSON' or 'PROTOBUF'",
-                     kind, ctx={"expected": "'AVRO', 'JSON' or 'PROTOBUF'"})  # fmt: skip
+            expected = "'AVRO', 'JSON' or 'PROTOBUF'"
+            message = f"Input should be {expected}"
+            _invalid("enum", ["body", "schemaType"], message, kind, ctx={"expected": expected})
         if "schema" not in body:
             _invalid("missing", ["body", "schema"], "Field required", body)
         references = body.get("references") or []
@@ -233,8 +241,8 @@ class ConfluentServer(HttpServer):
         try:
             body = request.json()
         except ValueError:
-            _invalid("json_invalid", ["body", 1], "JSON decode error", {},
-                     ctx={"error": "Expecting property name enclosed in double quotes"})  # fmt: skip
+            reason = {"error": "Expecting property name enclosed in double quotes"}
+            _invalid("json_invalid", ["body", 1], "JSON decode error", {}, ctx=reason)
         return dict(body) if isinstance(body, dict) else {}
 
     def _normalised(self, text: str, kind: str) -> str:
@@ -454,7 +462,7 @@ class ConfluentServer(HttpServer):
         return live
 
 
-def _invalid(kind: str, loc: list[Any], message: str, given: Any, **more: Any) -> None:
+def _invalid(kind: str, loc: list[Any], message: str, given: Any, **more: Any) -> NoReturn:
     refusal = _Refusal(422, 422, message)
     detail = {"type": kind, "loc": loc, "msg": message, "input": given, **more}
     refusal.reply = Reply(422, {"error_code": 422, "message": [detail]})

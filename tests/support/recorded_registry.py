@@ -32,7 +32,7 @@ class Recorded:
             return False
         if not isinstance(self.request_body, dict):
             return True
-        return _comparable(request.json()) == _comparable(self.request_body)
+        return bool(_comparable(request.json()) == _comparable(self.request_body))
 
 
 def _comparable(body: Any) -> Any:
