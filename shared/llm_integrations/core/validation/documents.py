@@ -37,6 +37,11 @@ class Documents:
         return found
 
     @cached_property
+    def base(self) -> str:
+        """The base URI of the schema itself."""
+        return base_of(self.root, BASE_URI) if isinstance(self.root, dict) else BASE_URI
+
+    @cached_property
     def nesting(self) -> int:
         """How deep the deepest of the documents is nested as JSON."""
         return max(_nesting(body) for body in (self.root, *self.named.values()))

@@ -1,58 +1,64 @@
-"""A schema that judges as another one does, and refuses NaN wherever that one does not look.
+"""A schema that judges as another one does, and refuses NaN where that one does not look.
 
 ``{"minimum": 0}`` admits NaN, and so does an undeclared property. Walking the data in Python to
 find it costs several times the validation. So the engine is given a schema with the missing
 ``type``, ``items`` and ``additionalProperties`` added; where nothing is missing, nothing is added.
 
-Sound because something is added only where a refusal cannot turn into an approval: outside of
-``not``, ``oneOf``, ``if`` and their like, and in copies of definitions, whose originals such
-keywords may use. On plain data up to SHALLOW levels deep the verdict is the same.
+What is added refuses nothing but NaN and infinity. So on all other data every part of the schema
+judges as before, whatever uses it (``not``, ``oneOf``, …); and each value stands below an added
+part, or a ``type``, that has to accept it. Below an undeclared property 16 levels are searched;
+what is deeper goes the slow way, or unseen if the schema uses ``not`` and the like.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.validation.documents import Documents
-from llm_integrations.core.validation.plain import JSON_TYPES, shallow_definitions
+from llm_integrations.core.validation.plain import JSON_TYPES, levels
 
 __all__ = ["NotGuardable", "guarded"]
 
-_PREFIX: Final = "llm-integrations:"
-_PLAIN: Final = f"#/$defs/{_PREFIX}json0"
-_HEAPS: Final = ("$defs", "definitions")
-_OWN: Final = frozenset(
+_PREFIX: Final = "llm-integrations:json"
+_ANY_JSON: Final = {"$ref": f"#/$defs/{_PREFIX}0"}
+_LEVELS: Final = 16
+
+_SHAPED: Final = frozenset(
     {"type", "properties", "patternProperties", "additionalProperties"}
     | {"items", "prefixItems", "additionalItems"}
 )
-_DRAFTS: Final = {
-    "http://json-schema.org/draft-04/schema": 4,
-    "http://json-schema.org/draft-06/schema": 6,
-    "http://json-schema.org/draft-07/schema": 7,
-    "https://json-schema.org/draft/2019-09/schema": 2019,
-    "https://json-schema.org/draft/2020-12/schema": 2020,
-}
+_BEYOND: Final = frozenset(
+    {"unevaluatedProperties", "unevaluatedItems", "$anchor", "$dynamicAnchor", "$recursiveAnchor"}
+    | {"$dynamicRef", "$recursiveRef", "$vocabulary"}
+)
+_IN_THE_WAY: Final = frozenset({"if", "then", "else", "patternProperties", "additionalProperties"})
+_REVERSING: Final = frozenset({"not", "oneOf", "if", "maxContains"})
 
 
 class NotGuardable(Exception):
-    """Internal: additions could change what this schema means."""
+    """Internal: what would be added could change the meaning of this schema."""
 
 
 def guarded(documents: Documents) -> JsonSchema | None:
-    """The stricter equivalent of a schema that is not recursive; None if it refuses NaN by itself.
+    """The stricter equivalent of a schema that is not recursive; None if it looks everywhere.
 
     Raises:
-        NotGuardable: for ``unevaluatedProperties`` and the like, references to other schemas, and
-            parts with an identity of their own.
+        NotGuardable: additions could change its meaning (``unevaluatedProperties``), or are hard to
+            place (references to other schemas, parts with an identity of their own).
     """
-    if documents.root is True:
-        return {"$ref": _PLAIN, "$defs": shallow_definitions(f"{_PREFIX}json")}
     if documents.root is False:
         return None
     _check_simple(documents)
-    guard = _Guard(documents.root)
-    return guard.schema if guard.adds else None
+    guard = _Guard({} if documents.root is True else copy.deepcopy(documents.root))
+    guard.add_to_root()
+    if not guard.adds:
+        return None
+    # A refusal of data that is only deep costs a closer look, but must not turn into an approval.
+    end = any(not _REVERSING.isdisjoint(node) for node, _ in documents.places())
+    guard.root.setdefault("$defs", {}).update(levels(_PREFIX, _LEVELS, end=end))
+    return guard.root
 
 
 def _check_simple(documents: Documents) -> None:
@@ -63,89 +69,98 @@ def _check_simple(documents: Documents) -> None:
             raise NotGuardable
         if node is not documents.root and isinstance(node.get("$id", node.get("id")), str):
             raise NotGuardable
-        if isinstance(reference := node.get("$ref"), str):
-            _definition(reference)
-
-
-def _definition(reference: str) -> tuple[str, str]:
-    """Which heap of definitions a reference points into, and which name there."""
-    start, *path = reference.split("/")
-    if start != "#" or len(path) != 2 or path[0] not in _HEAPS or "%" in reference:
-        raise NotGuardable
-    return path[0], path[1].replace("~1", "/").replace("~0", "~")
-
-
-_BEYOND: Final = frozenset(
-    {"unevaluatedProperties", "unevaluatedItems", "$anchor", "$dynamicAnchor", "$recursiveAnchor"}
-    | {"$dynamicRef", "$recursiveRef", "$vocabulary"}
-)
 
 
 class _Guard:
+    """Adds to a schema in place."""
+
     def __init__(self, root: dict[str, Any]) -> None:
         self.root = root
         self.adds = False
-        self.draft = _DRAFTS.get(str(root.get("$schema", "")).rstrip("#"), 2020)
-        self.copies: dict[str, str] = {}
-        self.defined: dict[str, Any] = {}
-        self.schema: dict[str, Any] = {**self.add(root)}
-        self.schema["$defs"] = {
-            **root.get("$defs", {}),
-            **self.defined,
-            **shallow_definitions(f"{_PREFIX}json"),
-        }
+        self._documents = Documents(root)
+        draft = str(root.get("$schema"))
+        self._has_const = "draft-04" not in draft
+        self._has_if = "draft-04" not in draft and "draft-06" not in draft
+        self._done: set[int] = set()
 
-    def add(self, schema: Any) -> Any:
-        """The schema itself with additions inside, or what takes its place."""
+    def add_to_root(self) -> None:
+        if self.root:
+            self.add(self.root)
+        else:
+            self.add_here(self.root, repeated=False)
+
+    def add(self, schema: Any, *, repeated: bool = False) -> Any:
+        """The schema with additions, or what takes its place; ``repeated`` below an array."""
         if schema is True or schema == {}:
             self.adds = True
-            return {"$ref": _PLAIN}
-        if schema is False or "enum" in schema or ("const" in schema and self.draft > 4):
+            return _ANY_JSON
+        if schema is False or id(schema) in self._done:
+            return schema
+        self._done.add(id(schema))
+        if "enum" in schema or ("const" in schema and self._has_const):
             return schema
         if "$ref" in schema:
-            return {**schema, "$ref": self.copy(schema["$ref"])}
-        if _OWN.isdisjoint(schema) and ("anyOf" in schema or "allOf" in schema):
-            return self.add_to_parts(schema)
-        return self.add_here(schema)
+            self.add_to_target(schema["$ref"], repeated=repeated)
+        elif _SHAPED.isdisjoint(schema) and self.add_to_branches(schema, repeated=repeated):
+            return schema
+        else:
+            self.add_here(schema, repeated=repeated)
+        return schema
 
-    def copy(self, reference: str) -> str:
-        """A reference to a copy of a definition, with additions."""
-        if reference not in self.copies:
-            self.copies[reference] = name = f"{_PREFIX}{len(self.copies)}"
-            heap, definition = _definition(reference)
-            self.defined[name] = self.add(self.root[heap][definition])
-        return f"#/$defs/{self.copies[reference]}"
+    def add_to_target(self, reference: str, *, repeated: bool) -> None:
+        base = self._documents.base
+        target = self._documents.resolve(reference, base)
+        if target is None or not isinstance(target[0], dict) or not target[0]:
+            raise NotGuardable
+        self.add(target[0], repeated=repeated)
 
-    def add_to_parts(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Every branch of anyOf refuses, or one member of allOf does for the others."""
-        if "anyOf" in schema:
-            return {**schema, "anyOf": [self.add(branch) for branch in schema["anyOf"]]}
-        first, *others = schema["allOf"]
-        return {**schema, "allOf": [self.add(first), *others]}
+    def add_to_branches(self, schema: dict[str, Any], *, repeated: bool) -> bool:
+        """Whether the parts see to it: each branch, or one member of ``allOf`` for the others."""
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                branches = schema[keyword]
+                schema[keyword] = [self.add(branch, repeated=repeated) for branch in branches]
+                return True
+        if "allOf" in schema:
+            schema["allOf"][0] = self.add(schema["allOf"][0], repeated=repeated)
+        return "allOf" in schema
 
-    def add_here(self, schema: dict[str, Any]) -> dict[str, Any]:
-        stricter = dict(schema)
+    def add_here(self, schema: dict[str, Any], *, repeated: bool) -> None:
         if "type" not in schema:
             self.adds = True
-            stricter["type"] = list(JSON_TYPES)
-        if "object" in stricter["type"]:
-            self.add_to_object(stricter)
-        if "array" in stricter["type"]:
-            self.add_to_array(stricter)
-        return stricter
+            schema["type"] = list(JSON_TYPES)
+        if "object" in schema["type"]:
+            self.add_to_object(schema, repeated=repeated)
+        if "array" in schema["type"]:
+            self.add_to_array(schema)
 
-    def add_to_object(self, schema: dict[str, Any]) -> None:
+    def add_to_object(self, schema: dict[str, Any], *, repeated: bool) -> None:
         for keyword in ("properties", "patternProperties"):
-            if keyword in schema:
-                parts = schema[keyword].items()
-                schema[keyword] = {name: self.add(part) for name, part in parts}
-        schema["additionalProperties"] = self.add(schema.get("additionalProperties", True))
+            parts = schema.get(keyword, {})
+            parts.update({name: self.add(part) for name, part in parts.items()})
+        if repeated and self.can_count(schema):
+            # Most objects of a list have what is required and no more; then counting is enough,
+            # and much quicker than looking at each name.
+            self.adds = True
+            declared = dict.fromkeys(schema["properties"], True)
+            schema["if"] = {"minProperties": len(set(schema["required"])) + 1}
+            schema["then"] = {"properties": declared, "additionalProperties": _ANY_JSON}
+        else:
+            schema["additionalProperties"] = self.add(schema.get("additionalProperties", True))
+
+    def can_count(self, schema: dict[str, Any]) -> bool:
+        """Whether the number of properties shows that there is no undeclared one."""
+        required = set(schema.get("required", ()))
+        declared = schema.get("properties", {}).keys()
+        others = {"if", "then", "else", "patternProperties", "additionalProperties"}
+        return (
+            bool(required) and required <= declared and others.isdisjoint(schema) and self._has_if
+        )
 
     def add_to_array(self, schema: dict[str, Any]) -> None:
-        if isinstance(schema.get("items"), list):
-            schema["items"] = [self.add(item) for item in schema["items"]]
-            schema["additionalItems"] = self.add(schema.get("additionalItems", True))
-            return
-        if "prefixItems" in schema:
-            schema["prefixItems"] = [self.add(item) for item in schema["prefixItems"]]
-        schema["items"] = self.add(schema.get("items", True))
+        rest = "items"
+        for keyword in ("prefixItems", "items"):
+            if isinstance(schema.get(keyword), list):
+                schema[keyword] = [self.add(item, repeated=True) for item in schema[keyword]]
+                rest = "additionalItems" if keyword == "items" else rest
+        schema[rest] = self.add(schema.get(rest, True), repeated=True)

@@ -9,14 +9,12 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-__all__ = ["JSON_TYPES", "SHALLOW", "is_plain", "shallow_definitions"]
+__all__ = ["JSON_TYPES", "is_plain", "levels"]
 
 JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
-"""All of them: as a ``type`` it refuses NaN, infinity and nothing else."""
+"""All of them: as a ``type`` they refuse NaN and infinity, and nothing else."""
 
-SHALLOW: Final = 8
-"""Levels that the engine looks at; deeper data takes the way through Python."""
-
+_LEVELS: Final = 8
 _FEW: Final = 10_000
 _NOTHING: Final = ()
 
@@ -24,24 +22,30 @@ _NOTHING: Final = ()
 def is_plain(value: Any, max_depth: int) -> bool:
     """Whether a value holds only JSON types and finite numbers, ``max_depth`` deep at most.
 
-    False decides nothing but that the value needs a closer look. May raise what the engine raises
-    on a Python object.
+    False decides nothing but that the value needs a closer look; a Python object may raise
+    ValueError instead.
     """
-    return _shallow_engine().is_valid(value) or _is_plain(value, max_depth)
+    return _engine().is_valid(value) or _is_plain(value, max_depth)
 
 
-def shallow_definitions(prefix: str) -> dict[str, Any]:
-    """Definitions of plain JSON up to SHALLOW levels, each using the next: ``prefix0`` to start.
+def levels(prefix: str, depth: int, *, end: bool) -> dict[str, Any]:
+    """Definitions of plain JSON, to be put under ``$defs``; the first is named ``prefix`` and 0.
 
-    They end instead of recursing, since the engine follows a recursive schema until the stack ends.
+    They do not recurse, since the engine would follow the data until the stack ends.
+
+    Args:
+        depth: levels of containers that are looked at.
+        end: whether deeper containers are accepted unseen, or refused.
     """
+    scalars = [name for name in JSON_TYPES if name not in ("array", "object")]
     definitions: dict[str, Any] = {
-        f"{prefix}{SHALLOW}": {"type": ["boolean", "null", "number", "string"]}
+        f"{prefix}{depth}": {"type": list(JSON_TYPES) if end else scalars}
     }
-    for level in range(SHALLOW):
+    for level in range(depth):
         below = {"$ref": f"#/$defs/{prefix}{level + 1}"}
+        types = list(JSON_TYPES)
         definitions[f"{prefix}{level}"] = {
-            "type": list(JSON_TYPES),
+            "type": types,
             "items": below,
             "additionalProperties": below,
         }
@@ -49,8 +53,9 @@ def shallow_definitions(prefix: str) -> dict[str, Any]:
 
 
 @cache
-def _shallow_engine() -> jsonschema_rs.Validator:
-    schema = {"$ref": "#/$defs/json0", "$defs": shallow_definitions("json")}
+def _engine() -> jsonschema_rs.Validator:
+    """Sees to the usual, shallow value faster than Python does."""
+    schema = {"$ref": "#/$defs/0", "$defs": levels("", _LEVELS, end=False)}
     return jsonschema_rs.validator_for(schema, offline=True)
 
 
