@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop", "header"]
+__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -13,14 +13,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-
-def header(headers: Headers, name: bytes) -> bytes:
-    """The first header of a lower-case name, else empty. Some apps do not send lower case."""
-    for key, value in headers:
-        if key == name or key.lower() == name:
-            return value
-    return b""
 
 
 async def drop(_message: Message) -> None:

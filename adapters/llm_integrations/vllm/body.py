@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from llm_integrations.vllm.asgi import Message, Receive
 
@@ -16,66 +16,59 @@ class BodyTooLarge(Exception):
 class RequestBody:
     """What arrived, message by message.
 
+    Args:
+        receive: the server's ``receive``.
+        first: its first message, already received.
+
     Attributes:
         data: the whole body.
         complete: False when the client left before the end of it.
         disconnected: the client has left.
     """
 
-    __slots__ = ("_messages", "_receive", "complete", "data", "disconnected")
+    __slots__ = ("_given", "_pending", "_real", "_received", "complete", "data", "disconnected")
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._messages: list[Message] = []
-        self.data = b""
-        self.complete = False
-        self.disconnected = False
+    def __init__(self, receive: Receive, first: Message) -> None:
+        self._real = receive
+        self._received = [first]
+        self._pending: Sequence[Message] = self._received
+        self._given = 0
+        self.disconnected = first["type"] == "http.disconnect"
+        self.complete = not (self.disconnected or first.get("more_body", False))
+        self.data: bytes = first.get("body", b"")
 
-    async def read(self, limit: int) -> None:
+    async def read_on(self, limit: int) -> None:
         """Read to the end. Raises BodyTooLarge as soon as ``limit`` bytes are exceeded."""
-        message = await self._receive()
-        self._messages.append(message)
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            self.data = message.get("body", b"")
-            if len(self.data) > limit:
-                raise BodyTooLarge
-            self.complete = True
-        else:
-            await self._read_on(message, limit)
-
-    async def _read_on(self, message: Message, limit: int) -> None:
-        pieces: list[bytes] = []
-        size = 0
-        while message["type"] == "http.request":
+        pieces = [self.data]
+        size = len(self.data)
+        while not (self.complete or self.disconnected):
+            message = await self._real()
+            self._received.append(message)
+            self.disconnected = message["type"] == "http.disconnect"
+            self.complete = not (self.disconnected or message.get("more_body", False))
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
             if size > limit:
                 raise BodyTooLarge
-            if not message.get("more_body", False):
-                self.data = b"".join(pieces)
-                self.complete = True
-                return
-            message = await self._receive()
-            self._messages.append(message)
-        self.disconnected = True
+        self.data = b"".join(pieces)
 
-    def replay(self, changed: bytes | None = None) -> Receive:
-        """A ``receive`` that gives the body, as it came or changed, and then the real messages.
+    def rewind(self, changed: bytes | None = None) -> None:
+        """Let ``receive`` begin again, with the body as it came or a changed one."""
+        self._given = 0
+        self._pending = self._received
+        if changed is not None:
+            self._pending = [{"type": "http.request", "body": changed, "more_body": False}]
+
+    async def receive(self) -> Message:
+        """Takes the place of the server's ``receive``: the body first, then what really comes.
 
         After the body it waits for the server: an early ``http.disconnect`` would cancel the
         request.
         """
-        first: Iterable[Message] = self._messages
-        if changed is not None:
-            first = [{"type": "http.request", "body": changed, "more_body": False}]
-        pending = iter(first)
-
-        async def receive() -> Message:
-            for message in pending:
-                return message
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.disconnected = True
-            return message
-
-        return receive
+        if self._given < len(self._pending):
+            self._given += 1
+            return self._pending[self._given - 1]
+        message = await self._real()
+        if message["type"] == "http.disconnect":
+            self.disconnected = True
+        return message

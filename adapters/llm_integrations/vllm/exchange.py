@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.core.jsontext import read_json
 from llm_integrations.vllm.asgi import ASGIApp, Receive, Scope, Send
 from llm_integrations.vllm.auth import Gate
 from llm_integrations.vllm.body import BodyTooLarge, RequestBody
 from llm_integrations.vllm.constrain import schema_name
-from llm_integrations.vllm.failure import too_large
+from llm_integrations.vllm.failure import Failure, too_large
+from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.plan import Answers, judge_input, resolve_answers
 from llm_integrations.vllm.refused import Refused
-from llm_integrations.vllm.responder import HeaderSend, Responder, send_failure
+from llm_integrations.vllm.responder import HeaderSend, Responder, failure_messages
 from llm_integrations.vllm.rewrite import with_fields, with_length
 from llm_integrations.vllm.rules import Rule
 from llm_integrations.vllm.runtime import Runtime
+from llm_integrations.vllm.shapes import Shape
 from llm_integrations.vllm.shapes.base import as_dict
 from llm_integrations.vllm.tools import fill_tools
 from llm_integrations.vllm.verdicts import Verdicts
@@ -58,23 +59,24 @@ class Exchange:
         if not (self._may_be_json() and (self._gate.open or await self._is_admitted())):
             await self._app(self._scope, self._receive, self._send)
             return
-        body = RequestBody(self._receive)
-        limit = self._runtime.config.max_body_bytes
         try:
-            self._check_announced(limit)
-            await body.read(limit)
+            body = await self._body()
         except BodyTooLarge:
-            await send_failure(self._send, rules[0].shape, too_large(limit))
+            await self._fail(rules[0].shape, too_large(self._runtime.config.max_body_bytes))
             return
         request = _parsed(body)
         rule = None if request is _UNREADABLE else self._runtime.rules.match(rules, request)
         if rule is None:
-            await self._app(self._scope, body.replay(), self._send)
+            await self._app(self._scope, body.receive, self._send)
             return
         try:
             await self._judged(rule, body, request)
         except Refused as refused:
-            await send_failure(self._send, rule.shape, refused.failure)
+            await self._fail(rule.shape, refused.failure)
+
+    async def _fail(self, shape: Shape, failure: Failure) -> None:
+        for message in failure_messages(shape, failure):
+            await self._send(message)
 
     async def _is_admitted(self) -> bool:
         return await self._gate.admits(self._scope, self._headers)
@@ -86,10 +88,17 @@ class Exchange:
         content_type = self._headers.get(b"content-type", b"application/json")
         return b"json" in content_type.lower()
 
-    def _check_announced(self, limit: int) -> None:
-        length = self._headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > limit:
+    async def _body(self) -> RequestBody:
+        limit = self._runtime.config.max_body_bytes
+        announced = self._headers.get(b"content-length", b"")
+        if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
+        body = RequestBody(self._receive, await self._receive())
+        if not body.complete:
+            await body.read_on(limit)
+        elif len(body.data) > limit:
+            raise BodyTooLarge
+        return body
 
     async def _judged(self, rule: Rule, body: RequestBody, request: Any) -> None:
         verdicts = Verdicts(rule.name)
@@ -104,11 +113,13 @@ class Exchange:
         by = None
         if rule.output is not None:
             by = await resolve_answers(rule, self._headers, request, references, verdicts)
-        if by is None:
-            scope, data = self._changed(body, request, fields)
-            await self._app(scope, body.replay(data), HeaderSend(self._send, verdicts))
-        else:
+        if by is not None:
             await self._answered(by, body, request, fields, verdicts)
+            return
+        scope = self._scope
+        if fields:
+            scope = self._change(body, request, fields)
+        await self._app(scope, body.receive, HeaderSend(self._send, verdicts))
 
     async def _answered(
         self,
@@ -118,12 +129,16 @@ class Exchange:
         fields: Mapping[str, Any],
         verdicts: Verdicts,
     ) -> None:
-        """Call the app, and once more for another answer or without a constraint it refused."""
+        """Call the app, and again for another answer, or without what its reply suffers from."""
         constraint = self._constraint(by, as_dict(request)) if by.rule.config.constrain else {}
         retries = by.rule.config.retries
         refused = False
         while True:
-            scope, data = self._changed(body, request, {**fields, **constraint})
+            scope = self._scope
+            if fields or constraint:
+                scope = self._change(body, request, {**fields, **constraint})
+            if self._runtime.compresses:
+                scope = _without_encodings(scope)
             responder = Responder(
                 self._send,
                 by,
@@ -131,17 +146,20 @@ class Exchange:
                 max_event_bytes=self._runtime.config.max_event_bytes,
                 retry=retries > 0 and not body.disconnected,
                 constrained=bool(constraint),
+                compressible=not self._runtime.compresses,
             )
-            if b"accept-encoding" in self._headers:
-                scope = _without_encodings(scope)
-            await self._app(scope, body.replay(data), responder)
+            await self._app(scope, body.receive, responder)
             if not responder.again:
                 break
             verdicts.forget_answers()
-            if responder.again == "retry":
-                retries = 0
-            else:
-                constraint, refused = {}, True
+            body.rewind()
+            match responder.again:
+                case "retry":
+                    retries = 0
+                case "unconstrained":
+                    constraint, refused = {}, True
+                case "compressed":
+                    self._runtime.compresses = True
         if refused and responder.status == 200 and by.content is not None:
             # It was the constraint that the server did not take, not the request.
             self._runtime.constrainer.refuse(by.content)
@@ -155,14 +173,13 @@ class Exchange:
         name = schema_name(by.content.reference)
         return by.shape.constraint(request, name, schema) or {}
 
-    def _changed(
-        self, body: RequestBody, request: Any, fields: Mapping[str, Any]
-    ) -> tuple[Scope, bytes | None]:
+    def _change(self, body: RequestBody, request: Any, fields: Mapping[str, Any]) -> Scope:
+        """Give the app a request with these fields set; the scope that goes with it."""
         if not fields:
-            return self._scope, None
+            return self._scope
         data = with_fields(body.data, request, fields)
-        headers = with_length(self._scope["headers"], len(data))
-        return {**self._scope, "headers": headers}, data
+        body.rewind(data)
+        return {**self._scope, "headers": with_length(self._scope["headers"], len(data))}
 
 
 def _parsed(body: RequestBody) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from llm_integrations.core.judge import Verdict
 from llm_integrations.core.validation import Validator
 from llm_integrations.vllm.guard import FAILED, failed
+from llm_integrations.vllm.jsontext import judge_text
 from llm_integrations.vllm.plan import Answers
 from llm_integrations.vllm.resolve import raises
 from llm_integrations.vllm.shapes import Answer, Parsed
@@ -51,4 +52,4 @@ def _judge(by: Answers, validator: Validator, value: str | Parsed | None, *, cut
         return judge.judge_by(validator, value.value)
     if value is None:
         return judge.refuse(validator, "there is no text")
-    return judge.judge_text(validator, value)
+    return judge_text(judge, validator, value)

@@ -14,6 +14,7 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.vllm.checks import Check, Piece
 from llm_integrations.vllm.failure import bad_request, unavailable
 from llm_integrations.vllm.guard import FAILED, failed
+from llm_integrations.vllm.jsontext import judge_text
 from llm_integrations.vllm.named import Named
 from llm_integrations.vllm.pointer import param_of
 from llm_integrations.vllm.refused import Refused
@@ -80,7 +81,7 @@ def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict
     if piece.problem is not None:
         return side.judge.refuse(validator, piece.problem)
     if piece.is_text:
-        return side.judge.judge_text(validator, piece.value)
+        return judge_text(side.judge, validator, piece.value)
     return side.judge.judge_by(validator, piece.value)
 
 

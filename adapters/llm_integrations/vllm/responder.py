@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from llm_integrations.core.jsontext import read_json
 from llm_integrations.core.observability import get_logger
-from llm_integrations.vllm.asgi import Headers, Message, Send, drop, header
+from llm_integrations.vllm.asgi import Headers, Message, Send, drop
 from llm_integrations.vllm.failure import Failure, invalid_answer
+from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.judging import judge_answers
 from llm_integrations.vllm.plan import Answers
 from llm_integrations.vllm.resolve import count_unjudged, raises
@@ -16,22 +17,26 @@ from llm_integrations.vllm.shapes import Shape
 from llm_integrations.vllm.stream import stream_for
 from llm_integrations.vllm.verdicts import Verdicts
 
-__all__ = ["Again", "HeaderSend", "Responder", "send_failure"]
+__all__ = ["Again", "HeaderSend", "Responder", "failure_messages"]
 
 log = get_logger(__name__)
 
 _OK: Final = range(200, 300)
 _REFUSALS: Final = (400, 422, 500)
 
-Again = Literal["", "retry", "unconstrained"]
-"""Whether the app has to be called once more: for another answer, or without our constraint."""
+Again = Literal["", "retry", "unconstrained", "compressed"]
+"""Why the app has to be called once more: the answer was invalid, our constraint may have been
+refused, or the reply is compressed and cannot be read."""
 
 
-async def send_failure(send: Send, shape: Shape, failure: Failure) -> None:
+def failure_messages(shape: Shape, failure: Failure) -> list[Message]:
+    """A whole reply that says what went wrong."""
     body = json.dumps(shape.error(failure)).encode()
     headers = failure.response_headers(len(body))
-    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return [
+        {"type": "http.response.start", "status": failure.status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    ]
 
 
 class HeaderSend:
@@ -59,6 +64,7 @@ class Responder:
         max_event_bytes: longest event of a stream that is judged.
         retry: hold back an invalid answer and ask for another.
         constrained: the request holds a constraint of ours, so a refusal may be our fault.
+        compressible: the request left it to the app to compress its reply.
 
     Attributes:
         again: set when nothing was sent and the app has to be called once more.
@@ -67,10 +73,12 @@ class Responder:
 
     __slots__ = (
         "_by",
+        "_compressible",
         "_constrained",
         "_held",
         "_max_event_bytes",
         "_next",
+        "_readable",
         "_retry",
         "_send",
         "_start",
@@ -88,6 +96,7 @@ class Responder:
         max_event_bytes: int,
         retry: bool = False,
         constrained: bool = False,
+        compressible: bool = False,
     ) -> None:
         self._send = send
         self._by = by
@@ -95,57 +104,61 @@ class Responder:
         self._max_event_bytes = max_event_bytes
         self._retry = retry
         self._constrained = constrained
+        self._compressible = compressible
         self._next: Send | None = None
         self._start: Message | None = None
         self._held: list[Message] = []
+        self._readable = False
         self.again: Again = ""
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if self._next is not None:
             await self._next(message)
-        elif self._start is not None:
-            await self._hold(self._start, message)
-        elif message["type"] == "http.response.start":
-            self.status = message["status"]
-            self._start = message
-            if (send_now := self._begin(message)) is not None:
-                await self._send(send_now)
         else:
-            await self._send(message)
+            for ready in self._take(message):
+                await self._send(ready)
 
-    def _begin(self, start: Message) -> Message | None:
-        """Choose what to do with the reply; what to send at once, if anything."""
+    def _take(self, message: Message) -> Sequence[Message]:
+        """What goes out now that this message has come."""
+        if self._start is not None:
+            return self._hold(self._start, message)
+        if message["type"] != "http.response.start":
+            return (message,)
+        self._start = message
+        self.status = message["status"]
+        if self.status in _OK:
+            return self._begin(message, dict(message.get("headers") or ()))
         if self.status in _REFUSALS and self._constrained:
-            self.again = "unconstrained"
-            self._next = drop
-            return None
-        if self.status not in _OK:
-            self._next = self._send
-            return start
-        headers: Headers = start.get("headers") or []
-        if header(headers, b"content-type").lower().startswith(b"text/event-stream"):
+            return self._ask_again("unconstrained")
+        self._next = self._send
+        return (message,)
+
+    def _begin(self, start: Message, headers: Mapping[bytes, bytes]) -> Sequence[Message]:
+        content_type = headers.get(b"content-type", b"").lower()
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            return self._ask_again("compressed") if self._compressible else ()
+        if content_type.startswith(b"text/event-stream"):
             self._next = stream_for(self._send, self._by, self._verdicts, self._max_event_bytes)
             # The verdict comes after the headers; they can only say what it will be by.
-            return _with_headers(start, [(b"x-schema", self._by.header())])
-        return None
+            return (_with_headers(start, [(b"x-schema", self._by.header())]),)
+        self._readable = b"json" in content_type
+        return ()
 
-    async def _hold(self, start: Message, message: Message) -> None:
+    def _hold(self, start: Message, message: Message) -> Sequence[Message]:
         self._held.append(message)
-        if message["type"] != "http.response.body":
-            # A file or trailers: whatever it is, there is nothing here to read.
-            await self._finish(start, self._unjudged())
-        elif not message.get("more_body", False):
-            await self._finish(start, self._judge(start))
+        if not self._readable or message["type"] != "http.response.body":
+            return self._finish(start, passes=self._unjudged())
+        if message.get("more_body", False):
+            return ()
+        return self._finish(start, passes=self._judge())
 
-    def _judge(self, start: Message) -> bool:
+    def _judge(self) -> bool:
         """Whether the reply that is held may go out."""
         held = self._held
         data = held[0].get("body", b"")
         if len(held) > 1:
             data = b"".join(message.get("body", b"") for message in held)
-        if header(start.get("headers") or [], b"content-encoding") not in (b"", b"identity"):
-            return self._unjudged()
         try:
             reply = read_json(data)
             # null is the server's answer to a client that has left.
@@ -161,20 +174,20 @@ class Responder:
         log.warning("vllm output passed no judge: its form is not known")
         return not raises(self._by.rule.judge)
 
-    async def _finish(self, start: Message, passes: bool) -> None:
+    def _finish(self, start: Message, *, passes: bool) -> Sequence[Message]:
         if passes or not (self._retry or self._by.rule.enforces):
             self._next = self._send
-            await self._send(_with_headers(start, self._verdicts.headers()))
-            for message in self._held:
-                await self._send(message)
-            return
-        self._next = drop
+            return (_with_headers(start, self._verdicts.headers()), *self._held)
         if self._retry:
-            self.again = "retry"
-        else:
-            failure = invalid_answer(self._verdicts.invalid)
-            failure = failure.with_headers(self._verdicts.headers())
-            await send_failure(self._send, self._by.shape, failure)
+            return self._ask_again("retry")
+        self._next = drop
+        failure = invalid_answer(self._verdicts.invalid).with_headers(self._verdicts.headers())
+        return failure_messages(self._by.shape, failure)
+
+    def _ask_again(self, why: Again) -> Sequence[Message]:
+        self.again = why
+        self._next = drop
+        return ()
 
 
 def _with_headers(start: Message, headers: Headers) -> Message:

@@ -35,6 +35,9 @@ class Runtime:
         config: see ``load_config``.
         registry: a client to use instead of what the configuration says.
 
+    Attributes:
+        compresses: the app was seen to compress replies, so it is asked for plain ones.
+
     Raises:
         ConfigurationError: the configuration is wrong.
     """
@@ -51,6 +54,7 @@ class Runtime:
         else:
             self.registry = resolve_registry(registry)
         self.rules = RuleTable(self.config, self.registry, self._judging())
+        self.compresses = False
         self.constrainer = Constrainer()
         self.integration = ModelServingIntegration(self.registry, references=self.references())
         self.follower = Follower(self.config.events, self.registry, self.integration)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_mode
@@ -16,7 +15,6 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaValidationError,
 )
-from llm_integrations.core.jsontext import read_json
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
     VALIDATION_DURATION,
@@ -132,31 +130,22 @@ class Judge:
 
     def judge_by(self, validator: Validator, data: Any) -> Verdict:
         """Judge and count by a schema that the caller resolved."""
-        started = time.perf_counter()
+        started = perf_counter()
         if validator.is_valid(data):
-            verdict = _VALID
-        else:
-            verdict = Verdict("invalid", validator.validate(data))
+            seconds = perf_counter() - started
+            counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
+            counters.count_valid()
+            counters.observe(seconds)
+            return _VALID
+        verdict = Verdict("invalid", validator.validate(data))
         counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
-        counters.count(verdict.outcome, time.perf_counter() - started)
+        counters.count("invalid")
+        counters.observe(perf_counter() - started)
         return verdict
-
-    def judge_text(self, validator: Validator, text: str) -> Verdict:
-        """``judge_by`` for JSON text; text that is not JSON is invalid."""
-        try:
-            data = read_json(text)
-        except ValueError as error:
-            at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-            return self.refuse(validator, f"the text is not JSON{at}")
-        except RecursionError:
-            return self.refuse(validator, "the text is JSON nested too deeply")
-        return self.judge_by(validator, data)
 
     def refuse(self, validator: Validator, message: str) -> Verdict:
         """Count as invalid what cannot even be put before the schema, and say why."""
-        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count(
-            "invalid", None
-        )
+        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count("invalid")
         return Verdict(
             "invalid",
             ValidationReport(
@@ -169,9 +158,7 @@ class Judge:
 
     def skip(self, validator: Validator) -> Verdict:
         """Count as unjudged what is left alone on purpose."""
-        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count(
-            "unjudged", None
-        )
+        _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count("unjudged")
         return UNJUDGED
 
     def act(self, verdict: Verdict) -> Verdict:
@@ -190,7 +177,7 @@ class Judge:
 
     def _unjudged(self, reference: str | SchemaRef, error: Exception) -> Verdict:
         # The subject never resolved, so it is no label: a client could have named it.
-        _counters(self.module, UNKNOWN_SUBJECT, self.side).count("unjudged", None)
+        _counters(self.module, UNKNOWN_SUBJECT, self.side).count("unjudged")
         policy = self.on_unavailable or ("raise" if self.mode == "enforce" else "pass")
         if policy == "raise":
             raise error
@@ -217,14 +204,14 @@ class _Counters:
             for outcome in ("valid", "invalid", "unjudged")
         }
         self._failures = VALIDATION_FAILURES.labels(module, subject, side)
-        self._duration = VALIDATION_DURATION.labels(module, side)
+        # Bound once: every piece of data that anybody judges passes here.
+        self.count_valid = self._totals["valid"].inc
+        self.observe = VALIDATION_DURATION.labels(module, side).observe
 
-    def count(self, outcome: Outcome, seconds: float | None) -> None:
+    def count(self, outcome: Outcome) -> None:
         self._totals[outcome].inc()
         if outcome == "invalid":
             self._failures.inc()
-        if seconds is not None:
-            self._duration.observe(seconds)
 
 
 @lru_cache(maxsize=4096)

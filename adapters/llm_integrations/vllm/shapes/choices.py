@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from llm_integrations.core.jsontext import read_json
+from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.shapes.base import Answer, Body, Collector
 from llm_integrations.vllm.sse import Event
 

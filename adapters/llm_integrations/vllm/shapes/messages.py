@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.core.jsontext import read_json
 from llm_integrations.vllm.failure import Failure
+from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.shapes.base import (
     Answer,
     Body,
