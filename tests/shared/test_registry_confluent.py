@@ -28,18 +28,18 @@ from tests.support.http_server import Fault, Reply
 from tests.support.llm_registry_server import LLMRegistryServer
 from tests.support.recorded_registry import RecordedRegistry, recorded
 
-ORDER: JsonSchema = {
+ORDER: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "title": "Order",
     "type": "object",
     "properties": {"id": {"type": "string"}, "amount": {"type": "number"}},
     "required": ["id"],
 }
-WITH_INTEGER_ID: JsonSchema = {
+WITH_INTEGER_ID: dict[str, Any] = {
     **ORDER,
     "properties": {"id": {"type": "integer"}, "amount": {"type": "number"}},
 }
-WITH_NOTE: JsonSchema = {
+WITH_NOTE: dict[str, Any] = {
     **ORDER,
     "properties": {**ORDER["properties"], "note": {"type": "string"}},
 }
@@ -356,7 +356,7 @@ async def test_states_are_unsupported(backend: ConfluentBackend, state: str) -> 
 async def test_key_order_makes_no_other_version(
     confluent: ConfluentServer,
 ) -> None:
-    confluent.add("orders", dict(reversed(ORDER.items())) if isinstance(ORDER, dict) else ORDER)
+    confluent.add("orders", dict(reversed(ORDER.items())))
     backend = ConfluentBackend(confluent.url)
     assert (await backend.register(NewSchema("orders", ORDER))).version == 1
     assert (await backend.lookup("orders", ORDER)).version == 1
@@ -384,7 +384,7 @@ async def test_a_refused_registration_leaves_the_level_as_it_was(
     await backend.register(NewSchema("orders", ORDER, compatibility=before))
     with pytest.raises(IncompatibleSchema):
         await backend.register(NewSchema("orders", WITH_INTEGER_ID, compatibility="FULL"))
-    assert await backend.get_compatibility("orders") == before or "BACKWARD"
+    assert await backend.get_compatibility("orders") == (before or "BACKWARD")
     deleted = [r.target for r in server.requests if r.method == "DELETE"]
     assert deleted == (["/config/orders"] if before is None else [])
 

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,6 +106,14 @@ class HttpServer:
             method in (None, request.method) and containing in request.target
             for request in self.requests
         )
+
+    def wait_for(self, requests: int, within: float = 10.0) -> None:
+        """Until so many requests have arrived."""
+        ends = time.monotonic() + within
+        while len(self.requests) < requests:
+            if time.monotonic() > ends:
+                raise AssertionError(f"{len(self.requests)} requests arrived, not {requests}")
+            time.sleep(0.005)
 
     def fail(self, fault: Fault) -> None:
         """From now on; faults that were set before come first."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.registry.ledger import Ledger
@@ -27,6 +29,7 @@ class _MemoryStore:
         self._ledgers: dict[str, Ledger] = {}
         self._bodies: dict[tuple[str, Version], JsonSchema] = {}
         self._level: str | None = None
+        _stores.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
@@ -38,6 +41,11 @@ class _MemoryStore:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.after_fork()
+        _stores.add(self)
+
+    def after_fork(self) -> None:
+        """The thread that held the lock may be in the parent; the content is whole at any time."""
         self._lock = threading.Lock()
 
     def lock(self) -> AbstractContextManager[object]:
@@ -75,6 +83,18 @@ class _MemoryStore:
 
     def set_level(self, level: str) -> None:
         self._level = level
+
+
+_stores: Final[weakref.WeakSet[_MemoryStore]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class MemoryBackend(LocalBackend):
