@@ -116,7 +116,7 @@ class RegistryServer:
         versions[version] = {
             "subject": subject,
             "version": version,
-            "id": 100 + sum(len(known) for known in self._subjects.values()),
+            "id": 101 + sum(len(known) for known in self._subjects.values()),
             "schemaType": "JSON",
             "schema": json.dumps(body),
             "references": references or [],
@@ -168,11 +168,15 @@ class RegistryServer:
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(1000):
+            for writer in list(self._writers):
+                writer.transport.abort()
+            for task in list(self._tasks):
+                task.cancel()
+            # Connections being accepted are tasks of asyncio's; transports close a round later.
+            await asyncio.sleep(0.001)
+            if asyncio.all_tasks() == {asyncio.current_task()}:
+                return
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -182,6 +186,7 @@ class RegistryServer:
         try:
             while not writer.is_closing():
                 await self._handle(await _read(reader, writer))
+            await writer.wait_closed()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
@@ -203,6 +208,8 @@ class RegistryServer:
         match exchange.method, parts:
             case _, ["subjects", subject, *rest]:
                 return self._answer_subject(exchange.method, subject, rest, body)
+            case "GET", ["schemas", "types"]:
+                return 200, ["JSON"]
             case "GET", ["subjects"]:
                 return 200, sorted(self._subjects)
             case "GET", ["config", *_]:

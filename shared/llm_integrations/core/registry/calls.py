@@ -261,13 +261,9 @@ class Calls:
 
     async def _health(self) -> RegistryHealth:
         # Past the breaker: this is how one finds out that the registry is back.
-        timeout = self._engine.settings.timeout
         state = self._engine.registry.breaker.state
         try:
-            async with asyncio.timeout(timeout):
-                detail = await self._engine.registry.backend.ping()
-        except TimeoutError:
-            return RegistryHealth(False, state, {"error": f"no answer within {timeout:g} s"})
+            detail = await self._engine.registry.once(lambda backend: backend.ping())
         except RegistryError as error:
             return RegistryHealth(False, state, {"error": str(error)})
         return RegistryHealth(True, state, detail)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from llm_integrations.core.errors import (
     LLMIntegrationsError,
@@ -36,6 +38,7 @@ class GuardedBackend:
         self.breaker = Breaker(self.url, settings.breaker)
         self.lock = threading.Lock()
         self.closed = False
+        self._calls: set[asyncio.Task[Any]] = set()  # touched on the background loop only
         survive_fork(self)
 
     @property
@@ -52,9 +55,7 @@ class GuardedBackend:
             CircuitOpen: when the last calls failed.
             LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
         """
-        if self.closed:
-            raise closed_error()
-        with self.breaker.attempt() as permit:
+        with self._under_way(), self.breaker.attempt() as permit:
             try:
                 answer = await retrying(lambda: self._attempt(ask), self._settings.retry)
             except RegistryUnavailable as error:
@@ -68,6 +69,28 @@ class GuardedBackend:
                 raise
             permit.succeeded()
             return answer
+
+    async def once(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
+        """One attempt, whatever the breaker says and without telling it."""
+        timeout = self._settings.timeout
+        with self._under_way():
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self._attempt(ask)
+            except TimeoutError:
+                raise RegistryUnavailable(f"{self.url} did not answer in {timeout:g} s") from None
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """What is between here and there ends when the client is closed."""
+        task = asyncio.current_task()
+        if self.closed or task is None:
+            raise closed_error()
+        self._calls.add(task)
+        try:
+            yield
+        finally:
+            self._calls.discard(task)
 
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:
@@ -87,21 +110,30 @@ class GuardedBackend:
             backend = self._backend
         done: Pending[None] = Pending()
         if closing and backend is not None:
-            launch(backend.close, done)
+            launch(lambda: self._shut(backend), done)
         else:
             done.resolve(None)
         return done
+
+    async def _shut(self, backend: RegistryBackend) -> None:
+        # A call that went on would open connections again, which nobody closes.
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await backend.close()
 
     def abandon(self) -> None:
         """Close what a client that was never closed leaves behind; nobody waits, nobody locks."""
         backend = self._backend
         if not self.closed and backend is not None and IO.is_running:
             self.closed = True
-            launch(backend.close, Pending[None]())
+            launch(lambda: self._shut(backend), Pending[None]())
 
     def after_fork(self) -> None:
         """In a forked child: the connections belong to the parent. Never close them from here."""
         self.lock = threading.Lock()
+        self._calls = set()
         if not self._settings.is_memory:
             self._inherited.append(self._backend)
             self._backend = None
