@@ -1,0 +1,70 @@
+"""Cutting tables into batches, and running something over them on several threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.validation.arrow.kernels import pa
+
+__all__ = ["BATCH_ROWS", "batches_of", "over_batches"]
+
+BATCH_ROWS: Final = 65_536
+"""What fits into a processor's caches, and is large enough to forget the cost of a call."""
+
+_CRUMBS: Final = 8_192
+_MOST_THREADS: Final = 8
+
+T = TypeVar("T")
+
+
+def batches_of(data: Any) -> Iterator[Any]:
+    """A table or a batch as record batches of BATCH_ROWS rows at the most, in order.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if not isinstance(data, pa.Table):
+        raise ConfigurationError(
+            f"expected a pyarrow Table or RecordBatch, not {type(data).__name__}"
+        )
+    for start in range(0, data.num_rows, BATCH_ROWS):
+        part = data.slice(start, BATCH_ROWS)
+        pieces = part.to_batches()
+        if len(pieces) * _CRUMBS > part.num_rows:
+            # Copying crumbs together costs less than a round of calls for each.
+            pieces = part.combine_chunks().to_batches()
+        yield from pieces
+
+
+def over_batches(task: Callable[[Any, int], T], data: Any, threads: int | None) -> Iterator[T]:
+    """``task(batch, first_row)`` for each batch, in order.
+
+    Args:
+        threads: how many at once; None for as many as there are processors, 8 at the most.
+    """
+    numbered = _numbered(batches_of(data))
+    most = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    if most < 2 or data.num_rows <= BATCH_ROWS:
+        yield from (task(batch, first) for batch, first in numbered)
+        return
+    with ThreadPoolExecutor(most, "llm-integrations-arrow") as pool:
+        waiting = []
+        for batch, first in numbered:
+            waiting.append(pool.submit(task, batch, first))
+            # Bounded, so that a result is taken before many more are made.
+            if len(waiting) > 2 * most:
+                yield waiting.pop(0).result()
+        yield from (future.result() for future in waiting)
+
+
+def _numbered(batches: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+    first = 0
+    for batch in batches:
+        yield batch, first
+        first += batch.num_rows

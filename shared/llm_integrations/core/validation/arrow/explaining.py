@@ -1,0 +1,91 @@
+"""The reasons for rows that a mask calls invalid, in the row-wise validator's words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llm_integrations.core.errors import ArrowMismatch
+from llm_integrations.core.validation.arrow.python import UNREADABLE, python_values_at
+from llm_integrations.core.validation.arrow.report import Reason
+from llm_integrations.core.validation.pointer import to_pointer
+from llm_integrations.core.validation.report import Violation
+from llm_integrations.core.validation.validator import Validator
+
+__all__ = ["Explainer", "Reasons"]
+
+_POSITION = re.compile(r"/[0-9]+(?=/|$)")
+_KEPT: Final = 4096
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Attributes: the numbers of bad rows in the table, for each its violations as JSON text, and
+    how many rows had which."""
+
+    rows: npt.NDArray[np.int64]
+    texts: list[str]
+    counts: Counter[Reason]
+
+
+@dataclass
+class Explainer:
+    """Runs the validator on bad rows.
+
+    Attributes:
+        validator: the row-wise judge.
+        json_columns: columns whose text stands for what it says.
+    """
+
+    validator: Validator
+    json_columns: Sequence[str] = ()
+    _known: dict[Violation, tuple[str, Reason]] = field(default_factory=dict)
+
+    def explain(self, batch: Any, rows: npt.NDArray[Any], first_row: int = 0) -> Reasons:
+        """The reasons for these rows of a batch.
+
+        Args:
+            first_row: the number of the batch's first row in the table.
+
+        Raises:
+            ArrowMismatch: the validator finds nothing wrong with one of them.
+        """
+        counts: Counter[Reason] = Counter()
+        texts: list[str] = []
+        if not len(rows):
+            return Reasons(rows, texts, counts)
+        values = python_values_at(batch.to_struct_array(), rows)
+        for number, value in zip(rows, values, strict=True):
+            found = [*self._unreadable(value), *self.validator.validate(value).errors]
+            if not found:
+                raise ArrowMismatch(
+                    f"row {first_row + int(number)}: the columns of "
+                    f"{self.validator.reference or self.validator.fingerprint} say invalid, and "
+                    "the row-wise validator finds nothing; please report this"
+                )
+            known = [self._worded(violation) for violation in found]
+            texts.append(f"[{', '.join(text for text, _ in known)}]")
+            counts.update({reason for _, reason in known})
+        return Reasons(rows + first_row, texts, counts)
+
+    def _unreadable(self, row: Any) -> Iterable[Violation]:
+        for name in self.json_columns:
+            if row.get(name) is UNREADABLE:
+                yield Violation(to_pointer([name]), "is not JSON text", "type")
+
+    def _worded(self, violation: Violation) -> tuple[str, Reason]:
+        known = self._known.get(violation)
+        if known is None:
+            v = violation
+            text = json.dumps([v.path, v.message, v.keyword, v.schema_path])
+            known = text, Reason(_POSITION.sub("/*", v.path), v.keyword)
+            if len(self._known) < _KEPT:
+                self._known[violation] = known
+        return known

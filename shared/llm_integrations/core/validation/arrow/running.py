@@ -1,0 +1,86 @@
+"""A plan at work: what it compiled to for each kind of table, and what it says about batches."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.validation.arrow.explaining import Explainer, Reasons
+from llm_integrations.core.validation.arrow.jsontext import with_json
+from llm_integrations.core.validation.arrow.kernels import pa, types
+from llm_integrations.core.validation.arrow.masks import Bits
+from llm_integrations.core.validation.arrow.table import CompiledTable, compile_table
+from llm_integrations.core.validation.validator import Validator
+
+__all__ = ["Judged", "Running"]
+
+_KEPT: Final = 32
+"""Kinds of tables. A stream of tables that all differ must not fill the memory."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch as it was judged, its first row's number in the table, and which rows are valid."""
+
+    batch: Any
+    first_row: int
+    bits: Bits
+
+
+class Running:
+    """Judges batches. Safe to share between threads."""
+
+    def __init__(self, validator: Validator, json_columns: tuple[str, ...]) -> None:
+        self._validator = validator
+        self._json_columns = json_columns
+        self._explainer = Explainer(validator, json_columns)
+        self._known: dict[Any, CompiledTable] = {}
+        self._lock = threading.Lock()
+
+    def judge(self, batch: Any, first_row: int = 0) -> Judged:
+        readable = self._readable(batch)
+        return Judged(readable, first_row, self.table(readable.schema).run(readable))
+
+    def reasons(self, judged: Judged, most: int | None) -> Reasons:
+        """What is wrong with the invalid rows of a batch, or with the first of them."""
+        rows = np.flatnonzero(~judged.bits)[:most]
+        return self._explainer.explain(judged.batch, rows, judged.first_row)
+
+    def table(self, schema: Any) -> CompiledTable:
+        """What the schema compiles to for batches with these columns."""
+        with self._lock:
+            if schema not in self._known:
+                while len(self._known) >= _KEPT:
+                    self._known.pop(next(iter(self._known)))
+                self._known[schema] = self._compile(schema)
+            return self._known[schema]
+
+    def schema_of(self, schema: Any) -> Any:
+        """The columns as they are judged, when tables have these."""
+        empty = [pa.array([], kind) for kind in schema.types]
+        return self._readable(pa.record_batch(empty, schema=schema)).schema
+
+    def _readable(self, batch: Any) -> Any:
+        plain = batch.replace_schema_metadata(None)
+        if not self._json_columns:
+            return plain
+        for name in self._json_columns:
+            self._check_text(plain.schema, name)
+        return with_json(plain, self._json_columns)
+
+    def _check_text(self, schema: Any, name: str) -> None:
+        if name not in schema.names:
+            return
+        kind = schema.field(name).type
+        if not (types.is_string(kind) or types.is_large_string(kind)):
+            raise ConfigurationError(f"the JSON column {name!r} is {kind}, not string")
+
+    def _compile(self, schema: Any) -> CompiledTable:
+        validator = self._validator
+        return compile_table(
+            validator.body, validator.resources, validator.options, schema, validator.is_valid
+        )
