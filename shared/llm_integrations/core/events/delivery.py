@@ -27,6 +27,7 @@ __all__ = [
     "Handler",
     "HandlerRunner",
     "count_published",
+    "count_unreadable",
     "in_lanes",
     "lane_of",
     "settle",
@@ -217,6 +218,11 @@ def _is_async(handler: Handler) -> bool:
 
 def count_published(transport: str, event: SchemaEvent) -> None:
     _metrics(transport, event.event_type).published.inc()
+
+
+def count_unreadable(transport: str) -> None:
+    """Something arrived that is no event."""
+    EVENTS_DELIVERY_FAILURES.labels(transport, "unreadable").inc()
 
 
 class _Metrics:

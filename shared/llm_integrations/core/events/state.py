@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -186,8 +186,7 @@ class ListenerState:
                 raise
 
     def _open(self) -> sqlite3.Connection:
-        # SQLite gives its -wal and -shm files the mode of the database.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._make()
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -196,6 +195,12 @@ class ListenerState:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.executescript(_SCHEMA)
         return connection
+
+    def _make(self) -> None:
+        # SQLite gives its -wal and -shm files the mode of the database. A file that is there is
+        # not touched: closing it would drop the locks that this process holds on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
