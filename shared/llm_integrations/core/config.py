@@ -111,7 +111,8 @@ class ValidationOptions:
         formats: whether ``format`` is asserted, in every draft.
         regex: "linear" refuses lookaround and backreferences when a schema is compiled;
             "bounded" allows them under a backtracking limit.
-        max_depth: deepest nesting of data that is judged under a recursive schema.
+        max_depth: deepest nesting of data that is judged under a recursive schema; 250 at the
+            most, which is what the engine can still quote and any thread's stack holds.
         max_errors: violations listed in a report at the most.
         show_values: whether messages may quote the data.
         nulls: "strict" takes null as JSON null; "absent" takes null in an optional property as a
@@ -130,8 +131,10 @@ class ValidationOptions:
             raise ConfigurationError(f"regex must be 'linear' or 'bounded', not {self.regex!r}")
         if self.nulls not in ("strict", "absent"):
             raise ConfigurationError(f"nulls must be 'strict' or 'absent', not {self.nulls!r}")
-        if self.max_depth < 1 or self.max_errors < 1:
-            raise ConfigurationError("max_depth and max_errors must be at least 1")
+        if not 1 <= self.max_depth <= 250:
+            raise ConfigurationError(f"max_depth must be from 1 to 250, not {self.max_depth}")
+        if self.max_errors < 1:
+            raise ConfigurationError(f"max_errors must be at least 1, not {self.max_errors}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import dataclasses
 import ipaddress
 import math
 import numbers
-import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final
 
 __all__ = ["NO_JSON", "NoJson", "convert", "key_text"]
@@ -148,7 +148,7 @@ _FORMS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (datetime, _datetime),
     (date | time, lambda value: value.isoformat()),
     (timedelta, _duration),
-    (uuid.UUID | os.PathLike, str),
+    (uuid.UUID | PurePath, str),
     (ipaddress.IPv4Address | ipaddress.IPv6Address, str),
     (ipaddress.IPv4Network | ipaddress.IPv6Network, str),
     (Mapping, lambda value: dict(value.items())),

@@ -22,9 +22,9 @@ from llm_integrations.core.validation.recursion import is_recursive
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
 
-__all__ = ["Core", "core_for"]
+__all__ = ["KEPT", "Core", "core_for"]
 
-_KEPT: Final = 1024
+KEPT: Final = 1024
 _Accepts = Callable[[Any], bool]
 
 
@@ -85,7 +85,7 @@ class Core:
         return Violation(self.describer.path(problem.path), problem.message, problem.keyword)
 
 
-_cores: LRUCache[Source, Core] = LRUCache(maxsize=_KEPT)
+_cores: LRUCache[Source, Core] = LRUCache(maxsize=KEPT)
 _cores_lock = threading.Lock()
 
 

@@ -29,9 +29,11 @@ class Documents:
 
         A name stands for itself, so it is found from under every ``$id``.
         """
+        if not self.named:
+            return {}
         bases = [BASE_URI, *(base for _, base in self.places() if base != BASE_URI)]
         found: dict[str, JsonSchema] = {}
-        for base in dict.fromkeys(bases) if self.named else ():
+        for base in dict.fromkeys(bases):
             for name, body in self.named.items():
                 found.setdefault(urldefrag(urljoin(base, name)).url, body)
         return found

@@ -8,15 +8,17 @@ Iterative and guarded: however deep, cyclic or odd the object, nothing is raised
 - datetime, date, time, numpy.datetime64: ISO 8601 text; timedelta: ISO 8601 duration
 - UUID, paths, IP addresses: text; an enum: its value; NaT and pandas.NA: null
 - a key that is no text: what ``json.dumps`` makes of it
+- text with a lone surrogate: the same with U+FFFD in its place, as long as before
 
-NaN, infinity, text that no UTF-8 can carry and two keys of the same text are problems: they are
-no JSON wherever they stand. What has no JSON form at all (bytes: text or base64 would be a guess;
-a function; an object that contains itself) is a problem only where the schema looks at it.
+NaN, infinity and two keys of the same text are problems: they are no JSON wherever they stand.
+What has no JSON form at all (bytes: text or base64 would be a guess; a function; an object that
+contains itself) is a problem only where the schema looks at it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ __all__ = ["ENGINE_DEPTH", "Normalised", "Problem", "normalise"]
 ENGINE_DEPTH: Final = 250
 """Levels of a value that the engine can quote in an error; no schema is nested as deep."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _STEPS = 16
 """Conversions tried on one object (a model that gives a mapping that gives …)."""
 
@@ -133,7 +136,7 @@ class _Normaliser:
         for _ in range(_STEPS):
             kind = type(value)
             if kind is str:
-                return self.text(value, place)
+                return encodable(value)
             if kind is int or kind is bool or value is None:
                 return value
             if kind is float or kind is Decimal:
@@ -142,12 +145,6 @@ class _Normaliser:
                 return self.container(value, place)
             value = convert(value)
         raise NoJson("an object without an end")
-
-    def text(self, value: str, place: _Place) -> str | None:
-        if _encodable(value):
-            return value
-        self.problem(place, "is text with a lone surrogate, which no UTF-8 can carry")
-        return None
 
     def number(self, value: float | Decimal, place: _Place) -> float | Decimal | None:
         if value.is_finite() if isinstance(value, Decimal) else math.isfinite(value):
@@ -172,10 +169,7 @@ class _Normaliser:
     def mapping(self, value: dict[Any, Any], place: _Place) -> dict[str, Any]:
         form: dict[str, Any] = {}
         for key, item in list(value.items()):
-            name = key if type(key) is str else key_text(key)
-            if not _encodable(name):
-                self.problem(place, "has a property name with a lone surrogate")
-                name = name.encode(errors="replace").decode()
+            name = encodable(key if type(key) is str else key_text(key))
             if name in form:
                 self.problem(place, "has two keys that are written alike in JSON")
             form[name] = None
@@ -200,11 +194,12 @@ class _Normaliser:
         self.result.problems.append(Problem(place.path(), message, keyword))
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> str:
+    """The text, with U+FFFD for each lone surrogate: JSON may hold those, but no UTF-8 can."""
     if text.isascii():
-        return True
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return _SURROGATE.sub("\ufffd", text)
+    return text

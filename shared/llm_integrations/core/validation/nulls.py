@@ -59,46 +59,64 @@ def _can_lose(node: dict[str, Any]) -> bool:
 
 
 def taken(value: Any, shape: Shape | None, keep: bool) -> Any:
-    """The value without the nulls that count as missing in this shape; itself if it has none.
+    """The value without the nulls that ``shape`` does not require; itself if there are none.
 
     Args:
-        keep: whether nulls stay in properties that only a branch requires.
+        keep: whether to keep those nulls that only a branch requires.
     """
-    if shape is None:
+    if shape is None or type(value) not in _CONTAINERS:
         return value
-    if type(value) is dict:
-        return _taken_from_object(value, shape, keep)
-    if type(value) is list or type(value) is tuple:
-        return _taken_from_array(value, shape, keep)
+    places = [_Place(value, shape)]
+    for place in places:
+        places.extend(place.search(keep))
+    for place in reversed(places):
+        if place.dropped or place.changed:
+            if place.parent is None:
+                return place.copy()
+            place.parent.changed[place.key] = place.copy()
     return value
 
 
-def _taken_from_object(value: dict[Any, Any], shape: Shape, keep: bool) -> dict[Any, Any]:
-    changed: dict[Any, Any] = {}
-    dropped: list[Any] = []
-    for key, item in value.items():
-        if item is None:
-            if key not in shape.required and not (keep and key in shape.undecided):
-                dropped.append(key)
-        elif type(item) in _CONTAINERS:
-            rest = taken(item, shape.property(key), keep)
-            if rest is not item:
-                changed[key] = rest
-    if not dropped and not changed:
-        return value
-    kept = {**value, **changed}
-    for key in dropped:
-        del kept[key]
-    return kept
+class _Place:
+    """An object or array on the way: what it loses, and what changes below it."""
 
+    __slots__ = ("changed", "dropped", "key", "parent", "shape", "value")
 
-def _taken_from_array(value: Any, shape: Shape, keep: bool) -> Any:
-    changed: dict[int, Any] = {}
-    for position, item in enumerate(value):
-        if type(item) in _CONTAINERS:
-            rest = taken(item, shape.item(position), keep)
-            if rest is not item:
-                changed[position] = rest
-    if not changed:
-        return value
-    return [changed.get(position, item) for position, item in enumerate(value)]
+    def __init__(
+        self, value: Any, shape: Shape, parent: _Place | None = None, key: Any = None
+    ) -> None:
+        self.value = value
+        self.shape = shape
+        self.parent = parent
+        self.key = key
+        self.dropped: list[Any] = []
+        self.changed: dict[Any, Any] = {}
+
+    def search(self, keep: bool) -> list[_Place]:
+        """Note the nulls to drop; the containers below that may have some."""
+        if type(self.value) is dict:
+            return self._search_object(keep)
+        shapes = ((n, item, self.shape.item(n)) for n, item in enumerate(self.value))
+        return [
+            _Place(item, below, self, n)
+            for n, item, below in shapes
+            if below is not None and type(item) in _CONTAINERS
+        ]
+
+    def _search_object(self, keep: bool) -> list[_Place]:
+        shape, found = self.shape, []
+        for key, item in self.value.items():
+            if item is None:
+                if key not in shape.required and not (keep and key in shape.undecided):
+                    self.dropped.append(key)
+            elif type(item) in _CONTAINERS and (below := shape.property(key)) is not None:
+                found.append(_Place(item, below, self, key))
+        return found
+
+    def copy(self) -> Any:
+        if type(self.value) is dict:
+            kept = {**self.value, **self.changed}
+            for key in self.dropped:
+                del kept[key]
+            return kept
+        return [self.changed.get(n, item) for n, item in enumerate(self.value)]

@@ -25,7 +25,9 @@ def is_plain(value: Any, max_depth: int) -> bool:
     False decides nothing but that the value needs a closer look; a Python object may raise
     ValueError instead.
     """
-    return _engine().is_valid(value) or _is_plain(value, max_depth)
+    if max_depth >= _LEVELS and _engine().is_valid(value):
+        return True
+    return _is_plain(value, max_depth)
 
 
 def levels(prefix: str, depth: int, *, end: bool) -> dict[str, Any]:
