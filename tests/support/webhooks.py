@@ -147,10 +147,19 @@ async def endpoint(*, ssl: Any = None) -> AsyncIterator[Endpoint]:
         await server.wait_closed()
 
 
+def _listen(port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener
+
+
 @contextmanager
 def served(app: Any, *, port: int = 0) -> Iterator[int]:
     """Run an ASGI application under uvicorn, on a thread; yields its port."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = _listen(port)
     config = uvicorn.Config(app, log_level="critical", lifespan="on", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

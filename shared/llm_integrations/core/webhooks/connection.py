@@ -19,6 +19,7 @@ from llm_integrations.core.registry.exchange import retry_after
 from llm_integrations.core.webhooks.addresses import Address, refusal
 from llm_integrations.core.webhooks.attempts import Answer
 from llm_integrations.core.webhooks.config import WebhookConfig
+from llm_integrations.core.webhooks.stream import AsyncioBackend
 from llm_integrations.core.webhooks.urls import parse_url
 
 __all__ = ["Connection", "GuardedBackend", "Resolver", "TargetRefused", "resolve"]
@@ -62,7 +63,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self._allow_private = allow_private
         self._resolver = resolver
-        self._inner: httpcore.AsyncNetworkBackend = inner or httpcore.AnyIOBackend()
+        self._inner: httpcore.AsyncNetworkBackend = inner or AsyncioBackend()
 
     async def connect_tcp(
         self,

@@ -31,6 +31,7 @@ _VERSION: Final = 1
 class _Job:
     work: Work[Any]
     writes: bool
+    synced: bool
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -57,9 +58,13 @@ class Database:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         survive_fork(self)
 
-    def submit(self, work: Work[T], *, writes: bool = True) -> Future[T]:
-        """Queue a piece of work. The future's error is a WebhookError."""
-        job = _Job(work, writes)
+    def submit(self, work: Work[T], *, writes: bool = True, synced: bool = True) -> Future[T]:
+        """Queue a piece of work. The future's error is a WebhookError.
+
+        What is not ``synced`` survives the end of the process, however it ends, but a power cut
+        may take it back: enough for what only saves a repetition.
+        """
+        job = _Job(work, writes, synced)
         with self.lock:
             if self._closed:
                 raise WebhookError(f"{self.path.name} is closed")
@@ -119,8 +124,6 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         _use_wal(connection)
-        # FULL syncs each commit, so that not even a power cut takes back what was acknowledged.
-        connection.execute("PRAGMA synchronous=FULL")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > _VERSION:
             raise WebhookError(f"{self.path.name} was written by a newer version of this library")
@@ -176,6 +179,9 @@ def _perform(path: Path, connection: sqlite3.Connection, batch: list[_Job]) -> N
 def _transact(connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:
     if not any(job.writes for job in batch):
         return [job.work(connection) for job in batch]
+    # FULL waits for the disk; NORMAL leaves the write-ahead log to the next one that does.
+    synced = any(job.synced for job in batch)
+    connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         results = [job.work(connection) for job in batch]

@@ -164,7 +164,7 @@ class Inbox:
                 (position, now, reader),
             )
 
-        return self._database.submit(work)
+        return self._database.submit(work, synced=bool(failures))
 
     def failures(self, limit: int) -> Future[list[Failure]]:
         def work(db: sqlite3.Connection) -> list[Failure]:

@@ -114,7 +114,7 @@ class Outbox:
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM deliveries WHERE seq = ?", (seq,))
 
-        return self._database.submit(work)
+        return self._database.submit(work, synced=False)
 
     def postpone(self, seq: int, attempts: int, due: float) -> Future[None]:
         def work(db: sqlite3.Connection) -> None:
@@ -122,7 +122,7 @@ class Outbox:
                 "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?", (attempts, due, seq)
             )
 
-        return self._database.submit(work)
+        return self._database.submit(work, synced=False)
 
     def bury(self, seq: int, attempts: int, reason: str) -> Future[None]:
         """Move a delivery to the dead letters."""
