@@ -25,6 +25,7 @@ from llm_integrations.vllm.verdicts import Verdicts
 __all__ = ["Exchange"]
 
 _UNREADABLE: Final = object()
+_JSON: Final = b"application/json"
 
 
 class Exchange:
@@ -83,21 +84,24 @@ class Exchange:
 
     def _may_be_json(self) -> bool:
         """Bodies of another type are for the server to refuse."""
-        if self._runtime.config.content_types == "any":
-            return True
-        content_type = self._headers.get(b"content-type", b"application/json")
-        return b"json" in content_type.lower()
+        content_type = self._headers.get(b"content-type", _JSON)
+        return (
+            content_type == _JSON
+            or b"json" in content_type.lower()
+            or self._runtime.config.content_types == "any"
+        )
 
     async def _body(self) -> RequestBody:
         limit = self._runtime.config.max_body_bytes
+        body = RequestBody(self._receive, await self._receive())
+        if body.complete:
+            if len(body.data) > limit:
+                raise BodyTooLarge
+            return body
         announced = self._headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
-        body = RequestBody(self._receive, await self._receive())
-        if not body.complete:
-            await body.read_on(limit)
-        elif len(body.data) > limit:
-            raise BodyTooLarge
+        await body.read_on(limit)
         return body
 
     async def _judged(self, rule: Rule, body: RequestBody, request: Any) -> None:
@@ -144,12 +148,12 @@ class Exchange:
                 by,
                 verdicts,
                 max_event_bytes=self._runtime.config.max_event_bytes,
-                retry=retries > 0 and not body.disconnected,
+                retry=retries > 0,
                 constrained=bool(constraint),
                 compressible=not self._runtime.compresses,
             )
             await self._app(scope, body.receive, responder)
-            if not responder.again:
+            if not responder.again or body.disconnected:
                 break
             verdicts.forget_answers()
             body.rewind()

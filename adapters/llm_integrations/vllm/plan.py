@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_integrations.core.judge import Verdict
 from llm_integrations.core.validation import Validator
-from llm_integrations.vllm.checks import Check, Piece
+from llm_integrations.vllm.checks import Piece
 from llm_integrations.vllm.failure import bad_request, unavailable
 from llm_integrations.vllm.guard import FAILED, failed
 from llm_integrations.vllm.jsontext import judge_text
@@ -45,26 +45,12 @@ async def judge_input(
         validator = ready(side.judge, named) or await resolve(side.judge, named)
         if validator is None:
             verdicts.unjudged()
-        else:
-            _judge_pieces(side, check, rule.shape, request, validator, verdicts)
-
-
-def _judge_pieces(
-    side: InputRule,
-    check: Check,
-    shape: Shape,
-    request: Any,
-    validator: Validator,
-    verdicts: Verdicts,
-) -> None:
-    for piece in check.pieces(shape, request):
-        try:
+            continue
+        for piece in check.pieces(rule.shape, request):
             verdict = _judge_piece(side, piece, validator)
-        except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-            verdict = failed(side.judge, error)
-        verdicts.add("input", validator.reference, verdict, piece.path)
-        if verdict.outcome != "valid":
-            _act(side, piece, verdict, verdicts)
+            verdicts.add("input", validator.reference, verdict, piece.path)
+            if verdict.outcome != "valid":
+                _act(side, piece, verdict, verdicts)
 
 
 def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
@@ -78,11 +64,14 @@ def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) ->
 
 
 def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict:
-    if piece.problem is not None:
-        return side.judge.refuse(validator, piece.problem)
-    if piece.is_text:
-        return judge_text(side.judge, validator, piece.value)
-    return side.judge.judge_by(validator, piece.value)
+    try:
+        if piece.problem is not None:
+            return side.judge.refuse(validator, piece.problem)
+        if piece.is_text:
+            return judge_text(side.judge, validator, piece.value)
+        return side.judge.judge_by(validator, piece.value)
+    except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
+        return failed(side.judge, error)
 
 
 class Answers:
@@ -110,7 +99,7 @@ class Answers:
     def header(self) -> bytes:
         """The schemas, as the value of ``x-schema``."""
         validators = [self.content] if self.content else []
-        return b", ".join(schema_header(v.reference) for v in (*validators, *self.tools.values()))
+        return schema_header(*(v.reference for v in (*validators, *self.tools.values())))
 
 
 async def resolve_answers(

@@ -12,7 +12,7 @@ __all__ = ["MISSING", "at", "param_of", "parse_pointer", "set_at"]
 
 MISSING: Final = object()
 
-_REQUIRED = re.compile(r'^"([^"]+)" is a required property')
+_REQUIRED = re.compile(r'^lacks the required property "([^"]+)"$')
 
 
 def parse_pointer(pointer: str) -> tuple[str, ...]:

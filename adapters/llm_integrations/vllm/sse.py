@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 __all__ = ["Event", "EventParser", "EventTooLarge"]
 
-_BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+# A CR at the end of a chunk is not yet known to be a line ending of its own: an LF may follow.
+_BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?=[^\n])){2}")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 _SIMPLE: Final = b"data: "
 

@@ -20,9 +20,9 @@ log = get_logger(__name__)
 
 
 @lru_cache(maxsize=4096)
-def schema_header(reference: str) -> bytes:
-    """A reference as a header value: subjects may hold any character."""
-    return quote(reference, safe="@/:.+ ").encode("ascii")
+def schema_header(*references: str) -> bytes:
+    """References as a header value: subjects may hold any character."""
+    return ", ".join(quote(reference, safe="@/:.+ ") for reference in references).encode("ascii")
 
 
 class Verdicts:
@@ -70,7 +70,7 @@ class Verdicts:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
         headers: Headers = []
         if self._references:
-            headers.append((b"x-schema", b", ".join(map(schema_header, self._references))))
+            headers.append((b"x-schema", schema_header(*self._references)))
         if self._errors:
             headers += (
                 (b"x-schema-valid", b"false"),

@@ -1,0 +1,310 @@
+"""What happens to a request before the model sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.vllm_apps import CHAT, GOOD, Server, chat_reply, chat_request, counted
+
+REQUEST = {
+    "type": "object",
+    "required": ["model", "messages", "user"],
+    "properties": {"temperature": {"type": "number", "maximum": 1}},
+}
+
+
+def server(*checks: dict[str, Any], mode: str = "enforce", **rule: Any) -> Server:
+    config = {"rules": [{"input": {"mode": mode, "checks": list(checks)}, **rule}]}
+    made = Server(chat_reply(GOOD), **config)
+    made.registry.register("request", REQUEST)
+    return made
+
+
+BODY = {"of": "body", "schema": "request"}
+TEXT = {"of": "messages", "schema": "user"}
+
+
+class TestTheBody:
+    async def test_a_valid_request_reaches_the_app_byte_for_byte(self) -> None:
+        app = server(BODY)
+        sent = b' {"model": "tiny",  "messages": [], "user": "me"}\n'
+        reply = await app.post(sent)
+        assert (reply.status, app.requests) == (200, [sent])
+        assert reply.headers["x-schema-valid"] == "true"
+        assert reply.headers["x-schema"] == "request@1"
+
+    async def test_an_invalid_one_gets_the_servers_own_error_before_inference(self) -> None:
+        app = server(BODY)
+        reply = await app.post(chat_request(user="me", temperature=7))
+        assert reply.status == 400
+        assert reply.headers["content-type"] == "application/json"
+        error = reply.json["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert (error["type"], error["code"]) == ("BadRequestError", 400)
+        assert error["param"] == "body.temperature"
+        assert "request@1" in error["message"]
+        assert "7" not in error["message"]
+        assert app.requests == []
+
+    async def test_a_missing_field_is_named_itself(self) -> None:
+        reply = await server(BODY).post(chat_request())
+        assert reply.json["error"]["param"] == "body.user"
+
+    async def test_under_warn_it_passes_and_the_verdict_is_in_the_headers(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = server(BODY, mode="warn")
+        before = counted("invalid", "input", "request")
+        reply = await app.post(chat_request(temperature=9))
+        assert reply.status == 200
+        assert reply.headers["x-schema-valid"] == "false"
+        assert reply.headers["x-schema-errors"] == "2"
+        assert counted("invalid", "input", "request") == before + 1
+        assert "rule rule-1, body: does not satisfy request@1" in caplog.text
+
+    async def test_off_judges_nothing(self) -> None:
+        app = server(BODY, mode="off")
+        reply = await app.post(chat_request())
+        assert (reply.status, len(app.requests)) == (200, 1)
+        assert "x-schema" not in reply.headers
+
+
+class TestMessages:
+    async def test_the_last_user_message_is_judged_as_json(self) -> None:
+        app = server(TEXT)
+        request = chat_request()
+        request["messages"] = [
+            {"role": "user", "content": "no JSON, but not the last"},
+            {"role": "user", "content": GOOD},
+            {"role": "assistant", "content": "nor from the user"},
+        ]
+        assert (await app.post(request)).status == 200
+
+    async def test_the_error_names_the_message(self) -> None:
+        reply = await server(TEXT).post(chat_request('{"name": "Ann"}'))
+        assert reply.json["error"]["param"] == "body.messages.0.content"
+        assert 'lacks the required property "age"' in reply.json["error"]["message"]
+
+    async def test_text_that_is_no_json_is_invalid(self) -> None:
+        reply = await server(TEXT).post(chat_request("Who?"))
+        assert reply.status == 400
+        assert "not JSON" in reply.json["error"]["message"]
+
+    @pytest.mark.parametrize("roles", [["user"], ["developer"]])
+    async def test_no_message_to_judge_is_no_way_round(self, roles: list[str]) -> None:
+        app = server({**TEXT, "roles": roles})
+        assert (await app.post({"model": "tiny", "messages": []})).status == 400
+
+    async def test_all_messages_can_be_judged(self) -> None:
+        app = server({**TEXT, "which": "all"})
+        request = chat_request()
+        request["messages"] = [{"role": "user", "content": text} for text in (GOOD, "no", GOOD)]
+        reply = await app.post(request)
+        assert reply.json["error"]["param"] == "body.messages.1.content"
+
+    async def test_text_parts_are_read_as_one_text(self) -> None:
+        parts = [
+            {"type": "text", "text": GOOD[:9]},
+            {"type": "image_url", "image_url": {"url": "data:"}},
+            {"type": "text", "text": GOOD[9:]},
+        ]
+        assert (await server(TEXT).post(chat_request(parts))).status == 200
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/v1/completions", {"prompt": GOOD}),
+            ("/v1/completions", {"prompt": ["no", GOOD]}),
+            ("/v1/responses", {"input": GOOD}),
+            ("/v1/responses", {"input": [{"role": "user", "content": GOOD}]}),
+            (
+                "/v1/responses",
+                {"input": [{"role": "user", "content": [{"type": "input_text", "text": GOOD}]}]},
+            ),
+            ("/v1/messages", {"messages": [{"role": "user", "content": GOOD}]}),
+            (
+                "/v1/messages",
+                {"messages": [{"role": "user", "content": [{"type": "text", "text": GOOD}]}]},
+            ),
+        ],
+    )
+    async def test_every_endpoint_has_its_own_place_for_text(
+        self, path: str, body: dict[str, Any]
+    ) -> None:
+        app = server(TEXT)
+        assert (await app.post({"model": "tiny", **body}, path)).status == 200
+        broken = json.loads(json.dumps(body).replace("age", "years"))
+        assert (await app.post({"model": "tiny", **broken}, path)).status == 400
+
+    async def test_token_ids_are_no_text(self) -> None:
+        reply = await server(TEXT).post({"model": "tiny", "prompt": [1, 2]}, "/v1/completions")
+        assert reply.json["error"]["param"] == "body.prompt"
+
+    async def test_the_messages_endpoint_has_an_error_shape_of_its_own(self) -> None:
+        reply = await server(TEXT).post(chat_request("no"), "/v1/messages")
+        assert reply.json["type"] == "error"
+        assert set(reply.json["error"]) == {"type", "message"}
+
+
+class TestFields:
+    FIELD = {"of": "/metadata/who", "schema": "user"}
+
+    async def test_a_field_is_judged_where_it_is_there(self) -> None:
+        app = server(self.FIELD)
+        good = chat_request(metadata={"who": json.loads(GOOD)})
+        assert (await app.post(good)).status == 200
+        assert (await app.post(chat_request())).status == 200
+        reply = await app.post(chat_request(metadata={"who": {"name": "Ann", "age": -1}}))
+        assert reply.json["error"]["param"] == "body.metadata.who.age"
+
+    async def test_a_required_one_must_be_there(self) -> None:
+        reply = await server({**self.FIELD, "required": True}).post(chat_request())
+        assert reply.json["error"]["param"] == "body.metadata.who"
+
+    async def test_a_field_can_hold_json_as_text(self) -> None:
+        app = server({**self.FIELD, "json_text": True})
+        assert (await app.post(chat_request(metadata={"who": GOOD}))).status == 200
+        assert (await app.post(chat_request(metadata={"who": json.loads(GOOD)}))).status == 400
+
+
+class TestWhatTheServerWouldTake:
+    """``json.loads`` on the body's bytes decides, as in the server."""
+
+    def number(self) -> Server:
+        made = Server({}, rules=[{"input": {"checks": [{"schema": "number"}]}}])
+        made.registry.register("number", {"properties": {"n": {"type": "integer"}}})
+        return made
+
+    async def test_a_byte_order_mark(self) -> None:
+        assert (await self.number().post(b'\xef\xbb\xbf{"n": 1}')).status == 200
+        assert (await self.number().post(b'\xef\xbb\xbf{"n": "x"}')).status == 400
+
+    async def test_utf_16(self) -> None:
+        assert (await self.number().post('{"n": "x"}'.encode("utf-16"))).status == 400
+
+    async def test_the_last_of_duplicate_keys(self) -> None:
+        assert (await self.number().post(b'{"n": "x", "n": 1}')).status == 200
+        assert (await self.number().post(b'{"n": 1, "n": "x"}')).status == 400
+
+    async def test_nan_is_read_and_is_a_violation(self) -> None:
+        app = self.number()
+        app.registry.register("any", {"properties": {"n": {"minimum": 0}}})
+        assert (await app.post(b'{"n": NaN}')).status == 400
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"{", b"", b"\xff", b'{"n": 1} x', b"[" * 100_000, b'{"n": ' + b"9" * 5000 + b"}"],
+    )
+    async def test_what_it_cannot_read_is_for_it_to_refuse(self, body: bytes) -> None:
+        app = self.number()
+        assert (await app.post(body)).status == 200
+        assert app.requests == [body]
+
+    @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", ""])
+    async def test_another_content_type_is_for_it_to_refuse(self, content_type: str) -> None:
+        app = self.number()
+        headers = {"content-type": content_type}
+        assert (await app.post(b'{"n": "x"}', headers=headers)).status == 200
+
+    @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
+    async def test_json_has_more_than_one_name(self, content_type: str) -> None:
+        headers = {"content-type": content_type}
+        assert (await self.number().post(b'{"n": "x"}', headers=headers)).status == 400
+
+    async def test_an_app_that_takes_any_content_type_can_be_judged_whatever_it_says(self) -> None:
+        rules = [{"input": {"checks": [{"schema": "number"}]}}]
+        app = Server({}, registry=self.number().registry, content_types="any", rules=rules)
+        headers = {"content-type": "text/plain"}
+        assert (await app.post(b'{"n": "x"}', headers=headers)).status == 400
+
+
+class TestPieces:
+    async def test_a_body_in_pieces_is_judged_whole_and_replayed_piece_by_piece(self) -> None:
+        app = server(TEXT)
+        data = json.dumps(chat_request(GOOD)).encode()
+        pieces = [data[:7], b"", data[7:20], data[20:]]
+        assert (await app.post(pieces=pieces)).status == 200
+        assert app.requests == [data]
+        bad = json.dumps(chat_request("no")).encode()
+        assert (await app.post(pieces=[bad[:7], bad[7:]])).status == 400
+
+    async def test_too_large_a_body_gets_413_and_is_read_no_further(self) -> None:
+        rules = [{"input": {"checks": [{"schema": "user"}]}}]
+        app = Server({}, max_body_bytes=100, rules=rules)
+        for pieces in ([b"x" * 101], [b"x" * 60, b"x" * 60, b"never read"]):
+            reply = await app.post(pieces=pieces, headers={"content-length": "?"})
+            assert reply.status == 413
+            assert reply.json["error"]["code"] == 413
+        assert app.requests == []
+
+    async def test_a_size_that_is_announced_is_enough(self) -> None:
+        rules = [{"input": {"checks": [{"schema": "user"}]}}]
+        app = Server({}, max_body_bytes=100, rules=rules)
+        reply = await app.post(pieces=[b"{", b"}"], headers={"content-length": "101"})
+        assert reply.status == 413
+
+    async def test_a_client_that_leaves_halfway_is_the_apps_to_notice(self) -> None:
+        app = server(BODY)
+        before = counted("invalid", "input", "request")
+        await app.exchange([{"type": "http.request", "body": b'{"mod', "more_body": True}])
+        assert (app.requests, app.disconnects) == ([b'{"mod'], 1)
+        assert counted("invalid", "input", "request") == before
+
+    async def test_after_the_body_the_app_waits_for_what_really_comes(self) -> None:
+        seen: list[str] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.extend([(await receive())["type"] for _ in range(3)])
+
+        made = server(BODY)
+        made.middleware.app = app
+        body = json.dumps(chat_request(user="me")).encode()
+        await made.exchange([{"type": "http.request", "body": body}], CHAT)
+        assert seen == ["http.request", "http.disconnect", "http.disconnect"]
+
+
+class TestNothingToJudgeBy:
+    def down(self, **side: Any) -> Server:
+        from llm_integrations.core.config import RetryOptions
+        from llm_integrations.core.registry import connect
+
+        registry = connect("http://127.0.0.1:9", retry=RetryOptions(attempts=1), timeout=1)
+        rules = [{"input": {"checks": [{"schema": "user"}], **side}}]
+        return Server(chat_reply(GOOD), registry=registry, rules=rules)
+
+    async def test_enforce_answers_503_with_retry_after_never_400(self) -> None:
+        reply = await self.down().post()
+        assert (reply.status, reply.headers["retry-after"]) == (503, "5")
+        assert reply.json["error"]["code"] == 503
+
+    async def test_warn_lets_it_pass_counted_as_unjudged(self) -> None:
+        before = counted("unjudged", "input", "unknown")
+        reply = await self.down(mode="warn").post()
+        assert (reply.status, reply.headers["x-schema-valid"]) == (200, "unjudged")
+        assert counted("unjudged", "input", "unknown") == before + 1
+
+    async def test_on_unavailable_decides_where_it_is_given(self) -> None:
+        assert (await self.down(on_unavailable="pass").post()).status == 200
+        assert (await self.down(mode="warn", on_unavailable="raise").post()).status == 503
+
+    async def test_a_rules_schema_that_has_gone_is_an_error_in_the_log(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = server({"schema": "gone"})
+        assert (await app.post()).status == 503
+        app = server({"schema": "gone"}, mode="warn")
+        assert (await app.post()).status == 200
+        assert [r.levelname for r in caplog.records] == ["ERROR", "ERROR"]
+
+    async def test_a_judge_that_fails_is_no_verdict(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from llm_integrations.core.validation import Validator
+
+        def fail(self: object, data: object) -> bool:
+            raise MemoryError("secret")
+
+        monkeypatch.setattr(Validator, "is_valid", fail)
+        assert (await server(TEXT).post(chat_request(GOOD))).status == 503
+        assert (await server(TEXT, mode="warn").post(chat_request(GOOD))).status == 200
