@@ -6,7 +6,7 @@ they mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -104,6 +104,10 @@ class Ledger:
     subject: str
     entries: tuple[Entry, ...] = ()
     compatibility: str | None = None
+
+    @classmethod
+    def of(cls, subject: str, entries: Iterable[Entry], compatibility: str | None) -> Ledger:
+        return cls(subject, tuple(sorted(entries, key=_order)), compatibility)
 
     @property
     def live(self) -> tuple[Entry, ...]:
@@ -209,8 +213,7 @@ class Ledger:
     def with_entry(self, entry: Entry) -> Ledger:
         """With one version added, or replaced."""
         others = (e for e in self.entries if e.version != entry.version)
-        ordered = sorted((*others, entry), key=lambda e: (version_key(e.version), str(e.version)))
-        return replace(self, entries=tuple(ordered))
+        return self.of(self.subject, (*others, entry), self.compatibility)
 
     def with_state(self, entry: Entry, state: str) -> Ledger:
         return self.with_entry(replace(entry, state=state))
@@ -218,6 +221,10 @@ class Ledger:
     def without(self, *versions: Version) -> Ledger:
         kept = tuple(entry for entry in self.entries if entry.version not in versions)
         return replace(self, entries=kept)
+
+
+def _order(entry: Entry) -> tuple[object, ...]:
+    return version_key(entry.version), str(entry.version)
 
 
 def _same(one: Version, other: Version) -> bool:

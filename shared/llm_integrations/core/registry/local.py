@@ -165,15 +165,28 @@ class LocalBackend:
         return self._held(ref.subject, self.store.ledger(ref.subject).find(ref))
 
     def _get_by_id(self, wanted: SchemaId) -> RegisteredSchema:
+        """Deleted versions are found until they are gone for good: data may carry their id."""
+        damage: RegistryError | None = None
         for subject in self.store.subjects():
-            for entry in self.store.ledger(subject).entries:
+            try:
+                entries = self.store.ledger(subject).entries
+            except RegistryError as error:
+                damage = error
+                continue
+            for entry in entries:
                 if schema_id(subject, entry.version) == wanted:
                     return self._held(subject, entry)
-        raise SchemaNotFound(f"no schema has the id {wanted}")
+        raise damage or SchemaNotFound(f"no schema has the id {wanted}")
 
     def _subjects(self, deleted: bool) -> list[str]:
         every = sorted(self.store.subjects())
-        return every if deleted else [name for name in every if self.store.ledger(name).live]
+        return every if deleted else [name for name in every if self._is_shown(name)]
+
+    def _is_shown(self, subject: str) -> bool:
+        try:
+            return bool(self.store.ledger(subject).live)
+        except RegistryError:  # whoever asks for it is told what is wrong
+            return True
 
     def _versions(self, subject: str, deleted: bool) -> list[Version]:
         return self.store.ledger(subject).versions(deleted=deleted)
