@@ -21,6 +21,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.files import atomic_write
 from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry.documents import dump_document, read_document
 from llm_integrations.core.registry.folder_entries import (
     SIDECAR,
     document,
