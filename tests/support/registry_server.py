@@ -214,6 +214,8 @@ class RegistryServer:
                 return 200, sorted(self._subjects)
             case "GET", ["config", *_]:
                 return 200, {"compatibilityLevel": "NONE"}
+            case "PUT", ["config", *_]:
+                return 200, body
             case "GET", ["schemas", "ids", schema_id, *rest]:
                 return self._by_id(int(schema_id), bool(rest))
         return 404, "Not Found"
@@ -232,12 +234,12 @@ class RegistryServer:
                 return self._lookup(subject, body)
             case "GET", ["versions", version]:
                 return self._version(subject, version)
-            case "DELETE", ["versions", version]:
+            case "DELETE", ["versions", version] if int(version) in self._subjects[subject]:
                 self.remove(subject, int(version))
                 return 200, int(version)
             case "DELETE", []:
                 return 200, sorted(self._subjects.pop(subject))
-        return 404, "Not Found"
+        return 404, {"error_code": 40402, "message": "Version not found."}
 
     def _version(self, subject: str, version: str) -> tuple[int, Any]:
         versions = self._subjects[subject]

@@ -83,6 +83,11 @@ class AsyncRegistry:
                 return validator
         return await arrive(self._calls.validator(reference, options))
 
+    def ready_validator(
+        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
+    ) -> Validator | None:
+        return self._calls.ready_validator(reference, options)
+
     async def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:

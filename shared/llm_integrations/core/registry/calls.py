@@ -92,6 +92,14 @@ class Calls:
     ) -> Validator | Pending[Validator]:
         return self._validators.of(self.entry(reference), options)
 
+    def ready_validator(
+        self, reference: str | SchemaRef, options: ValidationOptions | None
+    ) -> Validator | None:
+        found: Entry | Pending[Entry] | None = self._engine.fresh(key_of(reference)[0])
+        if found is None and self.peek(reference) is not None:
+            found = self.entry(reference)  # an old copy, and a refresh behind it
+        return found.validators.get(options) if isinstance(found, Entry) else None
+
     def validator_for(
         self, schema: RegisteredSchema, options: ValidationOptions | None
     ) -> Pending[Validator]:

@@ -122,8 +122,7 @@ class Registry:
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator | None:
         """The validator in force if no waiting is needed, else None: for a server's hot path."""
-        entry = self._engine.fresh(key_of(reference)[0])
-        return None if entry is None else entry.validators.get(options)
+        return self._calls.ready_validator(reference, options)
 
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
