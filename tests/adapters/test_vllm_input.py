@@ -209,7 +209,9 @@ class TestWhatTheServerWouldTake:
         headers = {"content-type": content_type}
         assert (await app.post(b'{"n": "x"}', headers=headers)).status == 200
 
-    @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
+    @pytest.mark.parametrize(
+        "content_type", ["application/json; charset=utf-8", "Application/JSON"]
+    )
     async def test_json_has_more_than_one_name(self, content_type: str) -> None:
         headers = {"content-type": content_type}
         assert (await self.number().post(b'{"n": "x"}', headers=headers)).status == 400

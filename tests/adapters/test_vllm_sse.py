@@ -46,7 +46,9 @@ def test_a_line_ending_may_be_cut_in_two() -> None:
 def test_the_raw_bytes_are_the_stream_whatever_the_chunks() -> None:
     choose = random.Random(7)
     for _ in range(3000):
-        stream = b"".join(choose.choices([b"data: x", b"\n", b"\r", b"\n\n", b":", b"event: e"], k=20))
+        stream = b"".join(
+            choose.choices([b"data: x", b"\n", b"\r", b"\n\n", b":", b"event: e"], k=20)
+        )
         cuts = sorted(choose.choices(range(len(stream) + 1), k=4))
         chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
         events = fed(*chunks)

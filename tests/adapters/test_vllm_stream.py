@@ -209,14 +209,15 @@ class TestTheOtherEndpoints:
         assert reply.body.endswith(b"data: [DONE]\n\n")
 
     @pytest.mark.parametrize(("content", "fails"), [(GOOD, False), (BAD, True)])
-    async def test_responses_have_named_events_and_no_done(
-        self, content: str, fails: bool
-    ) -> None:
+    async def test_responses_have_named_events_and_no_done(self, content: str, fails: bool) -> None:
         part = {"type": "output_text", "text": content}
         response = {"status": "completed", "output": [{"type": "message", "content": [part]}]}
         chunks = [
             sse({"type": "response.created"}, "response.created"),
-            sse({"type": "response.output_text.delta", "delta": content}, "response.output_text.delta"),
+            sse(
+                {"type": "response.output_text.delta", "delta": content},
+                "response.output_text.delta",
+            ),
             sse({"type": "response.completed", "response": response}, "response.completed"),
         ]
         made = server(chunks, mode="enforce")
@@ -237,10 +238,16 @@ class TestTheOtherEndpoints:
         chunks = [
             event("message_start", message={"content": []}),
             event("content_block_start", index=0, content_block={"type": "thinking"}),
-            event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "h"}),
+            event(
+                "content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "h"}
+            ),
             event("content_block_start", index=1, content_block={"type": "text", "text": ""}),
-            event("content_block_delta", index=1, delta={"type": "text_delta", "text": content[:7]}),
-            event("content_block_delta", index=1, delta={"type": "text_delta", "text": content[7:]}),
+            event(
+                "content_block_delta", index=1, delta={"type": "text_delta", "text": content[:7]}
+            ),
+            event(
+                "content_block_delta", index=1, delta={"type": "text_delta", "text": content[7:]}
+            ),
             event("content_block_stop", index=1),
             event("message_delta", delta={"stop_reason": "end_turn"}),
             event("message_stop"),

@@ -67,7 +67,7 @@ class SchemaHooks(Hooks):
         name: str = "llm_integrations",
     ) -> type[SchemaHooks]:
         """Register a subclass with these settings; returns it, for its ``finished`` records."""
-        settings = {
+        settings: dict[str, Any] = {
             "registry": resolve_registry(registry),
             "quarantine": None if quarantine is None else Quarantine(quarantine),
             "finished": [],

@@ -32,7 +32,7 @@ def json_rate() -> Metric:
     def rate(scores: list[SampleScore]) -> float:
         if not scores:
             return 0.0
-        parsed = [(score.score.metadata or {}).get("is_json", False) for score in scores]
+        parsed = [bool((score.score.metadata or {}).get("is_json")) for score in scores]
         return sum(parsed) / len(parsed)
 
     return rate

@@ -1,12 +1,50 @@
-"""LangChain: prompts and outputs held to their schemas.
+"""LangChain: prompts, outputs, tools and documents held to their schemas.
 
-``SchemaValidator("user-profile@2") | prompt | model`` is the shortest way in.
+``SchemaValidator("user-profile@2") | prompt | model`` is the shortest way in;
+``SchemaCallbackHandler`` is for chains that exist; ``SchemaMiddleware`` for agents.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.extras import require_extra
 
 require_extra("langchain", "langchain_core")
 
-from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402 - the check is first
+from llm_integrations.langchain.bind import bind_schema  # noqa: E402 - the check is first
+from llm_integrations.langchain.handler import SchemaCallbackHandler  # noqa: E402
+from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402
 
-__all__ = ["SchemaValidator"]
+if TYPE_CHECKING:
+    from llm_integrations.langchain.impact import AffectedPrompt
+    from llm_integrations.langchain.integration import PromptManagementIntegration
+    from llm_integrations.langchain.middleware import SchemaMiddleware
+    from llm_integrations.langchain.report import ChainReport
+
+__all__ = [
+    "AffectedPrompt",
+    "ChainReport",
+    "PromptManagementIntegration",
+    "SchemaCallbackHandler",
+    "SchemaMiddleware",
+    "SchemaValidator",
+    "bind_schema",
+]
+
+# A chain that only validates needs neither agents (langgraph) nor the comparison of schemas.
+_ON_DEMAND: Final = {
+    "AffectedPrompt": "impact",
+    "ChainReport": "report",
+    "PromptManagementIntegration": "integration",
+    "SchemaMiddleware": "middleware",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "SchemaMiddleware":
+        require_extra("langchain", "langchain")
+    return getattr(import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -91,11 +92,29 @@ class Judge:
         """
         if self.mode == "off":
             return OFF
+        validator = self.resolve(reference)
+        return UNJUDGED if validator is None else self.judge_by(validator, data)
+
+    def resolve(
+        self, reference: str | SchemaRef, *, within: float | None = None
+    ) -> Validator | None:
+        """``aresolve`` for code without an event loop.
+
+        Args:
+            within: seconds to wait at the most, for callers that hold up an event loop; None
+                leaves it to the registry's deadline.
+        """
         try:
-            validator = self.registry.validator(reference, options=self.options)
+            if within is None:
+                return self.registry.validator(reference, options=self.options)
+            asked = self.registry.aio.validator(reference, options=self.options)
+            return self.registry.run(asyncio.wait_for(asked, within))
+        except TimeoutError:
+            self._unjudged(reference, RegistryUnavailable(f"no schema within {within:g} s"))
+            return None
         except _NO_SCHEMA_NOW as error:
-            return self._unjudged(reference, error)
-        return self.judge_by(validator, data)
+            self._unjudged(reference, error)
+            return None
 
     async def ajudge(self, reference: str | SchemaRef, data: Any) -> Verdict:
         """``judge`` that waits for a cold schema without blocking the event loop."""

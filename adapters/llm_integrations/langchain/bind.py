@@ -1,0 +1,124 @@
+"""Binding a prompt to its schema, so that the binding outlives what people do with prompts."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate, PromptTemplate
+
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry import SchemaRef
+from llm_integrations.langchain.keys import INPUT, OUTPUT, OWNER, PARTIALS
+
+__all__ = ["BoundChatPromptTemplate", "BoundPromptTemplate", "bind_schema", "binding_of"]
+
+log = get_logger(__name__)
+
+P = TypeVar("P", bound=BasePromptTemplate[Any])
+_BINDING = (INPUT, OUTPUT, OWNER, PARTIALS)
+
+
+def bind_schema(
+    prompt: P,
+    schema: str | SchemaRef,
+    *,
+    owner: str | None = None,
+    output: str | SchemaRef | None = None,
+) -> P:
+    """A copy of a prompt that names its schema, for SchemaCallbackHandler and the catalogue.
+
+    Chat and text prompts keep the binding through ``partial``, ``+`` and slices, and serialise as
+    the prompts they are, with the binding in their metadata. Other kinds keep it in their
+    metadata, which ``+`` drops.
+
+    Args:
+        prompt: any prompt template; it is left as it is.
+        schema: of the prompt's input, as ``user-profile@2.0.0`` or ``user-profile v2.0.0``.
+        owner: who is told of changes; None takes the schema's owner.
+        output: of what the model answers to this prompt.
+    """
+    named = {INPUT: str(SchemaRef.parse(schema))}
+    if output is not None:
+        named[OUTPUT] = str(SchemaRef.parse(output))
+    if owner is not None:
+        named[OWNER] = owner
+    return _with_metadata(prompt, {**(prompt.metadata or {}), **named})
+
+
+def binding_of(prompt: Any) -> dict[str, Any]:
+    """What a prompt's metadata says of its schema; empty for an unbound one."""
+    metadata = getattr(prompt, "metadata", None) or {}
+    return {key: metadata[key] for key in _BINDING if key in metadata}
+
+
+def _with_metadata(prompt: P, metadata: dict[str, Any]) -> P:
+    kind = _BOUND.get(type(prompt), type(prompt))
+    if kind is type(prompt):
+        return prompt.model_copy(update={"metadata": metadata})
+    copy = kind.model_construct(**dict(prompt))
+    copy.metadata = metadata
+    return copy  # type: ignore[return-value] # the bound kind is a subclass of the prompt's
+
+
+def _rebound(prompt: BasePromptTemplate[Any], *sources: Any) -> Any:
+    """Bind what an operation made as its sources were bound; the first one decides."""
+    bindings = [b for b in map(binding_of, sources) if b]
+    if len({b.get(INPUT) for b in bindings}) > 1:
+        log.warning(
+            "prompts of different schemas were added; %s stays bound, %s is lost",
+            bindings[0].get(INPUT),
+            bindings[1].get(INPUT),
+        )
+    return _with_metadata(prompt, {**(prompt.metadata or {}), **bindings[0]})
+
+
+class _Bound:
+    """Keeps the binding through what makes new prompts."""
+
+    metadata: dict[str, Any] | None
+
+    def __add__(self, other: Any) -> Any:
+        return _rebound(super().__add__(other), self, other)  # type: ignore[misc] # a mixin
+
+    def __radd__(self, other: Any) -> Any:
+        # Python asks a subclass on the right first, so a plain prompt on the left comes here.
+        return _rebound(_plain(type(other)).__add__(other, _unbound(self)), other, self)
+
+    def partial(self, **kwargs: Any) -> Any:
+        made = super().partial(**kwargs)  # type: ignore[misc] # a mixin
+        fixed = {k: v for k, v in made.partial_variables.items() if not callable(v)}
+        made.metadata = {**(made.metadata or {}), PARTIALS: fixed}
+        return made
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """The prompt's own identity: what is serialised loads anywhere, as a plain prompt."""
+        identity: list[str] = _plain(cls).lc_id()
+        return identity
+
+
+class BoundChatPromptTemplate(_Bound, ChatPromptTemplate):
+    """A chat prompt that keeps its binding."""
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = super().__getitem__(index)
+        return _rebound(chosen, self) if isinstance(index, slice) else chosen
+
+
+class BoundPromptTemplate(_Bound, PromptTemplate):
+    """A text prompt that keeps its binding."""
+
+
+_BOUND: dict[type, type[BasePromptTemplate[Any]]] = {
+    ChatPromptTemplate: BoundChatPromptTemplate,
+    PromptTemplate: BoundPromptTemplate,
+}
+_PLAIN: dict[type, Any] = {bound: plain for plain, bound in _BOUND.items()}
+
+
+def _plain(kind: type) -> Any:
+    return _PLAIN.get(kind, kind)
+
+
+def _unbound(prompt: Any) -> Any:
+    return _plain(type(prompt)).model_construct(**dict(prompt))

@@ -1,0 +1,33 @@
+"""Whether LangChain runs a handler on the event loop: one answer for the whole of a run.
+
+LangChain asks for ``run_inline`` twice for each event, once to pick the handlers that run inline
+and once for the others. An answer that turned from no to yes between the two would skip the event,
+and let invalid data through. So an answer is kept in the context of the run until the run is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+__all__ = ["forget_answer", "steady_answer"]
+
+_answers: ContextVar[dict[int, bool] | None] = ContextVar("llm_integrations_inline", default=None)
+
+
+def steady_answer(handler: object, ask: Callable[[], bool]) -> bool:
+    """The answer given before in this run, or a new one."""
+    answers = _answers.get()
+    if answers is None:
+        answers = {}
+        _answers.set(answers)
+    if id(handler) not in answers:
+        answers[id(handler)] = ask()
+    return answers[id(handler)]
+
+
+def forget_answer(handler: object) -> None:
+    """The run is over: its context, worker threads included, shares one dict."""
+    answers = _answers.get()
+    if answers is not None:
+        answers.pop(id(handler), None)

@@ -1,0 +1,19 @@
+"""Metadata keys that name a schema; set them on a prompt, a model, a tool, a retriever, a chain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DOCUMENT", "INPUT", "OUTPUT", "OWNER", "PARTIALS", "TOOL"]
+
+INPUT: Final = "schema"
+"""What goes into prompts."""
+OUTPUT: Final = "schema_output"
+"""What comes out of models."""
+TOOL: Final = "schema_tool"
+"""The arguments of a tool."""
+DOCUMENT: Final = "schema_document"
+"""The metadata of retrieved documents."""
+OWNER: Final = "schema_owner"
+PARTIALS: Final = "schema_partials"
+"""Values that ``prompt.partial`` filled in: a part of the input that callbacks do not see."""

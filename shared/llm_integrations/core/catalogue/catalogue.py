@@ -1,0 +1,106 @@
+"""The catalogue: a small SQLite file that several processes may share."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final, Self, cast
+
+from llm_integrations.core.catalogue.usage import Usage, UsageKind
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.reference import SchemaRef
+
+__all__ = ["Catalogue"]
+
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS usage (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    version TEXT NOT NULL,
+    owner TEXT,
+    metadata TEXT NOT NULL,
+    PRIMARY KEY (kind, name, role, subject)
+)
+"""
+_COLUMNS: Final = "kind, name, role, subject, version, owner, metadata"
+
+
+class Catalogue:
+    """What uses which schema. Thread-safe.
+
+    Args:
+        path: the SQLite file; ``:memory:`` keeps it in this process.
+    """
+
+    def __init__(self, path: str | Path = ":memory:") -> None:
+        self.path = str(path)
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(self.path, timeout=10.0, check_same_thread=False)
+            with self._db:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute(_TABLE)
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"the catalogue {path} cannot be opened: {error}") from None
+
+    def add(self, *usages: Usage) -> None:
+        """Add uses; the same use added again replaces what was known of it."""
+        statement = f"INSERT OR REPLACE INTO usage ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
+        with self._lock, self._db:
+            self._db.executemany(statement, [_row(usage) for usage in usages])
+
+    def remove(self, kind: UsageKind, name: str) -> int:
+        """Forget something with all its uses; returns how many there were."""
+        with self._lock, self._db:
+            cursor = self._db.execute("DELETE FROM usage WHERE kind = ? AND name = ?", (kind, name))
+        return cursor.rowcount
+
+    def using(self, subject: str, kind: UsageKind | None = None) -> list[Usage]:
+        """The uses of a subject, of one kind or of all, by name."""
+        return self._select("subject = ? AND (? IS NULL OR kind = ?)", (subject, kind, kind))
+
+    def all(self, kind: UsageKind | None = None) -> list[Usage]:
+        """Every use of one kind, or of all, by name."""
+        return self._select("(? IS NULL OR kind = ?)", (kind, kind))
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _select(self, condition: str, values: Iterable[str | None]) -> list[Usage]:
+        query = f"SELECT {_COLUMNS} FROM usage WHERE {condition} ORDER BY kind, name, role"  # noqa: S608 - fixed conditions
+        with self._lock, closing(self._db.execute(query, tuple(values))) as cursor:
+            return [_usage(row) for row in cursor]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Catalogue], tuple[str]]:
+        return Catalogue, (self.path,)
+
+
+def _row(usage: Usage) -> tuple[str | None, ...]:
+    return (
+        usage.kind,
+        usage.name,
+        usage.role,
+        usage.schema.subject,
+        str(usage.schema.version),
+        usage.owner,
+        json.dumps(dict(usage.metadata)),
+    )
+
+
+def _usage(row: tuple[str, ...]) -> Usage:
+    kind, name, role, subject, version, owner, metadata = row
+    ref = SchemaRef.parse(f"{subject}@{version}")
+    return Usage(cast("UsageKind", kind), name, ref, role, owner, json.loads(metadata))

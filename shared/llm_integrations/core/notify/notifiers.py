@@ -1,0 +1,59 @@
+"""Ways to tell somebody."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.notify.notice import Notice
+from llm_integrations.core.observability import get_logger
+
+__all__ = ["CallableNotifier", "LogNotifier", "Notifier", "notifier_for"]
+
+log = get_logger(__name__)
+
+
+class Notifier(Protocol):
+    """Tells one owner one thing. Raising asks for the event to be delivered again."""
+
+    async def notify(self, notice: Notice) -> None: ...
+
+
+class LogNotifier:
+    """Writes a warning to the log, with the guide in ``extra``."""
+
+    async def notify(self, notice: Notice) -> None:
+        log.warning(
+            "%s (owner %s): %s",
+            notice.headline,
+            notice.owner or "unknown",
+            ", ".join(notice.affected),
+            extra={"llmi_event_id": notice.event_id, "llmi_guide": notice.guide},
+        )
+
+
+class CallableNotifier:
+    """Calls a function, sync or async, with the notice."""
+
+    def __init__(self, function: Callable[[Notice], Awaitable[None] | None]) -> None:
+        self._function = function
+
+    async def notify(self, notice: Notice) -> None:
+        answer = self._function(notice)
+        if inspect.isawaitable(answer):
+            await answer
+
+
+def notifier_for(
+    target: Notifier | Callable[[Notice], Awaitable[None] | None] | None,
+) -> Notifier:
+    """A notifier as it is, a function wrapped, None as the log."""
+    if target is None:
+        return LogNotifier()
+    if hasattr(target, "notify"):
+        return target
+    if callable(target):
+        return CallableNotifier(target)
+    raise ConfigurationError(f"a notifier is a function or has notify(), not {target!r}")

@@ -1,0 +1,134 @@
+"""The middleware's YAML file."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema_rs import Draft202012Validator
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.vllm.config import CONFIG_VARIABLE, MiddlewareConfig, load_config
+
+SCHEMA = json.loads(files("llm_integrations.vllm").joinpath("config.schema.json").read_text())
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples/vllm").glob("*.yaml"))
+
+MINIMAL = {"rules": [{"output": {"schema": "user"}}]}
+
+
+def test_the_shipped_schema_is_the_models() -> None:
+    """Written anew by: python -m llm_integrations.vllm.config_schema."""
+    from llm_integrations.vllm.config_schema import config_schema
+
+    assert config_schema() == SCHEMA
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_are_right_by_schema_and_model(path: Path) -> None:
+    Draft202012Validator(SCHEMA).validate(yaml.safe_load(path.read_text()))
+    load_config(path)
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
+
+
+def test_the_defaults_are_input_enforce_and_output_warn() -> None:
+    config = load_config({"rules": [{"input": {"checks": [{"schema": "a"}]}, "output": {}}]})
+    (rule,) = config.rules
+    assert rule.input is not None
+    assert rule.output is not None
+    assert (rule.input.mode, rule.output.mode) == ("enforce", "warn")
+    assert rule.output.retries == 0
+    assert config.routes is False
+    assert config.auth == "auto"
+
+
+def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "vllm.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    monkeypatch.setenv(CONFIG_VARIABLE, str(path))
+    assert load_config() == MiddlewareConfig.model_validate(MINIMAL)
+
+
+def test_without_it_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    with pytest.raises(ConfigurationError, match=f"set {CONFIG_VARIABLE} to the path"):
+        load_config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rules: [", "is not YAML"),
+        ("", "valid dictionary"),
+        ("rules: []", "at least 1 item"),
+        ("rules: [{}]", "a rule needs input, output or fill_tools"),
+        ("rules: [{output: {schema: 'a@b'}}]", "rules.0.output.schema: .*'b' is not a version"),
+        ("rules: [{output: {shema: a}}]", "rules.0.output.shema: Extra inputs are not permitted"),
+        ("rules: [{output: {mode: block}}]", "rules.0.output.mode: Input should be 'enforce'"),
+        ("rules: [{output: {retries: 2}}]", "rules.0.output.retries"),
+        ("rules: [{input: {checks: [{of: body}]}}]", "a check needs a schema or named_by"),
+        ("rules: [{input: {checks: [{of: text, schema: a}]}}]", "rules.0.input.checks.0.of"),
+        ("rules: [{paths: [v1], output: {}}]", "rules.0.paths.0"),
+        ("rules: [{output: {named_by: {allow: [a]}}}]", "named_by needs a header or a field"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "vllm.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read .*No such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("registry", "message"),
+    [
+        ({"bearer_env": "A", "api_key_env": "B"}, "give only one of bearer_env, api_key_env"),
+        ({"username": "me"}, "username and password_env belong together"),
+    ],
+)
+def test_credentials_have_to_make_sense(registry: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_config({**MINIMAL, "registry": registry})
+
+
+class TestTheRegistry:
+    def opened(self, registry: Any) -> Any:
+        from llm_integrations.vllm.connection import open_registry
+
+        return open_registry(load_config({**MINIMAL, "registry": registry}))
+
+    def test_is_a_url_or_the_environments(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.opened("memory://").url.startswith("memory://")
+        monkeypatch.setenv("LLM_INTEGRATIONS_REGISTRY_URL", "http://127.0.0.1:9")
+        assert self.opened(None).url == "http://127.0.0.1:9"
+
+    def test_secrets_come_from_the_variables_that_are_named(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = {"url": "http://127.0.0.1:9", "bearer_env": "SOME_TOKEN"}
+        with pytest.raises(ConfigurationError, match="SOME_TOKEN is not set"):
+            self.opened(registry)
+        monkeypatch.setenv("SOME_TOKEN", "hush")
+        assert "hush" not in repr(self.opened(registry))
+
+    @pytest.mark.parametrize(
+        "auth", [{"api_key_env": "SECRET"}, {"username": "me", "password_env": "SECRET"}]
+    )
+    def test_other_credentials_and_tls(
+        self, auth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SECRET", "hush")
+        opened = self.opened({"url": "https://127.0.0.1:9", "ca": "ca.pem", **auth})
+        assert opened.url == "https://127.0.0.1:9"
