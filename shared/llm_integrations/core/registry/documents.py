@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import stat
 from functools import cache
@@ -141,6 +142,8 @@ class _Plain:
             return {self._key(key): self.copy(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.copy(item) for item in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value} is not a JSON number")
         if value is None or isinstance(value, str | int | float):
             return value
         raise ValueError(f"it holds a value that JSON has not ({type(value).__name__})")

@@ -19,7 +19,7 @@ _LONGEST: Final = 180  # bytes; file systems take 255, and temporary names add t
 _KEPT: Final = 100
 _MARK: Final = "%~"  # no percent-encoding has it
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9 ._@+=,-]")
-_CASELESS: Final = re.compile(rb"[0-9_@+=,-]")
+_CASELESS: Final = re.compile(rb"[0-9_@+=,]")
 _TAKEN: Final = re.compile(  # devices on Windows, and the registry's own file
     r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)|registry\.(json|ya?ml)$", re.IGNORECASE
 )
