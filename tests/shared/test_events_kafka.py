@@ -348,7 +348,8 @@ async def test_a_commit_that_is_never_answered_does_not_hold_up_the_group(
 async def test_a_broker_killed_while_events_flow_loses_none_of_them(
     tmp_path: Path, workers: str
 ) -> None:
-    options = {**FAST, "lost_log_after": 10.0}
+    # After a restart this broker says for long that its log ends earlier than it does.
+    options = {**FAST, "lost_log_after": 60.0}
     with durable_broker(tmp_path) as broker:
         registry = connect("memory://")
         stale: list[bool] = []
@@ -362,9 +363,9 @@ async def test_a_broker_killed_while_events_flow_loses_none_of_them(
             bus,
             EventListener(registry, [worker, everywhere], buses=[bus], group=workers) as listener,
         ):
-            sent = events(60, subjects=6)
+            sent = events(24, subjects=6)
             flowing = asyncio.create_task(publish_all(bus, sent))
-            await until(lambda: len(worker.seen) > 10)
+            await until(lambda: len(worker.seen) > 5)
             broker.kill()
             await asyncio.sleep(0.5)
             assert not (await listener.health()).ok

@@ -24,6 +24,7 @@ from llm_integrations.core.events.delivery import BatchHandler, count_unreadable
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.feeds import pause
 from llm_integrations.core.events.kafka.clients import Clients, event_errors, quietly
+from llm_integrations.core.events.kafka.connections import Connections
 from llm_integrations.core.events.kafka.dead_letters import DeadLetters
 from llm_integrations.core.events.kafka.position import Position
 from llm_integrations.core.events.kafka.publisher import Publisher
@@ -145,14 +146,20 @@ class KafkaSubscription:
 
     async def _consume(self, consumer: Any) -> None:
         interval = max(1, int(self._options.check_interval * 1000))
+        connections = Connections()
+        missing = False
         while True:
             batch = await consumer.getmany(timeout_ms=interval, max_records=self._options.batch)
+            missing = connections.lost_one(consumer) or missing
             if batch:
                 async with self._in_hand:
                     await self._handle([r for records in batch.values() for r in records])
                     await self._acknowledge(consumer, batch)
-            elif await self._position.check(consumer):
+            else:
+                missing = await self._position.check(consumer) or missing
+            if missing:  # and the broker answers again
                 self._gap()
+                missing = False
             self._failures = 0
 
     async def _handle(self, records: Sequence[Any]) -> None:
