@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
@@ -44,11 +44,13 @@ _PARALLEL = 16  # requests at once where one operation needs many
 
 
 def wait(found: T | Pending[T]) -> T:
-    return found.wait() if isinstance(found, Pending) else found
+    """The answer, for a thread that may block."""
+    return cast("Pending[T]", found).wait() if isinstance(found, Pending) else found
 
 
 async def arrive(found: T | Pending[T]) -> T:
-    return await found if isinstance(found, Pending) else found
+    """The answer, for a coroutine."""
+    return await cast("Pending[T]", found) if isinstance(found, Pending) else found
 
 
 def key_of(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
