@@ -94,7 +94,7 @@ class _Guard:
         if schema is True or schema == {}:
             self.adds = True
             return _ANY_JSON
-        if schema is False or id(schema) in self._done:
+        if not isinstance(schema, dict) or id(schema) in self._done:
             return schema
         self._done.add(id(schema))
         if "enum" in schema or ("const" in schema and self._has_const):

@@ -12,6 +12,14 @@ __all__ = ["Shape", "Shapes"]
 _Part = tuple[Any, str, bool]
 """A subschema that applies at a place, its base URI, and whether it applies in any case."""
 
+_IN_PLACE: Final = (
+    ("allOf", True),
+    ("anyOf", False),
+    ("oneOf", False),
+    ("dependentSchemas", False),
+    ("dependencies", False),
+)
+_FOLLOWED: Final = 16
 _OTHER: Final = object()
 """Stands for every property that no part declares."""
 
@@ -52,16 +60,34 @@ class Shapes:
                 target = self._documents.resolve(reference, base)
                 if target is not None:
                     yield *target, sure
-        for member in node.get("allOf", ()):
-            yield member, base, sure
-        for keyword in ("anyOf", "oneOf"):
-            for member in node.get(keyword, ()):
-                yield member, base, False
+        for keyword, always in _IN_PLACE:
+            for member in _members(node.get(keyword)):
+                yield member, base, sure and always
         for keyword in ("then", "else"):
             yield node.get(keyword), base, False
-        for keyword in ("dependentSchemas", "dependencies"):
-            for member in node.get(keyword, {}).values():
-                yield member, base, False
+
+    def refuses_null(self, schema: Any, base: str, depth: int = 0) -> bool:
+        """Whether a schema certainly does not admit null."""
+        if not isinstance(schema, dict):
+            return schema is False
+        base = base_of(schema, base)
+        options = schema.get("enum", [schema["const"]] if "const" in schema else None)
+        if isinstance(options, list) and None not in options:
+            return True
+        if "type" in schema and "null" not in schema["type"]:
+            return True
+        return depth < _FOLLOWED and self._parts_refuse_null(schema, base, depth + 1)
+
+    def _parts_refuse_null(self, schema: dict[str, Any], base: str, depth: int) -> bool:
+        if isinstance(reference := schema.get("$ref"), str):
+            target = self._documents.resolve(reference, base)
+            if target is not None and self.refuses_null(*target, depth):
+                return True
+        for keyword, enough in (("allOf", any), ("anyOf", all), ("oneOf", all)):
+            members = _members(schema.get(keyword))
+            if members and enough(self.refuses_null(member, base, depth) for member in members):
+                return True
+        return False
 
 
 class Shape:
@@ -69,7 +95,7 @@ class Shape:
 
     Attributes:
         required: the properties that must be there in any case.
-        undecided: those that only some branch requires.
+        undecided: those that only some branch requires, and where it may admit null.
         prefix: how many first items of an array may each have a shape of their own.
     """
 
@@ -80,12 +106,24 @@ class Shape:
         self._items: dict[int, Shape | None] = {}
         self._declared = {name for node, _, _ in parts for name in node.get("properties", ())}
         self.prefix = max(len(_prefix(node)) for node, _, _ in parts)
-        surely, perhaps = set[str](), set[str]()
-        for node, _, sure in parts:
-            required = node.get("required", ())
-            (surely if sure else perhaps).update(required if isinstance(required, list) else ())
-        self.required = frozenset(surely)
-        self.undecided = frozenset(perhaps - surely)
+        self.required = frozenset(
+            name for node, _, sure in parts if sure for name in node.get("required", ())
+        )
+        self.undecided = frozenset(
+            name
+            for part in parts
+            for name in part[0].get("required", ())
+            if name not in self.required and self._admits_null(name, part)
+        )
+
+    def _admits_null(self, name: str, branch: _Part) -> bool:
+        """Whether null may stand in a property that a branch requires."""
+        return not any(
+            name in node.get("properties", ())
+            and self._shapes.refuses_null(node["properties"][name], base)
+            for node, base, sure in self._parts
+            if sure or node is branch[0]
+        )
 
     def property(self, name: Any) -> Shape | None:
         """The shape of a property's value; None where nothing is said about it."""
@@ -108,12 +146,12 @@ class Shape:
 
 def _of_property(node: dict[str, Any], base: str, sure: bool, name: Any) -> Iterator[_Part]:
     declared = node.get("properties", {})
-    patterns = node.get("patternProperties", {})
+    patterns = _members(node.get("patternProperties"))
     if name in declared:
         yield declared[name], base, sure
     else:
         yield node.get("additionalProperties"), base, sure and not patterns
-    for member in patterns.values():
+    for member in patterns:
         yield member, base, False
     yield node.get("unevaluatedProperties"), base, False
 
@@ -134,3 +172,10 @@ def _prefix(node: dict[str, Any]) -> list[Any]:
         if isinstance(node.get(keyword), list):
             return list(node[keyword])
     return []
+
+
+def _members(value: Any) -> list[Any]:
+    """The subschemas in a list or a mapping; a keyword unknown to its draft may hold anything."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
