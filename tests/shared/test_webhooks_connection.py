@@ -117,6 +117,17 @@ async def test_of_a_mixed_answer_only_the_admitted_addresses_are_tried_in_order(
     assert network.connected == ["2606:4700::1111", "93.184.216.34"]
 
 
+async def test_plain_http_goes_to_private_addresses_only() -> None:
+    network = FakeNetwork(reachable="10.0.0.1")
+    dns = FakeDNS(["93.184.216.34"], ["93.184.216.34", "10.0.0.1"])
+    guard = GuardedBackend(allow_private=True, plain=True, resolver=dns, inner=network)
+    answer = await post("http://rag.internal/", guard)
+    assert answer.final
+    assert "needs https" in answer.reason
+    await guard.connect_tcp("rag.internal", 80)
+    assert network.connected == ["10.0.0.1"]
+
+
 async def test_a_name_without_an_address_can_be_tried_again_later() -> None:
     answer = await post("https://no-such-host.invalid/")
     assert not answer.final

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_work_is_done_whole_or_not_at_all(database: Database) -> None:
     with pytest.raises(WebhookError):
         database.submit(half).result()
     assert notes(database) == []
+
+
+def test_a_locked_file_fails_all_that_waits_after_one_wait(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_integrations.core.webhooks.database._BUSY_SECONDS", 0.2)
+    database.submit(write("a")).result()
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    futures = [database.submit(write(f"{number}")) for number in range(20)]
+    started = time.perf_counter()
+    for future in futures:
+        with pytest.raises(WebhookError, match="locked"):
+            future.result()
+    assert time.perf_counter() - started < 2
+    other.execute("ROLLBACK")
+    other.close()
+    database.submit(write("b")).result()
+    assert notes(database) == ["a", "b"]
 
 
 def test_a_cancelled_piece_of_work_is_not_done(database: Database) -> None:

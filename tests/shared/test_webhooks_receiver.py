@@ -51,6 +51,14 @@ def client(receiver: WebhookReceiver) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a receiver that several tests ask, since it keeps nothing of what they send."""
+    receiver = WebhookReceiver(SECRET, tmp_path_factory.mktemp("shared") / "inbox.db")
+    with served(receiver) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        yield client
+
+
 def post(
     client: httpx.Client, sent: SchemaEvent, path: str = "/", **options: Any
 ) -> httpx.Response:
@@ -113,49 +121,49 @@ def test_the_event_is_on_disk_before_the_answer(client: httpx.Client, tmp_path: 
     ],
 )
 def test_a_wrong_secret_and_an_old_or_early_timestamp_are_401(
-    client: httpx.Client, options: dict[str, Any]
+    shared: httpx.Client, options: dict[str, Any]
 ) -> None:
-    response = post(client, event(), **options)
+    response = post(shared, event(), **options)
     assert response.status_code == 401
     assert silent(response)
 
 
 @pytest.mark.parametrize("ago", [280, -280])
 def test_a_clock_that_is_almost_five_minutes_off_is_accepted(
-    client: httpx.Client, ago: float
+    shared: httpx.Client, ago: float
 ) -> None:
-    assert post(client, event(), ago=ago).status_code == 200
+    assert post(shared, event(), ago=ago).status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_a_missing_header_is_401(client: httpx.Client, missing: str) -> None:
+def test_a_missing_header_is_401(shared: httpx.Client, missing: str) -> None:
     body, headers = signed(event())
     del headers[missing]
-    response = client.post("/", content=body, headers=headers)
+    response = shared.post("/", content=body, headers=headers)
     assert response.status_code == 401
     assert silent(response)
 
 
-def test_a_signed_header_that_comes_twice_is_401(client: httpx.Client) -> None:
+def test_a_signed_header_that_comes_twice_is_401(shared: httpx.Client) -> None:
     body, headers = signed(event())
     twice = [*headers.items(), ("webhook-id", "another")]
-    assert client.post("/", content=body, headers=twice).status_code == 401
+    assert shared.post("/", content=body, headers=twice).status_code == 401
 
 
 @pytest.mark.parametrize(
     "body",
     [b"", b"{}", b"[]", b"null", b"{", b'{"specversion":"1.0"}', b"[" * 100_000, b'"\\ud800"'],
 )
-def test_a_signed_body_that_is_no_schema_event_is_400(client: httpx.Client, body: bytes) -> None:
+def test_a_signed_body_that_is_no_schema_event_is_400(shared: httpx.Client, body: bytes) -> None:
     from llm_integrations.core.webhooks.signing import Signer, parse_secrets
 
     headers = Signer(parse_secrets(SECRET)).headers("msg-1", body.decode())
-    response = client.post("/", content=body, headers=headers)
+    response = shared.post("/", content=body, headers=headers)
     assert response.status_code == 400
     assert silent(response)
 
 
-def test_a_body_beyond_the_limit_is_413_announced_or_not(client: httpx.Client) -> None:
+def test_a_body_beyond_the_limit_is_413_announced_or_not(shared: httpx.Client) -> None:
     body = b"x" * 300_000
 
     def chunks() -> Iterator[bytes]:
@@ -163,14 +171,14 @@ def test_a_body_beyond_the_limit_is_413_announced_or_not(client: httpx.Client) -
             yield body[:10_000]
 
     for content in (body, chunks()):
-        response = client.post("/", content=content)
+        response = shared.post("/", content=content)
         assert response.status_code == 413
         assert silent(response)
 
 
-def test_another_method_is_405(client: httpx.Client) -> None:
+def test_another_method_is_405(shared: httpx.Client) -> None:
     for method in ("GET", "PUT", "DELETE"):
-        response = client.request(method, "/")
+        response = shared.request(method, "/")
         assert response.status_code == 405
         assert response.headers["allow"] == "POST"
         assert silent(response)
@@ -200,8 +208,8 @@ async def test_a_sender_that_hangs_up_leaves_no_trace(
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
-def test_an_id_too_long_to_keep_is_400(client: httpx.Client) -> None:
-    assert post(client, event(), webhook_id="x" * 300).status_code == 400
+def test_an_id_too_long_to_keep_is_400(shared: httpx.Client) -> None:
+    assert post(shared, event(), webhook_id="x" * 300).status_code == 400
 
 
 async def test_a_version_that_is_deleted_and_comes_back_is_heard_each_time(

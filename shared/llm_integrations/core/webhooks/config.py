@@ -38,7 +38,8 @@ class WebhookConfig:
     """One endpoint. Times are in seconds. The repr holds no secret, credential or query.
 
     Args:
-        url: https, to a public address, unless the dispatcher is made with ``allow_private``.
+        url: https, to a public address; a dispatcher with ``allow_private`` also delivers to
+            loopback and private addresses, and to these over http.
         headers: sent with every delivery, beside ours.
         max_retries: requests after the first; 3 means up to 4 requests.
         timeout_secs: bound over one whole request.

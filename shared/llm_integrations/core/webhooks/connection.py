@@ -27,6 +27,7 @@ __all__ = ["Connection", "GuardedBackend", "Resolver", "TargetRefused", "resolve
 Resolver: TypeAlias = Callable[[str, int], Awaitable[list[Address]]]
 
 _IDLE_SECONDS: Final = 30.0
+_DRAIN_SECONDS: Final = 1.0
 _NETWORK_ERRORS: Final = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -52,16 +53,24 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     A name that answers differently when asked again (DNS rebinding) gains nothing: it is not
     asked again. TLS still verifies the certificate against the name.
+
+    Args:
+        allow_private: admit loopback and private addresses.
+        plain: for http; public addresses are refused, however private the name looked.
+        resolver: looks up names.
+        inner: connects to addresses.
     """
 
     def __init__(
         self,
         *,
         allow_private: bool,
+        plain: bool = False,
         resolver: Resolver = resolve,
         inner: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allow_private = allow_private
+        self._plain = plain
         self._resolver = resolver
         self._inner: httpcore.AsyncNetworkBackend = inner or AsyncioBackend()
 
@@ -87,12 +96,17 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         )
 
     def _admitted(self, addresses: list[Address]) -> list[Address]:
-        verdicts = {a: refusal(a, allow_private=self._allow_private) for a in addresses}
+        verdicts = {address: self._refusal(address) for address in addresses}
         admitted = [address for address, reason in verdicts.items() if reason is None]
         if not admitted:
             reason = next(iter(verdicts.values()), None)
             raise TargetRefused(f"refused: the host leads to {reason or 'no address'}")
         return admitted
+
+    def _refusal(self, address: Address) -> str | None:
+        if self._plain and refusal(address, allow_private=False) is None:
+            return "a public address, which needs https"
+        return refusal(address, allow_private=self._allow_private)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -151,7 +165,7 @@ class Connection:
         """
         left = self._most
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_DRAIN_SECONDS):
                 async for chunk in response.aiter_stream():
                     left -= len(chunk)
                     if left < 0:

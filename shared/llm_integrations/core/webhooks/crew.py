@@ -17,6 +17,7 @@ from llm_integrations.core.webhooks.connection import Connection, GuardedBackend
 from llm_integrations.core.webhooks.health import DispatcherHealth, EndpointHealth
 from llm_integrations.core.webhooks.lane import Lane
 from llm_integrations.core.webhooks.outbox import Outbox, QueueState
+from llm_integrations.core.webhooks.urls import parse_url
 
 __all__ = ["Crew", "CrewOptions"]
 
@@ -98,7 +99,9 @@ class Crew:
 
     def _lane(self, config: WebhookConfig) -> Lane:
         backend = GuardedBackend(
-            allow_private=self._options.allow_private, resolver=self._options.resolver
+            allow_private=self._options.allow_private,
+            plain=parse_url(config.url).scheme == "http",
+            resolver=self._options.resolver,
         )
         return Lane(
             config,

@@ -165,15 +165,22 @@ def _perform(path: Path, connection: sqlite3.Connection, batch: list[_Job]) -> N
     try:
         results = _transact(connection, batch)
     except Exception as error:  # noqa: BLE001 - it belongs to a caller, and the thread must live
-        if len(batch) > 1:
+        if len(batch) > 1 and not _concerns_all(error):
             # One bad piece of work must not fail the others.
             for job in batch:
                 _perform(path, connection, [job])
         else:
-            batch[0].future.set_exception(_ours(path, error))
+            for job in batch:
+                job.future.set_exception(_ours(path, error))
         return
     for job, result in zip(batch, results, strict=True):
         job.future.set_result(result)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether it is the file that is in trouble (locked, full, broken), not a piece of work."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
 
 
 def _transact(connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:

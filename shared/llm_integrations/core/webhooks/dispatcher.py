@@ -35,7 +35,7 @@ class WebhookDispatcher:
     Args:
         configs: the endpoints.
         outbox: SQLite file, on a local disk; made on first use.
-        allow_private: admit loopback and private addresses, and plain http.
+        allow_private: admit loopback and private addresses, and plain http to these.
         breaker: how many failed requests in a row stop an endpoint, and for how long. Deliveries
             wait meanwhile, and it costs none of their attempts.
         poll: seconds between looks at what other processes put into the outbox.
@@ -79,6 +79,10 @@ class WebhookDispatcher:
             EventError: the event's metadata is no JSON.
         """
         await asyncio.wrap_future(self._engine.dispatch(event))
+
+    async def publish(self, event: SchemaEvent) -> None:
+        """``dispatch`` as a registry calls it: ``connect("file://schemas", bus=dispatcher)``."""
+        await self.dispatch(event)
 
     async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - our error
         """Wait until all that was dispatched before is delivered or dead-lettered.

@@ -227,7 +227,7 @@ def _forget_superseded(db: sqlite3.Connection, event: SchemaEvent) -> None:
             "UPDATE events SET webhook_id = NULL WHERE subject = ? AND version = ?",
             (event.subject, event.version),
         )
-    elif event.event_type in (SchemaEventType.REGISTERED, SchemaEventType.UPDATED):
+    else:
         db.execute(
             "UPDATE events SET webhook_id = NULL WHERE subject = ? AND version = ? AND kind = ?",
             (event.subject, event.version, str(SchemaEventType.DELETED)),

@@ -98,6 +98,10 @@ class Reader:
             _LOG.error("the inbox cannot be read: %s", error)
             await asyncio.sleep(_AFTER_AN_ERROR)
             return
+        except Exception:  # noqa: BLE001 - a reader that ends would leave events lying, unnoticed
+            _LOG.exception("the inbox cannot be read")
+            await asyncio.sleep(_AFTER_AN_ERROR)
+            return
         if not busy:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
