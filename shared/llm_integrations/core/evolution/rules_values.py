@@ -1,0 +1,115 @@
+"""Rules for types, numbers, strings and listed values."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from llm_integrations.core.evolution.facts import NUMERIC, Facts, kinds_of
+from llm_integrations.core.evolution.nodes import CONTENT, STRICT_INTEGER, Node, json_key
+
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution.prover import Prover, Rule
+
+__all__ = ["RULES"]
+
+
+def _type(_: Prover, facts: Facts, goal: Node) -> bool:
+    return facts.kinds <= kinds_of(goal["type"])
+
+
+def _strict_integer(_: Prover, facts: Facts, _goal: Node) -> bool:
+    return facts.strict_integer or not facts.kinds & NUMERIC
+
+
+def _enum(prover: Prover, facts: Facts, goal: Node) -> bool:
+    values = prover.finite_values(facts)
+    if values is None:
+        return False
+    wanted = {json_key(value) for value in goal["enum"]}
+    return all(json_key(value) in wanted for value in values)
+
+
+def _minimum(_: Prover, facts: Facts, goal: Node) -> bool:
+    return _above(facts, goal["minimum"], exclusive=False)
+
+
+def _exclusive_minimum(_: Prover, facts: Facts, goal: Node) -> bool:
+    return _above(facts, goal["exclusiveMinimum"], exclusive=True)
+
+
+def _maximum(_: Prover, facts: Facts, goal: Node) -> bool:
+    return _below(facts, goal["maximum"], exclusive=False)
+
+
+def _exclusive_maximum(_: Prover, facts: Facts, goal: Node) -> bool:
+    return _below(facts, goal["exclusiveMaximum"], exclusive=True)
+
+
+def _above(facts: Facts, bound: Any, *, exclusive: bool) -> bool:
+    if not facts.kinds & NUMERIC:
+        return True
+    low = facts.lower
+    if low is not None and (low[0] > bound or (low[0] == bound and (low[1] or not exclusive))):
+        return True
+    whole = facts.integer_bounds()[0] if "fraction" not in facts.kinds else None
+    return whole is not None and (whole > bound or (whole == bound and not exclusive))
+
+
+def _below(facts: Facts, bound: Any, *, exclusive: bool) -> bool:
+    if not facts.kinds & NUMERIC:
+        return True
+    high = facts.upper
+    if high is not None and (high[0] < bound or (high[0] == bound and (high[1] or not exclusive))):
+        return True
+    whole = facts.integer_bounds()[1] if "fraction" not in facts.kinds else None
+    return whole is not None and (whole < bound or (whole == bound and not exclusive))
+
+
+def _multiple_of(_: Prover, facts: Facts, goal: Node) -> bool:
+    if not facts.kinds & NUMERIC:
+        return True
+    steps = [Fraction(str(step)) for step in facts.multiples]
+    if "fraction" not in facts.kinds:
+        steps.append(Fraction(1))
+    wanted = Fraction(str(goal["multipleOf"]))
+    return any((step / wanted).denominator == 1 for step in steps)
+
+
+def _min_length(_: Prover, facts: Facts, goal: Node) -> bool:
+    return "string" not in facts.kinds or facts.count("minLength", 0) >= goal["minLength"]
+
+
+def _max_length(_: Prover, facts: Facts, goal: Node) -> bool:
+    longest = facts.count("maxLength", float("inf"))
+    return "string" not in facts.kinds or longest <= goal["maxLength"]
+
+
+def _pattern(_: Prover, facts: Facts, goal: Node) -> bool:
+    return "string" not in facts.kinds or goal["pattern"] in facts.patterns
+
+
+def _format(_: Prover, facts: Facts, goal: Node) -> bool:
+    return "string" not in facts.kinds or goal["format"] in facts.formats
+
+
+def _content(_: Prover, facts: Facts, goal: Node) -> bool:
+    same = any(node.get(CONTENT) == goal[CONTENT] for node in facts.nodes)
+    return "string" not in facts.kinds or same
+
+
+RULES: Final[dict[str, Rule]] = {
+    "type": _type,
+    STRICT_INTEGER: _strict_integer,
+    "enum": _enum,
+    "minimum": _minimum,
+    "exclusiveMinimum": _exclusive_minimum,
+    "maximum": _maximum,
+    "exclusiveMaximum": _exclusive_maximum,
+    "multipleOf": _multiple_of,
+    "minLength": _min_length,
+    "maxLength": _max_length,
+    "pattern": _pattern,
+    "format": _format,
+    CONTENT: _content,
+}
