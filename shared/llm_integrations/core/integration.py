@@ -46,7 +46,11 @@ class LLMModuleIntegration(ABC):
         """React to a change. Raising asks for another delivery."""
 
     async def validate_data(self, schema: SchemaId | SchemaRef, data: Any) -> ValidationReport:
-        """Judge data by the schema with this id or reference."""
+        """Judge data by the schema with this id or reference.
+
+        Raises:
+            RegistryError: when there is no schema to judge by; bad data is a report that is false.
+        """
         found = await self.get_schema(schema)
         validator = await self.registry.aio.validator_for(found)
         return validator.validate(data)
@@ -56,7 +60,7 @@ class LLMModuleIntegration(ABC):
         return await self.registry.aio.find(schema)
 
     async def health_check(self) -> RegistryHealth:
-        """Whether this module can do its work; RegistryError if it cannot."""
+        """Whether this module can do its work: false, with the reason, while it cannot."""
         return await self.registry.aio.health()
 
     @property
@@ -66,7 +70,10 @@ class LLMModuleIntegration(ABC):
 
 
 class SyncIntegration:
-    """Runs an integration's operations to their end, on the registry client's background loop."""
+    """Runs an integration's operations to their end, on a background event loop.
+
+    Not for use inside a coroutine that runs there already: that raises RegistryError.
+    """
 
     def __init__(self, integration: LLMModuleIntegration) -> None:
         self._integration = integration

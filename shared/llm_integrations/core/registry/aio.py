@@ -91,7 +91,7 @@ class AsyncRegistry:
     async def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
-        return await self._calls.validator_for(schema, options)
+        return await arrive(self._calls.validator_for(schema, options))
 
     async def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         return (await self.validator(reference)).validate(data)

@@ -104,8 +104,9 @@ class Calls:
 
     def validator_for(
         self, schema: RegisteredSchema, options: ValidationOptions | None
-    ) -> Pending[Validator]:
-        return self._engine.start(lambda: self._validators.make(schema, options))
+    ) -> Validator | Pending[Validator]:
+        ready = self._validators.ready(schema, options)
+        return ready or self._engine.start(lambda: self._validators.make(schema, options))
 
     def subjects(self, deleted: bool) -> Pending[list[str]]:
         return self._ask(lambda backend: backend.subjects(deleted=deleted))

@@ -128,7 +128,7 @@ class Registry:
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
         """A compiled validator of a schema that is at hand."""
-        return self._calls.validator_for(schema, options).wait()
+        return wait(self._calls.validator_for(schema, options))
 
     def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         """Judge data; the report is false when it is invalid."""

@@ -1,11 +1,9 @@
-"""Compiled validators of registered schemas: references resolved, each compiled once.
-
-Everything but ``of`` runs on the background loop only, so nothing here needs a lock.
-"""
+"""Compiled validators of registered schemas: references resolved, each compiled once."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 from cachetools import LRUCache
@@ -19,6 +17,7 @@ from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.reference import SchemaRef
 from llm_integrations.core.registry.references import collect_references
 from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, fingerprint_of
+from llm_integrations.core.resilience.fork import survive_fork
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -34,8 +33,10 @@ class Validators:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._options = engine.settings.validation
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._start_afresh()
+        self._made: LRUCache[_Key, Validator] = LRUCache(engine.settings.cache.maxsize)
+        self._making: dict[_Key, asyncio.Task[Validator]] = {}  # background loop only
+        self.lock = threading.Lock()
+        survive_fork(self)
         engine.recompile = self.recompile
 
     def of(
@@ -53,6 +54,12 @@ class Validators:
         validator = await self.make(entry.known, options)
         entry.validators[options] = validator
         return validator
+
+    def ready(
+        self, schema: RegisteredSchema, options: ValidationOptions | None
+    ) -> Validator | None:
+        """What is compiled already. With references it takes the registry to know which it is."""
+        return None if schema.references else self._known(self._key(schema, options, {}))
 
     async def recompile(self, old: Entry, schema: RegisteredSchema) -> Compiled:
         """For a renewed schema, the validators that its old copy had.
@@ -72,33 +79,39 @@ class Validators:
         self, schema: RegisteredSchema, options: ValidationOptions | None = None
     ) -> Validator:
         """Compile, unless an equal schema was compiled with equal options and references."""
-        self._mind_the_loop()
-        options = options or self._options
         resources = await self._resources(schema)
-        others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
-        key = (str(schema), schema.fingerprint, options, others)
-        validator = self._made.get(key)
-        if validator is not None:
-            return validator
+        key = self._key(schema, options, resources)
+        made = self._known(key)
+        if made is not None:
+            return made
         if key not in self._making:
-            self._making[key] = asyncio.create_task(self._compile(key, schema, options, resources))
+            self._making[key] = asyncio.create_task(self._compile(key, schema, resources))
         return await asyncio.shield(self._making[key])
 
-    async def _compile(
+    def _key(
         self,
-        key: _Key,
         schema: RegisteredSchema,
-        options: ValidationOptions,
+        options: ValidationOptions | None,
         resources: dict[str, JsonSchema],
+    ) -> _Key:
+        others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
+        return str(schema), schema.fingerprint, options or self._options, others
+
+    def _known(self, key: _Key) -> Validator | None:
+        with self.lock:
+            return self._made.get(key)
+
+    async def _compile(
+        self, key: _Key, schema: RegisteredSchema, resources: dict[str, JsonSchema]
     ) -> Validator:
         try:
             # Large schemas take a while, and this thread serves everybody.
-            self._made[key] = await asyncio.to_thread(
-                _compile, schema, str(schema), options, resources
-            )
-            return self._made[key]
+            validator = await asyncio.to_thread(_compile, schema, str(schema), key[2], resources)
+            with self.lock:
+                self._made[key] = validator
+            return validator
         finally:
-            del self._making[key]
+            self._making.pop(key, None)
 
     async def check(self, new: NewSchema) -> None:
         """Raise InvalidSchema, with the reason, for a schema that nothing could be judged by."""
@@ -122,15 +135,10 @@ class Validators:
         found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
         return (found if isinstance(found, Entry) else await found).known
 
-    def _mind_the_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # the first call, or the first one in a forked child
-            self._loop = loop
-            self._start_afresh()
-
-    def _start_afresh(self) -> None:
-        self._made: LRUCache[_Key, Validator] = LRUCache(self._engine.settings.cache.maxsize)
-        self._making: dict[_Key, asyncio.Task[Validator]] = {}
+    def after_fork(self) -> None:
+        """In a forked child: what was being compiled is being compiled in the parent."""
+        self.lock = threading.Lock()
+        self._making = {}
 
 
 def _compile(
