@@ -23,7 +23,7 @@ def read_json(data: bytes | str) -> Any:
     """The value. Raises ValueError, or RecursionError, exactly where ``json.loads`` does."""
     try:
         return from_json(data)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter for text with half a surrogate pair
         return json.loads(data)
 
 

@@ -88,7 +88,8 @@ class SchemaMiddleware:
         except LLMIntegrationsError as error:
             log.error("vllm middleware cannot start: %s", error)
             self._handlers = _Everywhere()
-        return self._handlers or {}
+        assert self._handlers is not None  # noqa: S101 - set either way
+        return self._handlers
 
     def _open(self) -> None:
         runtime = Runtime(self._config, self._registry)
