@@ -290,6 +290,11 @@ async def test_a_subject_that_is_no_text_is_refused(registry: FileBackend) -> No
         await registry.register(NewSchema("a\ud800", USER))
 
 
+@pytest.mark.parametrize("subject", ["CON", "nul.json", "com1", "LPT9.txt", "aux", "registry.yml"])
+def test_a_name_that_is_taken_already_is_escaped(subject: str) -> None:
+    assert encode_subject(subject) == f"%{ord(subject[0]):02X}{subject[1:]}"
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 @example("%~")
 @example("con.fused")

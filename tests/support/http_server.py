@@ -206,16 +206,20 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's signature
+    @property
+    def _owner(self) -> HttpServer:
+        assert isinstance(self.server, _Server)
+        return self.server.owner
+
+    def log_message(self, format: str, *args: Any) -> None:
         """Tests read ``requests`` instead."""
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, self.rfile.read(length))
-        reply, fault = self.server.owner.respond(request)
+        reply, fault = self._owner.respond(request)
         if fault is not None and (fault.hang_up or fault.wire is not None):
             self.wfile.write(fault.wire or b"")
             self.close_connection = True
@@ -236,6 +240,6 @@ class _Handler(BaseHTTPRequestHandler):
         for byte in raw:
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
-            self.server.owner.pause(fault.trickle)
+            self._owner.pause(fault.trickle)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815 - the base's names
