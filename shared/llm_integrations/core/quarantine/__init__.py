@@ -1,6 +1,6 @@
 """What was set aside, and why: one format and one class for every stage."""
 
-from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of
+from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of, rows_of
 from llm_integrations.core.quarantine.store import Quarantine, ReleaseResult
 
-__all__ = ["Quarantine", "QuarantinedRecord", "ReleaseResult", "record_id_of"]
+__all__ = ["Quarantine", "QuarantinedRecord", "ReleaseResult", "record_id_of", "rows_of"]

@@ -23,8 +23,8 @@ def check_format(name: str) -> Format:
     raise ConfigurationError(f"a quarantine is kept as 'jsonl' or 'parquet', not {name!r}")
 
 
-def write_part(stream: IO[bytes], records: Iterable[QuarantinedRecord], form: Format) -> None:
-    rows = (record.to_row() for record in records)
+def write_part(stream: IO[bytes], rows: Iterable[dict[str, Any]], form: Format) -> None:
+    """Write rows as ``QuarantinedRecord.to_row`` makes them."""
     if form == "jsonl":
         for row in rows:
             stream.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -14,13 +15,48 @@ from llm_integrations.core.validation.report import Violation
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["QuarantinedRecord", "record_id_of"]
+__all__ = ["QuarantinedRecord", "record_id_of", "rows_of"]
 
 
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
     """The same id for the same record of the same place (hex), so that a retry adds nothing."""
     text = json.dumps([source, position, data])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def rows_of(
+    data: Iterable[Any],
+    errors: Iterable[str],
+    positions: Iterable[int],
+    *,
+    schema: str,
+    fingerprint: str,
+    source: str,
+) -> list[dict[str, Any]]:
+    """Rows for ``Quarantine.add_rows`` without an object for each: for tables of millions.
+
+    Args:
+        data: the records.
+        errors: for each, JSON text: a list of [path, message, keyword, schema path].
+        positions: for each, which record of the source it is.
+    """
+    at = _now().isoformat()
+    rows = []
+    for value, reasons, position in zip(data, errors, positions, strict=True):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        rows.append(
+            {
+                "record_id": record_id_of(source, position, text),
+                "schema": schema,
+                "fingerprint": fingerprint,
+                "source": source,
+                "position": str(position),
+                "at": at,
+                "errors": reasons,
+                "data": text,
+            }
+        )
+    return rows
 
 
 def _now() -> datetime:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.files import atomic_write
@@ -62,7 +63,15 @@ class Quarantine:
         if not kept:
             return None
         path = self._path(part if part is not None else _name_of(kept))
-        self._write(path, kept)
+        self._write(path, (record.to_row() for record in kept))
+        return path
+
+    def add_rows(self, rows: Sequence[dict[str, Any]], *, part: str) -> Path | None:
+        """``add`` for many rows at once, as ``rows_of`` makes them from a table's verdict."""
+        if not rows:
+            return None
+        path = self._path(part)
+        self._write(path, rows)
         return path
 
     def parts(self) -> list[Path]:
@@ -70,6 +79,10 @@ class Quarantine:
         if not self.folder.is_dir():
             return []
         return sorted(p for p in self.folder.iterdir() if _is_part(p))
+
+    def read(self, part: Path) -> Iterator[QuarantinedRecord]:
+        """The records of one part. LLMIntegrationsError names a damaged one."""
+        return read_part(part)
 
     def records(self) -> Iterator[QuarantinedRecord]:
         """Every record once, part by part; nothing is held in memory but the ids."""
@@ -115,15 +128,15 @@ class Quarantine:
 
     def _rewrite(self, path: Path, records: list[QuarantinedRecord]) -> None:
         if records:
-            self._write(path, records)
+            self._write(path, (record.to_row() for record in records))
         else:
             path.unlink()
 
-    def _write(self, path: Path, records: list[QuarantinedRecord]) -> None:
+    def _write(self, path: Path, rows: Iterable[dict[str, Any]]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         form: Format = "parquet" if path.suffix == ".parquet" else "jsonl"
         with atomic_write(path, mode=0o600) as stream:
-            write_part(stream, records, form)
+            write_part(stream, rows, form)
 
     def _path(self, part: str) -> Path:
         if not _NAME.fullmatch(part):

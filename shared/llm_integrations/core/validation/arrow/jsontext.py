@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from llm_integrations.core.validation.arrow.kernels import pa
@@ -30,8 +31,17 @@ class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     def __arrow_ext_serialize__(self) -> bytes:
         return b""
 
+    def __hash__(self) -> int:
+        return hash((JsonText, self.storage_type))
+
     def __arrow_ext_scalar_class__(self) -> type[_Scalar]:
         return _Scalar
+
+
+@cache
+def _kind(storage: Any) -> JsonText:
+    """One type for each storage. Arrow holds types made in Python by a weak reference only."""
+    return JsonText(storage)
 
 
 def parsed(text: str) -> Any:
@@ -47,6 +57,6 @@ def with_json(batch: Any, columns: Iterable[str]) -> Any:
     for index, name in enumerate(batch.schema.names):
         if name in columns:
             text = batch.column(index)
-            kind = JsonText(text.type)
-            batch = batch.set_column(index, name, pa.ExtensionArray.from_storage(kind, text))
+            read = pa.ExtensionArray.from_storage(_kind(text.type), text)
+            batch = batch.set_column(index, name, read)
     return batch

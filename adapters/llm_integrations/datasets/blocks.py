@@ -1,0 +1,117 @@
+"""One block of rows: judged, its bad rows set aside, its counts kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.files import atomic_write
+from llm_integrations.core.quarantine import Quarantine, rows_of
+from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation.arrow import ArrowPlan
+from llm_integrations.datasets.columns import json_columns, plain
+
+__all__ = ["BlockCount", "BlockJudge"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCount:
+    """What one block held."""
+
+    total: int
+    invalid: int
+    reasons: Mapping[str, int]
+
+    def write(self, path: Path) -> None:
+        with atomic_write(path, mode=0o600) as stream:
+            stream.write(json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> BlockCount:
+        return cls(**json.loads(path.read_bytes()))
+
+
+class BlockJudge:
+    """Judges blocks of one source by one schema.
+
+    Args:
+        validator: the schema.
+        source: what the quarantine calls where the rows came from.
+        run: the same for the same rows judged by the same schema: parts of the quarantine are
+            named by it, so that a block done again after a crash sets nothing aside twice.
+        quarantine: where bad rows go.
+        raises: stop at the first bad block instead.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        *,
+        source: str,
+        run: str,
+        quarantine: Quarantine,
+        raises: bool = False,
+    ) -> None:
+        self.quarantine = quarantine
+        self.run = run
+        self._validator = validator
+        self._source = source
+        self._raises = raises
+        self._plans: dict[pa.Schema, ArrowPlan] = {}
+
+    def part(self, number: int) -> str:
+        return f"{self.run}-{number:06d}"
+
+    def judge(self, table: pa.Table, number: int, first_row: int) -> tuple[pa.Table, BlockCount]:
+        """The valid rows and the counts; the others are in the quarantine when this returns.
+
+        Args:
+            number: of the block.
+            first_row: the position of the block's first row in its source.
+
+        Raises:
+            SchemaValidationError: a row is invalid and the judge raises.
+        """
+        readable = plain(table)
+        report = self._plan(table.schema).validate(readable)
+        reasons = {str(reason): count for reason, count in report.reasons.items()}
+        count = BlockCount(table.num_rows, report.invalid, reasons)
+        if report.is_valid:
+            return table, count
+        if self._raises:
+            _raise(report)
+        rows = report.failures.column("row")
+        self.quarantine.add_rows(
+            rows_of(
+                readable.take(rows).to_pylist(),
+                report.failures.column("reasons").to_pylist(),
+                (first_row + row for row in rows.to_pylist()),
+                schema=report.schema,
+                fingerprint=report.fingerprint,
+                source=self._source,
+            ),
+            part=self.part(number),
+        )
+        return table.filter(report.mask), count
+
+    def _plan(self, schema: pa.Schema) -> ArrowPlan:
+        plan = self._plans.get(schema)
+        if plan is None:
+            plan = ArrowPlan(self._validator, None, json_columns(schema))
+            self._plans[schema] = plan
+        return plan
+
+
+def _raise(report: Any) -> None:
+    try:
+        report.raise_if_invalid()
+    except SchemaValidationError as error:
+        raise SchemaValidationError(
+            f"{report.invalid} of {report.rows} rows: {error}", report=error.report
+        ) from None

@@ -1,0 +1,93 @@
+"""What validating a data set found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["DatasetReport"]
+
+
+@dataclass
+class DatasetReport:
+    """Counts that add up: ``total`` is always valid + invalid. False if a row is invalid.
+
+    Attributes:
+        schema: the exact schema judged by.
+        fingerprint: SHA-256 of it.
+        nulls: how null was taken, "absent" or "strict".
+        total: rows seen.
+        invalid: rows set aside.
+        reasons: invalid rows by reason, as ``minimum at /age``; a row may have several.
+        splits: a report for each split of a DatasetDict.
+        complete: False for a stream, whose counts are those of the rows read so far.
+    """
+
+    schema: str
+    fingerprint: str
+    nulls: str = "absent"
+    total: int = 0
+    invalid: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    splits: Mapping[str, DatasetReport] = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def valid(self) -> int:
+        return self.total - self.invalid
+
+    @property
+    def is_valid(self) -> bool:
+        return self.invalid == 0
+
+    def __bool__(self) -> bool:
+        return self.is_valid
+
+    def add(self, total: int, invalid: int, reasons: Mapping[str, int]) -> None:
+        """Count one more block."""
+        self.total += total
+        self.invalid += invalid
+        self.reasons.update(reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": self.schema,
+            "fingerprint": self.fingerprint,
+            "nulls": self.nulls,
+            "total": self.total,
+            "valid": self.valid,
+            "invalid": self.invalid,
+            "complete": self.complete,
+            "reasons": dict(self.reasons.most_common()),
+            "splits": {name: report.to_dict() for name, report in self.splits.items()},
+        }
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.total:,} rows = {self.valid:,} valid + {self.invalid:,} invalid by "
+            f"{self.schema} (null taken as {self.nulls})"
+        )
+        shown = ", ".join(f"{reason}: {n:,}" for reason, n in self.reasons.most_common(3))
+        return f"{text}; {shown}" if shown else text
+
+    def __rich__(self) -> Table:
+        from rich.table import Table
+
+        table = Table("rows", "reason", title=f"{self.schema}: {self.invalid:,} of {self.total:,}")
+        for reason, count in self.reasons.most_common(20):
+            table.add_row(f"{count:,}", reason)
+        return table
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{count:,}</td><td>{escape(reason)}</td></tr>"
+            for reason, count in self.reasons.most_common(20)
+        )
+        return f"<p>{escape(str(self))}</p><table><tbody>{rows}</tbody></table>"

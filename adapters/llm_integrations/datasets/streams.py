@@ -1,0 +1,47 @@
+"""A stream judged while it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from llm_integrations.datasets.blocks import BlockJudge
+from llm_integrations.datasets.report import DatasetReport
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+__all__ = ["StreamGate", "judged_stream"]
+
+_BATCH = 4096
+
+
+class StreamGate:
+    """Called with each batch of a stream; counts into a report that grows while it is read."""
+
+    def __init__(self, judge: BlockJudge, report: DatasetReport) -> None:
+        self._judge = judge
+        self._report = report
+
+    def __call__(self, table: pa.Table, indices: list[int]) -> pa.Table:
+        first = indices[0]
+        if first == 0:
+            # Read from the beginning again: the same rows, the same parts, counted anew.
+            self._report.total = self._report.invalid = 0
+            self._report.reasons.clear()
+        kept, count = self._judge.judge(table, first // _BATCH, first)
+        self._report.add(count.total, count.invalid, count.reasons)
+        return kept
+
+
+def judged_stream(
+    stream: IterableDataset, judge: BlockJudge, report: DatasetReport
+) -> IterableDataset:
+    """The valid rows of a stream. The report is complete once it was read to its end."""
+    report.complete = False
+    gate = StreamGate(judge, report)
+    judged = stream.with_format("arrow").map(
+        gate, batched=True, batch_size=_BATCH, with_indices=True, features=stream.features
+    )
+    return judged.with_format(None)

@@ -1,0 +1,222 @@
+"""validate_dataset: in = valid + quarantined, always."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from datasets import Dataset, DatasetDict, IterableDataset
+from pyarrow import csv, parquet
+
+from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.datasets import sources as sources_module
+from llm_integrations.datasets import validate_dataset
+
+ROW = {
+    "type": "object",
+    "properties": {"n": {"type": "integer", "minimum": 0}, "text": {"type": "string"}},
+    "required": ["n"],
+}
+SIZE = 1000
+NUMBERS = [index if index % 10 else -index - 1 for index in range(SIZE)]
+BAD = [index for index, number in enumerate(NUMBERS) if number < 0]
+
+
+def table() -> pa.Table:
+    return pa.table({"n": NUMBERS, "text": [f"t{index}" for index in range(SIZE)]})
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("row", ROW)
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    for module in ("sources", "validate"):
+        monkeypatch.setattr(f"llm_integrations.datasets.{module}.BLOCK", 128)
+    monkeypatch.setattr("llm_integrations.datasets.lines.LINES", 128)
+    monkeypatch.setattr("llm_integrations.datasets.files.LINES", 128)
+
+
+@pytest.fixture(params=["memory", "disk", "selected", "parquet", "csv", "jsonl"])
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    rows = table()
+    match request.param:
+        case "memory":
+            return Dataset(rows)
+        case "disk":
+            Dataset(rows).save_to_disk(str(tmp_path / "saved"))
+            return Dataset.load_from_disk(str(tmp_path / "saved"))
+        case "selected":
+            doubled = Dataset(pa.concat_tables([rows, rows]))
+            return doubled.select(range(SIZE, 2 * SIZE))
+        case "parquet":
+            parquet.write_table(rows, tmp_path / "rows.parquet", row_group_size=77)
+            return tmp_path / "rows.parquet"
+        case "csv":
+            csv.write_csv(rows, tmp_path / "rows.csv")
+            return str(tmp_path / "rows.csv")
+    lines = "".join(json.dumps(row) + "\n" for row in rows.to_pylist())
+    (tmp_path / "rows.jsonl").write_text(lines)
+    return tmp_path / "rows.jsonl"
+
+
+def test_every_row_is_valid_or_set_aside_with_its_reason(
+    registry: Registry, data: Any, tmp_path: Path
+) -> None:
+    result = validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert not result
+    assert result.report.total == SIZE
+    assert result.report.invalid == len(BAD) == len(result.quarantined)
+    assert result.valid["n"] == [number for number in NUMBERS if number >= 0]
+    records = list(Quarantine(tmp_path / "bad").records())
+    assert sorted(record.position for record in records) == BAD
+    assert {record.reason for record in records} == {"minimum at /n"}
+    assert sorted(record.value["n"] for record in records) == sorted(
+        number for number in NUMBERS if number < 0
+    )
+    assert result.report.reasons == {"minimum at /n": len(BAD)}
+
+
+def test_doing_it_again_adds_nothing(registry: Registry, data: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert Quarantine(tmp_path / "bad").count() == len(BAD)
+    assert result.report.total == SIZE
+
+
+def test_a_run_cut_off_goes_on_and_loses_nothing(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet.write_table(table(), tmp_path / "rows.parquet")
+    judge = "llm_integrations.datasets.blocks.BlockJudge.judge"
+    from llm_integrations.datasets.blocks import BlockJudge
+
+    original, seen = BlockJudge.judge, []
+
+    def cut_off(self: Any, block: Any, number: int, first: int) -> Any:
+        seen.append(number)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return original(self, block, number, first)
+
+    monkeypatch.setattr(judge, cut_off)
+    arguments: Any = {"registry": registry, "quarantine": tmp_path / "bad"}
+    with pytest.raises(KeyboardInterrupt):
+        validate_dataset(tmp_path / "rows.parquet", "row@1", **arguments)
+    result = validate_dataset(tmp_path / "rows.parquet", "row@1", **arguments)
+    assert seen == [0, 1, 2, 3, 3, 4, 5, 6, 7]
+    assert result.report.total == SIZE
+    assert len(result.valid) == SIZE - len(BAD)
+    assert Quarantine(tmp_path / "bad").count() == len(BAD)
+
+
+def test_a_block_whose_quarantine_is_gone_is_done_again(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished run's files are no reason to set nothing aside the next time."""
+    Dataset(table()).save_to_disk(str(tmp_path / "saved"))
+    dataset = Dataset.load_from_disk(str(tmp_path / "saved"))
+    validate_dataset(dataset, "row@1", registry=registry, quarantine=tmp_path / "one")
+    result = validate_dataset(dataset, "row@1", registry=registry, quarantine=tmp_path / "two")
+    assert Quarantine(tmp_path / "two").count() == len(BAD)
+    assert len(result.valid) == SIZE - len(BAD)
+
+
+def test_a_changed_schema_is_another_run(registry: Registry, data: Any, tmp_path: Path) -> None:
+    validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    registry.register("row", {**ROW, "properties": {"n": {"type": "integer"}}})
+    result = validate_dataset(data, "row@2", registry=registry, quarantine=tmp_path / "bad")
+    assert result
+    assert len(result.valid) == SIZE
+    assert len(result.quarantined) == 0
+
+
+def test_valid_data_comes_back_as_it_was(registry: Registry) -> None:
+    dataset = Dataset.from_dict({"n": [1, 2]})
+    assert validate_dataset(dataset, "row@1", registry=registry).valid is dataset
+
+
+def test_splits_are_judged_each_and_counted_together(registry: Registry, tmp_path: Path) -> None:
+    splits = DatasetDict(
+        train=Dataset(table()), test=Dataset.from_dict({"n": [1, -1], "text": ["a", "b"]})
+    )
+    result = validate_dataset(splits, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert isinstance(result.valid, DatasetDict)
+    assert len(result.valid["test"]) == 1
+    assert result.report.total == SIZE + 2
+    assert result.report.splits["test"].invalid == 1
+    assert len(result.quarantined) == len(BAD) + 1
+
+
+def test_a_stream_is_judged_while_it_is_read(registry: Registry, tmp_path: Path) -> None:
+    stream: IterableDataset = Dataset(table()).to_iterable_dataset()
+    result = validate_dataset(stream, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert result.report.total == 0
+    for _ in range(2):
+        assert [row["n"] for row in result.valid] == [n for n in NUMBERS if n >= 0]
+        assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
+    assert Quarantine(tmp_path / "bad").count() == len(BAD)
+
+
+def test_raise_stops_at_the_first_bad_block(registry: Registry, data: Any) -> None:
+    with pytest.raises(SchemaValidationError, match="row@1"):
+        validate_dataset(data, "row@1", registry=registry, on_invalid="raise")
+
+
+def test_null_is_missing_in_tables_and_null_in_json_lines(
+    registry: Registry, tmp_path: Path
+) -> None:
+    dataset = Dataset.from_dict({"n": [1], "text": [None]})
+    report = validate_dataset(dataset, "row@1", registry=registry).report
+    assert (report.invalid, report.nulls) == (0, "absent")
+    (tmp_path / "rows.jsonl").write_text('{"n": 1, "text": null}\n{"n": 1}\n')
+    report = validate_dataset(tmp_path / "rows.jsonl", "row@1", registry=registry).report
+    assert (report.total, report.invalid, report.nulls) == (2, 1, "strict")
+
+
+def test_lines_that_are_no_json_are_set_aside_too(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"n": 1}\n\n{"n": 1\n\xff\n[' + b"[" * 5000 + b"\n")
+    result = validate_dataset(
+        tmp_path / "rows.jsonl", "row@1", registry=registry, quarantine=tmp_path / "bad"
+    )
+    assert (result.report.total, result.report.valid) == (4, 1)
+    assert Quarantine(tmp_path / "bad").count() == 3
+
+
+@pytest.mark.parametrize("name", ["missing.parquet", "rows.xlsx"])
+def test_files_that_cannot_be_used_are_named(registry: Registry, tmp_path: Path, name: str) -> None:
+    (tmp_path / "rows.xlsx").write_bytes(b"x")
+    with pytest.raises(ConfigurationError, match=name):
+        validate_dataset(tmp_path / name, "row@1", registry=registry)
+
+
+def test_a_damaged_file_is_named(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(ConfigurationError, match=r"rows\.parquet"):
+        validate_dataset(tmp_path / "rows.parquet", "row@1", registry=registry)
+
+
+def test_other_things_are_refused(registry: Registry) -> None:
+    with pytest.raises(ConfigurationError, match="list"):
+        validate_dataset([1], "row@1", registry=registry)  # type: ignore[arg-type]
+
+
+def test_the_report_reads_well(registry: Registry) -> None:
+    report = validate_dataset(Dataset(table()), "row@1", registry=registry).report
+    assert str(report).startswith("1,000 rows = 900 valid + 100 invalid by row@1")
+    assert report.to_dict()["reasons"] == {"minimum at /n": 100}
+    assert "minimum" in report._repr_html_()
+    assert sources_module.BLOCK == 128
