@@ -37,8 +37,9 @@ class _Versions:
 
     @property
     def owner(self) -> str | None:
-        schema = self.new or self.old
-        return None if schema is None else schema.owner
+        """As the newest version that names one has it."""
+        named = (schema.owner for schema in (self.new, self.old) if schema is not None)
+        return next((owner for owner in named if owner), None)
 
     @property
     def guide(self) -> str:
