@@ -469,6 +469,16 @@ async def test_one_damaged_file_leaves_the_rest_alone(
         await registry.register(NewSchema("user", True))
 
 
+async def test_folders_that_can_be_no_subject_are_left_out(
+    root: Path, registry: FileBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in ("user", "%00", "%FF", "cut%~0123", " padded"):
+        put(root / folder / "1.json", USER)
+    put(root / "cut%~0123" / "meta.json", b"{")
+    assert await registry.subjects() == ["user"]
+    assert "cut%~0123" in caplog.text
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 async def test_a_pipe_does_not_make_anybody_wait(root: Path, registry: FileBackend) -> None:
     (root / "user").mkdir(parents=True)
