@@ -6,16 +6,9 @@ import pytest
 
 from llm_integrations.core.config import CacheOptions
 from llm_integrations.core.errors import ConfigurationError, InvalidReference, SchemaNotFound
-from llm_integrations.core.registry.cache import (
-    Answer,
-    Entry,
-    SchemaCache,
-    answer,
-    id_key,
-    ref_key,
-    same_version,
-    supersedes,
-)
+from llm_integrations.core.registry.cache import SchemaCache
+from llm_integrations.core.registry.entry import Answer, Entry, answer, same_version, supersedes
+from llm_integrations.core.registry.keys import id_key, key_of
 from llm_integrations.core.registry.reference import SchemaRef, Version
 from llm_integrations.core.registry.schema import RegisteredSchema
 
@@ -27,7 +20,7 @@ def schema(subject: str = "s", version: Version = 1, state: str = "ACTIVE") -> R
 
 
 def put(cache: SchemaCache, reference: str, now: float = 0.0, version: Version = 1) -> Entry:
-    key, ref = ref_key(reference)
+    key, ref = key_of(reference)
     return cache.store(key, ref, schema(ref.subject, version), now)
 
 
@@ -64,16 +57,16 @@ def test_after_a_failed_refresh_none_is_tried_for_a_while(cache: SchemaCache) ->
 
 
 def test_what_is_unknown_stays_unknown_for_the_negative_ttl(cache: SchemaCache) -> None:
-    key, ref = ref_key("s@1")
+    key, ref = key_of("s@1")
     cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
-    assert answer(cache.touch(key), 4.9) is Answer.UNKNOWN
-    assert answer(cache.touch(key), 5.0) is Answer.FETCH
+    assert answer(cache.find(key), 4.9) is Answer.UNKNOWN
+    assert answer(cache.find(key), 5.0) is Answer.FETCH
 
 
 def test_the_least_recently_used_goes_first(cache: SchemaCache) -> None:
     for subject in "abc":
         put(cache, subject)
-    cache.fresh("a@latest", 1.0)
+    cache.use("a@latest")
     put(cache, "d")
     assert [cache.peek(f"{subject}@latest") is not None for subject in "abcd"] == [
         True,
@@ -95,9 +88,9 @@ def test_peeking_is_not_using(cache: SchemaCache) -> None:
 def test_naming_unknown_subjects_pushes_no_known_one_out(cache: SchemaCache) -> None:
     put(cache, "a")
     for number in range(50):
-        key, ref = ref_key(f"unknown-{number}")
+        key, ref = key_of(f"unknown-{number}")
         cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
-    assert cache.fresh("a@latest", 1.0) is not None
+    assert cache.peek("a@latest") is not None
 
 
 def test_invalidating_a_version_marks_it_and_latest_but_no_other(cache: SchemaCache) -> None:
@@ -150,10 +143,10 @@ def test_what_was_unknown_is_asked_for_again_after_any_change_of_its_subject(
     cache: SchemaCache,
 ) -> None:
     for change in (cache.mark_stale, cache.drop, cache.forget_unknown):
-        key, ref = ref_key("s@9")
+        key, ref = key_of("s@9")
         cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
         change("s")
-        assert cache.touch(key) is None
+        assert cache.find(key) is None
 
 
 def test_marking_latest_leaves_exact_versions_fresh(cache: SchemaCache) -> None:
@@ -186,14 +179,14 @@ def test_integer_and_semantic_spellings_of_a_version_are_one_version() -> None:
 
 
 def test_all_spellings_of_a_reference_have_one_key() -> None:
-    keys = {ref_key(text)[0] for text in ("a.b@2.0.0", "a.b v2.0.0")}
-    keys.add(ref_key(SchemaRef("a.b", "2.0.0"))[0])
+    keys = {key_of(text)[0] for text in ("a.b@2.0.0", "a.b v2.0.0")}
+    keys.add(key_of(SchemaRef("a.b", "2.0.0"))[0])
     assert keys == {"a.b@2.0.0"}
-    assert ref_key("a@b@1") == ("a@b@1", SchemaRef("a@b", 1))
+    assert key_of("a@b@1") == ("a@b@1", SchemaRef("a@b", 1))
 
 
 def test_ids_cannot_be_mistaken_for_references_or_for_each_other() -> None:
-    assert len({id_key(5), id_key("5"), ref_key("5")[0]}) == 3
+    assert len({id_key(5), id_key("5"), key_of("5")[0]}) == 3
     with pytest.raises(InvalidReference):
         SchemaRef.parse(id_key(5))
 
@@ -205,6 +198,6 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None
 
 
 def test_a_copy_that_was_never_fresh_can_still_be_kept(cache: SchemaCache) -> None:
-    key, ref = ref_key("s")
+    key, ref = key_of("s")
     entry = cache.store(key, ref, schema(), 0.0, fresh=False)
     assert answer(entry, 0.0) is Answer.REFRESH

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.registry.backend import RegistryHealth
-from llm_integrations.core.registry.calls import Calls, arrive, key_of
+from llm_integrations.core.registry.calls import Calls, arrive
 from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.keys import key_of
 from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.registry.schema import (
     ACTIVE,
@@ -50,13 +51,13 @@ class AsyncRegistry:
         entry = self._engine.fresh(key_of(reference)[0])
         if entry is None:
             entry = await arrive(self._calls.entry(reference))
-        return entry.known
+        return entry.schema
 
     async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
-        return (await arrive(self._calls.entry_by_id(schema_id))).known
+        return (await arrive(self._calls.entry_by_id(schema_id))).schema
 
     async def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
-        return (await arrive(self._calls.find(wanted))).known
+        return (await arrive(self._calls.find(wanted))).schema
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
         return self._calls.peek(reference)

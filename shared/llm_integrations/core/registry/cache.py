@@ -1,176 +1,52 @@
-"""What the cache decides. No I/O, no clock and no lock in here: the engine brings all three."""
+"""The entries there are: by key, by subject, and by last use. No I/O, no clock, no lock here."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Generic, TypeVar
 
 from llm_integrations.core.config import CacheOptions
 from llm_integrations.core.errors import SchemaNotFound
-from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version, version_key
-from llm_integrations.core.registry.schema import DELETED, DRAFT, RegisteredSchema
+from llm_integrations.core.registry.entry import NEVER, Entry, Unknown
+from llm_integrations.core.registry.reference import SchemaRef, Version
+from llm_integrations.core.registry.schema import RegisteredSchema
 
-if TYPE_CHECKING:
-    from llm_integrations.core.config import ValidationOptions
-    from llm_integrations.core.validation import Validator
+__all__ = ["SchemaCache"]
 
-__all__ = [
-    "Answer",
-    "Entry",
-    "SchemaCache",
-    "answer",
-    "id_key",
-    "may_mean",
-    "ref_key",
-    "same_version",
-    "supersedes",
-]
-
-NEVER: Final = -math.inf
+E = TypeVar("E", Entry, Unknown)
 
 
-class Answer(Enum):
-    """What to do with a request, given the entry that there is for it."""
-
-    FRESH = "serve it"
-    STALE = "serve it; a refresh is not due yet"
-    REFRESH = "serve it, and fetch a new copy behind it"
-    UNKNOWN = "say again that the registry does not know it"
-    FETCH = "fetch it and wait"
-
-
-class Entry:
-    """What is known about one reference. ``schema`` None: the registry does not know it."""
-
-    __slots__ = (
-        "error",
-        "fresh_until",
-        "key",
-        "ref",
-        "refresh_at",
-        "schema",
-        "stale_until",
-        "validators",
-    )
-
-    def __init__(
-        self,
-        key: str,
-        ref: SchemaRef | None,
-        schema: RegisteredSchema | None,
-        *,
-        fresh_until: float,
-        stale_until: float = NEVER,
-        error: SchemaNotFound | None = None,
-    ) -> None:
-        self.key = key
-        self.ref = ref
-        self.schema = schema
-        self.error = error
-        self.fresh_until = fresh_until
-        self.stale_until = stale_until
-        self.refresh_at = NEVER
-        self.validators: dict[ValidationOptions | None, Validator] = {}
-
-    @property
-    def known(self) -> RegisteredSchema:
-        """The schema. Nobody is handed an entry of something unknown."""
-        if self.schema is None:
-            raise SchemaNotFound(str(self.ref))
-        return self.schema
-
-    @property
-    def subject(self) -> str | None:
-        if self.ref is not None:
-            return self.ref.subject
-        return None if self.schema is None else self.schema.subject
-
-    def concerns(self, version: Version | None) -> bool:
-        """Whether a change of that version (None: of any) can change what is known here."""
-        return self.ref is None or may_mean(self.ref, version)
-
-    def holds(self, version: Version | None) -> bool:
-        """Whether the schema kept here is of that version (None: any)."""
-        if version is None or self.schema is None or self.schema.version is None:
-            return True
-        return same_version(self.schema.version, version)
-
-
-def answer(entry: Entry | None, now: float) -> Answer:
-    """The whole policy of the cache; times are in seconds of one monotonic clock."""
-    if entry is None:
-        return Answer.FETCH
-    if now < entry.fresh_until:
-        return Answer.UNKNOWN if entry.schema is None else Answer.FRESH
-    if now >= entry.stale_until:
-        return Answer.FETCH
-    return Answer.STALE if now < entry.refresh_at else Answer.REFRESH
-
-
-def same_version(one: Version, other: Version) -> bool:
-    """Whether two exact versions are the same one; 2 and 2.0.0 are."""
-    return version_key(one) == version_key(other)
-
-
-def may_mean(ref: SchemaRef, version: Version | None) -> bool:
-    """Whether a reference to the same subject can mean that version (None: any)."""
-    return version is None or ref.is_latest or same_version(ref.version, version)
-
-
-def supersedes(schema: RegisteredSchema, latest: RegisteredSchema | None) -> bool:
-    """Whether a schema that was just written is the latest now."""
-    if schema.state in (DRAFT, DELETED) or schema.ref.is_prerelease:
-        return False
-    if latest is None or latest.version is None or schema.version is None:
-        return True
-    return version_key(schema.version) >= version_key(latest.version)
-
-
-@lru_cache(maxsize=65_536)
-def ref_key(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
-    """A reference in its one spelling, and parsed."""
-    ref = SchemaRef.parse(reference)
-    return str(ref), ref
-
-
-def id_key(schema_id: SchemaId) -> str:
-    """No reference looks like this: a subject holds no control characters."""
-    return f"\x00{schema_id!r}"
-
-
-class _Table:
+class _Table(Generic[E]):
     """Entries by key, the least recently used first, and their keys by subject."""
 
     def __init__(self, maxsize: int) -> None:
-        self.entries: OrderedDict[str, Entry] = OrderedDict()
+        self.entries: OrderedDict[str, E] = OrderedDict()
         self._maxsize = maxsize
-        self._keys_of: dict[str, set[str]] = {}
+        self._keys_of: dict[str | None, set[str]] = {}
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: E) -> None:
         self.drop(entry.key)
         self.entries[entry.key] = entry
-        if entry.subject is not None:
-            self._keys_of.setdefault(entry.subject, set()).add(entry.key)
+        self._keys_of.setdefault(entry.subject, set()).add(entry.key)
         if len(self.entries) > self._maxsize:
             self.drop(next(iter(self.entries)))
 
     def drop(self, key: str) -> None:
         entry = self.entries.pop(key, None)
-        if entry is None or entry.subject is None:
+        if entry is None:
             return
-        keys = self._keys_of.get(entry.subject, set())
+        keys = self._keys_of[entry.subject]
         keys.discard(key)
         if not keys:
-            self._keys_of.pop(entry.subject, None)
+            del self._keys_of[entry.subject]
 
-    def of(self, subject: str | None) -> list[Entry]:
-        """The entries of a subject (None: all)."""
-        if subject is None:
-            return list(self.entries.values())
+    def of(self, subject: str | None) -> list[E]:
+        """The entries of a subject (None: of none, as ids are until their schema is known)."""
         return [self.entries[key] for key in self._keys_of.get(subject, ())]
+
+    def all(self) -> list[E]:
+        return list(self.entries.values())
 
     def clear(self) -> None:
         self.entries.clear()
@@ -178,39 +54,29 @@ class _Table:
 
 
 class SchemaCache:
-    """What is known, and apart from it what is known to be unknown. Callers hold the lock.
+    """What is known, and apart from it what is known to be unknown. Callers hold the engine's lock.
 
     Apart, because anybody who can name subjects could otherwise push the known ones out.
     """
 
     def __init__(self, options: CacheOptions) -> None:
         self.options = options
-        self._known = _Table(options.maxsize)
-        self._unknown = _Table(options.maxsize)
+        self._known: _Table[Entry] = _Table(options.maxsize)
+        self._unknown: _Table[Unknown] = _Table(options.maxsize)
+        # Bound once, for the hot path.
+        self.peek = self._known.entries.get
+        self.use = self._known.entries.move_to_end
 
     def __len__(self) -> int:
         return len(self._known.entries)
 
-    def fresh(self, key: str, now: float) -> Entry | None:
-        """The hot path: the entry if it may be served as it is."""
-        entries = self._known.entries
-        entry = entries.get(key)
-        if entry is None or now >= entry.fresh_until:
-            return None
-        entries.move_to_end(key)
-        return entry
-
-    def touch(self, key: str) -> Entry | None:
-        """The entry, which becomes the most recently used."""
-        entry = self._known.entries.get(key)
+    def find(self, key: str) -> Entry | Unknown | None:
+        """What there is, which becomes the most recently used."""
+        entry = self.peek(key)
         if entry is None:
             return self._unknown.entries.get(key)
-        self._known.entries.move_to_end(key)
+        self.use(key)
         return entry
-
-    def peek(self, key: str) -> Entry | None:
-        """The entry of something known, without counting as a use."""
-        return self._known.entries.get(key)
 
     def store(
         self,
@@ -221,14 +87,16 @@ class SchemaCache:
         *,
         fresh: bool = True,
     ) -> Entry:
+        """Keep a copy; one that is not fresh is served while it is refreshed."""
+        options = self.options
         # The body of an exact version cannot change, so nothing but the LRU order drops it.
         lasting = ref is None or not ref.is_latest
         entry = Entry(
             key,
             ref,
             schema,
-            fresh_until=now + self.options.ttl if fresh else NEVER,
-            stale_until=math.inf if lasting else now + self.options.ttl + self.options.stale_ttl,
+            fresh_until=now + options.ttl if fresh else NEVER,
+            stale_until=math.inf if lasting else now + options.ttl + options.stale_ttl,
         )
         self._unknown.drop(key)
         self._known.put(entry)
@@ -238,28 +106,28 @@ class SchemaCache:
         self, key: str, ref: SchemaRef | None, error: SchemaNotFound, now: float
     ) -> None:
         """Remember for a short while that the registry does not know it."""
-        until = now + self.options.negative_ttl
         self._known.drop(key)
-        self._unknown.put(Entry(key, ref, None, fresh_until=until, error=error))
+        self._unknown.put(Unknown(key, ref, error, now + self.options.negative_ttl))
 
     def pause_refresh(self, key: str, now: float) -> None:
         """After a failed refresh."""
-        entry = self._known.entries.get(key)
+        entry = self.peek(key)
         if entry is not None:
             entry.refresh_at = now + self.options.refresh_pause
 
     def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
         """The next caller gets the copy and starts a refresh; the unknown is asked for again."""
-        for entry in self._known.of(subject):
+        concerned = self._known.all() if subject is None else self._known.of(subject)
+        for entry in concerned:
             if entry.concerns(version):
-                entry.fresh_until = entry.refresh_at = NEVER
+                entry.mark_stale()
         self.forget_unknown(subject)
 
     def mark_latest_stale(self) -> None:
         """For when changes may have been missed."""
-        for entry in self._known.of(None):
+        for entry in self._known.all():
             if entry.ref is not None and entry.ref.is_latest:
-                entry.fresh_until = entry.refresh_at = NEVER
+                entry.mark_stale()
         self.forget_unknown(None)
 
     def drop(self, subject: str, version: Version | None = None) -> None:
@@ -269,15 +137,13 @@ class SchemaCache:
                 self._known.drop(entry.key)
         self.forget_unknown(subject)
 
-    def drop_key(self, key: str) -> None:
-        self._known.drop(key)
-        self._unknown.drop(key)
+    def forget_unknown(self, subject: str | None) -> None:
+        """Something of the subject (None: of any) was written."""
+        # An id that was unknown may be the new schema's.
+        gone = [*self._unknown.of(subject), *self._unknown.of(None)]
+        for entry in self._unknown.all() if subject is None else gone:
+            self._unknown.drop(entry.key)
 
     def clear(self) -> None:
         self._known.clear()
         self._unknown.clear()
-
-    def forget_unknown(self, subject: str | None) -> None:
-        """Something of the subject (None: of any) was written."""
-        for entry in self._unknown.of(subject):
-            self._unknown.drop(entry.key)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.cache import Entry, id_key, ref_key
 from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.entry import Entry
+from llm_integrations.core.registry.keys import id_key, key_of
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.reference import (
     LATEST,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.validation import Validator
 
-__all__ = ["Calls", "arrive", "key_of", "wait"]
+__all__ = ["Calls", "arrive", "wait"]
 
 T = TypeVar("T")
 
@@ -53,16 +54,6 @@ async def arrive(found: T | Pending[T]) -> T:
     return await cast("Pending[T]", found) if isinstance(found, Pending) else found
 
 
-def key_of(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
-    """A reference's key in the cache, and the reference parsed."""
-    try:
-        return ref_key(reference)
-    except TypeError:  # unhashable
-        raise InvalidReference(
-            f"a reference is text or a SchemaRef, not {type(reference).__name__}"
-        ) from None
-
-
 class Calls:
     """The operations on one engine."""
 
@@ -77,8 +68,6 @@ class Calls:
         return self._engine.entry(key, ref, lambda backend: backend.get(ref))
 
     def entry_by_id(self, schema_id: SchemaId) -> Entry | Pending[Entry]:
-        if isinstance(schema_id, bool) or not isinstance(schema_id, int | str):
-            raise InvalidReference(f"an id is an integer or text, not {type(schema_id).__name__}")
         return self._engine.entry(
             id_key(schema_id), None, lambda backend: backend.get_by_id(schema_id)
         )
@@ -242,7 +231,7 @@ class Calls:
         except SchemaNotFound:
             return []
         found = [self.entry(SchemaRef(subject, version)) for version in versions]
-        return [(await arrive(entry)).known.body for entry in found]
+        return [(await arrive(entry)).schema.body for entry in found]
 
     # -- the rest ----------
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.calls import Calls, key_of, wait
+from llm_integrations.core.registry.calls import Calls, wait
 from llm_integrations.core.registry.engine import Engine
+from llm_integrations.core.registry.keys import key_of
 from llm_integrations.core.registry.loop import CALLS, IO
 from llm_integrations.core.registry.pending import Pending, launch
 from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
@@ -73,15 +74,15 @@ class Registry:
         entry = self._engine.fresh(key_of(reference)[0])
         if entry is None:
             entry = wait(self._calls.entry(reference))
-        return entry.known
+        return entry.schema
 
     def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
         """The schema with the id that the registry gave it."""
-        return wait(self._calls.entry_by_id(schema_id)).known
+        return wait(self._calls.entry_by_id(schema_id)).schema
 
     def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
         """By id for an integer or a UUID in text form, else by reference."""
-        return wait(self._calls.find(wanted)).known
+        return wait(self._calls.find(wanted)).schema
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
         """What the cache holds, old copies included; never asks the registry."""

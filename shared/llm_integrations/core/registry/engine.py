@@ -21,7 +21,8 @@ from llm_integrations.core.observability import (
     get_logger,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.cache import Answer, Entry, SchemaCache, answer, supersedes
+from llm_integrations.core.registry.cache import SchemaCache
+from llm_integrations.core.registry.entry import Answer, Entry, Unknown, answer, supersedes
 from llm_integrations.core.registry.flight import Ask, Fate, Flight, Flights
 from llm_integrations.core.registry.guarded import GuardedBackend
 from llm_integrations.core.registry.pending import Pending, again, closed_error, launch
@@ -73,11 +74,13 @@ class Engine:
     def fresh(self, key: str) -> Entry | None:
         """The hot path: an entry that may be served as it is, without any waiting."""
         with self.lock:
-            entry = self.cache.fresh(key, time.monotonic())
-            if entry is not None:
-                # Under the lock, so that no fork catches a thread inside the metric's own lock.
-                self.hits.inc()
-        return entry
+            entry = self.cache.peek(key)
+            if entry is None or time.monotonic() >= entry.fresh_until:
+                return None
+            self.cache.use(key)
+            # Under the lock, so that no fork catches a thread inside the metric's own lock.
+            self.hits.inc()
+            return entry
 
     def entry(self, key: str, ref: SchemaRef | None, ask: Ask) -> Entry | Flight:
         """What is known about a key, or the fetch under way to wait for.
@@ -89,26 +92,27 @@ class Engine:
         with self.lock:
             if self.closed:
                 raise closed_error()
-            entry = self.cache.touch(key)
+            entry = self.cache.find(key)
             verdict = answer(entry, time.monotonic())
-            if entry is not None and verdict not in (Answer.FETCH, Answer.REFRESH):
-                return self._serve(entry, verdict)
+            self._count(verdict)
+            if isinstance(entry, Unknown) and verdict is Answer.UNKNOWN:
+                raise again(entry.error)
+            served = entry if isinstance(entry, Entry) and verdict is not Answer.FETCH else None
+            if served is not None and verdict is not Answer.REFRESH:
+                return served
             flight, is_new = self.flights.join(key, ref, ask)
-            found = self._serve(entry, verdict) if entry and verdict is Answer.REFRESH else flight
-            if found is flight:
-                self._misses.inc()
         if is_new:
-            fly = self._refresh if isinstance(found, Entry) else self._fetch
+            fly = self._fetch if served is None else self._refresh
             launch(lambda: fly(flight), flight)
-        return found
+        return served or flight
 
-    def _serve(self, entry: Entry, verdict: Answer) -> Entry:
+    def _count(self, verdict: Answer) -> None:
+        if verdict is Answer.FETCH:
+            self._misses.inc()
+            return
         self.hits.inc()
-        if entry.error is not None:
-            raise again(entry.error)
-        if verdict is not Answer.FRESH:
+        if verdict in (Answer.STALE, Answer.REFRESH):
             self._stale.inc()
-        return entry
 
     # -- fetching ----------
 
@@ -146,7 +150,7 @@ class Engine:
             self.flights.land(flight)
             kept = self.cache.peek(flight.key)
             if flight.fate is Fate.DISCARD or self.closed:
-                return Entry(flight.key, flight.ref, schema, fresh_until=now)
+                return Entry(flight.key, flight.ref, schema)
             if flight.fate is Fate.STALE and kept is not None and now < kept.fresh_until:
                 return kept  # a fetch that began later was faster
             fresh = flight.fate is Fate.FRESH

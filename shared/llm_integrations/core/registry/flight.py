@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from enum import IntEnum
 
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.cache import Entry, may_mean
+from llm_integrations.core.registry.entry import Entry, may_mean
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.reference import SchemaRef, Version
 from llm_integrations.core.registry.schema import RegisteredSchema

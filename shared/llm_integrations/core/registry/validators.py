@@ -11,8 +11,9 @@ from cachetools import LRUCache
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.cache import Entry, ref_key
 from llm_integrations.core.registry.engine import Compiled, Engine
+from llm_integrations.core.registry.entry import Entry
+from llm_integrations.core.registry.keys import key_of
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.reference import SchemaRef
 from llm_integrations.core.registry.references import collect_references
@@ -51,7 +52,7 @@ class Validators:
         self, found: Entry | Pending[Entry], options: ValidationOptions | None
     ) -> Validator:
         entry = found if isinstance(found, Entry) else await found
-        validator = await self.make(entry.known, options)
+        validator = await self.make(entry.schema, options)
         entry.validators[options] = validator
         return validator
 
@@ -131,9 +132,9 @@ class Validators:
             ) from None
 
     async def _get(self, reference: SchemaRef) -> RegisteredSchema:
-        key, ref = ref_key(reference)
+        key, ref = key_of(reference)
         found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
-        return (found if isinstance(found, Entry) else await found).known
+        return (found if isinstance(found, Entry) else await found).schema
 
     def after_fork(self) -> None:
         """In a forked child: what was being compiled is being compiled in the parent."""
