@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from llm_integrations.core.validation.arrow.notes import Explanation, Note
-from llm_integrations.core.validation.arrow.plan import ArrowPlan, ArrowSplit, compile_arrow
-from llm_integrations.core.validation.arrow.report import ArrowReport, Reason, read_reasons
+from llm_integrations.core.validation.arrow.plan import (
+    ERRORS,
+    VALID,
+    ArrowPlan,
+    ArrowSplit,
+    compile_arrow,
+)
+from llm_integrations.core.validation.arrow.report import ArrowReport
+from llm_integrations.core.validation.arrow.resolve import count, plan_for
+from llm_integrations.core.validation.arrow.setting_aside import set_aside
+from llm_integrations.core.validation.arrow.tally import Reason, Tally, read_reasons
 
 __all__ = [
+    "ERRORS",
+    "VALID",
     "ArrowPlan",
     "ArrowReport",
     "ArrowSplit",
     "Explanation",
     "Note",
     "Reason",
+    "Tally",
     "compile_arrow",
+    "count",
+    "plan_for",
     "read_reasons",
+    "set_aside",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.validation.arrow.kernels import pa
 
-__all__ = ["BATCH_ROWS", "batches_of", "over_batches"]
+__all__ = ["BATCH_ROWS", "as_table", "batches_of", "over_batches"]
 
 BATCH_ROWS: Final = 65_536
 """What fits into a processor's caches, and is large enough to forget the cost of a call."""
@@ -21,18 +21,22 @@ _MOST_THREADS: Final = 8
 T = TypeVar("T")
 
 
+def as_table(data: Any) -> Any:
+    """A table or a batch as a table. ConfigurationError for anything else."""
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if isinstance(data, pa.Table):
+        return data
+    raise ConfigurationError(f"expected a pyarrow Table or RecordBatch, not {type(data).__name__}")
+
+
 def batches_of(data: Any) -> Iterator[Any]:
     """A table or a batch as record batches of BATCH_ROWS rows at the most, in order.
 
     Raises:
         ConfigurationError: it is something else.
     """
-    if isinstance(data, pa.RecordBatch):
-        data = pa.Table.from_batches([data])
-    if not isinstance(data, pa.Table):
-        raise ConfigurationError(
-            f"expected a pyarrow Table or RecordBatch, not {type(data).__name__}"
-        )
+    data = as_table(data)
     for start in range(0, data.num_rows, BATCH_ROWS):
         part = data.slice(start, BATCH_ROWS)
         pieces = part.to_batches()

@@ -132,8 +132,7 @@ class Cells:
         buffer = self.array.buffers()[index]
         if buffer is None or buffer.size == 0:
             return np.zeros(self.array.offset + self.length + 1, dtype)
-        whole = len(memoryview(buffer)) // dtype.itemsize * dtype.itemsize
-        return np.frombuffer(buffer, dtype, count=whole // dtype.itemsize)
+        return np.frombuffer(buffer, dtype, count=buffer.size // dtype.itemsize)
 
 
 def _plain(array: Any) -> Any:

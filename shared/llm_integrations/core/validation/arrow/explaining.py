@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +13,14 @@ import numpy.typing as npt
 
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.arrow.python import UNREADABLE, python_values_at
-from llm_integrations.core.validation.arrow.report import Reason
+from llm_integrations.core.validation.arrow.tally import Reason
+from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.pointer import to_pointer
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
 
-_POSITION = re.compile(r"/[0-9]+(?=/|$)")
 _KEPT: Final = 4096
 
 
@@ -63,7 +62,7 @@ class Explainer:
             return Reasons(rows, texts, counts)
         values = python_values_at(batch.to_struct_array(), rows)
         for number, value in zip(rows, values, strict=True):
-            found = [*self._unreadable(value), *self.validator.validate(value).errors]
+            found = self._violations(value)
             if not found:
                 raise ArrowMismatch(
                     f"row {first_row + int(number)}: the columns of "
@@ -75,6 +74,21 @@ class Explainer:
             counts.update({reason for _, reason in known})
         return Reasons(rows + first_row, texts, counts)
 
+    def _violations(self, row: Any) -> list[Violation]:
+        """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
+        most = self.validator.options.max_errors
+        found = self.validator.compile().violations(row, plain=self._is_plain(row))
+        return [*self._unreadable(row), *found[:most]]
+
+    def _is_plain(self, row: Any) -> bool:
+        # Text from Arrow is Unicode; what a JSON text says need not be.
+        if self.json_columns:
+            return False
+        try:
+            return is_plain(row, self.validator.options.max_depth)
+        except ValueError:
+            return False
+
     def _unreadable(self, row: Any) -> Iterable[Violation]:
         for name in self.json_columns:
             if row.get(name) is UNREADABLE:
@@ -85,7 +99,7 @@ class Explainer:
         if known is None:
             v = violation
             text = json.dumps([v.path, v.message, v.keyword, v.schema_path])
-            known = text, Reason(_POSITION.sub("/*", v.path), v.keyword)
+            known = text, Reason.of(v)
             if len(self._known) < _KEPT:
                 self._known[violation] = known
         return known

@@ -14,16 +14,21 @@ import numpy as np
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.fingerprint import JsonSchema
-from llm_integrations.core.validation.arrow.batches import over_batches
+from llm_integrations.core.validation.arrow.batches import as_table, over_batches
 from llm_integrations.core.validation.arrow.explaining import Reasons
 from llm_integrations.core.validation.arrow.kernels import pa, pc
 from llm_integrations.core.validation.arrow.masks import Bits
 from llm_integrations.core.validation.arrow.notes import Explanation
-from llm_integrations.core.validation.arrow.report import ArrowReport, Reason
+from llm_integrations.core.validation.arrow.report import ArrowReport
 from llm_integrations.core.validation.arrow.running import Judged, Running
+from llm_integrations.core.validation.arrow.tally import Reason, Tally, read_reasons
 from llm_integrations.core.validation.validator import Validator, compile_validator
 
-__all__ = ["ArrowPlan", "ArrowSplit", "compile_arrow"]
+__all__ = ["ERRORS", "VALID", "ArrowPlan", "ArrowSplit", "compile_arrow"]
+
+VALID: Final = "schema_valid"
+ERRORS: Final = "schema_errors"
+"""The columns that hold a verdict, unless they are called otherwise."""
 
 _TABLES: Final = ValidationOptions(nulls="absent")
 
@@ -135,30 +140,46 @@ class ArrowPlan:
 
     def split(self, data: Any) -> ArrowSplit:
         """The valid and the invalid rows of a table, with reasons. Raises as ``validate``."""
-        report = self.validate(data)
-        table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+        table = as_table(data)
+        report = self.validate(table)
         reasons = report.failures.column("reasons").combine_chunks()
         if report.is_valid:
             return ArrowSplit(table, table.slice(0, 0), reasons, report)
         invalid = table.take(report.failures.column("row"))
         return ArrowSplit(table.filter(report.mask), invalid, reasons, report)
 
-    def annotate(self, data: Any, *, valid: str = "_valid", reasons: str = "_reasons") -> Any:
+    def annotate(self, data: Any, *, valid: str = VALID, errors: str = ERRORS) -> Any:
         """The same table or batch with the verdict as two columns more. Raises as ``validate``.
 
         Args:
             valid: the name of the first: boolean.
-            reasons: the name of the second: JSON text (see ArrowReport), null for valid rows.
+            errors: the name of the second: JSON text (see ArrowReport), null for valid rows.
         """
-        for name in (valid, reasons):
-            if name in data.schema.names:
+        columns = as_table(data).schema.names
+        for name in (valid, errors):
+            if name in columns:
                 raise ConfigurationError(f"the table has a column {name!r} already")
         report = self.validate(data)
         texts = pa.nulls(data.num_rows, pa.string())
         if not report.is_valid:
             found = report.failures.column("reasons").combine_chunks()
             texts = pc.replace_with_mask(texts, pc.invert(report.mask), found)
-        return data.append_column(valid, report.mask).append_column(reasons, texts)
+        return data.append_column(valid, report.mask).append_column(errors, texts)
+
+    def tally(self, annotated: Any, *, valid: str = VALID, errors: str = ERRORS) -> Tally:
+        """The counts of a table or batch that ``annotate`` made, or of any rows of one."""
+        counts: Counter[Reason] = Counter()
+        texts = annotated.column(errors).drop_null().to_pylist()
+        for text in texts:
+            counts.update({Reason.of(violation) for violation in read_reasons(text)})
+        return Tally(
+            rows=annotated.num_rows,
+            valid=pc.sum(annotated.column(valid), min_count=0).as_py(),
+            reasons=dict(counts.most_common()),
+            schema=self._name,
+            fingerprint=self.fingerprint,
+            nulls=self.validator.options.nulls,
+        )
 
     def explain(self, schema: Any = None) -> Explanation:
         """For each keyword whether it is vectorised, and if not, why. Print it.
@@ -200,9 +221,11 @@ class ArrowPlan:
         for part in found:
             counts.update(part.counts)
         return ArrowReport(
+            rows=len(mask),
+            valid=mask.true_count,
+            reasons=dict(counts.most_common()),
             mask=mask,
             failures=pa.table({"row": rows, "reasons": texts}),
-            reasons=dict(counts.most_common()),
             unexplained=mask.false_count - len(rows),
             schema=self._name,
             fingerprint=self.fingerprint,

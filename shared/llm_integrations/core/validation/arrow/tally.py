@@ -1,0 +1,159 @@
+"""How many rows were valid, and what was wrong with the others. Adds up over parts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.validation.report import ValidationReport, Violation
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Reason", "Tally", "read_reasons"]
+
+_POSITION = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why rows are invalid: where (a JSON Pointer, ``*`` for any item of a list) and by which
+    keyword."""
+
+    path: str
+    keyword: str
+
+    @classmethod
+    def of(cls, violation: Violation) -> Reason:
+        return cls(_POSITION.sub("/*", violation.path), violation.keyword)
+
+    def __str__(self) -> str:
+        return f"{self.keyword} at {self.path or '(root)'}"
+
+
+def read_reasons(text: str) -> tuple[Violation, ...]:
+    """The violations in one entry of a reasons column."""
+    return tuple(Violation(*parts) for parts in json.loads(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The verdict on many rows. False when one is invalid.
+
+    Attributes:
+        rows: how many there were.
+        valid: how many of them are valid.
+        reasons: how many rows were invalid for each reason, the most frequent first; a row may have
+            several.
+        unexplained: invalid rows whose reasons were not looked for.
+        schema: the schema judged by, as ``subject@version``.
+        fingerprint: SHA-256 of that schema.
+        nulls: how null was taken, "strict" or "absent".
+    """
+
+    rows: int
+    valid: int
+    reasons: Mapping[Reason, int] = field(default_factory=dict)
+    unexplained: int = 0
+    schema: str = ""
+    fingerprint: str = ""
+    nulls: str = "strict"
+
+    @property
+    def invalid(self) -> int:
+        return self.rows - self.valid
+
+    @property
+    def is_valid(self) -> bool:
+        return self.invalid == 0
+
+    def __bool__(self) -> bool:
+        return self.is_valid
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both parts together; the schema's name is the first one's."""
+        return Tally(
+            rows=self.rows + other.rows,
+            valid=self.valid + other.valid,
+            reasons=dict((Counter(self.reasons) + Counter(other.reasons)).most_common()),
+            unexplained=self.unexplained + other.unexplained,
+            schema=self.schema,
+            fingerprint=self.fingerprint,
+            nulls=self.nulls,
+        )
+
+    def raise_if_invalid(self) -> None:
+        """Raise SchemaValidationError unless every row is valid.
+
+        Its report lists each reason with the number of rows.
+        """
+        if self.is_valid:
+            return
+        listed = [
+            Violation(reason.path, f"{reason.keyword} in {rows:,} rows", reason.keyword)
+            for reason, rows in self.reasons.items()
+        ]
+        report = ValidationReport(
+            is_valid=False,
+            errors=tuple(listed),
+            schema=self.schema,
+            fingerprint=self.fingerprint,
+            nulls=self.nulls,
+        )
+        raise SchemaValidationError(str(self), report=report)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return {
+            "schema": self.schema,
+            "fingerprint": self.fingerprint,
+            "nulls": self.nulls,
+            "rows": self.rows,
+            "valid": self.valid,
+            "invalid": self.invalid,
+            "unexplained": self.unexplained,
+            "reasons": [
+                {"path": reason.path, "keyword": reason.keyword, "rows": rows}
+                for reason, rows in self.reasons.items()
+            ],
+        }
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Tally:
+        """What ``to_dict`` wrote."""
+        return Tally(
+            rows=data["rows"],
+            valid=data["valid"],
+            reasons={Reason(r["path"], r["keyword"]): r["rows"] for r in data["reasons"]},
+            unexplained=data["unexplained"],
+            schema=data["schema"],
+            fingerprint=data["fingerprint"],
+            nulls=data["nulls"],
+        )
+
+    def __str__(self) -> str:
+        head = f"{self.valid:,} of {self.rows:,} rows satisfy {self.schema or 'the schema'}"
+        shown = "; ".join(f"{reason}: {rows:,}" for reason, rows in list(self.reasons.items())[:3])
+        return f"{head} ({shown})" if shown else head
+
+    def __rich__(self) -> Table:
+        from rich.table import Table
+
+        title = f"{self.schema} · {self.valid:,} valid, {self.invalid:,} invalid rows"
+        table = Table(title=title, caption=f"nulls taken as {self.nulls}")
+        table.add_column("where", overflow="fold")
+        table.add_column("keyword")
+        table.add_column("rows", justify="right")
+        for reason, rows in self.reasons.items():
+            table.add_row(reason.path or "(root)", reason.keyword, f"{rows:,}")
+        if self.unexplained:
+            table.add_row("(not looked into)", "", f"{self.unexplained:,}")
+        return table

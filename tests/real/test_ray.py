@@ -1,0 +1,191 @@
+"""Ray Data, on a real local cluster with several worker processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.validation.arrow import read_reasons
+from tests.support.needs import needs
+
+pytestmark = [
+    pytest.mark.real,
+    needs("install-ray", "ray"),
+    pytest.mark.timeout(300),
+    # Ray warns about its own options, and leaves sockets and files to the garbage collector.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ROWS = 24_000
+BLOCKS = 24
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"id": {"type": "integer", "minimum": 100}, "name": {"type": "string"}},
+    "required": ["id"],
+}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    import ray
+
+    ray.init(
+        num_cpus=3,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=256 * 1024 * 1024,
+    )
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("training-row", SCHEMA)
+        yield client
+
+
+def rows(ray: Any, blocks: int = BLOCKS) -> Any:
+    return ray.data.range(ROWS, override_num_blocks=blocks)
+
+
+def ids(dataset: Any) -> list[int]:
+    return sorted(row["id"] for row in dataset.iter_rows())
+
+
+def test_every_row_comes_back_with_its_verdict(cluster: Any, registry: Registry) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    validator = SchemaBatchValidator("training-row@1", registry=registry)
+    judged = rows(cluster).map_batches(validator, batch_format="pyarrow").materialize()
+    verdicts = {row["id"]: row for row in judged.iter_rows()}
+    assert len(verdicts) == ROWS
+    assert verdicts[100]["schema_valid"] is True
+    assert verdicts[100]["schema_errors"] is None
+    assert verdicts[99]["schema_valid"] is False
+    (violation,) = read_reasons(verdicts[99]["schema_errors"])
+    assert (violation.path, violation.keyword) == ("/id", "minimum")
+
+
+def test_the_two_parts_and_the_counts_add_up(cluster: Any, registry: Registry) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    result = SchemaBatchValidator("training-row", registry=registry).judge(rows(cluster))
+    assert (result.report.rows, result.report.invalid) == (ROWS, 100)
+    assert {str(reason): n for reason, n in result.report.reasons.items()} == {
+        "minimum at /id": 100
+    }
+    assert ids(result.valid) == list(range(100, ROWS))
+    assert ids(result.invalid) == list(range(100))
+    assert result.valid.schema().names == ["id"]
+    assert not result
+    with pytest.raises(SchemaValidationError, match="training-row@1"):
+        result.report.raise_if_invalid()
+
+
+def test_a_worker_killed_on_the_way_loses_and_doubles_no_row(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    folder = str(tmp_path)
+
+    def slowly(batch: pa.Table) -> pa.Table:
+        # One file for each block that a worker began, under that worker's process id.
+        Path(folder, f"{os.getpid()}-{batch['id'][0].as_py()}").touch()
+        time.sleep(0.3)
+        return batch
+
+    validator = SchemaBatchValidator("training-row", registry=registry)
+    dataset = rows(cluster).map_batches(slowly, batch_format="pyarrow")
+    found: list[Any] = []
+    run = threading.Thread(target=lambda: found.append(validator.judge(dataset)))
+    run.start()
+    victim = _busy_worker(tmp_path)
+    os.kill(victim, signal.SIGKILL)
+    run.join(timeout=240)
+    (result,) = found
+    begun = [path.name.split("-") for path in tmp_path.iterdir()]
+    assert len(begun) > BLOCKS, "no block was computed again, so nothing was shown"
+    assert len({pid for pid, _ in begun}) > 1
+    assert (result.report.rows, result.report.invalid) == (ROWS, 100)
+    assert sorted(ids(result.valid) + ids(result.invalid)) == list(range(ROWS))
+
+
+def _busy_worker(folder: Path) -> int:
+    """The process id of a worker that has begun its second block."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        pids = [path.name.split("-")[0] for path in folder.iterdir()]
+        for pid in pids:
+            if pids.count(pid) > 1 and len(set(pids)) > 1:
+                return int(pid)
+        time.sleep(0.02)
+    raise AssertionError("the workers never got going")
+
+
+def test_a_quarantine_takes_the_invalid_rows_once(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    twice = rows(cluster, 4).union(rows(cluster, 4))
+    result = SchemaBatchValidator("training-row", registry=registry).judge(twice)
+    quarantine = Quarantine(tmp_path / "bad", "parquet")
+    assert result.quarantine(quarantine, source="range") == 200
+    assert result.quarantine(quarantine, source="range") == 200
+    records = list(quarantine.records())
+    assert sorted(record.value["id"] for record in records) == sorted([*range(100)] * 2)
+    assert {record.schema for record in records} == {"training-row@1"}
+    assert quarantine.reasons() == {"minimum at /id": 200}
+
+
+def test_what_travels_to_the_workers_is_the_schema_and_no_registry(registry: Registry) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    validator = SchemaBatchValidator("training-row", registry=registry)
+    sent = pickle.dumps(validator)
+    assert b"minimum" in sent
+    assert b"core.registry" not in sent
+    assert b"memory://" not in sent
+    registry.register("training-row", {"type": "object"})
+    arrived = pickle.loads(sent)
+    assert arrived.reference == "training-row@1"
+    assert arrived(pa.table({"id": [1, 100]}))["schema_valid"].to_pylist() == [False, True]
+
+
+def test_a_batch_of_another_format_is_refused_with_what_to_write(registry: Registry) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    validator = SchemaBatchValidator("training-row", registry=registry)
+    with pytest.raises(ConfigurationError, match="pyarrow"):
+        validator({"id": [1]})
+
+
+def test_an_empty_data_set_is_valid(cluster: Any, registry: Registry) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    empty = cluster.data.from_arrow(pa.table({"id": pa.array([], pa.int64())}))
+    result = SchemaBatchValidator("training-row", registry=registry).judge(empty)
+    assert result
+    assert result.report.rows == 0

@@ -1,0 +1,190 @@
+"""Spark, on a real local session."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.validation.arrow import read_reasons
+from tests.support.needs import needs
+
+pytestmark = [
+    pytest.mark.real,
+    needs("install-spark", "pyspark", programs=("java",)),
+    pytest.mark.timeout(300),
+    # PySpark warns about the pandas that is installed, and leaves sockets to the collector.
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ROWS = 20_000
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "minimum": 100},
+        "meta": {"properties": {"lang": {"enum": ["en", "de"]}}},
+    },
+    "required": ["id"],
+}
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    from pyspark.sql import SparkSession
+
+    session = (
+        # Two workers at once, and a task may fail twice before the job does.
+        SparkSession.builder.master("local[2,3]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("training-row", SCHEMA)
+        yield client
+
+
+def rows(spark: Any, partitions: int = 8) -> Any:
+    return spark.range(0, ROWS, 1, partitions)
+
+
+def ids(frame: Any) -> list[int]:
+    return sorted(row["id"] for row in frame.collect())
+
+
+def test_every_row_comes_back_with_its_verdict(spark: Any, registry: Registry) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    frame = spark.sql(
+        "select id, struct(if(id = 200, 'xx', 'en') as lang) as meta, cast(null as string) as note "
+        "from range(90, 300)"
+    )
+    fn = schema_map_in_arrow("training-row@1", registry=registry)
+    judged = frame.mapInArrow(fn, fn.output_schema(frame.schema)).collect()
+    verdicts = {row["id"]: row for row in judged}
+    assert len(verdicts) == 210
+    assert verdicts[100]["schema_valid"] is True
+    assert verdicts[100]["schema_errors"] is None
+    assert verdicts[99]["schema_valid"] is False
+    (violation,) = read_reasons(verdicts[200]["schema_errors"])
+    assert (violation.path, violation.keyword) == ("/meta/lang", "enum")
+
+
+def test_the_two_parts_and_the_counts_add_up(spark: Any, registry: Registry) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    result = schema_map_in_arrow("training-row", registry=registry).judge(rows(spark))
+    assert (result.report.rows, result.report.invalid) == (ROWS, 100)
+    assert {str(reason): n for reason, n in result.report.reasons.items()} == {
+        "minimum at /id": 100
+    }
+    assert ids(result.valid) == list(range(100, ROWS))
+    assert ids(result.invalid) == list(range(100))
+    assert result.valid.columns == ["id"]
+    assert not result
+    result.unpersist()
+    assert result.valid.count() == ROWS - 100
+
+
+def test_a_worker_killed_on_the_way_loses_and_doubles_no_row(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    folder = str(tmp_path)
+
+    def slowly(batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            Path(folder, f"{os.getpid()}-{batch['id'][0].as_py()}").touch()
+            time.sleep(0.2)
+            yield batch
+
+    frame = rows(spark, 4)
+    fn = schema_map_in_arrow("training-row", registry=registry)
+    found: list[Any] = []
+    slow = frame.mapInArrow(slowly, frame.schema)
+    run = threading.Thread(target=lambda: found.append(fn.judge(slow)))
+    run.start()
+    os.kill(_busy_worker(tmp_path), signal.SIGKILL)
+    run.join(timeout=240)
+    (result,) = found
+    assert (result.report.rows, result.report.invalid) == (ROWS, 100)
+    assert sorted(ids(result.valid) + ids(result.invalid)) == list(range(ROWS))
+    begun = [path.name for path in tmp_path.iterdir()]
+    assert len({name.split("-")[0] for name in begun}) > 1
+    result.unpersist()
+
+
+def _busy_worker(folder: Path) -> int:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        pids = [path.name.split("-")[0] for path in folder.iterdir()]
+        for pid in pids:
+            if pids.count(pid) > 1:
+                return int(pid)
+        time.sleep(0.02)
+    raise AssertionError("the workers never got going")
+
+
+def test_a_quarantine_takes_the_invalid_rows_once(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    twice = rows(spark, 2).union(rows(spark, 3))
+    result = schema_map_in_arrow("training-row", registry=registry).judge(twice)
+    quarantine = Quarantine(tmp_path / "bad", "parquet")
+    assert result.quarantine(quarantine, source="range") == 200
+    assert result.quarantine(quarantine, source="range") == 200
+    records = list(quarantine.records())
+    assert sorted(record.value["id"] for record in records) == sorted([*range(100)] * 2)
+    assert quarantine.reasons() == {"minimum at /id": 200}
+    result.unpersist()
+
+
+def test_what_travels_to_the_executors_is_the_schema_and_no_registry(registry: Registry) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    sent = pickle.dumps(schema_map_in_arrow("training-row", registry=registry))
+    assert b"minimum" in sent
+    assert b"core.registry" not in sent
+    assert b"memory://" not in sent
+    registry.register("training-row", {"type": "object"})
+    arrived = pickle.loads(sent)
+    assert arrived.reference == "training-row@1"
+    (judged,) = arrived(iter([pa.record_batch({"id": [1, 100]})]))
+    assert judged["schema_valid"].to_pylist() == [False, True]
+
+
+def test_a_frame_with_such_a_column_is_refused(spark: Any, registry: Registry) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    fn = schema_map_in_arrow("training-row", registry=registry, valid="id")
+    with pytest.raises(ConfigurationError, match="'id'"):
+        fn.output_schema(rows(spark).schema)
