@@ -28,15 +28,14 @@ class KeyCheck:
         self._token = token
 
     def verify_token(self, headers: Any) -> bool:
-        return headers.get("Authorization") == f"Bearer {self._token}"
+        return bool(headers.get("Authorization") == f"Bearer {self._token}")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1"):
-            if not self.verify_token(Request(scope).headers):
-                response = JSONResponse({"error": "Unauthorized"}, status_code=401)
-                await response(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        app = self.app
+        guarded = scope["type"] == "http" and scope["path"].startswith("/v1")
+        if guarded and not self.verify_token(Request(scope).headers):
+            app = JSONResponse({"error": "Unauthorized"}, status_code=401)
+        await app(scope, receive, send)
 
 
 async def answer(request: Request) -> JSONResponse:

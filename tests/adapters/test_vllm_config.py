@@ -87,7 +87,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot read .*No such file"):
+    with pytest.raises(ConfigurationError, match=r"cannot read .*No such file"):
         load_config(tmp_path / "none.yaml")
 
 

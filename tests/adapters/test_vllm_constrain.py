@@ -15,6 +15,51 @@ from tests.support.vllm_apps import GOOD, USER, Server, chat_reply, chat_request
 RULES = [{"output": {"schema": "user", "constrain": True, "mode": "enforce"}}]
 
 
+TEXT = {"type": "string"}
+OBJECT = {"type": "object"}
+
+UNCHANGED: list[dict[str, Any]] = [
+    USER,
+    {**TEXT, "format": "date"},
+    {**TEXT, "pattern": "^[A-Z]{3}$"},
+    {"type": "array", "prefixItems": [TEXT], "items": False},
+    {"properties": {"$ref": TEXT}},
+    {"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": TEXT}},
+    {"anyOf": [TEXT, {"type": "null"}]},
+]
+WIDENED: list[tuple[Any, dict[str, Any]]] = [
+    (True, {}),
+    (False, {}),
+    ({"type": "weird"}, {}),
+    ({**TEXT, "minLength": 2, "maxLength": 9}, TEXT),
+    ({**TEXT, "format": "weird"}, TEXT),
+    ({**TEXT, "pattern": "^(?=a).*$"}, TEXT),
+    ({**TEXT, "pattern": "a"}, TEXT),
+    ({"type": "number", "minimum": 0.5, "multipleOf": 2}, {"type": "number"}),
+    ({"oneOf": [TEXT, {"type": "null"}]}, {"anyOf": [TEXT, {"type": "null"}]}),
+    ({"allOf": [TEXT, {"enum": ["a"]}]}, {}),
+    ({**OBJECT, "not": {"required": ["a"]}}, OBJECT),
+    ({**OBJECT, "if": {}, "then": {}, "else": {}}, OBJECT),
+    ({**OBJECT, "dependentRequired": {"a": ["b"]}}, OBJECT),
+    ({**OBJECT, "required": ["x"]}, {**OBJECT, "required": []}),
+    (
+        {**OBJECT, "properties": {}, "patternProperties": {}, "additionalProperties": False},
+        {**OBJECT, "properties": {}},
+    ),
+    (
+        {"type": "array", "contains": {}, "uniqueItems": True, "minItems": 1},
+        {"type": "array", "minItems": 1},
+    ),
+    ({"$ref": "http://elsewhere"}, {}),
+    ({"$ref": "#/$defs/none"}, {}),
+    ({**OBJECT, "properties": {"a": {"$id": "x", **TEXT}}}, {**OBJECT, "properties": {"a": {}}}),
+    (
+        {"$ref": "#/$defs/a", "$defs": {"a": {**TEXT, "minLength": 1}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": TEXT}},
+    ),
+]
+
+
 def sent(server: Server, number: int = -1) -> Any:
     return json.loads(server.requests[number])
 
@@ -80,9 +125,7 @@ class TestTheRequest:
         await server.post(body)
         request = sent(server)
         assert "response_format" in request
-        assert {k: v for k, v in request.items() if k == "n"} == (
-            {"n": 1} if b"n" in body else {}
-        )
+        assert {k: v for k, v in request.items() if k == "n"} == ({"n": 1} if b"n" in body else {})
 
 
 class TestTheServerRefuses:
@@ -119,42 +162,13 @@ class TestTheServerRefuses:
 
 
 class TestWidening:
-    @pytest.mark.parametrize(
-        ("schema", "kept"),
-        [
-            (USER, USER),
-            (True, {}),
-            (False, {}),
-            ({"type": "string", "minLength": 2, "maxLength": 9}, {"type": "string"}),
-            ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
-            ({"type": "string", "format": "weird"}, {"type": "string"}),
-            ({"type": "string", "pattern": "^[A-Z]{3}$"}, {"type": "string", "pattern": "^[A-Z]{3}$"}),
-            ({"type": "string", "pattern": "^(?=a).*$"}, {"type": "string"}),
-            ({"type": "string", "pattern": "a"}, {"type": "string"}),
-            ({"type": "number", "minimum": 0.5, "multipleOf": 2}, {"type": "number"}),
-            ({"oneOf": [{"type": "string"}, {"type": "null"}]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
-            ({"type": "object", "not": {"required": ["a"]}}, {"type": "object"}),
-            ({"type": "object", "if": {}, "then": {}, "else": {}}, {"type": "object"}),
-            ({"type": "object", "dependentRequired": {"a": ["b"]}}, {"type": "object"}),
-            ({"type": "array", "contains": {}, "uniqueItems": True, "minItems": 1}, {"type": "array", "minItems": 1}),
-            ({"allOf": [{"type": "string"}, {"enum": ["a"]}]}, {}),
-            ({"type": "object", "required": ["x"]}, {"type": "object", "required": []}),
-            (
-                {"type": "object", "properties": {}, "patternProperties": {"^a": {}}, "additionalProperties": False},
-                {"type": "object", "properties": {}},
-            ),
-            ({"$ref": "http://elsewhere"}, {}),
-            ({"$ref": "#/$defs/none"}, {}),
-            (
-                {"$ref": "#/$defs/a", "$defs": {"a": {"type": "string", "minLength": 1}}},
-                {"$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}},
-            ),
-            ({"properties": {"$ref": {"type": "string"}}}, {"properties": {"$ref": {"type": "string"}}}),
-            ({"type": "weird"}, {}),
-        ],
-    )  # fmt: skip
+    @pytest.mark.parametrize(("schema", "kept"), WIDENED)
     def test_keeps_what_grammars_take(self, schema: Any, kept: dict[str, Any]) -> None:
         assert widen(schema) == kept
+
+    @pytest.mark.parametrize("schema", UNCHANGED)
+    def test_leaves_what_they_take_as_it_is(self, schema: Any) -> None:
+        assert widen(schema) == schema
 
     def test_admits_whatever_the_schema_admits(self) -> None:
         """Else a grammar would keep the model from giving a valid answer."""
@@ -162,7 +176,10 @@ class TestWidening:
         tried = 0
         for _ in range(4000):
             schema = _schema(choose, 3)
-            narrow, wide = jsonschema_rs.validator_for(schema), jsonschema_rs.validator_for(widen(schema))
+            narrow, wide = (
+                jsonschema_rs.validator_for(schema),
+                jsonschema_rs.validator_for(widen(schema)),
+            )
             for _ in range(8):
                 value = _value(choose, 3)
                 if narrow.is_valid(value):

@@ -64,7 +64,7 @@ class Exchange:
     async def receive(self) -> Message:
         return self._messages.pop(0) if self._messages else {"type": "http.disconnect"}
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             assert self.status == 0, "a second reply"
             self.status = message["status"]
@@ -102,7 +102,7 @@ def _damaged(choose: random.Random) -> bytes:
 
 def _odd(choose: random.Random) -> bytes:
     """Bodies of the right names and the wrong kinds of things."""
-    things = [None, 0, 1e308, "x", GOOD, [], {}, True, [[]], {"choices": [3]}, "\ud800"]
+    things: list[Any] = [None, 0, 1e308, "x", GOOD, [], {}, True, [[]], {"choices": [3]}, "\ud800"]
     names = ["model", "messages", "choices", "output", "content", "tools", "prompt", "input"]
     names += ["delta", "index", "finish_reason", "text", "role", "type", "message", "tool_calls"]
 
@@ -140,13 +140,13 @@ MAKERS: list[Callable[[random.Random], bytes]] = [
 SEEDS = [
     json.dumps(chat_reply(GOOD, BAD)).encode(),
     json.dumps({"model": "m", "messages": [{"role": "user", "content": GOOD}]}).encode(),
-    json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]}).encode(),
+    json.dumps({"stream": True, "messages": [{"role": "user", "content": "x"}]}).encode(),
     json.dumps({"status": "completed", "output": [{"type": "message", "content": []}]}).encode(),
     json.dumps({"type": "message", "content": [{"type": "tool_use", "name": "x"}]}).encode(),
     b"".join(chat_chunks(GOOD, BAD)),
     b'event: message_delta\ndata: {"type": "message_delta", "delta": {"stop_reason": "x"}}\n\n',
     b'event: response.completed\ndata: {"response": {"status": "completed"}}\n\n',
-]  # fmt: skip
+]
 
 
 def middleware(app: Any, registry: Registry, mode: str) -> SchemaMiddleware:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,7 +17,7 @@ REQUEST = {
 
 
 def server(*checks: dict[str, Any], mode: str = "enforce", **rule: Any) -> Server:
-    config = {"rules": [{"input": {"mode": mode, "checks": list(checks)}, **rule}]}
+    config: dict[str, Any] = {"rules": [{"input": {"mode": mode, "checks": list(checks)}, **rule}]}
     made = Server(chat_reply(GOOD), **config)
     made.registry.register("request", REQUEST)
     return made
@@ -150,7 +150,7 @@ class TestMessages:
 
 
 class TestFields:
-    FIELD = {"of": "/metadata/who", "schema": "user"}
+    FIELD: ClassVar[dict[str, Any]] = {"of": "/metadata/who", "schema": "user"}
 
     async def test_a_field_is_judged_where_it_is_there(self) -> None:
         app = server(self.FIELD)

@@ -13,7 +13,17 @@ from llm_integrations.vllm.jsontext import read_json
 
 ALPHABET = [b'"', b"\\", b"{", b"}", b"[", b"]", b":", b",", b"a", b"\\u12", b"\\ud800", b"1", b"-"]
 ALPHABET += [b"0", b".", b"e5", b"true", b"null", b"NaN", b"-Infinity", b"\xff", b"\xc3\xa4", b" "]
-ALPHABET += [b"\x00", b"\n", b"\xef\xbb\xbf", b"9" * 30, b"E400", b'"k":', b"Infinity", b"\x7f", b"\xed\xa0\x80"]
+ALPHABET += [
+    b"\x00",
+    b"\n",
+    b"\xef\xbb\xbf",
+    b"9" * 30,
+    b"E400",
+    b'"k":',
+    b"Infinity",
+    b"\x7f",
+    b"\xed\xa0\x80",
+]
 
 
 def outcome(read: Any, data: bytes | str) -> Any:

@@ -12,9 +12,17 @@ import pytest
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.registry import connect
 from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import CHAT, GOOD, USER, Server, chat_reply, registry_with_user, started
+from tests.support.vllm_apps import (
+    CHAT,
+    GOOD,
+    USER,
+    Server,
+    chat_reply,
+    registry_with_user,
+    started,
+)
 
-RULES = {"rules": [{"name": "r", "output": {"schema": "user"}}]}
+RULES: dict[str, Any] = {"rules": [{"name": "r", "output": {"schema": "user"}}]}
 
 
 class Inner:

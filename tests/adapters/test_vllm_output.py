@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -152,11 +152,19 @@ class TestTheTokenLimit:
 
 
 class TestToolCalls:
-    CALL = {"id": "1", "type": "function", "function": {"name": "save", "arguments": ""}}
-    TOOL = {"type": "function", "function": {"name": "save", "parameters": {}}}
+    CALL: ClassVar[dict[str, Any]] = {
+        "id": "1",
+        "type": "function",
+        "function": {"name": "save", "arguments": ""},
+    }
+    TOOL: ClassVar[dict[str, Any]] = {
+        "type": "function",
+        "function": {"name": "save", "parameters": {}},
+    }
 
     def call(self, arguments: str, name: str = "save") -> list[dict[str, Any]]:
-        return [{**self.CALL, "function": {"name": name, "arguments": arguments}}]
+        function = {"name": name, "arguments": arguments}
+        return [{"id": "1", "type": "function", "function": function}]
 
     def server(self, *replies: Any, **output: Any) -> Server:
         output = {"mode": "enforce", "tools": {"save": "user"}, **output}
@@ -241,7 +249,9 @@ class TestEndpoints:
 
     @pytest.mark.parametrize(("content", "status"), [(GOOD, 200), (BAD, 500)])
     async def test_any_other_path_is_plain_json(self, content: str, status: int) -> None:
-        config = {"rules": [{"paths": ["/predict"], **rules(mode="enforce")["rules"][0]}]}
+        config: dict[str, Any] = {
+            "rules": [{"paths": ["/predict"], **rules(mode="enforce")["rules"][0]}]
+        }
         server = Server(json.loads(content), **config)
         assert (await server.post({}, "/predict")).status == status
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -58,7 +58,7 @@ class TestModels:
         assert (await made.post({**chat_request(), "model": "my-lora-9"})).status == 200
 
     async def test_naming_no_model_is_no_way_round(self) -> None:
-        request = {"messages": []}
+        request: dict[str, Any] = {"messages": []}
         assert (await server({**USER, "models": ["tiny"]}).post(request)).status == 500
         made = server({**USER, "models": ["tiny"]}, default_model="other")
         assert (await made.post(request)).status == 200
@@ -70,7 +70,10 @@ class TestModels:
 
 
 class TestNamedByTheClient:
-    NAMED = {"mode": "enforce", "named_by": {"header": "X-Answer", "allow": ["user", "com.*"]}}
+    NAMED: ClassVar[dict[str, Any]] = {
+        "mode": "enforce",
+        "named_by": {"header": "X-Answer", "allow": ["user", "com.*"]},
+    }
 
     async def test_a_header_names_the_schema(self) -> None:
         made = server({"output": self.NAMED})

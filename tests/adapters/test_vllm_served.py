@@ -170,8 +170,8 @@ def test_the_metrics_of_several_processes_add_up(tmp_path: Path) -> None:
     found = both.get_sample_value("llm_integrations_validation_failures_total", labels)
     assert found == 5
     seconds = {"module": "vllm", "side": "output"}
-    count = both.get_sample_value("llm_integrations_validation_duration_seconds_count", seconds)
-    assert count == 5
+    measured = "llm_integrations_validation_duration_seconds_count"
+    assert both.get_sample_value(measured, seconds) == 5
 
 
 def test_a_client_cannot_make_labels_by_naming_schemas() -> None:

@@ -67,7 +67,9 @@ async def test_a_request_that_names_none_is_left_as_it_is() -> None:
     ],
 )
 async def test_what_is_wrong_is_said_with_its_place(reference: str, message: str) -> None:
-    reply = await server().post(chat_request(tools=[tool(parameters={"$ref": f"schema:{reference}"})]))
+    reply = await server().post(
+        chat_request(tools=[tool(parameters={"$ref": f"schema:{reference}"})])
+    )
     assert reply.status == 400
     assert reply.json["error"]["param"] == "body.tools.0.function.parameters"
     assert message in reply.json["error"]["message"]

@@ -117,9 +117,6 @@ class Reply:
         return json.loads(self.body)
 
 
-
-
-
 class Server:
     """An app that gives prepared replies, behind the middleware.
 
@@ -149,7 +146,7 @@ class Server:
         await _send(send, status, reply, self.headers)
 
     async def _read(self, receive: Any) -> bytes:
-        body = b""
+        body: bytes = b""
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
