@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.webhooks.database import Database
+from llm_integrations.core.webhooks.database import Database, use_wal
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT UNIQUE);"
 
@@ -119,6 +120,56 @@ def test_a_locked_file_fails_all_that_waits_after_one_wait(
     other.close()
     database.submit(write("b")).result()
     assert notes(database) == ["a", "b"]
+
+
+def test_processes_that_read_and_then_write_wait_for_each_other(database: Database) -> None:
+    other = Database(database.path, SCHEMA)
+
+    def count_up(db: sqlite3.Connection) -> None:
+        count = db.execute("SELECT COUNT(*) FROM notes").fetchone()[0]
+        time.sleep(0.001)
+        db.execute("INSERT INTO notes (text) VALUES (?)", (f"{count}",))
+
+    for _ in range(20):
+        pair = [one.submit(count_up) for one in (database, other)]
+        for future in pair:
+            future.result()
+    other.close()
+    assert notes(database) == [f"{number}" for number in range(40)]
+
+
+def test_a_file_that_another_process_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "notes.db", isolation_level=None, check_same_thread=False)
+    raw.execute("BEGIN EXCLUSIVE")
+    raw.execute("CREATE TABLE other (id)")
+    database = Database(tmp_path / "notes.db", SCHEMA)
+    written = database.submit(write("a"))
+    time.sleep(0.1)
+    raw.execute("COMMIT")
+    written.result()
+    raw.close()
+    database.close()
+
+
+class Racing(sqlite3.Connection):
+    """Meets another process, three times, that turns the same file to WAL."""
+
+    meetings = 3
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if "journal_mode" in sql and self.meetings:
+            self.meetings -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return super().execute(sql, *parameters)
+
+
+def test_processes_may_make_the_same_file_at_the_same_moment(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "notes.db", factory=Racing)
+    use_wal(connection)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
 
 
 def test_a_cancelled_piece_of_work_is_not_done(database: Database) -> None:

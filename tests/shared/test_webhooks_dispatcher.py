@@ -251,6 +251,7 @@ async def test_attempts_made_before_a_restart_count(server: Endpoint, outbox: Pa
     async with dispatcher(outbox, server.url, max_retries=1) as webhooks:
         await webhooks.flush()
         assert [letter.attempts for letter in await webhooks.dead_letters()] == [2]
+    assert len(server.requests) == 2
     assert server.requests[1].at - server.requests[0].at > 0.5, "and so does the wait"
 
 

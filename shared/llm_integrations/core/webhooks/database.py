@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 from llm_integrations.core.resilience.fork import survive_fork
 
-__all__ = ["Database", "Work"]
+__all__ = ["Database", "Work", "use_wal"]
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sqlite3.Connection], T]
@@ -123,7 +123,7 @@ class Database:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        _use_wal(connection)
+        use_wal(connection)
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > _VERSION:
             raise WebhookError(f"{self.path.name} was written by a newer version of this library")
@@ -131,7 +131,7 @@ class Database:
         connection.execute(f"PRAGMA user_version={_VERSION}")
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
     """SQLite itself does not wait when two processes turn to WAL at the same moment."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
