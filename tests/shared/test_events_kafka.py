@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
 from llm_integrations.core.events.cloudevents import from_json
 from llm_integrations.core.registry import connect
+from tests.support.event_worker import rows
 from tests.support.events import IMPATIENT, Recording, event, events, until
 from tests.support.kafka import Broker, durable_broker, free_port, kafka_broker, start_process
 
@@ -408,17 +408,3 @@ async def test_a_consumer_killed_between_handling_and_acknowledging_handles_agai
     assert calls["3"] == 2, "at least once"
     assert rows(state, "SELECT version FROM effects") == dict.fromkeys("12345", 1)
     assert len(rows(effects, "SELECT event_id FROM keyed")) == 5
-
-
-def rows(path: str, query: str) -> dict[str, int]:
-    """How often each value occurs."""
-    connection = sqlite3.connect(path)
-    try:
-        found: dict[str, int] = {}
-        for (value,) in connection.execute(query):
-            found[value] = found.get(value, 0) + 1
-        return found
-    except sqlite3.OperationalError:
-        return {}
-    finally:
-        connection.close()

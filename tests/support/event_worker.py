@@ -15,7 +15,7 @@ from llm_integrations.core.events import EventListener, ListenerState, SchemaEve
 from llm_integrations.core.integration import LLMModuleIntegration
 from llm_integrations.core.registry import Registry, connect
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "rows"]
 
 
 class Worker(LLMModuleIntegration):
@@ -57,6 +57,20 @@ async def main(url: str, state_path: str, effects: str, die_at: str | None = Non
     ):
         print("ready", flush=True)  # noqa: T201 - the parent waits for it
         await asyncio.Event().wait()
+
+
+def rows(path: str, query: str) -> dict[str, int]:
+    """How often each value occurs."""
+    connection = sqlite3.connect(path)
+    try:
+        found: dict[str, int] = {}
+        for (value,) in connection.execute(query):
+            found[value] = found.get(value, 0) + 1
+        return found
+    except sqlite3.OperationalError:
+        return {}
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":

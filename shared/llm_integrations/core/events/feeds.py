@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
@@ -13,24 +12,17 @@ from llm_integrations.core.events.bus import EventBus, OnGap, Subscription
 from llm_integrations.core.events.delivery import BatchHandler
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.upkeep import pause
 from llm_integrations.core.observability import get_logger
 
 if TYPE_CHECKING:
     from llm_integrations.core.events.state import ListenerState
 
-__all__ = ["BusFeed", "Feed", "SourceFeed", "pause"]
+__all__ = ["BusFeed", "Feed", "SourceFeed"]
 
 log = get_logger(__name__)
 
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 10.0
 _READY_SECONDS: Final = 15.0
-
-
-async def pause(failures: int) -> None:
-    """Wait after so many failures in a row, longer each time, with jitter."""
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
-    await asyncio.sleep(random.uniform(_FIRST_PAUSE, longest))  # noqa: S311 - no secret
 
 
 class Feed(Protocol):

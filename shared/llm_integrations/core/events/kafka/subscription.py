@@ -22,13 +22,12 @@ from llm_integrations.core.events.bus import OnGap
 from llm_integrations.core.events.cloudevents import from_json
 from llm_integrations.core.events.delivery import BatchHandler, count_unreadable, settle
 from llm_integrations.core.events.event import SchemaEvent
-from llm_integrations.core.events.feeds import pause
 from llm_integrations.core.events.kafka.clients import Clients, event_errors, quietly
 from llm_integrations.core.events.kafka.connections import Connections
 from llm_integrations.core.events.kafka.dead_letters import DeadLetters
 from llm_integrations.core.events.kafka.position import Position
 from llm_integrations.core.events.kafka.publisher import Publisher
-from llm_integrations.core.events.loops import run_on
+from llm_integrations.core.events.upkeep import UpkeptSubscription
 from llm_integrations.core.observability import get_logger
 
 __all__ = ["KafkaSubscription"]
@@ -36,7 +35,6 @@ __all__ = ["KafkaSubscription"]
 log = get_logger(__name__)
 
 _FINISH_SECONDS: Final = 45.0
-_TROUBLE: Final = (KafkaError, ConsumerStoppedError, EventError, OSError, TimeoutError)
 # Another member has the partitions by now, and will be given their events again.
 _LOST_MEMBERSHIP: Final = (
     CommitFailedError,
@@ -47,12 +45,13 @@ _LOST_MEMBERSHIP: Final = (
 )
 
 
-class KafkaSubscription:
+class KafkaSubscription(UpkeptSubscription):
     """Reads batches, hands them on, dead-letters what failed, then commits.
 
-    Whatever goes wrong with the broker, the consumer is thrown away and a new one made: a group
-    goes on from its commits, a broadcast from the positions kept here.
+    With a new consumer a group goes on from its commits, a broadcast from the positions kept here.
     """
+
+    trouble = (*UpkeptSubscription.trouble, KafkaError, ConsumerStoppedError)
 
     def __init__(
         self,
@@ -65,49 +64,20 @@ class KafkaSubscription:
         group: str | None,
         on_gap: OnGap | None,
     ) -> None:
+        super().__init__(f"{topic} ({group or 'broadcast'})", group, on_gap)
         self._clients = clients
         self._options = clients.options
         self._handler = handler
         self._topic = topic
-        self._group = group
-        self._on_gap = on_gap
         self._dead_letters = DeadLetters(publisher, dead_letter_topic, group)
         self._position = Position(
             topic, in_group=group is not None, patience=self._options.lost_log_after
         )
         self._in_hand = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._connected = False
-        self._failures = 0
-
-    @property
-    def connected(self) -> bool:
-        return self._connected
-
-    @property
-    def ended(self) -> bool:
-        """Cancelled, or its event loop is gone."""
-        return self._loop.is_closed() or self._task is None or self._task.done()
-
-    async def start(self) -> None:
-        """Return once events reach the handler; EventError if the broker cannot be reached."""
-        consumer = await self._open()
-        self._task = asyncio.create_task(self._run(consumer))
-
-    async def cancel(self) -> None:
-        if not self.ended:
-            await run_on(self._loop, self._cancel())
-
-    async def _cancel(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _open(self) -> Any:
         await self._clients.ensure_topic(self._topic)
-        consumer = self._clients.consumer(group=self._group)
+        consumer = self._clients.consumer(group=self.group)
         consumer.subscribe([self._topic], listener=_WaitsFor(self._in_hand))
         try:
             with event_errors(f"topic {self._topic} of Kafka at {self._clients.servers}"):
@@ -117,34 +87,13 @@ class KafkaSubscription:
         except BaseException:
             await quietly(consumer)
             raise
-        self._connected = True
         return consumer
 
-    async def _run(self, consumer: Any) -> None:
-        while True:
-            try:
-                await self._consume(consumer)
-            except _TROUBLE as error:
-                reason = str(error) or type(error).__name__
-                log.warning("%s: %s; connecting again", self._name, reason)
-            except Exception:  # whatever it was, a subscription never ends by itself
-                log.exception("%s failed; connecting again", self._name)
-            finally:
-                self._connected = False
-                await quietly(consumer)
-            consumer = await self._reopened()
-            self._gap()
+    async def _drop(self, connection: Any) -> None:
+        await quietly(connection)
 
-    async def _reopened(self) -> Any:
-        while True:
-            self._failures += 1
-            await pause(self._failures)
-            try:
-                return await self._open()
-            except EventError as error:
-                log.warning("%s: %s; trying again", self._name, error)
-
-    async def _consume(self, consumer: Any) -> None:
+    async def _consume(self, connection: Any) -> None:
+        consumer = connection
         interval = max(1, int(self._options.check_interval * 1000))
         connections = Connections()
         missing = False
@@ -160,7 +109,7 @@ class KafkaSubscription:
             if missing:  # and the broker answers again
                 self._gap()
                 missing = False
-            self._failures = 0
+            self._works()
 
     async def _handle(self, records: Sequence[Any]) -> None:
         """Return once each record was handled or dead-lettered."""
@@ -183,21 +132,13 @@ class KafkaSubscription:
         offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
         for partition, offset in offsets.items():
             self._position.handled(partition, offset)
-        if self._group is None:
+        if self.group is None:
             return
         try:
             async with asyncio.timeout(self._options.commit_timeout):
                 await consumer.commit(offsets)
         except _LOST_MEMBERSHIP as error:
-            log.info("%s: not committed, they may come again: %s", self._name, error)
-
-    def _gap(self) -> None:
-        if self._group is None and self._on_gap is not None:
-            self._on_gap()
-
-    @property
-    def _name(self) -> str:
-        return f"{self._topic} ({self._group or 'broadcast'})"
+            log.info("%s: not committed, they may come again: %s", self.name, error)
 
 
 class _WaitsFor(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
