@@ -76,7 +76,7 @@ async def test_it_blocks_in_every_way_of_running(registry: Registry, prompt: Any
 
 def test_the_reference_may_stand_on_the_config_or_the_whole_chain(registry: Registry) -> None:
     plain = ChatPromptTemplate.from_template("Greet {name}, aged {age}.")
-    named = {"metadata": {"schema": "user-profile@1"}}
+    named: Any = {"metadata": {"schema": "user-profile@1"}}
     using = config(SchemaCallbackHandler(registry))
     for chain in (plain.with_config(named) | model(), (plain | model()).with_config(named)):
         chain.invoke(ADA, using)
@@ -188,7 +188,9 @@ def test_warn_logs_and_off_does_nothing(
     assert "user-profile@1" in caplog.text
 
 
-async def test_no_fetch_happens_on_the_event_loop(prompt: Any, tmp_path: Any) -> None:
+async def test_no_fetch_happens_on_the_event_loop(
+    prompt: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with connect(tmp_path / "schemas") as registry:
         registry.register("user-profile", PROFILE)
     with connect(tmp_path / "schemas") as registry:
@@ -200,7 +202,7 @@ async def test_no_fetch_happens_on_the_event_loop(prompt: Any, tmp_path: Any) ->
             threads.append(threading.current_thread().name)
             return resolve(*args)
 
-        handler._resolver.validator = watched  # type: ignore[method-assign]
+        monkeypatch.setattr(handler._resolver, "validator", watched)
         chain = prompt | model()
         assert handler.run_inline is False
         await asyncio.create_task(chain.ainvoke(ADA, config(handler)))

@@ -16,7 +16,7 @@ from llm_integrations.core.notify import Notice
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import PromptManagementIntegration, bind_schema
 
-V1 = {
+V1: dict[str, Any] = {
     "type": "object",
     "properties": {"name": {"type": "string"}},
     "required": ["name"],
@@ -26,7 +26,7 @@ V2 = {
     **V1,
     "properties": {**V1["properties"], "mail": {"type": "string"}},
     "required": ["name", "mail"],
-}  # type: ignore[dict-item]
+}
 V2_SOFT = {**V2, "required": ["name"]}
 
 

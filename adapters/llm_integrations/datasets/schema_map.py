@@ -101,7 +101,7 @@ class SchemaMap:
         if self.on_invalid == "drop":
             kept = [index for index, text in enumerate(errors) if not text]
             return {key: [batch[key][i] for i in kept] for key in batch}
-        columns = {VALID: [not text for text in errors], ERRORS: errors}
+        columns: dict[str, list[Any]] = {VALID: [not text for text in errors], ERRORS: errors}
         # A stream's filter refuses a dict by itself, and its map iterates over the columns.
         return columns if self.batched else _Batch(columns)
 

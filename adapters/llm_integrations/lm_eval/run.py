@@ -148,7 +148,11 @@ class _GuardedManager:
         self._admit = admit
 
     def load(self, tasks: Any) -> Any:
-        loaded = self._manager.load(tasks)
+        try:
+            loaded = self._manager.load(tasks)
+        except IndexError:
+            # The harness looks at a task's first document while it loads the task.
+            raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
         self._admit(loaded["tasks"])
         return loaded
 
