@@ -204,7 +204,7 @@ class Vicious:
     def __eq__(self, other: object) -> bool:
         raise RuntimeError("eq")
 
-    __hash__ = None  # type: ignore[assignment] - part of being vicious
+    __hash__ = None  # type: ignore[assignment]  # part of being vicious
 
 
 class RaisingMapping(Row):

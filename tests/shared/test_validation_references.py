@@ -37,7 +37,7 @@ class Library:
                 self.end_headers()
                 self.wfile.write(b'{"type": "string"}')
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 """Stay quiet."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

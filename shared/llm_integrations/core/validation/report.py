@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import SchemaValidationError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group, RenderableType
 
 __all__ = ["ValidationReport", "Violation"]
+
+ROOT: Final = "(root)"
+"""How the empty path is shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,14 @@ class Violation:
     """One thing that is wrong.
 
     Attributes:
-        path: where in the data, as a JSON Pointer (RFC 6901); empty for the whole.
-        message: what is wrong; quotes no data unless ``show_values`` was asked for.
-        keyword: the JSON Schema keyword that was violated, as ``required``.
-        schema_path: where in the schema, as a JSON Pointer.
+        path: where in the data, as a JSON Pointer (RFC 6901); empty for the whole. The name of a
+            property that the schema does not know is data: ``*`` stands for it.
+        message: what is wrong. Neither it nor ``path`` holds data, unless ``show_values`` was asked
+            for.
+        keyword: the JSON Schema keyword that was violated, as ``required``; ``type`` also for what
+            is no JSON at all, and ``max_depth`` for data nested too deep.
+        schema_path: where in the schema, as a JSON Pointer; after its name and ``#`` in a schema
+            that was referred to; empty for what no schema allows.
     """
 
     path: str
@@ -31,7 +40,7 @@ class Violation:
     schema_path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path or '(root)'}: {self.message}"
+        return f"{self.path or ROOT}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +78,20 @@ class ValidationReport:
             "schema": self.schema,
             "fingerprint": self.fingerprint,
             "nulls": self.nulls,
-            "errors": [
-                {
-                    "path": e.path,
-                    "message": e.message,
-                    "keyword": e.keyword,
-                    "schema_path": e.schema_path,
-                }
-                for e in self.errors
-            ],
+            "errors": [asdict(error) for error in self.errors],
             "warnings": list(self.warnings),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ValidationReport:
+        """The report that ``to_dict`` was asked of."""
+        return cls(
+            **{
+                **data,
+                "errors": tuple(Violation(**error) for error in data["errors"]),
+                "warnings": tuple(data["warnings"]),
+            }
+        )
 
     def to_json(self, *, indent: int | None = None) -> str:
         return json.dumps(self.to_dict(), indent=indent)
@@ -92,29 +104,33 @@ class ValidationReport:
         more = f"; and {len(self.errors) - 3} more" if len(self.errors) > 3 else ""
         return f"does not satisfy {target}: {shown}{more}"
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
+        from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=f"{'valid' if self.is_valid else 'invalid'} · {self.schema}")
-        for column in ("where", "what", "keyword"):
-            table.add_column(column, overflow="fold")
-        for error in self.errors:
-            table.add_row(error.path or "(root)", error.message, error.keyword)
-        return table
+        verdict = "valid" if self.is_valid else "invalid"
+        parts: list[RenderableType] = [Text(f"{verdict} by {self.schema}", style="bold")]
+        if self.errors:
+            table = Table("where", "what", "keyword")
+            for error in self.errors:
+                # As Text, or rich would take brackets in it for markup.
+                table.add_row(*map(Text, (error.path or ROOT, error.message, error.keyword)))
+            parts.append(table)
+        return Group(*parts, *(Text(f"note: {warning}") for warning in self.warnings))
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td><code>{escape(e.path or '(root)')}</code></td>"
-            f"<td>{escape(e.message)}</td><td>{escape(e.keyword)}</td></tr>"
-            for e in self.errors
-        )
         verdict = "valid" if self.is_valid else "invalid"
-        head = f"<p><b>{verdict}</b> by <code>{escape(self.schema)}</code></p>"
-        if not rows:
-            return head
-        return (
-            f"{head}<table><thead><tr><th>where</th><th>what</th><th>keyword</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
+        parts = [f"<p><b>{verdict}</b> by <code>{escape(self.schema)}</code></p>"]
+        if self.errors:
+            parts.append(
+                "<table><thead><tr><th>where</th><th>what</th><th>keyword</th></tr></thead>"
+            )
+            parts += [
+                f"<tr><td><code>{escape(error.path or ROOT)}</code></td>"
+                f"<td>{escape(error.message)}</td><td>{escape(error.keyword)}</td></tr>"
+                for error in self.errors
+            ]
+            parts.append("</table>")
+        parts += [f"<p>note: {escape(warning)}</p>" for warning in self.warnings]
+        return "".join(parts)
