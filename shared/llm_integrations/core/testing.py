@@ -1,0 +1,60 @@
+"""A pytest plugin for those whose evaluation is pytest: ``schema_case``.
+
+Loaded by pytest through its entry point, so nothing else of the library is imported until a test
+asks for the fixture. The registry is ``llm_integrations_registry`` in pytest's configuration, or
+``LLM_INTEGRATIONS_REGISTRY_URL``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry import Registry
+
+__all__ = ["SchemaCase", "pytest_addoption", "schema_case", "schema_registry"]
+
+T = TypeVar("T")
+
+_OPTION = "llm_integrations_registry"
+
+
+class SchemaCase(Protocol):
+    """``schema_case("subject@1", data)``: fails the test unless the data is valid; returns it."""
+
+    def __call__(self, reference: str, data: T) -> T: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini(_OPTION, "the schema registry of the schema_case fixture: a folder or a URL")
+
+
+@pytest.fixture(scope="session")
+def schema_registry(pytestconfig: pytest.Config) -> Iterator[Registry]:
+    """The registry that is configured; a relative folder starts at pytest's root."""
+    from llm_integrations.core.registry import resolve_registry
+
+    configured = pytestconfig.getini(_OPTION) or None
+    if configured and "://" not in configured:
+        configured = str(Path(pytestconfig.rootpath, configured))
+    with resolve_registry(configured) as registry:
+        yield registry
+
+
+@pytest.fixture
+def schema_case(schema_registry: Registry) -> SchemaCase:
+    """Judge a test case, an output or a metric by the version in force; see SchemaCase."""
+
+    def judge(reference: str, data: Any) -> Any:
+        __tracebackhide__ = True
+        report = schema_registry.validate(reference, data)
+        if not report:
+            lines = "\n".join(f"  {error}" for error in report.errors)
+            pytest.fail(f"not valid by {report.schema}:\n{lines}", pytrace=False)
+        return data
+
+    return judge
