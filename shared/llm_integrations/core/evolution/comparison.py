@@ -110,7 +110,7 @@ class Comparison:
     def _shown(self, direction: Direction) -> bool:
         try:
             return self.prover.proves(self.given(direction), self.goal(direction))
-        except Undecidable:
+        except (Undecidable, RecursionError):
             return False
 
     def engine_agrees(self, direction: Direction) -> bool:

@@ -109,8 +109,10 @@ class Facts:
             for node in list(self.nodes):
                 for name in self.required & node.get("dependentRequired", {}).keys():
                     self.required.update(node["dependentRequired"][name])
-                for name in self.required & node.get("dependentSchemas", {}).keys():
-                    self._take(node["dependentSchemas"][name])
+                # What is no object has no properties, whatever is required of objects.
+                if self.kinds == {"object"}:
+                    for name in self.required & node.get("dependentSchemas", {}).keys():
+                        self._take(node["dependentSchemas"][name])
 
     def _prune(self) -> None:
         """Give up the kinds that the bounds leave no room for."""

@@ -106,6 +106,7 @@ class Workspace:
         self._kept: list[Node] = []
         self._reachable: dict[str, frozenset[str]] = {}
         self._made: dict[tuple[str, tuple[int, ...]], Node] = {}
+        self._named: dict[str, Node] = {}
 
     def add(self, node: Node, place: Place | None = None) -> Node:
         """Keep a node; ``place`` says where it comes from."""
@@ -140,7 +141,17 @@ class Workspace:
 
     def negation(self, node: Node) -> Node:
         """A node that demands the opposite; the same one for the same node."""
+        node = self.behind(node)
         return self._make("not", {"not": node}, node)
+
+    def having(self, name: str) -> Node:
+        """A node for objects that have a property; the same one for the same name."""
+        return self._named.setdefault(f"having {name}", {"type": ["object"], "required": [name]})
+
+    def needing(self, names: Sequence[str]) -> Node:
+        """A node that requires properties; the same one for the same names."""
+        listed = sorted(names)
+        return self._named.setdefault(f"needing {json_key(listed)}", {"required": listed})
 
     def _make(self, kind: str, made: Node, *parts: Node) -> Node:
         return self._made.setdefault((kind, tuple(map(id, parts))), made)

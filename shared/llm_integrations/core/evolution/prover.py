@@ -31,6 +31,7 @@ Rule = Callable[["Prover", Facts, Node], bool]
 _Key = tuple[frozenset[int], int]
 
 _MOST_NESTED: Final = 60
+_MOST_ACTIVE: Final = 110
 _MOST_SPLITS: Final = 3
 _MOST_CASES: Final = 64
 _MOST_VALUES: Final = 500
@@ -89,12 +90,14 @@ class Prover:
         if key in self._active:
             return self._assume(key)
         self._clock.step()
+        if len(self._active) > _MOST_ACTIVE:
+            raise Undecidable("the schemas lead through too long a chain of questions")
         self._active[key] = self._depth
         mark = len(self._trail)
         before, self._cut_short = self._cut_short, False
         try:
             result = self._decide(self.facts(given), given, goal)
-        except Undecidable:
+        except BaseException:
             self._forget(mark)
             raise
         finally:

@@ -119,7 +119,7 @@ def _property_names(prover: Prover, facts: Facts, goal: Node) -> bool:
 
 def _dependent_required(prover: Prover, facts: Facts, goal: Node) -> bool:
     return not _can_be_object(facts) or all(
-        _with(prover, facts, name, {"required": sorted(needed)})
+        _with(prover, facts, name, prover.workspace.needing(needed))
         for name, needed in goal["dependentRequired"].items()
     )
 
@@ -134,8 +134,7 @@ def _with(prover: Prover, facts: Facts, name: str, goal: Node) -> bool:
     """Whether the goal holds for all objects that have a property."""
     if _absent(prover, facts, name):
         return True
-    present = prover.workspace.add({"required": [name], "type": ["object"]})
-    return prover.proves([*facts.nodes, present], prover.workspace.add(goal))
+    return prover.proves([*facts.nodes, prover.workspace.having(name)], goal)
 
 
 RULES: Final[dict[str, Rule]] = {

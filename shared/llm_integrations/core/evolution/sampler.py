@@ -5,7 +5,8 @@ What comes out is probably right; whoever asks checks it with a validator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_integrations.core.evolution.choices import Chooser, Randomly, Wavering
@@ -23,6 +24,7 @@ _DEEPEST: Final = 24
 _MOST_ITEMS: Final = 300
 _MOST_OPEN: Final = 60
 _MOST_EXCLUDED: Final = 20
+_MOST_NODES: Final = 150
 _TRIES: Final = 40
 _FRESH: Final = ("extra", "other", "x", "_1", "Extra-Name", "a", "b", "é")
 _ORDER: Final = ("object", "array", "string", "integer", "fraction", "boolean", "null")
@@ -60,7 +62,7 @@ class Sampler:
         if facts.impossible:
             raise NoSample
         if facts.values is not None:
-            return self._fitting(self._ordered(facts.values, chooser), facts)
+            return self._fitting(self._ordered(self._spelled(facts.values, facts), chooser), facts)
         if chooser.likes_examples:
             for value in self._offered(facts):
                 return value
@@ -98,6 +100,12 @@ class Sampler:
                 offered += [schema["default"]] if "default" in schema else []
                 yield from (value for value in offered if self._fits(value, facts))
 
+    def _spelled(self, values: list[Any], facts: Facts) -> list[Any]:
+        """The values, whole numbers as 1.0 where that is what is asked for."""
+        if not any(AS_FRACTION in node for node in facts.nodes):
+            return values
+        return [float(v) if type(v) is int and abs(v) < 2**53 else v for v in values]
+
     def _fitting(self, candidates: Iterable[Any], facts: Facts) -> Any:
         wants_fraction = any(AS_FRACTION in node for node in facts.nodes)
         for tried, value in enumerate(candidates):
@@ -120,6 +128,9 @@ class Sampler:
             fresh = [node for node in facts.nodes if id(node) not in done]
             if not fresh:
                 return facts
+            if len(facts.nodes) > _MOST_NODES:
+                raise NoSample
+            self._clock.check()
             for node in fresh:
                 done.add(id(node))
                 chosen.extend(self._decided(node, facts, chooser))
@@ -172,16 +183,14 @@ class Sampler:
         return hopeful
 
     def _way(self, refused: Node, facts: Facts, chooser: Chooser) -> Node:
-        def names(keyword: str, about: Node | str | None) -> list[str]:
-            return self._names_for(keyword, about, facts, chooser)
-
-        ways = [self._workspace.add(way) for way in ways_to_fail(refused, names)]
+        hints = _Hints(self._workspace.negation, self._names_for, facts, chooser)
+        ways = [self._workspace.add(way) for way in ways_to_fail(refused, hints)]
         if not ways:
             raise NoSample
         return chooser.pick(self._hopeful(ways, facts))
 
     def _names_for(
-        self, keyword: str, about: Node | str | None, facts: Facts, chooser: Chooser
+        self, keyword: str, about: Node | str, facts: Facts, chooser: Chooser
     ) -> list[str]:
         """Names of properties by which an object can fail a keyword."""
         known = sorted(self._parts.names(facts))
@@ -192,12 +201,12 @@ class Sampler:
             own = [sample_pattern(about, chooser.pick) for _ in range(3)]
             names = [name for name in own if name is not None] + names
             return [name for name in dict.fromkeys(names) if self._engine.matches(about, name)]
-        if keyword == "propertyNames" and about is not None:
+        if keyword == "propertyNames":
             names += self._text_that_fails(about, chooser)
             fails = [n for n in names if self._engine.is_valid(about, n) is False]
             return list(dict.fromkeys(fails))
-        declared = set() if about is None else set(about.get("properties", ()))
-        covered = () if about is None else about.get("patternProperties", ())
+        declared = about.get("properties", ())
+        covered = about.get("patternProperties", ())
         return [
             name
             for name in dict.fromkeys(names)
@@ -314,7 +323,8 @@ class Sampler:
             for _ in range(min(node.get("minContains", 1), _MOST_ITEMS))
         ]
         least = max(int(facts.count("minItems", 0)), len(contained))
-        if any(node.get("uniqueItems") for node in facts.negated):
+        repeats = any(node.get("uniqueItems") for node in facts.negated)
+        if repeats:
             least = max(least, 2)
         most = facts.count("maxItems", least + 3)
         if least > _MOST_ITEMS or least > most:
@@ -324,7 +334,7 @@ class Sampler:
             grown = int(min(most, chooser.pick([max(least, 1), least, least + 1, least + 2])))
         while grown > least and self._ends(facts, grown):
             grown -= 1
-        first = grown - len(contained)
+        first = 0 if repeats else grown - len(contained)
         return grown, {first + i: [node] for i, node in enumerate(contained)}
 
     def _ends(self, facts: Facts, length: int) -> bool:
@@ -342,3 +352,16 @@ class Sampler:
                 return value
             value = self._part(nodes, Randomly(f"{seed} {len(made)}"), depth)
         raise NoSample
+
+
+@dataclass(frozen=True, slots=True)
+class _Hints:
+    """What a sampler knows at one place, for ``ways_to_fail``."""
+
+    negation: Callable[[Node], Node]
+    find: Callable[[str, Node | str, Facts, Chooser], list[str]]
+    facts: Facts
+    chooser: Chooser
+
+    def names(self, keyword: str, about: Node | str) -> list[str]:
+        return self.find(keyword, about, self.facts, self.chooser)

@@ -129,7 +129,7 @@ class Walk:
         """Whether the goal certainly holds; giving up counts as no."""
         try:
             return self.prover.proves(given, goal)
-        except Undecidable:
+        except (Undecidable, RecursionError):
             return False
 
     def report(

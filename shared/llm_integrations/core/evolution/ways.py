@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from llm_integrations.core.evolution.nodes import CONTENT, STRICT_INTEGER, Node
 
-__all__ = ["AS_FRACTION", "LEAVES", "Names", "ways_to_fail"]
+__all__ = ["AS_FRACTION", "LEAVES", "Hints", "ways_to_fail"]
 
 LEAVES: Final = frozenset({"pattern", "format", "enum", "multipleOf", "uniqueItems", CONTENT})
 
@@ -23,19 +23,28 @@ _ALL_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object"
 _NEVER: Final[Node] = {"not": {}}
 _MOST_PAIRS: Final = 12
 
-Names = Callable[[str, Node | str | None], list[str]]
-"""Names to try, for a keyword and its node or pattern: what the sampler finds in its context."""
+
+class Hints(Protocol):
+    """What the sampler knows from its context."""
+
+    def names(self, keyword: str, about: Node | str) -> list[str]:
+        """Names to try, for a keyword and its node or pattern."""
+        ...
+
+    def negation(self, node: Node) -> Node:
+        """The node's opposite; the same one for the same node, so that cycles come to an end."""
+        ...
 
 
-def ways_to_fail(node: Node, names: Names) -> Iterator[Node]:
+def ways_to_fail(node: Node, hints: Hints) -> Iterator[Node]:
     """Nodes each of which is satisfied only by values that fail ``node``."""
     for keyword in node:
         ways = _WAYS.get(keyword)
         if ways is not None:
-            yield from ways(node, names)
+            yield from ways(node, hints)
 
 
-def _type(node: Node, _: Names) -> Iterator[Node]:
+def _type(node: Node, _: Hints) -> Iterator[Node]:
     present = set(node["type"])
     if "number" in present:
         present.add("integer")
@@ -47,12 +56,12 @@ def _type(node: Node, _: Names) -> Iterator[Node]:
         yield {"type": [name]}
 
 
-def _strict_integer(_node: Node, _: Names) -> Iterator[Node]:
+def _strict_integer(_node: Node, _: Hints) -> Iterator[Node]:
     yield {"type": ["integer"], AS_FRACTION: True}
 
 
-def _leaf(keyword: str, type_name: str | None) -> Callable[[Node, Names], Iterator[Node]]:
-    def ways(node: Node, _: Names) -> Iterator[Node]:
+def _leaf(keyword: str, type_name: str | None) -> Callable[[Node, Hints], Iterator[Node]]:
+    def ways(node: Node, _: Hints) -> Iterator[Node]:
         typed = {} if type_name is None else {"type": [type_name]}
         yield {**typed, "not": {keyword: node[keyword]}}
 
@@ -61,8 +70,8 @@ def _leaf(keyword: str, type_name: str | None) -> Callable[[Node, Names], Iterat
 
 def _opposite(
     type_name: str, keyword: str, opposite: str, shift: int = 0
-) -> Callable[[Node, Names], Iterator[Node]]:
-    def ways(node: Node, _: Names) -> Iterator[Node]:
+) -> Callable[[Node, Hints], Iterator[Node]]:
+    def ways(node: Node, _: Hints) -> Iterator[Node]:
         bound = node[keyword] + shift
         if shift >= 0 or bound >= 0:
             yield {"type": [type_name], opposite: bound}
@@ -70,26 +79,26 @@ def _opposite(
     return ways
 
 
-def _item(index: int, node: Node) -> Node:
-    listed: list[Node] = [*({} for _ in range(index)), {"not": node}]
+def _item(index: int, refused: Node) -> Node:
+    listed: list[Node] = [*({} for _ in range(index)), refused]
     return {"type": ["array"], "minItems": index + 1, "prefixItems": listed}
 
 
-def _prefix_items(node: Node, _: Names) -> Iterator[Node]:
+def _prefix_items(node: Node, hints: Hints) -> Iterator[Node]:
     for index, item in enumerate(node["prefixItems"]):
-        yield _item(index, item)
+        yield _item(index, hints.negation(item))
 
 
-def _items(node: Node, _: Names) -> Iterator[Node]:
+def _items(node: Node, hints: Hints) -> Iterator[Node]:
     start = len(node.get("prefixItems", ()))
-    yield _item(start, node["items"])
-    yield _item(start + 1, node["items"])
+    yield _item(start, hints.negation(node["items"]))
+    yield _item(start + 1, hints.negation(node["items"]))
 
 
-def _contains(node: Node, _: Names) -> Iterator[Node]:
+def _contains(node: Node, hints: Hints) -> Iterator[Node]:
     least, most = node.get("minContains", 1), node.get("maxContains")
     if least == 1:
-        yield {"type": ["array"], "items": {"not": node["contains"]}}
+        yield {"type": ["array"], "items": hints.negation(node["contains"])}
     elif least > 1:
         fewer = {"contains": node["contains"], "minContains": 0, "maxContains": least - 1}
         yield {"type": ["array"], **fewer}
@@ -97,86 +106,86 @@ def _contains(node: Node, _: Names) -> Iterator[Node]:
         yield {"type": ["array"], "contains": node["contains"], "minContains": most + 1}
 
 
-def _has(name: str, node: Node) -> Node:
-    """An object with a property whose value fails a node."""
-    return {"type": ["object"], "required": [name], "properties": {name: {"not": node}}}
+def _has(name: str, value: Node) -> Node:
+    """An object with a property of a certain value."""
+    return {"type": ["object"], "required": [name], "properties": {name: value}}
 
 
-def _required(node: Node, _: Names) -> Iterator[Node]:
+def _required(node: Node, _: Hints) -> Iterator[Node]:
     for name in node["required"]:
         yield {"type": ["object"], "properties": {name: _NEVER}}
 
 
-def _properties(node: Node, _: Names) -> Iterator[Node]:
+def _properties(node: Node, hints: Hints) -> Iterator[Node]:
     for name, child in node["properties"].items():
-        yield _has(name, child)
+        yield _has(name, hints.negation(child))
 
 
-def _pattern_properties(node: Node, names: Names) -> Iterator[Node]:
+def _pattern_properties(node: Node, hints: Hints) -> Iterator[Node]:
     for pattern, child in node["patternProperties"].items():
-        for name in names("patternProperties", pattern):
-            yield _has(name, child)
+        for name in hints.names("patternProperties", pattern):
+            yield _has(name, hints.negation(child))
 
 
-def _additional_properties(node: Node, names: Names) -> Iterator[Node]:
-    for name in names("additionalProperties", node):
-        yield _has(name, node["additionalProperties"])
+def _additional_properties(node: Node, hints: Hints) -> Iterator[Node]:
+    for name in hints.names("additionalProperties", node):
+        yield _has(name, hints.negation(node["additionalProperties"]))
 
 
-def _unevaluated_properties(node: Node, names: Names) -> Iterator[Node]:
-    for name in names("unevaluatedProperties", node):
-        yield _has(name, node["unevaluatedProperties"])
+def _unevaluated_properties(node: Node, hints: Hints) -> Iterator[Node]:
+    for name in hints.names("unevaluatedProperties", node):
+        yield _has(name, hints.negation(node["unevaluatedProperties"]))
 
 
-def _unevaluated_items(node: Node, _: Names) -> Iterator[Node]:
+def _unevaluated_items(node: Node, hints: Hints) -> Iterator[Node]:
     for index in range(4):
-        yield _item(index, node["unevaluatedItems"])
+        yield _item(index, hints.negation(node["unevaluatedItems"]))
 
 
-def _property_names(node: Node, names: Names) -> Iterator[Node]:
-    for name in names("propertyNames", node["propertyNames"]):
+def _property_names(node: Node, hints: Hints) -> Iterator[Node]:
+    for name in hints.names("propertyNames", node["propertyNames"]):
         yield {"type": ["object"], "required": [name]}
 
 
-def _dependent_required(node: Node, _: Names) -> Iterator[Node]:
+def _dependent_required(node: Node, _: Hints) -> Iterator[Node]:
     for name, needed in node["dependentRequired"].items():
         for absent in needed:
             yield {"type": ["object"], "required": [name], "properties": {absent: _NEVER}}
 
 
-def _dependent_schemas(node: Node, _: Names) -> Iterator[Node]:
+def _dependent_schemas(node: Node, _: Hints) -> Iterator[Node]:
     for name, child in node["dependentSchemas"].items():
         yield {"type": ["object"], "required": [name], "not": child}
 
 
-def _all_of(node: Node, _: Names) -> Iterator[Node]:
+def _all_of(node: Node, hints: Hints) -> Iterator[Node]:
     for part in node["allOf"]:
-        yield {"not": part}
+        yield hints.negation(part)
 
 
-def _any_of(node: Node, _: Names) -> Iterator[Node]:
-    yield {"allOf": [{"not": part} for part in node["anyOf"]]}
+def _any_of(node: Node, hints: Hints) -> Iterator[Node]:
+    yield {"allOf": [hints.negation(part) for part in node["anyOf"]]}
 
 
-def _one_of(node: Node, _: Names) -> Iterator[Node]:
-    yield {"allOf": [{"not": part} for part in node["oneOf"]]}
+def _one_of(node: Node, hints: Hints) -> Iterator[Node]:
+    yield {"allOf": [hints.negation(part) for part in node["oneOf"]]}
     for pair in list(combinations(node["oneOf"], 2))[:_MOST_PAIRS]:
         yield {"allOf": list(pair)}
 
 
-def _not(node: Node, _: Names) -> Iterator[Node]:
+def _not(node: Node, _: Hints) -> Iterator[Node]:
     yield node["not"]
 
 
-def _if(node: Node, _: Names) -> Iterator[Node]:
+def _if(node: Node, hints: Hints) -> Iterator[Node]:
     if "then" in node:
-        yield {"allOf": [node["if"], {"not": node["then"]}]}
+        yield {"allOf": [node["if"], hints.negation(node["then"])]}
     if "else" in node:
-        yield {"allOf": [{"not": node["if"]}, {"not": node["else"]}]}
+        yield {"allOf": [hints.negation(node["if"]), hints.negation(node["else"])]}
 
 
-def _ref(node: Node, _: Names) -> Iterator[Node]:
-    yield {"not": {"$ref": node["$ref"]}}
+def _ref(node: Node, hints: Hints) -> Iterator[Node]:
+    yield hints.negation({"$ref": node["$ref"]})
 
 
 _WAYS: Final[dict[str, Any]] = {
