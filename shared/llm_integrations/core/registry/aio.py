@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -68,8 +68,10 @@ class AsyncRegistry:
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         return await self._calls.versions(subject, deleted)
 
-    async def latest(self) -> Mapping[str, RegisteredSchema]:
-        return await self._calls.latest()
+    async def latest(
+        self, subjects: Collection[str] | None = None
+    ) -> Mapping[str, RegisteredSchema]:
+        return await self._calls.latest(subjects)
 
     async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
         return await self._calls.lookup(subject, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
@@ -108,13 +108,15 @@ class Calls:
         SchemaRef(subject)
         return self._ask(lambda backend: backend.lookup(subject, body))
 
-    def latest(self) -> Pending[Mapping[str, RegisteredSchema]]:
-        return self._engine.start(self._latest)
+    def latest(
+        self, subjects: Collection[str] | None = None
+    ) -> Pending[Mapping[str, RegisteredSchema]]:
+        return self._engine.start(lambda: self._latest(subjects))
 
-    async def _latest(self) -> Mapping[str, RegisteredSchema]:
+    async def _latest(self, subjects: Collection[str] | None) -> Mapping[str, RegisteredSchema]:
         found = await self._engine.registry.call(lambda backend: backend.latest())
         if found is not None:
-            return found
+            return {s: schema for s, schema in found.items() if subjects is None or s in subjects}
         gate = asyncio.Semaphore(_PARALLEL)
 
         async def get(subject: str) -> RegisteredSchema | None:
@@ -124,7 +126,8 @@ class Calls:
                 except SchemaNotFound:  # deleted meanwhile, or only drafts
                     return None
 
-        subjects = await self._engine.registry.call(lambda backend: backend.subjects())
+        if subjects is None:
+            subjects = await self._engine.registry.call(lambda backend: backend.subjects())
         schemas = await asyncio.gather(*(get(subject) for subject in subjects))
         return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
 

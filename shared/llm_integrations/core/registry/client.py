@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -96,9 +96,12 @@ class Registry:
         """A subject's versions, ascending."""
         return self._calls.versions(subject, deleted).wait()
 
-    def latest(self) -> Mapping[str, RegisteredSchema]:
-        """The latest schema of every subject, straight from the registry."""
-        return self._calls.latest().wait()
+    def latest(self, subjects: Collection[str] | None = None) -> Mapping[str, RegisteredSchema]:
+        """The latest schema of every subject, or of some, straight from the registry.
+
+        One request where the registry can list them, else one for each subject.
+        """
+        return self._calls.latest(subjects).wait()
 
     def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
         """The version of the subject with this content, else SchemaNotFound."""
