@@ -232,7 +232,8 @@ def test_shared_parts_and_cycles_take_no_more_time_than_their_size() -> None:
     ids=["ahead", "not ahead", "behind", "back"],
 )
 def test_patterns_that_may_take_for_ever_are_refused_with_the_reason(pattern: str) -> None:
-    for schema in ({"pattern": pattern}, {"patternProperties": {pattern: {}}}):
+    schemas: list[dict[str, Any]] = [{"pattern": pattern}, {"patternProperties": {pattern: {}}}]
+    for schema in schemas:
         with pytest.raises(InvalidSchema, match=r"linear time.*regex='bounded'"):
             compile_validator(schema)
 

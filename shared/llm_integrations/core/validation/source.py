@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.fingerprint import JsonSchema, fingerprint_of
 
 __all__ = ["Source"]
@@ -36,7 +37,11 @@ class Source:
         resources: Mapping[str, JsonSchema],
         options: ValidationOptions,
     ) -> Source:
-        """Raises InvalidSchema for what is no JSON document."""
+        """Raises InvalidSchema for what is no JSON document, or a document of another kind."""
+        for document in (body, *resources.values()):
+            if not isinstance(document, dict | bool):
+                kind = type(document).__name__
+                raise InvalidSchema(f"it is no JSON Schema, but a {kind} (dict or bool is meant)")
         for resource in resources.values():
             fingerprint_of(resource)
         return cls(
