@@ -294,7 +294,7 @@ class TestBreaker:
     def test_a_refusal_is_no_failure(
         self, server: RegistryServer, registry: Registry, status: int
     ) -> None:
-        server.fault = answering(status, {"error_code": status, "message": "no"})
+        server.fault = answering(status, {"error_code": 40401, "message": "no"})
         for n in range(8):
             with pytest.raises(RegistryError) as caught:
                 registry.get(f"other{n}")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import LLMIntegrationsError, RegistryError
 from llm_integrations.core.registry import AsyncRegistry, Registry, connect
 from tests.support.clients import OBJECT, Connect, connected, server
@@ -56,7 +57,7 @@ class TestClosing:
         self, server: RegistryServer, connected: Connect
     ) -> None:
         server.hold()
-        registry = connected(timeout=60.0)
+        registry = connected(timeout=60.0, retry=RetryOptions(deadline=60.0))
         waiting = [
             asyncio.ensure_future(registry.aio.get("s")),
             asyncio.ensure_future(registry.aio.subjects()),
