@@ -14,7 +14,7 @@ from llm_integrations.core.errors import (
     RegistryAuthError,
     RegistryProtocolError,
     RegistryUnavailable,
-    SchemaValidationError,
+    ValidationLimitExceeded,
 )
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
@@ -43,7 +43,11 @@ _NO_SCHEMA_NOW = (RegistryUnavailable, RegistryAuthError, RegistryProtocolError)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided. ``report`` is None when nothing was judged; False only when invalid."""
+    """What was decided; False only when invalid.
+
+    Attributes:
+        report: why it is invalid; None otherwise.
+    """
 
     outcome: Outcome
     report: ValidationReport | None = None
@@ -89,6 +93,7 @@ class Judge:
         Raises:
             RegistryError: when there is no schema to judge by and ``on_unavailable`` says raise,
                 or the schema does not exist or compile.
+            ValidationLimitExceeded: as ``judge_by``.
         """
         if self.mode == "off":
             return OFF
@@ -148,19 +153,26 @@ class Judge:
         return self.act(await self.ajudge(reference, data))
 
     def judge_by(self, validator: Validator, data: Any) -> Verdict:
-        """Judge and count by a schema that the caller resolved."""
+        """Judge and count by a schema that the caller resolved.
+
+        Raises:
+            ValidationLimitExceeded: a pattern was given up, so that there is no verdict, and
+                ``on_unavailable`` says raise.
+        """
+        subject = validator.subject or UNKNOWN_SUBJECT
         started = perf_counter()
-        if validator.is_valid(data):
-            seconds = perf_counter() - started
-            counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
+        try:
+            report = validator.validate(data)
+        except ValidationLimitExceeded as error:
+            return self._unjudged(validator.reference, error, subject)
+        seconds = perf_counter() - started
+        counters = _counters(self.module, subject, self.side)
+        counters.observe(seconds)
+        if report.is_valid:
             counters.count_valid()
-            counters.observe(seconds)
             return _VALID
-        verdict = Verdict("invalid", validator.validate(data))
-        counters = _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
         counters.count("invalid")
-        counters.observe(perf_counter() - started)
-        return verdict
+        return Verdict("invalid", report)
 
     def refuse(self, validator: Validator, message: str) -> Verdict:
         """Count as invalid what cannot even be put before the schema, and say why."""
@@ -184,31 +196,27 @@ class Judge:
         """Do what the mode says about a verdict, and return it."""
         if verdict.report is not None and not verdict.report.is_valid:
             if self.mode == "enforce":
-                raise SchemaValidationError(str(verdict.report), report=verdict.report)
-            log.warning(
-                "%s %s %s",
-                self.module,
-                self.side,
-                verdict.report,
-                extra={"llmi_module": self.module, "llmi_side": self.side},
-            )
+                verdict.report.raise_if_invalid()
+            self._log(verdict.report, llmi_schema=verdict.report.schema)
         return verdict
 
-    def _unjudged(self, reference: str | SchemaRef, error: Exception) -> Verdict:
-        # The subject never resolved, so it is no label: a client could have named it.
-        _counters(self.module, UNKNOWN_SUBJECT, self.side).count("unjudged")
+    def _unjudged(
+        self, reference: str | SchemaRef, error: Exception, subject: str = UNKNOWN_SUBJECT
+    ) -> Verdict:
+        """Count data without a verdict, and raise or pass it as decided.
+
+        The subject is a label only if it was resolved: a client could have named any other.
+        """
+        _counters(self.module, subject, self.side).count("unjudged")
         policy = self.on_unavailable or ("raise" if self.mode == "enforce" else "pass")
         if policy == "raise":
             raise error
-        log.warning(
-            "%s %s passed unjudged by %s: %s",
-            self.module,
-            self.side,
-            reference,
-            error,
-            extra={"llmi_module": self.module, "llmi_side": self.side},
-        )
+        self._log(f"passed unjudged by {reference}: {error}", llmi_schema=str(reference))
         return UNJUDGED
+
+    def _log(self, what: object, **fields: str) -> None:
+        extra = {"llmi_module": self.module, "llmi_side": self.side, **fields}
+        log.warning("%s %s %s", self.module, self.side, what, extra=extra)
 
 
 _VALID = Verdict("valid")
