@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from llm_integrations.core.cli import check, doctor, listing, register, show
+from llm_integrations.core.cli import check, doctor, listing, pin, register, show, webhook
 
 __all__ = ["app"]
 
@@ -24,3 +24,10 @@ app.command("register")(register.register)
 app.command("list")(listing.list_subjects)
 app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
+
+app.add_typer(pin.app, name="pin")
+
+webhooks = typer.Typer(help="Send and receive schema events over HTTP.", no_args_is_help=True)
+webhooks.command("serve")(webhook.serve)
+webhooks.command("replay")(webhook.replay)
+app.add_typer(webhooks, name="webhook")

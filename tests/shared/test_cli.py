@@ -1,0 +1,179 @@
+"""The command line: what it prints, and the exit code that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from llm_integrations.core.cli.app import app
+from llm_integrations.core.errors import ConfigurationError, InvalidSchema, SchemaNotFound
+from llm_integrations.core.registry import connect
+
+PROFILE = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name"],
+}
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLM_INTEGRATIONS_REGISTRY_URL", str(tmp_path / "schemas"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(PROFILE))
+    return path
+
+
+def call(*arguments: object, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_register_list_and_show(schema: Path) -> None:
+    result = call("register", "user-profile", schema, "--owner", "team-a", "--tag", "pii")
+    assert (result.exit_code, "user-profile@1" in result.output) == (0, True)
+    listed = json.loads(call("list", "--json").output)
+    assert listed == [
+        {
+            "subject": "user-profile",
+            "versions": [1],
+            "latest": 1,
+            "state": "ACTIVE",
+            "owner": "team-a",
+        }
+    ]
+    assert "team-a" in call("list").output
+    assert json.loads(call("show", "user-profile@1", "--json").output) == PROFILE
+    shown = call("show", "user-profile").output
+    assert "team-a" in shown
+    assert '"minimum"' in shown
+
+
+def test_an_empty_registry_says_what_to_do() -> None:
+    assert "register" in call("list").output
+
+
+def test_yaml_schemas_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "schema.yaml"
+    path.write_text("type: object\nrequired: [name]\n")
+    assert call("register", "row", path).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("a.json", "{cut", "line 1, column 2"),
+        ("a.yaml", "a: [", "not YAML"),
+        ("a.json", "[1]", "not a JSON Schema"),
+    ],
+)
+def test_a_file_that_holds_no_schema_is_named(
+    tmp_path: Path, name: str, text: str, error: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises((ConfigurationError, InvalidSchema), match=error):
+        call("register", "row", tmp_path / name)
+
+
+def test_check_says_what_is_wrong_and_where(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": "Ada"}\n{"name": 1, "age": -1}\n\n{cut\n')
+    result = call("check", "user-profile@latest", rows)
+    assert result.exit_code == 1
+    assert "rows.jsonl:2" in result.output
+    assert "/age" in result.output
+    assert "rows.jsonl:4" in result.output
+    assert "1 valid, 1 invalid, 1 unreadable of 3" in result.output
+    summary = json.loads(call("check", "user-profile@latest", rows, "--json").output)
+    assert summary["seen"] == summary["valid"] + summary["invalid"] + summary["unreadable"] == 3
+    assert summary["reasons"]["minimum at /age"] == 1
+
+
+def test_check_reads_documents_arrays_and_standard_input(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    one, many = tmp_path / "one.json", tmp_path / "many.json"
+    one.write_text('{"name": "Ada"}')
+    many.write_text('[{"name": "Ada"}, {"name": "Linus"}]')
+    assert "1 valid" in call("check", "user-profile", one).output
+    assert "2 valid" in call("check", "user-profile", many, "--each").output
+    assert call("check", "user-profile", many).exit_code == 1
+    result = call("check", "user-profile", "-", stdin='{"name": "Ada"}\n')
+    assert (result.exit_code, "1 valid" in result.output) == (0, True)
+
+
+def test_check_shows_as_many_as_asked_and_counts_the_rest(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": 1}\n' * 5)
+    output = call("check", "user-profile", rows, "--show", "2").output
+    assert "rows.jsonl:2" in output
+    assert "rows.jsonl:3" not in output
+    assert "3 more" in output
+
+
+def test_doctor_looks_at_the_installation_and_the_registry(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    result = call("doctor")
+    assert result.exit_code == 0
+    assert "1 subjects" in result.output
+    assert "langchain-core" in result.output
+    refused = call("doctor", "--registry", "http://127.0.0.1:9")
+    assert refused.exit_code == 1
+    assert "✗ registry" in refused.output
+
+
+def test_pins_are_added_checked_and_moved(schema: Path, tmp_path: Path) -> None:
+    call("register", "qa-case", schema, "--compatibility", "NONE")
+    lock = ("--lock", tmp_path / "benchmarks.lock")
+    assert "qa-case@1" in call("pin", "add", "qa", "--case", "qa-case@latest", *lock).output
+    assert "qa-case@1" in call("pin", "list", *lock).output
+    assert call("pin", "check", *lock).exit_code == 0
+    schema.write_text(json.dumps({**PROFILE, "required": ["name", "age"]}))
+    call("register", "qa-case", schema)
+    moved = call("pin", "update", "qa", *lock)
+    assert "qa-case@2" in moved.output
+    assert "accept different data" in moved.output
+    assert "up to date" in call("pin", "update", "qa", *lock).output
+    with connect(tmp_path / "schemas") as registry:
+        registry.delete("qa-case@2")
+    refused = call("pin", "check", "qa", *lock)
+    assert refused.exit_code == 1
+    assert "no longer in the registry" in refused.output
+
+
+def test_an_unknown_schema_is_our_error(schema: Path) -> None:
+    with pytest.raises(SchemaNotFound):
+        call("check", "no-such-schema", schema)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "llm_integrations.core.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_errors_are_one_line_and_exit_code_2() -> None:
+    result = run("show", "no-such-schema")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_help_teaches() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    assert "LLM_INTEGRATIONS_REGISTRY_URL" in result.stdout
+    for command in ("check", "register", "list", "show", "doctor", "pin", "webhook"):
+        assert command in result.stdout
