@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
+from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.registry import Registry
@@ -342,6 +344,31 @@ def test_by_id_has_the_same_cache(server: RegistryServer, connected: Connect) ->
     assert server.count("/schemas/ids/101") == len(server.requests)
     with pytest.raises(SchemaNotFound):
         registry.get_by_id(999)
+
+
+def test_who_has_no_copy_does_not_queue_behind_refreshes(
+    server: RegistryServer, connected: Connect
+) -> None:
+    subjects = [f"s{n}" for n in range(12)]
+    for subject in subjects:
+        server.add(subject, OBJECT)
+    registry = connected(timeout=5.0, retry=RetryOptions(deadline=5.0))
+    for subject in subjects:
+        registry.get(subject)
+    registry.invalidate()
+    server.hold()
+    for subject in subjects:
+        registry.get(subject)
+    until(lambda: len(server.requests) == 20)
+    registry.apply_event(event("deleted", 1, subjects[-1]))
+    with ThreadPoolExecutor(1) as pool:
+        cold = pool.submit(registry.get, subjects[-1])
+        until(lambda: len(server.requests) == 21)
+        server.let_go()
+        assert cold.result().version == 1
+    until(lambda: len(server.requests) == 24)
+    until(lambda: not registry._engine.flights._flying)
+    assert server.count(f"/{subjects[-1]}/") == 2, "the refresh that was overtaken asks no more"
 
 
 def test_a_cache_that_went_stale_as_a_whole_does_not_flood_its_registry(

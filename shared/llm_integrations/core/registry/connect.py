@@ -21,6 +21,7 @@ from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.environment import environment_url
 from llm_integrations.core.registry.settings import Publisher, Settings
+from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["connect", "resolve_registry"]
 
@@ -82,8 +83,36 @@ def _chosen(
     return chosen
 
 
-_shared: Final[weakref.WeakValueDictionary[Settings, Registry]] = weakref.WeakValueDictionary()
-_shared_lock = threading.Lock()
+class _Shared:
+    """Clients by their settings, as long as somebody uses them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._clients: weakref.WeakValueDictionary[Settings, Registry] = (
+            weakref.WeakValueDictionary()
+        )
+        survive_fork(self)
+
+    def get(self, settings: Settings) -> Registry:
+        return self._known(settings) or self._add(settings, Registry(settings))
+
+    def _known(self, settings: Settings) -> Registry | None:
+        with self.lock:
+            known = self._clients.get(settings)
+        return None if known is None or known.closed else known
+
+    def _add(self, settings: Settings, made: Registry) -> Registry:
+        with self.lock:
+            known = self._clients.get(settings)
+            if known is None or known.closed:
+                known = self._clients[settings] = made
+            return known
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+
+
+_shared: Final = _Shared()
 
 
 def resolve_registry(registry: Registry | str | None = None) -> Registry:
@@ -97,9 +126,4 @@ def resolve_registry(registry: Registry | str | None = None) -> Registry:
         raise ConfigurationError(
             f"registry must be a Registry, a URL or None, not {type(registry).__name__}"
         )
-    settings = Settings(addresses=read_addresses(_chosen(registry)))
-    with _shared_lock:
-        known = _shared.get(settings)
-        if known is None or known.closed:
-            known = _shared[settings] = Registry(settings)
-        return known
+    return _shared.get(Settings(addresses=read_addresses(_chosen(registry))))

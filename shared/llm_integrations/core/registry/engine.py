@@ -100,7 +100,7 @@ class Engine:
             served = entry if isinstance(entry, Entry) and verdict is not Answer.FETCH else None
             if served is not None and verdict is not Answer.REFRESH:
                 return served
-            flight, is_new = self.flights.join(key, ref, ask)
+            flight, is_new = self.flights.join(key, ref, ask, queue=served is not None)
         if is_new:
             fly = self._fetch if served is None else self._refresh
             launch(lambda: fly(flight), flight)
@@ -118,7 +118,13 @@ class Engine:
 
     async def _refresh(self, flight: Flight) -> Entry:
         async with self._refreshes:
-            return await self._fetch(flight)
+            with self.lock:
+                entry = self.cache.peek(flight.key)
+                if entry is not None and time.monotonic() < entry.fresh_until:
+                    self.flights.land(flight)
+                    return entry  # written or fetched meanwhile
+                ahead = self.flights.dequeue(flight)
+            return await (self._fetch(flight) if ahead is flight else ahead)
 
     async def _fetch(self, flight: Flight) -> Entry:
         try:

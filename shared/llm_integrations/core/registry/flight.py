@@ -29,7 +29,7 @@ class Fate(IntEnum):
 class Flight(Pending[Entry]):
     """A fetch under way."""
 
-    __slots__ = ("ask", "fate", "key", "ref")
+    __slots__ = ("ask", "fate", "is_queued", "key", "ref")
 
     def __init__(self, key: str, ref: SchemaRef | None, ask: Ask) -> None:
         super().__init__()
@@ -37,6 +37,7 @@ class Flight(Pending[Entry]):
         self.ref = ref
         self.ask = ask
         self.fate = Fate.FRESH
+        self.is_queued = False  # a refresh that waits for its turn; nothing has been asked yet
 
     def concerns(self, subject: str | None, version: Version | None) -> bool:
         """Whether a change of that version (None: of any) can change what this will bring."""
@@ -53,14 +54,30 @@ class Flights:
         self._flying: set[Flight] = set()
         self._joinable: dict[str, Flight] = {}
 
-    def join(self, key: str, ref: SchemaRef | None, ask: Ask) -> tuple[Flight, bool]:
-        """The fetch to wait for, and whether it is a new one that the caller has to launch."""
+    def join(
+        self, key: str, ref: SchemaRef | None, ask: Ask, *, queue: bool
+    ) -> tuple[Flight, bool]:
+        """The fetch to wait for, and whether it is a new one that the caller has to launch.
+
+        Whoever cannot queue, for lack of a copy to serve meanwhile, overtakes a queued fetch.
+        """
         known = self._joinable.get(key)
-        if known is not None:
+        if known is not None and (queue or not known.is_queued):
             return known, False
         flight = self._joinable[key] = Flight(key, ref, ask)
+        flight.is_queued = queue
         self._flying.add(flight)
         return flight, True
+
+    def dequeue(self, flight: Flight) -> Flight:
+        """Its turn has come: the flight itself, as good as new, or the one that overtook it."""
+        overtaker = self._joinable.setdefault(flight.key, flight)
+        if overtaker is flight:
+            flight.is_queued = False
+            flight.fate = Fate.FRESH
+        else:
+            self._flying.discard(flight)
+        return overtaker
 
     def land(self, flight: Flight) -> None:
         self._flying.discard(flight)
