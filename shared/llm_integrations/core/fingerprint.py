@@ -14,35 +14,31 @@ __all__ = ["JsonSchema", "fingerprint_of"]
 JsonSchema = dict[str, Any] | bool
 
 _EXACT_INTEGERS: Final = 2**53 - 1
-_MARK: Final = "\ue000integer:"
+_MARK: Final = "\ue000"
 
 
 def fingerprint_of(body: JsonSchema) -> str:
     """SHA-256 (hex) of the canonical JSON (RFC 8785) of a schema.
 
-    Integers beyond 2**53, which RFC 8785 cannot carry, count by their exact decimal digits.
+    The order of keys and the way numbers are written make no difference. Integers beyond 2**53,
+    which RFC 8785 cannot carry, count by their exact decimal digits.
 
     Raises:
         InvalidSchema: when the document is not JSON (NaN, a Python object, a non-text key).
     """
     try:
-        canonical = rfc8785.dumps(body)
-    except rfc8785.IntegerDomainError:
-        canonical = _canonical(_with_big_integers_as_text(body))
+        canonical = _canonical(body)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
-        raise _not_json(error) from None
+        raise InvalidSchema(f"the schema is not a JSON document ({type(error).__name__})") from None
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _canonical(body: Any) -> bytes:
+def _canonical(body: JsonSchema) -> bytes:
     try:
         return rfc8785.dumps(body)
-    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
-        raise _not_json(error) from None
-
-
-def _not_json(error: Exception) -> InvalidSchema:
-    return InvalidSchema(f"the schema is not a JSON document ({type(error).__name__})")
+    except rfc8785.IntegerDomainError:
+        # The prefix, which starts no JSON, keeps these apart from documents that hold such text.
+        return b"big integers:" + rfc8785.dumps(_with_big_integers_as_text(body))
 
 
 def _with_big_integers_as_text(value: Any) -> Any:
@@ -51,5 +47,7 @@ def _with_big_integers_as_text(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_with_big_integers_as_text(item) for item in value]
     if isinstance(value, int) and abs(value) > _EXACT_INTEGERS:
-        return f"{_MARK}{value}"
+        return f"{_MARK}{value:x}"
+    if isinstance(value, str) and value.startswith(_MARK):
+        return _MARK + value
     return value

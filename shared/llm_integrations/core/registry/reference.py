@@ -18,12 +18,15 @@ SchemaId = int | str
 
 LATEST: Final = "latest"
 
-_INTEGER = re.compile(r"[0-9]{1,18}")
+_INTEGER = re.compile(r"[1-9][0-9]{0,17}")
+_NUMBER = r"(0|[1-9][0-9]{0,8})"
+_PRERELEASE = r"(?:0|[1-9][0-9]{0,17}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMANTIC = re.compile(
-    r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
-    r"(?:-((?:[0-9A-Za-z-]+)(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
+    rf"(?:-({_PRERELEASE}(?:\.{_PRERELEASE})*))?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
-_SPACED = re.compile(r"(?P<subject>.+\S)\s+v(?P<version>[0-9]\S*)", re.DOTALL)
+_SPACED_VERSION = re.compile(r"v[0-9].*")
 _HINT = "write subject@2, subject@2.0.0, subject@latest or just the subject"
 
 
@@ -37,7 +40,7 @@ def parse_version(text: str | int) -> Version:
         return text
     if text == LATEST or _SEMANTIC.fullmatch(text):
         return text
-    if _INTEGER.fullmatch(text) and int(text) >= 1:
+    if _INTEGER.fullmatch(text):
         return int(text)
     raise InvalidReference(f"{text!r} is not a version: {_HINT}")
 
@@ -75,9 +78,9 @@ class SchemaRef:
     def __post_init__(self) -> None:
         if not isinstance(self.subject, str) or not self.subject.strip():
             raise InvalidReference(f"a reference needs a subject: {_HINT}")
-        if self.subject != self.subject.strip() or any(ord(c) < 32 for c in self.subject):
+        if self.subject != self.subject.strip() or not self.subject.isprintable():
             raise InvalidReference(
-                f"subject {self.subject!r} has surrounding space or control characters"
+                f"subject {self.subject!r} has surrounding space or characters that do not print"
             )
         object.__setattr__(self, "version", parse_version(self.version))
 
@@ -91,8 +94,9 @@ class SchemaRef:
         subject, at, version = reference.rpartition("@")
         if at:
             return cls(subject, parse_version(version))
-        if spaced := _SPACED.fullmatch(reference):
-            return cls(spaced["subject"], parse_version(spaced["version"]))
+        *words, last = reference.rsplit(maxsplit=1) or [""]
+        if words and _SPACED_VERSION.fullmatch(last):
+            return cls(words[0], parse_version(last[1:]))
         return cls(reference)
 
     @property
