@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.lm_eval.cases import safe_name
 from llm_integrations.lm_eval.schemas import TaskSchemas
@@ -20,7 +22,7 @@ def judge_samples(
     condemned = []
     for sample in samples:
         where = f"sample {sample.get('doc_id')} ({sample.get('filter', 'none')})"
-        report = schemas.judge("result", sample, where)
+        report = schemas.judge("result", _readable(sample), where)
         if report is not None and quarantine is not None:
             condemned.append(
                 QuarantinedRecord.of(dict(sample), report, source=name, position=where)
@@ -31,4 +33,9 @@ def judge_samples(
 
 def judge_metrics(metrics: Mapping[str, Any], schemas: TaskSchemas) -> None:
     """Judge a task's aggregated metrics, as ``{"acc,none": 0.5, "alias": …}``."""
-    schemas.judge("metric", dict(metrics), "metrics")
+    schemas.judge("metric", _readable(metrics), "metrics")
+
+
+def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics come as numpy scalars, which the engine would refuse and then be asked slowly."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
