@@ -124,7 +124,10 @@ class Engine:
                     self.flights.land(flight)
                     return entry  # written or fetched meanwhile
                 ahead = self.flights.dequeue(flight)
-            return await (self._fetch(flight) if ahead is flight else ahead)
+            if ahead is flight:
+                return await self._fetch(flight)
+        # Not while holding a turn: the other may be queueing for one.
+        return await ahead
 
     async def _fetch(self, flight: Flight) -> Entry:
         try:
