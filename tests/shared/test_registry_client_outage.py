@@ -32,8 +32,11 @@ def test_a_thousand_stale_reads_during_an_outage(
         assert registry.get("s") is copy
         assert registry.validator("s") is validator
         times.append((time.perf_counter() - started) / 2)
-    # 1 ms is the aim, and measured by the benchmark; a test must also pass on a busy machine.
-    assert statistics.quantiles(times, n=100)[98] < 0.005
+    # The benchmark measures the aim, a p99 of 1 ms. On a busy machine some reads are interrupted,
+    # but one that waited for the registry would take as long as its timeout.
+    percentiles = statistics.quantiles(times, n=100)
+    assert percentiles[89] < 0.001
+    assert percentiles[98] < 0.1
     served = REGISTRY.get_sample_value(
         "llm_integrations_cache_stale_total", {"registry": server.url}
     )
