@@ -6,19 +6,27 @@ from llm_integrations.core.events.event import SchemaEvent, SchemaEventType, eve
 from llm_integrations.core.events.listener import EventListener, ListenerHealth
 from llm_integrations.core.events.memory import DeadLetter, InMemoryEventBus
 from llm_integrations.core.events.options import DeliveryOptions
-from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources import (
+    ConfluentTopicSource,
+    EventSource,
+    FileWatchSource,
+    PollSource,
+)
 from llm_integrations.core.events.state import ListenerState
 
 __all__ = [
     "BusHealth",
+    "ConfluentTopicSource",
     "DeadLetter",
     "DeliveryOptions",
     "EventBus",
     "EventListener",
     "EventSource",
+    "FileWatchSource",
     "InMemoryEventBus",
     "ListenerHealth",
     "ListenerState",
+    "PollSource",
     "SchemaEvent",
     "SchemaEventType",
     "Subscription",

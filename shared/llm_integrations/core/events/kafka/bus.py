@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from llm_integrations.core.errors import ConfigurationError, EventError
+from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE, to_json
 from llm_integrations.core.events.delivery import BatchHandler, count_published
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.kafka.clients import Clients
-from llm_integrations.core.events.kafka.options import KafkaAddress, KafkaOptions
 from llm_integrations.core.events.kafka.publisher import Headers, Publisher
 from llm_integrations.core.events.kafka.subscription import KafkaSubscription
 from llm_integrations.core.events.options import DeliveryOptions
@@ -40,15 +38,10 @@ class KafkaEventBus(EventBus):
         self, url: str, *, delivery: DeliveryOptions | None = None, **options: Any
     ) -> None:
         super().__init__(delivery=delivery)
-        self._address = KafkaAddress.parse(url)
-        self.options = KafkaOptions(**options)
-        if self._address.auth is not None:
-            if self.options.auth is not None:
-                raise ConfigurationError("credentials stand in the Kafka URL and in auth=")
-            self.options = replace(self.options, auth=self._address.auth)
-        self.topic = self._address.topic
+        self._clients = Clients.of(url, **options)
+        self.options = self._clients.options
+        self.topic = self._clients.address.topic
         self.dead_letter_topic = self.options.dead_letter_topic or f"{self.topic}.dead-letter"
-        self._clients = Clients(self._address.servers, self.options)
         self._publisher = Publisher(self._clients)
         self._subscriptions: list[KafkaSubscription] = []
         self._closed = False
@@ -56,7 +49,7 @@ class KafkaEventBus(EventBus):
     @property
     def url(self) -> str:
         """Without credentials."""
-        return self._address.url
+        return self._clients.address.url
 
     def __repr__(self) -> str:
         return f"KafkaEventBus({self.url!r})"

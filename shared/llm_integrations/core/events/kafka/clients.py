@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -14,7 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import ConfigurationError, EventError
-from llm_integrations.core.events.kafka.options import KafkaOptions
+from llm_integrations.core.events.kafka.options import KafkaAddress, KafkaOptions
 
 __all__ = ["Clients", "event_errors", "quietly"]
 
@@ -45,9 +46,21 @@ async def quietly(client: Any) -> None:
 class Clients:
     """Makes consumers, producers and admin clients for one cluster. They are not started yet."""
 
-    def __init__(self, servers: Sequence[str], options: KafkaOptions) -> None:
-        self.servers = ",".join(servers)
+    def __init__(self, address: KafkaAddress, options: KafkaOptions) -> None:
+        self.address = address
+        self.servers = ",".join(address.servers)
         self.options = options
+
+    @classmethod
+    def of(cls, url: str, **options: Any) -> Clients:
+        """For a ``kafka://`` URL and fields of KafkaOptions."""
+        address = KafkaAddress.parse(url)
+        chosen = KafkaOptions(**options)
+        if address.auth is not None:
+            if chosen.auth is not None:
+                raise ConfigurationError("credentials stand in the Kafka URL and in auth=")
+            chosen = replace(chosen, auth=address.auth)
+        return cls(address, chosen)
 
     def producer(self) -> Any:
         timeout = int(self.options.publish_timeout * 1000)

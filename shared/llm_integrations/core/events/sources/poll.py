@@ -1,0 +1,154 @@
+"""Polling any registry."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
+from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources.view import (
+    SeenVersion,
+    Versions,
+    View,
+    events_between,
+)
+from llm_integrations.core.registry.reference import SchemaRef, Version, version_key
+from llm_integrations.core.registry.schema import DELETED, RegisteredSchema
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.registry import Registry
+
+__all__ = ["PollSource"]
+
+_JITTER: Final = 0.2
+
+
+class PollSource(EventSource):
+    """Asks again and again for what is latest, and tells what changed.
+
+    One request per interval where the registry can list the latest of all subjects, else one for
+    each subject; a few more for a subject that changed. What happens to versions that are not
+    the latest cannot be seen this way.
+
+    Args:
+        registry: the client to ask by.
+        subjects: the subjects that matter; None means all.
+        interval: seconds between two looks, give or take a fifth, so that many pollers do not ask
+            at once.
+        start: "now" tells what changes from now on (or, where a state is kept, since the last
+            run); "beginning" also what is there.
+        name: unique within a listener.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        subjects: Collection[str] | None = None,
+        *,
+        interval: float = 30.0,
+        start: Literal["now", "beginning"] = "now",
+        name: str = "poll",
+    ) -> None:
+        if interval <= 0:
+            raise ConfigurationError("interval must be above 0 (seconds)")
+        if start not in ("now", "beginning"):
+            raise ConfigurationError(f"start must be 'now' or 'beginning', not {start!r}")
+        self.name = name
+        self._registry = registry
+        self._subjects = None if subjects is None else frozenset(subjects)
+        self._interval = interval
+        self._view = View() if start == "beginning" else None
+
+    async def batches(
+        self, state: ListenerState | None = None
+    ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
+        kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
+        if kept is not None:
+            self._view = View.from_json(kept)
+        is_first = True
+        while True:
+            view, events = await self._look()
+            if events:
+                yield events
+            # Only what was handled counts as seen.
+            if state is not None and (events or is_first):
+                await asyncio.to_thread(state.save_snapshot, self.name, view.to_json())
+            self._view = view
+            if is_first and not events:
+                yield []
+            is_first = False
+            wait = self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+            await asyncio.sleep(wait)
+
+    async def _look(self) -> tuple[View, list[SchemaEvent]]:
+        """What is there now, and what happened since the last look."""
+        latest = await self._registry.aio.latest(self._subjects)
+        if self._view is None:
+            return View({s: _one(SeenVersion.of(schema)) for s, schema in latest.items()}), []
+        view = View(self._view.subjects)
+        events: list[SchemaEvent] = []
+        for subject in sorted(latest.keys() | view.subjects.keys()):
+            before, now = view.of(subject), latest.get(subject)
+            if not _has_changed(before, now):
+                continue
+            after = await self._after(subject, before, now)
+            known = {**_learned(before, after), **before}
+            events += events_between(self._registry.url, subject, known, after)
+            view.put(subject, after)
+        return view, events
+
+    async def _after(
+        self, subject: str, before: Versions, now: RegisteredSchema | None
+    ) -> dict[Version, SeenVersion]:
+        """The versions of a subject that has changed, those left out that we never knew."""
+        live = await self._versions(subject)
+        newest = max((version_key(v) for v in before), default=None)
+        after: dict[Version, SeenVersion] = {}
+        for version in live:
+            known = before.get(version)
+            if now is not None and version == now.version:
+                after[version] = SeenVersion.of(now)
+            elif known is not None and known.is_live:
+                after[version] = known
+            elif known is not None or newest is None or version_key(version) > newest:
+                ref = SchemaRef(subject, version)
+                after[version] = SeenVersion.of(await self._registry.aio.get(ref))
+        gone = before.keys() - after.keys()
+        if gone:
+            softly = gone & set(await self._versions(subject, deleted=True))
+            after |= {v: replace(before[v], state=DELETED, schema=None) for v in softly}
+        return after
+
+    async def _versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        try:
+            return await self._registry.aio.versions(subject, deleted=deleted)
+        except (SchemaNotFound, Unsupported):
+            return []
+
+
+def _one(seen: SeenVersion) -> Versions:
+    return {seen.version: seen}
+
+
+def _learned(before: Versions, after: Versions) -> Versions:
+    """What is older than anything known was there all along, just never the latest."""
+    newest = max((version_key(v) for v in before), default=None)
+    if newest is None:
+        return {}
+    return {v: seen for v, seen in after.items() if version_key(v) < newest}
+
+
+def _has_changed(before: Versions, now: RegisteredSchema | None) -> bool:
+    if now is None:
+        return any(seen.is_live for seen in before.values())
+    released = [seen for seen in before.values() if seen.is_released]
+    if not released:
+        return True
+    newest = max(released, key=lambda seen: version_key(seen.version))
+    return not newest.shows(now)

@@ -1,0 +1,146 @@
+"""What the records of a Confluent ``_schemas`` topic mean: decisions without any Kafka."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.events.changes import deleted_event
+from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.events.sources.view import SeenVersion, View, events_between
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry.confluent_replies import parse_body
+from llm_integrations.core.registry.schema import ACTIVE, DELETED, RegisteredSchema
+
+__all__ = ["SchemasLog"]
+
+log = get_logger(__name__)
+
+_OTHER: Final = "OTHER"  # the state of a version that is no JSON Schema, so no business of ours
+
+
+class SchemasLog:
+    """Follows the log, one record after the other, and says which events each stands for.
+
+    Compaction leaves out what later records made obsolete, so a deletion may concern a version
+    that was never seen here.
+
+    Args:
+        registry: the registry's URL without credentials: part of every event's id.
+    """
+
+    def __init__(self, registry: str) -> None:
+        self._registry = registry
+        self.view = View()
+
+    def apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
+        """Take in one record. What it does not understand it leaves alone."""
+        name, content = _object(key), _object(value)
+        subject = name.get("subject") if name is not None else None
+        if name is None or not isinstance(subject, str) or not subject.strip():
+            return []
+        match name.get("keytype"):
+            case "SCHEMA":
+                return self._version(subject, name.get("version"), content, gone=not value)
+            case "DELETE_SUBJECT" if content is not None:
+                return self._subject(subject, content.get("version"))
+        return []
+
+    def _version(
+        self, subject: str, version: Any, content: Mapping[str, Any] | None, *, gone: bool
+    ) -> list[SchemaEvent]:
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            return []
+        before = self.view.of(subject)
+        known = before.get(version)
+        if gone:
+            self.view.put(subject, {v: seen for v, seen in before.items() if v != version})
+            return self._gone(subject, version, known, permanent=True)
+        if content is None:
+            return []
+        if content.get("deleted") is True:
+            if known is not None and known.state == DELETED:
+                return []
+            number = content.get("id") if isinstance(content.get("id"), int) else None
+            foreign = not _is_json(content)
+            now = SeenVersion(version, number, "", _OTHER if foreign else DELETED)
+            self.view.put(subject, {**before, version: now})
+            seen = now if foreign else (known or now)
+            return self._gone(subject, version, seen, permanent=False)
+        return self._content(subject, version, content)
+
+    def _content(self, subject: str, version: int, content: Mapping[str, Any]) -> list[SchemaEvent]:
+        before = self.view.of(subject)
+        now = _read(subject, version, content)
+        if now is None:
+            return []
+        after = {**before, version: now}
+        self.view.put(subject, {**before, version: replace(now, schema=None)})
+        return events_between(self._registry, subject, _ours(before), _ours(after))
+
+    def _subject(self, subject: str, last: Any) -> list[SchemaEvent]:
+        """A soft deletion of all versions up to one."""
+        events: list[SchemaEvent] = []
+        before = dict(self.view.of(subject))
+        for version, known in before.items():
+            is_meant = isinstance(last, int) and isinstance(version, int) and version <= last
+            if is_meant and known.is_live and known.state != _OTHER:
+                before[version] = replace(known, fingerprint="", state=DELETED)
+                events += self._gone(subject, version, known, permanent=False)
+        self.view.put(subject, before)
+        return events
+
+    def _gone(
+        self, subject: str, version: int | str, known: SeenVersion | None, *, permanent: bool
+    ) -> list[SchemaEvent]:
+        if known is not None and known.state == _OTHER:
+            return []
+        number = known.schema_id if known is not None else None
+        return [
+            deleted_event(self._registry, subject, version, permanent=permanent, schema_id=number)
+        ]
+
+
+def _ours(versions: Mapping[Any, SeenVersion]) -> dict[Any, SeenVersion]:
+    return {version: seen for version, seen in versions.items() if seen.state != _OTHER}
+
+
+def _read(subject: str, version: int, content: Mapping[str, Any]) -> SeenVersion | None:
+    number = content.get("id")
+    if isinstance(number, bool) or not isinstance(number, int):
+        return None
+    if not _is_json(content):
+        return SeenVersion(version, number, "", _OTHER)
+    try:
+        body = parse_body(content.get("schema"), "JSON", f"{subject}@{version}")
+        return SeenVersion.of(
+            RegisteredSchema(
+                number, subject, version, body, state=ACTIVE, metadata=_metadata(content)
+            )
+        )
+    except LLMIntegrationsError as error:
+        log.warning("a record of the schemas topic is left out: %s", error)
+        return None
+
+
+def _is_json(content: Mapping[str, Any]) -> bool:
+    return content.get("schemaType") == "JSON"
+
+
+def _metadata(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = content.get("metadata")
+    properties = metadata.get("properties") if isinstance(metadata, dict) else None
+    return properties if isinstance(properties, dict) else {}
+
+
+def _object(raw: bytes | None) -> Mapping[str, Any] | None:
+    if not raw:
+        return None
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,218 @@
+"""FileWatchSource: whatever happens to a file registry's folder becomes an event."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.events import (
+    EventListener,
+    FileWatchSource,
+    InMemoryEventBus,
+    ListenerState,
+)
+from llm_integrations.core.events.changes import content_event
+from llm_integrations.core.registry import Registry, connect
+from tests.support.events import Recording, until
+
+A = {"type": "object"}
+B = {"type": "object", "properties": {"age": {"type": "integer"}}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "schemas"
+
+
+@pytest.fixture
+def registry(folder: Path) -> Iterator[Registry]:
+    with connect(f"file://{folder}") as registry:
+        yield registry
+
+
+@asynccontextmanager
+async def following(registry: Registry, **options: Any) -> AsyncIterator[Recording]:
+    state = options.pop("state", None)
+    recording = Recording(registry)
+    source = FileWatchSource(registry, **options)
+    async with EventListener(registry, [recording], sources=[source], state=state) as listener:
+        yield recording
+        assert not listener.dead_letters
+
+
+def told(recording: Recording) -> list[str]:
+    return [f"{event.reference} {event.event_type}" for event in recording.seen]
+
+
+async def settled(recording: Recording, *expected: str) -> None:
+    await until(lambda: len(recording.seen) >= len(expected))
+    await asyncio.sleep(0.1)
+    assert told(recording) == list(expected)
+
+
+async def test_registrations_deprecations_and_deletions_are_told(registry: Registry) -> None:
+    registry.register("ns.other", A)
+    async with following(registry) as recording:
+        await registry.aio.register("ns.user", A)
+        await settled(recording, "ns.user@1 registered")
+        await registry.aio.register("ns.user", B, compatibility="NONE")
+        await until(lambda: len(recording.seen) == 2)
+        assert recording.seen[1].event_type == "updated"
+        assert recording.seen[1].previous_version == "1"
+        await registry.aio.deprecate("ns.user@1")
+        await until(lambda: len(recording.seen) == 3)
+        await registry.aio.delete("ns.user@1")
+        await until(lambda: len(recording.seen) == 4)
+        assert recording.seen[3].metadata["permanent"] is False
+        await registry.aio.delete("ns.user@1", permanent=True)
+        await until(lambda: len(recording.seen) == 5)
+        assert recording.seen[4].metadata["permanent"] is True
+        await registry.aio.delete_subject("ns.user", permanent=True)
+        await settled(
+            recording,
+            "ns.user@1 registered",
+            "ns.user@2 updated",
+            "ns.user@1 deprecated",
+            "ns.user@1 deleted",
+            "ns.user@1 deleted",
+            "ns.user@2 deleted",
+        )
+
+
+async def test_files_that_people_write_and_remove_are_told(
+    registry: Registry, folder: Path
+) -> None:
+    async with following(registry) as recording:
+        subject = folder / "com.example.user"
+        subject.mkdir(parents=True)
+        (subject / "1.json").write_text(json.dumps(A))
+        await settled(recording, "com.example.user@1 registered")
+        (subject / "1.json").write_text(json.dumps(B))
+        await until(lambda: len(recording.seen) == 2)
+        (subject / "notes.txt").write_text("nothing to do with it")
+        (subject / "2.json").write_text("{ half a file")
+        await asyncio.sleep(0.1)
+        (subject / "2.json").write_text(json.dumps(A))
+        await until(lambda: len(recording.seen) == 3)
+        shutil.rmtree(subject)
+        await settled(
+            recording,
+            "com.example.user@1 registered",
+            "com.example.user@1 registered",
+            "com.example.user@2 updated",
+            "com.example.user@1 deleted",
+            "com.example.user@2 deleted",
+        )
+        assert len({event.event_id for event in recording.seen}) == 5
+
+
+async def test_the_event_is_the_one_that_a_publisher_would_have_sent(registry: Registry) -> None:
+    async with following(registry) as recording:
+        schema = await registry.aio.register("ns.user", A, metadata={"owner": "team-a"})
+        await until(lambda: recording.seen)
+    published = content_event(registry.url, schema)
+    [event] = recording.seen
+    assert event.event_id == published.event_id
+    assert (event.schema_id, event.metadata) == (published.schema_id, published.metadata)
+
+
+async def test_one_change_heard_by_the_watch_and_a_bus_has_one_effect(folder: Path) -> None:
+    bus = InMemoryEventBus()
+    registry = connect(f"file://{folder}")
+    recording = Recording(registry)
+    source = FileWatchSource(registry)
+    async with bus, EventListener(registry, [recording], buses=[bus], sources=[source]) as listener:
+        schema = await registry.aio.register("ns.user", A)
+        await bus.publish(content_event(registry.url, schema))
+        await bus.flush()
+        await registry.aio.register("ns.last", A)
+        await until(lambda: "ns.last@1" in recording.versions)
+        health = await listener.health()
+    assert recording.versions.count("ns.user@1") == 1
+    assert health.integrations["recording"].repeated >= 1
+    registry.close()
+
+
+async def test_the_cache_follows_a_file_that_was_edited(registry: Registry, folder: Path) -> None:
+    registry.register("ns.user", A)
+    assert registry.get("ns.user").version == 1
+    async with following(registry) as recording:
+        (folder / "ns.user" / "2.json").write_text(json.dumps(B))
+        await until(lambda: recording.seen)
+        await until(lambda: registry.get("ns.user").version == 2)
+
+
+async def test_a_folder_that_is_not_there_yet_is_watched_once_it_is(
+    registry: Registry, folder: Path
+) -> None:
+    async with following(registry) as recording:
+        assert "schemas" not in os.listdir(folder.parent), "watching makes no folder"
+        await registry.aio.register("ns.user", A)
+        await settled(recording, "ns.user@1 registered")
+
+
+async def test_a_folder_that_is_replaced_is_watched_anew(registry: Registry, folder: Path) -> None:
+    registry.register("ns.user", A)
+    async with following(registry) as recording:
+        await asyncio.to_thread(swap, folder)
+        (folder / "ns.user" / "2.json").write_text(json.dumps(B))
+        await until(lambda: "ns.user@2" in recording.versions)
+        await asyncio.sleep(0.1)
+        (folder / "ns.user" / "3.json").write_text(json.dumps(A))
+        await until(lambda: "ns.user@3" in recording.versions)
+
+
+def swap(folder: Path) -> None:
+    """A copy takes the place of a folder."""
+    folder.rename(folder.with_name("old"))
+    shutil.copytree(folder.with_name("old"), folder)
+
+
+async def test_from_the_beginning_what_is_there_is_told_too(registry: Registry) -> None:
+    registry.register("ns.user", A)
+    registry.register("ns.user", B, compatibility="NONE")
+    async with following(registry, start="beginning") as recording:
+        await settled(recording, "ns.user@1 registered", "ns.user@2 updated")
+
+
+async def test_with_a_state_what_happened_meanwhile_is_told_after_a_restart(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.register("ns.user", A)
+    registry.register("ns.gone", A)
+    state = ListenerState(tmp_path / "l.db")
+    async with following(registry, state=state) as recording:
+        pass
+    registry.register("ns.user", B, compatibility="NONE")
+    registry.delete("ns.gone@1")
+    registry.delete("ns.gone@1", permanent=True)
+    async with following(registry, state=state) as recording:
+        await settled(recording, "ns.gone@1 deleted", "ns.user@2 updated")
+    async with following(registry, state=state) as recording:
+        await asyncio.sleep(0.1)
+        assert recording.seen == []
+    state.close()
+
+
+async def test_a_polled_folder_is_followed_too(registry: Registry) -> None:
+    async with following(registry, poll_interval=0.05) as recording:
+        await registry.aio.register("ns.user", A)
+        await settled(recording, "ns.user@1 registered")
+
+
+def test_only_a_file_registry_can_be_watched(tmp_path: Path) -> None:
+    with connect("memory://") as registry, pytest.raises(ConfigurationError, match="watch"):
+        FileWatchSource(registry)
+    with pytest.raises(ConfigurationError, match="folder"):
+        FileWatchSource("http://localhost:8081")
+    with pytest.raises(ConfigurationError, match="beginning"):
+        FileWatchSource(tmp_path, start="end")  # type: ignore[arg-type]  # that is the point
