@@ -304,9 +304,9 @@ class TestNothingToJudgeBy:
     async def test_a_judge_that_fails_is_no_verdict(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from llm_integrations.core.validation import Validator
 
-        def fail(self: object, data: object) -> bool:
+        def fail(self: object, data: object) -> None:
             raise MemoryError("secret")
 
-        monkeypatch.setattr(Validator, "is_valid", fail)
+        monkeypatch.setattr(Validator, "validate", fail)
         assert (await server(TEXT).post(chat_request(GOOD))).status == 503
         assert (await server(TEXT, mode="warn").post(chat_request(GOOD))).status == 200

@@ -17,7 +17,7 @@ from llm_integrations.core.integration import LLMModuleIntegration
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.vllm import ModelServingIntegration
 from tests.support.confluent_server import ConfluentServer
-from tests.support.vllm_apps import BAD, USER, Server, chat_reply, started
+from tests.support.vllm_apps import BAD, USER, Server, chat_reply, registry_with_user, started
 
 OPEN = {**USER, "properties": {"name": {"type": "string"}}}
 
@@ -139,6 +139,20 @@ class TestInTheMiddleware:
 
         made.middleware.app = app
         return made
+
+    async def test_by_watching_a_folder(self, folder: Path, reader: Registry) -> None:
+        server = self.server(reader, watch=True)
+        await self.follow(server, lambda: connect(f"file:{folder}").register("user", OPEN))
+
+    async def test_by_polling(self, folder: Path, reader: Registry) -> None:
+        server = self.server(reader, poll=0.2)
+        await self.follow(server, lambda: connect(f"file:{folder}").register("user", OPEN))
+
+    async def test_what_cannot_be_watched_ends_the_start(self) -> None:
+        server = self.server(registry_with_user(), watch=True)
+        async with started(server.middleware) as said:
+            assert said[0]["type"] == "lifespan.startup.failed"
+            assert "file registry" in said[0]["message"]
 
     async def test_by_webhook(
         self, folder: Path, tmp_path: Path, reader: Registry, monkeypatch: pytest.MonkeyPatch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from typing import Any, ClassVar
 
 import pytest
 
+from llm_integrations.vllm.plan import REUSED_SECONDS
 from tests.support.vllm_apps import (
     BAD,
     GOOD,
@@ -342,4 +344,5 @@ class TestBothSides:
 
         server = Server(change, chat_reply(GOOD), registry=registry, **rules())
         assert (await server.post()).headers["x-schema"] == "user@1"
+        await asyncio.sleep(REUSED_SECONDS)
         assert (await server.post()).headers["x-schema"] == "user@2"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,7 @@ async def model(request: Request) -> Any:
     if not body.get("stream"):
         return JSONResponse(chat_reply(content))
 
-    async def chunks() -> Any:
-        import asyncio
-
+    async def chunks() -> AsyncIterator[bytes]:
         for chunk in chat_chunks(content):
             yield chunk
             await asyncio.sleep(0.05)

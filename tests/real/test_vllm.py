@@ -45,7 +45,7 @@ AWKWARD = {
     "properties": {
         **COLOUR["properties"],
         "tags": {"type": "array", "items": {"const": "a"}, "uniqueItems": True, "contains": {}},
-        "code": {"type": "string", "pattern": "^(?!x)[a-c]$", "maxLength": 1, "format": "odd"},
+        "code": {"type": "string", "pattern": "\\S|\\p{L}", "maxLength": 1, "format": "odd"},
         "size": {"type": "number", "multipleOf": 0.5},
     },
     "additionalProperties": False,
@@ -86,10 +86,11 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 
 class TestOneServer:
-    NAMES = ("tiny", "asked", "coloured", "never", "twice", "awkward", "named", "watched")
+    NAMES = ("tiny", "asked", "coloured", "never", "twice", "awkward", "named", "watched", "slow")
 
     @pytest.fixture(scope="class")
-    def registry(self, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    @classmethod
+    def registry(cls, tmp_path_factory: pytest.TempPathFactory) -> Registry:
         registry = connect(f"file:{tmp_path_factory.mktemp('schemas')}")
         registry.register("question", QUESTION)
         registry.register("colour", COLOUR)
@@ -99,8 +100,9 @@ class TestOneServer:
         return registry
 
     @pytest.fixture(scope="class")
+    @classmethod
     def server(
-        self, model: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+        cls, model: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[VllmServer]:
         enforced = {"mode": "enforce", "constrain": True}
         question = {"checks": [{"of": "messages", "schema": "question"}]}
@@ -116,22 +118,25 @@ class TestOneServer:
                 "fill_tools": ["colour"],
             },
             {"models": ["watched"], "output": {"constrain": True, "schema": "moving"}},
+            {"models": ["slow"], "output": {"schema": "never"}},
         ]
         config = {"registry": registry.url, "events": {"watch": True}, "rules": rules}
         options = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
         options += ["--enable-request-id-headers"]
         folder = tmp_path_factory.mktemp("one")
-        made = VllmServer(model, config, folder, names=self.NAMES, options=options)
+        made = VllmServer(model, config, folder, names=cls.NAMES, options=options)
         with made.running() as server:
             yield server
 
     @pytest.fixture(scope="class")
-    def client(self, server: VllmServer) -> Iterator[openai.OpenAI]:
+    @classmethod
+    def client(cls, server: VllmServer) -> Iterator[openai.OpenAI]:
         with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=120) as client:
             yield client
 
     @pytest.fixture(scope="class")
-    def http(self, server: VllmServer) -> Iterator[httpx.Client]:
+    @classmethod
+    def http(cls, server: VllmServer) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=server.url, timeout=120) as http:
             yield http
 
@@ -194,7 +199,7 @@ class TestOneServer:
         with http.stream("POST", path, json=request_for(path, "never", stream=True)) as reply:
             text = b"".join(reply.iter_raw()).decode()
         assert reply.headers["x-schema"] == "never@1"
-        assert "colour" in text or "col" in text
+        assert text.count("data: ") > 5
         assert (
             "InvalidOutputError" in text.strip().split("\n\n")[-1 if "[DONE]" not in text else -2]
         )
@@ -286,14 +291,14 @@ class TestOneServer:
 
         before = invalid()
         stream = client.completions.create(
-            model="never", prompt="x", max_tokens=900, stream=True, extra_body={"min_tokens": 900}
+            model="slow", prompt="x", max_tokens=900, stream=True, extra_body={"min_tokens": 900}
         )
         next(iter(stream))
         stream.close()
         with pytest.raises(httpx.TimeoutException):
             http.post(
                 "/v1/completions",
-                json={"model": "never", "prompt": "x", "max_tokens": 900, "min_tokens": 900},
+                json={"model": "slow", "prompt": "x", "max_tokens": 900, "min_tokens": 900},
                 timeout=0.3,
             )
         assert within(20, lambda: server.metric("vllm:num_requests_running") == 0)
@@ -347,15 +352,17 @@ class TestTwoApiServers:
     KEY: ClassVar[dict[str, Any]] = {"Authorization": "Bearer right"}
 
     @pytest.fixture(scope="class")
-    def registry(self, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    @classmethod
+    def registry(cls, tmp_path_factory: pytest.TempPathFactory) -> Registry:
         registry = connect(f"file:{tmp_path_factory.mktemp('schemas')}")
         registry.register("question", QUESTION)
         registry.register("moving", COLOUR, compatibility="NONE")
         return registry
 
     @pytest.fixture(scope="class")
+    @classmethod
     def server(
-        self, model: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+        cls, model: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[VllmServer]:
         rule = {
             "input": {"checks": [{"of": "messages", "schema": "question"}]},
@@ -430,7 +437,8 @@ class TestTwoApiServers:
 
 class TestARegistryThatIsAway:
     @pytest.fixture(scope="class")
-    def registry(self) -> Iterator[ConfluentServer]:
+    @classmethod
+    def registry(cls) -> Iterator[ConfluentServer]:
         """Not listening yet, but its port is known."""
         registry = ConfluentServer()
         registry.add("colour", COLOUR)
@@ -440,8 +448,9 @@ class TestARegistryThatIsAway:
         registry.stop()
 
     @pytest.fixture(scope="class")
+    @classmethod
     def server(
-        self, model: Path, registry: ConfluentServer, tmp_path_factory: pytest.TempPathFactory
+        cls, model: Path, registry: ConfluentServer, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[VllmServer]:
         output = {"schema": "colour", "constrain": True}
         config = {

@@ -231,6 +231,9 @@ class EventsConfig(_Section):
         gt=0,
         description="Ask the registry for its latest versions, every so many seconds.",
     )
+    schemas_topic: str | None = Field(
+        default=None, description="A Confluent registry's own topic: kafka://host:9092/_schemas."
+    )
     buses: tuple[str, ...] = Field(
         default=(), description="kafka://host:9092/topic, amqp://host/vhost."
     )

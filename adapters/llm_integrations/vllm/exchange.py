@@ -11,7 +11,8 @@ from llm_integrations.vllm.body import BodyTooLarge, RequestBody
 from llm_integrations.vllm.constrain import schema_name
 from llm_integrations.vllm.failure import Failure, too_large
 from llm_integrations.vllm.jsontext import read_json
-from llm_integrations.vllm.plan import Answers, judge_input, resolve_answers
+from llm_integrations.vllm.judging import judge_request
+from llm_integrations.vllm.plan import Answers, Plan
 from llm_integrations.vllm.refused import Refused
 from llm_integrations.vllm.responder import HeaderSend, Responder, failure_messages
 from llm_integrations.vllm.rewrite import with_fields, with_length
@@ -57,14 +58,21 @@ class Exchange:
         self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
 
     async def run(self, rules: Sequence[Rule]) -> None:
-        if not (self._may_be_json() and (self._gate.open or await self._is_admitted())):
+        # Bodies of another type are for the server to refuse.
+        if not (self._headers.get(b"content-type", _JSON) == _JSON or self._may_be_json()):
             await self._app(self._scope, self._receive, self._send)
             return
-        try:
-            body = await self._body()
-        except BodyTooLarge:
-            await self._fail(rules[0].shape, too_large(self._runtime.config.max_body_bytes))
+        if not (self._gate.open or await self._gate.admits(self._scope, self._headers)):
+            await self._app(self._scope, self._receive, self._send)
             return
+        body = RequestBody(self._receive, await self._receive())
+        if not body.complete or len(body.data) > self._runtime.config.max_body_bytes:
+            try:
+                await self._read_on(body)
+            except BodyTooLarge:
+                limit = self._runtime.config.max_body_bytes
+                await self._fail(rules[0].shape, too_large(limit))
+                return
         request = _parsed(body)
         rule = None if request is _UNREADABLE else self._runtime.rules.match(rules, request)
         if rule is None:
@@ -75,55 +83,45 @@ class Exchange:
         except Refused as refused:
             await self._fail(rule.shape, refused.failure)
 
+    def _may_be_json(self) -> bool:
+        if self._runtime.config.content_types == "any":
+            return True
+        return b"json" in self._headers.get(b"content-type", b"").lower()
+
+    async def _read_on(self, body: RequestBody) -> None:
+        limit = self._runtime.config.max_body_bytes
+        announced = self._headers.get(b"content-length", b"")
+        if body.complete or (announced.isdigit() and int(announced) > limit):
+            raise BodyTooLarge
+        await body.read_on(limit)
+
     async def _fail(self, shape: Shape, failure: Failure) -> None:
         for message in failure_messages(shape, failure):
             await self._send(message)
 
-    async def _is_admitted(self) -> bool:
-        return await self._gate.admits(self._scope, self._headers)
-
-    def _may_be_json(self) -> bool:
-        """Bodies of another type are for the server to refuse."""
-        content_type = self._headers.get(b"content-type", _JSON)
-        return (
-            content_type == _JSON
-            or b"json" in content_type.lower()
-            or self._runtime.config.content_types == "any"
-        )
-
-    async def _body(self) -> RequestBody:
-        limit = self._runtime.config.max_body_bytes
-        body = RequestBody(self._receive, await self._receive())
-        if body.complete:
-            if len(body.data) > limit:
-                raise BodyTooLarge
-            return body
-        announced = self._headers.get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > limit:
-            raise BodyTooLarge
-        await body.read_on(limit)
-        return body
-
     async def _judged(self, rule: Rule, body: RequestBody, request: Any) -> None:
         verdicts = Verdicts(rule.name)
+        fields: dict[str, Any] = {}
+        plan = rule.plans.ready() or await self._plan(rule, request, fields)
+        if plan.unjudged:
+            verdicts.unjudged()
         if rule.input is not None:
-            await judge_input(rule, self._headers, request, verdicts)
-            verdicts.input_done()
-        filled = None
+            judge_request(rule.input, rule.shape, plan, request, verdicts)
+        if plan.answers is not None:
+            await self._answered(plan.answers, body, request, fields, verdicts)
+            return
+        scope = self._change(body, request, fields) if fields else self._scope
+        await self._app(scope, body.receive, HeaderSend(self._send, verdicts))
+
+    async def _plan(self, rule: Rule, request: Any, fields: dict[str, Any]) -> Plan:
+        """The schemas for this request. Tools that get theirs filled in are put into ``fields``."""
+        references: Mapping[str, str] = {}
         if rule.fillable is not None:
             filled = await fill_tools(rule, request, self._runtime.registry)
-        references = filled.references if filled else {}
-        fields = {"tools": filled.tools} if filled else {}
-        by = None
-        if rule.output is not None:
-            by = await resolve_answers(rule, self._headers, request, references, verdicts)
-        if by is not None:
-            await self._answered(by, body, request, fields, verdicts)
-            return
-        scope = self._scope
-        if fields:
-            scope = self._change(body, request, fields)
-        await self._app(scope, body.receive, HeaderSend(self._send, verdicts))
+            if filled is not None:
+                fields["tools"] = filled.tools
+                references = filled.references
+        return await rule.plans.make(self._headers, request, references)
 
     async def _answered(
         self,
@@ -179,8 +177,6 @@ class Exchange:
 
     def _change(self, body: RequestBody, request: Any, fields: Mapping[str, Any]) -> Scope:
         """Give the app a request with these fields set; the scope that goes with it."""
-        if not fields:
-            return self._scope
         data = with_fields(body.data, request, fields)
         body.rewind(data)
         return {**self._scope, "headers": with_length(self._scope["headers"], len(data))}

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.events import EventBus, EventListener, EventSource
+from llm_integrations.core.events import (
+    ConfluentTopicSource,
+    EventBus,
+    EventListener,
+    EventSource,
+    FileWatchSource,
+    PollSource,
+)
 from llm_integrations.core.events.background import BackgroundListener
 from llm_integrations.core.registry import Registry
 from llm_integrations.vllm.asgi import ASGIApp
@@ -36,7 +43,8 @@ class Follower:
 
     @property
     def wanted(self) -> bool:
-        return bool(self._buses or self._config.watch or self._config.poll)
+        config = self._config
+        return bool(self._buses or config.watch or config.poll or config.schemas_topic)
 
     def start(self) -> None:
         """Return once events come; what cannot be reached is tried again in the background.
@@ -71,4 +79,13 @@ class Follower:
         return receiver
 
     def _sources(self) -> list[EventSource]:
-        return []
+        config = self._config
+        sources: list[EventSource] = []
+        if config.watch:
+            sources.append(FileWatchSource(self._registry))
+        if config.poll is not None:
+            subjects = {reference.subject for reference in self._integration.references}
+            sources.append(PollSource(self._registry, subjects, interval=config.poll))
+        if config.schemas_topic is not None:
+            sources.append(ConfluentTopicSource(config.schemas_topic, self._registry))
+        return sources

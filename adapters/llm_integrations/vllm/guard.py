@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitExceeded
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.vllm.resolve import count_unjudged
@@ -21,5 +21,6 @@ def failed(judge: Judge, error: Exception) -> Verdict:
     """FAILED, counted and logged. Foreign messages could quote data, so only ours are repeated."""
     reason = f": {error}" if isinstance(error, LLMIntegrationsError) else ""
     log.error("vllm %s was not judged: %s%s", judge.side, type(error).__name__, reason)
-    count_unjudged(judge)
+    if not isinstance(error, ValidationLimitExceeded):  # which the judge has counted
+        count_unjudged(judge)
     return FAILED

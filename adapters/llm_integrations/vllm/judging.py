@@ -1,19 +1,63 @@
-"""Judging an answer: its text, and the arguments of its tool calls."""
+"""Judging the parts of a request, and answers with their tool calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from llm_integrations.core.judge import Verdict
 from llm_integrations.core.validation import Validator
+from llm_integrations.vllm.checks import Piece
+from llm_integrations.vllm.failure import bad_request, unavailable
 from llm_integrations.vllm.guard import FAILED, failed
 from llm_integrations.vllm.jsontext import judge_text
-from llm_integrations.vllm.plan import Answers
+from llm_integrations.vllm.plan import Answers, Plan
+from llm_integrations.vllm.pointer import param_of
+from llm_integrations.vllm.refused import Refused
 from llm_integrations.vllm.resolve import raises
-from llm_integrations.vllm.shapes import Answer, Parsed
+from llm_integrations.vllm.rules import InputRule
+from llm_integrations.vllm.shapes import Answer, Parsed, Shape
 from llm_integrations.vllm.verdicts import Verdicts
 
-__all__ = ["judge_answers"]
+__all__ = ["judge_answers", "judge_request"]
+
+
+def judge_request(
+    side: InputRule, shape: Shape, plan: Plan, request: Any, verdicts: Verdicts
+) -> None:
+    """Judge and count what the plan wants to be judged of a request.
+
+    Raises:
+        Refused: 400 for invalid data under enforce; 503 when it cannot be judged and must be.
+    """
+    for check, validator in plan.inputs:
+        for piece in check.pieces(shape, request):
+            verdict = _judge_piece(side, piece, validator)
+            verdicts.add("input", validator.reference, verdict, piece.path)
+            if verdict.outcome != "valid":
+                _act(side, piece, verdict, verdicts)
+    verdicts.input_done()
+
+
+def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict:
+    try:
+        if piece.problem is not None:
+            return side.judge.refuse(validator, piece.problem)
+        if piece.is_text:
+            return judge_text(side.judge, validator, piece.value)
+        return side.judge.judge_by(validator, piece.value)
+    except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
+        return failed(side.judge, error)
+
+
+def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
+    if verdict is FAILED and raises(side.judge):
+        raise Refused(unavailable())
+    if verdict.report is not None and side.judge.mode == "enforce":
+        inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
+        param = param_of(piece.path, inside)
+        failure = bad_request(f"{param} {verdict.report}", param)
+        raise Refused(failure.with_headers(verdicts.headers()))
 
 
 def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) -> bool:
@@ -26,7 +70,7 @@ def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) ->
             except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
                 verdict = failed(by.rule.judge, error)
             verdicts.add("output", validator.reference, verdict, (answer, tool))
-            if not verdict or (verdict is FAILED and raises(by.rule.judge)):
+            if verdict.outcome == "invalid" or (verdict is FAILED and raises(by.rule.judge)):
                 passes = False
     return passes
 
@@ -48,8 +92,8 @@ def _judge(by: Answers, validator: Validator, value: str | Parsed | None, *, cut
         return judge.skip(validator)
     if cut and by.rule.config.on_length == "invalid":
         return judge.refuse(validator, "the token limit cut it")
-    if isinstance(value, Parsed):
-        return judge.judge_by(validator, value.value)
+    if isinstance(value, str):
+        return judge_text(judge, validator, value)
     if value is None:
         return judge.refuse(validator, "there is no text")
-    return judge_text(judge, validator, value)
+    return judge.judge_by(validator, value.value)

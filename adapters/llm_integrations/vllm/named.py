@@ -29,15 +29,21 @@ class Named:
 
 
 class SchemaSource:
-    """Decides by request which reference counts."""
+    """Decides by request which reference counts.
+
+    Attributes:
+        own: the rule's own, if it has one.
+        depends: whether the request has a say.
+    """
 
     def __init__(self, reference: str | None, named_by: NamedBy | None) -> None:
+        self.depends = named_by is not None
         self.own = None if reference is None else Named(str(SchemaRef.parse(reference)))
         self._named_by = named_by
         if named_by is not None:
             self._allow = Patterns(named_by.allow)
-            self._header = named_by.header and named_by.header.lower().encode("latin-1")
-            self._field = named_by.field and parse_pointer(named_by.field)
+            self._header = (named_by.header or "").lower().encode("latin-1")
+            self._field = parse_pointer(named_by.field) if named_by.field else ()
 
     def pick(self, headers: Mapping[bytes, bytes], body: Any) -> Named | None:
         """The reference for this request, if any.

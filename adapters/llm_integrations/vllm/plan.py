@@ -1,4 +1,4 @@
-"""What one request is judged by: every schema resolved before the model is asked.
+"""What one request is judged by: every schema resolved before anything is judged.
 
 So a request is judged by one version from start to end, whatever changes meanwhile, a missing
 schema is found out before inference is paid for, and the way back waits for nothing.
@@ -7,71 +7,27 @@ schema is found out before inference is paid for, and the way back waits for not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
-from llm_integrations.core.judge import Verdict
+from llm_integrations.core.judge import Judge
 from llm_integrations.core.validation import Validator
-from llm_integrations.vllm.checks import Piece
-from llm_integrations.vllm.failure import bad_request, unavailable
-from llm_integrations.vllm.guard import FAILED, failed
-from llm_integrations.vllm.jsontext import judge_text
+from llm_integrations.vllm.checks import Check
+from llm_integrations.vllm.failure import bad_request
 from llm_integrations.vllm.named import Named
-from llm_integrations.vllm.pointer import param_of
 from llm_integrations.vllm.refused import Refused
-from llm_integrations.vllm.resolve import raises, ready, resolve
-from llm_integrations.vllm.rules import InputRule, OutputRule, Rule
+from llm_integrations.vllm.resolve import resolve
 from llm_integrations.vllm.shapes import Shape
 from llm_integrations.vllm.shapes.base import as_dict
-from llm_integrations.vllm.verdicts import Verdicts, schema_header
+from llm_integrations.vllm.verdicts import schema_header
 
-__all__ = ["Answers", "judge_input", "resolve_answers"]
+if TYPE_CHECKING:
+    from llm_integrations.vllm.rules import OutputRule, Rule
 
+__all__ = ["REUSED_SECONDS", "Answers", "Plan", "Plans"]
 
-async def judge_input(
-    rule: Rule, headers: Mapping[bytes, bytes], request: Any, verdicts: Verdicts
-) -> None:
-    """Judge what the rule wants to be judged of a request.
-
-    Raises:
-        Refused: 400 for invalid data under enforce; 503 when it cannot be judged and must be.
-    """
-    side = rule.input
-    if side is None:
-        return
-    for check in side.checks:
-        named = check.source.pick(headers, request)
-        if named is None:
-            continue
-        validator = ready(side.judge, named) or await resolve(side.judge, named)
-        if validator is None:
-            verdicts.unjudged()
-            continue
-        for piece in check.pieces(rule.shape, request):
-            verdict = _judge_piece(side, piece, validator)
-            verdicts.add("input", validator.reference, verdict, piece.path)
-            if verdict.outcome != "valid":
-                _act(side, piece, verdict, verdicts)
-
-
-def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
-    if verdict is FAILED and raises(side.judge):
-        raise Refused(unavailable())
-    if verdict.report is not None and side.judge.mode == "enforce":
-        inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
-        param = param_of(piece.path, inside)
-        failure = bad_request(f"{param} {verdict.report}", param)
-        raise Refused(failure.with_headers(verdicts.headers()))
-
-
-def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict:
-    try:
-        if piece.problem is not None:
-            return side.judge.refuse(validator, piece.problem)
-        if piece.is_text:
-            return judge_text(side.judge, validator, piece.value)
-        return side.judge.judge_by(validator, piece.value)
-    except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-        return failed(side.judge, error)
+REUSED_SECONDS: Final = 0.05
+"""How long a plan serves other requests: a new version counts that much later."""
 
 
 class Answers:
@@ -102,40 +58,102 @@ class Answers:
         return schema_header(*(v.reference for v in (*validators, *self.tools.values())))
 
 
-async def resolve_answers(
-    rule: Rule,
+class Plan:
+    """The schemas for one request.
+
+    Attributes:
+        inputs: the checks of the request, each with its schema.
+        answers: what the answers are judged by; None where nothing does.
+        unjudged: something passes because its schema is not to be had.
+    """
+
+    __slots__ = ("answers", "inputs", "unjudged", "until")
+
+    def __init__(self) -> None:
+        self.inputs: list[tuple[Check, Validator]] = []
+        self.answers: Answers | None = None
+        self.unjudged = False
+        self.until = 0.0
+
+
+class Plans:
+    """Makes plans for one rule. One per rule.
+
+    Where the request has no say in which schemas count, a plan serves all requests of a moment:
+    asking the registry client for each would cost more than judging a small one.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._is_fixed = _is_fixed(rule)
+        self._last: Plan | None = None
+
+    def ready(self) -> Plan | None:
+        """The last plan, if it holds for every request and is fresh."""
+        last = self._last
+        return last if last is not None and monotonic() < last.until else None
+
+    async def make(
+        self, headers: Mapping[bytes, bytes], request: Any, filled: Mapping[str, str]
+    ) -> Plan:
+        """The plan for a request; ``filled`` are the tools that named their schemas.
+
+        Raises:
+            Refused: 503 when a schema is not to be had and data may not pass without; 400 when
+                the client names one that does not exist or may not be named, or asks for an
+                answer that could not be judged.
+        """
+        plan = Plan()
+        rule = self._rule
+        if rule.input is not None:
+            for check in rule.input.checks:
+                named = check.source.pick(headers, request)
+                validator = await _resolve(rule.input.judge, named, plan)
+                if validator is not None:
+                    plan.inputs.append((check, validator))
+        if rule.output is not None:
+            plan.answers = await _answers(rule.output, rule.shape, headers, request, filled, plan)
+        if self._is_fixed and not plan.unjudged:
+            plan.until = monotonic() + REUSED_SECONDS
+            self._last = plan
+        return plan
+
+
+def _is_fixed(rule: Rule) -> bool:
+    sources = [check.source for check in rule.input.checks] if rule.input else []
+    if rule.output is not None:
+        sources.append(rule.output.source)
+        if rule.output.tools or (rule.output.enforces and rule.shape.defers):
+            return False
+    return rule.fillable is None and not any(source.depends for source in sources)
+
+
+async def _answers(
+    side: OutputRule,
+    shape: Shape,
     headers: Mapping[bytes, bytes],
     request: Any,
     filled: Mapping[str, str],
-    verdicts: Verdicts,
+    plan: Plan,
 ) -> Answers | None:
-    """The schemas for the answers; ``filled`` are the tools that named theirs.
-
-    Raises:
-        Refused: 503 when a schema is not to be had and the answer must be judged; 400 when the
-            request asks for an answer that could not be judged.
-    """
-    side = rule.output
-    if side is None:
-        return None
-    if side.enforces and (field := rule.shape.deferred(as_dict(request))):
-        raise Refused(
-            bad_request("answers are judged here, so none can be left for later", f"body.{field}")
-        )
-    content = None
-    named = side.source.pick(headers, request)
-    if named is not None:
-        content = ready(side.judge, named) or await resolve(side.judge, named)
-        if content is None:
-            verdicts.unjudged()
+    if side.enforces and shape.defers and as_dict(request).get(shape.defers):
+        message = "answers are judged here, so none can be left for later"
+        raise Refused(bad_request(message, f"body.{shape.defers}"))
+    content = await _resolve(side.judge, side.source.pick(headers, request), plan)
     tools: dict[str, Validator] = {}
-    for name, reference in _tools(side, rule.shape, request, filled).items():
-        validator = await resolve(side.judge, Named(reference))
-        if validator is None:
-            verdicts.unjudged()
-        else:
+    for name, reference in _tools(side, shape, request, filled).items():
+        validator = await _resolve(side.judge, Named(reference), plan)
+        if validator is not None:
             tools[name] = validator
-    return Answers(side, rule.shape, content, tools) if content or tools else None
+    return Answers(side, shape, content, tools) if content or tools else None
+
+
+async def _resolve(judge: Judge, named: Named | None, plan: Plan) -> Validator | None:
+    if named is None:
+        return None
+    validator = await resolve(judge, named)
+    plan.unjudged = plan.unjudged or validator is None
+    return validator
 
 
 def _tools(

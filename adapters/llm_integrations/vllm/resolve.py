@@ -18,14 +18,9 @@ from llm_integrations.vllm.failure import bad_request, unavailable
 from llm_integrations.vllm.named import Named
 from llm_integrations.vllm.refused import Refused
 
-__all__ = ["count_unjudged", "raises", "ready", "resolve"]
+__all__ = ["count_unjudged", "raises", "resolve"]
 
 log = get_logger(__name__)
-
-
-def ready(judge: Judge, named: Named) -> Validator | None:
-    """The schema in force if it is at hand, as it nearly always is."""
-    return judge.registry.ready_validator(named.reference, options=judge.options)
 
 
 async def resolve(judge: Judge, named: Named) -> Validator | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
@@ -14,6 +15,7 @@ from llm_integrations.vllm.checks import Check
 from llm_integrations.vllm.config import InputConfig, MiddlewareConfig, OutputConfig, RuleConfig
 from llm_integrations.vllm.named import SchemaSource
 from llm_integrations.vllm.patterns import Patterns
+from llm_integrations.vllm.plan import Plans
 from llm_integrations.vllm.shapes import Shape, shape_for
 from llm_integrations.vllm.shapes.base import as_dict
 
@@ -40,7 +42,7 @@ class OutputRule:
         return self.judge.mode == "enforce"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One rule on one path. A side whose mode is off is not there."""
 
@@ -51,6 +53,10 @@ class Rule:
     output: OutputRule | None
     fillable: Patterns | None
     config: RuleConfig
+
+    @cached_property
+    def plans(self) -> Plans:
+        return Plans(self)
 
     def references(self) -> list[str]:
         """Every reference that the rule itself names."""

@@ -85,7 +85,8 @@ class Runtime:
         await self.listen()
 
     async def listen(self) -> None:
-        await asyncio.to_thread(self.follower.start)
+        if self.follower.wanted:
+            await asyncio.to_thread(self.follower.start)
 
     async def stop(self) -> None:
         """Let go of everything. Idempotent."""

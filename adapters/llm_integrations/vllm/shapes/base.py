@@ -86,6 +86,8 @@ class Shape(ABC):
     name: ClassVar[str]
     constrained_fields: ClassVar[tuple[str, ...]] = ()
     """Top-level request fields by which a client constrains decoding itself."""
+    defers: ClassVar[str] = ""
+    """The field by which a request asks for an answer that its reply will not hold."""
 
     @abstractmethod
     def prompts(self, request: Body) -> Iterator[Prompt]:
@@ -113,10 +115,6 @@ class Shape(ABC):
 
     def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
         """Top-level fields that constrain decoding to a schema; None where that cannot be."""
-        return None
-
-    def deferred(self, request: Body) -> str | None:
-        """The field by which a request asks for an answer that this reply will not hold."""
         return None
 
     def error(self, failure: Failure) -> Body:

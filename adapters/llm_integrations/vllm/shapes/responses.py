@@ -31,6 +31,7 @@ _LAST: Final = (b"response.completed", b"response.incomplete")
 class Responses(Shape):
     name = "responses"
     constrained_fields = ("structured_outputs",)
+    defers = "background"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         given = request.get("input")
@@ -72,9 +73,6 @@ class Responses(Shape):
             return None
         form = {"type": "json_schema", "name": name, "schema": schema, "strict": True}
         return {"text": {**text, "format": form}}
-
-    def deferred(self, request: Body) -> str | None:
-        return "background" if request.get("background") else None
 
     def stream_error(self, failure: Failure) -> bytes:
         fields = {
