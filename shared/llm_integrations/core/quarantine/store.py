@@ -29,6 +29,10 @@ _SUFFIXES = (".jsonl", ".parquet")
 Sink = Callable[[Sequence[QuarantinedRecord]], None]
 
 
+def _whole(value: Any) -> Any:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseResult:
     """How many records became valid and left, and how many stayed."""
@@ -104,7 +108,12 @@ class Quarantine:
         return Counter(record.reason for record in self.records())
 
     def release(
-        self, validator: Validator, into: Sink, *, subject: str | None = None
+        self,
+        validator: Validator,
+        into: Sink,
+        *,
+        subject: str | None = None,
+        judged: Callable[[Any], Any] = _whole,
     ) -> ReleaseResult:
         """Judge again, hand what became valid to ``into``, and remove it from here.
 
@@ -114,11 +123,12 @@ class Quarantine:
         Args:
             subject: only records that were judged by a schema of this subject; None takes the
                 validator's.
+            judged: from a record's value to what is judged, for records that hold more than that.
         """
         wanted = subject if subject is not None else validator.subject
         released = kept = 0
         for path in self.parts():
-            free, held = _judge_again(path, validator, wanted)
+            free, held = _judge_again(path, validator, wanted, judged)
             if free:
                 into(free)
                 self._rewrite(path, held)
@@ -156,11 +166,11 @@ def _name_of(records: Sequence[QuarantinedRecord]) -> str:
 
 
 def _judge_again(
-    path: Path, validator: Validator, subject: str | None
+    path: Path, validator: Validator, subject: str | None, judged: Callable[[Any], Any]
 ) -> tuple[list[QuarantinedRecord], list[QuarantinedRecord]]:
     free: list[QuarantinedRecord] = []
     held: list[QuarantinedRecord] = []
     for record in read_part(path):
         mine = subject is None or record.schema.rpartition("@")[0] == subject
-        (free if mine and validator.is_valid(record.value) else held).append(record)
+        (free if mine and validator.is_valid(judged(record.value)) else held).append(record)
     return free, held

@@ -1,0 +1,215 @@
+"""A schema changes: the documents that it affects are found, and just those reindexed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, TypeAlias
+
+from llama_index.core.ingestion import IngestionPipeline
+
+from llm_integrations.core.catalogue import Catalogue, Usage
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.notify import Notice, Notifier, notifier_for
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
+from llm_integrations.llamaindex.index import Index, Loader
+from llm_integrations.llamaindex.latest import in_force_now
+from llm_integrations.llamaindex.release import release
+from llm_integrations.llamaindex.stamp import InForce
+from llm_integrations.llamaindex.transform import SchemaTransform
+
+__all__ = ["OnAffected", "RAGPipelineIntegration"]
+
+OnAffected: TypeAlias = Callable[[AffectedDocuments], Awaitable[None] | None]
+
+
+class RAGPipelineIntegration(LLMModuleIntegration):
+    """Keeps indexes in step with their schemas.
+
+    On a change, documents that another version stamped go through their pipeline again, the rest
+    is not touched; documents that were set aside come back if the new version takes them. A
+    deprecation only flags: owners are told, and the catalogue says so.
+
+    Args:
+        registry: a Registry, a URL, or None for the environment's.
+        catalogue: where indexes are kept; a path is an SQLite file, None is this process's memory.
+        notifier: told what was done, or what is to be done where an index lives in another process.
+        on_affected: called with the affected documents in place of reindexing them; hand them to
+            ``reindex`` when the time has come.
+        progress: whether reindexing shows a progress bar.
+    """
+
+    delivery: ClassVar[Delivery] = "work"
+
+    def __init__(
+        self,
+        registry: Registry | str | None = None,
+        *,
+        catalogue: Catalogue | str | Path | None = None,
+        notifier: Notifier | Callable[[Notice], Awaitable[None] | None] | None = None,
+        on_affected: OnAffected | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__(registry)
+        given = ":memory:" if catalogue is None else catalogue
+        self.catalogue = given if isinstance(given, Catalogue) else Catalogue(given)
+        self.indexes: dict[str, Index] = {}
+        self._notifier = notifier_for(notifier)
+        self._on_affected = on_affected
+        self._progress = progress
+
+    @property
+    def name(self) -> str:
+        return "llamaindex"
+
+    def add_index(
+        self,
+        name: str,
+        pipeline: IngestionPipeline,
+        *,
+        owner: str | None = None,
+        documents: Loader | None = None,
+        persist: Callable[[], object] | None = None,
+        batch_size: int = 32,
+    ) -> Index:
+        """Look after an index from now on; call ``catch_up`` for what happened before.
+
+        Args:
+            name: unique, and the same after a restart.
+            pipeline: with a docstore, a vector store and a SchemaTransform.
+            owner: who is told; None takes the schema's owner.
+            documents: loads documents anew by id; None takes the texts that the docstore keeps.
+            persist: called when the docstore changed, for one that is not durable by itself, as
+                ``lambda: pipeline.persist("storage")``.
+            batch_size: documents that go through the pipeline at once.
+
+        Raises:
+            ConfigurationError: something is missing in the pipeline; the message says what.
+        """
+        index = Index(
+            name,
+            pipeline,
+            documents=documents,
+            persist=persist,
+            batch_size=batch_size,
+            progress=self._progress,
+        )
+        self.indexes[name] = index
+        for transform in index.transforms:
+            ref = SchemaRef.parse(transform.schema_ref)
+            self.catalogue.add(Usage("index", name, ref, "document", owner))
+        return index
+
+    async def affected_documents(self, event: SchemaEvent) -> list[AffectedDocuments]:
+        """What a change affects in the indexes of this process."""
+        found = [await self._affected(index, t, event) for index, t in self._using(event.subject)]
+        return [affected for affected in found if affected]
+
+    async def reindex(self, affected: AffectedDocuments) -> ReindexResult:
+        """Reindex now what ``on_affected`` was told of, by the version in force now."""
+        index = self.indexes.get(affected.index)
+        transform = index.transform_for(affected.subject) if index else None
+        if index is None or transform is None:
+            raise ConfigurationError(f"no index {affected.index!r} with {affected.subject!r} here")
+        return await self._bring_up_to_date(index, transform, await in_force_now(transform))
+
+    async def catch_up(self) -> list[ReindexResult]:
+        """Bring every index of this process up to date: after a start, a crash, or a pause."""
+        return [
+            await self._bring_up_to_date(index, transform, await in_force_now(transform))
+            for index in self.indexes.values()
+            for transform in index.transforms
+        ]
+
+    async def handle_schema_event(self, event: SchemaEvent) -> None:
+        if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
+            return
+        self.registry.apply_event(event)
+        for index, transform in self._using(event.subject):
+            transform.client.apply_event(event)
+            await self._handle(index, transform, event)
+        for usage in self.catalogue.using(event.subject, "index"):
+            if usage.name not in self.indexes and _concerns(usage, event):
+                await self._tell(usage, event, f"{usage.name} uses {usage.schema}")
+
+    async def _handle(self, index: Index, transform: SchemaTransform, event: SchemaEvent) -> None:
+        affected = await self._affected(index, transform, event)
+        if affected.impact != "stale":
+            self._flag(index.name, event)
+            if affected:
+                await self._tell(self._usage(index, event), event, str(affected))
+        elif self._on_affected is not None:
+            if affected or _holds_back(transform):
+                answer = self._on_affected(affected)
+                if inspect.isawaitable(answer):
+                    await answer
+        else:
+            in_force = await in_force_now(transform)
+            result = await self._bring_up_to_date(index, transform, in_force)
+            if result or result.missing:
+                await self._tell(self._usage(index, event), event, str(result))
+
+    async def _affected(
+        self, index: Index, transform: SchemaTransform, event: SchemaEvent
+    ) -> AffectedDocuments:
+        in_force = None
+        if event.event_type is not SchemaEventType.DEPRECATED:
+            in_force = await in_force_now(transform)
+        if in_force is not None:
+            return await asyncio.to_thread(index.stale, transform.subject, in_force)
+        vectors = await asyncio.to_thread(index.stamped_by, event.subject, event.version)
+        deprecated = event.event_type is SchemaEventType.DEPRECATED
+        impact: Impact = "deprecated" if deprecated else "gone"
+        return AffectedDocuments(index.name, event.subject, event.reference, impact, vectors)
+
+    async def _bring_up_to_date(
+        self, index: Index, transform: SchemaTransform, in_force: InForce | None
+    ) -> ReindexResult:
+        if in_force is None:
+            return ReindexResult(index.name)
+
+        def work() -> ReindexResult:
+            with index.lock:
+                released = release(index, transform, in_force)
+                result = index.bring_up_to_date(transform.subject, in_force)
+                return replace(result, released=released)
+
+        return await asyncio.to_thread(work)
+
+    def _using(self, subject: str) -> Iterable[tuple[Index, SchemaTransform]]:
+        for index in tuple(self.indexes.values()):
+            transform = index.transform_for(subject)
+            if transform is not None:
+                yield index, transform
+
+    def _usage(self, index: Index, event: SchemaEvent) -> Usage:
+        uses = self.catalogue.using(event.subject, "index")
+        return next(usage for usage in uses if usage.name == index.name)
+
+    def _flag(self, name: str, event: SchemaEvent) -> None:
+        for usage in self.catalogue.using(event.subject, "index"):
+            if usage.name == name:
+                flags = {**usage.metadata, event.version: str(event.event_type)}
+                self.catalogue.add(replace(usage, metadata=flags))
+
+    async def _tell(self, usage: Usage, event: SchemaEvent, what: str) -> None:
+        owner = usage.owner or event.metadata.get("owner")
+        headline = f"{event.subject}@{event.version} {event.event_type}"
+        breaking = event.event_type is SchemaEventType.DELETED
+        await self._notifier.notify(Notice(owner, event, (what,), headline, breaking=breaking))
+
+
+def _holds_back(transform: SchemaTransform) -> bool:
+    """Whether documents wait for a schema to relax."""
+    return isinstance(transform.quarantine, Quarantine) and bool(transform.quarantine.parts())
+
+
+def _concerns(usage: Usage, event: SchemaEvent) -> bool:
+    return usage.follows_latest or str(usage.schema.version) == event.version

@@ -1,0 +1,217 @@
+"""A step after retrieval that deals with nodes whose metadata cannot be trusted any more."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_validator
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
+
+from llm_integrations.core.config import OnUnavailable, ValidationOptions
+from llm_integrations.core.errors import InvalidReference, SchemaNotFound
+from llm_integrations.core.judge import Judge
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.validation import Validator
+from llm_integrations.llamaindex.stamp import FINGERPRINT, ISSUE, SUBJECT, hide, payload_of
+
+__all__ = ["Action", "SchemaPostprocessor"]
+
+log = get_logger(__name__)
+
+Action = Literal["drop", "flag", "demote", "ignore"]
+"""drop: leave it out. flag: say so in its metadata (``schema_issue``), unseen by the LLM. demote:
+flag it, lower its score and put it last. ignore: do not look."""
+
+_Issue = Literal["invalid", "stale"]
+_GIVEN: Final = ""
+"""The key of the one schema that was configured, where subjects are keys otherwise."""
+
+
+class SchemaPostprocessor(BaseNodePostprocessor):
+    """Drops, flags or demotes retrieved nodes that are invalid, or stamped by an older schema.
+
+    Thread-safe; nodes are never changed in place, for stores and other queries share them.
+
+    Args:
+        schema: what metadata is judged by; None takes for each node the latest version of the
+            subject that ``SchemaTransform`` stamped it with, and leaves unstamped nodes alone.
+        registry: a Registry, a URL, or None for the environment's. Never serialised.
+        on_invalid: what happens to a node whose metadata the schema in force refuses.
+        on_stale: what happens to a valid node that another version stamped, or one that is gone.
+        text_field: judge the node's text too, as the property of this name.
+        demote_factor: what a demoted node's score is multiplied by.
+        on_unavailable: "raise" or "pass" (the default) when there is no schema to judge by.
+        options: how to judge; None takes the registry's.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
+
+    schema_ref: str | SchemaRef | None = Field(default=None, alias="schema")
+    registry: Registry | str | None = Field(default=None, exclude=True, repr=False)
+    on_invalid: Action = "drop"
+    on_stale: Action = "flag"
+    text_field: str | None = None
+    demote_factor: float = Field(default=0.5, ge=0.0, le=1.0)
+    on_unavailable: OnUnavailable = "pass"
+    options: ValidationOptions | None = None
+
+    _judge: Judge = PrivateAttr()
+    _tally: _Tally = PrivateAttr(default_factory=lambda: _Tally())
+
+    @field_validator("schema_ref", mode="before")
+    @classmethod
+    def _read_reference(cls, value: Any) -> str | None:
+        return None if value is None else str(SchemaRef.parse(value))
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._judge = Judge(
+            resolve_registry(self.registry),
+            module="llamaindex",
+            side="retrieved",
+            mode="warn",
+            on_unavailable=self.on_unavailable,
+            options=self.options,
+        )
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "SchemaPostprocessor"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was done so far: kept, invalid, stale, dropped, flagged, demoted, unjudged."""
+        return self._tally.snapshot()
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        validators: dict[str, Validator | None] = {}
+        for key, reference in self._wanted(nodes).items():
+            try:
+                validators[key] = self._judge.resolve(reference)
+            except (SchemaNotFound, InvalidReference):
+                if key == _GIVEN:  # a stamp may name what is deleted by now
+                    raise
+        return self._sort_out(nodes, validators)
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        validators: dict[str, Validator | None] = {}
+        for key, reference in self._wanted(nodes).items():
+            try:
+                validators[key] = await self._judge.aresolve(reference)
+            except (SchemaNotFound, InvalidReference):
+                if key == _GIVEN:  # a stamp may name what is deleted by now
+                    raise
+        return self._sort_out(nodes, validators)
+
+    def _wanted(self, nodes: Iterable[NodeWithScore]) -> dict[str, str]:
+        """The schemas needed, each looked up once."""
+        if self.schema_ref is not None:
+            return {_GIVEN: str(self.schema_ref)}
+        subjects = {str(item.node.metadata.get(SUBJECT) or "") for item in nodes}
+        return {subject: f"{subject}@latest" for subject in subjects if subject}
+
+    def _sort_out(
+        self, nodes: list[NodeWithScore], validators: Mapping[str, Validator | None]
+    ) -> list[NodeWithScore]:
+        counts: Counter[str] = Counter()
+        good: list[NodeWithScore] = []
+        demoted: list[NodeWithScore] = []
+        given = validators.get(_GIVEN)
+        for item in nodes:
+            issue = self._issue(item.node, validators, given, counts)
+            counts[issue or "kept"] += 1
+            if issue is None:
+                good.append(item)
+                continue
+            action = self.on_invalid if issue == "invalid" else self.on_stale
+            counts[_DONE[action]] += 1
+            if action == "flag":
+                good.append(_flagged(item, issue, item.score))
+            elif action == "demote":
+                demoted.append(_flagged(item, issue, _lowered(item.score, self.demote_factor)))
+        self._finish(nodes, counts)
+        return good + demoted
+
+    def _issue(
+        self,
+        node: BaseNode,
+        validators: Mapping[str, Validator | None],
+        given: Validator | None,
+        counts: Counter[str],
+    ) -> _Issue | None:
+        metadata = node.metadata
+        subject = metadata.get(SUBJECT)
+        validator = given
+        if self.schema_ref is None and subject:
+            if subject not in validators:
+                return "stale" if self.on_stale != "ignore" else None
+            validator = validators[subject]
+        if validator is None:
+            counts["unjudged"] += 1
+            return None
+        if self.on_invalid != "ignore" and not self._judge.judge_by(
+            validator, payload_of(node, self.text_field)
+        ):
+            return "invalid"
+        if self.on_stale == "ignore" or subject != validator.subject:
+            return None
+        return None if metadata.get(FINGERPRINT) == validator.fingerprint else "stale"
+
+    def _finish(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
+        self._tally.add(counts)
+        if nodes and counts["dropped"] == len(nodes):
+            log.warning(
+                "all %d retrieved nodes were dropped, so there is nothing to answer from",
+                len(nodes),
+                extra={"llmi_counts": dict(counts)},
+            )
+
+
+_DONE: Final[dict[Action, str]] = {
+    "drop": "dropped",
+    "flag": "flagged",
+    "demote": "demoted",
+    "ignore": "kept",
+}
+
+
+def _flagged(item: NodeWithScore, issue: _Issue, score: float | None) -> NodeWithScore:
+    node = item.node.model_copy(deep=True)
+    node.metadata[ISSUE] = issue
+    hide(node)
+    return NodeWithScore(node=node, score=score)
+
+
+def _lowered(score: float | None, factor: float) -> float | None:
+    """Further down, on either side of zero."""
+    if score is None:
+        return None
+    return score * factor if score >= 0 else score * (2 - factor)
+
+
+class _Tally:
+    """Counts that threads share; a copy or a pickle starts at zero."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, counts: Counter[str]) -> None:
+        with self._lock:
+            self._counts.update(counts)
+
+    def snapshot(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+    def __reduce__(self) -> tuple[type[_Tally], tuple[()]]:
+        return _Tally, ()

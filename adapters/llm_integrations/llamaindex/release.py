@@ -1,0 +1,59 @@
+"""Documents that were set aside come back when their schema relaxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.schema import BaseNode
+from llama_index.core.storage.docstore.utils import json_to_doc
+
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.llamaindex.index import Index
+from llm_integrations.llamaindex.stamp import InForce
+from llm_integrations.llamaindex.transform import DOCUMENT, HASH, SchemaTransform
+
+__all__ = ["release"]
+
+log = get_logger(__name__)
+
+
+def release(index: Index, transform: SchemaTransform, in_force: InForce) -> tuple[str, ...]:
+    """Ingest what the version in force takes; returns the ids of the documents.
+
+    They leave the quarantine after they are in the index, so that a crash loses none. What has
+    been replaced by a later text of the same document leaves it without being ingested.
+    """
+    quarantine = transform.quarantine
+    if not isinstance(quarantine, Quarantine):
+        return ()
+    released: dict[str, None] = {}
+
+    def into(records: Sequence[QuarantinedRecord]) -> None:
+        documents = _current(index, records)
+        if documents:
+            index.ingest(list(documents.values()), in_force)
+            released.update(dict.fromkeys(documents))
+
+    def judged(value: Any) -> Any:
+        return transform.payload(json_to_doc(value[DOCUMENT]))
+
+    quarantine.release(in_force.validator, into, subject=transform.subject, judged=judged)
+    return tuple(released)
+
+
+def _current(index: Index, records: Sequence[QuarantinedRecord]) -> dict[str, BaseNode]:
+    """By document, what is to be ingested: whole documents, also where a node was set aside."""
+    found: dict[str, BaseNode] = {}
+    for record in sorted(records, key=lambda record: record.at):
+        value = record.value
+        node = json_to_doc(value[DOCUMENT])
+        known = index.docstore.get_document(node.ref_doc_id or node.id_, raise_error=False)
+        if known is None:
+            found[node.id_] = node
+        elif node.ref_doc_id is not None or known.hash == value[HASH]:
+            found[known.id_] = known
+        else:
+            log.info("%s: a later text replaced a document that was set aside", index.name)
+    return found

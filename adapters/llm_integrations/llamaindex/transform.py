@@ -1,0 +1,240 @@
+"""A step of an ingestion pipeline that lets valid documents through, stamped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from llama_index.core.bridge.pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_serializer,
+    field_validator,
+)
+from llama_index.core.constants import DATA_KEY, TYPE_KEY
+from llama_index.core.schema import BaseNode, TransformComponent
+from pydantic import computed_field
+
+from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_mode
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.judge import Judge, Verdict
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.registry import Registry, SchemaRef, connect, resolve_registry
+from llm_integrations.llamaindex.stamp import VALID, InForce, payload_of, stamped
+
+__all__ = ["DOCUMENT", "HASH", "SchemaTransform"]
+
+log = get_logger(__name__)
+
+DOCUMENT = "document"
+HASH = "hash"
+"""The two keys of a quarantined record: the node whole, and its hash when it was set aside."""
+
+
+@dataclass(frozen=True)
+class _Pin:
+    """One version for good; ``in_force`` None lets everything pass unjudged."""
+
+    in_force: InForce | None
+
+
+class SchemaTransform(TransformComponent):
+    """Judges each node's metadata by a schema and stamps a copy with the version it was judged by.
+
+    Put it first, so that whole documents are judged. A pickled copy, as worker processes get, is
+    pinned to the version in force when it was pickled and holds no registry and no credentials.
+
+    Args:
+        schema: as ``doc-meta@latest``; what ``latest`` means is looked up on each call.
+        registry: a Registry, a URL, or None for the environment's. Never serialised.
+        mode: ``enforce`` sets invalid nodes aside, or raises where there is no quarantine;
+            ``warn`` logs, counts and lets them pass with ``schema_valid: False``; ``off`` does
+            nothing.
+        quarantine: where invalid nodes go under ``enforce``, whole and with the reasons.
+        text_field: judge the text too, as the property of this name.
+        source: what quarantined records say about where they come from.
+        cacheable: by default the pipeline's cache never answers instead of this step, since a hit
+            judges nothing, sets nothing aside and mixes up documents of equal text. True allows
+            it: the key then holds the version and fingerprint in force.
+        on_unavailable: "raise" or "pass" when there is no schema to judge by; None means raise
+            under enforce and pass under warn.
+        options: how to judge; None takes the registry's.
+
+    Raises:
+        SchemaValidationError: on a call, under ``enforce`` without a quarantine.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
+
+    schema_ref: str | SchemaRef = Field(alias="schema")
+    registry: Registry | str | None = Field(default=None, exclude=True, repr=False)
+    mode: Mode = "enforce"
+    quarantine: Quarantine | str | Path | None = None
+    text_field: str | None = None
+    source: str = "llamaindex"
+    cacheable: bool = False
+    on_unavailable: OnUnavailable | None = None
+    options: ValidationOptions | None = None
+
+    _judge: Judge = PrivateAttr()
+    _pin: _Pin | None = PrivateAttr(default=None)
+    _last: InForce | None = PrivateAttr(default=None)
+
+    @field_validator("schema_ref", mode="before")
+    @classmethod
+    def _read_reference(cls, value: Any) -> str:
+        return str(SchemaRef.parse(value))
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _read_mode(cls, value: Any) -> Mode:
+        return check_mode(value)
+
+    @field_validator("quarantine", mode="before")
+    @classmethod
+    def _read_quarantine(cls, value: Any) -> Any:
+        return Quarantine(value) if isinstance(value, str | Path) else value
+
+    @field_serializer("quarantine")
+    def _show_quarantine(self, value: Any) -> str | None:
+        return str(value.folder) if isinstance(value, Quarantine) else None
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._judge = Judge(
+            resolve_registry(self.registry),
+            module="llamaindex",
+            side="document",
+            mode=self.mode,
+            on_unavailable=self.on_unavailable,
+            options=self.options,
+        )
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "SchemaTransform"
+
+    @computed_field(repr=False)  # type: ignore[prop-decorator]  # mypy's limit
+    @property
+    def resolved_version(self) -> str:
+        """The version that was last judged by; empty before the first."""
+        return self._last.version if self._last else ""
+
+    @computed_field(repr=False)  # type: ignore[prop-decorator]  # mypy's limit
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the schema that was last judged by; empty before the first."""
+        return self._last.fingerprint if self._last else ""
+
+    @property
+    def subject(self) -> str:
+        return SchemaRef.parse(self.schema_ref).subject
+
+    @property
+    def client(self) -> Registry:
+        """The registry in use."""
+        return self._judge.registry
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        return self._apply(nodes, self.in_force())
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """The same, with nothing but bookkeeping on the event loop."""
+        in_force = await self.ain_force()
+        return await asyncio.to_thread(self._apply, nodes, in_force)
+
+    def in_force(self) -> InForce | None:
+        """The version to judge by now; None lets nodes pass unjudged.
+
+        Raises:
+            RegistryError: when there is none and ``on_unavailable`` says raise.
+        """
+        if self._pin is not None or self.mode == "off":
+            return self._pin.in_force if self._pin else None
+        validator = self._judge.resolve(self.schema_ref)
+        if validator is None or (self._last and self._last.validator is validator):
+            return self._last if validator else None
+        self._last = InForce(validator, self.client.get(validator.reference).id)
+        return self._last
+
+    async def ain_force(self) -> InForce | None:
+        """``in_force`` without blocking the event loop; call it once to warm a cold client."""
+        if self._pin is not None or self.mode == "off":
+            return self._pin.in_force if self._pin else None
+        validator = await self._judge.aresolve(self.schema_ref)
+        if validator is None or (self._last and self._last.validator is validator):
+            return self._last if validator else None
+        schema = await self.client.aio.get(validator.reference)
+        self._last = InForce(validator, schema.id)
+        return self._last
+
+    def pinned_to(self, in_force: InForce | None) -> Self:
+        """A copy that judges by one version, whatever is published meanwhile."""
+        copy = self.model_copy()
+        copy._pin, copy._last = _Pin(in_force), in_force
+        return copy
+
+    def payload(self, node: BaseNode) -> Mapping[str, Any]:
+        """What of a node is judged."""
+        return payload_of(node, self.text_field)
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """What the pipeline's cache takes for this step's identity."""
+        if not self.cacheable:
+            return {**super().to_dict(**kwargs), "call": uuid4().hex}
+        self.in_force()
+        return super().to_dict(**kwargs)
+
+    def _apply(self, nodes: Sequence[BaseNode], in_force: InForce | None) -> list[BaseNode]:
+        if in_force is None:
+            return list(nodes)
+        kept: list[BaseNode] = []
+        aside: list[QuarantinedRecord] = []
+        for node in nodes:
+            verdict = self._judge.judge_by(in_force.validator, self.payload(node))
+            if verdict:
+                kept.append(stamped(node, in_force.stamp))
+            elif self.mode == "enforce" and self.quarantine is not None:
+                aside.append(self._record(node, verdict))
+            else:
+                self._judge.act(verdict)
+                kept.append(stamped(node, {**in_force.stamp, VALID: False}))
+        self._set_aside(aside, in_force)
+        return kept
+
+    def _record(self, node: BaseNode, verdict: Verdict) -> QuarantinedRecord:
+        if verdict.report is None:
+            raise LLMIntegrationsError("a verdict of invalid carries no report")
+        # In JSON's own types, so that a date is judged alike when it comes back.
+        whole = {DATA_KEY: node.to_dict(mode="json", fallback=str), TYPE_KEY: node.get_type()}
+        data = {DOCUMENT: whole, HASH: node.hash}
+        return QuarantinedRecord.of(data, verdict.report, source=self.source, position=node.id_)
+
+    def _set_aside(self, records: list[QuarantinedRecord], in_force: InForce) -> None:
+        if not records or not isinstance(self.quarantine, Quarantine):
+            return
+        part = self.quarantine.add(records)
+        log.warning(
+            "%d nodes do not satisfy %s and were set aside",
+            len(records),
+            in_force.validator.reference,
+            extra={"llmi_part": str(part), "llmi_reference": in_force.validator.reference},
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        del fields["registry"]
+        return _rebuild, (type(self), fields, self._pin or _Pin(self.in_force()))
+
+
+def _rebuild(kind: type[SchemaTransform], fields: dict[str, Any], pin: _Pin) -> SchemaTransform:
+    # Pinned, it never asks a registry; an empty one stands in so that no URL is needed.
+    made = kind(registry=connect("memory://"), **fields)
+    made._pin, made._last = pin, pin.in_force
+    return made

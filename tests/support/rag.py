@@ -1,0 +1,71 @@
+"""Documents, schemas and pipelines for tests of the LlamaIndex adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core import MockEmbedding
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.schema import BaseNode, Document
+from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.vector_stores.qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
+
+from llm_integrations.llamaindex import SchemaTransform
+
+__all__ = [
+    "RELAXED",
+    "STRICT",
+    "V1",
+    "CountingEmbedding",
+    "document",
+    "pipeline",
+    "points",
+    "qdrant",
+]
+
+V1: dict[str, Any] = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}, "year": {"type": "integer"}},
+    "required": ["title"],
+    "additionalProperties": False,
+}
+STRICT = {**V1, "required": ["title", "year"]}
+RELAXED: dict[str, Any] = {"type": "object", "properties": {"year": {"type": "integer"}}}
+
+
+class CountingEmbedding(MockEmbedding):
+    """Remembers the texts that it was asked to embed."""
+
+    texts: list[str] = Field(default_factory=list)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"embed_dim": 4, **kwargs})
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        self.texts.append(text)
+        return super()._get_text_embedding(text)
+
+
+def document(name: str, text: str | None = None, **metadata: Any) -> Document:
+    words = text if text is not None else f"{name} says something. " * 20
+    return Document(id_=name, text=words, metadata=metadata or {"title": name})
+
+
+def qdrant(client: QdrantClient | None = None) -> QdrantVectorStore:
+    return QdrantVectorStore(collection_name="docs", client=client or QdrantClient(":memory:"))
+
+
+def pipeline(transform: SchemaTransform, store: Any, **options: Any) -> IngestionPipeline:
+    """transform, splitter, embedding; several chunks for each document."""
+    options.setdefault("docstore", SimpleDocumentStore())
+    steps = [transform, SentenceSplitter(chunk_size=40, chunk_overlap=0), CountingEmbedding()]
+    return IngestionPipeline(transformations=steps, vector_store=store, **options)
+
+
+def points(store: QdrantVectorStore) -> Sequence[BaseNode]:
+    """Everything in a store."""
+    return store.get_nodes()
