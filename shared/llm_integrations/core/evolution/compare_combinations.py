@@ -101,7 +101,7 @@ def _compare_union(walk: Walk, pair: Pair, keyword: str) -> None:
     for node in come:
         way = _branch_way(walk, node, forward)
         _note_union(walk, pair, keyword, None, node, backward, way)
-    _settle_union(walk, mark, backward, forward)
+    _settle_union(walk, mark, pair, backward, forward)
 
 
 def _raw_list(walk: Walk, nodes: list[Node] | None) -> list[Any] | None:
@@ -141,20 +141,24 @@ def _note_union(
     )
 
 
-def _settle_union(walk: Walk, mark: int, backward: Node | None, forward: Node | None) -> None:
+def _settle_union(
+    walk: Walk, mark: int, pair: Pair, backward: Node | None, forward: Node | None
+) -> None:
     """A difference inside of a branch breaks nobody if the union as a whole does not.
 
     Where the union does break somebody and no branch says why (oneOf refuses what satisfies two
     branches), all differences in it share the blame.
     """
-    _settle_direction(walk, mark, "backward", backward)
-    _settle_direction(walk, mark, "forward", forward)
+    _settle_direction(walk, mark, pair, "backward", backward)
+    _settle_direction(walk, mark, pair, "forward", forward)
 
 
-def _settle_direction(walk: Walk, mark: int, direction: Direction, whole: Node | None) -> None:
+def _settle_direction(
+    walk: Walk, mark: int, pair: Pair, direction: Direction, whole: Node | None
+) -> None:
     blamed = any(finding.way(direction) is not None for finding in walk.findings[mark:])
     if whole is None or not blamed:
-        walk.set_ways(mark, direction, whole)
+        walk.set_ways(mark, pair, direction, whole)
 
 
 def _compare_not(walk: Walk, pair: Pair) -> None:
@@ -180,5 +184,5 @@ def _compare_as_one(walk: Walk, pair: Pair, keywords: tuple[str, ...]) -> None:
                 walk.compare(replace(pair, old=old[keyword], new=new[keyword]))
         elif keyword in old or keyword in new:
             _note_union(walk, pair, keyword, old.get(keyword), new.get(keyword), backward, forward)
-    walk.set_ways(mark, "backward", backward)
-    walk.set_ways(mark, "forward", forward)
+    walk.set_ways(mark, pair, "backward", backward)
+    walk.set_ways(mark, pair, "forward", forward)

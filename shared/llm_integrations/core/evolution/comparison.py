@@ -35,6 +35,8 @@ _COMPARERS: Final = (
     compare_combinations,
 )
 
+_MOST_JUDGEMENTS: Final = 20_000
+
 
 class Comparison:
     """Compares one old schema with one new one.
@@ -66,10 +68,19 @@ class Comparison:
         self.workspace, self.old_root, self.new_root = normalise_pair(
             old, new, formats=options.formats, limits=limits
         )
+        for node in (self.old_root, self.new_root, *self.workspace.definitions.values()):
+            if self.workspace.judgements(node) > _MOST_JUDGEMENTS:
+                raise Undecidable(
+                    "a schema judges the same value again and again, in too many ways"
+                )
         self._clock = Clock(limits)
         self.engine = Engine(self.workspace, options, self._clock)
         self.prover = Prover(self.workspace, self.engine, self._clock)
-        self.sampler = Sampler(self.prover, Clock(limits))
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """Makes instances; its time counts from the first use."""
+        return Sampler(self.prover, Clock(self.limits))
 
     @property
     def is_identical(self) -> bool:

@@ -64,6 +64,7 @@ def check_compatibility(
     versions = _sources(previous, resources)
     violations: list[Incompatibility] = []
     unknown: list[Undecided] = []
+    notes: list[str] = []
     checked = versions_to_check(normal, versions) if directions_of(normal) else ()
     for old in checked:
         pair = PairCheck(old, source, judge, options, policy, limits or Limits())
@@ -73,6 +74,7 @@ def check_compatibility(
                     violations.append(item)
                 else:
                     unknown.append(item)
+        notes += pair.notes
     return CompatibilityReport(
         not violations and not unknown,
         normal,
@@ -80,6 +82,7 @@ def check_compatibility(
         tuple(violations),
         tuple(unknown),
         tuple(old.name for old in checked),
+        tuple(notes),
     )
 
 

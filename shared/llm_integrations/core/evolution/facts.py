@@ -26,6 +26,8 @@ ALL_KINDS: Final = frozenset(
 NUMERIC: Final = frozenset({"integer", "fraction"})
 _KINDS: Final = {kind: frozenset({kind}) for kind in ALL_KINDS} | {"number": NUMERIC}
 
+_MOST_COMPARED: Final = 500
+
 Bound = tuple[Any, bool]
 """A number, and whether it is excluded itself."""
 
@@ -103,6 +105,8 @@ class Facts:
 
     def _close_required(self) -> None:
         """What is required brings its dependencies, until nothing is added."""
+        if not self.required:
+            return
         before = -1
         while before != (size := len(self.required) + len(self.nodes)):
             before = size
@@ -117,27 +121,39 @@ class Facts:
     def _prune(self) -> None:
         """Give up the kinds that the bounds leave no room for."""
         gone: set[str] = set()
-        if self.kinds & NUMERIC and _empty_interval(self.lower, self.upper):
+        if self.lower is not None and _empty_interval(self.lower, self.upper):
             gone |= NUMERIC
-        if self.count("minLength", 0) > self.count("maxLength", math.inf):
-            gone.add("string")
-        if self.count("minItems", 0) > self.count("maxItems", math.inf):
-            gone.add("array")
-        fewest = max(self.count("minProperties", 0), len(self.required))
-        if fewest > self.count("maxProperties", math.inf) or self._refuses_a_required():
+        if self.counts:
+            gone |= self._impossible_counts()
+        if self.required and self._refuses_a_required():
             gone.add("object")
-        if any(is_false(node) for node in self.nodes) or self._contradicts():
+        if self.negated and (self._contradicts() or any(map(is_false, self.nodes))):
             gone |= ALL_KINDS
+        if any(_excludes_integers(node) for node in self.negated):
+            gone.add("integer")
         self.kinds -= gone
         if self.values is not None:
             self.values = [value for value in self.values if kind_of(value) in self.kinds]
             self.kinds &= {kind_of(value) for value in self.values}
 
+    def _impossible_counts(self) -> set[str]:
+        fewest = max(self.count("minProperties", 0), len(self.required))
+        lengths = {
+            "string": (self.count("minLength", 0), self.count("maxLength", math.inf)),
+            "array": (self.count("minItems", 0), self.count("maxItems", math.inf)),
+            "object": (fewest, self.count("maxProperties", math.inf)),
+        }
+        return {kind for kind, (least, most) in lengths.items() if least > most}
+
     def _refuses_a_required(self) -> bool:
         return any(_refuses(node, name) for name in self.required for node in self.nodes)
 
     def _contradicts(self) -> bool:
-        return any(same(negated, node) for negated in self.negated for node in self.nodes)
+        if any(id(self._workspace.behind(refused)) in self._seen for refused in self.negated):
+            return True
+        if len(self.negated) * len(self.nodes) > _MOST_COMPARED:
+            return False
+        return any(same(refused, node) for refused in self.negated for node in self.nodes)
 
     @property
     def impossible(self) -> bool:
@@ -188,6 +204,13 @@ class Facts:
 
     def _unique(self, value: bool) -> None:
         self.unique |= value
+
+
+def _excludes_integers(refused: Node) -> bool:
+    """Whether all whole numbers are refused, as multiples of what divides 1."""
+    if refused.keys() != {"multipleOf"}:
+        return False
+    return (1 / Fraction(str(refused["multipleOf"]))).denominator == 1
 
 
 def _refuses(node: Node, name: str) -> bool:

@@ -17,8 +17,9 @@ class Undecidable(Exception):
 class Limits:
     """Bounds on one comparison of two schemas.
 
-    A comparison ends within about twice ``seconds``: the clock is read between steps, and the
-    longest step, one question to the containment engine, is kept short by bounds of its own.
+    Proving and the search for instances may each take ``seconds``, so a comparison ends within
+    about three times as long: the clock is read between steps, and the longest step, one question
+    to the containment engine, is kept short by bounds of its own.
 
     Attributes:
         seconds: wall time after which what is undecided stays unknown.

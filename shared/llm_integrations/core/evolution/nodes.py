@@ -176,6 +176,35 @@ class Workspace:
                 stack.extend(_conditional(current))
         return list(found.values())
 
+    def judgements(self, node: Node) -> int:
+        """How often a validator may judge one value by parts of a node, each path counted.
+
+        References that fan out again and again make this grow exponentially.
+        """
+        known: dict[int, int] = {}
+        # Depth first without recursion: a node is counted after all that it applies.
+        stack: list[tuple[Node, bool]] = [(node, False)]
+        while stack:
+            current, ready = stack.pop()
+            if ready:
+                parts = self._parts_in_place(current)
+                known[id(current)] = 1 + sum(known.get(id(part), 1) for part in parts)
+            elif id(current) not in known:
+                known[id(current)] = 1
+                stack.append((current, True))
+                stack.extend((part, False) for part in self._parts_in_place(current))
+        return known[id(node)]
+
+    def _parts_in_place(self, node: Node) -> list[Node]:
+        target = self.target(node)
+        negated = [node["not"]] if "not" in node else []
+        referred = [] if target is None else [target]
+        return [*node.get("allOf", ()), *_conditional(node), *negated, *referred]
+
+    def refers(self, node: Node) -> bool:
+        """Whether there is a reference in the node."""
+        return any(True for _ in _names_in(node))
+
     def reachable(self, nodes: Iterable[Node]) -> frozenset[str]:
         """The names of all definitions that the nodes use, directly or not."""
         found: set[str] = set()

@@ -264,20 +264,27 @@ def _tidy(node: Node, place: Place) -> None:
     content = {k: place.value[k] for k in _CONTENT_KEYWORDS if k in place.value}
     if place.draft.asserts_content and content:
         node[CONTENT] = content
-    for head, companions in _COMPANIONS.items():
-        if head not in node or (head == "if" and not companions & node.keys()):
-            for keyword in (head, *companions):
-                node.pop(keyword, None)
+    if node.keys() & _ACCOMPANYING:
+        _drop_lonely(node)
     for keyword in _EMPTY_IS_NOTHING & node.keys():
         if not node[keyword]:
             del node[keyword]
     _unevaluated(node)
 
 
+def _drop_lonely(node: Node) -> None:
+    """Keywords that mean nothing without another."""
+    for head, companions in _COMPANIONS.items():
+        if head not in node or (head == "if" and not companions & node.keys()):
+            for keyword in (head, *companions):
+                node.pop(keyword, None)
+
+
 _COMPANIONS: Final = {
     "if": frozenset({"then", "else"}),
     "contains": frozenset({"minContains", "maxContains"}),
 }
+_ACCOMPANYING: Final = frozenset({"if", "then", "else", "minContains", "maxContains"})
 _EMPTY_IS_NOTHING: Final = frozenset(
     {"required", "properties", "patternProperties", "dependentRequired", "uniqueItems"}
 )

@@ -11,16 +11,17 @@ from llm_integrations.core.evolution.change import Change, Direction
 from llm_integrations.core.evolution.comparison import Comparison
 from llm_integrations.core.evolution.levels import Policy
 from llm_integrations.core.evolution.limits import Limits, Undecidable
-from llm_integrations.core.evolution.nodes import Node, same
+from llm_integrations.core.evolution.nodes import same
 from llm_integrations.core.evolution.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.source import Source
-from llm_integrations.core.evolution.steps import Step
 from llm_integrations.core.evolution.walk import Finding
 from llm_integrations.core.evolution.witness import Judge, Witness, WitnessSearch, judge_of
 from llm_integrations.core.evolution.wording import consequence
 
 __all__ = ["PairCheck"]
 
+_MOST_SHOWN: Final = 50
+_NO_TIME: Final = "the time that a comparison may take ran out"
 _NO_WITNESS: Final = "no instance was found that shows it, and it could not be ruled out"
 
 
@@ -30,6 +31,7 @@ class PairCheck:
     Attributes:
         comparison: the two side by side; None when they are the same or cannot be compared.
         why_not: why they cannot be compared; empty when they can.
+        notes: what was left out.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class PairCheck:
         self.comparison: Comparison | None = None
         self._name = old.name
         self.why_not = ""
+        self.notes: list[str] = []
         self._witnesses: dict[tuple[Direction, int], Witness | None] = {}
         if _is_same(old, new):
             return
@@ -74,18 +77,27 @@ class PairCheck:
     ) -> Iterator[Incompatibility | Undecided]:
         undecided: list[tuple[Change, ...]] = []
         shown = 0
-        for findings, witness in self.tried(direction):
+        groups = _groups(comparison, direction)
+        for number, (findings, witness) in enumerate(self.tried(direction)):
             changes = tuple(finding.change for finding in findings)
             if witness is None:
                 undecided.append(changes)
                 continue
             shown += 1
             yield self._incompatibility(direction, changes, witness)
+            if shown == _MOST_SHOWN or comparison.sampler.expired:
+                self._note_rest(direction, len(groups) - number - 1)
+                break
         if shown == 0:
             yield from self._as_a_whole(direction, comparison, undecided)
             return
         for changes in undecided:
             yield Undecided(changes[0].path, _NO_WITNESS, direction, self._name, changes)
+
+    def _note_rest(self, direction: Direction, rest: int) -> None:
+        if rest:
+            things = "1 further change was" if rest == 1 else f"{rest} further changes were"
+            self.notes.append(f"{things} not looked at ({direction}, {self._name})")
 
     def tried(self, direction: Direction) -> Iterator[tuple[list[Finding], Witness | None]]:
         """The findings that break somebody, those with one cause together, and what shows it."""
@@ -94,8 +106,9 @@ class PairCheck:
         for findings in _groups(self.comparison, direction):
             key = (direction, id(findings[0]))
             if key not in self._witnesses:
-                ways = _ways(findings, direction)
-                self._witnesses[key] = self._search.find(direction, ways)
+                way = findings[0].way(direction)
+                found = None if way is None else self._search.find(direction, way)
+                self._witnesses[key] = found
             yield findings, self._witnesses[key]
 
     def _as_a_whole(
@@ -113,7 +126,8 @@ class PairCheck:
             yield self._incompatibility(direction, changes, witness)
         else:
             path = changes[0].path if changes else ""
-            yield Undecided(path, _NO_WITNESS, direction, self._name, changes)
+            reason = _NO_TIME if comparison.sampler.expired else _NO_WITNESS
+            yield Undecided(path, reason, direction, self._name, changes)
 
     def _incompatibility(
         self, direction: Direction, changes: tuple[Change, ...], witness: Witness
@@ -133,15 +147,9 @@ def _groups(comparison: Comparison, direction: Direction) -> list[list[Finding]]
     for finding in comparison.findings:
         if finding.change.breaks(direction):
             way = finding.way(direction)
-            key = (id(way), finding.steps) if way is not None else object()
+            key = (id(way.node), way.steps) if way is not None else object()
             groups.setdefault(key, []).append(finding)
     return list(groups.values())
-
-
-def _ways(findings: list[Finding], direction: Direction) -> list[tuple[Node, tuple[Step, ...]]]:
-    """How to show what a group of findings has in common."""
-    way = findings[0].way(direction)
-    return [] if way is None else [(way, findings[0].steps)]
 
 
 def _is_same(old: Source, new: Source) -> bool:

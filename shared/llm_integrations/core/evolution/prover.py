@@ -60,6 +60,11 @@ class Prover:
         self._splits = _MOST_SPLITS
         self._cut_short = False
 
+    @property
+    def expired(self) -> bool:
+        """Whether the time for proofs is over."""
+        return self._clock.expired
+
     def facts(self, given: Sequence[Node]) -> Facts:
         """What is known from the given nodes together."""
         given = [self.workspace.behind(node) for node in given]

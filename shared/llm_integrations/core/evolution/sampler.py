@@ -5,29 +5,42 @@ What comes out is probably right; whoever asks checks it with a validator.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llm_integrations.core.evolution.choices import Chooser, Randomly, Wavering
+from llm_integrations.core.evolution.choices import Chooser, Full, Minimal, Randomly, Wavering
 from llm_integrations.core.evolution.facts import Facts
 from llm_integrations.core.evolution.limits import Clock
 from llm_integrations.core.evolution.nodes import Node, is_false, json_key
 from llm_integrations.core.evolution.prover import Prover
 from llm_integrations.core.evolution.regex_samples import sample_pattern
-from llm_integrations.core.evolution.scalars import fractions, integers, strings
+from llm_integrations.core.evolution.scalars import (
+    PLAIN,
+    fractions,
+    integers,
+    plainly_fits,
+    strings,
+)
 from llm_integrations.core.evolution.ways import AS_FRACTION, LEAVES, ways_to_fail
 
 __all__ = ["NoSample", "Sampler"]
 
 _DEEPEST: Final = 24
 _MOST_ITEMS: Final = 300
+_MOST_OPTIONAL: Final = 100
+_MOST_AT_RANDOM: Final = 8
 _MOST_OPEN: Final = 60
 _MOST_EXCLUDED: Final = 20
 _MOST_NODES: Final = 150
+_OPEN: Final = frozenset({"anyOf", "oneOf", "if", "not"})
 _TRIES: Final = 40
 _FRESH: Final = ("extra", "other", "x", "_1", "Extra-Name", "a", "b", "é")
 _ORDER: Final = ("object", "array", "string", "integer", "fraction", "boolean", "null")
+
+
+_NONE: Final = object()
 
 
 class NoSample(Exception):
@@ -43,10 +56,16 @@ class Sampler:
         self._parts = prover.parts
         self._prover = prover
         self._clock = clock
+        self._smallest: dict[frozenset[int], Any] = {}
+
+    @property
+    def expired(self) -> bool:
+        return self._clock.expired
 
     def attempts(self, given: Sequence[Node], chooser: Chooser, count: int) -> Iterator[Any]:
         """Instances by the chooser, then by choices that differ from it more and more."""
         for seed in range(count):
+            self._clock.check()
             draw = chooser if seed == 0 else Wavering(chooser, seed, seed / count)
             try:
                 yield self.sample(given, draw)
@@ -57,6 +76,18 @@ class Sampler:
         """One instance by the chooser's choices. NoSample when they lead to none."""
         if depth > _DEEPEST:
             raise NoSample
+        if type(chooser) is not Minimal:
+            return self._sample(given, chooser, depth)
+        # The smallest instance of the same nodes is always the same.
+        key = frozenset(map(id, given))
+        if key not in self._smallest:
+            self._smallest[key] = _NONE
+            self._smallest[key] = self._sample(given, chooser, depth)
+        if self._smallest[key] is _NONE:
+            raise NoSample
+        return copy.deepcopy(self._smallest[key])
+
+    def _sample(self, given: Sequence[Node], chooser: Chooser, depth: int) -> Any:
         self._clock.step()
         facts = self._opened(given, chooser)
         if facts.impossible:
@@ -67,7 +98,13 @@ class Sampler:
             for value in self._offered(facts):
                 return value
         kinds = [kind for kind in _ORDER if kind in facts.kinds]
-        return self._of_kind(chooser.pick(kinds), facts, chooser, depth)
+        first = chooser.pick(kinds)
+        for kind in (first, *(kind for kind in kinds if kind != first)):
+            try:
+                return self._of_kind(kind, facts, chooser, depth)
+            except NoSample:
+                continue
+        raise NoSample
 
     def _ordered(self, values: list[Any], chooser: Chooser) -> list[Any]:
         first = chooser.pick(values) if values else None
@@ -116,7 +153,12 @@ class Sampler:
         raise NoSample
 
     def _fits(self, value: Any, facts: Facts) -> bool:
-        return all(self._engine.is_valid(node, value) is not False for node in facts.nodes)
+        return all(
+            plainly_fits(node, value)
+            if node.keys() <= PLAIN
+            else self._engine.is_valid(node, value) is not False
+            for node in facts.nodes
+        )
 
     # Opening: decide between alternatives until only facts remain.
 
@@ -125,18 +167,21 @@ class Sampler:
         done: set[int] = set()
         for _ in range(_MOST_OPEN):
             facts = Facts(chosen, self._workspace)
-            fresh = [node for node in facts.nodes if id(node) not in done]
-            if not fresh:
-                return facts
             if len(facts.nodes) > _MOST_NODES:
                 raise NoSample
+            before = len(chosen)
+            for node in facts.nodes:
+                if id(node) not in done:
+                    done.add(id(node))
+                    chosen.extend(self._decided(node, facts, chooser))
+            if len(chosen) == before:
+                return facts
             self._clock.check()
-            for node in fresh:
-                done.add(id(node))
-                chosen.extend(self._decided(node, facts, chooser))
         raise NoSample
 
     def _decided(self, node: Node, facts: Facts, chooser: Chooser) -> Iterator[Node]:
+        if not node.keys() & _OPEN:
+            return
         if node.get("anyOf"):
             yield self._branch(node["anyOf"], facts, chooser)
         if node.get("oneOf"):
@@ -239,6 +284,7 @@ class Sampler:
     def _wanted(self, facts: Facts, chooser: Chooser, depth: int) -> list[str]:
         """The names to give values to: what is required, and some of what is not."""
         room = facts.count("maxProperties", 1_000) - len(facts.required)
+        room = min(room, _MOST_OPTIONAL if isinstance(chooser, Full) else _MOST_AT_RANDOM)
         declared = dict.fromkeys(n for node in facts.nodes for n in node.get("properties", ()))
         wanted = dict.fromkeys(n for n in declared if n in facts.required)
         wanted.update(dict.fromkeys(sorted(facts.required)))

@@ -8,11 +8,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from llm_integrations.core.evolution.facts import Facts
+from llm_integrations.core.evolution.facts import NUMERIC, Facts, kind_of, kinds_of
 from llm_integrations.core.evolution.nodes import Node
 from llm_integrations.core.evolution.regex_samples import Pick, sample_pattern
 
-__all__ = ["fractions", "integers", "strings"]
+__all__ = ["PLAIN", "fractions", "integers", "plainly_fits", "strings"]
 
 _FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "date": ("2026-01-31", "1999-12-31"),
@@ -37,6 +37,22 @@ _FORMATS: Final[dict[str, tuple[str, ...]]] = {
 }
 _WORDS: Final = ("text", "a", "", "A", "0", "1", " ", "-1", "é", "a b", "漢字", "a-b_c.d", "x" * 40)
 _MOST_LENGTH: Final = 5_000
+
+
+PLAIN: Final = frozenset({"type", "minLength", "maxLength", "minimum", "maximum"})
+"""Keywords that need no engine to judge a string or a number."""
+
+
+def plainly_fits(node: Node, value: Any) -> bool:
+    """The verdict of a node that has no other keywords than the plain ones."""
+    kind = kind_of(value)
+    if "type" in node and kind not in kinds_of(node["type"]):
+        return False
+    if kind == "string":
+        return bool(node.get("minLength", 0) <= len(value) <= node.get("maxLength", math.inf))
+    if kind in NUMERIC:
+        return bool(node.get("minimum", -math.inf) <= value <= node.get("maximum", math.inf))
+    return True
 
 
 def strings(facts: Facts, pick: Pick) -> Iterator[str]:

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from llm_integrations.core.evolution.change import Change, ChangeKind, Direction
 from llm_integrations.core.evolution.limits import Undecidable
-from llm_integrations.core.evolution.nodes import Node, node_children, same
+from llm_integrations.core.evolution.nodes import Node, same
 from llm_integrations.core.evolution.prover import Prover
 from llm_integrations.core.evolution.steps import Step, where_text
 
-__all__ = ["Finding", "Pair", "Walk"]
+__all__ = ["Finding", "Pair", "Walk", "Way"]
 
 _DEEPEST: Final = 60
 
@@ -37,23 +37,35 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How data can show a difference: by satisfying a node at a place.
+
+    Attributes:
+        node: what the reader refuses and the writer may allow.
+        steps: the place in the instance.
+    """
+
+    node: Node
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A change, and how to make an instance that shows it.
 
     Attributes:
         change: what differs.
         steps: the place in the instance.
-        backward: a node that old data which new readers refuse can satisfy at that place; None
-            where the change breaks no old data.
-        forward: the same for new data and old readers.
+        backward: how old data shows it to new readers; None where it breaks no old data.
+        forward: how new data shows it to old readers.
     """
 
     change: Change
     steps: tuple[Step, ...]
-    backward: Node | None = None
-    forward: Node | None = None
+    backward: Way | None = None
+    forward: Way | None = None
 
-    def way(self, direction: Direction) -> Node | None:
+    def way(self, direction: Direction) -> Way | None:
         return self.backward if direction == "backward" else self.forward
 
 
@@ -100,10 +112,10 @@ class Walk:
         self._depth -= 1
 
     def is_unchanged(self, old: Node, new: Node) -> bool:
-        """Whether two small nodes were written alike, so that there is nothing to compare."""
-        if "$ref" in old or any(True for _ in node_children(old)):
-            return False
-        return same(old, new) and same(self.raw(old), self.raw(new))
+        """Whether two nodes without references were written alike: nothing to compare inside."""
+        return (
+            same(old, new) and same(self.raw(old), self.raw(new)) and not self.workspace.refers(new)
+        )
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -127,6 +139,8 @@ class Walk:
 
     def implies(self, given: Sequence[Node], goal: Node) -> bool:
         """Whether the goal certainly holds; giving up counts as no."""
+        if self.prover.expired:
+            return False
         try:
             return self.prover.proves(given, goal)
         except (Undecidable, RecursionError):
@@ -189,7 +203,8 @@ class Walk:
             keyword=keyword,
             side="old" if in_old else "new",
         )
-        self.findings.append(Finding(change, pair.steps, backward, forward))
+        ways = [None if node is None else Way(node, pair.steps) for node in (backward, forward)]
+        self.findings.append(Finding(change, pair.steps, *ways))
 
     def _way(self, direction: Direction, given: Sequence[Node], goal: Node | None) -> Node | None:
         if goal is None or direction in self._safe:
@@ -216,9 +231,12 @@ class Walk:
         """A point to which ``since`` goes back."""
         return len(self.findings)
 
-    def set_ways(self, mark: int, direction: Direction, way: Node | None) -> None:
-        """Say for all findings since the mark how, or that not, they break somebody."""
-        way = None if direction in self._safe else way
+    def set_ways(self, mark: int, pair: Pair, direction: Direction, node: Node | None) -> None:
+        """Say for all findings since the mark how they break somebody: together, at the pair.
+
+        ``node`` None says that they do not.
+        """
+        way = None if node is None or direction in self._safe else Way(node, pair.steps)
         for index in range(mark, len(self.findings)):
             finding = self.findings[index]
             if finding.change.is_documentation:

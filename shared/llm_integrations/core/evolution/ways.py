@@ -7,7 +7,7 @@ keyword of ``LEAVES`` stays as it is: the sampler avoids such values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any, Final, Protocol
 
 from llm_integrations.core.evolution.nodes import CONTENT, STRICT_INTEGER, Node
@@ -169,7 +169,7 @@ def _any_of(node: Node, hints: Hints) -> Iterator[Node]:
 
 def _one_of(node: Node, hints: Hints) -> Iterator[Node]:
     yield {"allOf": [hints.negation(part) for part in node["oneOf"]]}
-    for pair in list(combinations(node["oneOf"], 2))[:_MOST_PAIRS]:
+    for pair in islice(combinations(node["oneOf"], 2), _MOST_PAIRS):
         yield {"allOf": list(pair)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ from llm_integrations.core.evolution.comparison import Comparison
 from llm_integrations.core.evolution.limits import Undecidable
 from llm_integrations.core.evolution.nodes import Node
 from llm_integrations.core.evolution.source import Source
-from llm_integrations.core.evolution.steps import Step, wrap
+from llm_integrations.core.evolution.steps import wrap
+from llm_integrations.core.evolution.walk import Way
 from llm_integrations.core.validation.documents import Documents
 from llm_integrations.core.validation.engine import Engine as Judge
 from llm_integrations.core.validation.engine import compile_engine
@@ -54,24 +55,21 @@ class WitnessSearch:
         self._comparison = comparison
         self._judges = {"backward": (old, new), "forward": (new, old)}
 
-    def find(
-        self, direction: Direction, ways: Sequence[tuple[Node, Sequence[Step]]]
-    ) -> Witness | None:
-        """A witness that follows one of the ways; None when none was found in the budget."""
-        for way, steps in ways:
-            for chooser in (Minimal(), Randomly(1)):
-                target = wrap(way, steps, direction, chooser, _FRESH)
-                for value in self._attempts(direction, target, chooser):
-                    witness = self.checked(direction, value)
-                    if witness is not None:
-                        return witness
+    def find(self, direction: Direction, way: Way) -> Witness | None:
+        """A witness that follows a way; None when none was found in the budget."""
+        for chooser in (Minimal(), Randomly(1)):
+            target = wrap(way.node, way.steps, direction, chooser, _FRESH)
+            for value in self._attempts(direction, target, chooser):
+                witness = self.checked(direction, value)
+                if witness is not None:
+                    return witness
         return None
 
     def find_any(self, direction: Direction) -> Witness | None:
         """A witness for whatever reason."""
         comparison = self._comparison
         refused = comparison.workspace.negation(comparison.goal(direction))
-        return self.find(direction, [(refused, ())])
+        return self.find(direction, Way(refused, ()))
 
     def _attempts(self, direction: Direction, target: Node, chooser: Chooser) -> Iterator[Any]:
         comparison = self._comparison
