@@ -257,7 +257,7 @@ def test_an_ordinary_subject_is_its_folder_s_name(subject: str) -> None:
 HOSTILE = [
     "..", ".", "...", "../up", "../../etc/passwd", "/etc/passwd", "a/../../b", "a\\..\\b", "C:\\x",
     "~", "~root", "CON", "nul.json", "com1", "LPT9.txt", "trailing.", ".git", "-rf", "%2E%2E",
-    "%", "%~", "a:b", "a*?<>|\"'$`;&", "ü", "日本語", "\x7f", "meta", ".lock", "registry.json",
+    "%", "%~", "a:b", "a*?<>|\"'$`;&", "ü", "日本語", "meta", ".lock", "registry.json",
     "x" * 181, "ü" * 5_000, "a.b." * 100,
 ]  # fmt: skip
 
@@ -279,14 +279,14 @@ async def test_no_subject_leaves_the_folder_or_harms_another(tmp_path: Path, sub
     assert tree(root) == ["user/1.json"]
 
 
-@pytest.mark.parametrize("subject", ["", " ", " a", "a\x00b", "a\nb"])
+@pytest.mark.parametrize("subject", ["", " ", " a", "a\x00b", "a\nb", "\x7f"])
 async def test_what_is_no_subject_is_refused(registry: FileBackend, subject: str) -> None:
     with pytest.raises(InvalidReference):
         await registry.register(NewSchema(subject, USER))
 
 
 async def test_a_subject_that_is_no_text_is_refused(registry: FileBackend) -> None:
-    with pytest.raises(InvalidReference, match="surrogates"):
+    with pytest.raises(InvalidReference, match="do not print"):
         await registry.register(NewSchema("a\ud800", USER))
 
 
@@ -338,7 +338,7 @@ async def test_two_folders_of_one_subject_are_an_error_that_names_both(
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1.json", "1.yaml"), ("1.json", "01.json"), ("1.json", "1.0.0.json")]
+    ("one", "other"), [("1.json", "1.yaml"), ("1.json", "1.0.0.json")]
 )
 async def test_two_files_of_one_version_are_an_error_that_names_both(
     root: Path, registry: FileBackend, one: str, other: str

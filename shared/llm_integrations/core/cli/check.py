@@ -18,7 +18,8 @@ from rich.progress import Progress
 from llm_integrations.core.cli.documents import STDIN
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.cli.records import Record, read_records
-from llm_integrations.core.registry import resolve_registry
+from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -44,7 +45,10 @@ class _Tally:
 def check(
     reference: Reference,
     files: Annotated[
-        list[Path], typer.Argument(help="JSON, JSONL or YAML files; - is standard input (JSONL).")
+        list[Path],
+        typer.Argument(
+            help="JSON, JSONL, YAML, Parquet or CSV files; - is standard input (JSONL)."
+        ),
     ],
     registry: RegistryUrl = None,
     each: Annotated[
@@ -55,13 +59,18 @@ def check(
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
 
+    In Parquet and CSV null may stand for a missing value; elsewhere null is null.
+
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
     """
     with resolve_registry(registry) as client:
         validator = client.validator(reference)
         tally = _Tally()
         for path in files:
-            _judge_file(path, validator, tally, each=each, show=show)
+            if path.suffix.lower() in TABLE_SUFFIXES:
+                _judge_table(path, client, reference, tally, show)
+            else:
+                _judge_file(path, validator, tally, each=each, show=show)
     _print_json(validator, tally) if as_json else _print(validator, tally)
     if tally.valid != tally.seen:
         raise typer.Exit(1)
@@ -73,10 +82,34 @@ def _judge_file(path: Path, validator: Validator, tally: _Tally, *, each: bool, 
             _judge(record, validator, tally, show)
 
 
+def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, show: int) -> None:
+    """At the speed of the columns, block by block."""
+    from llm_integrations.core.drift import for_tables
+    from llm_integrations.core.validation.arrow import ArrowPlan
+
+    plan = ArrowPlan(for_tables(client, reference))
+    first = 0
+    with _progress(path, unit=rows_in(path)) as advance:
+        for table in read_tables(path):
+            report = plan.validate(table)
+            tally.seen += report.rows
+            tally.invalid += report.invalid
+            tally.reasons.update({str(reason): n for reason, n in report.reasons.items()})
+            for row, found in report.violations():
+                if len(tally.examples) >= show:
+                    break
+                errors = [{"path": e.path, "message": e.message} for e in found]
+                _keep(tally, show, f"{path}: row {first + row}", errors)
+            first += report.rows
+            advance(report.rows)
+
+
 @contextmanager
-def _progress(path: Path) -> Iterator[Any]:
-    """A bar over the bytes of a file, on a terminal only, gone when done."""
-    size = None if path == STDIN or not path.is_file() else path.stat().st_size
+def _progress(path: Path, unit: int | None = None) -> Iterator[Any]:
+    """A bar over the bytes of a file (or so many units), on a terminal only, gone when done."""
+    size = unit
+    if size is None and path != STDIN and path.is_file():
+        size = path.stat().st_size
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(path.name, total=size)
         yield lambda count: progress.advance(task, count)
@@ -103,7 +136,7 @@ def _keep(tally: _Tally, show: int, where: str, errors: list[dict[str, Any]]) ->
 
 
 def _print(validator: Validator, tally: _Tally) -> None:
-    console = Console()
+    console = Console(soft_wrap=True)
     for example in tally.examples:
         console.print(f"[bold]{escape(example['where'])}[/]")
         for error in example["errors"]:

@@ -35,7 +35,7 @@ _PARTS = {
 
 def doctor(registry: RegistryUrl = None) -> None:
     """Check the installation and, if one is configured, the registry. Exit code 1 on trouble."""
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(
         f"llm-integrations {version('llm-integrations')}, Python {platform.python_version()} "
         f"({sys.platform})"

@@ -41,7 +41,7 @@ def register(
         metadata["owner"] = owner
     if tag:
         metadata["tags"] = tag
-    console = Console()
+    console = Console(soft_wrap=True)
     with resolve_registry(registry) as client:
         try:
             schema = client.register(
