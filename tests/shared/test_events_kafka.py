@@ -112,6 +112,20 @@ async def test_a_broadcast_hears_what_comes_and_a_new_group_also_what_is_there(
     assert health.detail["connected"] == 2
 
 
+async def test_a_missing_topic_is_made_with_the_partitions_asked_for(
+    broker: Broker, topic: str
+) -> None:
+    url = f"kafka://{broker.servers}/{topic}"
+    async with connect_bus(url, **FAST, partitions=2) as bus:
+        for _ in range(2):
+            await bus.subscribe(Recorder())
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
+    await admin.start()
+    [found] = await admin.describe_topics([topic])
+    await admin.close()
+    assert len(found["partitions"]) == 2
+
+
 async def test_a_group_goes_on_after_its_last_acknowledgement(
     broker: Broker, bus: EventBus, topic: str, workers: str
 ) -> None:

@@ -50,6 +50,7 @@ class Clients:
         self.address = address
         self.servers = ",".join(address.servers)
         self.options = options
+        self._common = _common(self.servers, options)
 
     @classmethod
     def of(cls, url: str, **options: Any) -> Clients:
@@ -64,7 +65,7 @@ class Clients:
 
     def producer(self) -> Any:
         timeout = int(self.options.publish_timeout * 1000)
-        return AIOKafkaProducer(acks="all", request_timeout_ms=timeout, **self._common())
+        return AIOKafkaProducer(acks="all", request_timeout_ms=timeout, **self._common)
 
     def consumer(self, *topics: str, group: str | None = None) -> Any:
         options = self.options
@@ -80,12 +81,12 @@ class Clients:
             max_poll_interval_ms=int(options.handling_timeout * 1000),
             rebalance_timeout_ms=int(min(_REBALANCE_SECONDS, options.handling_timeout) * 1000),
             fetch_max_wait_ms=max(1, int(options.fetch_wait * 1000)),
-            **self._common(),
+            **self._common,
         )
 
     async def topics(self) -> set[str]:
         """The topics that exist. EventError when no broker answers in time."""
-        admin = AIOKafkaAdminClient(**self._common())
+        admin = AIOKafkaAdminClient(**self._common)
         with event_errors(f"Kafka at {self.servers}"):
             try:
                 async with asyncio.timeout(self.options.connect_timeout):
@@ -98,7 +99,7 @@ class Clients:
         """Create a missing topic where the options say so."""
         if self.options.partitions is None or topic in await self.topics():
             return
-        admin = AIOKafkaAdminClient(**self._common())
+        admin = AIOKafkaAdminClient(**self._common)
         new = NewTopic(topic, self.options.partitions, self.options.replication)
         with event_errors(f"creating topic {topic}"):
             try:
@@ -110,23 +111,24 @@ class Clients:
             finally:
                 await quietly(admin)
 
-    def _common(self) -> dict[str, Any]:
-        options = self.options
-        common: dict[str, Any] = {"bootstrap_servers": self.servers}
-        if options.auth is not None:
-            common["sasl_mechanism"] = options.sasl_mechanism
-            common["sasl_plain_username"] = options.auth.username
-            common["sasl_plain_password"] = options.auth.password
-        if options.tls:
-            common["ssl_context"] = _ssl_context(options.tls)
-        sasl, tls = options.auth is not None, bool(options.tls)
-        common["security_protocol"] = {
-            (False, False): "PLAINTEXT",
-            (False, True): "SSL",
-            (True, False): "SASL_PLAINTEXT",
-            (True, True): "SASL_SSL",
-        }[sasl, tls]
-        return common
+
+def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
+    """What every kind of client is told. ConfigurationError for TLS files that cannot be read."""
+    common: dict[str, Any] = {"bootstrap_servers": servers}
+    if options.auth is not None:
+        common["sasl_mechanism"] = options.sasl_mechanism
+        common["sasl_plain_username"] = options.auth.username
+        common["sasl_plain_password"] = options.auth.password
+    if options.tls:
+        common["ssl_context"] = _ssl_context(options.tls)
+    sasl, tls = options.auth is not None, bool(options.tls)
+    common["security_protocol"] = {
+        (False, False): "PLAINTEXT",
+        (False, True): "SSL",
+        (True, False): "SASL_PLAINTEXT",
+        (True, True): "SASL_SSL",
+    }[sasl, tls]
+    return common
 
 
 def _ssl_context(tls: TLSOptions | bool) -> ssl.SSLContext:

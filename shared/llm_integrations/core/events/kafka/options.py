@@ -61,7 +61,8 @@ class KafkaOptions:
             raise ConfigurationError(f"start must be 'earliest' or 'latest', not {self.start!r}")
         if self.sasl_mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
             raise ConfigurationError(f"unknown SASL mechanism {self.sasl_mechanism!r}")
-        if self.batch < 1 or self.replication < 1 or (self.partitions or 1) < 1:
+        partitions = 1 if self.partitions is None else self.partitions
+        if min(self.batch, self.replication, partitions) < 1:
             raise ConfigurationError("batch, partitions and replication must be at least 1")
         for name in ("connect", "publish", "commit", "session", "handling"):
             if getattr(self, f"{name}_timeout") <= 0:

@@ -44,6 +44,7 @@ class Broker:
     def __init__(self, address: RabbitMQAddress, options: RabbitMQOptions) -> None:
         self.address = address
         self.options = options
+        self._tls = _ssl_context(options.tls) if address.secure else None
         self.exchange = address.exchange
         self.dead_letter_exchange = f"{address.exchange}.dead-letter"
 
@@ -59,9 +60,8 @@ class Broker:
             ssl=address.secure,
             heartbeat=options.heartbeat,
         )
-        context = _ssl_context(options.tls) if address.secure else None
         # Not aio_pika.connect(), which leaves an unclosed connection behind when it fails.
-        connection = Connection(url, ssl_context=context)
+        connection = Connection(url, ssl_context=self._tls)
         try:
             with self.errors("connecting"):
                 await connection.connect(timeout=options.connect_timeout)
