@@ -125,9 +125,9 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         counts: Counter[str] = Counter()
         good: list[NodeWithScore] = []
         demoted: list[NodeWithScore] = []
-        given = validators.get(_GIVEN)
+        judge = self._judge  # once: it costs as much as judging
         for item in nodes:
-            issue = self._issue(item.node, validators, given, counts)
+            issue = self._issue(item.node, judge, validators, counts)
             counts[issue or "kept"] += 1
             if issue is None:
                 good.append(item)
@@ -144,21 +144,20 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     def _issue(
         self,
         node: BaseNode,
+        judge: Judge,
         validators: Mapping[str, Validator | None],
-        given: Validator | None,
         counts: Counter[str],
     ) -> _Issue | None:
         metadata = node.metadata
         subject = metadata.get(SUBJECT)
-        validator = given
-        if self.schema_ref is None and subject:
-            if subject not in validators:
-                return "stale" if self.on_stale != "ignore" else None
-            validator = validators[subject]
+        key = subject if self.schema_ref is None and subject else _GIVEN
+        if key and key not in validators:
+            return "stale" if self.on_stale != "ignore" else None
+        validator = validators.get(key)
         if validator is None:
             counts["unjudged"] += 1
             return None
-        if self.on_invalid != "ignore" and not self._judge.judge_by(
+        if self.on_invalid != "ignore" and not judge.judge_by(
             validator, payload_of(node, self.text_field)
         ):
             return "invalid"

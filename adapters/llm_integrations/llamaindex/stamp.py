@@ -35,7 +35,6 @@ ISSUE: Final = "schema_issue"
 """What ``SchemaPostprocessor`` found: "invalid" or "stale"."""
 
 _KEYS: Final = (SUBJECT, VERSION, ID, FINGERPRINT, VALID, ISSUE)
-_KEY_SET: Final = frozenset(_KEYS)
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,10 @@ class InForce:
 def payload_of(node: BaseNode, text_field: str | None) -> Mapping[str, Any]:
     """What is judged: the metadata as its author wrote it, and the text if asked for."""
     metadata = node.metadata
-    if not _KEY_SET.isdisjoint(metadata):
-        metadata = {key: value for key, value in metadata.items() if key not in _KEY_SET}
+    if SUBJECT in metadata or ISSUE in metadata:
+        metadata = metadata.copy()
+        for key in _KEYS:
+            metadata.pop(key, None)
     if text_field is None:
         return metadata
     return {**metadata, text_field: node.get_content(MetadataMode.NONE)}

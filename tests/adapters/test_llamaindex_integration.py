@@ -1,0 +1,522 @@
+"""A schema changes: just the documents that it affects are reindexed, and none gets lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
+from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.vector_stores import SimpleVectorStore
+
+from llm_integrations.core.catalogue import Catalogue
+from llm_integrations.core.errors import ConfigurationError, Unsupported
+from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.notify import Notice
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.llamaindex import (
+    AffectedDocuments,
+    RAGPipelineIntegration,
+    SchemaTransform,
+)
+from llm_integrations.llamaindex.stamp import VERSION
+from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
+from tests.support.rag_worker import open_index
+
+# What Qdrant says once in each process about its local mode.
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("doc-meta", V1, compatibility="NONE", metadata={"owner": "team-docs"})
+        client.register("other", RELAXED)
+        yield client
+
+
+@pytest.fixture
+def quarantine(tmp_path: Path) -> Quarantine:
+    return Quarantine(tmp_path / "aside")
+
+
+@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
+def store(request: pytest.FixtureRequest) -> Any:
+    return request.param()
+
+
+@pytest.fixture
+def transform(registry: Registry, quarantine: Quarantine) -> SchemaTransform:
+    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
+
+
+def fits(name: str) -> Any:
+    """Valid under V1 and STRICT alike."""
+    return document(name, title=name, year=2026)
+
+
+def bad(name: str = "bad") -> Any:
+    """Refused by V1 and STRICT, taken by RELAXED."""
+    return document(name, kind="untitled")
+
+
+def updated(version: int = 2) -> SchemaEvent:
+    return SchemaEvent.updated("x", "", "doc-meta", version, version - 1)
+
+
+def vectors(store: Any) -> dict[str, tuple[str, str]]:
+    """For each node in a store: its document and the version it is stamped with."""
+    if isinstance(store, SimpleVectorStore):
+        source = store.data.text_id_to_ref_doc_id
+        return {i: (source[i], m[VERSION]) for i, m in store.data.metadata_dict.items()}
+    return {n.node_id: (n.ref_doc_id or n.node_id, n.metadata[VERSION]) for n in store.get_nodes()}
+
+
+def by_document(store: Any) -> dict[str, tuple[int, set[str]]]:
+    found: dict[str, tuple[int, set[str]]] = {}
+    for name, version in vectors(store).values():
+        count, versions = found.get(name, (0, set()))
+        found[name] = (count + 1, versions | {version})
+    return found
+
+
+def embedded(steps: IngestionPipeline) -> list[str]:
+    embedding = steps.transformations[-1]
+    assert isinstance(embedding, CountingEmbedding)
+    return embedding.texts
+
+
+async def test_affected_documents_are_reindexed_and_the_others_not_touched(
+    registry: Registry, transform: SchemaTransform, quarantine: Quarantine, store: Any
+) -> None:
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), fits("b")])
+    registry.register("doc-meta", STRICT)
+    steps.run(documents=[fits("new")])
+    untouched = {node for node, (name, _) in vectors(store).items() if name == "new"}
+    before, texts = by_document(store), len(embedded(steps))
+    await integration.handle_schema_event(updated())
+    after = by_document(store)
+    assert {name: versions for name, (_, versions) in after.items()} == {
+        name: {"2"} for name in ("a", "b", "new")
+    }
+    assert {name: count for name, (count, _) in after.items()} == {
+        name: count for name, (count, _) in before.items()
+    }
+    assert untouched <= set(vectors(store))
+    again = embedded(steps)[texts:]
+    assert again
+    assert all("new says" not in text for text in again)
+    assert quarantine.count() == 0
+
+
+async def test_a_document_that_the_new_version_refuses_leaves_the_index_for_the_quarantine(
+    registry: Registry, transform: SchemaTransform, quarantine: Quarantine, store: Any
+) -> None:
+    notices: list[Notice] = []
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry, notifier=notices.append)
+    integration.add_index("docs", steps, owner="team-rag")
+    steps.run(documents=[fits("a"), document("b")])
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert set(by_document(store)) == {"a"}
+    [record] = quarantine.records()
+    assert record.position == "b"
+    [notice] = notices
+    assert notice.owner == "team-rag"
+    assert notice.affected == ("docs: 1 reindexed, 1 set aside (doc-meta@2)",)
+
+
+async def test_what_was_set_aside_comes_back_when_the_schema_relaxes(
+    registry: Registry, transform: SchemaTransform, quarantine: Quarantine, store: Any
+) -> None:
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[bad("x"), bad("y"), document("z", year="never valid")])
+    registry.register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert set(result.released) == {"x", "y"}
+    assert set(by_document(store)) == {"x", "y"}
+    assert [record.position for record in quarantine.records()] == ["z"]
+    assert steps.run(documents=[bad("x")]) == []  # known again, so that it is not indexed twice
+
+
+async def test_a_text_that_was_replaced_since_does_not_come_back(
+    registry: Registry, transform: SchemaTransform, quarantine: Quarantine, store: Any
+) -> None:
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), document("x", "the old text", kind="untitled")])
+    steps.run(documents=[document("x", "the new text", title="x")])
+    registry.register("doc-meta", RELAXED)
+    await integration.handle_schema_event(updated())
+    assert by_document(store)["x"] == (1, {"2"})
+    assert any("the new text" in text for text in embedded(steps))
+    assert not any("the old text" in text for text in embedded(steps))
+    assert quarantine.count() == 0
+
+
+async def test_handling_an_event_again_changes_nothing(
+    registry: Registry, transform: SchemaTransform, store: Any
+) -> None:
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")])
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    before = vectors(store)
+    await integration.handle_schema_event(updated())
+    assert vectors(store) == before
+
+
+async def test_nodes_that_no_parser_made_are_replaced_too(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    store = SimpleVectorStore()
+    steps = IngestionPipeline(
+        transformations=[transform, CountingEmbedding()],
+        vector_store=store,
+        docstore=SimpleDocumentStore(),
+    )
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), document("b")])
+    assert set(store.data.text_id_to_ref_doc_id.values()) == {"None"}
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert {i: m[VERSION] for i, m in store.data.metadata_dict.items()} == {"a": "2"}
+
+
+async def test_a_pipeline_that_deletes_what_it_is_not_given_deletes_nothing_here(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store, docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, batch_size=1)
+    steps.run(documents=[fits("a"), fits("b"), fits("c")])
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert set(by_document(store)) == {"a", "b", "c"}
+    assert steps.docstore_strategy is DocstoreStrategy.UPSERTS_AND_DELETE
+
+
+async def test_documents_of_the_pipeline_itself_are_not_run_along(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store, documents=[fits("a")])
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run()
+    steps.documents = [fits("later")]
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert set(by_document(store)) == {"a"}
+
+
+async def test_documents_of_equal_text_each_keep_their_own_vectors(
+    registry: Registry, transform: SchemaTransform, store: Any
+) -> None:
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, batch_size=1)
+    same = [document(name, "one text", title="t", year=1) for name in ("a", "b")]
+    steps.run(documents=same)
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert by_document(store) == {"a": (1, {"2"}), "b": (1, {"2"})}
+
+
+async def test_a_pinned_index_is_left_alone_by_later_versions(
+    registry: Registry, quarantine: Quarantine
+) -> None:
+    store = SimpleVectorStore()
+    pinned = SchemaTransform(schema="doc-meta@1", registry=registry, quarantine=quarantine)
+    steps = pipeline(pinned, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[document("a")])
+    before = vectors(store)
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert vectors(store) == before
+
+
+async def test_another_subject_and_a_refused_schema_touch_nothing(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    steps = pipeline(transform, SimpleVectorStore())
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")])
+    before = len(embedded(steps))
+    await integration.handle_schema_event(SchemaEvent.updated("x", "", "other", 2))
+    registry.register("doc-meta", STRICT)
+    refused = SchemaEvent.compatibility_violated(None, "", "doc-meta", 2, ["no"])
+    await integration.handle_schema_event(refused)
+    assert len(embedded(steps)) == before
+
+
+async def test_deprecation_only_flags(
+    registry: Registry, transform: SchemaTransform, store: Any
+) -> None:
+    notices: list[Notice] = []
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry, notifier=notices.append)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), fits("b")])
+    before = vectors(store)
+    registry.deprecate("doc-meta@1")
+    event = SchemaEvent.deprecated("x", "", "doc-meta", 1, metadata={"owner": "team-docs"})
+    await integration.handle_schema_event(event)
+    assert vectors(store) == before
+    [notice] = notices
+    assert (notice.owner, notice.affected) == (
+        "team-docs",
+        ("docs: 2 documents deprecated (doc-meta@1)",),
+    )
+    [usage] = integration.catalogue.using("doc-meta", "index")
+    assert usage.metadata == {"1": "deprecated"}
+
+
+async def test_a_deletion_goes_back_to_the_version_before_or_flags(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    notices: list[Notice] = []
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry, notifier=notices.append)
+    integration.add_index("docs", steps)
+    registry.register("doc-meta", STRICT)
+    steps.run(documents=[fits("a")])
+    registry.delete("doc-meta@2")
+    await integration.handle_schema_event(SchemaEvent.deleted("x", "", "doc-meta", 2))
+    assert {version for _, version in vectors(store).values()} == {"1"}
+    registry.delete_subject("doc-meta")
+    await integration.handle_schema_event(SchemaEvent.deleted("x", "", "doc-meta", 1))
+    assert notices[-1].affected == ("docs: 1 document gone (doc-meta@1)",)
+    assert notices[-1].breaking
+    assert set(by_document(store)) == {"a"}
+
+
+async def test_a_callback_decides_when(
+    registry: Registry, transform: SchemaTransform, store: Any
+) -> None:
+    asked: list[AffectedDocuments] = []
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry, on_affected=asked.append)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), fits("b")])
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    assert {version for _, version in vectors(store).values()} == {"1"}
+    [affected] = asked
+    assert set(affected.document_ids) == {"a", "b"}
+    assert str(affected) == "docs: 2 documents stale (doc-meta@2)"
+    result = await integration.reindex(affected)
+    assert set(result.reindexed) == {"a", "b"}
+    assert {version for _, version in vectors(store).values()} == {"2"}
+
+
+async def test_a_callback_may_be_async_and_hears_of_what_waits_in_quarantine(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    asked: list[AffectedDocuments] = []
+
+    async def later(affected: AffectedDocuments) -> None:
+        asked.append(affected)
+
+    steps = pipeline(transform, SimpleVectorStore())
+    integration = RAGPipelineIntegration(registry, on_affected=later)
+    integration.add_index("docs", steps)
+    steps.run(documents=[bad()])
+    registry.register("doc-meta", RELAXED)
+    await integration.handle_schema_event(updated())
+    assert (await integration.reindex(asked[0])).released == ("bad",)
+
+
+async def test_a_client_with_an_old_copy_in_its_cache_reindexes_by_the_new_version(
+    tmp_path: Path, quarantine: Quarantine
+) -> None:
+    store = SimpleVectorStore()
+    with connect(tmp_path / "s") as ours, connect(tmp_path / "s") as theirs:
+        theirs.register("doc-meta", V1, compatibility="NONE")
+        held = SchemaTransform(schema="doc-meta", registry=ours, quarantine=quarantine)
+        steps = pipeline(held, store)
+        integration = RAGPipelineIntegration(ours)
+        integration.add_index("docs", steps)
+        steps.run(documents=[fits("a")])
+        theirs.register("doc-meta", STRICT)
+        await integration.handle_schema_event(updated())
+    assert {version for _, version in vectors(store).values()} == {"2"}
+
+
+async def test_documents_are_loaded_anew_where_a_loader_is_given(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    fresh = document("a", "a text of today", title="a", year=1)
+    integration.add_index("docs", steps, documents=lambda ids: [fresh, fits("unasked")])
+    steps.run(documents=[fits("a"), fits("gone at the source")])
+    registry.register("doc-meta", STRICT)
+    [result] = await integration.catch_up()
+    assert (result.reindexed, result.missing) == (("a",), ("gone at the source",))
+    assert "a text of today" in embedded(steps)[-1]
+    assert by_document(store)["gone at the source"][1] == {"1"}
+
+
+async def test_texts_that_nobody_kept_stay_in_the_index_and_are_reported(
+    registry: Registry, transform: SchemaTransform, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")], store_doc_text=False)
+    registry.register("doc-meta", STRICT)
+    before = vectors(store)
+    [result] = await integration.catch_up()
+    assert result.missing == ("a",)
+    assert vectors(store) == before
+    assert "not kept in the docstore" in caplog.text
+
+
+async def test_a_store_that_lists_a_part_at_a_time_is_asked_until_nothing_is_left(
+    registry: Registry, transform: SchemaTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = qdrant()
+    listing = type(store).get_nodes
+    monkeypatch.setattr(
+        type(store), "get_nodes", lambda self, **asked: listing(self, limit=3, **asked)
+    )
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits(str(number)) for number in range(6)])
+    registry.register("doc-meta", STRICT)
+    await integration.handle_schema_event(updated())
+    monkeypatch.undo()
+    assert {version for _, version in vectors(store).values()} == {"2"}
+    assert len(by_document(store)) == 6
+
+
+def test_after_a_kill_in_the_middle_the_rest_is_reindexed_and_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    with connect(tmp_path / "schemas") as registry:
+        registry.register("doc-meta", V1, compatibility="NONE")
+        _, steps = open_index(tmp_path, registry)
+        steps.run(documents=[fits(str(number)) for number in range(6)])
+        steps.docstore.persist(str(tmp_path / "docstore.json"))
+        whole = by_document(steps.vector_store)
+        steps.vector_store.client.close()
+        registry.register("doc-meta", STRICT)
+    worker = [sys.executable, "-m", "tests.support.rag_worker", str(tmp_path)]
+    died = subprocess.run(worker, check=False, timeout=60, capture_output=True)
+    assert died.returncode == 9, died.stderr.decode()
+    with connect(tmp_path / "schemas") as registry:
+        integration, steps = open_index(tmp_path, registry)
+        left = Counter(version for _, version in vectors(steps.vector_store).values())
+        assert left["2"] > 0
+        assert len(by_document(steps.vector_store)) == 4  # two had lost their vectors
+        registry.run(integration.catch_up())
+        after = by_document(steps.vector_store)
+        steps.vector_store.client.close()
+    assert after == {name: (count, {"2"}) for name, (count, _) in whole.items()}
+
+
+async def test_progress_is_shown_if_asked_for(
+    registry: Registry, transform: SchemaTransform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for progress in (False, True):
+        steps = pipeline(transform, SimpleVectorStore())
+        integration = RAGPipelineIntegration(registry, progress=progress)
+        integration.add_index("docs", steps)
+        steps.run(documents=[fits("a")])
+        registry.register("doc-meta", {**STRICT, "title": str(progress)})
+        await integration.catch_up()
+        assert ("reindexing docs: 100%" in capsys.readouterr().err) is progress
+
+
+def test_the_same_without_an_event_loop(registry: Registry, transform: SchemaTransform) -> None:
+    store = SimpleVectorStore()
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")])
+    registry.register("doc-meta", STRICT)
+    integration.sync.handle_schema_event(updated())
+    assert {version for _, version in vectors(store).values()} == {"2"}
+    assert integration.sync.health_check()
+
+
+async def test_an_index_of_another_process_is_known_from_the_catalogue_and_its_owner_told(
+    registry: Registry, transform: SchemaTransform, tmp_path: Path
+) -> None:
+    path = tmp_path / "catalogue.db"
+    steps = pipeline(transform, SimpleVectorStore())
+    RAGPipelineIntegration(registry, catalogue=path).add_index("docs", steps, owner="team-rag")
+    notices: list[Notice] = []
+    with Catalogue(path) as catalogue:
+        elsewhere = RAGPipelineIntegration(registry, catalogue=catalogue, notifier=notices.append)
+        await elsewhere.handle_schema_event(updated())
+    assert [(n.owner, n.affected) for n in notices] == [
+        ("team-rag", ("docs uses doc-meta@latest",))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "hint"),
+    [("docstore", "a docstore"), ("store", "vector store"), ("transform", "no SchemaTransform")],
+)
+def test_a_pipeline_that_lacks_something_is_told_what(
+    registry: Registry, transform: SchemaTransform, missing: str, hint: str
+) -> None:
+    steps = pipeline(transform, SimpleVectorStore())
+    if missing == "docstore":
+        steps.docstore = None
+    elif missing == "store":
+        steps.vector_store = None
+    else:
+        steps.transformations = steps.transformations[1:]
+    with pytest.raises(ConfigurationError, match=hint):
+        RAGPipelineIntegration(registry).add_index("docs", steps)
+
+
+def test_an_index_that_could_lose_documents_is_not_taken(registry: Registry) -> None:
+    steps = pipeline(SchemaTransform(schema="doc-meta", registry=registry), SimpleVectorStore())
+    with pytest.raises(ConfigurationError, match="quarantine"):
+        RAGPipelineIntegration(registry).add_index("docs", steps)
+
+
+async def test_a_store_that_cannot_be_asked_says_which_can(
+    registry: Registry, transform: SchemaTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mute(type(qdrant())):  # type: ignore[misc]  # any store that lacks get_nodes
+        def get_nodes(self, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+    from qdrant_client import QdrantClient
+
+    store = Mute(collection_name="docs", client=QdrantClient(":memory:"))
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")])
+    with pytest.raises(Unsupported, match="Qdrant and SimpleVectorStore can"):
+        await integration.catch_up()
