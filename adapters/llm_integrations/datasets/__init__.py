@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from llm_integrations.core.extras import require_extra
 
 require_extra("datasets", "datasets", "pyarrow")
@@ -10,4 +13,66 @@ from llm_integrations.datasets.report import DatasetReport  # noqa: E402 - the c
 from llm_integrations.datasets.schema_map import SchemaMap  # noqa: E402
 from llm_integrations.datasets.validate import DatasetResult, validate_dataset  # noqa: E402
 
-__all__ = ["DatasetReport", "DatasetResult", "SchemaMap", "validate_dataset"]
+if TYPE_CHECKING:
+    from llm_integrations.core.drift import DriftReport, DriftThresholds
+    from llm_integrations.datasets.check import (
+        FeatureDifference,
+        FeaturesReport,
+        check_features,
+    )
+    from llm_integrations.datasets.drift import detect_drift, save_baseline
+    from llm_integrations.datasets.features import (
+        conversion_losses,
+        features_from_schema,
+        schema_from_features,
+    )
+    from llm_integrations.datasets.integration import (
+        AffectedDataset,
+        TrainingPipelineIntegration,
+    )
+    from llm_integrations.datasets.losses import Loss
+
+__all__ = [
+    "AffectedDataset",
+    "DatasetReport",
+    "DatasetResult",
+    "DriftReport",
+    "DriftThresholds",
+    "FeatureDifference",
+    "FeaturesReport",
+    "Loss",
+    "SchemaMap",
+    "TrainingPipelineIntegration",
+    "check_features",
+    "conversion_losses",
+    "detect_drift",
+    "features_from_schema",
+    "save_baseline",
+    "schema_from_features",
+    "validate_dataset",
+]
+
+# Workers that only validate need neither drift nor events.
+_DRIFT: Final = "llm_integrations.core.drift"
+_HERE: Final = "llm_integrations.datasets"
+_ON_DEMAND: Final = {
+    "AffectedDataset": f"{_HERE}.integration",
+    "DriftReport": _DRIFT,
+    "DriftThresholds": _DRIFT,
+    "FeatureDifference": f"{_HERE}.check",
+    "FeaturesReport": f"{_HERE}.check",
+    "Loss": f"{_HERE}.losses",
+    "TrainingPipelineIntegration": f"{_HERE}.integration",
+    "check_features": f"{_HERE}.check",
+    "conversion_losses": f"{_HERE}.features",
+    "detect_drift": f"{_HERE}.drift",
+    "features_from_schema": f"{_HERE}.features",
+    "save_baseline": f"{_HERE}.drift",
+    "schema_from_features": f"{_HERE}.features",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ON_DEMAND[name]), name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
 
 __all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "file_source"]
 
-BLOCK: Final = 262_144
-"""Rows judged and written in one step: some 50 MB of an ordinary table."""
+BLOCK: Final = BLOCK_ROWS
+"""Rows judged and written in one step."""
 
 
 class TableSource(Protocol):
@@ -82,64 +83,20 @@ class FileSource:
 
     @property
     def rows(self) -> int | None:
-        if self.path.suffix.lower() != ".parquet":
-            return None
-        from pyarrow import parquet
-
-        with self._readable():
-            return int(parquet.read_metadata(self.path).num_rows)
+        return rows_in(self.path)
 
     @property
     def on_disk(self) -> bool:
         return True
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
-        with self._readable():
-            for number, block in enumerate(_joined(self._batches())):
-                if number >= first:
-                    yield block
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError) as error:
-            raise ConfigurationError(f"{self.path} cannot be read: {error}") from None
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        if self.path.suffix.lower() == ".parquet":
-            from pyarrow import parquet
-
-            with parquet.ParquetFile(self.path) as file:
-                yield from file.iter_batches(65_536)
-        else:
-            from pyarrow import csv
-
-            options = csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
-            with csv.open_csv(self.path, convert_options=options) as reader:
-                yield from reader
-
-
-def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of BLOCK rows, whatever the sizes of the batches."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        held.append(batch)
-        count += batch.num_rows
-        while count >= BLOCK:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, BLOCK)
-            rest = table.slice(BLOCK)
-            held, count = rest.to_batches(), rest.num_rows
-    if count:
-        yield pa.Table.from_batches(held)
+        yield from islice(read_tables(self.path, BLOCK), first, None)
 
 
 def file_source(path: Path) -> FileSource:
     """ConfigurationError for a file that is not there or of another kind."""
     if not path.is_file():
         raise ConfigurationError(f"{path} is no file")
-    if path.suffix.lower() not in (".parquet", ".csv"):
+    if path.suffix.lower() not in TABLE_SUFFIXES:
         raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
     return FileSource(path)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from llm_integrations.core.cli import check, doctor, listing, pin, register, show, webhook
+from llm_integrations.core.cli import (
+    check,
+    doctor,
+    drift,
+    listing,
+    pin,
+    quarantine,
+    register,
+    show,
+    webhook,
+)
 
 __all__ = ["app"]
 
@@ -24,8 +34,10 @@ app.command("register")(register.register)
 app.command("list")(listing.list_subjects)
 app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
+app.command("drift")(drift.drift)
 
 app.add_typer(pin.app, name="pin")
+app.add_typer(quarantine.app, name="quarantine")
 
 webhooks = typer.Typer(help="Send and receive schema events over HTTP.", no_args_is_help=True)
 webhooks.command("serve")(webhook.serve)

@@ -1,0 +1,141 @@
+"""Drift of a data set against its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+from llm_integrations.core.drift import (
+    BaselineStore,
+    DriftReport,
+    DriftThresholds,
+    Labels,
+    Profile,
+    baseline_of,
+    detect,
+    for_tables,
+    profile_tables,
+)
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.tables import read_tables
+from llm_integrations.datasets.columns import json_columns, plain
+from llm_integrations.datasets.sources import BLOCK, DatasetSource
+
+__all__ = ["detect_drift", "save_baseline"]
+
+_STREAMED = 8192
+
+
+def detect_drift(
+    dataset: Any,
+    schema: str | SchemaRef,
+    *,
+    baseline: Any = None,
+    registry: Registry | str | None = None,
+    thresholds: DriftThresholds | None = None,
+    ignore: Collection[str] = (),
+) -> DriftReport:
+    """What changed since the baseline: the schema's view first, then each column's distances.
+
+    Args:
+        dataset: a Dataset, DatasetDict (its splits together), stream, or a Parquet, CSV or JSONL
+            file of any size; read once.
+        schema: as ``training-row@1``.
+        baseline: a Profile, the path of one (``.json``), or other data as in ``dataset``; None
+            takes what ``save_baseline`` keeps beside the schema.
+        thresholds: what may change; see DriftThresholds.
+        ignore: columns that may change as they like, as ids do.
+
+    Returns:
+        A report with ``.drifted``, ``to_markdown()``, ``to_json()`` and ``to_html()``. It holds no
+        value but those that the schema itself names, unless the baseline was saved with values.
+
+    Raises:
+        ConfigurationError: there is no baseline, or data or profile cannot be read.
+        RegistryError: there is no schema to judge by.
+    """
+    client = resolve_registry(registry)
+    validator = for_tables(client, schema)
+    if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
+        known = baseline_of(client, validator.reference, baseline)
+    else:
+        tables, columns = _tables(baseline)
+        known = profile_tables(tables, validator, json_columns=columns)
+    tables, columns = _tables(dataset)
+    return detect(
+        tables, validator, known, thresholds=thresholds, ignore=ignore, json_columns=columns
+    )
+
+
+def save_baseline(
+    dataset: Any,
+    schema: str | SchemaRef,
+    *,
+    registry: Registry | str | None = None,
+    path: str | Path | None = None,
+    show_values: bool = False,
+) -> Profile:
+    """Profile a data set, and keep the profile for ``detect_drift``: some kilobytes of JSON.
+
+    Args:
+        dataset, schema, registry: as for ``detect_drift``.
+        path: where to; None keeps it beside the schema, in the registry's folder.
+        show_values: name frequent values in plain text, not as keyed hashes.
+
+    Raises:
+        ConfigurationError: the registry is no folder and there is no path.
+    """
+    client = resolve_registry(registry)
+    validator = for_tables(client, schema)
+    target = path or BaselineStore.beside(client).path(validator.reference)
+    tables, columns = _tables(dataset)
+    labels = Labels(plain=show_values)
+    profile = profile_tables(tables, validator, labels=labels, json_columns=columns)
+    profile.write(target)
+    return profile
+
+
+def _is_profile(baseline: Any) -> bool:
+    return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
+
+
+def _tables(data: Any) -> tuple[Iterator[pa.Table], tuple[str, ...]]:
+    """The rows as tables, and which columns are JSON text."""
+    if isinstance(data, str | Path):
+        return read_tables(Path(data)), ()
+    if isinstance(data, Dataset | IterableDataset):
+        parts = [data]
+    elif isinstance(data, DatasetDict | IterableDatasetDict):
+        parts = list(data.values())
+    else:
+        raise ConfigurationError(
+            f"drift is looked for in a Dataset, stream or file, not in {type(data).__name__}"
+        )
+    features = [part.features for part in parts if part.features is not None]
+    columns = {name for known in features for name in json_columns(known.arrow_schema)}
+    return (plain(table) for part in parts for table in _blocks(part)), tuple(sorted(columns))
+
+
+def _blocks(part: Dataset | IterableDataset) -> Iterator[pa.Table]:
+    if isinstance(part, Dataset):
+        yield from DatasetSource(part, "dataset").blocks(0)
+    else:
+        # Small batches would cost a round of calls for each; see BLOCK.
+        batches = part.with_format("arrow").iter(_STREAMED)
+        yield from _joined(batches)
+
+
+def _joined(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(table.num_rows for table in held) >= BLOCK:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)

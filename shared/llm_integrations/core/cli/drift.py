@@ -1,0 +1,103 @@
+"""``drift``: compare a data file with its baseline; the weekly job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.registry import Registry, resolve_registry
+
+if TYPE_CHECKING:
+    from llm_integrations.core.drift import DriftReport, Profile
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["drift"]
+
+
+def drift(
+    data: Annotated[Path, typer.Argument(help="A Parquet, CSV or JSONL file of any size.")],
+    reference: Annotated[str, typer.Argument(help="Its schema, as training-row@latest.")],
+    registry: RegistryUrl = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A profile (.json), or another data file. Default: beside the schema."),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Make DATA the baseline; compare nothing.")
+    ] = False,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="With --save: keep frequent values readable.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="A folder for drift.html, drift.md and drift.json.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A column that may change, as an id. Repeatable.")
+    ] = None,
+    category: Annotated[float, typer.Option(help="Limit of the Jensen–Shannon distance.")] = 0.1,
+    number: Annotated[float, typer.Option(help="Limit of the Wasserstein distance.")] = 0.1,
+    presence: Annotated[float, typer.Option(help="Limit for the share of nulls.")] = 0.05,
+    new_categories: Annotated[float, typer.Option(help="Limit for values never seen.")] = 0.01,
+    invalid: Annotated[float, typer.Option(help="Limit for more invalid rows.")] = 0.01,
+    as_json: JsonOutput = False,
+) -> None:
+    """Compare DATA with its baseline. Exit code 1 if it drifted.
+
+    Example: `llm-integrations drift rows.parquet training-row@latest --report out/ -r schemas/`
+    """
+    from llm_integrations.core.drift import DriftThresholds, detect, for_tables
+    from llm_integrations.core.tables import read_tables
+
+    limits = DriftThresholds(category, number, presence, new_categories, invalid)
+    with resolve_registry(registry) as client:
+        validator = for_tables(client, reference)
+        if save:
+            _save(client, validator, data, baseline, show_values=show_values)
+            return
+        known = _baseline(client, validator, baseline)
+        found = detect(
+            read_tables(data), validator, known, thresholds=limits, ignore=tuple(ignore or ())
+        )
+    _show(found, report, as_json=as_json)
+    if found.drifted:
+        raise typer.Exit(1)
+
+
+def _save(
+    client: Registry, validator: Validator, data: Path, path: Path | None, *, show_values: bool
+) -> None:
+    from llm_integrations.core.drift import BaselineStore, Labels, profile_tables
+    from llm_integrations.core.tables import read_tables
+
+    target = path or BaselineStore.beside(client).path(validator.reference)
+    labels = Labels(plain=show_values)
+    profile = profile_tables(read_tables(data), validator, labels=labels)
+    profile.write(target)
+    text = f"baseline of {validator.reference}: {profile.rows:,} rows, {target}"
+    Console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
+
+
+def _baseline(client: Registry, validator: Validator, path: Path | None) -> Profile:
+    from llm_integrations.core.drift import baseline_of, profile_tables
+    from llm_integrations.core.tables import read_tables
+
+    if path is None or path.suffix == ".json":
+        return baseline_of(client, validator.reference, path)
+    return profile_tables(read_tables(path), validator)
+
+
+def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:
+    paths = found.write(folder) if folder is not None else {}
+    if as_json:
+        print(found.to_json(indent=2))
+        return
+    console = Console()
+    console.print(found)
+    console.print(escape(str(found)), soft_wrap=True)
+    for path in paths.values():
+        console.print(f"written: {escape(str(path))}", soft_wrap=True)

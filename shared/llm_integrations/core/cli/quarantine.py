@@ -1,0 +1,153 @@
+"""``quarantine``: look at what was set aside, and release what became valid."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.registry import resolve_registry
+
+__all__ = ["app"]
+
+app = typer.Typer(help="What was set aside, and why.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="The quarantine's folder.")]
+
+
+@app.command()
+def show(
+    folder: Folder,
+    records: Annotated[int, typer.Option(help="How many records to show.", min=0)] = 5,
+    reason: Annotated[str, typer.Option(help="Only these, as 'minimum at /age'.")] = "",
+    values: Annotated[bool, typer.Option("--values", help="Show the data itself.")] = False,
+    as_json: JsonOutput = False,
+) -> None:
+    """Show how many records there are for each reason, and some of them.
+
+    The data stays hidden unless --values asks for it: it may be personal.
+
+    Example: `llm-integrations quarantine show bad/ --reason "minimum at /age" --values`
+    """
+    reasons: Counter[str] = Counter()
+    schemas: Counter[str] = Counter()
+    examples: list[QuarantinedRecord] = []
+    for record in _opened(folder).records():
+        reasons[record.reason] += 1
+        schemas[record.schema] += 1
+        if len(examples) < records and reason in ("", record.reason):
+            examples.append(record)
+    if as_json:
+        print(json.dumps(_summary(reasons, schemas, examples, values=values), indent=2))
+        return
+    _print(reasons, schemas, examples, values=values)
+
+
+@app.command()
+def release(
+    folder: Folder,
+    reference: Reference,
+    into: Annotated[
+        Path, typer.Option(help="A JSONL file: what became valid is added at its end.")
+    ],
+    registry: RegistryUrl = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="null is null; else it may stand for a missing value.")
+    ] = False,
+) -> None:
+    """Judge the records again by REFERENCE; what is valid now leaves the quarantine.
+
+    Example: `llm-integrations quarantine release bad/ row@latest --into released.jsonl`
+    """
+    from dataclasses import replace
+
+    quarantine = _opened(folder)
+    with resolve_registry(registry) as client:
+        options = replace(client.validation, nulls="strict" if strict else "absent")
+        validator = client.validator(reference, options=options)
+
+        def write(records: Sequence[QuarantinedRecord]) -> None:
+            _append(into, records)
+
+        result = quarantine.release(validator, write)
+    text = f"{result.released:,} released into {into}, {result.kept:,} kept"
+    Console().print(escape(text), soft_wrap=True)
+
+
+def _opened(folder: Path) -> Quarantine:
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no quarantine: there is no such folder")
+    return Quarantine(folder)
+
+
+def _append(path: Path, records: Sequence[QuarantinedRecord]) -> None:
+    """Add to the file and make it durable, before the records leave the quarantine."""
+    import os
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The data was readable by its owner alone, and stays so.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        for record in records:
+            stream.write(json.dumps(record.value).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _shown(record: QuarantinedRecord, *, values: bool) -> dict[str, object]:
+    known: dict[str, object] = {
+        "record_id": record.record_id,
+        "schema": record.schema,
+        "source": record.source,
+        "position": record.position,
+        "errors": [{"path": e.path, "message": e.message} for e in record.errors],
+    }
+    return {**known, "data": record.value} if values else known
+
+
+def _summary(
+    reasons: Counter[str],
+    schemas: Counter[str],
+    examples: list[QuarantinedRecord],
+    *,
+    values: bool,
+) -> dict[str, object]:
+    return {
+        "records": reasons.total(),
+        "schemas": dict(schemas.most_common()),
+        "reasons": dict(reasons.most_common()),
+        "examples": [_shown(record, values=values) for record in examples],
+    }
+
+
+def _print(
+    reasons: Counter[str],
+    schemas: Counter[str],
+    examples: list[QuarantinedRecord],
+    *,
+    values: bool,
+) -> None:
+    console = Console()
+    table = Table("records", "reason", title=f"{reasons.total():,} records", title_justify="left")
+    for reason, count in reasons.most_common(20):
+        table.add_row(f"{count:,}", escape(reason))
+    console.print(table)
+    for schema, count in schemas.most_common():
+        console.print(f"{count:>9,}  judged by {escape(schema)}")
+    for record in examples:
+        where = f"{record.source} #{record.position}" if record.source else record.record_id
+        console.print(f"[bold]{escape(where)}[/]")
+        for error in record.errors:
+            console.print(f"  {escape(error.path or '(root)')}: {escape(error.message)}")
+        if values:
+            console.print(f"  [dim]{escape(record.data)}[/]", soft_wrap=True)

@@ -1,0 +1,31 @@
+"""Whether data still looks as it did: profiles, distances, reports."""
+
+from __future__ import annotations
+
+from llm_integrations.core.drift.compare import compare_profiles
+from llm_integrations.core.drift.detect import baseline_of, detect, for_tables
+from llm_integrations.core.drift.labels import Labels
+from llm_integrations.core.drift.profile import Categories, ColumnProfile, Numbers, Profile
+from llm_integrations.core.drift.profiling import profile_tables
+from llm_integrations.core.drift.report import Anomaly, ColumnDrift, DriftReport, Measure
+from llm_integrations.core.drift.store import BaselineStore
+from llm_integrations.core.drift.thresholds import DriftThresholds
+
+__all__ = [
+    "Anomaly",
+    "BaselineStore",
+    "Categories",
+    "ColumnDrift",
+    "ColumnProfile",
+    "DriftReport",
+    "DriftThresholds",
+    "Labels",
+    "Measure",
+    "Numbers",
+    "Profile",
+    "baseline_of",
+    "compare_profiles",
+    "detect",
+    "for_tables",
+    "profile_tables",
+]

@@ -1,0 +1,66 @@
+"""Tables against a baseline, wherever that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_integrations.core.drift.compare import compare_profiles
+from llm_integrations.core.drift.labels import PLAIN, Labels
+from llm_integrations.core.drift.profile import Profile
+from llm_integrations.core.drift.profiling import profile_tables
+from llm_integrations.core.drift.store import BaselineStore
+from llm_integrations.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from llm_integrations.core.drift.report import DriftReport
+    from llm_integrations.core.drift.thresholds import DriftThresholds
+    from llm_integrations.core.registry import Registry, SchemaRef
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["baseline_of", "detect", "for_tables"]
+
+
+def for_tables(registry: Registry, schema: str | SchemaRef) -> Validator:
+    """The schema as it judges tables: null may stand for a missing value."""
+    return registry.validator(schema, options=replace(registry.validation, nulls="absent"))
+
+
+def baseline_of(
+    registry: Registry, reference: str, baseline: Profile | str | Path | None
+) -> Profile:
+    """The profile that is given, in a file, or kept beside the schema.
+
+    Raises:
+        ConfigurationError: there is none yet.
+    """
+    if isinstance(baseline, Profile):
+        return baseline
+    if baseline is not None:
+        return Profile.read(baseline)
+    found = BaselineStore.beside(registry).find(reference)
+    if found is None:
+        raise ConfigurationError(
+            f"there is no baseline for {reference} yet: make one with save_baseline(…), or with "
+            "`llm-integrations drift DATA REFERENCE --save`"
+        )
+    return found
+
+
+def detect(
+    tables: Iterable[Any],
+    validator: Validator,
+    baseline: Profile,
+    *,
+    thresholds: DriftThresholds | None = None,
+    ignore: Collection[str] = (),
+    json_columns: tuple[str, ...] = (),
+) -> DriftReport:
+    """What changed from the baseline to these tables. Raises as ``compare_profiles``."""
+    labels = Labels(baseline.salt, plain=baseline.key_id == PLAIN)
+    current = profile_tables(
+        tables, validator, labels=labels, alike=baseline, json_columns=json_columns
+    )
+    return compare_profiles(baseline, current, thresholds=thresholds, ignore=ignore)

@@ -1,0 +1,141 @@
+"""What is kept of a data set: shares, counts and quantiles, no rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.files import atomic_write
+
+__all__ = ["Categories", "ColumnProfile", "Family", "Numbers", "Profile"]
+
+Family = Literal["number", "text", "boolean", "time", "list", "object", "null", "other"]
+"""What sort of values a column holds; for text and lists ``Numbers`` are about lengths."""
+
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Of numbers, of times (seconds since 1970), or of lengths.
+
+    Attributes:
+        count: how many finite values.
+        mean, std: their mean and standard deviation.
+        quantiles: at (i + ½)/n for i below n, rounded to a thousandth of the spread; empty for
+            few values. The extremes are left out: each is somebody's.
+    """
+
+    count: int
+    mean: float
+    std: float
+    quantiles: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """Of values that repeat.
+
+    Attributes:
+        counts: by label (see Labels), the most frequent first.
+        other: how many values are not listed.
+        distinct: how many different values; a lower bound if there is ``other``.
+    """
+
+    counts: Mapping[str, int]
+    other: int = 0
+    distinct: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values()) + self.other
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column, or one field of a struct. ``kind`` is its Arrow type."""
+
+    kind: str
+    family: Family
+    rows: int
+    nulls: int
+    numbers: Numbers | None = None
+    categories: Categories | None = None
+
+    @property
+    def present(self) -> float:
+        """The share of rows with a value, from 0 to 1."""
+        return 1 - self.nulls / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A data set's profile.
+
+    Attributes:
+        schema: the exact schema that it was judged by.
+        fingerprint: SHA-256 of that schema.
+        rows: how many.
+        invalid: how many of them the schema refuses.
+        reasons: invalid rows by reason, as ``minimum at /age``.
+        columns: by name; a struct's fields as ``address/city``.
+        salt, key_id: see Labels.
+        made_at: when, in UTC (ISO 8601).
+    """
+
+    schema: str
+    fingerprint: str
+    rows: int
+    invalid: int
+    reasons: Mapping[str, int]
+    columns: Mapping[str, ColumnProfile]
+    salt: str = field(repr=False)
+    key_id: str = field(repr=False)
+    made_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"format": _FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Profile:
+        """What ``to_dict`` made. ConfigurationError for anything else."""
+        try:
+            known = {name: value for name, value in data.items() if name != "format"}
+            if data["format"] != _FORMAT:
+                raise ConfigurationError(f"the profile has the format {data['format']}, not 1")
+            known["columns"] = {n: _column(c) for n, c in data["columns"].items()}
+            return cls(**known)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ConfigurationError(f"this is no profile ({type(error).__name__})") from None
+
+    def write(self, path: str | Path) -> Path:
+        """Write it in one step; some kilobytes of JSON."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
+        with atomic_write(Path(path)) as stream:
+            stream.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        return Path(path)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Profile:
+        """ConfigurationError when there is none, or something else."""
+        try:
+            data = json.loads(Path(path).read_text("utf-8"))
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise ConfigurationError(f"{path} is no profile: it is not JSON") from None
+        return cls.from_dict(data)
+
+
+def _column(data: Mapping[str, Any]) -> ColumnProfile:
+    numbers, categories = data["numbers"], data["categories"]
+    known: dict[str, Any] = dict(data)
+    if numbers is not None:
+        known["numbers"] = Numbers(**{**numbers, "quantiles": tuple(numbers["quantiles"])})
+    if categories is not None:
+        known["categories"] = Categories(**categories)
+    return ColumnProfile(**known)

@@ -1,0 +1,185 @@
+"""Makes a profile out of Arrow tables, in one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from llm_integrations.core.drift.domains import named_values
+from llm_integrations.core.drift.labels import Labels
+from llm_integrations.core.drift.profile import ColumnProfile, Family, Profile
+from llm_integrations.core.drift.sketch import CategorySketch, NumberSketch
+from llm_integrations.core.extras import require_extra
+from llm_integrations.core.fingerprint import JsonSchema
+from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation.arrow import ArrowPlan, Tally
+
+__all__ = ["profile_tables"]
+
+_EXPLAINED: Final = 2_000
+"""Invalid rows of a block that are asked for their reasons; the others are counted only."""
+
+
+def profile_tables(
+    tables: Iterable[Any],
+    validator: Validator,
+    *,
+    labels: Labels | None = None,
+    alike: Profile | None = None,
+    json_columns: tuple[str, ...] = (),
+) -> Profile:
+    """The profile of pyarrow Tables, read once.
+
+    Args:
+        tables: with the same columns each.
+        validator: what the rows are judged by.
+        labels: how values are named; None for a salt of this profile's own.
+        alike: a profile to compare with: categories are counted where it has them.
+        json_columns: columns of JSON text that stand for what the text says.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    require_extra("drift", "pyarrow", "numpy")
+    named = labels or Labels()
+    plan = ArrowPlan(validator, None, json_columns)
+    columns: dict[str, _Column] = {}
+    rows = invalid = 0
+    reasons: Counter[str] = Counter()
+    for table in tables:
+        report = plan.validate(table, max_failures=_EXPLAINED)
+        rows, invalid = rows + report.rows, invalid + report.invalid
+        reasons.update(_scaled(report))
+        for path, values in _leaves(table):
+            name = "/".join(path)
+            if name not in columns:
+                columns[name] = _Column(validator.body, path, values.type, rows - report.rows)
+            columns[name].add(values)
+    return Profile(
+        schema=validator.reference,
+        fingerprint=validator.fingerprint,
+        rows=rows,
+        invalid=invalid,
+        reasons=dict(reasons.most_common()),
+        columns={
+            name: column.profile(named, rows, _counted(alike, name))
+            for name, column in columns.items()
+        },
+        salt=named.salt,
+        key_id=named.key_id,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _scaled(report: Tally) -> dict[str, int]:
+    """Counts of reasons, for all invalid rows if only some were explained."""
+    explained = report.invalid - report.unexplained
+    factor = report.invalid / explained if explained else 1.0
+    return {str(reason): round(count * factor) for reason, count in report.reasons.items()}
+
+
+def _counted(alike: Profile | None, name: str) -> bool:
+    column = alike.columns.get(name) if alike is not None else None
+    return column is not None and column.categories is not None
+
+
+def _leaves(table: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The columns, and the fields of structs."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        yield from _below((name,), column)
+
+
+def _below(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column.type, pa.BaseExtensionType):
+        stored = [chunk.storage for chunk in column.chunks]
+        column = pa.chunked_array(stored, type=column.type.storage_type)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not pa.types.is_struct(column.type):
+        yield path, column
+        return
+    for index in range(column.type.num_fields):
+        yield from _below((*path, column.type.field(index).name), pc.struct_field(column, [index]))
+
+
+class _Column:
+    """One column while it is read."""
+
+    def __init__(self, body: JsonSchema, path: tuple[str, ...], kind: Any, missed: int) -> None:
+        self._kind = kind
+        self._rows = self._nulls = missed
+        self._named = named_values(body, path)
+        self._numbers = NumberSketch()
+        self._categories = CategorySketch()
+        self._family = _family(kind)
+
+    def add(self, values: Any) -> None:
+        self._rows += len(values)
+        self._nulls += values.null_count
+        if self._family == "null":
+            # The first blocks had no value in this column, so its type was not known.
+            self._kind, self._family = values.type, _family(values.type)
+        counted = self._family in ("text", "boolean") or bool(self._named)
+        if counted and self._family in ("text", "boolean", "number"):
+            self._categories.add(_value_counts(values))
+        if self._family in ("number", "text", "time", "list"):
+            self._numbers.add(_as_floats(values, self._family))
+
+    def profile(self, labels: Labels, rows: int, always: bool) -> ColumnProfile:
+        nulls = self._nulls + rows - self._rows
+        # true and false tell of nobody.
+        known = self._named | {"true", "false"}
+        categories = self._categories.categories(
+            labels, known, always=always or bool(self._named) or self._family == "boolean"
+        )
+        numbers = None if self._named else self._numbers.numbers()
+        return ColumnProfile(str(self._kind), self._family, rows, nulls, numbers, categories)
+
+
+def _family(kind: Any) -> Family:
+    import pyarrow.types as t
+
+    tests: tuple[tuple[Family, Callable[[Any], bool]], ...] = (
+        ("number", lambda k: t.is_integer(k) or t.is_floating(k) or t.is_decimal(k)),
+        ("text", lambda k: t.is_string(k) or t.is_large_string(k) or t.is_string_view(k)),
+        ("boolean", t.is_boolean),
+        ("time", lambda k: t.is_timestamp(k) or t.is_date(k)),
+        ("list", lambda k: t.is_list(k) or t.is_large_list(k)),
+        ("null", t.is_null),
+    )
+    for name, matches in tests:
+        if matches(kind):
+            return name
+    return "other"
+
+
+def _value_counts(values: Any) -> list[tuple[Any, int]]:
+    import pyarrow.compute as pc
+
+    counted = pc.value_counts(values.drop_null())
+    return list(
+        zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    )
+
+
+def _as_floats(values: Any, family: Family) -> Any:
+    """Numbers as they are, times in seconds, text and lists as their lengths."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = values.drop_null()
+    if family == "text":
+        values = pc.utf8_length(values.cast(pa.large_string()))
+    elif family == "list":
+        values = pc.list_value_length(values)
+    elif family == "time":
+        values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    numbers = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    return numbers / 1e6 if family == "time" else numbers
