@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from llm_integrations.core.validation.normalise import (
     normalise,
 )
 from llm_integrations.core.validation.nulls import Nulls
-from llm_integrations.core.validation.plain import is_plain
+from llm_integrations.core.validation.plain import is_exactly_json, is_plain
 from llm_integrations.core.validation.recursion import is_recursive
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
@@ -54,11 +55,12 @@ class Core:
 
     def accepts(self, value: Any) -> bool:
         """The verdict on anything."""
+        if is_exactly_json(value, self._levels):
+            with suppress(ValueError):
+                return self._accepts(value)
         form = normalise(value, self.max_depth)
-        if form.problems:
-            return False
         try:
-            return any(map(self.engine.accepts, self._variants(form.value)))
+            return not form.problems and self._accepts(form.value)
         except ValueError:
             return False
 
@@ -69,13 +71,26 @@ class Core:
             plain: the caller knows that it is JSON types, finite numbers and Unicode text already,
                 not too deep: finding that out here costs more than the rest.
         """
-        form = Normalised(value) if plain else normalise(value, self.max_depth)
+        if plain or is_exactly_json(value, self._levels):
+            # What it may still hold: keys that are no text, and lone surrogates.
+            with suppress(ValueError):
+                return self._found(Normalised(value))
+        form = normalise(value, self.max_depth)
         try:
-            errors, data = self._errors(form.value)
+            return self._found(form)
         except ValueError:
             # The engine came upon what has no JSON form, so that is a problem as well.
-            form = form.without_opaque()
-            errors, data = self._errors(form.value)
+            return self._found(form.without_opaque())
+
+    @property
+    def _levels(self) -> int:
+        return self.max_depth or ENGINE_DEPTH
+
+    def _accepts(self, value: Any) -> bool:
+        return any(map(self.engine.accepts, self._variants(value)))
+
+    def _found(self, form: Normalised) -> list[Violation]:
+        errors, data = self._errors(form.value)
         places = {problem.path for problem in form.problems}
         return [self._of_problem(problem) for problem in form.problems] + [
             self.describer.violation(error, data)
@@ -122,7 +137,7 @@ def _compile(source: Source) -> Core:
         engine=engine,
         nulls=nulls,
         max_depth=max_depth,
-        describer=Describer(documents.words, options.show_values),
+        describer=Describer(documents, options.show_values),
     )
 
 

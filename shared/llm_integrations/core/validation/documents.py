@@ -49,11 +49,15 @@ class Documents:
         return max(_nesting(body) for body in (self.root, *self.named.values()))
 
     @cached_property
+    def keywords(self) -> frozenset[str]:
+        """Every key of an object in the documents: the keywords in use, and other names."""
+        return frozenset(key for node, _ in self.places() for key in node)
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """Every property name, and every text in a list (names required, types, enums)."""
-        words: set[str] = set()
+        words = set(self.keywords)
         for node, _ in self.places():
-            words.update(node)
             for listed in node.values():
                 if isinstance(listed, list):
                     words.update(item for item in listed if isinstance(item, str))

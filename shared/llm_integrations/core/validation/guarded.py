@@ -6,13 +6,14 @@ find it costs several times the validation. So the engine is given a schema with
 
 What is added refuses nothing but NaN and infinity. So on all other data every part of the schema
 judges as before, whatever uses it (``not``, ``oneOf``, …); and each value stands below an added
-part, or a ``type``, that has to accept it. Below an undeclared property 16 levels are searched;
-what is deeper goes the slow way, or unseen if the schema uses ``not`` and the like.
+part, or a ``type``, that has to accept it. Below an undeclared property a few levels are searched;
+what is deeper goes the slow way (or, if the schema uses ``not`` and the like, 16 levels, and what
+is deeper goes unseen).
 """
 
 from __future__ import annotations
 
-import copy
+import json
 from typing import Any, Final
 
 from llm_integrations.core.fingerprint import JsonSchema
@@ -23,7 +24,8 @@ __all__ = ["NotGuardable", "guarded"]
 
 _PREFIX: Final = "llm-integrations:json"
 _ANY_JSON: Final = {"$ref": f"#/$defs/{_PREFIX}0"}
-_LEVELS: Final = 16
+_NEAR: Final = 6
+_FAR: Final = 16
 
 _SHAPED: Final = frozenset(
     {"type", "properties", "patternProperties", "additionalProperties"}
@@ -51,22 +53,21 @@ def guarded(documents: Documents) -> JsonSchema | None:
     if documents.root is False:
         return None
     _check_simple(documents)
-    guard = _Guard({} if documents.root is True else copy.deepcopy(documents.root))
+    guard = _Guard({} if documents.root is True else json.loads(json.dumps(documents.root)))
     guard.add_to_root()
     if not guard.adds:
         return None
     # A refusal of data that is only deep costs a closer look, but must not turn into an approval.
-    end = any(not _REVERSING.isdisjoint(node) for node, _ in documents.places())
-    guard.root.setdefault("$defs", {}).update(levels(_PREFIX, _LEVELS, end=end))
+    end = not _REVERSING.isdisjoint(documents.keywords)
+    depth = _FAR if end else _NEAR
+    guard.root.setdefault("$defs", {}).update(levels(_PREFIX, depth, end=end))
     return guard.root
 
 
 def _check_simple(documents: Documents) -> None:
-    if documents.named:
+    if documents.named or not _BEYOND.isdisjoint(documents.keywords):
         raise NotGuardable
     for node, _ in documents.places():
-        if not _BEYOND.isdisjoint(node):
-            raise NotGuardable
         if node is not documents.root and isinstance(node.get("$id", node.get("id")), str):
             raise NotGuardable
 
@@ -139,8 +140,8 @@ class _Guard:
             parts = schema.get(keyword, {})
             parts.update({name: self.add(part) for name, part in parts.items()})
         if repeated and self.can_count(schema):
-            # Most objects of a list have what is required and no more; then counting is enough,
-            # and much quicker than looking at each name.
+            # Of several required properties most objects have no others; then it is enough to
+            # count, which is quicker than looking at each name.
             self.adds = True
             declared = dict.fromkeys(schema["properties"], True)
             schema["if"] = {"minProperties": len(set(schema["required"])) + 1}

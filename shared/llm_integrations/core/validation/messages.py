@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
 from jsonschema_rs import ValidationError
 
-from llm_integrations.core.validation.documents import BASE_URI
+from llm_integrations.core.validation.documents import BASE_URI, Documents
 from llm_integrations.core.validation.pointer import to_pointer
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.words import RULES, json_type, listed, shorten, with_article
@@ -34,11 +33,11 @@ class Describer:
     masked. These do so with ``show_values`` only, and then shortened.
 
     Attributes:
-        words: what the schema itself says; no other property name is shown.
+        documents: what the schema itself says; no other property name is shown.
         show_values: whether data may be quoted.
     """
 
-    words: AbstractSet[str]
+    documents: Documents
     show_values: bool = False
 
     def violation(self, error: ValidationError, data: Any) -> Violation:
@@ -69,7 +68,7 @@ class Describer:
         return f"{text}{self._quoted(error, value)}" if self.show_values else text
 
     def _shown(self, segment: str | int) -> str | int:
-        known = self.show_values or isinstance(segment, int) or segment in self.words
+        known = self.show_values or isinstance(segment, int) or segment in self.documents.words
         return segment if known else UNDECLARED
 
     def _quoted(self, error: ValidationError, value: Any) -> str:

@@ -17,12 +17,12 @@ contains itself) is a problem only where the schema looks at it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 from llm_integrations.core.validation.convert import NO_JSON, NoJson, convert, key_text
@@ -147,7 +147,7 @@ class _Normaliser:
         raise NoJson("an object without an end")
 
     def number(self, value: float | Decimal, place: _Place) -> float | Decimal | None:
-        if value.is_finite() if isinstance(value, Decimal) else math.isfinite(value):
+        if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
             return value
         self.problem(place, "is NaN or infinite, which no JSON number is")
         return None
@@ -185,7 +185,9 @@ class _Normaliser:
 
     def enter(self, item: Any, form: Any, key: str | int, place: _Place) -> None:
         kind = type(item)
-        if (kind is str and item.isascii()) or kind is int or kind is bool or item is None:
+        if kind is str:
+            form[key] = encodable(item)
+        elif kind is int or kind is bool or item is None or (kind is float and isfinite(item)):
             form[key] = item
         else:
             self.waiting.append(_Place(item, form, key, place, place.depth + 1))

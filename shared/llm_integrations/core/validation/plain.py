@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-__all__ = ["JSON_TYPES", "is_plain", "levels"]
+__all__ = ["JSON_TYPES", "is_exactly_json", "is_plain", "levels"]
 
 JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
 """All of them: as a ``type`` they refuse NaN and infinity, and nothing else."""
@@ -27,7 +27,7 @@ def is_plain(value: Any, max_depth: int) -> bool:
     """
     if max_depth >= _LEVELS and _engine().is_valid(value):
         return True
-    return _is_plain(value, max_depth)
+    return is_exactly_json(value, max_depth)
 
 
 def levels(prefix: str, depth: int, *, end: bool) -> dict[str, Any]:
@@ -61,7 +61,8 @@ def _engine() -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(schema, offline=True)
 
 
-def _is_plain(value: Any, max_depth: int) -> bool:
+def is_exactly_json(value: Any, max_depth: int) -> bool:
+    """The same for the exact types that ``json.loads`` makes. Keys are not looked at."""
     level, count = [value], 0
     for _ in range(max_depth):
         below: list[Any] = []

@@ -9,6 +9,7 @@ from llm_integrations.core.validation.documents import BASE_URI, Documents, base
 
 __all__ = ["is_recursive"]
 
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _DEEPEST: Final = 300
 """Levels that references may add up to; a schema that could go deeper counts as endless."""
 
@@ -19,6 +20,8 @@ def is_recursive(documents: Documents) -> bool:
     Errs on the safe side: what cannot be followed here (dynamic references, an unknown anchor)
     counts as recursive.
     """
+    if _REFERENCES.isdisjoint(documents.keywords):
+        return False
     return _Search(documents).leads_back(documents.root, BASE_URI, ())
 
 
