@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from collections import Counter
@@ -507,16 +508,26 @@ def test_an_index_that_could_lose_documents_is_not_taken(registry: Registry) -> 
 async def test_a_store_that_cannot_be_asked_says_which_can(
     registry: Registry, transform: SchemaTransform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Mute(type(qdrant())):  # type: ignore[misc]  # any store that lacks get_nodes
-        def get_nodes(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
+    def mute(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
 
-    from qdrant_client import QdrantClient
-
-    store = Mute(collection_name="docs", client=QdrantClient(":memory:"))
+    store = qdrant()
+    monkeypatch.setattr(type(store), "get_nodes", mute)
     steps = pipeline(transform, store)
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a")])
     with pytest.raises(Unsupported, match="Qdrant and SimpleVectorStore can"):
         await integration.catch_up()
+
+
+def test_the_example_in_the_documentation_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(__file__).parents[2] / "docs" / "examples" / "llamaindex" / "ingest.py"
+    runpy.run_path(str(example))["main"](tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "in the index: ['A']",
+        "docs: 1 reindexed, 0 set aside, 1 released (doc-meta@2)",
+        "in the index: ['A', 'B']",
+    ]
