@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_integrations.core.errors import IncompatibleSchema
@@ -80,6 +80,7 @@ class CompatibilityReport:
         unknown: what could not be decided, with the reason.
         compared: the previous versions that were looked at.
         notes: what else deserves a look, as a server that judged otherwise.
+        registry_verdict: what the registry itself says, where it was asked.
     """
 
     is_compatible: bool
@@ -89,9 +90,29 @@ class CompatibilityReport:
     unknown: tuple[Undecided, ...] = ()
     compared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    registry_verdict: bool | None = None
 
     def __bool__(self) -> bool:
         return self.is_compatible
+
+    def beside_server(self, accepted: bool, messages: Sequence[str]) -> CompatibilityReport:
+        """This verdict together with a registry's own: what either refuses is incompatible.
+
+        Args:
+            accepted: the registry's verdict.
+            messages: what it says about it.
+        """
+        said = "; ".join(messages)
+        verdict = f"the registry {'accepts' if accepted else 'refuses'} it"
+        note = f"{verdict}: {said}" if said else verdict
+        together = replace(self, registry_verdict=accepted)
+        if accepted == self.is_compatible:
+            return replace(together, notes=(*self.notes, *messages))
+        if accepted:
+            return replace(together, notes=(*self.notes, f"{note}, this check does not"))
+        direction: Direction = "forward" if self.level.startswith("FORWARD") else "backward"
+        refusal = Undecided("", f"{note}, this check found no reason to", direction)
+        return replace(together, is_compatible=False, unknown=(*self.unknown, refusal))
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -138,6 +159,7 @@ class CompatibilityReport:
             ],
             "compared": list(self.compared),
             "notes": list(self.notes),
+            "registry_verdict": self.registry_verdict,
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -156,6 +178,7 @@ class CompatibilityReport:
             tuple(unknown),
             tuple(data["compared"]),
             tuple(data["notes"]),
+            data["registry_verdict"],
         )
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.changes import Changes
 from llm_integrations.core.registry.engine import Engine
 from llm_integrations.core.registry.entry import Entry
 from llm_integrations.core.registry.keys import id_key, key_of
@@ -60,6 +61,7 @@ class Calls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._validators = Validators(engine)
+        self._changes = Changes(engine, self._validators)
 
     # -- reading ----------
 
@@ -150,46 +152,19 @@ class Calls:
         new = NewSchema(
             subject, body, version, dict(metadata or {}), tuple(references), compatibility, state
         )
-        return self._engine.start(lambda: self._register(new))
-
-    async def _register(self, new: NewSchema) -> RegisteredSchema:
-        await self._validators.check(new)
-        schema = await self._engine.registry.call(lambda backend: backend.register(new))
-        self._engine.wrote(schema)
-        return schema
+        return self._engine.start(lambda: self._changes.register(new))
 
     def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
         ref = _exact_ref(reference, "deprecate")
-        return self._engine.start(lambda: self._deprecate(ref))
-
-    async def _deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        schema = await self._engine.registry.call(lambda backend: backend.deprecate(ref))
-        self._engine.wrote(schema)
-        return schema
+        return self._engine.start(lambda: self._changes.deprecate(ref))
 
     def delete(self, reference: str | SchemaRef, permanent: bool) -> Pending[None]:
         ref = _exact_ref(reference, "delete")
-        return self._engine.start(lambda: self._delete(ref, permanent))
-
-    async def _delete(self, ref: SchemaRef, permanent: bool) -> None:
-        await self._engine.registry.call(
-            _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None)
-        )
-        self._engine.drop(ref.subject, ref.version)
+        return self._engine.start(lambda: self._changes.delete(ref, permanent))
 
     def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
         SchemaRef(subject)
-        return self._engine.start(lambda: self._delete_subject(subject, permanent))
-
-    async def _delete_subject(self, subject: str, permanent: bool) -> list[Version]:
-        nothing: list[Version] = []
-        versions = await self._engine.registry.call(
-            _when_repeated(
-                lambda backend: backend.delete_subject(subject, permanent=permanent), nothing
-            )
-        )
-        self._engine.drop(subject)
-        return versions
+        return self._engine.start(lambda: self._changes.delete_subject(subject, permanent))
 
     # -- compatibility ----------
 
@@ -208,33 +183,8 @@ class Calls:
     ) -> Pending[CompatibilityReport]:
         SchemaRef(subject)
         return self._engine.start(
-            lambda: self._check_compatibility(subject, body, level, policy or "strict")
+            lambda: self._changes.check_compatibility(subject, body, level, policy)
         )
-
-    async def _check_compatibility(
-        self,
-        subject: str,
-        body: JsonSchema,
-        level: str | None,
-        policy: Literal["strict", "lenient"],
-    ) -> CompatibilityReport:
-        from llm_integrations.core.evolution import check_compatibility
-
-        if level is None:
-            level = await self._engine.registry.call(
-                lambda backend: backend.get_compatibility(subject)
-            )
-        previous = await self._live_versions(subject)
-        return await asyncio.to_thread(check_compatibility, body, previous, level, policy)
-
-    async def _live_versions(self, subject: str) -> list[JsonSchema]:
-        """The bodies of a subject's versions, oldest first; none of an unknown subject."""
-        try:
-            versions = await self._engine.registry.call(lambda backend: backend.versions(subject))
-        except SchemaNotFound:
-            return []
-        found = [self.entry(SchemaRef(subject, version)) for version in versions]
-        return [(await arrive(entry)).schema.body for entry in found]
 
     # -- the rest ----------
 
@@ -273,25 +223,6 @@ class Calls:
 
     def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
         return self._engine.start(lambda: self._engine.registry.call(ask))
-
-
-def _when_repeated(
-    delete: Callable[[RegistryBackend], Awaitable[T]], already_gone: T
-) -> Callable[[RegistryBackend], Awaitable[T]]:
-    """A deletion whose answer was lost has happened when it is tried again."""
-    attempts = 0
-
-    async def attempt(backend: RegistryBackend) -> T:
-        nonlocal attempts
-        attempts += 1
-        try:
-            return await delete(backend)
-        except SchemaNotFound:
-            if attempts == 1:
-                raise
-            return already_gone
-
-    return attempt
 
 
 def _version_of(event: SchemaEvent) -> Version | None:

@@ -80,7 +80,7 @@ class Validators:
         self, schema: RegisteredSchema, options: ValidationOptions | None = None
     ) -> Validator:
         """Compile, unless an equal schema was compiled with equal options and references."""
-        resources = await self._resources(schema)
+        resources = await self.resources(schema)
         key = self._key(schema, options, resources)
         made = self._known(key)
         if made is not None:
@@ -116,10 +116,11 @@ class Validators:
 
     async def check(self, new: NewSchema) -> None:
         """Raise InvalidSchema, with the reason, for a schema that nothing could be judged by."""
-        resources = await self._resources(new)
+        resources = await self.resources(new)
         await asyncio.to_thread(_compile, new, new.subject, self._options, resources)
 
-    async def _resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
+    async def resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
+        """What a schema refers to, directly or not, by the names that it uses."""
         if not schema.references:
             return {}
         deadline = self._engine.settings.retry.deadline
