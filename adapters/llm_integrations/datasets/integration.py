@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.drift import DriftReport, DriftThresholds
@@ -25,6 +25,8 @@ __all__ = ["AffectedDataset", "TrainingPipelineIntegration"]
 log = get_logger(__name__)
 
 _DATA, _BASELINE, _QUARANTINE, _RELEASED = "data", "baseline", "quarantine", "released"
+_NULLS = "nulls"
+_LINES = (".jsonl", ".ndjson")
 
 Loader = Callable[[Usage], Any]
 
@@ -108,6 +110,7 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
         baseline: str | Path | None = None,
         quarantine: str | Path | None = None,
         released: str | Path | None = None,
+        nulls: Literal["absent", "strict"] | None = None,
         owner: str | None = None,
     ) -> Usage:
         """Put a data set into the catalogue.
@@ -117,10 +120,14 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
             baseline: its profile; None takes the one beside the schema.
             quarantine: where its invalid rows are.
             released: where rows go that became valid; None is ``<quarantine>/released``.
+            nulls: how null is taken when rows are judged again; None is "strict" for JSON lines
+                and "absent" for all else, as ``validate_dataset`` has it.
             owner: who looks after it; None takes the schema's owner.
         """
+        lines = data is not None and Path(data).suffix.lower() in _LINES
         places = {_DATA: data, _BASELINE: baseline, _QUARANTINE: quarantine, _RELEASED: released}
         known = {key: str(value) for key, value in places.items() if value is not None}
+        known[_NULLS] = nulls or ("strict" if lines else "absent")
         usage = Usage("dataset", name, SchemaRef.parse(schema), "rows", owner, known)
         self.catalogue.add(usage)
         return usage
@@ -178,7 +185,9 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
         if folder is None:
             return None
         try:
-            validator = table_validator(reference, self.registry)
+            nulls = usage.metadata.get(_NULLS, "absent")
+            options = replace(self.registry.validation, nulls=nulls)
+            validator = table_validator(reference, self.registry, options)
         except SchemaNotFound:
             return None
         target = usage.metadata.get(_RELEASED, str(Path(folder) / _RELEASED))

@@ -44,9 +44,11 @@ def _aligned(found: Categories, listed: Mapping[str, int] | None = None) -> dict
 
 
 def category_chance(before: Categories, after: Categories) -> float:
-    """What the distance of two samples of the same categories is about."""
+    """What two samples of the same categories hardly exceed: two standard errors."""
     kinds = len(before.counts) + (1 if before.other else 0)
-    spread = max(kinds - 1, 1) / (8 * math.log(2))
+    freedom = max(kinds - 1, 1)
+    # The divergence is about a chi-square over 8 ln 2, whose deviation is √(2 · freedom).
+    spread = (freedom + 2 * math.sqrt(2 * freedom)) / (8 * math.log(2))
     return math.sqrt(spread * (1 / before.total + 1 / after.total))
 
 
@@ -61,8 +63,8 @@ def number_distance(before: Numbers, after: Numbers) -> float:
 
 
 def number_chance(before: Numbers, after: Numbers) -> float:
-    """What the distance of two samples of the same numbers is about, in standard deviations."""
-    return math.sqrt(1 / before.count + 1 / after.count)
+    """What two samples of the same numbers hardly exceed: two standard errors."""
+    return 2 * math.sqrt(1 / before.count + 1 / after.count)
 
 
 def share_chance(

@@ -1,0 +1,198 @@
+"""Drift of data sets, streams and files; on real data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from datasets import Dataset, DatasetDict, Features, Json, Value
+from pyarrow import csv, parquet
+
+from demo.flights import flights
+from demo.stage import schema_document
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.datasets import (
+    check_features,
+    detect_drift,
+    save_baseline,
+    schema_from_features,
+    validate_dataset,
+)
+
+ROW = {"type": "object", "properties": {"n": {"type": "integer"}, "kind": {"enum": ["a", "b"]}}}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with connect(tmp_path / "schemas") as client:
+        client.register("row", ROW)
+        yield client
+
+
+def table(shift: int = 0, rows: int = 3000) -> pa.Table:
+    random = np.random.default_rng(shift)
+    return pa.table(
+        {"n": random.integers(0, 100, rows) + shift, "kind": random.choice(["a", "b"], rows)}
+    )
+
+
+def as_data(kind: str, rows: pa.Table, folder: Path) -> Any:
+    path = folder / f"rows-{rows.column('n')[0]}.{kind}"
+    match kind:
+        case "dataset":
+            return Dataset(rows)
+        case "splits":
+            return DatasetDict(train=Dataset(rows.slice(0, 1000)), test=Dataset(rows.slice(1000)))
+        case "stream":
+            return Dataset(rows).to_iterable_dataset()
+        case "parquet":
+            parquet.write_table(rows, path)
+        case "csv":
+            csv.write_csv(rows, path)
+        case _:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows.to_pylist()))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["dataset", "splits", "stream", "parquet", "csv", "jsonl"])
+def test_every_kind_of_data_is_compared_with_the_baseline_beside_the_schema(
+    registry: Registry, tmp_path: Path, kind: str
+) -> None:
+    profile = save_baseline(as_data(kind, table(), tmp_path), "row@1", registry=registry)
+    assert profile.rows == 3000
+    same = detect_drift(as_data(kind, table(), tmp_path), "row@1", registry=registry)
+    assert (same.drifted, same.current.rows) == (False, 3000)
+    moved = detect_drift(as_data(kind, table(60), tmp_path), "row@1", registry=registry)
+    assert moved.drifted_columns == ("n",)
+
+
+def test_a_baseline_can_be_data_a_profile_or_a_file(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "profiles" / "row.json"
+    profile = save_baseline(Dataset(table()), "row@1", registry=registry, path=path)
+    for baseline in (profile, path, str(path), Dataset(table())):
+        found = detect_drift(Dataset(table(60)), "row@1", registry=registry, baseline=baseline)
+        assert found.drifted
+    with pytest.raises(ConfigurationError, match="save_baseline"):
+        detect_drift(Dataset(table()), "row@1", registry=registry)
+    with pytest.raises(ConfigurationError, match="list"):
+        detect_drift([1], "row@1", registry=registry, baseline=path)
+
+
+def test_json_columns_are_judged_as_what_they_say(registry: Registry) -> None:
+    body = {"type": "object", "properties": {"meta": {"type": "object"}}}
+    registry.register("with-json", body)
+    features = Features({"meta": Json(), "n": Value("int64")})
+    data = Dataset.from_dict({"meta": [{"a": 1}, {"b": "x"}] * 50, "n": range(100)}, features)
+    profile = save_baseline(data, "with-json@1", registry=registry)
+    assert profile.invalid == 0
+    assert not detect_drift(data, "with-json@1", registry=registry).drifted
+
+
+@pytest.fixture(scope="module")
+def all_flights() -> pa.Table:
+    return flights()
+
+
+def months(rows: pa.Table, *wanted: int) -> Dataset:
+    return Dataset(rows.filter(pc.is_in(rows["month"], value_set=pa.array(wanted))))
+
+
+def test_real_flights_of_summer_are_later_than_those_of_winter(
+    tmp_path: Path, all_flights: pa.Table
+) -> None:
+    with connect(tmp_path / "schemas") as registry:
+        registry.register("flight", schema_document("flight-1"))
+        winter, summer = months(all_flights, 1, 2), months(all_flights, 6, 7)
+        save_baseline(winter, "flight@1", registry=registry)
+        report = detect_drift(summer, "flight@1", registry=registry)
+        assert {"month", "dep_delay", "arr_delay"} <= set(report.drifted_columns)
+        assert {"year", "origin", "carrier", "hour"}.isdisjoint(report.drifted_columns)
+        halves = winter.train_test_split(test_size=0.5, seed=1)
+        again = detect_drift(
+            halves["test"], "flight@1", registry=registry, baseline=halves["train"]
+        )
+        assert not again.drifted, str(again)
+
+
+def test_real_flights_add_up_and_null_is_a_missing_time(
+    tmp_path: Path, all_flights: pa.Table
+) -> None:
+    with connect("memory://") as registry:
+        registry.register("flight", schema_document("flight-1"))
+        result = validate_dataset(
+            Dataset(all_flights), "flight@1", registry=registry, quarantine=tmp_path / "bad"
+        )
+        report = result.report
+        assert report.total == 336_776 == report.valid + report.invalid
+        assert len(result.valid) == report.valid
+        assert len(result.quarantined) == report.invalid
+        # A flight that was cancelled or diverted has no time in the air.
+        missing = all_flights.column("air_time").null_count
+        assert report.reasons["type at /air_time"] == missing == 9_430
+
+
+PENGUIN = {
+    "type": "object",
+    "properties": {
+        "Species": {"type": "string", "pattern": "^(Adelie|Gentoo|Chinstrap)"},
+        "Island": {"enum": ["Biscoe", "Dream", "Torgersen"]},
+        "Clutch Completion": {"enum": ["Yes", "No"]},
+        "Body Mass (g)": {"type": "number", "minimum": 2500, "maximum": 7000},
+        "Sex": {"enum": ["MALE", "FEMALE"]},
+        "Date Egg": {"type": "string", "format": "date"},
+    },
+    "required": ["Species", "Body Mass (g)", "Sex"],
+}
+
+
+@pytest.fixture(scope="module")
+def penguins() -> Path:
+    spec = find_spec("palmerpenguins")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "data" / "penguins-raw.csv"
+
+
+def test_real_penguins_are_judged_as_they_come(
+    registry: Registry, penguins: Path, tmp_path: Path
+) -> None:
+    """The file writes NA for what was not measured; a reader of CSV takes that as text."""
+    registry.register("penguin", PENGUIN)
+    result = validate_dataset(
+        penguins, "penguin@1", registry=registry, quarantine=tmp_path / "bad", output=tmp_path / "v"
+    )
+    assert result.report.total == 344
+    text = penguins.read_text("utf-8").splitlines()
+    unsexed = sum(",NA," in line for line in text)
+    assert result.report.invalid > 0
+    assert len(result.quarantined) == result.report.invalid <= unsexed + 344
+    assert {r.split(" at ")[1] for r in result.report.reasons} <= {
+        "/Sex",
+        "/Body Mass (g)",
+        "/Date Egg",
+    }
+
+
+def test_real_penguins_of_one_island_are_no_sample_of_all(
+    registry: Registry, penguins: Path, tmp_path: Path
+) -> None:
+    registry.register("penguin", PENGUIN)
+    rows = csv.read_csv(
+        penguins, convert_options=csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True)
+    )
+    dataset = Dataset(rows)
+    assert check_features(dataset, schema_from_features(dataset.features))
+    save_baseline(dataset, "penguin@1", registry=registry)
+    biscoe = dataset.filter(lambda row: row["Island"] == "Biscoe")
+    report = detect_drift(biscoe, "penguin@1", registry=registry, ignore=["Sample Number"])
+    assert {"Island", "Body Mass (g)", "Flipper Length (mm)"} <= set(report.drifted_columns)
+    assert "Sex" not in report.drifted_columns
+    assert '"Dream"' in next(c for c in report.columns if c.name == "Island").gone
