@@ -154,6 +154,41 @@ def test_pins_are_added_checked_and_moved(schema: Path, tmp_path: Path) -> None:
     assert "no longer in the registry" in refused.output
 
 
+@pytest.fixture
+def next_schema(tmp_path: Path, schema: Path) -> Path:
+    call("register", "user-profile", schema)
+    path = tmp_path / "next.json"
+    path.write_text(json.dumps({**PROFILE, "required": ["name", "age"]}))
+    return path
+
+
+def test_diff_shows_what_changed_and_whom_it_breaks(next_schema: Path) -> None:
+    assert "age" in call("diff", "user-profile@1", next_schema).output
+    [change] = json.loads(call("diff", "user-profile@1", next_schema, "--json").output)
+    assert change["kind"] == "made required"
+    assert "nothing changed" in call("diff", next_schema, next_schema).output
+
+
+def test_compat_judges_without_registering(next_schema: Path, schema: Path) -> None:
+    refused = call("compat", "user-profile", next_schema, "--json")
+    assert refused.exit_code == 1
+    report = json.loads(refused.output)
+    assert report["is_compatible"] is False
+    assert "age" not in report["violations"][0]["witness"]
+    assert call("compat", "user-profile", next_schema, "--level", "FORWARD").exit_code == 0
+    assert call("compat", "x", next_schema, "--against", schema).exit_code == 1
+    assert call("compat", "user-profile", next_schema, "--policy", "loose").exit_code == 2
+    assert json.loads(call("list", "--json").output)[0]["versions"] == [1]
+
+
+def test_guide_writes_markdown_or_json(next_schema: Path, tmp_path: Path) -> None:
+    printed = call("guide", "user-profile@1", next_schema).output
+    assert "age" in printed
+    call("guide", "user-profile@1", next_schema, "-o", tmp_path / "MIGRATING.md")
+    assert (tmp_path / "MIGRATING.md").read_text().strip() == printed.strip()
+    assert json.loads(call("guide", "user-profile@1", next_schema, "--json").output)
+
+
 def test_an_unknown_schema_is_our_error(schema: Path) -> None:
     with pytest.raises(SchemaNotFound):
         call("check", "no-such-schema", schema)

@@ -6,8 +6,11 @@ import typer
 
 from llm_integrations.core.cli import (
     check,
+    compat,
+    diff,
     doctor,
     drift,
+    guide,
     listing,
     pin,
     quarantine,
@@ -34,6 +37,9 @@ app.command("register")(register.register)
 app.command("list")(listing.list_subjects)
 app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
+app.command("diff")(diff.diff)
+app.command("compat")(compat.compat)
+app.command("guide")(guide.guide)
 app.command("drift")(drift.drift)
 
 app.add_typer(pin.app, name="pin")

@@ -1,0 +1,42 @@
+"""The two sides of a comparison: files, or references to the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llm_integrations.core.cli.documents import read_schema
+
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution import Source
+    from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema
+
+__all__ = ["NewSide", "OldSide", "schema_of"]
+
+OldSide = Annotated[
+    str, typer.Argument(help="The old version: a file, or a reference as user-profile@1.")
+]
+NewSide = Annotated[
+    str, typer.Argument(help="The new version: a file, or a reference as user-profile@latest.")
+]
+
+_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def schema_of(side: str, registry: str | None) -> Source | RegisteredSchema:
+    """Read a file if there is one of that name, else ask the registry."""
+    path = Path(side)
+    if path.is_file() or path.suffix in _SUFFIXES:
+        return _named(path, read_schema(path))
+    from llm_integrations.core.registry import resolve_registry
+
+    with resolve_registry(registry) as client:
+        return client.get(side)
+
+
+def _named(path: Path, body: JsonSchema) -> Source:
+    from llm_integrations.core.evolution import Source
+
+    return Source(body, {}, path.name)
