@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,10 +104,12 @@ class EventBus(ABC):
         """
         runner = HandlerRunner(handler, name=name, options=self.delivery)
 
-        async def run(event: SchemaEvent, arrived: float) -> str | None:
-            return await runner.run(event, arrived, self.transport)
-
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
+            arrived = time.perf_counter()
+
+            async def run(_: int, some: Sequence[SchemaEvent]) -> Sequence[str | None]:
+                return [await runner.run(event, arrived, self.transport) for event in some]
+
             return await in_lanes(events, run)
 
         return await self.subscribe_batches(handle, group=group, on_gap=on_gap)

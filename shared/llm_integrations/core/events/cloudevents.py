@@ -9,15 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 
-__all__ = ["CONTENT_TYPE", "from_cloudevent", "from_json", "to_cloudevent", "to_json"]
+__all__ = [
+    "CONTENT_TYPE",
+    "from_cloudevent",
+    "from_json",
+    "read_shared",
+    "to_cloudevent",
+    "to_json",
+]
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 
+_LARGEST_SHARED: Final = 4096  # bytes: a thousand of them are kept
 _SOURCE: Final = "urn:llm-integrations"
 _TYPE_OF: Final = {kind: f"io.llm-integrations.schema.{kind}.v1" for kind in SchemaEventType}
 _KIND_OF: Final = {text: kind for kind, text in _TYPE_OF.items()}
@@ -66,6 +75,16 @@ def from_json(raw: bytes | bytearray | memoryview | str) -> SchemaEvent:
     except (ValueError, RecursionError) as error:
         raise EventError(f"not JSON ({type(error).__name__})") from None
     return from_cloudevent(document)
+
+
+@lru_cache(maxsize=1024)
+def _read_once(raw: bytes) -> SchemaEvent:
+    return from_json(raw)
+
+
+def read_shared(raw: bytes) -> SchemaEvent:
+    """``from_json``, for what several subscriptions of this process receive: read once."""
+    return _read_once(raw) if len(raw) <= _LARGEST_SHARED else from_json(raw)
 
 
 def from_cloudevent(document: object) -> SchemaEvent:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.events.delivery import LANES, HandlerRunner, in_lanes, lane_of
+from llm_integrations.core.events.delivery import LANES, HandlerRunner, in_lanes
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.handled import Handled
 from llm_integrations.core.events.options import DeliveryOptions
@@ -47,7 +48,7 @@ class Intake:
         )
         self._handled = Handled(self.name, limit=limit, state=state)
         self._locks: list[asyncio.Lock] = []
-        self._counts = {"handled": 0, "repeated": 0, "failed": 0}
+        self._succeeded = self._repeated = self._failed = 0
 
     async def load(self) -> None:
         """Get ready on this event loop; read what was handled before a restart."""
@@ -56,25 +57,33 @@ class Intake:
         await self._handled.load()
 
     def health(self) -> IntakeHealth:
-        return IntakeHealth(**self._counts, breaker=self._runner.breaker)
+        return IntakeHealth(self._succeeded, self._repeated, self._failed, self._runner.breaker)
 
     async def deliver(self, events: Sequence[SchemaEvent], transport: str) -> list[str | None]:
         """Handle what is new; a reason stands where the integration gave up."""
+        arrived = time.perf_counter()
         done: list[SchemaEvent] = []
 
-        async def handle(event: SchemaEvent, arrived: float) -> str | None:
-            async with self._locks[lane_of(event.subject)]:
-                if self._handled.knows(event):
-                    self._counts["repeated"] += 1
-                    return None
-                reason = await self._runner.run(event, arrived, transport)
-                if reason is None:
-                    self._handled.add(event)
-                    done.append(event)
-                self._counts["handled" if reason is None else "failed"] += 1
-                return reason
+        async def handle(lane: int, some: Sequence[SchemaEvent]) -> list[str | None]:
+            async with self._locks[lane]:
+                return [await self._handle(event, arrived, transport, done) for event in some]
 
         try:
             return await in_lanes(events, handle)
         finally:
             await self._handled.keep(done)
+
+    async def _handle(
+        self, event: SchemaEvent, arrived: float, transport: str, done: list[SchemaEvent]
+    ) -> str | None:
+        if self._handled.knows(event):
+            self._repeated += 1
+            return None
+        reason = await self._runner.run(event, arrived, transport)
+        if reason is None:
+            self._handled.add(event)
+            done.append(event)
+            self._succeeded += 1
+        else:
+            self._failed += 1
+        return reason

@@ -35,8 +35,8 @@ class KafkaOptions:
         handling_timeout: a member busy for longer with one batch counts as gone.
         fetch_wait: how long the broker may hold a request for events that are not there yet.
         check_interval: when no event comes for so long, ask whether the broker still has the log.
-        lost_log_after: how long a log must seem to end before our position until it counts as
-            another one, which is then read from its beginning.
+        lost_log_after: a log that seems to end before our position, and does not give the last
+            record that we read for so long, counts as another one and is read from its beginning.
     """
 
     auth: BasicAuth | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, Final
+
+from aiokafka.errors import OffsetOutOfRangeError
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.observability import get_logger
@@ -20,10 +21,16 @@ class Position:
     """The positions of one subscription, by partition.
 
     A group's positions are the broker's to keep; a broadcast's are kept here, so that it goes on
-    where it was after the broker came back. A log that ends before our position is another one
-    (the broker lost it, or the topic was made anew): its events are read from its beginning. It
-    has to look so for ``patience`` seconds, since a broker that just started may say that its log
-    ends earlier than it does.
+    where it was after the broker came back. A log that ends before our position, and does not have
+    the last record that we read, is another one (the broker lost it, or the topic was made anew):
+    its events are read from its beginning.
+
+    Args:
+        topic: whose.
+        in_group: whether the broker keeps the positions.
+        patience: seconds that the last record may take to be given again. Where a log ends is not
+            enough to go by: a broker that just started may not know, and not every broker counts
+            the records of its last batch.
     """
 
     def __init__(self, topic: str, *, in_group: bool, patience: float) -> None:
@@ -31,7 +38,7 @@ class Position:
         self._in_group = in_group
         self._patience = patience
         self._next: dict[Any, int] | None = None
-        self._behind_since: dict[Any, float] = {}
+        self._intact: dict[Any, tuple[int, int]] = {}
 
     def handled(self, partition: Any, next_offset: int) -> None:
         if self._next is not None:
@@ -64,26 +71,45 @@ class Position:
         if consumer.partitions_for_topic(self._topic) is None:
             raise EventError(f"Kafka has no topic {self._topic} any more")
         async with asyncio.timeout(_ANSWER_SECONDS):
-            lost = self._lost(await self._behind(consumer))
-            begins = await consumer.beginning_offsets(lost) if lost else {}
-        self._start_over(consumer, begins)
+            behind = await self._behind(consumer)
+        lost = [
+            partition
+            for partition, (end, position) in behind.items()
+            if not await self._is_intact(consumer, partition, end, position)
+        ]
+        if lost:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                begins = await consumer.beginning_offsets(lost)
+            self._start_over(consumer, begins)
         return bool(lost)
 
-    def _lost(self, behind: set[Any]) -> list[Any]:
-        now = time.monotonic()
-        self._behind_since = {p: self._behind_since.get(p, now) for p in behind}
-        return [p for p, since in self._behind_since.items() if now - since >= self._patience]
-
-    async def _behind(self, consumer: Any) -> set[Any]:
+    async def _behind(self, consumer: Any) -> dict[Any, tuple[int, int]]:
+        """Where the log ends and where we are, of partitions that seem to end before us."""
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions) if partitions else {}
         assigned = consumer.assignment()
-        return {p for p in partitions if p in assigned and ends[p] < await consumer.position(p)}
+        found = {p: (ends[p], await consumer.position(p)) for p in partitions if p in assigned}
+        return {p: (end, position) for p, (end, position) in found.items() if end < position}
+
+    async def _is_intact(self, consumer: Any, partition: Any, end: int, position: int) -> bool:
+        """Whether the last record that we read can be read again."""
+        if self._intact.get(partition) == (end, position):
+            return True
+        consumer.seek(partition, position - 1)
+        try:
+            batch = await consumer.getmany(
+                partition, timeout_ms=int(self._patience * 1000), max_records=1
+            )
+        except OffsetOutOfRangeError:
+            return False
+        if not any(record.offset == position - 1 for record in batch.get(partition, ())):
+            return False
+        self._intact[partition] = (end, position)
+        return True
 
     def _start_over(self, consumer: Any, begins: dict[Any, int]) -> None:
         for partition, begin in begins.items():
-            log.warning("%s ends before our position: read from its beginning", partition)
-            self._behind_since.pop(partition, None)
+            log.warning("%s is another log than we read: from its beginning", partition)
             if partition in consumer.assignment():
                 self._move(consumer, partition, begin)
 

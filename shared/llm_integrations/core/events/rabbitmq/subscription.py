@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import OnGap
-from llm_integrations.core.events.cloudevents import from_json
+from llm_integrations.core.events.cloudevents import read_shared
 from llm_integrations.core.events.delivery import BatchHandler, count_unreadable, settle
 from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.rabbitmq.broker import TROUBLE, Broker
@@ -80,7 +80,7 @@ class RabbitMQSubscription(UpkeptSubscription):
         failed: list[tuple[AbstractIncomingMessage, str]] = []
         for message in messages:
             try:
-                events.append(from_json(message.body))
+                events.append(read_shared(message.body))
                 readable.append(message)
             except EventError as error:
                 count_unreadable("rabbitmq")
