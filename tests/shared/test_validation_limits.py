@@ -130,7 +130,7 @@ def test_a_schema_200_deep_compiles_in_a_thread_with_a_small_stack() -> None:
             global OUT
             validator = compile_validator(schema)
             OUT += str(validator.is_valid(lists(200))) + str(validator.is_valid(lists(200, "x")))
-        in_small_thread(512, work)
+        in_small_thread(256, work)
     """)
     assert printed == "TrueFalse"
 

@@ -16,12 +16,17 @@ from llm_integrations.core.validation.guarded import guarded
 
 DRAFT4 = "http://json-schema.org/draft-04/schema#"
 DRAFT7 = "http://json-schema.org/draft-07/schema#"
+WHOLE = {"type": "integer"}
 TREE = {"properties": {"next": {"$ref": "#"}}}
 
 LOOKS_AWAY: dict[str, tuple[Any, Any]] = {
     "true": (True, "it"),
     "an empty schema": ({}, "it"),
     "a bound": ({"minimum": 0}, "it"),
+    "a closed object or array that may be a number": (
+        {"additionalProperties": False, "items": False},
+        "it",
+    ),
     "a title": ({"title": "anything"}, "it"),
     "several types": ({"type": ["number", "string"]}, "it"),
     "an undeclared property": ({"type": "object"}, {"a": "it"}),
@@ -69,18 +74,32 @@ LOOKS_AWAY: dict[str, tuple[Any, Any]] = {
         {"items": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}},
         [{"a": 1}, {"a": 1, "b": "it"}],
     ),
+    "objects of a list with several required properties": (
+        {
+            "items": {
+                "type": "object",
+                "properties": {"a": WHOLE, "b": WHOLE},
+                "required": ["a", "b"],
+            }
+        },
+        [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": "it"}],
+    ),
     "objects of a list, by definition": (
         {
             "items": {"$ref": "#/$defs/o"},
             "$defs": {
                 "o": {
                     "type": "object",
-                    "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
-                    "required": ["a"],
+                    "properties": {"a": WHOLE, "b": WHOLE, "c": WHOLE},
+                    "required": ["a", "b"],
                 }
             },
         },
-        [{"a": 1}, {"a": 1, "c": ["it"]}],
+        [{"a": 1, "b": 1}, {"a": 1, "b": 1, "d": ["it"]}],
+    ),
+    "a required property of a list's objects that is not declared": (
+        {"items": {"type": "object", "properties": {"a": WHOLE}, "required": ["a", "b"]}},
+        [{"a": 1, "b": "it"}],
     ),
 }
 
@@ -134,6 +153,24 @@ def test_nan_deep_below_an_undeclared_property_is_found() -> None:
     for _ in range(100):
         value = [value]
     assert not compile_validator({"type": "object"}).is_valid({"a": value})
+
+
+def test_deep_data_is_not_approved_because_the_search_for_nan_gave_up() -> None:
+    """A definition is used where it must accept, and under ``not``: it has to judge alike."""
+    deep: dict[str, Any] = {"type": "integer"}
+    value: Any = 1
+    for _ in range(10):
+        deep, value = {"type": "array", "items": deep}, [value]
+    schema = {
+        "type": "object",
+        "properties": {"a": deep, "b": {"$ref": "#/$defs/any-object"}},
+        "additionalProperties": False,
+        "not": {"$ref": "#/$defs/any-object"},
+        "$defs": {"any-object": {"type": "object"}},
+    }
+    assert verdicts(compile_validator(schema), {"a": value}) == {False}
+    del schema["not"]
+    assert verdicts(compile_validator(schema), {"a": value}) == {True}
 
 
 @pytest.mark.parametrize(

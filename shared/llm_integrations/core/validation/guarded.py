@@ -152,11 +152,9 @@ class _Guard:
     def can_count(self, schema: dict[str, Any]) -> bool:
         """Whether the number of properties shows that there is no undeclared one."""
         required = set(schema.get("required", ()))
-        declared = schema.get("properties", {}).keys()
-        others = {"if", "then", "else", "patternProperties", "additionalProperties"}
-        return (
-            bool(required) and required <= declared and others.isdisjoint(schema) and self._has_if
-        )
+        if len(required) < 2 or not self._has_if or not _IN_THE_WAY.isdisjoint(schema):
+            return False
+        return required <= schema.get("properties", {}).keys()
 
     def add_to_array(self, schema: dict[str, Any]) -> None:
         rest = "items"

@@ -13,6 +13,7 @@ __all__ = ["RULES", "Rule", "json_type", "listed", "shorten", "with_article"]
 Rule = Callable[[ValidationError, Any], str]
 """Says which rule a value breaks, without quoting the value."""
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _LONGEST: Final = 120
 _MOST: Final = 10
 
@@ -35,7 +36,7 @@ def with_article(type_name: str) -> str:
 def shorten(value: Any) -> str:
     """JSON text of a value, cut where it gets long."""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = _to_json(value)
     except ValueError:
         return "a number of very many digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
