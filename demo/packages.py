@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.parser import Parser
 from importlib.metadata import Distribution, distributions
 
 from llama_index.core.schema import Document
@@ -17,7 +18,7 @@ def package_documents(most: int = 60) -> list[Document]:
 
 
 def _document(name: str, package: Distribution) -> Document:
-    about = package.metadata
+    about = Parser().parsestr(package.read_text("METADATA") or package.read_text("PKG-INFO") or "")
     metadata = {
         "name": name,
         "version": package.version,

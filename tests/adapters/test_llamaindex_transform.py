@@ -17,7 +17,7 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformC
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from llm_integrations.core.config import RetryOptions
+from llm_integrations.core.config import RetryOptions, ValidationOptions
 from llm_integrations.core.errors import (
     ConfigurationError,
     RegistryUnavailable,
@@ -181,6 +181,16 @@ def test_a_registry_that_is_down_stops_enforce_and_lets_warn_pass_unstamped() ->
             SchemaTransform(schema="doc-meta", registry=away)([document("a")])
         [node] = SchemaTransform(schema="doc-meta", registry=away, mode="warn")([document("a")])
     assert node.metadata == {"title": "a"}
+
+
+def test_what_could_not_be_judged_carries_no_stamp(registry: Registry) -> None:
+    options = ValidationOptions(regex="bounded")
+    hard = {"properties": {"title": {"pattern": "^(?:a(?=a|c)|a)+$"}}}
+    with connect("memory://", validation=options) as bounded:
+        bounded.register("hard", hard)
+        transform = SchemaTransform(schema="hard", registry=bounded, mode="warn")
+        [node] = transform([document("a", title="a" * 40 + "c")])
+    assert list(node.metadata) == ["title"]
 
 
 def test_a_schema_that_does_not_exist_is_an_error_in_every_mode(registry: Registry) -> None:

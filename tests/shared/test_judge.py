@@ -202,9 +202,21 @@ def test_a_pattern_that_is_given_up_leaves_data_unjudged(caplog: pytest.LogCaptu
         judge = Judge(registry, "test_judge_hard", side="warned", mode="warn")
         with caplog.at_level(logging.WARNING):
             assert judge.judge_by(hard, hurts) == Verdict("unjudged")
-        assert counted(judge, "hard", "unjudged") == 1
+            assert judge.judge_each(hard, [hurts]) == [Verdict("unjudged")]
+        assert counted(judge, "hard", "unjudged") == 2
         assert "passed unjudged by hard@1" in caplog.text
         assert hurts not in caplog.text
+
+
+def test_many_pieces_are_judged_and_counted_as_one_by_one(registry: Registry) -> None:
+    validator = registry.validator("profile@1")
+    each, one = Judge(registry, "test_judge_each"), Judge(registry, "test_judge_one")
+    pieces = [GOOD, BAD, {1: object()}, GOOD]
+    assert each.judge_each(validator, pieces) == [one.judge_by(validator, p) for p in pieces]
+    for judge in (each, one):
+        assert counted(judge, "profile", "valid") == 2
+        assert counted(judge, "profile", "invalid") == failures(judge, "profile") == 2
+    assert each.judge_each(validator, []) == []
 
 
 def test_what_cannot_be_put_before_a_schema_is_refused_with_a_reason(registry: Registry) -> None:

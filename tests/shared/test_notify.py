@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -120,3 +122,13 @@ async def test_a_passing_failure_is_tried_again_and_a_lasting_one_raises(chat: C
 def test_private_addresses_need_leave(chat: Chat) -> None:
     with pytest.raises(ConfigurationError, match="allow_private"):
         WebhookNotifier(chat.url)
+
+
+def test_telling_by_function_needs_no_extra_for_webhooks() -> None:
+    code = (
+        "import sys; from llm_integrations.core import notify; notify.notifier_for(print);"
+        "assert 'llm_integrations.core.webhooks' not in sys.modules; notify.WebhookNotifier;"
+        "assert 'llm_integrations.core.webhooks' in sys.modules;"
+        "assert not hasattr(notify, 'PagerNotifier')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -89,6 +89,16 @@ def test_a_relaxed_schema_releases_what_became_valid(quarantine: Quarantine) -> 
     assert [record.value for record in quarantine.records()] == [{"n": "two"}]
 
 
+def test_a_record_may_hold_more_than_what_is_judged(quarantine: Quarantine) -> None:
+    for row in ({"n": -1}, {"n": "two"}):
+        report = validator(STRICT).validate(row)
+        quarantine.add([QuarantinedRecord.of({"row": row, "from": "a file"}, report)])
+    result = quarantine.release(
+        validator(RELAXED, 2), lambda _: None, judged=lambda value: value["row"]
+    )
+    assert (result.released, result.kept) == (1, 1)
+
+
 def test_another_subjects_records_stay(quarantine: Quarantine) -> None:
     quarantine.add([bad(1, {"n": -1})])
     other = compile_validator(True, subject="other", reference="other@1")

@@ -125,9 +125,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         counts: Counter[str] = Counter()
         good: list[NodeWithScore] = []
         demoted: list[NodeWithScore] = []
-        judge = self._judge  # once: it costs as much as judging
-        for item in nodes:
-            issue = self._issue(item.node, judge, validators, counts)
+        for item, issue in zip(nodes, self._issues(nodes, validators, counts), strict=True):
             counts[issue or "kept"] += 1
             if issue is None:
                 good.append(item)
@@ -141,29 +139,46 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         self._finish(nodes, counts)
         return good + demoted
 
-    def _issue(
+    def _issues(
         self,
-        node: BaseNode,
-        judge: Judge,
+        nodes: list[NodeWithScore],
         validators: Mapping[str, Validator | None],
         counts: Counter[str],
-    ) -> _Issue | None:
-        metadata = node.metadata
-        subject = metadata.get(SUBJECT)
-        key = subject if self.schema_ref is None and subject else _GIVEN
-        if key and key not in validators:
-            return "stale" if self.on_stale != "ignore" else None
-        validator = validators.get(key)
-        if validator is None:
-            counts["unjudged"] += 1
-            return None
-        if self.on_invalid != "ignore" and not judge.judge_by(
-            validator, payload_of(node, self.text_field)
-        ):
-            return "invalid"
-        if self.on_stale == "ignore" or subject != validator.subject:
-            return None
-        return None if metadata.get(FINGERPRINT) == validator.fingerprint else "stale"
+    ) -> list[_Issue | None]:
+        """For each node what is wrong with it; those of one schema are judged together."""
+        issues: list[_Issue | None] = [None] * len(nodes)
+        groups: dict[str, list[int]] = {}
+        for place, item in enumerate(nodes):
+            key = _GIVEN if self.schema_ref is not None else item.node.metadata.get(SUBJECT)
+            groups.setdefault(str(key or _GIVEN), []).append(place)
+        for key, places in groups.items():
+            validator = validators.get(key)
+            if key and key not in validators:
+                found: list[_Issue | None] = ["stale" if self.on_stale != "ignore" else None]
+                found *= len(places)
+            elif validator is None:
+                counts["unjudged"] += len(places)
+                continue
+            else:
+                found = self._judged([nodes[place].node for place in places], validator)
+            for place, issue in zip(places, found, strict=True):
+                issues[place] = issue
+        return issues
+
+    def _judged(self, nodes: list[BaseNode], validator: Validator) -> list[_Issue | None]:
+        issues: list[_Issue | None] = [None] * len(nodes)
+        if self.on_stale != "ignore":
+            subject, current = validator.subject, validator.fingerprint
+            for place, node in enumerate(nodes):
+                stamp = node.metadata
+                if stamp.get(SUBJECT) == subject and stamp.get(FINGERPRINT) != current:
+                    issues[place] = "stale"
+        if self.on_invalid != "ignore":
+            payloads = [payload_of(node, self.text_field) for node in nodes]
+            for place, verdict in enumerate(self._judge.judge_each(validator, payloads)):
+                if not verdict:
+                    issues[place] = "invalid"
+        return issues
 
     def _finish(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
         self._tally.add(counts)

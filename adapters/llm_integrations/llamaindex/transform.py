@@ -199,7 +199,8 @@ class SchemaTransform(TransformComponent):
         for node in nodes:
             verdict = self._judge.judge_by(in_force.validator, self.payload(node))
             if verdict:
-                kept.append(stamped(node, in_force.stamp))
+                judged = verdict.outcome == "valid"
+                kept.append(stamped(node, in_force.stamp) if judged else node)
             elif self.mode == "enforce" and self.quarantine is not None:
                 aside.append(self._record(node, verdict))
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -174,6 +175,26 @@ class Judge:
         counters.count("invalid")
         return Verdict("invalid", report)
 
+    def judge_each(self, validator: Validator, pieces: Sequence[Any]) -> list[Verdict]:
+        """``judge_by`` for many at once, at a fraction of the cost: their mean time is observed."""
+        if not pieces:
+            return []
+        subject = validator.subject or UNKNOWN_SUBJECT
+        started = perf_counter()
+        verdicts = [self._verdict(validator, piece, subject) for piece in pieces]
+        counters = _counters(self.module, subject, self.side)
+        counters.observe((perf_counter() - started) / len(pieces))
+        counters.count("valid", sum(verdict is _VALID for verdict in verdicts))
+        counters.count("invalid", sum(verdict.outcome == "invalid" for verdict in verdicts))
+        return verdicts
+
+    def _verdict(self, validator: Validator, data: Any, subject: str) -> Verdict:
+        try:
+            report = validator.validate(data)
+        except ValidationLimitExceeded as error:
+            return self._unjudged(validator.reference, error, subject)
+        return _VALID if report.is_valid else Verdict("invalid", report)
+
     def refuse(self, validator: Validator, message: str) -> Verdict:
         """Count as invalid what cannot even be put before the schema, and say why."""
         _counters(self.module, validator.subject or UNKNOWN_SUBJECT, self.side).count("invalid")
@@ -235,10 +256,10 @@ class _Counters:
         self.count_valid = self._totals["valid"].inc
         self.observe = VALIDATION_DURATION.labels(module, side).observe
 
-    def count(self, outcome: Outcome) -> None:
-        self._totals[outcome].inc()
+    def count(self, outcome: Outcome, pieces: int = 1) -> None:
+        self._totals[outcome].inc(pieces)
         if outcome == "invalid":
-            self._failures.inc()
+            self._failures.inc(pieces)
 
 
 @lru_cache(maxsize=4096)

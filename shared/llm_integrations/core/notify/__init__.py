@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from llm_integrations.core.notify.notice import Notice
 from llm_integrations.core.notify.notifiers import (
     CallableNotifier,
@@ -9,7 +11,9 @@ from llm_integrations.core.notify.notifiers import (
     Notifier,
     notifier_for,
 )
-from llm_integrations.core.notify.webhook import WebhookNotifier
+
+if TYPE_CHECKING:
+    from llm_integrations.core.notify.webhook import WebhookNotifier
 
 __all__ = [
     "CallableNotifier",
@@ -19,3 +23,12 @@ __all__ = [
     "WebhookNotifier",
     "notifier_for",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs the extra [webhooks], which telling by log or function does not.
+    if name != "WebhookNotifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from llm_integrations.core.notify.webhook import WebhookNotifier
+
+    return WebhookNotifier
