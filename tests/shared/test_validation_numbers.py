@@ -76,11 +76,12 @@ LOOKS_AWAY: dict[str, tuple[Any, Any]] = {
     ),
     "objects of a list with several required properties": (
         {
+            "type": "array",
             "items": {
                 "type": "object",
                 "properties": {"a": WHOLE, "b": WHOLE},
                 "required": ["a", "b"],
-            }
+            },
         },
         [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": "it"}],
     ),
