@@ -16,7 +16,16 @@ from demo.stage import Stage
 from llm_integrations.core.registry import connect
 
 # Each a module of this package with run(stage), told in the order of a day in a team's life.
-STEPS = ("register", "prompts", "dataset", "evolution", "evaluation")
+STEPS = (
+    "register",
+    "prompts",
+    "dataset",
+    "drift",
+    "evolution",
+    "rag",
+    "evaluation",
+    "change",
+)
 
 
 def main() -> None:
