@@ -85,9 +85,7 @@ class SchemaMaker:
             return rng.sample(pool, 2)
         return rng.choice(pool)
 
-    def _constrain(
-        self, made: Schema, name: str, depth: int, names: list[str] | None
-    ) -> None:
+    def _constrain(self, made: Schema, name: str, depth: int, names: list[str] | None) -> None:
         if name in ("integer", "number"):
             self._number(made)
         elif name == "string":
@@ -231,8 +229,13 @@ def _places(schema: Schema) -> Iterator[Schema]:
                     continue
                 if isinstance(value, dict):
                     holds = keyword in (
-                        "properties", "patternProperties", "definitions", "$defs",
-                        "dependentSchemas", "dependencies", "dependentRequired",
+                        "properties",
+                        "patternProperties",
+                        "definitions",
+                        "$defs",
+                        "dependentSchemas",
+                        "dependencies",
+                        "dependentRequired",
                     )
                     stack.extend(value.values() if holds else [value])
                 elif isinstance(value, list):
@@ -242,8 +245,22 @@ def _places(schema: Schema) -> Iterator[Schema]:
 def _edit_one(node: Schema, maker: SchemaMaker) -> None:
     rng = maker.rng
     removable = [k for k in node if k not in ("$schema", "$defs", "definitions", "$ref")]
-    kind = rng.choice(["drop", "bound", "bound", "enum", "type", "property", "union", "required",
-                       "close", "open", "fresh", "constrain"])
+    kind = rng.choice(
+        [
+            "drop",
+            "bound",
+            "bound",
+            "enum",
+            "type",
+            "property",
+            "union",
+            "required",
+            "close",
+            "open",
+            "fresh",
+            "constrain",
+        ]
+    )
     if kind == "drop" and removable:
         _drop(node, rng.choice(removable))
     elif kind == "bound":

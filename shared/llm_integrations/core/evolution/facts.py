@@ -15,6 +15,7 @@ from llm_integrations.core.evolution.nodes import (
     json_key,
     same,
 )
+from llm_integrations.core.evolution.regex_languages import Text
 
 __all__ = ["ALL_KINDS", "NUMERIC", "Bound", "Facts", "kind_of", "kinds_of"]
 
@@ -163,6 +164,12 @@ class Facts:
     def count(self, keyword: str, default: float) -> float:
         """The merged value of a keyword that counts, as ``maxLength``."""
         return self.counts.get(keyword, default)
+
+    @property
+    def text(self) -> Text:
+        """What is known of the strings."""
+        most = self.counts.get("maxLength")
+        return Text(tuple(sorted(self.patterns)), self.counts.get("minLength", 0), most)
 
     def integer_bounds(self) -> tuple[int | None, int | None]:
         """The smallest and the largest whole number possible, as far as bounds say."""

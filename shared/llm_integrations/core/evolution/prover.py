@@ -22,6 +22,7 @@ from llm_integrations.core.evolution.facts import Facts
 from llm_integrations.core.evolution.limits import Clock, Undecidable
 from llm_integrations.core.evolution.nodes import Node, Workspace, json_key, same
 from llm_integrations.core.evolution.parts import Parts
+from llm_integrations.core.evolution.regex_languages import NO_TEXT, counterexample
 
 __all__ = ["Prover", "Rule"]
 
@@ -256,6 +257,8 @@ class Prover:
             return True
         if facts.values is not None and len(facts.values) <= _MOST_VALUES:
             return all(self._refused(given, value) for value in facts.values)
+        if facts.kinds == {"string"} and len(facts.patterns) > 1:
+            return counterexample(facts.text, NO_TEXT) is None
         if facts.kinds != {"object"} or levels == 0:
             return False
         return any(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.evolution.facts import NUMERIC, Facts, kinds_of
 from llm_integrations.core.evolution.nodes import CONTENT, STRICT_INTEGER, Node, json_key
+from llm_integrations.core.evolution.regex_languages import Text, counterexample
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution.prover import Prover, Rule
@@ -77,16 +78,27 @@ def _multiple_of(_: Prover, facts: Facts, goal: Node) -> bool:
 
 
 def _min_length(_: Prover, facts: Facts, goal: Node) -> bool:
-    return "string" not in facts.kinds or facts.count("minLength", 0) >= goal["minLength"]
+    if "string" not in facts.kinds or facts.count("minLength", 0) >= goal["minLength"]:
+        return True
+    return bool(facts.patterns) and _implies(facts, Text((), least=goal["minLength"]))
 
 
 def _max_length(_: Prover, facts: Facts, goal: Node) -> bool:
     longest = facts.count("maxLength", float("inf"))
-    return "string" not in facts.kinds or longest <= goal["maxLength"]
+    if "string" not in facts.kinds or longest <= goal["maxLength"]:
+        return True
+    return bool(facts.patterns) and _implies(facts, Text((), most=goal["maxLength"]))
 
 
 def _pattern(_: Prover, facts: Facts, goal: Node) -> bool:
-    return "string" not in facts.kinds or goal["pattern"] in facts.patterns
+    if "string" not in facts.kinds or goal["pattern"] in facts.patterns:
+        return True
+    return _implies(facts, Text((goal["pattern"],)))
+
+
+def _implies(facts: Facts, goal: Text) -> bool:
+    """Whether all texts that the facts allow are texts of the goal."""
+    return counterexample(facts.text, goal) is None
 
 
 def _format(_: Prover, facts: Facts, goal: Node) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from llm_integrations.core.evolution.facts import NUMERIC, Facts, kind_of, kinds_of
 from llm_integrations.core.evolution.nodes import Node
+from llm_integrations.core.evolution.regex_languages import NO_TEXT, Text, counterexample
 from llm_integrations.core.evolution.regex_samples import Pick, sample_pattern
 
 __all__ = ["PLAIN", "fractions", "integers", "plainly_fits", "strings"]
@@ -65,6 +66,7 @@ def strings(facts: Facts, pick: Pick) -> Iterator[str]:
 
 
 def _bases(facts: Facts, pick: Pick) -> Iterator[str]:
+    yield from _by_language(facts)
     for name in sorted(facts.formats):
         yield from _FORMATS.get(name, ())
     for pattern in sorted(facts.patterns):
@@ -79,6 +81,16 @@ def _bases(facts: Facts, pick: Pick) -> Iterator[str]:
         for sample in _drawn(pattern, pick):
             yield from (f"{sample}x", f"x{sample}", sample[:-1], sample * 2)
     yield from _WORDS
+
+
+def _by_language(facts: Facts) -> Iterator[str]:
+    """Where patterns work with or against each other, a text that a calculation finds."""
+    refused = [node["pattern"] for node in facts.negated if "pattern" in node]
+    goals = [Text((pattern,)) for pattern in refused] or [NO_TEXT] * (len(facts.patterns) > 1)
+    for goal in goals:
+        found = counterexample(facts.text, goal)
+        if isinstance(found, str):
+            yield found
 
 
 def _drawn(pattern: str, pick: Pick) -> list[str]:

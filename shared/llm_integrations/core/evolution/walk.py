@@ -266,6 +266,7 @@ def _as_written(keyword: str, schema: Any) -> str | None:
     if not isinstance(schema, dict):
         return None
     for spelling in _SPELLINGS.get(keyword, (keyword,)):
-        if spelling in schema:
+        # Draft 4 has flags of this name, beside the bound that they are about.
+        if spelling in schema and not (spelling.startswith("excl") and schema[spelling] is True):
             return spelling
     return None
