@@ -100,16 +100,16 @@ def test_a_run_cut_off_goes_on_and_loses_nothing(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet.write_table(table(), tmp_path / "rows.parquet")
-    judge = "llm_integrations.datasets.blocks.BlockJudge.judge"
+    judge = "llm_integrations.datasets.blocks.BlockJudge.examine"
     from llm_integrations.datasets.blocks import BlockJudge
 
-    original, seen = BlockJudge.judge, []
+    original, seen = BlockJudge.examine, []
 
-    def cut_off(self: Any, block: Any, number: int, first: int) -> Any:
-        seen.append(number)
+    def cut_off(self: Any, block: Any, first: int) -> Any:
+        seen.append(first // 128)
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return original(self, block, number, first)
+        return original(self, block, first)
 
     monkeypatch.setattr(judge, cut_off)
     arguments: Any = {"registry": registry, "quarantine": tmp_path / "bad"}

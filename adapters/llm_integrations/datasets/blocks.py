@@ -14,10 +14,10 @@ from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
-from llm_integrations.core.validation.arrow import ArrowPlan
+from llm_integrations.core.validation.arrow import ArrowPlan, ArrowReport
 from llm_integrations.datasets.columns import json_columns, plain
 
-__all__ = ["BlockCount", "BlockJudge"]
+__all__ = ["BlockCount", "BlockJudge", "Examined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,16 @@ class BlockCount:
     @classmethod
     def read(cls, path: Path) -> BlockCount:
         return cls(**json.loads(path.read_bytes()))
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A block with the verdict on it, its bad rows not yet set aside."""
+
+    table: pa.Table
+    report: ArrowReport
+    first_row: int
+    count: BlockCount
 
 
 class BlockJudge:
@@ -78,27 +88,36 @@ class BlockJudge:
         Raises:
             SchemaValidationError: a row is invalid and the judge raises.
         """
-        readable = plain(table)
-        report = self._plan(table.schema).validate(readable)
+        found = self.examine(table, first_row)
+        return self.settle(found, number), found.count
+
+    def examine(self, table: pa.Table, first_row: int) -> Examined:
+        """The verdict alone. Raises as ``judge``."""
+        report = self._plan(table.schema).validate(plain(table))
+        if not report.is_valid and self._raises:
+            _raise(report)
         reasons = {str(reason): count for reason, count in report.reasons.items()}
         count = BlockCount(table.num_rows, report.invalid, reasons)
+        return Examined(table, report, first_row, count)
+
+    def settle(self, found: Examined, number: int) -> pa.Table:
+        """Set the bad rows aside; return the others."""
+        report = found.report
         if report.is_valid:
-            return table, count
-        if self._raises:
-            _raise(report)
+            return found.table
         rows = report.failures.column("row")
         self.quarantine.add_rows(
             rows_of(
-                readable.take(rows).to_pylist(),
+                plain(found.table.take(rows)).to_pylist(),
                 report.failures.column("reasons").to_pylist(),
-                (first_row + row for row in rows.to_pylist()),
+                (found.first_row + row for row in rows.to_pylist()),
                 schema=report.schema,
                 fingerprint=report.fingerprint,
                 source=self._source,
             ),
             part=self.part(number),
         )
-        return table.filter(report.mask), count
+        return found.table.filter(report.mask)
 
     def _plan(self, schema: pa.Schema) -> ArrowPlan:
         plan = self._plans.get(schema)

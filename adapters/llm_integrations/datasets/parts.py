@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.datasets.blocks import BlockCount
+from llm_integrations.datasets.blocks import BlockCount, BlockJudge, Examined
 
 __all__ = ["Parts"]
 
@@ -41,6 +43,29 @@ class Parts:
                 break
             counts.append(count)
         return counts
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[int, Examined, BlockJudge], None]]:
+        """A ``write`` that returns while the block is still being settled; all are on leaving.
+
+        One block is written while the next is judged, and no more than one waits: memory is
+        bounded, and blocks are whole in their order.
+        """
+        with ThreadPoolExecutor(1, "llm-integrations-parts") as pool:
+            under_way: list[Future[None]] = []
+
+            def write(number: int, found: Examined, judge: BlockJudge) -> None:
+                if under_way:
+                    under_way.pop().result()
+                under_way.append(pool.submit(self._settle, number, found, judge))
+
+            yield write
+            for future in under_way:
+                future.result()
+
+    def _settle(self, number: int, found: Examined, judge: BlockJudge) -> None:
+        """The quarantine first: counts that are there say that its rows are."""
+        self.write(number, judge.settle(found, number), found.count)
 
     def write(self, number: int, table: pa.Table, count: BlockCount) -> None:
         with (

@@ -200,11 +200,11 @@ class _Run:
         for count in done:
             report.add(count.total, count.invalid, count.reasons)
         number = len(done)
-        with self._bar(source.name, source.rows, first) as advance:
+        with self._bar(source.name, source.rows, first) as advance, parts.writing() as write:
             for table in source.blocks(number):
-                kept, count = judge.judge(table, number, first)
-                parts.write(number, kept, count)
-                report.add(count.total, count.invalid, count.reasons)
+                found = judge.examine(table, first)
+                write(number, found, judge)
+                report.add(found.count.total, found.count.invalid, found.count.reasons)
                 advance(table.num_rows)
                 first += table.num_rows
                 number += 1
