@@ -65,22 +65,29 @@ class Core:
             return False
 
     def violations(self, value: Any, *, plain: bool = False) -> list[Violation]:
-        """What is wrong with anything; empty when it is valid.
+        """What is wrong with anything; empty when it is valid. Otherwise as ``explain``."""
+        return self.explain(value, plain=plain)[0]
+
+    def explain(
+        self, value: Any, *, plain: bool = False, most: int | None = None
+    ) -> tuple[list[Violation], int]:
+        """What is wrong with anything, and how much that is; nothing when it is valid.
 
         Args:
             plain: the caller knows that it is JSON types, finite numbers and Unicode text already,
                 not too deep: finding that out here costs more than the rest.
+            most: how many violations are put into words.
         """
         if plain or is_exactly_json(value, self._levels):
             # What it may still hold: keys that are no text, and lone surrogates.
             with suppress(ValueError):
-                return self._found(Normalised(value))
+                return self._found(Normalised(value), most)
         form = normalise(value, self.max_depth)
         try:
-            return self._found(form)
+            return self._found(form, most)
         except ValueError:
             # The engine came upon what has no JSON form, so that is a problem as well.
-            return self._found(form.without_opaque())
+            return self._found(form.without_opaque(), most)
 
     @property
     def _levels(self) -> int:
@@ -89,14 +96,14 @@ class Core:
     def _accepts(self, value: Any) -> bool:
         return any(map(self.engine.accepts, self._variants(value)))
 
-    def _found(self, form: Normalised) -> list[Violation]:
+    def _found(self, form: Normalised, most: int | None) -> tuple[list[Violation], int]:
         errors, data = self._errors(form.value)
         places = {problem.path for problem in form.problems}
-        return [self._of_problem(problem) for problem in form.problems] + [
-            self.describer.violation(error, data)
-            for error in errors
-            if tuple(error.instance_path) not in places
-        ]
+        others = [error for error in errors if tuple(error.instance_path) not in places]
+        found = [self._of_problem(problem) for problem in form.problems[:most]]
+        rest = None if most is None else most - len(found)
+        found += [self.describer.violation(error, data) for error in others[:rest]]
+        return found, len(form.problems) + len(others)
 
     def _variants(self, value: Any) -> Iterable[Any]:
         return (value,) if self.nulls is None else self.nulls.variants(value)

@@ -154,7 +154,7 @@ class _Guard:
         required = set(schema.get("required", ()))
         if len(required) < 2 or not self._has_if or not _IN_THE_WAY.isdisjoint(schema):
             return False
-        return required <= schema.get("properties", {}).keys()
+        return required.issubset(schema.get("properties", ()))
 
     def add_to_array(self, schema: dict[str, Any]) -> None:
         rest = "items"

@@ -73,7 +73,7 @@ class Validator:
         self._warnings = warnings
         self._core: Core | None = None
         self._fast: Callable[[Any], bool] = self._first_use
-        self._valid = self._report(())
+        self._valid = self._report((), 0)
 
     @property
     def fingerprint(self) -> str:
@@ -126,15 +126,15 @@ class Validator:
         self.validate(data).raise_if_invalid()
 
     def _explain(self, data: Any) -> ValidationReport:
-        found = self.compile().violations(data)
-        return self._report(tuple(found)) if found else self._valid
+        found, number = self.compile().explain(data, most=self.options.max_errors)
+        return self._report(tuple(found), number) if found else self._valid
 
-    def _report(self, found: tuple[Violation, ...]) -> ValidationReport:
-        most = self.options.max_errors
-        cut = (f"{len(found)} violations; the first {most} are listed",) if found[most:] else ()
+    def _report(self, found: tuple[Violation, ...], number: int) -> ValidationReport:
+        shown = len(found)
+        cut = (f"{number} violations; the first {shown} are listed",) if number > shown else ()
         return ValidationReport(
             is_valid=not found,
-            errors=found[:most],
+            errors=found,
             warnings=self._warnings + cut,
             schema=self.reference or f"sha256:{self.fingerprint[:12]}",
             fingerprint=self.fingerprint,
