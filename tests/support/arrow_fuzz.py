@@ -6,9 +6,9 @@ what they say.
 
 from __future__ import annotations
 
+import json
 import random
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["DRAFTS", "Case", "random_case"]
+__all__ = ["DRAFTS", "Case", "NotJson", "random_case"]
 
 DRAFTS: Final = (
     "http://json-schema.org/draft-04/schema#",
@@ -112,7 +112,16 @@ FORMATS: Final = (
     "no-such-format",
 )
 INTEGERS: Final = (0, 1, -1, 2, 3, 5, 7, 10, 100, 127, -128, 255, 256, 1000, 2**31 - 1, -(2**31))
-GREAT: Final = (2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 2**62)
+GREAT: Final = (
+    9223372036854774900,
+    2**53 - 1,
+    2**53,
+    2**53 + 1,
+    -(2**53) - 1,
+    2**63 - 1,
+    -(2**63),
+    2**62,
+)
 FLOATS: Final = (
     0.0,
     -0.0,
@@ -134,19 +143,42 @@ FLOATS: Final = (
     5e-324,
     2.0**53,
     2.0**63,
+    9.223372036854775e18,
 )
 ODD_FLOATS: Final = (float("nan"), float("inf"), float("-inf"))
 
-Values = Callable[[random.Random], Any]
+_OPTIONS: Final = (None, True, False, 0, 1, 1.0, "a", "", 2.0**53, 2**53 + 1, 1e16)
+_STEPS: Final = (1, 2, 3, 7, 100, 0.5, 0.1, 0.01, 0.3, 2.0, 1.5, 1e-8, 0.123456789012345, 1e-7)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Attributes: the schema, a table of any chunking, and the columns that hold JSON text."""
+    """Attributes: the schema, those that it refers to by name, a table of any chunking, and its
+    columns that hold JSON text."""
 
     schema: dict[str, Any] | bool
+    resources: dict[str, Any]
     table: pa.Table
-    json_columns: tuple[str, ...] = ()
+    json_columns: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as Python sees them, JSON text read. NotJson stands for what is none."""
+        rows: list[dict[str, Any]] = self.table.to_pylist()
+        for row in rows:
+            for name in self.json_columns:
+                row[name] = None if row[name] is None else _read(row[name])
+        return rows
+
+
+class NotJson:
+    """Text that is no JSON makes its row invalid, whatever the schema."""
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return NotJson()
 
 
 def random_case(seed: int) -> Case:
@@ -161,6 +193,8 @@ class _Drawing:
         self.null_share = rng.choice((0.0, 0.0, 0.1, 0.4))
         self.odd_share = rng.choice((0.0, 0.0, 0.0, 0.05))
         self.definitions: dict[str, Any] = {}
+        self.named: dict[str, Any] = {}
+        self.pools: dict[str, list[Any]] = {}
 
     # -- data -------------------------------------------------------------------------------
 
@@ -169,12 +203,23 @@ class _Drawing:
         rows = rng.choice((0, 1, 7, 40, 40, 90))
         names = rng.sample(NAMES, rng.randint(1, 4))
         kinds = {name: self.column_type(2) for name in names}
-        table = pa.table(
-            {name: self.column(kind, rows) for name, kind in kinds.items()},
-            schema=pa.schema(list(kinds.items())),
-        )
+        columns = {name: self.column(kind, rows) for name, kind in kinds.items()}
+        json_columns = tuple(name for name in names if rng.random() < 0.05)
+        for name in json_columns:
+            columns[name] = self.as_json(columns[name])
         schema = self.row_schema(pa.struct(list(kinds.items())))
-        return Case(self.dressed(schema), self.rechunked(table), ())
+        table = self.rechunked(pa.table(columns))
+        return Case(self.dressed(schema), self.named, table, json_columns)
+
+    def as_json(self, column: Any) -> Any:
+        """The values as JSON text, some of it broken."""
+        texts = [
+            None
+            if value is None and self.rng.random() < 0.5
+            else json.dumps(value, default=str)[: None if self.rng.random() < 0.97 else -1]
+            for value in column.to_pylist()
+        ]
+        return pa.array(texts, self.rng.choice((pa.string(), pa.large_string())))
 
     def column(self, kind: Any, rows: int) -> Any:
         return self.array([self.value(kind) for _ in range(rows)], kind)
@@ -239,7 +284,8 @@ class _Drawing:
         return rng.choice(_COMMON)
 
     def list_type(self, depth: int) -> Any:
-        item = self.column_type(depth - 1)
+        within = depth - 1 if self.rng.random() < 0.6 else 1
+        item = self.struct_type(1) if self.rng.random() < 0.3 else self.column_type(within)
         draw = self.rng.random()
         if draw < 0.65 or pa.types.is_dictionary(item) or pa.types.is_nested(item):
             return pa.list_(item)
@@ -266,6 +312,15 @@ class _Drawing:
         return self.scalar(kind)
 
     def scalar(self, kind: Any) -> Any:
+        """Often one of a few values that the whole case uses, so that some columns agree wholly
+        with what a schema says of them."""
+        pool = self.pools.setdefault(str(kind), [])
+        if not pool:
+            wide = self.rng.random() < 0.3
+            pool += [self.any_scalar(kind) for _ in range(40 if wide else self.rng.randint(1, 5))]
+        return self.rng.choice(pool)
+
+    def any_scalar(self, kind: Any) -> Any:
         rng = self.rng
         if pa.types.is_boolean(kind):
             return rng.random() < 0.5
@@ -280,7 +335,7 @@ class _Drawing:
     def integer(self, kind: Any) -> int:
         bits, signed = kind.bit_width, pa.types.is_signed_integer(kind)
         low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        pool = GREAT if self.rng.random() < 0.1 else INTEGERS
+        pool = GREAT if self.rng.random() < 0.2 else INTEGERS
         drawn: int = self.rng.choice((*pool, low, high))
         return int(min(max(drawn, low), high))
 
@@ -322,6 +377,18 @@ class _Drawing:
     def has_const(self) -> bool:
         return self.draft != DRAFTS[0]
 
+    def branched(self, kind: Any, depth: int) -> dict[str, Any]:
+        """An object that only a branch requires something of: two ways to read a null."""
+        rng = self.rng
+        branches = []
+        for _ in range(2):
+            more = self.schema(kind, depth) if rng.random() < 0.5 else {}
+            required = rng.sample(_names(kind), rng.randint(1, 2))
+            branches.append({**(more if isinstance(more, dict) else {}), "required": required})
+        rest = self.schema(kind, depth)
+        word = rng.choice(("anyOf", "oneOf"))
+        return {**(rest if isinstance(rest, dict) else {}), word: branches}
+
     def row_schema(self, row: Any) -> Any:
         """Mostly about one column alone, since many columns seldom leave a row valid."""
         if self.rng.random() < 0.45:
@@ -361,7 +428,7 @@ class _Drawing:
 
     def enumerate(self, found: dict[str, Any], kind: Any) -> None:
         options = [_json(self.value(kind)) for _ in range(self.rng.randint(1, 4))]
-        options += self.rng.sample([None, True, False, 0, 1, 1.0, "a", "", 2**53 + 1, 1e16], 2)
+        options += self.rng.sample(_OPTIONS, 2)
         options = [option for option in options if _is_json(option)]
         unique = [o for i, o in enumerate(options) if not any(_same(o, p) for p in options[:i])]
         if self.rng.random() < 0.3 and self.has_const:
@@ -377,13 +444,27 @@ class _Drawing:
             name = rng.choice(("r", "s~t", "u/v", "w%")) + str(len(self.definitions))
             self.definitions[name] = {}
             self.definitions[name] = self.schema(kind, depth - 1)
+        if rng.random() < 0.1 and "$ref" not in json.dumps(self.definitions[name]):
+            return {"$ref": self.elsewhere(name)}
         escaped = name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
         siblings = self.keywords(kind, 0) if rng.random() < 0.2 else {}
         return {"$ref": f"#/{self.heap}/{escaped}", **siblings}
 
+    def elsewhere(self, name: str) -> str:
+        """The definition moved into a schema of its own, which refers to it once more."""
+        file = f"other-{len(self.named)}.json"
+        self.named[file] = {
+            "$schema": self.draft,
+            "allOf": [{"$ref": f"#/{self.heap}/x"}],
+            self.heap: {"x": self.definitions[name]},
+        }
+        return self.rng.choice((file, f"{file}#/{self.heap}/x", f"{file}#"))
+
     def combination(self, kind: Any, depth: int) -> dict[str, Any]:
         rng = self.rng
         draw = rng.choice(("allOf", "anyOf", "anyOf", "oneOf", "oneOf", "not", "if"))
+        if pa.types.is_struct(kind) and rng.random() < 0.3:
+            return self.branched(kind, depth)
         if draw == "not":
             return {"not": self.schema(kind, depth)}
         if draw == "if":
@@ -418,10 +499,15 @@ class _Drawing:
             elif draw < 0.5 and self.draft != DRAFTS[0]:
                 found[exclusive] = self.number()
         if rng.random() < 0.2:
-            found["multipleOf"] = rng.choice((1, 2, 3, 7, 0.5, 0.1, 0.01, 0.3, 2.0, 1.5, 1e-8, 100))
+            found["multipleOf"] = rng.choice(_STEPS)
         return found
 
     def number(self) -> int | float:
+        """A bound: often one of the values that are there."""
+        numbers = [n for pool in self.pools.values() for n in pool if _is_finite_number(n)]
+        if numbers and self.rng.random() < 0.5:
+            number: int | float = self.rng.choice(numbers)
+            return number if self.rng.random() < 0.7 else float(number)
         pool = self.rng.choice((INTEGERS, INTEGERS, FLOATS, FLOATS, GREAT))
         return self.rng.choice(pool)
 
@@ -489,7 +575,7 @@ class _Drawing:
             found["additionalProperties"] = rng.choice(
                 (True, False, False, self.schema(rng.choice(list(kind)).type, depth - 1))
             )
-        if rng.random() < 0.2:
+        if rng.random() < 0.35:
             found.update(self.rare_object_keyword(kind, depth))
         return found
 
@@ -613,6 +699,12 @@ def _is_json(value: Any) -> bool:
     if isinstance(value, float):
         return value - value == 0
     return value is None or isinstance(value, bool | int | str)
+
+
+def _is_finite_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return value - value == 0
 
 
 def _same(a: Any, b: Any) -> bool:

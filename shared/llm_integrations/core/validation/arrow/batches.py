@@ -37,6 +37,8 @@ def batches_of(data: Any) -> Iterator[Any]:
         ConfigurationError: it is something else.
     """
     data = as_table(data)
+    if data.num_rows and not data.num_columns:
+        raise ConfigurationError("a table without columns does not say how many rows it has")
     for start in range(0, data.num_rows, BATCH_ROWS):
         part = data.slice(start, BATCH_ROWS)
         pieces = part.to_batches()
@@ -52,6 +54,7 @@ def over_batches(task: Callable[[Any, int], T], data: Any, threads: int | None) 
     Args:
         threads: how many at once; None for as many as there are processors, 8 at the most.
     """
+    data = as_table(data)
     numbered = _numbered(batches_of(data))
     most = threads or min(_MOST_THREADS, os.cpu_count() or 1)
     if most < 2 or data.num_rows <= BATCH_ROWS:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from llm_integrations.core.errors import ArrowMismatch
+from llm_integrations.core.validation.arrow.kernels import types
 from llm_integrations.core.validation.arrow.python import UNREADABLE, python_values_at
 from llm_integrations.core.validation.arrow.tally import Reason
+from llm_integrations.core.validation.core import Core
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.pointer import to_pointer
 from llm_integrations.core.validation.report import Violation
-from llm_integrations.core.validation.validator import Validator
+from llm_integrations.core.validation.validator import Validator, compile_validator
 
 __all__ = ["Explainer", "Reasons"]
 
@@ -60,9 +63,10 @@ class Explainer:
         texts: list[str] = []
         if not len(rows):
             return Reasons(rows, texts, counts)
+        core = self._core(batch)
         values = python_values_at(batch.to_struct_array(), rows)
         for number, value in zip(rows, values, strict=True):
-            found = self._violations(value)
+            found = self._violations(core, value)
             if not found:
                 raise ArrowMismatch(
                     f"row {first_row + int(number)}: the columns of "
@@ -71,14 +75,30 @@ class Explainer:
                 )
             known = [self._worded(violation) for violation in found]
             texts.append(f"[{', '.join(text for text, _ in known)}]")
-            counts.update({reason for _, reason in known})
+            counts.update(dict.fromkeys((reason for _, reason in known), 1))
         return Reasons(rows + first_row, texts, counts)
 
-    def _violations(self, row: Any) -> list[Violation]:
+    def _core(self, batch: Any) -> Core:
+        """The validator's; where no null can be taken for a missing property, one that does not
+        look for them in every row."""
+        if self.json_columns or any(map(_has_nulls, batch.columns)):
+            return self.validator.compile()
+        return self._strict.compile()
+
+    def _violations(self, core: Core, row: Any) -> list[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         most = self.validator.options.max_errors
-        found = self.validator.compile().violations(row, plain=self._is_plain(row))
+        found = core.violations(row, plain=self._is_plain(row))
         return [*self._unreadable(row), *found[:most]]
+
+    @cached_property
+    def _strict(self) -> Validator:
+        validator = self.validator
+        return compile_validator(
+            validator.body,
+            options=replace(validator.options, nulls="strict"),
+            resources=validator.resources,
+        )
 
     def _is_plain(self, row: Any) -> bool:
         # Text from Arrow is Unicode; what a JSON text says need not be.
@@ -103,3 +123,17 @@ class Explainer:
             if len(self._known) < _KEPT:
                 self._known[violation] = known
         return known
+
+
+def _has_nulls(array: Any) -> bool:
+    """Whether a null may stand anywhere in it."""
+    kind = array.type
+    if array.null_count or types.is_null(kind):
+        return True
+    if types.is_struct(kind):
+        return any(_has_nulls(array.field(index)) for index in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _has_nulls(array.values)
+    return bool(
+        types.is_nested(kind) or types.is_dictionary(kind) or types.is_run_end_encoded(kind)
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from llm_integrations.core.validation.arrow.kernels import pa
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.validation.arrow.kernels import pa, types
 from llm_integrations.core.validation.arrow.python import UNREADABLE
 
 __all__ = ["JsonText", "parsed", "with_json"]
@@ -34,6 +35,10 @@ class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     def __hash__(self) -> int:
         return hash((JsonText, self.storage_type))
 
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: Any, _serialized: bytes) -> JsonText:
+        return cls(storage)
+
     def __arrow_ext_scalar_class__(self) -> type[_Scalar]:
         return _Scalar
 
@@ -42,6 +47,10 @@ class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
 def _kind(storage: Any) -> JsonText:
     """One type for each storage. Arrow holds types made in Python by a weak reference only."""
     return JsonText(storage)
+
+
+# Arrow holds on to these weakly, and cannot make new ones of a type that is not registered.
+_KINDS: Final = {kind: JsonText(kind) for kind in (pa.string(), pa.large_string())}
 
 
 def parsed(text: str) -> Any:
@@ -53,10 +62,27 @@ def parsed(text: str) -> Any:
 
 
 def with_json(batch: Any, columns: Iterable[str]) -> Any:
-    """The batch with these columns read as JSON text."""
+    """The batch with these columns, where it has them, read as JSON text.
+
+    Raises:
+        ConfigurationError: one of them holds no text.
+    """
     for index, name in enumerate(batch.schema.names):
         if name in columns:
-            text = batch.column(index)
-            read = pa.ExtensionArray.from_storage(_kind(text.type), text)
+            text = _text(batch.column(index), name)
+            read = pa.ExtensionArray.from_storage(_KINDS[text.type], text)
             batch = batch.set_column(index, name, read)
     return batch
+
+
+def _text(column: Any, name: str) -> Any:
+    kind = column.type
+    if types.is_string(kind) or types.is_large_string(kind):
+        return column
+    if types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if types.is_dictionary(kind):
+        return _text(column.dictionary_decode(), name)
+    if isinstance(kind, pa.JsonType):
+        return _text(column.storage, name)
+    raise ConfigurationError(f"the JSON column {name!r} is {kind}, not text")

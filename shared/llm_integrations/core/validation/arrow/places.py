@@ -58,8 +58,8 @@ class Places:
 
     def moves_base(self, place: Place) -> bool:
         """Whether references below mean something else than at the top of the document."""
-        schema = place.schema
-        if isinstance(schema, bool) or not place.steps:
+        schema: Any = place.schema
+        if not isinstance(schema, dict) or not place.steps:
             return False
         return isinstance(schema.get(self.dialect.id_keyword), str) or "$schema" in schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ VALID: Final = "schema_valid"
 ERRORS: Final = "schema_errors"
 """The columns that hold a verdict, unless they are called otherwise."""
 
+_KEPT: Final = 256
 _TABLES: Final = ValidationOptions(nulls="absent")
 
 
@@ -171,7 +172,7 @@ class ArrowPlan:
         counts: Counter[Reason] = Counter()
         texts = annotated.column(errors).drop_null().to_pylist()
         for text in texts:
-            counts.update({Reason.of(violation) for violation in read_reasons(text)})
+            counts.update(dict.fromkeys(map(Reason.of, read_reasons(text)), 1))
         return Tally(
             rows=annotated.num_rows,
             valid=pc.sum(annotated.column(valid), min_count=0).as_py(),
@@ -206,9 +207,9 @@ class ArrowPlan:
     def _name(self) -> str:
         return self.validator.reference or f"sha256:{self.fingerprint[:12]}"
 
-    @cached_property
+    @property
     def _running(self) -> Running:
-        return Running(self.validator, self.json_columns)
+        return _running_for(self.validator, self.json_columns)
 
     def _judged(self, data: Any) -> Iterator[Judged]:
         return over_batches(self._running.judge, data, self.threads)
@@ -236,6 +237,12 @@ class ArrowPlan:
         # The version makes caches that hash a plan (datasets) notice when our code changes.
         state = (self.validator, self.schema, self.json_columns, self.threads)
         return _rebuilt, (*state, _our_version())
+
+
+@lru_cache(maxsize=_KEPT)
+def _running_for(validator: Validator, json_columns: tuple[str, ...]) -> Running:
+    """One for all plans that are made of the same validator, so that making one costs nothing."""
+    return Running(validator, json_columns)
 
 
 def _mask(parts: list[Bits]) -> Any:

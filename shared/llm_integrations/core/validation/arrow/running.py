@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.validation.arrow.explaining import Explainer, Reasons
 from llm_integrations.core.validation.arrow.jsontext import with_json
-from llm_integrations.core.validation.arrow.kernels import pa, types
+from llm_integrations.core.validation.arrow.kernels import pa
 from llm_integrations.core.validation.arrow.masks import Bits
 from llm_integrations.core.validation.arrow.table import CompiledTable, compile_table
 from llm_integrations.core.validation.validator import Validator
@@ -68,16 +67,7 @@ class Running:
         plain = batch.replace_schema_metadata(None)
         if not self._json_columns:
             return plain
-        for name in self._json_columns:
-            self._check_text(plain.schema, name)
         return with_json(plain, self._json_columns)
-
-    def _check_text(self, schema: Any, name: str) -> None:
-        if name not in schema.names:
-            return
-        kind = schema.field(name).type
-        if not (types.is_string(kind) or types.is_large_string(kind)):
-            raise ConfigurationError(f"the JSON column {name!r} is {kind}, not string")
 
     def _compile(self, schema: Any) -> CompiledTable:
         validator = self._validator
