@@ -441,6 +441,23 @@ def test_after_a_kill_in_the_middle_the_rest_is_reindexed_and_nothing_twice(
     assert after == {name: (count, {"2"}) for name, (count, _) in whole.items()}
 
 
+async def test_all_that_was_interrupted_is_listed_at_once(
+    registry: Registry, transform: SchemaTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = pipeline(transform, SimpleVectorStore())
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[fits("a"), fits("b")])
+    registry.register("doc-meta", STRICT)
+    monkeypatch.setattr(IngestionPipeline, "run", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await integration.catch_up()
+    for name in ("a", "b"):
+        integration.indexes["docs"].store.delete(name)
+    [affected] = await integration.affected_documents(updated())
+    assert set(affected.document_ids) == {"a", "b"}
+
+
 async def test_progress_is_shown_if_asked_for(
     registry: Registry, transform: SchemaTransform, capsys: pytest.CaptureFixture[str]
 ) -> None:
