@@ -167,7 +167,7 @@ def in_other_types(value: Any) -> Any:
 NOT_JSON = [math.nan, math.inf, -math.inf, Decimal("NaN"), np.float32("inf")]
 compared: Counter[str] = Counter()
 fuzz = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -250,7 +250,7 @@ def test_enough_was_compared_of_everything() -> None:
     if not compared:
         pytest.skip("this test alone compares nothing")
     for kind in ("valid", "invalid", "other types", "without null", "nulls", "nan"):
-        assert compared[kind] >= 50, compared
+        assert compared[kind] >= 30, compared
 
 
 def _holds_null(value: Any) -> bool:

@@ -213,7 +213,7 @@ def test_the_repr_names_the_schema(profile: Validator) -> None:
 def test_validation_imports_neither_the_registry_nor_any_framework() -> None:
     program = (
         "import sys, llm_integrations.core.validation\n"
-        "for name in ('llm_integrations.core.registry', 'prometheus_client', 'pydantic', 'numpy'):\n"
+        "for name in ('llm_integrations.core.registry', 'prometheus_client', 'numpy'):\n"
         "    assert name not in sys.modules, name\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
