@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 __all__ = ["DRAFTS", "SchemaMaker", "edit", "mutations", "scramble"]
@@ -68,7 +69,7 @@ class SchemaMaker:
         shown = made.get("type", TYPES)
         types = shown if isinstance(shown, list) else [shown]
         for name in types if len(types) < 4 else rng.sample(types, 2):
-            self._constrain(made, name, depth, names)
+            self.constrain(made, name, depth, names)
         if rng.random() < 0.12:
             made["enum"] = [copy.deepcopy(v) for v in rng.sample(SCALARS, rng.randint(1, 4))]
             made["enum"] = _distinct(made["enum"])
@@ -85,7 +86,7 @@ class SchemaMaker:
             return rng.sample(pool, 2)
         return rng.choice(pool)
 
-    def _constrain(self, made: Schema, name: str, depth: int, names: list[str] | None) -> None:
+    def constrain(self, made: Schema, name: str, depth: int, names: list[str] | None) -> None:
         if name in ("integer", "number"):
             self._number(made)
         elif name == "string":
@@ -123,7 +124,7 @@ class SchemaMaker:
 
     def _array(self, made: Schema, depth: int, names: list[str] | None) -> None:
         rng = self.rng
-        child = lambda: self.schema(depth - 1, names)  # noqa: E731 - drawn anew each time
+        child: Callable[[], Schema] = partial(self.schema, depth - 1, names)
         if rng.random() < 0.25:
             listed = [child() for _ in range(rng.randint(1, 2))]
             if self.draft >= 2020:
@@ -134,6 +135,10 @@ class SchemaMaker:
                     made["additionalItems"] = child()
         if "items" not in made and rng.random() < 0.6:
             made["items"] = child()
+        self._count_items(made, child)
+
+    def _count_items(self, made: Schema, child: Callable[[], Schema]) -> None:
+        rng = self.rng
         if rng.random() < 0.2:
             made["minItems"] = rng.choice([0, 1, 2])
         if rng.random() < 0.2:
@@ -149,7 +154,7 @@ class SchemaMaker:
 
     def _object(self, made: Schema, depth: int, names: list[str] | None) -> None:
         rng = self.rng
-        child = lambda: self.schema(depth - 1, names)  # noqa: E731 - drawn anew each time
+        child: Callable[[], Schema] = partial(self.schema, depth - 1, names)
         if rng.random() < 0.8:
             chosen = rng.sample(NAMES, rng.randint(1, 3))
             made["properties"] = {name: child() for name in chosen}
@@ -184,7 +189,7 @@ class SchemaMaker:
 
     def _combine(self, made: Schema, depth: int, names: list[str] | None) -> None:
         rng = self.rng
-        child = lambda: self.schema(depth - 1, names)  # noqa: E731 - drawn anew each time
+        child: Callable[[], Schema] = partial(self.schema, depth - 1, names)
         keyword = rng.choice(["allOf", "anyOf", "anyOf", "oneOf", "oneOf", "not", "if"])
         if keyword == "not":
             made["not"] = child()
@@ -265,28 +270,38 @@ def _edit_one(node: Schema, maker: SchemaMaker) -> None:
         _drop(node, rng.choice(removable))
     elif kind == "bound":
         _shift(node, rng)
-    elif kind == "enum" and "enum" in node:
-        node["enum"] = _distinct([*node["enum"], *rng.sample(SCALARS, 2)])
-    elif kind == "type" and "type" in node:
-        names = node["type"] if isinstance(node["type"], list) else [node["type"]]
-        node["type"] = sorted({*names, rng.choice(TYPES)})
-    elif kind == "property" and node.get("properties"):
-        name = rng.choice(NAMES)
-        node["properties"][name] = maker.schema(1)
-    elif kind == "union" and rng.random() < 0.5:
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in node:
-                node[keyword] = [*node[keyword], maker.schema(1)]
+    elif kind in ("close", "open", "required", "property"):
+        _edit_object(node, kind, maker)
+    elif kind == "constrain":
+        maker.constrain(node, rng.choice(TYPES), 1, None)
+        if maker.draft >= 2020 and isinstance(node.get("items"), list):
+            del node["items"]
+    else:
+        _edit_choice(node, kind, maker)
+
+
+def _edit_object(node: Schema, kind: str, maker: SchemaMaker) -> None:
+    if kind == "property" and node.get("properties"):
+        node["properties"][maker.rng.choice(NAMES)] = maker.schema(1)
     elif kind == "required" and node.get("required"):
         node["required"] = node["required"][1:] or ["a"]
     elif kind == "close" and "properties" in node:
         node["additionalProperties"] = False
     elif kind == "open":
         node.pop("additionalProperties", None)
-    elif kind == "constrain":
-        maker._constrain(node, rng.choice(TYPES), 1, None)
-        if maker.draft >= 2020 and isinstance(node.get("items"), list):
-            del node["items"]
+
+
+def _edit_choice(node: Schema, kind: str, maker: SchemaMaker) -> None:
+    rng = maker.rng
+    if kind == "enum" and "enum" in node:
+        node["enum"] = _distinct([*node["enum"], *rng.sample(SCALARS, 2)])
+    elif kind == "type" and "type" in node:
+        names = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        node["type"] = sorted({*names, rng.choice(TYPES)})
+    elif kind == "union" and rng.random() < 0.5:
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in node:
+                node[keyword] = [*node[keyword], maker.schema(1)]
 
 
 def _drop(node: Schema, keyword: str) -> None:

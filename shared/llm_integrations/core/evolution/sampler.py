@@ -153,12 +153,15 @@ class Sampler:
         raise NoSample
 
     def _fits(self, value: Any, facts: Facts) -> bool:
-        return all(
-            plainly_fits(node, value)
-            if node.keys() <= PLAIN
-            else self._engine.is_valid(node, value) is not False
-            for node in facts.nodes
-        )
+        return all(self._fits_node(value, node) for node in facts.nodes)
+
+    def _fits_node(self, value: Any, node: Node) -> bool:
+        if node.keys() <= PLAIN:
+            return plainly_fits(node, value)
+        # What draft 2020-12 cannot say, and so its negation, is for the final check to judge.
+        if self._workspace.has_unenforced(node):
+            return True
+        return self._engine.is_valid(node, value) is not False
 
     # Opening: decide between alternatives until only facts remain.
 
