@@ -6,7 +6,7 @@ EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webh
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo test test-real bench lint format docs lock clean
+.PHONY: help demo demo-vllm test test-real bench lint format docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -35,6 +35,10 @@ $(VENV)/.bench: $(VENV)/.test
 demo: $(VENV)/.demo ## the main job, on the embedded registry
 	@$(BIN)/python -m demo
 
+demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, the first time)
+	@tests/real/install-vllm
+	@$(BIN)/python -m demo.vllm
+
 test: $(VENV)/.test ## the tests that need nothing but PyPI
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not real"
 
@@ -48,7 +52,7 @@ lint: $(VENV)/.test ## ruff, mypy, pyright, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(VENV)/.test ## format the code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from datasets import Dataset, DatasetDict, Features, Json, Value
 from pyarrow import csv, parquet
@@ -50,7 +50,9 @@ def as_data(kind: str, rows: pa.Table, folder: Path) -> Any:
         case "dataset":
             return Dataset(rows)
         case "splits":
-            return DatasetDict(train=Dataset(rows.slice(0, 1000)), test=Dataset(rows.slice(1000)))
+            return DatasetDict(
+                {"train": Dataset(rows.slice(0, 1000)), "test": Dataset(rows.slice(1000))}
+            )
         case "stream":
             return Dataset(rows).to_iterable_dataset()
         case "parquet":
@@ -102,6 +104,7 @@ def all_flights() -> pa.Table:
 
 
 def months(rows: pa.Table, *wanted: int) -> Dataset:
+    pc: Any = importlib.import_module("pyarrow.compute")  # makes its functions as it is imported
     return Dataset(rows.filter(pc.is_in(rows["month"], value_set=pa.array(wanted))))
 
 

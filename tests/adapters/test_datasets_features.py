@@ -202,7 +202,7 @@ def test_every_split_is_looked_at_and_a_reference_is_looked_up() -> None:
     with connect("memory://") as registry:
         registry.register("row", {"type": "object", "properties": {"n": {"type": "integer"}}})
         splits = DatasetDict(
-            train=Dataset.from_dict({"n": [1]}), test=Dataset.from_dict({"n": ["1"]})
+            {"train": Dataset.from_dict({"n": [1]}), "test": Dataset.from_dict({"n": ["1"]})}
         )
         report = check_features(splits, "row@1", registry=registry)
         assert [difference.path for difference in report.differences] == ["/n"]

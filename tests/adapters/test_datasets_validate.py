@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -40,9 +40,7 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture(autouse=True)
 def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "hf"))
     for module in ("sources", "validate"):
         monkeypatch.setattr(f"llm_integrations.datasets.{module}.BLOCK", 128)
     monkeypatch.setattr("llm_integrations.datasets.lines.LINES", 128)
@@ -90,8 +88,8 @@ def test_every_row_is_valid_or_set_aside_with_its_reason(
 
 
 def test_doing_it_again_adds_nothing(registry: Registry, data: Any, tmp_path: Path) -> None:
-    for _ in range(2):
-        result = validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    result = validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
     assert Quarantine(tmp_path / "bad").count() == len(BAD)
     assert result.report.total == SIZE
 
@@ -150,7 +148,7 @@ def test_valid_data_comes_back_as_it_was(registry: Registry) -> None:
 
 def test_splits_are_judged_each_and_counted_together(registry: Registry, tmp_path: Path) -> None:
     splits = DatasetDict(
-        train=Dataset(table()), test=Dataset.from_dict({"n": [1, -1], "text": ["a", "b"]})
+        {"train": Dataset(table()), "test": Dataset.from_dict({"n": [1, -1], "text": ["a", "b"]})}
     )
     result = validate_dataset(splits, "row@1", registry=registry, quarantine=tmp_path / "bad")
     assert isinstance(result.valid, DatasetDict)
@@ -210,7 +208,7 @@ def test_a_damaged_file_is_named(registry: Registry, tmp_path: Path) -> None:
 
 def test_other_things_are_refused(registry: Registry) -> None:
     with pytest.raises(ConfigurationError, match="list"):
-        validate_dataset([1], "row@1", registry=registry)
+        validate_dataset(cast("Any", [1]), "row@1", registry=registry)
 
 
 def test_the_report_reads_well(registry: Registry) -> None:

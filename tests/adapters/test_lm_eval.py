@@ -65,10 +65,8 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture(autouse=True)
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hf")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
 
 
 class Tasks:
@@ -196,7 +194,7 @@ def test_a_metric_that_is_nan_is_an_error(
     from lm_eval.evaluator import simple_evaluate
 
     def spoiled(*args: Any, **kwargs: Any) -> Any:
-        results = simple_evaluate(*args, **kwargs)
+        results: Any = simple_evaluate(*args, **kwargs)
         results["results"]["qa"]["exact_match,none"] = float("nan")
         return results
 

@@ -209,14 +209,14 @@ def check(exchange: Exchange, app: Echo, sent: bytes, mode: str, tally: dict[str
 async def test_nothing_is_lost_or_changed_whatever_comes(
     mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("CRITICAL")
+    caplog.set_level("CRITICAL", logger="llm_integrations")
     tally = await run(mode, EXCHANGES // 2, seed=5)
     assert tally["passed"] > 5000
     assert (tally["ours"] > 1000) is (mode == "enforce")
 
 
 async def test_memory_stays_flat(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL")
+    caplog.set_level("CRITICAL", logger="llm_integrations")
     await run("warn", 300, seed=6)
     sizes: list[int] = []
 

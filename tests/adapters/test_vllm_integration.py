@@ -12,11 +12,12 @@ import pytest
 
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryError
-from llm_integrations.core.events import EventListener, InMemoryEventBus, SchemaEvent
+from llm_integrations.core.events import EventListener, InMemoryEventBus, SchemaEvent, connect_bus
 from llm_integrations.core.integration import LLMModuleIntegration
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.vllm import ModelServingIntegration
 from tests.support.confluent_server import ConfluentServer
+from tests.support.kafka import kafka_broker
 from tests.support.vllm_apps import BAD, USER, Server, chat_reply, registry_with_user, started
 
 OPEN = {**USER, "properties": {"name": {"type": "string"}}}
@@ -147,6 +148,20 @@ class TestInTheMiddleware:
     async def test_by_polling(self, folder: Path, reader: Registry) -> None:
         server = self.server(reader, poll=0.2)
         await self.follow(server, lambda: connect(f"file:{folder}").register("user", OPEN))
+
+    async def test_by_kafka(self, folder: Path, tmp_path: Path, reader: Registry) -> None:
+        with kafka_broker(tmp_path) as broker:
+            url = f"kafka://{broker.servers}/schema-events"
+            server = self.server(reader, buses=[url])
+            async with started(server.middleware), connect_bus(url) as bus:
+                assert (await server.post()).status == 500
+                connect(f"file:{folder}").register("user", OPEN)
+                await bus.publish(updated())
+
+                async def in_force() -> bool:
+                    return (await server.post()).status == 200
+
+                await eventually(in_force, 2.0)
 
     async def test_what_cannot_be_watched_ends_the_start(self) -> None:
         server = self.server(registry_with_user(), watch=True)

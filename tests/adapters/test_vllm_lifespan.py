@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,19 @@ async def test_an_app_whose_start_fails_takes_us_with_it() -> None:
     async with started(middleware) as said:
         assert said == [{"type": "lifespan.startup.failed", "message": "no"}]
         assert middleware._runtime is None
+
+
+async def test_a_server_that_silences_other_loggers_does_not_silence_ours() -> None:
+    """As vLLM does by its root logger."""
+    ours, root = logging.getLogger("llm_integrations"), logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        async with started(SchemaMiddleware(Inner(), RULES, registry=registry_with_user())):
+            assert ours.getEffectiveLevel() == logging.WARNING
+    finally:
+        root.setLevel(before)
+        ours.setLevel(logging.NOTSET)
 
 
 class TestWithoutLifespan:

@@ -176,6 +176,7 @@ class TestEnforce:
         rules = [{"output": {"schema": "user", "mode": "enforce"}}]
         reply = await Server(chunks, max_event_bytes=100, rules=rules).post(STREAM)
         assert "error" in events_of(reply.body)[0]
+        assert len(reply.pieces) == 1
         watched = Server(chunks, max_event_bytes=100, rules=[{"output": {"schema": "user"}}])
         assert (await watched.post(STREAM)).body == b"".join(chunks)
 

@@ -44,7 +44,7 @@ class Chat:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, *args: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 """Tests read ``got``."""
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)

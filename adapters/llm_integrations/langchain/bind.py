@@ -60,7 +60,7 @@ def _with_metadata(prompt: P, metadata: dict[str, Any]) -> P:
     return copy  # type: ignore[return-value] # the bound kind is a subclass of the prompt's
 
 
-def _rebound(prompt: BasePromptTemplate[Any], *sources: Any) -> Any:
+def _rebound(prompt: Any, *sources: Any) -> Any:
     """Bind what an operation made as its sources were bound; the first one decides."""
     bindings = [b for b in map(binding_of, sources) if b]
     if len({b.get(INPUT) for b in bindings}) > 1:

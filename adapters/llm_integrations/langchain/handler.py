@@ -65,7 +65,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         options: ValidationOptions | None = None,
     ) -> None:
         self.registry = resolve_registry(registry)
-        sides = {
+        sides: dict[str, Mode] = {
             "input": mode,
             "output": output_mode or mode,
             "tool": mode,

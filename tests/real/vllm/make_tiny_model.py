@@ -4,6 +4,9 @@ Run with .venv-vllm/bin/python: ``make_tiny_model.py FOLDER``. Nothing is downlo
 is noise, unless decoding is constrained: then even noise is JSON.
 """
 
+# pyright: reportMissingImports=false
+# Runs in the environment of the real server, which alone has these packages.
+
 from __future__ import annotations
 
 import sys

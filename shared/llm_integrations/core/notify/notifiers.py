@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.notify.notice import Notice
@@ -15,6 +15,7 @@ __all__ = ["CallableNotifier", "LogNotifier", "Notifier", "notifier_for"]
 log = get_logger(__name__)
 
 
+@runtime_checkable
 class Notifier(Protocol):
     """Tells one owner one thing. Raising asks for the event to be delivered again."""
 
@@ -52,7 +53,7 @@ def notifier_for(
     """A notifier as it is, a function wrapped, None as the log."""
     if target is None:
         return LogNotifier()
-    if hasattr(target, "notify"):
+    if isinstance(target, Notifier):
         return target
     if callable(target):
         return CallableNotifier(target)

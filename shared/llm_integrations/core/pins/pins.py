@@ -84,14 +84,15 @@ class BenchmarkPins:
         Args:
             schemas: ``case=``, ``result=``, ``metric=``; roles left out keep their pin.
         """
-        new = {
+        new: dict[Role, Pin] = {
             check_role(role): Pin.to(self.registry.get(reference))
             for role, reference in schemas.items()
         }
         with self._lock:
             known = self.benchmarks()
             before = known.get(benchmark, BenchmarkPin(benchmark))
-            pinned = BenchmarkPin(benchmark, {**before.pins, **new})
+            pins: dict[Role, Pin] = {**before.pins, **new}
+            pinned = BenchmarkPin(benchmark, pins)
             if not pinned.pins:
                 raise ConfigurationError(f"{benchmark}: name a case, result or metric schema")
             write_lock(self.path, {**known, benchmark: pinned})
