@@ -104,7 +104,7 @@ def validate(path: Path, folder: Path, repeats: int) -> dict[str, Any]:
 def _own_memory(*, peak: bool = False) -> float:
     """MB of memory that is no mapped file: what pages of the data set the kernel keeps is free."""
     if peak:
-        return _PEAK.most()
+        return float(_PEAK.most())
     return _rss_anon()
 
 

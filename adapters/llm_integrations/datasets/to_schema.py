@@ -60,7 +60,7 @@ def schema_of(feature: Any, path: str, losses: Losses) -> dict[str, Any]:
             return _of_value(feature, path, losses)
         case ClassLabel():
             losses.add(path, "ClassLabel", "rows hold numbers; the names of the classes are lost")
-            return {"type": "integer", "minimum": 0, "maximum": max(feature.num_classes - 1, 0)}
+            return {"type": "integer", "minimum": 0, "maximum": max(len(feature.names) - 1, 0)}
         case Json():
             return {}
         case List() | LargeList():

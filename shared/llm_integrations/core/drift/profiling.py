@@ -17,6 +17,7 @@ from llm_integrations.core.extras import require_extra
 from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow import ArrowPlan, Tally
+from llm_integrations.core.validation.arrow.kernels import pa, pc
 
 __all__ = ["profile_tables"]
 
@@ -94,9 +95,6 @@ def _leaves(table: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def _below(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if isinstance(column.type, pa.BaseExtensionType):
         stored = [chunk.storage for chunk in column.chunks]
         column = pa.chunked_array(stored, type=column.type.storage_type)
@@ -118,7 +116,7 @@ class _Column:
         self._named = named_values(body, path)
         self._numbers = NumberSketch()
         self._categories = CategorySketch()
-        self._family = _family(kind)
+        self._family: Family = _family(kind)
 
     def add(self, values: Any) -> None:
         self._rows += len(values)
@@ -161,8 +159,6 @@ def _family(kind: Any) -> Family:
 
 
 def _value_counts(values: Any) -> list[tuple[Any, int]]:
-    import pyarrow.compute as pc
-
     counted = pc.value_counts(values.drop_null())
     return list(
         zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
@@ -171,9 +167,6 @@ def _value_counts(values: Any) -> list[tuple[Any, int]]:
 
 def _as_floats(values: Any, family: Family) -> Any:
     """Numbers as they are, times in seconds, text and lists as their lengths."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     values = values.drop_null()
     if family == "text":
         values = pc.utf8_length(values.cast(pa.large_string()))
