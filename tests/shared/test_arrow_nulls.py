@@ -91,6 +91,16 @@ def test_items_at_different_positions_may_require_different_properties() -> None
             column(schema, objects, kind, nulls=nulls)
 
 
+def test_the_rest_of_a_list_is_judged_position_by_position_where_the_nulls_differ() -> None:
+    """Another part requires ``a`` of the second item alone, so that only its null is kept."""
+    objects = [[{"a": 1, "b": 1}, {"a": None, "b": 1}], [{"a": None, "b": 1}], [{"a": 1, "b": 1}]]
+    schema = {
+        "items": {"properties": {"a": {"type": "integer"}}},
+        "allOf": [{"prefixItems": [{}, {"required": ["a"]}]}],
+    }
+    assert column(schema, objects, pa.list_(ROW), nulls="absent") == [False, True, True]
+
+
 def test_whole_objects_are_compared_without_their_missing_properties() -> None:
     objects = [{"a": 1, "b": None}, {"a": 1, "b": 2}, None]
     assert column({"enum": [{"a": 1}]}, objects, ROW, nulls="absent") == [True, False, True]
