@@ -180,6 +180,24 @@ class TestEnforce:
         watched = Server(chunks, max_event_bytes=100, rules=[{"output": {"schema": "user"}}])
         assert (await watched.post(STREAM)).body == b"".join(chunks)
 
+    @pytest.mark.parametrize("mode", ["warn", "enforce"])
+    async def test_what_a_server_ends_for_a_client_that_left_is_no_answer(self, mode: str) -> None:
+        """vLLM finishes the choices of such a client with the reason "abort"."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            headers = [(b"content-type", b"text/event-stream")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while (await receive())["type"] != "http.disconnect":
+                continue
+            for chunk in chat_chunks(BAD, finish="abort"):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        made = server([], mode=mode)
+        made.middleware.app = app
+        before = counted("invalid")
+        await made.post(STREAM)
+        assert counted("invalid") == before
+
     async def test_a_disconnect_is_no_invalid_answer(self) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             headers = [(b"content-type", b"text/event-stream")]

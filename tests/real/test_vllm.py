@@ -290,17 +290,17 @@ class TestOneServer:
             return server.metric("llm_integrations_validation_failures_total", subject="never")
 
         before = invalid()
+        long: Any = {"min_tokens": 900, "n": 8}
         stream = client.completions.create(
-            model="slow", prompt="x", max_tokens=900, stream=True, extra_body={"min_tokens": 900}
+            model="slow", prompt="x", max_tokens=900, stream=True, extra_body=long
         )
         next(iter(stream))
         stream.close()
+        assert within(20, lambda: server.metric("vllm:num_requests_running") == 0)
+        assert invalid() == before
+        request = {"model": "slow", "prompt": "x", "max_tokens": 900, **long}
         with pytest.raises(httpx.TimeoutException):
-            http.post(
-                "/v1/completions",
-                json={"model": "slow", "prompt": "x", "max_tokens": 900, "min_tokens": 900},
-                timeout=0.3,
-            )
+            http.post("/v1/completions", json=request, timeout=0.1)
         assert within(20, lambda: server.metric("vllm:num_requests_running") == 0)
         assert invalid() == before
 
@@ -341,6 +341,11 @@ class TestOneServer:
         assert server.metric(total, subject="question", outcome="invalid") > 0
         seconds = "llm_integrations_validation_duration_seconds_count"
         assert server.metric(seconds, module="vllm", side="output") > 0
+
+    def test_the_log_says_what_was_wrong_without_the_data(self, server: VllmServer) -> None:
+        log = server.log.read_text(errors="replace")
+        assert "vllm input, rule rule-1, messages.0.content: does not satisfy question@1" in log
+        assert "vllm output, rule rule-3, choice 0: does not satisfy never@1" in log
 
     def test_our_routes_are_off_unless_asked_for(self, http: httpx.Client) -> None:
         assert http.get("/schemas/rules").status_code == 404

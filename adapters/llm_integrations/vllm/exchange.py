@@ -145,6 +145,7 @@ class Exchange:
                 self._send,
                 by,
                 verdicts,
+                body,
                 max_event_bytes=self._runtime.config.max_event_bytes,
                 retry=retries > 0,
                 constrained=bool(constraint),

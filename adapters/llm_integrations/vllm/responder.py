@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, Literal
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.vllm.asgi import Headers, Message, Send, drop
+from llm_integrations.vllm.body import RequestBody
 from llm_integrations.vllm.failure import Failure, invalid_answer
 from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.judging import judge_answers
 from llm_integrations.vllm.plan import Answers
 from llm_integrations.vllm.resolve import count_unjudged, raises
 from llm_integrations.vllm.shapes import Shape
-from llm_integrations.vllm.stream import stream_for
+from llm_integrations.vllm.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.vllm.verdicts import Verdicts
 
 __all__ = ["Again", "HeaderSend", "Responder", "failure_messages"]
@@ -61,6 +62,7 @@ class Responder:
         send: the server's ``send``.
         by: what answers are judged by.
         verdicts: where the verdicts go.
+        body: of the request; it knows whether the client has left, and then nothing is judged.
         max_event_bytes: longest event of a stream that is judged.
         retry: hold back an invalid answer and ask for another.
         constrained: the request holds a constraint of ours, so a refusal may be our fault.
@@ -72,6 +74,7 @@ class Responder:
     """
 
     __slots__ = (
+        "_body",
         "_by",
         "_compressible",
         "_constrained",
@@ -92,6 +95,7 @@ class Responder:
         send: Send,
         by: Answers,
         verdicts: Verdicts,
+        body: RequestBody,
         *,
         max_event_bytes: int,
         retry: bool = False,
@@ -101,6 +105,7 @@ class Responder:
         self._send = send
         self._by = by
         self._verdicts = verdicts
+        self._body = body
         self._max_event_bytes = max_event_bytes
         self._retry = retry
         self._constrained = constrained
@@ -112,12 +117,13 @@ class Responder:
         self.again: Again = ""
         self.status = 0
 
-    async def __call__(self, message: Message) -> None:
-        if self._next is not None:
-            await self._next(message)
-        else:
-            for ready in self._take(message):
-                await self._send(ready)
+    def __call__(self, message: Message) -> Awaitable[None]:
+        # Not a coroutine of its own: a stream passes here with every chunk.
+        return self._next(message) if self._next is not None else self._advance(message)
+
+    async def _advance(self, message: Message) -> None:
+        for ready in self._take(message):
+            await self._send(ready)
 
     def _take(self, message: Message) -> Sequence[Message]:
         """What goes out now that this message has come."""
@@ -139,11 +145,15 @@ class Responder:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return self._ask_again("compressed") if self._compressible else ()
         if content_type.startswith(b"text/event-stream"):
-            self._next = stream_for(self._send, self._by, self._verdicts, self._max_event_bytes)
+            self._next = self._stream()
             # The verdict comes after the headers; they can only say what it will be by.
             return (_with_headers(start, [(b"x-schema", self._by.header())]),)
         self._readable = b"json" in content_type
         return ()
+
+    def _stream(self) -> JudgedStream:
+        kind = EnforcedStream if self._by.rule.enforces else WatchedStream
+        return kind(self._send, self._by, self._verdicts, self._body, self._max_event_bytes)
 
     def _hold(self, start: Message, message: Message) -> Sequence[Message]:
         self._held.append(message)
@@ -155,14 +165,14 @@ class Responder:
 
     def _judge(self) -> bool:
         """Whether the reply that is held may go out."""
+        if self._body.disconnected:
+            return True
         held = self._held
         data = held[0].get("body", b"")
         if len(held) > 1:
             data = b"".join(message.get("body", b"") for message in held)
         try:
-            reply = read_json(data)
-            # null is the server's answer to a client that has left.
-            answers = () if reply is None else self._by.shape.answers(reply)
+            answers = self._by.shape.answers(read_json(data))
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             return self._unjudged()
         return judge_answers(self._by, answers, self._verdicts)

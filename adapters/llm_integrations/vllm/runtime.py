@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Runtime:
         registry: Registry | str | None = None,
     ) -> None:
         self.config = load_config(config)
+        _be_heard()
         self._owns_registry = not isinstance(registry, Registry)
         if registry is None:
             self.registry = open_registry(self.config)
@@ -102,3 +104,10 @@ class Runtime:
         except RegistryError as error:
             log.warning("vllm starts without %s: %s", reference, error)
         return None
+
+
+def _be_heard() -> None:
+    """A server may silence whatever has no level of its own, as vLLM does by its root logger."""
+    ours = logging.getLogger("llm_integrations")
+    if ours.level == logging.NOTSET and ours.getEffectiveLevel() > logging.WARNING:
+        ours.setLevel(logging.WARNING)

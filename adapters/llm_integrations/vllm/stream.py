@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.vllm.asgi import Message, Send, drop
+from llm_integrations.vllm.body import RequestBody
 from llm_integrations.vllm.failure import invalid_answer
 from llm_integrations.vllm.judging import judge_answers
 from llm_integrations.vllm.plan import Answers
@@ -13,7 +14,7 @@ from llm_integrations.vllm.resolve import count_unjudged
 from llm_integrations.vllm.sse import Event, EventParser, EventTooLarge
 from llm_integrations.vllm.verdicts import Verdicts
 
-__all__ = ["EnforcedStream", "JudgedStream", "WatchedStream", "stream_for"]
+__all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
 
 log = get_logger(__name__)
 
@@ -21,22 +22,19 @@ log = get_logger(__name__)
 class JudgedStream(ABC):
     """Takes the place of ``send`` once a stream has begun."""
 
-    def __init__(self, send: Send, by: Answers, verdicts: Verdicts, limit: int) -> None:
+    def __init__(
+        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, limit: int
+    ) -> None:
         self._send = send
+        self._request = body
         self._by = by
         self._verdicts = verdicts
         self._parser = EventParser(limit)
         self._collector = by.shape.collector()
         self._gave_up = False
 
-    async def __call__(self, message: Message) -> None:
-        if self._gave_up or message["type"] != "http.response.body":
-            await self._send(message)
-        else:
-            await self._body(message)
-
     @abstractmethod
-    async def _body(self, message: Message) -> None: ...
+    async def __call__(self, message: Message) -> None: ...
 
     def _judge(self, event: Event) -> bool:
         """Whether it may go out, as far as judging goes."""
@@ -44,7 +42,10 @@ class JudgedStream(ABC):
             answers = self._collector.take(event)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
-        return not answers or judge_answers(self._by, answers, self._verdicts)
+        # A server ends the choices of a client that has left; they are no answers.
+        if not answers or self._request.disconnected:
+            return True
+        return judge_answers(self._by, answers, self._verdicts)
 
     def _give_up(self) -> None:
         self._gave_up = True
@@ -55,8 +56,10 @@ class JudgedStream(ABC):
 class WatchedStream(JudgedStream):
     """``warn``: everything passes at once and as it is, and is read afterwards."""
 
-    async def _body(self, message: Message) -> None:
+    async def __call__(self, message: Message) -> None:
         await self._send(message)
+        if self._gave_up or message["type"] != "http.response.body":
+            return
         try:
             events = self._parser.feed(message.get("body", b""))
         except EventTooLarge:
@@ -75,12 +78,17 @@ class EnforcedStream(JudgedStream):
     half, since it may be the one to hold back; no client can use it earlier.
     """
 
-    def __init__(self, send: Send, by: Answers, verdicts: Verdicts, limit: int) -> None:
-        super().__init__(send, by, verdicts, limit)
+    def __init__(
+        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, limit: int
+    ) -> None:
+        super().__init__(send, by, verdicts, body, limit)
         self._withheld = False
         self._over = False
 
-    async def _body(self, message: Message) -> None:
+    async def __call__(self, message: Message) -> None:
+        if self._gave_up or message["type"] != "http.response.body":
+            await self._send(message)
+            return
         more = message.get("more_body", False)
         try:
             events = self._parser.feed(message.get("body", b""))
@@ -117,8 +125,3 @@ class EnforcedStream(JudgedStream):
         error = self._by.shape.stream_error(invalid_answer(None))
         await self._send({"type": "http.response.body", "body": error, "more_body": False})
         self._send = drop
-
-
-def stream_for(send: Send, by: Answers, verdicts: Verdicts, limit: int) -> JudgedStream:
-    kind = EnforcedStream if by.rule.enforces else WatchedStream
-    return kind(send, by, verdicts, limit)

@@ -73,7 +73,9 @@ def _call(call: Any) -> tuple[str, str]:
 
 
 def _add_delta(part: Part, choice: dict[str, Any]) -> None:
-    delta = as_dict(choice.get("delta"))
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return
     if isinstance(content := delta.get("content"), str):
         part.text.append(content)
     if calls := delta.get("tool_calls"):

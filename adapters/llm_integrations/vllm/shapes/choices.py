@@ -57,21 +57,19 @@ class ChoiceCollector(Collector):
         except (ValueError, RecursionError):
             return ()
         choices = chunk.get("choices") if isinstance(chunk, dict) else None
-        if not isinstance(choices, list):
-            return ()
-        finished = [self._take(choice) for choice in choices if isinstance(choice, dict)]
-        return [answer for answer in finished if answer is not None]
-
-    def _take(self, choice: dict[str, Any]) -> Answer | None:
-        index = _key(choice.get("index", 0))
-        part = self._parts.get(index)
-        if part is None:
-            part = self._parts[index] = Part()
-        self._add(part, choice)
-        reason = choice.get("finish_reason")
-        if reason is None:
-            return None
-        return self._parts.pop(index).answer(index, cut=reason == "length")
+        finished: list[Answer] = []
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            index = _key(choice.get("index", 0))
+            part = self._parts.get(index)
+            if part is None:
+                part = self._parts[index] = Part()
+            self._add(part, choice)
+            if (reason := choice.get("finish_reason")) is not None:
+                del self._parts[index]
+                finished.append(part.answer(index, cut=reason == "length"))
+        return finished
 
 
 def _key(index: Any) -> Any:
