@@ -98,7 +98,7 @@ class _Writer:
 
     def _union(self, plan: Plan) -> list[str]:
         lines = []
-        for case in plan.cases:
+        for case in (case for case in plan.cases if case.plan.changes_something()):
             lines.append(f"    if {_condition(case.test)}:")
             lines.append(f"        return {self._expression(case.plan, 'value')}")
         return [*lines, "    return value"]
@@ -115,7 +115,8 @@ class _Writer:
         for name in plan.unless_null:
             lines.append(f"    if {literal(name)} in value and value[{literal(name)}] is None:")
             lines.append(f"        del value[{literal(name)}]")
-        for name, child in plan.parts.items():
+        parts = {name: part for name, part in plan.parts.items() if part.changes_something()}
+        for name, child in parts.items():
             lines.append(f"    if {literal(name)} in value:")
             made = self._expression(child, f"value[{literal(name)}]")
             lines.append(f"        value[{literal(name)}] = {made}")
@@ -125,7 +126,7 @@ class _Writer:
         return [*lines, "    return value"]
 
     def _others(self, plan: Plan) -> list[str]:
-        if plan.rest is None:
+        if plan.rest is None or not plan.rest.changes_something():
             return []
         known = sorted({*plan.parts, *plan.defaults, *plan.renames.values()})
         made = self._expression(plan.rest, "value[name]")

@@ -160,7 +160,7 @@ class Planner:
             if test is None:
                 continue
             child = self.plan([first], [second], self._label(first, plan.label), depth + 1)
-            if child.changes_something():
+            if child.kind != "keep":
                 plan.cases.append(Case(test, child))
         plan.kind = "union"
         return bool(plan.cases)
@@ -235,8 +235,9 @@ class Planner:
     def _add_part(
         self, plan: Plan, name: str, old: list[Node], new: list[Node], depth: int
     ) -> None:
+        # Whether a child changes anything may not be known yet: it can be this very plan.
         child = self.plan(old, new, name, depth + 1)
-        if child.changes_something():
+        if child.kind != "keep":
             plan.parts[name] = child
 
     def _renames(self, before: Facts, after: Facts) -> dict[str, str]:
@@ -274,7 +275,7 @@ class Planner:
         old, new = self._parts.other_nodes(before), self._parts.other_nodes(after)
         if old and new and not self._prover.unsatisfiable(old):
             child = self.plan(old, new, f"{plan.label} value", depth + 1)
-            if child.changes_something():
+            if child.kind != "keep":
                 plan.rest = child
 
     def _array(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
@@ -282,7 +283,7 @@ class Planner:
         old, new = self._parts.item_nodes(before, index), self._parts.item_nodes(after, index)
         if index == 0 and old and new:
             child = self.plan(old, new, _singular(plan.label), depth + 1)
-            if child.changes_something():
+            if child.kind != "keep":
                 plan.kind, plan.items = "array", child
                 plan.only = "" if before.kinds == {"array"} else "array"
 
