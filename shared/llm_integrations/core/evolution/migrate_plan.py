@@ -154,6 +154,7 @@ class Planner:
         old, new = _branches(before), _branches(after)
         if not old or not new:
             return False
+        plan.kind = "union"  # before its parts, which may lead back here
         pairs, _, _ = match_branches(old, new, self._workspace)
         for first, second in pairs:
             test = self._test(first, old)
@@ -162,7 +163,7 @@ class Planner:
             child = self.plan([first], [second], self._label(first, plan.label), depth + 1)
             if child.kind != "keep":
                 plan.cases.append(Case(test, child))
-        plan.kind = "union"
+        plan.kind = "union" if plan.cases else "keep"
         return bool(plan.cases)
 
     def _test(self, branch: Node, branches: Sequence[Node]) -> Test | None:
@@ -281,11 +282,15 @@ class Planner:
     def _array(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
         index = max(self._parts.listed_items(before), self._parts.listed_items(after))
         old, new = self._parts.item_nodes(before, index), self._parts.item_nodes(after, index)
-        if index == 0 and old and new:
-            child = self.plan(old, new, _singular(plan.label), depth + 1)
-            if child.kind != "keep":
-                plan.kind, plan.items = "array", child
-                plan.only = "" if before.kinds == {"array"} else "array"
+        if index > 0 or not old or not new:
+            return
+        plan.kind = "array"  # before its items, which may be lists of the same kind
+        child = self.plan(old, new, _singular(plan.label), depth + 1)
+        if child.kind == "keep":
+            plan.kind = "keep"
+            return
+        plan.items = child
+        plan.only = "" if before.kinds == {"array"} else "array"
 
 
 def _branches(facts: Facts) -> list[Node]:
