@@ -78,10 +78,22 @@ class Exchange:
         if rule is None:
             await self._app(self._scope, body.receive, self._send)
             return
+        verdicts = Verdicts(rule.name)
+        fields: dict[str, Any] = {}
         try:
-            await self._judged(rule, body, request)
+            plan = rule.plans.ready() or await self._plan(rule, request, fields)
+            if plan.unjudged:
+                verdicts.unjudged()
+            if rule.input is not None:
+                judge_request(rule.input, rule.shape, plan, request, verdicts)
         except Refused as refused:
             await self._fail(rule.shape, refused.failure)
+            return
+        if plan.answers is not None:
+            await self._answered(plan.answers, body, request, fields, verdicts)
+            return
+        scope = self._change(body, request, fields) if fields else self._scope
+        await self._app(scope, body.receive, HeaderSend(self._send, verdicts))
 
     def _may_be_json(self) -> bool:
         if self._runtime.config.content_types == "any":
@@ -98,20 +110,6 @@ class Exchange:
     async def _fail(self, shape: Shape, failure: Failure) -> None:
         for message in failure_messages(shape, failure):
             await self._send(message)
-
-    async def _judged(self, rule: Rule, body: RequestBody, request: Any) -> None:
-        verdicts = Verdicts(rule.name)
-        fields: dict[str, Any] = {}
-        plan = rule.plans.ready() or await self._plan(rule, request, fields)
-        if plan.unjudged:
-            verdicts.unjudged()
-        if rule.input is not None:
-            judge_request(rule.input, rule.shape, plan, request, verdicts)
-        if plan.answers is not None:
-            await self._answered(plan.answers, body, request, fields, verdicts)
-            return
-        scope = self._change(body, request, fields) if fields else self._scope
-        await self._app(scope, body.receive, HeaderSend(self._send, verdicts))
 
     async def _plan(self, rule: Rule, request: Any, fields: dict[str, Any]) -> Plan:
         """The schemas for this request. Tools that get theirs filled in are put into ``fields``."""

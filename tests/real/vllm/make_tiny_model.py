@@ -12,9 +12,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+# The ignores: these are installed beside the server only, where nothing is type-checked.
+import torch  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+import transformers  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+from tokenizers import (  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    trainers,
+)
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEXT = ['{"name": "Ann", "age": 33, "colour": "red"}', "Who is it? Answer in JSON, please."] * 50
@@ -34,14 +41,14 @@ def make(folder: Path) -> None:
         TEXT,
         trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet),
     )
-    PreTrainedTokenizerFast(
+    transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         chat_template=TEMPLATE,
     ).save_pretrained(folder)
     torch.manual_seed(0)
-    config = LlamaConfig(
+    config = transformers.LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=64,
         intermediate_size=128,
@@ -54,7 +61,7 @@ def make(folder: Path) -> None:
         eos_token_id=tokenizer.token_to_id("<|im_end|>"),
         pad_token_id=tokenizer.token_to_id("<|endoftext|>"),
     )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    transformers.LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ class Chat(Shape):
             yield Prompt(("messages", index, "content"), str(message.get("role")), text)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
         return [
             _answer(choice, position)
-            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
+            for position, choice in enumerate(as_list(choices))
             if isinstance(choice, dict)
         ]
 
