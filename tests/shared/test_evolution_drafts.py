@@ -142,7 +142,7 @@ def test_what_has_no_such_form_is_undecidable_and_says_why(schema: Schema) -> No
 
 def test_every_keyword_of_the_form_has_a_rule_or_goes_with_one_that_has() -> None:
     together = {"minContains", "maxContains", "then", "else"}
-    produced = set()
+    produced: set[str] = set()
     for seed in range(300):
         rng = random.Random(seed)
         schema = SchemaMaker(rng, rng.choice(list(DRAFTS))).document()
