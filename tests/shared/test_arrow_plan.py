@@ -210,7 +210,7 @@ def test_json_text_is_judged_as_what_it_says() -> None:
         assert plan.mask(table).to_pylist() == mask
         why = {row: found[0].keyword for row, found in plan.validate(table).violations()}
         assert why == {1: "type", 2: "type", 3: "type", 4: "type", 5: "type"}
-    assert "it is JSON text" in str(plan.explain(table.schema))
+        assert "it is JSON text" in str(plan.explain(table.schema))
 
 
 def test_a_json_column_holds_text_or_is_refused() -> None:
@@ -232,6 +232,14 @@ def test_broken_json_is_a_violation_also_where_no_keyword_looks() -> None:
     assert plan.mask(table).to_pylist() == [False, True]
     ((row, (violation,)),) = plan.validate(table).violations()
     assert (row, violation.path, violation.message) == (0, "/extra", "is not JSON text")
+
+
+def test_broken_json_is_found_in_tables_that_are_judged_by_rows() -> None:
+    table = pa.table({"extra": ["{", "{}"], "raw": [b"a", b"a"]})
+    schema = {"anyOf": [{"properties": {"raw": {"type": "string"}}}, {"required": ["raw"]}]}
+    plan = compile_arrow(schema, json_columns=["extra"], schema=table.schema)
+    assert [note.how for note in plan.explain()] == ["by row"]
+    assert plan.mask(table).to_pylist()[0] is False
 
 
 # -- explaining ------------------------------------------------------------------------------

@@ -224,6 +224,25 @@ def test_raw_bytes_are_a_violation_only_where_the_schema_looks() -> None:
             assert expected is None or mask == [expected]
 
 
+def test_rows_with_raw_bytes_get_one_verdict_whichever_way_they_are_asked() -> None:
+    from llm_integrations.core.validation import compile_validator
+
+    closed = {"properties": {"x": {}}, "required": ["x"], "additionalProperties": False}
+    table = pa.table({"x": pa.array([b"a"])})
+    validator = compile_validator(closed)
+    assert validator.is_valid({"x": b"a"}) is validator.validate({"x": b"a"}).is_valid
+    for nulls in BOTH:
+        assert judged(closed, table, nulls=nulls) == [True]
+        judged({"properties": {"y": closed}}, pa.table({"y": table.to_struct_array()}), nulls=nulls)
+
+
+def test_keywords_that_are_asked_about_bytes_in_a_branch_ask_whole_rows() -> None:
+    pairs = pa.array([[[b"a"], [b"a"]], [[b"a"], [b"b"]], None], pa.list_(pa.list_(pa.binary())))
+    branch = {"items": {"items": {"type": "string"}}, "uniqueItems": True}
+    for nulls in BOTH:
+        column({"anyOf": [branch, {"minItems": 2}]}, pairs, nulls=nulls)
+
+
 def test_where_the_order_of_looking_matters_whole_rows_are_asked() -> None:
     from llm_integrations.core.validation.arrow import compile_arrow
 

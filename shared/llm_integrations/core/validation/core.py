@@ -62,7 +62,9 @@ class Core:
         try:
             return not form.problems and self._accepts(form.value)
         except ValueError:
-            return False
+            # Raw bytes or the like. Whether ``is_valid`` looks there depends on how the engine put
+            # the schema together; what counts is whether that is a violation.
+            return self.explain(value, most=0)[1] == 0
 
     def violations(self, value: Any, *, plain: bool = False) -> list[Violation]:
         """What is wrong with anything; empty when it is valid. Otherwise as ``explain``."""

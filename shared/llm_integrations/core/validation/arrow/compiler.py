@@ -176,8 +176,7 @@ class Compiler:
 
     def ask_all(self, spot: Spot, why: str) -> Node:
         """Leave a subschema to the engine."""
-        if not spot.every and _may_be_no_json(spot.type):
-            raise WholeRows(f"{why}, on values that may have no JSON form")
+        self._check_order(spot, why)
         for keyword in sorted(self.dialect.keywords.intersection(spot.schema)):
             self.note(spot, keyword, _asking(spot.type), why)
         if spot.kind is Kind.OTHER:
@@ -186,9 +185,15 @@ class Compiler:
 
     def ask(self, spot: Spot, *keywords: str, why: str) -> Node:
         """Leave keywords that hold no subschema to the engine."""
+        self._check_order(spot, why)
         self.note(spot, keywords[0], _asking(spot.type), why)
         schema = {word: spot.schema[word] for word in keywords}
         return self._asked(spot, self.questions.about_keywords(schema))
+
+    def _check_order(self, spot: Spot, why: str) -> None:
+        """The engine stops at what has no JSON form, and what it looks at first may decide."""
+        if not spot.every and _may_be_no_json(spot.type):
+            raise WholeRows(f"{why}, on values that may have no JSON form")
 
     def _asked(self, spot: Spot, ask: Ask) -> Node:
         take = spot.nulls.taken if types.is_nested(value_type(spot.type)) else None

@@ -103,7 +103,7 @@ def compile_table(
     try:
         node, notes = _by_columns(body, named, options, schema, questions)
     except WholeRows as reason:
-        return CompiledTable(Asked(judge_row), (Note("", "", "", "by row", str(reason)),))
+        node, notes = Asked(judge_row), (Note("", "", "", "by row", str(reason)),)
     plain = questions.about_keywords({})
     finite = finite_below(pa.struct(list(schema)), node.finite(), plain)
     return CompiledTable(all_of((node, finite)), notes)
