@@ -1,5 +1,8 @@
 """Ray Data, on a real local cluster with several worker processes."""
 
+# pyright: reportMissingImports=false
+# Only the real tests install Ray and Spark.
+
 from __future__ import annotations
 
 import logging
@@ -97,7 +100,7 @@ def test_the_two_parts_and_the_counts_add_up(cluster: Any, registry: Registry) -
     }
     assert ids(result.valid) == list(range(100, ROWS))
     assert ids(result.invalid) == list(range(100))
-    assert result.valid.schema().names == ["id"]
+    assert result.valid.columns() == ["id"]
     assert not result
     with pytest.raises(SchemaValidationError, match="training-row@1"):
         result.report.raise_if_invalid()

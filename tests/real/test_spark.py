@@ -1,5 +1,8 @@
 """Spark, on a real local session."""
 
+# pyright: reportMissingImports=false
+# Only the real tests install Ray and Spark.
+
 from __future__ import annotations
 
 import os

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import EventError, IncompatibleSchema
 from llm_integrations.core.events import SchemaEvent, SchemaEventType
 from llm_integrations.core.registry import Registry, SchemaRef, connect
@@ -99,6 +100,13 @@ def test_references_count_as_what_they_mean(registry: Registry) -> None:
     with pytest.raises(IncompatibleSchema):
         registry.register("user", {**body, "title": "User"}, references=using(2))
     assert registry.register("user", {**body, "title": "U"}, references=using(1)).version == 2
+
+
+def test_schemas_are_compared_as_the_registry_judges() -> None:
+    ahead = {"type": "string", "pattern": "^(?=a)a*$"}
+    with connect("memory://", validation=ValidationOptions(regex="bounded")) as registry:
+        registry.register("word", ahead)
+        assert registry.register("word", {**ahead, "title": "Word"}).version == 2
 
 
 def test_every_change_is_published_once_it_is_there(registry: Registry, bus: Listening) -> None:

@@ -337,9 +337,7 @@ async def test_two_folders_of_one_subject_are_an_error_that_names_both(
     assert (await registry.get(SchemaRef("other"))).version == 1
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("1.json", "1.yaml"), ("1.json", "1.0.0.json")]
-)
+@pytest.mark.parametrize(("one", "other"), [("1.json", "1.yaml"), ("1.json", "1.0.0.json")])
 async def test_two_files_of_one_version_are_an_error_that_names_both(
     root: Path, registry: FileBackend, one: str, other: str
 ) -> None:

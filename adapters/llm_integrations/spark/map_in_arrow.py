@@ -1,5 +1,8 @@
 """Judges the batches of ``DataFrame.mapInArrow``."""
 
+# pyright: reportMissingImports=false
+# Only the real tests install Ray and Spark.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

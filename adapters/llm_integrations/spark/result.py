@@ -1,5 +1,8 @@
 """A judged data frame: its two parts, and its counts."""
 
+# pyright: reportMissingImports=false
+# Only the real tests install Ray and Spark.
+
 from __future__ import annotations
 
 import json

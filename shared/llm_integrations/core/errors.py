@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution.report import CompatibilityReport
-
     from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = [

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 # The ignores: these are installed beside the server only, where nothing is type-checked.
-import torch  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
-import transformers  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
-from tokenizers import (  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+import torch
+import transformers
+from tokenizers import (
     Tokenizer,
     decoders,
     models,

@@ -30,7 +30,9 @@ class Handled:
         self._integration = integration
         self._limit = limit
         self._state = state
-        self._ids: dict[tuple[str, str], dict[str, bool]] = {}
+        # By reference. One id, which is the usual case, stands by itself: a million small
+        # containers would keep the garbage collector busy.
+        self._ids: dict[str, str | dict[str, bool]] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -39,31 +41,38 @@ class Handled:
         """Read what was handled before a restart."""
         if self._state is None:
             return
-        for row in await asyncio.to_thread(self._state.load, self._integration, self._limit):
-            self._add(*row)
+        rows = await asyncio.to_thread(self._state.load, self._integration, self._limit)
+        for subject, version, event_id, deletion in rows:
+            self._add(f"{subject}@{version}", event_id, deletion)
 
     def knows(self, event: SchemaEvent) -> bool:
-        ids = self._ids.get((event.subject, event.version))
-        return ids is not None and event.event_id in ids
+        ids = self._ids.get(f"{event.subject}@{event.version}")
+        if ids is None or isinstance(ids, str):
+            return ids == event.event_id
+        return event.event_id in ids
 
     def add(self, event: SchemaEvent) -> None:
         """Remember in memory that an event was handled; ``keep`` makes it last."""
         deletion = event.event_type is SchemaEventType.DELETED
-        self._add(event.subject, event.version, event.event_id, deletion)
+        self._add(f"{event.subject}@{event.version}", event.event_id, deletion)
 
     async def keep(self, events: Sequence[SchemaEvent]) -> None:
         """Write added events to the state, in one commit."""
-        if self._state is not None and events:
+        if self._state is None or not events:
+            return
+        if not self._state.keep_at_once(self._integration, events):
             await asyncio.to_thread(self._state.keep, self._integration, events)
+        if self._state.is_untidy:
+            await asyncio.to_thread(self._state.tidy)
 
-    def _add(self, subject: str, version: str, event_id: str, deletion: bool) -> None:
-        key = (subject, version)
-        ids = self._ids.pop(key, None)
-        if ids is None:
-            ids = {}
+    def _add(self, reference: str, event_id: str, deletion: bool) -> None:
+        held = self._ids.pop(reference, None)
+        if held is None:
             if len(self._ids) >= self._limit:
                 del self._ids[next(iter(self._ids))]
-        elif (not deletion) in ids.values():
-            ids = {known: flag for known, flag in ids.items() if flag is deletion}
-        ids[event_id] = deletion
-        self._ids[key] = ids
+            self._ids[reference] = {event_id: True} if deletion else event_id
+            return
+        known = {held: False} if isinstance(held, str) else held
+        kept = {known_id: flag for known_id, flag in known.items() if flag is deletion}
+        kept[event_id] = deletion
+        self._ids[reference] = kept

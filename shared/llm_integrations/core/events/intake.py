@@ -65,25 +65,23 @@ class Intake:
         done: list[SchemaEvent] = []
 
         async def handle(lane: int, some: Sequence[SchemaEvent]) -> list[str | None]:
+            reasons: list[str | None] = []
             async with self._locks[lane]:
-                return [await self._handle(event, arrived, transport, done) for event in some]
+                for event in some:
+                    if self._handled.knows(event):
+                        self._repeated += 1
+                        reasons.append(None)
+                        continue
+                    reason = await self._runner.run(event, arrived, transport)
+                    if reason is None:
+                        self._handled.add(event)
+                        done.append(event)
+                    reasons.append(reason)
+            self._failed += sum(1 for reason in reasons if reason is not None)
+            return reasons
 
         try:
             return await in_lanes(events, handle)
         finally:
+            self._succeeded += len(done)
             await self._handled.keep(done)
-
-    async def _handle(
-        self, event: SchemaEvent, arrived: float, transport: str, done: list[SchemaEvent]
-    ) -> str | None:
-        if self._handled.knows(event):
-            self._repeated += 1
-            return None
-        reason = await self._runner.run(event, arrived, transport)
-        if reason is None:
-            self._handled.add(event)
-            done.append(event)
-            self._succeeded += 1
-        else:
-            self._failed += 1
-        return reason

@@ -20,12 +20,10 @@ from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 __all__ = ["ListenerState", "StoredLetter"]
 
 _BUSY_SECONDS: Final = 10.0
-_MOST_ROWS: Final = 1_000_000
-_COMMITS_PER_PRUNING: Final = 256
+_MOST_EVENTS: Final = 1_000_000
+_COMMITS_PER_TIDYING: Final = 256
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS handled (
-    seq INTEGER PRIMARY KEY, integration TEXT, subject TEXT, version TEXT, event_id TEXT,
-    deletion INTEGER);
+CREATE TABLE IF NOT EXISTS handled (upto INTEGER PRIMARY KEY, integration TEXT, events TEXT);
 CREATE TABLE IF NOT EXISTS once (
     integration TEXT, subject TEXT, version TEXT, event_id TEXT, deletion INTEGER,
     PRIMARY KEY (integration, subject, version, event_id)) WITHOUT ROWID;
@@ -33,7 +31,6 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY, integration TEXT, transport TEXT, reason TEXT, event TEXT, at REAL);
 CREATE TABLE IF NOT EXISTS snapshots (source TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
 """
-_COLUMNS: Final = "(integration, subject, version, event_id, deletion) VALUES (?, ?, ?, ?, ?)"
 _OF_KEY: Final = "integration = ? AND subject = ? AND version = ?"
 
 Row = tuple[str, str, str, bool]
@@ -73,27 +70,55 @@ class ListenerState:
 
     def load(self, integration: str, limit: int) -> list[Row]:
         """The newest events that were handled, oldest first."""
+        found: list[Row] = []
         with self._transaction() as connection:
-            rows = connection.execute(
-                "SELECT subject, version, event_id, deletion FROM handled "
-                "WHERE integration = ? ORDER BY seq DESC LIMIT ?",
-                (integration, limit),
-            ).fetchall()
-        return [(*row[:3], bool(row[3])) for row in reversed(rows)]
+            batches = connection.execute(
+                "SELECT events FROM handled WHERE integration = ? ORDER BY upto DESC",
+                (integration,),
+            )
+            for (batch,) in batches:
+                found += (_as_row(fields) for fields in reversed(json.loads(batch)))
+                if len(found) >= limit:
+                    break
+        return found[limit - 1 :: -1] if len(found) > limit else found[::-1]
 
     def keep(self, integration: str, events: Sequence[SchemaEvent]) -> None:
         """Record that events were handled, in their order, in one commit."""
-        # Only ever appended: an index would cost more than everything else about an event.
         with self._transaction() as connection:
-            connection.executemany(
-                f"INSERT INTO handled {_COLUMNS}", [_row(integration, event) for event in events]
+            self._append(connection, integration, events)
+
+    def keep_at_once(self, integration: str, events: Sequence[SchemaEvent]) -> bool:
+        """``keep`` for an event loop: a fraction of a millisecond, or False if it had to wait.
+
+        A thread would be slower by far: it waits for the interpreter's lock again and again.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            connection = self._connection
+            if connection is None or not self._begin_at_once(connection):
+                return False
+            with self._own_errors(), self._committing(connection):
+                self._append(connection, integration, events)
+            return True
+        finally:
+            self._lock.release()
+
+    @property
+    def is_untidy(self) -> bool:
+        """Whether it is time for ``tidy``."""
+        return self._commits >= _COMMITS_PER_TIDYING
+
+    def tidy(self) -> None:
+        """Forget the oldest events, and write the log back into the file. May wait for the disk."""
+        with self._transaction() as connection:
+            self._commits = 0
+            connection.execute(
+                "DELETE FROM handled WHERE upto <= (SELECT max(upto) FROM handled) - ?",
+                (_MOST_EVENTS,),
             )
-            self._commits += 1
-            if self._commits % _COMMITS_PER_PRUNING == 1:
-                connection.execute(
-                    "DELETE FROM handled WHERE seq <= (SELECT max(seq) FROM handled) - ?",
-                    (_MOST_ROWS,),
-                )
+        with self._own_errors(), closing(self._open()) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def once(self, integration: str, event: SchemaEvent) -> Iterator[sqlite3.Connection | None]:
@@ -108,17 +133,12 @@ class ListenerState:
         """
         with self._own_errors(), closing(self._open()) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._committing(connection):
                 if _happened(connection, integration, event):
                     yield None
                 else:
                     yield connection
                     _remember(connection, integration, event)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     def add_dead_letter(
         self, integration: str, transport: str, event: SchemaEvent, reason: str
@@ -176,14 +196,44 @@ class ListenerState:
         with self._own_errors(), self._lock:
             if self._connection is None:
                 self._connection = self._open()
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
+                # Its commits must never wait for the disk: tidy() does that.
+                self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._committing(self._connection):
+                yield self._connection
+
+    @contextmanager
+    def _committing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """For a transaction that has begun."""
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
                 connection.execute("ROLLBACK")
-                raise
+            raise
+
+    def _begin_at_once(self, connection: sqlite3.Connection) -> bool:
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False  # another connection writes at this moment
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+        return True
+
+    def _append(
+        self, connection: sqlite3.Connection, integration: str, events: Sequence[SchemaEvent]
+    ) -> None:
+        # One row for the batch, only ever appended: an index, or a row for each, would cost more
+        # than everything else about an event. ``upto`` counts events, not batches.
+        batch = json.dumps([_fields(event) for event in events])
+        connection.execute(
+            "INSERT INTO handled SELECT coalesce(max(upto), 0) + ?, ?, ? FROM handled",
+            (len(events), integration, batch),
+        )
+        self._commits += 1
 
     def _open(self) -> sqlite3.Connection:
         self._make()
@@ -210,9 +260,14 @@ class ListenerState:
             raise EventError(f"the listener's state {self.path.name}: {error}") from error
 
 
-def _row(integration: str, event: SchemaEvent) -> tuple[str, str, str, str, bool]:
+def _fields(event: SchemaEvent) -> Row:
     deletion = event.event_type is SchemaEventType.DELETED
-    return integration, event.subject, event.version, event.event_id, deletion
+    return event.subject, event.version, event.event_id, deletion
+
+
+def _as_row(fields: Sequence[Any]) -> Row:
+    subject, version, event_id, deletion = fields
+    return subject, version, event_id, bool(deletion)
 
 
 def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> bool:
@@ -225,9 +280,12 @@ def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEve
 
 def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> None:
     # A deletion makes way for the same content to come again, and the other way round.
-    row = _row(integration, event)
+    subject, version, event_id, deletion = _fields(event)
     connection.execute(
         f"DELETE FROM once WHERE {_OF_KEY} AND deletion = ?",  # noqa: S608 - a constant
-        (*row[:3], not row[-1]),
+        (integration, subject, version, not deletion),
     )
-    connection.execute(f"INSERT INTO once {_COLUMNS}", row)
+    connection.execute(
+        "INSERT INTO once VALUES (?, ?, ?, ?, ?)",
+        (integration, subject, version, event_id, deletion),
+    )

@@ -146,7 +146,7 @@ class _Making:
         return None if after is None else Example(before[0], after[0], migrated=False)
 
 
-def _of(against: Mapping[Direction, Sequence[Any]], kind: type[Any]) -> list[Any]:
+def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
     return [item for items in against.values() for item in items if isinstance(item, kind)]
 
 

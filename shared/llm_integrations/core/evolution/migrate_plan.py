@@ -78,7 +78,7 @@ class Plan:
     def changes_something(self) -> bool:
         """Whether following the plan can change any value."""
         seen: set[int] = set()
-        stack = [self]
+        stack: list[Plan] = [self]
         while stack:
             plan = stack.pop()
             if id(plan) in seen:

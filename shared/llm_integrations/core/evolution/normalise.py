@@ -322,7 +322,7 @@ def normalise_pair(
         Undecidable: when a schema is too large, or written in a way that has no nodes.
     """
     workspace = Workspace()
-    sides = []
+    sides: list[tuple[Normaliser, Node]] = []
     for source in (old, new):
         check_size(source.body, limits)
         for body in source.resources.values():

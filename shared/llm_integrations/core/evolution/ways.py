@@ -31,7 +31,7 @@ class Hints(Protocol):
         """Names to try, for a keyword and its node or pattern."""
         ...
 
-    def negation(self, node: Node) -> Node:
+    def negation(self, node: Node, /) -> Node:
         """The node's opposite; the same one for the same node, so that cycles come to an end."""
         ...
 

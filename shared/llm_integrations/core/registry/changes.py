@@ -18,6 +18,7 @@ from llm_integrations.core.registry.reference import SchemaRef, Version, version
 from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, fingerprint_of
 
 if TYPE_CHECKING:
+    from llm_integrations.core.config import ValidationOptions
     from llm_integrations.core.events.event import SchemaEvent
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.registry.engine import Engine
@@ -38,11 +39,13 @@ class Changes:
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
-        previous = await self._sources(new.subject) if new.references else {}
+        guarded = not self._engine.registry.backend.checks_compatibility
+        previous = await self._sources(new.subject) if guarded else {}
         resources = await self._validators.resources(new)
+        options = self._engine.settings.validation
 
         def guard(new: NewSchema, live: Sequence[RegisteredSchema], level: str) -> None:
-            _refuse_breaking(new, live, level, resources, previous)
+            _refuse_breaking(new, live, level, resources, previous, options)
 
         try:
             schema = await self._engine.registry.call(lambda backend: backend.register(new, guard))
@@ -96,7 +99,12 @@ class Changes:
             wanted = await self._engine.registry.call(lambda b: b.get_compatibility(subject))
         previous = list((await self._sources(subject)).values())
         ours = await asyncio.to_thread(
-            _compare, body, previous, wanted, policy or ("lenient" if asks_server else "strict")
+            _compare,
+            body,
+            previous,
+            wanted,
+            policy or ("lenient" if asks_server else "strict"),
+            self._engine.settings.validation,
         )
         if not asks_server or not previous:
             return ours
@@ -153,7 +161,11 @@ class Changes:
         ref = schema.ref
         versions = await self._engine.registry.call(lambda b: b.versions(ref.subject))
         mine = version_key(ref.version)
-        older = [version for version in versions if version_key(version) < mine]
+        older = [
+            version
+            for version in versions
+            if version_key(version) < mine and not SchemaRef(ref.subject, version).is_prerelease
+        ]
         return max(older, key=version_key, default=None)
 
     async def _publish_deletion(
@@ -190,11 +202,15 @@ if TYPE_CHECKING:
 
 
 def _compare(
-    body: JsonSchema | Source, previous: Sequence[Source], level: str, policy: Policy
+    body: JsonSchema | Source,
+    previous: Sequence[Source],
+    level: str,
+    policy: Policy,
+    options: ValidationOptions,
 ) -> CompatibilityReport:
     from llm_integrations.core.evolution import check_compatibility
 
-    return check_compatibility(body, previous, level, policy)
+    return check_compatibility(body, previous, level, policy, options=options)
 
 
 def _refuse_breaking(
@@ -203,6 +219,7 @@ def _refuse_breaking(
     level: str,
     resources: dict[str, JsonSchema],
     sources: dict[Version, Source],
+    options: ValidationOptions,
 ) -> None:
     """The guard of registries that do not check by themselves; they hold it under their lock."""
     from llm_integrations.core.evolution.source import Source
@@ -212,7 +229,7 @@ def _refuse_breaking(
     previous = [
         sources.get(schema.ref.version) or Source(schema.body, {}, str(schema)) for schema in live
     ]
-    report = _compare(Source(new.body, resources), previous, level, "lenient")
+    report = _compare(Source(new.body, resources), previous, level, "lenient", options)
     if not report:
         first = next(iter(report.messages), "")
         raise IncompatibleSchema(f"{new.subject} is not {level} compatible: {first}", report=report)
