@@ -199,6 +199,26 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("ways", [(), ("--poll", "0.2")], ids=["watched", "polled"])
+def test_listen_prints_each_change_as_a_line_of_json(
+    tmp_path: Path, schema: Path, ways: tuple[str, ...]
+) -> None:
+    call("register", "before", schema)
+    command = [sys.executable, "-m", "llm_integrations.core.cli", "listen", "--count", "1", *ways]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listening:
+        assert listening.stderr is not None
+        assert "listening" in listening.stderr.readline()
+        call("register", "user-profile", schema)
+        output, errors = listening.communicate(timeout=30)
+    assert listening.returncode == 0, errors
+    [line] = output.splitlines()
+    event = json.loads(line)
+    assert event["subject"] == "user-profile"
+    assert "registered" in event["type"]
+
+
 def test_errors_are_one_line_and_exit_code_2() -> None:
     result = run("show", "no-such-schema")
     assert result.returncode == 2
@@ -210,5 +230,15 @@ def test_help_teaches() -> None:
     result = run("--help")
     assert result.returncode == 0
     assert "LLM_INTEGRATIONS_REGISTRY_URL" in result.stdout
-    for command in ("check", "register", "list", "show", "doctor", "pin", "webhook"):
+    for command in (
+        "check",
+        "register",
+        "diff",
+        "compat",
+        "guide",
+        "listen",
+        "drift",
+        "pin",
+        "webhook",
+    ):
         assert command in result.stdout

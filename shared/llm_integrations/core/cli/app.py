@@ -11,6 +11,7 @@ from llm_integrations.core.cli import (
     doctor,
     drift,
     guide,
+    listen,
     listing,
     pin,
     quarantine,
@@ -41,6 +42,7 @@ app.command("diff")(diff.diff)
 app.command("compat")(compat.compat)
 app.command("guide")(guide.guide)
 app.command("drift")(drift.drift)
+app.command("listen")(listen.listen)
 
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")
