@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from llm_integrations.core.events import EventListener, InMemoryEventBus, SchemaEvent
+from llm_integrations.core.events import (
+    EventListener,
+    FileWatchSource,
+    InMemoryEventBus,
+    SchemaEvent,
+)
 from llm_integrations.core.events.changes import content_event
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
@@ -102,3 +107,28 @@ def test_a_program_without_an_event_loop_hears_webhooks_too(
             webhooks.dispatch(events(1)[0])
             webhooks.flush(20)
             asyncio.run(until(lambda: recording.seen))
+
+
+async def test_a_change_heard_by_file_watch_bus_and_webhook_at_once_has_one_effect(
+    receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    folder, bus = tmp_path / "schemas", InMemoryEventBus()
+    folder.mkdir()
+    async with webhooks_to(receiver, tmp_path) as dispatcher:
+
+        class Both:
+            async def publish(self, event: SchemaEvent) -> None:
+                await bus.publish(event)
+                await dispatcher.publish(event)
+
+        with connect(folder, bus=Both()) as registry:
+            recording, watched = Recording(registry), FileWatchSource(folder)
+            ways = [bus, receiver]
+            async with bus, EventListener(registry, [recording], buses=ways, sources=[watched]):
+                for number in range(5):
+                    body = {"type": "object", "title": f"version {number}"}
+                    await registry.aio.register("user-profile", body)
+                await dispatcher.flush(20)
+                await until(lambda: len(recording.seen) >= 5)
+                await asyncio.sleep(1.0)  # the slowest way, the watcher, has told by then
+    assert [event.version for event in recording.seen] == ["1", "2", "3", "4", "5"]

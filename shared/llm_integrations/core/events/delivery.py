@@ -19,6 +19,7 @@ from llm_integrations.core.observability import (
     get_logger,
 )
 from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
+from llm_integrations.core.tracing import span
 
 __all__ = [
     "LANES",
@@ -122,6 +123,11 @@ class HandlerRunner:
 
     async def run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
         """Handle one event that arrived at ``perf_counter`` seconds by a transport (a label)."""
+        about = {"llm_integrations.subject": event.subject, "llm_integrations.bus": transport}
+        with span("llm_integrations.event", about):
+            return await self._run(event, arrived, transport)
+
+    async def _run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
         if self._untroubled:
             reason = await self._tries(event)
             if reason is not None:

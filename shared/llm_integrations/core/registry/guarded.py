@@ -21,6 +21,7 @@ from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.resilience.fork import survive_fork
 from llm_integrations.core.resilience.retry import retrying
+from llm_integrations.core.tracing import span
 
 __all__ = ["GuardedBackend"]
 
@@ -55,7 +56,8 @@ class GuardedBackend:
             CircuitOpen: when the last calls failed.
             LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
         """
-        with self._under_way(), self.breaker.attempt() as permit:
+        traced = span("llm_integrations.registry", {"llm_integrations.registry": self.url})
+        with traced, self._under_way(), self.breaker.attempt() as permit:
             try:
                 answer = await retrying(lambda: self._attempt(ask), self._settings.retry)
             except RegistryUnavailable as error:

@@ -18,6 +18,7 @@ from llm_integrations.core.observability import (
     get_logger,
 )
 from llm_integrations.core.resilience.breaker import Breaker, Permit
+from llm_integrations.core.tracing import span
 from llm_integrations.core.webhooks.attempts import Answer, Verdict, judge
 from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
@@ -174,7 +175,8 @@ class Lane:
     async def _post(self, delivery: Delivery) -> Answer:
         self._requests.inc()
         signed = self._signer.headers(delivery.webhook_id, delivery.body)
-        with self._duration.time():
+        about = {"llm_integrations.endpoint": self.config.endpoint}
+        with self._duration.time(), span("llm_integrations.webhook", about):
             return await self._connection.post(delivery.body.encode(), {**self._fixed, **signed})
 
     def _remaining(self, due: float) -> float:
