@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import warnings
 from collections.abc import Callable
@@ -47,18 +48,17 @@ def _speed(clean: pa.Table, dirty: pa.Table) -> Section:
     )
     plan = compile_arrow(SCHEMA, threads=1)
     _agree(plan, dirty.slice(0, 200_000))
-    ours = _rate(partial(plan.mask, dirty), ROWS)
+    mine = partial(plan.mask, dirty)
+    section.add(Row("ours, one thread", _per_second(_rate(mine, ROWS))))
     threaded = _rate(partial(compile_arrow(SCHEMA).mask, dirty), ROWS)
-    section.add(Row("ours, one thread", _per_second(ours)))
     section.add(Row("ours, a thread for each processor", _per_second(threaded)))
-    section.add(Row("ours, no bad rows", _per_second(_rate(partial(plan.mask, clean), ROWS))))
+    clean_rate = _rate(partial(plan.mask, clean), ROWS)
+    section.add(Row("ours, no bad rows", _per_second(clean_rate)))
     for what, rows, call, aim in _peers(clean, dirty):
-        rate = _rate(call, rows, repeats=3)
-        section.add(_versus(what, ours, rate, aim))
-    _pandera_polars(section, clean, dirty)
+        section.add(_beside(what, mine, call, rows, aim))
+    section.add(_pandera_polars(clean, dirty))
     for what, floor, share in _floors():
-        rate = _rate(partial(floor, dirty), ROWS)
-        section.add(_versus(f"floor, {what}", ours, rate, share))
+        section.add(_beside(f"floor, {what}", mine, partial(floor, dirty), ROWS, share))
     return section
 
 
@@ -170,7 +170,7 @@ def _pandera_pandas(table: pa.Table) -> Call:
     return lambda: schema.validate(frame)
 
 
-def _pandera_polars(section: Section, clean: pa.Table, dirty: pa.Table) -> None:
+def _pandera_polars(clean: pa.Table, dirty: pa.Table) -> Row:
     import pandera.polars as pandera
     import polars as pl
 
@@ -186,9 +186,9 @@ def _pandera_polars(section: Section, clean: pa.Table, dirty: pa.Table) -> None:
         },
         threads=1,
     )
-    ours = _rate(partial(equal.mask, dirty.select(PLAIN_COLUMNS)), ROWS)
-    peer = _rate(lambda: schema.validate(frame), ROWS, repeats=3)
-    section.add(_versus("pandera on polars (all threads), the same 8 columns", ours, peer, 1.0))
+    mine = partial(equal.mask, dirty.select(PLAIN_COLUMNS))
+    what = "pandera on polars (all threads), the same 8 columns"
+    return _beside(what, mine, lambda: schema.validate(frame), ROWS, 1.0)
 
 
 def _duckdb(table: pa.Table) -> Call:
@@ -349,12 +349,15 @@ def _rate(call: Call, rows: int, *, repeats: int = 7) -> float:
         return rows / median_seconds(call, number=1, repeats=repeats)
 
 
-def _versus(what: str, ours: float, peer: float, aim: float | None) -> Row:
-    ratio = ours / peer
+def _beside(what: str, mine: Call, peer: Call, peer_rows: int, aim: float | None) -> Row:
+    """Ours and a peer in turns, so that what else the machine does weighs on both."""
+    rounds = [(_rate(mine, ROWS, repeats=3), _rate(peer, peer_rows, repeats=1)) for _ in range(5)]
+    ours, theirs = (statistics.median(rates) for rates in zip(*rounds, strict=True))
+    ratio = statistics.median(mine / other for mine, other in rounds)
     return Row(
         what,
         _per_second(ours),
-        _per_second(peer),
+        _per_second(theirs),
         f"{ratio:,.2f}×" if ratio < 10 else f"{ratio:,.0f}×",
         "" if aim is None else f"≥ {aim:g}×",
         None if aim is None else ratio >= aim,

@@ -88,8 +88,8 @@ class Explainer:
     def _violations(self, core: Core, row: Any) -> list[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         most = self.validator.options.max_errors
-        found = core.violations(row, plain=self._is_plain(row))
-        return [*self._unreadable(row), *found[:most]]
+        found, _ = core.explain(row, plain=self._is_plain(row), most=most)
+        return [*self._unreadable(row), *found]
 
     @cached_property
     def _strict(self) -> Validator:
