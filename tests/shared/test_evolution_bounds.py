@@ -91,9 +91,9 @@ HOSTILE: dict[str, Callable[[int], Schema]] = {
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_schema_ends_in_time(make: Callable[[int], Schema]) -> None:
     old, new = make(0), make(1)
-    started = time.monotonic()
+    started = time.process_time()  # what others on the machine do is no part of the bound
     report = check_compatibility(new, [old], "FULL", limits=LIMITS)
-    assert time.monotonic() - started < ENDS_WITHIN
+    assert time.process_time() - started < ENDS_WITHIN
     assert report.is_compatible or report.violations or report.unknown
     assert all(item.reason for item in report.unknown)
 
