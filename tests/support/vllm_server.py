@@ -38,6 +38,7 @@ def _environment() -> dict[str, str]:
         "TRANSFORMERS_OFFLINE": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
+        "TQDM_DISABLE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "auto",
         "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
     }

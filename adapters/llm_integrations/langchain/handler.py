@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -234,11 +234,9 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if judge.mode == "off":
             return
         validator = self._resolver.validator(judge, reference)
-        if validator is None:
-            return
-        found: Iterable[Any] = pieces(validator)
-        for piece in found:
-            judge.act(judge.judge_by(validator, piece))
+        if validator is not None:
+            for piece in pieces(validator):
+                judge.act(judge.judge_by(validator, piece))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SchemaCallbackHandler:
         """The same handler: chains are copied, the registry and what runs now are shared."""

@@ -6,14 +6,14 @@ What comes out is probably right; whoever asks checks it with a validator.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.evolution.choices import Chooser, Full, Minimal, Randomly, Wavering
 from llm_integrations.core.evolution.facts import Facts
 from llm_integrations.core.evolution.limits import Clock
 from llm_integrations.core.evolution.nodes import Node, is_false, json_key
+from llm_integrations.core.evolution.place_hints import PlaceHints
 from llm_integrations.core.evolution.prover import Prover
 from llm_integrations.core.evolution.regex_samples import sample_pattern
 from llm_integrations.core.evolution.scalars import (
@@ -38,8 +38,6 @@ _OPEN: Final = frozenset({"anyOf", "oneOf", "if", "not"})
 _TRIES: Final = 40
 _FRESH: Final = ("extra", "other", "x", "_1", "Extra-Name", "a", "b", "é")
 _ORDER: Final = ("object", "array", "string", "integer", "fraction", "boolean", "null")
-
-
 _NONE: Final = object()
 
 
@@ -231,7 +229,7 @@ class Sampler:
         return hopeful
 
     def _way(self, refused: Node, facts: Facts, chooser: Chooser) -> Node:
-        hints = _Hints(self._workspace.negation, self._names_for, facts, chooser)
+        hints = PlaceHints(self._workspace.negation, self._names_for, facts, chooser)
         ways = [self._workspace.add(way) for way in ways_to_fail(refused, hints)]
         if not ways:
             raise NoSample
@@ -401,16 +399,3 @@ class Sampler:
                 return value
             value = self._part(nodes, Randomly(f"{seed} {len(made)}"), depth)
         raise NoSample
-
-
-@dataclass(frozen=True, slots=True)
-class _Hints:
-    """What a sampler knows at one place, for ``ways_to_fail``."""
-
-    negation: Callable[[Node], Node]
-    find: Callable[[str, Node | str, Facts, Chooser], list[str]]
-    facts: Facts
-    chooser: Chooser
-
-    def names(self, keyword: str, about: Node | str) -> list[str]:
-        return self.find(keyword, about, self.facts, self.chooser)
