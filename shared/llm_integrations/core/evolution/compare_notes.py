@@ -6,67 +6,26 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from llm_integrations.core.evolution.change import Change, ChangeKind
+from llm_integrations.core.evolution.drafts import CONSTRAINING
 from llm_integrations.core.evolution.locate import escape_token
 from llm_integrations.core.evolution.source import Source
 from llm_integrations.core.evolution.walk import Pair, Walk
 
 __all__ = ["compare_documents", "compare_notes"]
 
-_STRUCTURE: Final = frozenset(
-    [
-        "$id",
-        "id",
-        "$schema",
-        "$ref",
-        "$anchor",
-        "$dynamicAnchor",
-        "$recursiveAnchor",
-        "$dynamicRef",
-        "$recursiveRef",
-        "$defs",
-        "definitions",
-        "$vocabulary",
-        "type",
-        "enum",
-        "const",
-        "multipleOf",
-        "maximum",
-        "minimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "items",
-        "maxItems",
-        "minItems",
-        "uniqueItems",
-        "maxProperties",
-        "minProperties",
-        "required",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "dependencies",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "not",
-        "additionalItems",
-        "contains",
-        "propertyNames",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "if",
-        "then",
-        "else",
-        "dependentRequired",
-        "dependentSchemas",
-        "minContains",
-        "maxContains",
-        "unevaluatedProperties",
-        "unevaluatedItems",
-        "prefixItems",
-    ]
-)
+# What names, refers or constrains: other keywords say something to people, and change no verdict.
+# A format counts among those where it is not asserted.
+_STRUCTURE: Final = (CONSTRAINING - {"format"}) | {
+    "$anchor",
+    "$defs",
+    "$dynamicAnchor",
+    "$id",
+    "$recursiveAnchor",
+    "$schema",
+    "$vocabulary",
+    "definitions",
+    "id",
+}
 _CONTAINERS: Final = ("definitions", "$defs")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from llm_integrations.core.evolution.limits import Undecidable
 
-__all__ = ["LATEST_DRAFT", "Draft", "draft_of"]
+__all__ = ["CONSTRAINING", "LATEST_DRAFT", "Draft", "draft_of"]
 
 _COMMON: Final = frozenset(
     [
@@ -118,6 +118,8 @@ _BY_URI: Final = {
     "json-schema.org/draft/2020-12/schema": LATEST_DRAFT,
     "json-schema.org/schema": LATEST_DRAFT,
 }
+CONSTRAINING: Final = frozenset().union(*(draft.keywords for draft in _BY_URI.values()))
+"""The keywords that constrain in any draft."""
 
 
 def draft_of(schema: Any, inherited: Draft = LATEST_DRAFT) -> Draft:
