@@ -72,14 +72,14 @@ def model(*outputs: str) -> Any:
     return get_model("mockllm/model", custom_outputs=[output(text) for text in outputs])
 
 
-def run(task: Task, tmp_path: Path, *outputs: str) -> EvalLog:
+def run(task: Task, tmp_path: Path, *outputs: str, form: Any = "eval") -> EvalLog:
     [log] = run_eval(
         task,
         model=model(*(outputs or OUTPUTS)),
         log_dir=str(tmp_path / "logs"),
         display="none",
         max_samples=1,
-        log_format="eval",
+        log_format=form,
     )
     assert log.status == "success", log.error
     return log
@@ -198,10 +198,12 @@ def test_the_wrong_version_is_refused_when_the_task_is_made(
     assert before.version != after.version
 
 
+@pytest.mark.parametrize("form", ["eval", "json"])
 def test_a_log_carries_its_pins_and_can_be_checked(
-    registry: Registry, pins: BenchmarkPins, tmp_path: Path
+    registry: Registry, pins: BenchmarkPins, tmp_path: Path, form: str
 ) -> None:
-    log = run(pinned_task(registry, pins), tmp_path)
+    log = run(pinned_task(registry, pins), tmp_path, form=form)
+    assert log.location.endswith(f".{form}")
     check = check_log(log.location, registry=registry, pins=pins)
     assert check.totals == {"result": 3, "metric": 1}
     assert len(check.problems) == 2
