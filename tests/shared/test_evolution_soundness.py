@@ -15,7 +15,7 @@ from llm_integrations.core.evolution.choices import Randomly
 from llm_integrations.core.evolution.comparison import Comparison
 from llm_integrations.core.evolution.levels import Policy
 from llm_integrations.core.evolution.limits import Limits, Undecidable
-from llm_integrations.core.evolution.sampler import NoSample
+from llm_integrations.core.evolution.sampled_parts import NoSample
 from llm_integrations.core.evolution.source import source_of
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble

@@ -9,13 +9,16 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.core.evolution.choices import Chooser, Full, Minimal, Randomly, Wavering
+from llm_integrations.core.evolution.choices import Chooser, Minimal, Wavering
 from llm_integrations.core.evolution.facts import Facts
 from llm_integrations.core.evolution.limits import Clock
-from llm_integrations.core.evolution.nodes import Node, is_false, json_key
+from llm_integrations.core.evolution.nodes import Node
 from llm_integrations.core.evolution.place_hints import PlaceHints
 from llm_integrations.core.evolution.prover import Prover
 from llm_integrations.core.evolution.regex_samples import sample_pattern
+from llm_integrations.core.evolution.sampled_parts import DEEPEST, NoSample
+from llm_integrations.core.evolution.sampler_arrays import ArraySampler
+from llm_integrations.core.evolution.sampler_objects import FRESH_NAMES, ObjectSampler
 from llm_integrations.core.evolution.scalars import (
     PLAIN,
     fractions,
@@ -27,22 +30,13 @@ from llm_integrations.core.evolution.ways import AS_FRACTION, LEAVES, ways_to_fa
 
 __all__ = ["NoSample", "Sampler"]
 
-_DEEPEST: Final = 24
-_MOST_ITEMS: Final = 300
-_MOST_OPTIONAL: Final = 100
-_MOST_AT_RANDOM: Final = 8
 _MOST_OPEN: Final = 60
 _MOST_EXCLUDED: Final = 20
 _MOST_NODES: Final = 150
 _OPEN: Final = frozenset({"anyOf", "oneOf", "if", "not"})
 _TRIES: Final = 40
-_FRESH: Final = ("extra", "other", "x", "_1", "Extra-Name", "a", "b", "é")
 _ORDER: Final = ("object", "array", "string", "integer", "fraction", "boolean", "null")
 _NONE: Final = object()
-
-
-class NoSample(Exception):
-    """Inner signal: these choices lead to no instance."""
 
 
 class Sampler:
@@ -54,6 +48,8 @@ class Sampler:
         self._parts = prover.parts
         self._prover = prover
         self._clock = clock
+        self._objects = ObjectSampler(self._parts, self._workspace, self.sample)
+        self._arrays = ArraySampler(self._parts, self.sample)
         self._smallest: dict[frozenset[int], Any] = {}
 
     @property
@@ -72,7 +68,7 @@ class Sampler:
 
     def sample(self, given: Sequence[Node], chooser: Chooser, depth: int = 0) -> Any:
         """One instance by the chooser's choices. NoSample when they lead to none."""
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise NoSample
         if type(chooser) is not Minimal:
             return self._sample(given, chooser, depth)
@@ -111,9 +107,9 @@ class Sampler:
     def _of_kind(self, kind: str, facts: Facts, chooser: Chooser, depth: int) -> Any:
         match kind:
             case "object":
-                return self._object(facts, chooser, depth)
+                return self._objects.make(facts, chooser, depth)
             case "array":
-                return self._array(facts, chooser, depth)
+                return self._arrays.make(facts, chooser, depth)
             case "string":
                 return self._fitting(strings(facts, chooser.pick), facts)
             case "integer":
@@ -242,7 +238,7 @@ class Sampler:
         known = sorted(self._parts.names(facts))
         patterns = [p for node in facts.nodes for p in node.get("patternProperties", ())]
         drawn = [sample_pattern(pattern, chooser.pick) for pattern in patterns]
-        names = [*known, *(name for name in drawn if name is not None), *_FRESH]
+        names = [*known, *(name for name in drawn if name is not None), *FRESH_NAMES]
         if isinstance(about, str):
             own = [sample_pattern(about, chooser.pick) for _ in range(3)]
             names = [name for name in own if name is not None] + names
@@ -262,140 +258,6 @@ class Sampler:
     def _text_that_fails(self, node: Node, chooser: Chooser) -> list[str]:
         refused = self._workspace.add({"type": ["string"], "not": node})
         try:
-            return [self.sample([refused], chooser, _DEEPEST - 2)]
+            return [self.sample([refused], chooser, DEEPEST - 2)]
         except NoSample:
             return []
-
-    # Objects and arrays.
-
-    def _object(self, facts: Facts, chooser: Chooser, depth: int) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name in self._wanted(facts, chooser, depth):
-            nodes = self._parts.property_nodes(facts, name)
-            try:
-                made[name] = self._part(nodes, chooser, depth)
-            except NoSample:
-                if name in facts.required:
-                    raise
-        self._fill(made, facts, chooser, depth)
-        if len(made) > facts.count("maxProperties", len(made)):
-            raise NoSample
-        return made
-
-    def _wanted(self, facts: Facts, chooser: Chooser, depth: int) -> list[str]:
-        """The names to give values to: what is required, and some of what is not."""
-        room = facts.count("maxProperties", 1_000) - len(facts.required)
-        room = min(room, _MOST_OPTIONAL if isinstance(chooser, Full) else _MOST_AT_RANDOM)
-        declared = dict.fromkeys(n for node in facts.nodes for n in node.get("properties", ()))
-        wanted = dict.fromkeys(n for n in declared if n in facts.required)
-        wanted.update(dict.fromkeys(sorted(facts.required)))
-        for name in declared:
-            if name not in wanted and room > 0 and chooser.includes(depth):
-                wanted[name] = None
-                room -= 1
-        ordered = [name for name in declared if name in wanted]
-        return ordered + [name for name in wanted if name not in declared]
-
-    def _fill(self, made: dict[str, Any], facts: Facts, chooser: Chooser, depth: int) -> None:
-        """Properties that nobody declares, as many as are needed, and now and then one more."""
-        least = int(facts.count("minProperties", 0))
-        is_map = not made and any(
-            node.get("patternProperties") or node.get("additionalProperties")
-            for node in facts.nodes
-        )
-        wanted = max(least - len(made), int((is_map or not made) and chooser.includes(depth)))
-        wanted = max(wanted, int(isinstance(chooser, Randomly) and chooser.includes(depth + 2)))
-        if wanted > _MOST_ITEMS:
-            raise NoSample
-        for name in self._further_names(facts, wanted, chooser):
-            if wanted > 0 and name not in made:
-                try:
-                    nodes = self._parts.property_nodes(facts, name)
-                    made[name] = self._part(nodes, chooser, depth)
-                    wanted -= 1
-                except NoSample:
-                    continue
-        if len(made) < least:
-            raise NoSample
-
-    def _further_names(self, facts: Facts, wanted: int, chooser: Chooser) -> Iterator[str]:
-        if wanted <= 0:
-            return
-        for node in facts.nodes:
-            for pattern in node.get("patternProperties", ()):
-                for _ in range(wanted + 1):
-                    drawn = sample_pattern(pattern, chooser.pick)
-                    if drawn is not None:
-                        yield drawn
-            if "propertyNames" in node:
-                yield from self._names_by(node["propertyNames"], wanted, chooser)
-        yield from sorted(self._parts.names(facts))
-        yield from _FRESH
-        yield from (f"extra{i}" for i in range(wanted))
-
-    def _names_by(self, node: Node, wanted: int, chooser: Chooser) -> Iterator[str]:
-        string = self._workspace.add({"type": ["string"]})
-        for seed in range(wanted + 2):
-            draw = chooser if seed == 0 else Randomly(seed)
-            try:
-                yield self.sample([string, node], draw, _DEEPEST - 2)
-            except NoSample:
-                continue
-
-    def _part(self, nodes: list[Node], chooser: Chooser, depth: int) -> Any:
-        if any(is_false(node) for node in nodes):
-            raise NoSample
-        return self.sample(nodes, chooser, depth + 1)
-
-    def _array(self, facts: Facts, chooser: Chooser, depth: int) -> list[Any]:
-        length, demands = self._plan(facts, chooser, depth)
-        made: list[Any] = []
-        repeats = any(node.get("uniqueItems") for node in facts.negated)
-        for index in range(length):
-            nodes = self._parts.item_nodes(facts, index) + demands.get(index, [])
-            if repeats and made and index == length - 1:
-                made.append(made[0])
-            else:
-                made.append(self._item(nodes, made, facts.unique, chooser, depth))
-        return made
-
-    def _plan(
-        self, facts: Facts, chooser: Chooser, depth: int
-    ) -> tuple[int, dict[int, list[Node]]]:
-        """How long the array is, and which items must be what it contains."""
-        contained = [
-            node["contains"]
-            for node in facts.nodes
-            if "contains" in node
-            for _ in range(min(node.get("minContains", 1), _MOST_ITEMS))
-        ]
-        least = max(int(facts.count("minItems", 0)), len(contained))
-        repeats = any(node.get("uniqueItems") for node in facts.negated)
-        if repeats:
-            least = max(least, 2)
-        most = facts.count("maxItems", least + 3)
-        if least > _MOST_ITEMS or least > most:
-            raise NoSample
-        grown = least
-        if chooser.includes(depth):
-            grown = int(min(most, chooser.pick([max(least, 1), least, least + 1, least + 2])))
-        while grown > least and self._ends(facts, grown):
-            grown -= 1
-        first = 0 if repeats else grown - len(contained)
-        return grown, {first + i: [node] for i, node in enumerate(contained)}
-
-    def _ends(self, facts: Facts, length: int) -> bool:
-        return any(is_false(node) for node in self._parts.item_nodes(facts, length - 1))
-
-    def _item(
-        self, nodes: list[Node], made: list[Any], unique: bool, chooser: Chooser, depth: int
-    ) -> Any:
-        value = self._part(nodes, chooser, depth)
-        if not unique:
-            return value
-        taken = {json_key(item) for item in made}
-        for seed in range(_TRIES):
-            if json_key(value) not in taken:
-                return value
-            value = self._part(nodes, Randomly(f"{seed} {len(made)}"), depth)
-        raise NoSample
