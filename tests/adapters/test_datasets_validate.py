@@ -41,21 +41,29 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture(autouse=True)
 def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "hf"))
-    for module in ("sources", "validate"):
+    for module in ("sources", "run"):
         monkeypatch.setattr(f"llm_integrations.datasets.{module}.BLOCK", 128)
     monkeypatch.setattr("llm_integrations.datasets.lines.LINES", 128)
     monkeypatch.setattr("llm_integrations.datasets.files.LINES", 128)
 
 
-@pytest.fixture(params=["memory", "disk", "selected", "parquet", "csv", "jsonl"])
+def on_disk(folder: Path, rows: pa.Table) -> Dataset:
+    Dataset(rows).save_to_disk(str(folder))
+    return Dataset.load_from_disk(str(folder))
+
+
+@pytest.fixture(params=["memory", "disk", "selected", "shuffled", "parquet", "csv", "jsonl"])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     rows = table()
     match request.param:
         case "memory":
             return Dataset(rows)
         case "disk":
-            Dataset(rows).save_to_disk(str(tmp_path / "saved"))
-            return Dataset.load_from_disk(str(tmp_path / "saved"))
+            return on_disk(tmp_path / "saved", rows)
+        case "shuffled":
+            order = [*range(0, SIZE, 2), *range(1, SIZE, 2)]
+            places = [order.index(index) for index in range(SIZE)]
+            return on_disk(tmp_path / "saved", rows.take(order)).select(places)
         case "selected":
             doubled = Dataset(pa.concat_tables([rows, rows]))
             return doubled.select(range(SIZE, 2 * SIZE))
@@ -141,21 +149,74 @@ def test_a_changed_schema_is_another_run(registry: Registry, data: Any, tmp_path
     assert len(result.quarantined) == 0
 
 
+def test_a_dataset_is_not_copied(registry: Registry, tmp_path: Path) -> None:
+    dataset = on_disk(tmp_path / "saved", table()).with_format("numpy", columns=["n"])
+    result = validate_dataset(dataset, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert result.valid.data.nbytes == dataset.data.nbytes
+    assert result.valid.format == dataset.format
+    assert result.valid.column_names == ["n", "text"]
+    kept = sum(path.stat().st_size for path in (tmp_path / "hf").rglob("*.arrow"))
+    assert 8 * len(result.valid) <= kept < 16 * len(result.valid)
+    assert list(result.valid["n"]) == [number for number in NUMBERS if number >= 0]
+
+
+def test_output_takes_the_rows_themselves(registry: Registry, tmp_path: Path) -> None:
+    dataset = on_disk(tmp_path / "saved", table())
+    result = validate_dataset(dataset, "row@1", registry=registry, output=tmp_path / "out")
+    assert result.valid.data.num_rows == SIZE - len(BAD)
+    files = [Path(file["filename"]) for file in result.valid.cache_files]
+    assert {file.parent for file in files} == {tmp_path / "out"}
+
+
+def test_runs_share_an_output_folder_and_leave_the_rest_of_it_alone(
+    registry: Registry, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    splits = DatasetDict(
+        {"one": on_disk(tmp_path / "one", table()), "two": on_disk(tmp_path / "two", table()[500:])}
+    )
+    validate_dataset(splits, "row@1", registry=registry, output=out)
+    result = validate_dataset(splits, "row@1", registry=registry, output=out)
+    assert (len(result.valid["one"]), len(result.valid["two"])) == (900, 450)
+    assert result.valid["one"]["n"] == [n for n in NUMBERS if n >= 0]
+    assert len(result.quarantined) == len(result.quarantine) == 150
+    assert (out / "notes.txt").read_text() == "mine"
+    validate_dataset(on_disk(tmp_path / "three", table()), "row@1", registry=registry, output=out)
+    assert len(result.quarantine) == 250
+
+
+def test_nothing_valid_is_an_empty_data_set(registry: Registry, tmp_path: Path) -> None:
+    dataset = on_disk(tmp_path / "saved", pa.table({"n": [-1, -2]}))
+    result = validate_dataset(dataset, "row@1", registry=registry)
+    assert (len(result.valid), result.valid.column_names) == (0, ["n"])
+    assert len(result.quarantined) == 2
+
+
 def test_valid_data_comes_back_as_it_was(registry: Registry) -> None:
     dataset = Dataset.from_dict({"n": [1, 2]})
     assert validate_dataset(dataset, "row@1", registry=registry).valid is dataset
 
 
-def test_splits_are_judged_each_and_counted_together(registry: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_splits_are_judged_each_and_counted_together(
+    registry: Registry, tmp_path: Path, named: bool
+) -> None:
+    quarantine = tmp_path / "bad" if named else None
     splits = DatasetDict(
-        {"train": Dataset(table()), "test": Dataset.from_dict({"n": [1, -1], "text": ["a", "b"]})}
+        {
+            "train": Dataset(table()),
+            "again": Dataset(table()),
+            "test": Dataset.from_dict({"n": [1, -1], "text": ["a", "b"]}),
+        }
     )
-    result = validate_dataset(splits, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    result = validate_dataset(splits, "row@1", registry=registry, quarantine=quarantine)
     assert isinstance(result.valid, DatasetDict)
     assert len(result.valid["test"]) == 1
-    assert result.report.total == SIZE + 2
+    assert result.report.total == 2 * SIZE + 2
     assert result.report.splits["test"].invalid == 1
-    assert len(result.quarantined) == len(BAD) + 1
+    assert len(result.quarantined) == 2 * len(BAD) + 1
 
 
 def test_a_stream_is_judged_while_it_is_read(registry: Registry, tmp_path: Path) -> None:
@@ -166,6 +227,15 @@ def test_a_stream_is_judged_while_it_is_read(registry: Registry, tmp_path: Path)
         assert [row["n"] for row in result.valid] == [n for n in NUMBERS if n >= 0]
         assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
     assert Quarantine(tmp_path / "bad").count() == len(BAD)
+
+
+def test_two_streams_do_not_take_each_others_place(registry: Registry, tmp_path: Path) -> None:
+    for rows in (table(), table()[500:]):
+        stream: IterableDataset = Dataset(rows).to_iterable_dataset()
+        bad = tmp_path / "bad"
+        result = validate_dataset(stream, "row@1", registry=registry, quarantine=bad)
+        assert sum(1 for _ in result.valid) == result.report.valid
+    assert Quarantine(tmp_path / "bad").count() == 150
 
 
 def test_raise_stops_at_the_first_bad_block(registry: Registry, data: Any) -> None:

@@ -200,6 +200,38 @@ def test_each_keyword_has_its_words(
     assert error.schema_path.startswith("/")
 
 
+REMEMBERED = {
+    "$defs": {"part": {"type": ["integer", "null"], "maximum": 3}},
+    "type": "object",
+    "required": ["a", "b"],
+    "properties": {
+        "a": {"$ref": "#/$defs/part"},
+        "b": {"type": "array", "items": {"$ref": "#/$defs/part"}, "uniqueItems": True},
+        "c": {"anyOf": [{"type": "string", "minLength": 2}, {"$ref": "#/$defs/part"}]},
+        "d": False,
+    },
+    "dependentRequired": {"c": ["d", "e"]},
+    "propertyNames": {"maxLength": 2},
+    "additionalProperties": {"enum": [1, "x"]},
+    "unevaluatedProperties": False,
+}
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(0, 5) | st.floats(0, 5) | st.text("xy", max_size=2)
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d", "e", "long"]),
+        _SCALARS | st.lists(_SCALARS, max_size=3),
+    )
+)
+def test_words_that_are_remembered_are_the_words_that_would_be_found(data: dict[str, Any]) -> None:
+    core = compile_validator(REMEMBERED).compile()
+    for error in core.engine.errors(data):
+        assert core.describer.violation(error, data) == core.describer._worded(error, data)
+
+
 def test_paths_are_json_pointers() -> None:
     schema = {"properties": {"a/b": {"items": {"properties": {"c~d": {"type": "string"}}}}}}
     (error,) = compile_validator(schema).validate({"a/b": [{}, {"c~d": 1}]}).errors

@@ -15,6 +15,7 @@ from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow import ArrowPlan, ArrowReport
+from llm_integrations.core.validation.arrow.kernels import pc
 from llm_integrations.datasets.columns import json_columns, plain
 
 __all__ = ["BlockCount", "BlockJudge", "Examined"]
@@ -39,12 +40,17 @@ class BlockCount:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A block with the verdict on it, its bad rows not yet set aside."""
+    """A block with the verdict on it."""
 
     table: pa.Table
     report: ArrowReport
     first_row: int
     count: BlockCount
+
+    @property
+    def valid(self) -> pa.Table:
+        """Its valid rows."""
+        return self.table if self.report.is_valid else self.table.filter(self.report.mask)
 
 
 class BlockJudge:
@@ -78,8 +84,8 @@ class BlockJudge:
     def part(self, number: int) -> str:
         return f"{self.run}-{number:06d}"
 
-    def judge(self, table: pa.Table, number: int, first_row: int) -> tuple[pa.Table, BlockCount]:
-        """The valid rows and the counts; the others are in the quarantine when this returns.
+    def judge(self, table: pa.Table, number: int, first_row: int) -> Examined:
+        """The verdict; the invalid rows are in the quarantine when this returns.
 
         Args:
             number: of the block.
@@ -89,7 +95,8 @@ class BlockJudge:
             SchemaValidationError: a row is invalid and the judge raises.
         """
         found = self.examine(table, first_row)
-        return self.settle(found, number), found.count
+        self.set_aside(found, number)
+        return found
 
     def examine(self, table: pa.Table, first_row: int) -> Examined:
         """The verdict alone. Raises as ``judge``."""
@@ -100,24 +107,24 @@ class BlockJudge:
         count = BlockCount(table.num_rows, report.invalid, reasons)
         return Examined(table, report, first_row, count)
 
-    def settle(self, found: Examined, number: int) -> pa.Table:
-        """Set the bad rows aside; return the others."""
+    def set_aside(self, found: Examined, number: int) -> None:
+        """Write the block's invalid rows into the quarantine."""
         report = found.report
         if report.is_valid:
-            return found.table
-        rows = report.failures.column("row")
+            return
+        # Not `take`, which copies whole columns together first.
+        invalid = found.table.filter(pc.invert(report.mask))
         self.quarantine.add_rows(
             rows_of(
-                plain(found.table.take(rows)).to_pylist(),
+                plain(invalid).to_pylist(),
                 report.failures.column("reasons").to_pylist(),
-                (found.first_row + row for row in rows.to_pylist()),
+                (found.first_row + row for row in report.failures.column("row").to_pylist()),
                 schema=report.schema,
                 fingerprint=report.fingerprint,
                 source=self._source,
             ),
             part=self.part(number),
         )
-        return found.table.filter(report.mask)
 
     def _plan(self, schema: pa.Schema) -> ArrowPlan:
         plan = self._plans.get(schema)

@@ -29,9 +29,9 @@ def validate_lines(
     output: Path,
     bar: Bar,
 ) -> Dataset:
-    """Write the valid lines to ``output/valid.jsonl`` and open them as a Dataset."""
+    """Write the valid lines to a file in ``output`` and open them as a Dataset."""
     judge = LineJudge(validator, quarantine, source=str(path), raises=raises)
-    valid = output / "valid.jsonl"
+    valid = output / f"{run}.jsonl"
     with atomic_write(valid, mode=0o600) as into, bar(str(path), None, 0) as advance:
         for number, lines in enumerate(line_blocks(path)):
             count = judge.judge(lines, number * LINES, f"{run}-{number:06d}", into)

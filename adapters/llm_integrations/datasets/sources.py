@@ -1,4 +1,4 @@
-"""Where rows come from: a Dataset, or a file that need not fit into memory."""
+"""Where rows come from, and how the valid ones are kept: a Dataset, or a file of any size."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.datasets.blocks import Examined
 
 __all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "file_source"]
 
 BLOCK: Final = BLOCK_ROWS
 """Rows judged and written in one step."""
+
+_INDICES: Final = "indices"
+"""What `datasets` calls the only column of such a table."""
 
 
 class TableSource(Protocol):
@@ -38,13 +43,27 @@ class TableSource(Protocol):
 
     def blocks(self, first: int) -> Iterator[pa.Table]: ...
 
+    def kept(self, block: Examined) -> pa.Table:
+        """What a run keeps of a block."""
+        ...
+
+    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
+        """The valid rows, from what was kept of all blocks; None if there was no block."""
+        ...
+
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """A Dataset, through its indices."""
+    """A Dataset, through its indices. What is kept is where the valid rows are, as ``filter`` of
+    `datasets` does: the rows themselves stay where they lie.
+
+    Attributes:
+        copies: keep the rows instead.
+    """
 
     dataset: Dataset
     name: str
+    copies: bool = False
 
     @property
     def identity(self) -> str:
@@ -62,6 +81,30 @@ class DatasetSource:
         tables = self.dataset.with_format("arrow")
         for start in range(first * BLOCK, len(tables), BLOCK):
             yield tables[start : start + BLOCK]
+
+    def kept(self, block: Examined) -> pa.Table:
+        if self.copies:
+            return block.valid
+        places = self._places(block.first_row, block.table.num_rows)
+        return pa.table({_INDICES: places.filter(block.report.mask)})
+
+    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
+        whole = self.dataset
+        if kept is None or all_valid:
+            return whole
+        rows, places = (kept.data, None) if self.copies else (whole.data, kept.data)
+        valid = Dataset(rows, info=whole.info.copy(), split=whole.split, indices_table=places)
+        form = whole.format
+        valid.set_format(
+            form["type"], form["columns"], form["output_all_columns"], **form["format_kwargs"]
+        )
+        return valid
+
+    def _places(self, first: int, rows: int) -> Any:
+        """Where some rows are in the Dataset's table (uint64)."""
+        if self.dataset._indices is None:
+            return pa.array(np.arange(first, first + rows, dtype=np.uint64))
+        return self.dataset._indices.fast_slice(first, rows).column(0)
 
 
 @dataclass(frozen=True)
@@ -91,6 +134,12 @@ class FileSource:
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
         yield from islice(read_tables(self.path, BLOCK), first, None)
+
+    def kept(self, block: Examined) -> pa.Table:
+        return block.valid
+
+    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
+        return Dataset.from_dict({}) if kept is None else kept
 
 
 def file_source(path: Path) -> FileSource:

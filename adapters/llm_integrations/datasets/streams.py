@@ -30,9 +30,10 @@ class StreamGate:
             # Read from the beginning again: the same rows, the same parts, counted anew.
             self._report.total = self._report.invalid = 0
             self._report.reasons.clear()
-        kept, count = self._judge.judge(table, first // _BATCH, first)
+        found = self._judge.judge(table, first // _BATCH, first)
+        count = found.count
         self._report.add(count.total, count.invalid, count.reasons)
-        return kept
+        return found.valid
 
 
 def judged_stream(

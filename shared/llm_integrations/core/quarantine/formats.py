@@ -55,13 +55,15 @@ def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]]) -> None:
 
     names = ("record_id", "schema", "fingerprint", "source", "position", "at", "errors", "data")
     # Data may hold lone surrogates, which are no UTF-8: JSON text can carry them escaped.
-    columns = {name: [_utf8(row[name]) for row in rows] for name in names}
+    columns = {name: _utf8([row[name] for row in rows]) for name in names}
     schema = pa.schema([(name, pa.string()) for name in names])
     parquet.write_table(pa.table(columns, schema=schema), stream, compression="zstd")
 
 
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _utf8(texts: list[str]) -> list[str]:
+    if all(map(str.isascii, texts)):
+        return texts
+    return [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.validation.report import Violation
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["QuarantinedRecord", "record_id_of", "rows_of"]
 
 
+_text: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""Made once: ``json.dumps`` makes an encoder for each call that is not by its defaults."""
+
+
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
     """The same id for the same record of the same place (hex), so that a retry adds nothing."""
-    text = json.dumps([source, position, data])
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _hashed(json.dumps(source), json.dumps(position), data)
+
+
+def _hashed(source: str, position: str, data: str) -> str:
+    text = f"[{source}, {position}, {json.dumps(data)}]"
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
 def rows_of(
@@ -41,12 +49,13 @@ def rows_of(
         positions: for each, which record of the source it is.
     """
     at = _now().isoformat()
+    place = json.dumps(source)
     rows = []
     for value, reasons, position in zip(data, errors, positions, strict=True):
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = _text(value)
         rows.append(
             {
-                "record_id": record_id_of(source, position, text),
+                "record_id": _hashed(place, str(position), text),
                 "schema": schema,
                 "fingerprint": fingerprint,
                 "source": source,
@@ -95,8 +104,7 @@ class QuarantinedRecord:
         position: int | str | None = None,
     ) -> Self:
         """From data and the report that condemned it; what JSON lacks is kept as text."""
-        text = json.dumps(data, ensure_ascii=False, default=str)
-        return cls(text, report.errors, report.schema, report.fingerprint, source, position)
+        return cls(_text(data), report.errors, report.schema, report.fingerprint, source, position)
 
     @property
     def record_id(self) -> str:

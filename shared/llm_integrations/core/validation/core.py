@@ -83,7 +83,8 @@ class Core:
         if plain or is_exactly_json(value, self._levels):
             # What it may still hold: keys that are no text, and lone surrogates.
             with suppress(ValueError):
-                return self._found(Normalised(value), most)
+                errors, data = self._errors(value)
+                return [self.describer.violation(e, data) for e in errors[:most]], len(errors)
         form = normalise(value, self.max_depth)
         try:
             return self._found(form, most)
@@ -112,6 +113,8 @@ class Core:
 
     def _errors(self, value: Any) -> tuple[list[ValidationError], Any]:
         """The errors of the variant that comes nearest to being valid, and that variant."""
+        if self.nulls is None:
+            return self.engine.errors(value), value
         judged = [(self.engine.errors(variant), variant) for variant in self._variants(value)]
         return min(judged, key=lambda errors_and_variant: len(errors_and_variant[0]))
 

@@ -59,6 +59,8 @@ class Engine:
 
     def errors(self, value: Any) -> list[ValidationError]:
         """What is wrong with a value; raises as ``accepts``."""
+        if self.is_linear:
+            return list(self._validator.iter_errors(value))
         return _errors(self._validator, value)
 
 

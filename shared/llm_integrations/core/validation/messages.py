@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from jsonschema_rs import ValidationError
 
 from llm_integrations.core.validation.documents import BASE_URI, Documents
 from llm_integrations.core.validation.pointer import to_pointer
 from llm_integrations.core.validation.report import Violation
-from llm_integrations.core.validation.words import RULES, json_type, listed, shorten, with_article
+from llm_integrations.core.validation.words import (
+    BY_SCHEMA_ALONE,
+    RULES,
+    json_type,
+    listed,
+    shorten,
+    with_article,
+)
 
 __all__ = ["UNDECLARED", "Describer"]
 
 UNDECLARED: Final = "*"
 """Stands in a path for a property name that the schema does not know: such a name is data."""
 
+_Key: TypeAlias = tuple[object, ...]
+
+_BETWEEN: Final = object()
+
+_KEPT: Final = 4096
 _OWN_KINDS: Final = frozenset({"dependencies", "dependentRequired", "maxContains", "minContains"})
 _APPLICATORS: Final = frozenset(
     {"additionalProperties", "allOf", "anyOf", "dependentSchemas", "else", "items", "oneOf"}
@@ -39,9 +51,21 @@ class Describer:
 
     documents: Documents
     show_values: bool = False
+    _known: dict[_Key, Violation] = field(default_factory=dict, compare=False, repr=False)
 
     def violation(self, error: ValidationError, data: Any) -> Violation:
         """One of the engine's errors about ``data``."""
+        key = None if self.show_values else _key(error, data)
+        if key is None:
+            return self._worded(error, data)
+        known = self._known.get(key)
+        if known is None:
+            known = self._worded(error, data)
+            if len(self._known) < _KEPT:
+                self._known[key] = known
+        return known
+
+    def _worded(self, error: ValidationError, data: Any) -> Violation:
         return Violation(
             path=self.path(error.instance_path),
             message=self.message(error, data),
@@ -92,6 +116,21 @@ class Describer:
         where = self.path(nearest.instance_path[len(here) :])
         text = f"fits none of {len(branches)} alternatives; by the nearest"
         return f"{text}, {where or 'it'} {self.message(nearest, data)}"
+
+
+def _key(error: ValidationError, data: Any) -> _Key | None:
+    """What the words about an error follow from, where that is not the data itself."""
+    name = error.kind.name
+    if name in BY_SCHEMA_ALONE:
+        says: object = None
+    elif name == "required":
+        says = error.kind.value
+    elif name == "type":
+        says = type(_at(data, error.instance_path))
+    else:
+        return None
+    where = error.absolute_keyword_location
+    return name, says, where, *error.instance_path, _BETWEEN, *error.schema_path
 
 
 def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jsonschema_rs import ValidationError
 
-__all__ = ["RULES", "Rule", "json_type", "listed", "shorten", "with_article"]
+__all__ = ["BY_SCHEMA_ALONE", "RULES", "Rule", "json_type", "listed", "shorten", "with_article"]
 
 Rule = Callable[[ValidationError, Any], str]
 """Says which rule a value breaks, without quoting the value."""
@@ -125,3 +125,14 @@ RULES: Final[dict[str, Rule]] = {
     "uniqueItems": _fixed("has items that are equal"),
 }
 """By keyword, or by the engine's name for what went wrong."""
+
+BY_SCHEMA_ALONE: Final = frozenset(RULES) - {
+    "additionalProperties",
+    "dependencies",
+    "dependentRequired",
+    "required",
+    "type",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+}
+"""Those whose words say nothing that follows from the data."""

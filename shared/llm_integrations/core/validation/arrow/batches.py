@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from llm_integrations.core.errors import ConfigurationError
@@ -17,6 +18,7 @@ BATCH_ROWS: Final = 65_536
 
 _CRUMBS: Final = 8_192
 _MOST_THREADS: Final = 8
+_AT_A_TIME: Final = 4
 
 T = TypeVar("T")
 
@@ -61,13 +63,10 @@ def over_batches(task: Callable[[Any, int], T], data: Any, threads: int | None) 
         yield from (task(batch, first) for batch, first in numbered)
         return
     with ThreadPoolExecutor(most, "llm-integrations-arrow") as pool:
-        waiting = []
-        for batch, first in numbered:
-            waiting.append(pool.submit(task, batch, first))
-            # Bounded, so that a result is taken before many more are made.
-            if len(waiting) > 2 * most:
-                yield waiting.pop(0).result()
-        yield from (future.result() for future in waiting)
+        # Some at a time, all of them done before the first is given away: what the caller does
+        # with it in Python would be in these threads' way, and they in its.
+        while several := list(islice(numbered, _AT_A_TIME * most)):
+            yield from list(pool.map(task, *zip(*several, strict=True)))
 
 
 def _numbered(batches: Iterator[Any]) -> Iterator[tuple[Any, int]]:

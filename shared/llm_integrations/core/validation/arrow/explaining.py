@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -59,12 +59,12 @@ class Explainer:
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
         """
-        counts: Counter[Reason] = Counter()
-        texts: list[str] = []
         if not len(rows):
-            return Reasons(rows, texts, counts)
+            return Reasons(rows, [], Counter())
         core = self._core(batch)
         values = python_values_at(batch.to_struct_array(), rows)
+        known: dict[str, Iterable[Reason]] = {}
+        texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
             found = self._violations(core, value)
             if not found:
@@ -73,10 +73,12 @@ class Explainer:
                     f"{self.validator.reference or self.validator.fingerprint} say invalid, and "
                     "the row-wise validator finds nothing; please report this"
                 )
-            known = [self._worded(violation) for violation in found]
-            texts.append(f"[{', '.join(text for text, _ in known)}]")
-            counts.update(dict.fromkeys((reason for _, reason in known), 1))
-        return Reasons(rows + first_row, texts, counts)
+            worded = [self._worded(violation) for violation in found]
+            text = f"[{', '.join([text for text, _ in worded])}]"
+            texts.append(text)
+            if text not in known:
+                known[text] = dict.fromkeys(reason for _, reason in worded)
+        return Reasons(rows + first_row, texts, _counted(texts, known))
 
     def _core(self, batch: Any) -> Core:
         """The validator's; where no null can be taken for a missing property, one that does not
@@ -89,7 +91,7 @@ class Explainer:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         most = self.validator.options.max_errors
         found, _ = core.explain(row, plain=self._is_plain(row), most=most)
-        return [*self._unreadable(row), *found]
+        return [*self._unreadable(row), *found] if self.json_columns else found
 
     @cached_property
     def _strict(self) -> Validator:
@@ -123,6 +125,14 @@ class Explainer:
             if len(self._known) < _KEPT:
                 self._known[violation] = known
         return known
+
+
+def _counted(texts: Iterable[str], known: Mapping[str, Iterable[Reason]]) -> Counter[Reason]:
+    counts: Counter[Reason] = Counter()
+    for text, rows in Counter(texts).items():
+        for reason in known[text]:
+            counts[reason] += rows
+    return counts
 
 
 def _has_nulls(array: Any) -> bool:

@@ -132,7 +132,6 @@ class ArrowPlan:
         """
         bits, found = [], []
         left = max_failures
-        # The pool goes on with the next batches while this thread asks for reasons.
         for judged in self._judged(data):
             bits.append(judged.bits)
             found.append(self._running.reasons(judged, left))

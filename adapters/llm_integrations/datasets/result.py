@@ -1,0 +1,44 @@
+"""What came of validating a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from datasets import Dataset
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.datasets.report import DatasetReport
+
+__all__ = ["DatasetResult"]
+
+
+@dataclass(frozen=True)
+class DatasetResult:
+    """What came of validating a data set.
+
+    Attributes:
+        valid: the valid rows, of the kind that was given; a Dataset for a file.
+        report: the counts and reasons; for a stream they grow while it is read.
+        quarantine: where the other rows are, with the reasons.
+        parts: the names of the quarantine's parts that this run wrote start with one of these.
+    """
+
+    valid: Any
+    report: DatasetReport
+    quarantine: Quarantine
+    parts: tuple[str, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def quarantined(self) -> Dataset:
+        """The rows that this run set aside: data and errors as JSON text, and where from."""
+        rows = [
+            record.to_row()
+            for path in self.quarantine.parts()
+            if path.stem.startswith(self.parts)
+            for record in self.quarantine.read(path)
+        ]
+        return Dataset.from_list(rows)
+
+    def __bool__(self) -> bool:
+        return self.report.is_valid

@@ -1,0 +1,194 @@
+"""One run over a data set: block by block, through memory or through disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from datasets import Dataset, IterableDataset, config
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.blocks import BlockJudge
+from llm_integrations.datasets.files import validate_lines
+from llm_integrations.datasets.parts import Parts
+from llm_integrations.datasets.report import DatasetReport
+from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.sources import BLOCK, DatasetSource, TableSource, file_source
+from llm_integrations.datasets.streams import judged_stream
+
+__all__ = ["LINE_SUFFIXES", "Run"]
+
+LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
+"""Files of JSON lines, which are judged as they stand and not as a table."""
+
+
+class Run:
+    """One call of validate_dataset.
+
+    Args:
+        validator: the schema.
+        quarantine: where invalid rows go; None puts them beside the valid ones.
+        raises: stop at the first block with an invalid row.
+        output: the folder for valid rows; None means the cache of `datasets`.
+        progress: whether to show a bar.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        quarantine: str | Path | Quarantine | None,
+        raises: bool,
+        output: str | Path | None,
+        progress: bool,
+    ) -> None:
+        self.validator = validator
+        self._quarantine = quarantine
+        self._raises = raises
+        self._output = output
+        self._progress = progress
+
+    def validate(self, data: Any, name: str) -> DatasetResult:
+        if isinstance(data, Dataset):
+            return self._source(DatasetSource(data, name, copies=self._output is not None))
+        if isinstance(data, IterableDataset):
+            return self._stream(data, name)
+        if isinstance(data, str | Path):
+            return self._file(Path(data))
+        raise ConfigurationError(
+            f"a Dataset, DatasetDict, stream or file can be validated, not {type(data).__name__}"
+        )
+
+    def validate_splits(self, splits: Any) -> DatasetResult:
+        """Each split by itself, their invalid rows in one quarantine, and the counts of all."""
+        if self._quarantine is None:
+            about = "|".join(f"{name}={_identity(split)}" for name, split in splits.items())
+            self._quarantine = self.aside(self._run_name(about))
+        results = {str(name): self.validate(split, str(name)) for name, split in splits.items()}
+        total = self._report()
+        total.splits = {name: result.report for name, result in results.items()}
+        total.complete = all(result.report.complete for result in results.values())
+        for result in results.values():
+            total.add(result.report.total, result.report.invalid, result.report.reasons)
+        return DatasetResult(
+            type(splits)({name: result.valid for name, result in results.items()}),
+            total,
+            self.aside(""),
+            tuple(part for result in results.values() for part in result.parts),
+        )
+
+    def _file(self, path: Path) -> DatasetResult:
+        if path.suffix.lower() not in LINE_SUFFIXES:
+            return self._source(file_source(path))
+        report = self._report()
+        run = self._run_name(str(path.resolve()))
+        quarantine = self.aside(run)
+        valid = validate_lines(
+            path,
+            self.validator,
+            quarantine,
+            report,
+            run=run,
+            raises=self._raises,
+            output=self._folder(run),
+            bar=self._bar,
+        )
+        return DatasetResult(valid, report, quarantine, (run,))
+
+    def _source(self, source: TableSource) -> DatasetResult:
+        run = self._run_name(f"{source.name}|{source.identity}")
+        judge, report = self._judge(source.name, run), self._report()
+        through = self._through_disk if source.on_disk else self._in_memory
+        kept = through(source, judge, report)
+        valid = source.opened(kept, all_valid=report.is_valid)
+        return DatasetResult(valid, report, judge.quarantine, (run,))
+
+    def _through_disk(
+        self, source: TableSource, judge: BlockJudge, report: DatasetReport
+    ) -> Dataset | None:
+        parts = Parts(self._folder(judge.run), judge, source.kept)
+        done = parts.resume()
+        first = sum(count.total for count in done)
+        for count in done:
+            report.add(count.total, count.invalid, count.reasons)
+        number = len(done)
+        with self._bar(source.name, source.rows, first) as advance, parts.writing() as write:
+            for table in source.blocks(number):
+                found = judge.examine(table, first)
+                write(number, found)
+                report.add(found.count.total, found.count.invalid, found.count.reasons)
+                advance(table.num_rows)
+                first += table.num_rows
+                number += 1
+        return parts.finish(number)
+
+    def _in_memory(
+        self, source: TableSource, judge: BlockJudge, report: DatasetReport
+    ) -> Dataset | None:
+        kept: list[pa.Table] = []
+        with self._bar(source.name, source.rows, 0) as advance:
+            for number, table in enumerate(source.blocks(0)):
+                found = judge.judge(table, number, number * BLOCK)
+                report.add(found.count.total, found.count.invalid, found.count.reasons)
+                kept.append(source.kept(found))
+                advance(table.num_rows)
+        return Dataset(pa.concat_tables(kept)) if kept else None
+
+    def _stream(self, stream: IterableDataset, name: str) -> DatasetResult:
+        # Nothing tells one stream from another, so each call is a run of its own.
+        run = self._run_name(f"stream-{name}-{uuid4()}")
+        judge, report = self._judge(name, run), self._report()
+        return DatasetResult(judged_stream(stream, judge, report), report, judge.quarantine, (run,))
+
+    def _judge(self, name: str, run: str) -> BlockJudge:
+        return BlockJudge(
+            self.validator,
+            source=name,
+            run=run,
+            quarantine=self.aside(run),
+            raises=self._raises,
+        )
+
+    def _report(self) -> DatasetReport:
+        validator = self.validator
+        return DatasetReport(validator.reference, validator.fingerprint, validator.options.nulls)
+
+    def _run_name(self, identity: str) -> str:
+        """The same for the same rows judged by the same schema in the same way."""
+        about = f"{identity}|{self.validator.fingerprint}|{self.validator.options}|{BLOCK}"
+        return sha256(about.encode()).hexdigest()[:16]
+
+    def _folder(self, run: str) -> Path:
+        if self._output is not None:
+            return Path(self._output)
+        return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / run
+
+    def aside(self, run: str) -> Quarantine:
+        if isinstance(self._quarantine, Quarantine):
+            return self._quarantine
+        if self._quarantine is not None:
+            return Quarantine(self._quarantine, "parquet")
+        return Quarantine(self._folder(run) / "quarantine", "parquet")
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None, done: int) -> Iterator[Any]:
+        with tqdm(
+            total=total,
+            initial=done,
+            desc=f"validating {Path(name).name}",
+            unit=" rows",
+            unit_scale=True,
+            disable=not self._progress,
+        ) as bar:
+            yield bar.update
+
+
+def _identity(split: Any) -> str:
+    return DatasetSource(split, "").identity if isinstance(split, Dataset) else str(uuid4())
