@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,11 +13,10 @@ from llm_integrations.core.registry import Registry
 from llm_integrations.vllm.asgi import ASGIApp, Receive, Scope, Send
 from llm_integrations.vllm.auth import Gate, gate_for
 from llm_integrations.vllm.config import MiddlewareConfig
-from llm_integrations.vllm.exchange import Exchange
 from llm_integrations.vllm.failure import Failure
 from llm_integrations.vllm.lifespan import run_lifespan
 from llm_integrations.vllm.routes import Routes
-from llm_integrations.vllm.rules import Rule
+from llm_integrations.vllm.ruled_path import RuledPath
 from llm_integrations.vllm.runtime import Runtime
 from llm_integrations.vllm.shapes.base import openai_error
 
@@ -94,7 +92,8 @@ class SchemaMiddleware:
     def _open(self) -> None:
         runtime = Runtime(self._config, self._registry)
         handlers: dict[str, _Handler] = {
-            path: partial(self._judged, rules) for path, rules in runtime.rules.by_path.items()
+            path: RuledPath(rules, runtime, self.app, self._gate_of_app)
+            for path, rules in runtime.rules.by_path.items()
         }
         if runtime.config.routes:
             routes = Routes(runtime, self._gate_of_app)
@@ -106,17 +105,9 @@ class SchemaMiddleware:
 
     async def _end(self) -> None:
         runtime, self._runtime = self._runtime, None
+        self._handlers = {}
         if runtime is not None:
             await runtime.stop()
-
-    def _judged(
-        self, rules: Sequence[Rule], scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None]:
-        runtime = self._runtime
-        if runtime is None or scope["method"] != "POST":
-            return self.app(scope, receive, send)
-        gate = self._gate or self._gate_of_app()
-        return Exchange(runtime, gate, self.app, scope, receive, send).run(rules)
 
     def _gate_of_app(self) -> Gate:
         """Found late: the app has built all of its own middleware by its first request."""

@@ -73,22 +73,11 @@ class Responder:
         status: of the app's reply.
     """
 
-    __slots__ = (
-        "_body",
-        "_by",
-        "_compressible",
-        "_constrained",
-        "_held",
-        "_max_event_bytes",
-        "_next",
-        "_readable",
-        "_retry",
-        "_send",
-        "_start",
-        "_verdicts",
-        "again",
-        "status",
-    )
+    again: Again = ""
+    status = 0
+    _next: Send | None = None
+    _start: Message | None = None
+    _readable = False
 
     def __init__(
         self,
@@ -96,11 +85,10 @@ class Responder:
         by: Answers,
         verdicts: Verdicts,
         body: RequestBody,
-        *,
         max_event_bytes: int,
-        retry: bool = False,
-        constrained: bool = False,
-        compressible: bool = False,
+        retry: bool,
+        constrained: bool,
+        compressible: bool,
     ) -> None:
         self._send = send
         self._by = by
@@ -110,12 +98,7 @@ class Responder:
         self._retry = retry
         self._constrained = constrained
         self._compressible = compressible
-        self._next: Send | None = None
-        self._start: Message | None = None
         self._held: list[Message] = []
-        self._readable = False
-        self.again: Again = ""
-        self.status = 0
 
     def __call__(self, message: Message) -> Awaitable[None]:
         # Not a coroutine of its own: a stream passes here with every chunk.
