@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,18 @@ class BlockCount:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A block with the verdict on it."""
+    """A block with the verdict on it.
+
+    Attributes:
+        first_row: the position of its first row in the source.
+        aside: its invalid rows as the quarantine takes them.
+    """
 
     table: pa.Table
     report: ArrowReport
     first_row: int
     count: BlockCount
+    aside: Sequence[dict[str, Any]]
 
     @property
     def valid(self) -> pa.Table:
@@ -105,25 +111,26 @@ class BlockJudge:
             _raise(report)
         reasons = {str(reason): count for reason, count in report.reasons.items()}
         count = BlockCount(table.num_rows, report.invalid, reasons)
-        return Examined(table, report, first_row, count)
+        return Examined(table, report, first_row, count, self._aside(table, report, first_row))
 
     def set_aside(self, found: Examined, number: int) -> None:
         """Write the block's invalid rows into the quarantine."""
-        report = found.report
+        self.quarantine.add_rows(found.aside, part=self.part(number))
+
+    def _aside(
+        self, table: pa.Table, report: ArrowReport, first_row: int
+    ) -> Sequence[dict[str, Any]]:
         if report.is_valid:
-            return
+            return ()
         # Not `take`, which copies whole columns together first.
-        invalid = found.table.filter(pc.invert(report.mask))
-        self.quarantine.add_rows(
-            rows_of(
-                plain(invalid).to_pylist(),
-                report.failures.column("reasons").to_pylist(),
-                (found.first_row + row for row in report.failures.column("row").to_pylist()),
-                schema=report.schema,
-                fingerprint=report.fingerprint,
-                source=self._source,
-            ),
-            part=self.part(number),
+        invalid = table.filter(pc.invert(report.mask))
+        return rows_of(
+            plain(invalid).to_pylist(),
+            report.failures.column("reasons").to_pylist(),
+            (first_row + row for row in report.failures.column("row").to_pylist()),
+            schema=report.schema,
+            fingerprint=report.fingerprint,
+            source=self._source,
         )
 
     def _plan(self, schema: pa.Schema) -> ArrowPlan:

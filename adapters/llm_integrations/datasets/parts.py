@@ -55,7 +55,8 @@ class Parts:
         """A ``write`` that returns while the block is still being settled; all are on leaving.
 
         One block is written while the next is judged, and no more than one waits: memory is
-        bounded, and blocks are whole in their order.
+        bounded, and blocks are whole in their order. Writing leaves the interpreter's lock alone,
+        or judging would stand still meanwhile.
         """
         with ThreadPoolExecutor(1, "llm-integrations-parts") as pool:
             under_way: list[Future[None]] = []

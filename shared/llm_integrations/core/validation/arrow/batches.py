@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 from llm_integrations.core.errors import ConfigurationError
@@ -18,7 +17,7 @@ BATCH_ROWS: Final = 65_536
 
 _CRUMBS: Final = 8_192
 _MOST_THREADS: Final = 8
-_AT_A_TIME: Final = 4
+_AT_A_TIME: Final = 2
 
 T = TypeVar("T")
 
@@ -65,7 +64,7 @@ def over_batches(task: Callable[[Any, int], T], data: Any, threads: int | None) 
     with ThreadPoolExecutor(most, "llm-integrations-arrow") as pool:
         # Some at a time, all of them done before the first is given away: what the caller does
         # with it in Python would be in these threads' way, and they in its.
-        while several := list(islice(numbered, _AT_A_TIME * most)):
+        for several in _groups(numbered, _AT_A_TIME * most * BATCH_ROWS):
             yield from list(pool.map(task, *zip(*several, strict=True)))
 
 
@@ -74,3 +73,17 @@ def _numbered(batches: Iterator[Any]) -> Iterator[tuple[Any, int]]:
     for batch in batches:
         yield batch, first
         first += batch.num_rows
+
+
+def _groups(batches: Iterator[tuple[Any, int]], rows: int) -> Iterator[list[tuple[Any, int]]]:
+    """Lists of batches that together have so many rows, or a few more."""
+    held: list[tuple[Any, int]] = []
+    count = 0
+    for batch, first in batches:
+        held.append((batch, first))
+        count += batch.num_rows
+        if count >= rows:
+            yield held
+            held, count = [], 0
+    if held:
+        yield held
