@@ -263,7 +263,19 @@ def test_lines_that_are_no_json_are_set_aside_too(registry: Registry, tmp_path: 
     assert Quarantine(tmp_path / "bad").count() == 3
 
 
-@pytest.mark.parametrize("name", ["missing.parquet", "rows.xlsx"])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_file_that_was_written_anew_is_other_data(
+    registry: Registry, tmp_path: Path, suffix: str
+) -> None:
+    path, bad = tmp_path / f"rows.{suffix}", tmp_path / "bad"
+    for number in ("-1", "-22"):
+        path.write_text(f'{{"n": {number}}}\n' if suffix == "jsonl" else f"n\n{number}\n")
+        result = validate_dataset(path, "row@1", registry=registry, quarantine=bad)
+        assert len(result.quarantined) == 1
+    assert {record.value["n"] for record in Quarantine(bad).records()} == {-1, -22}
+
+
+@pytest.mark.parametrize("name", ["missing.parquet", "missing.jsonl", "rows.xlsx"])
 def test_files_that_cannot_be_used_are_named(registry: Registry, tmp_path: Path, name: str) -> None:
     (tmp_path / "rows.xlsx").write_bytes(b"x")
     with pytest.raises(ConfigurationError, match=name):

@@ -21,7 +21,13 @@ from llm_integrations.datasets.files import validate_lines
 from llm_integrations.datasets.parts import Parts
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.sources import BLOCK, DatasetSource, TableSource, file_source
+from llm_integrations.datasets.sources import (
+    BLOCK,
+    DatasetSource,
+    TableSource,
+    existing_file,
+    file_source,
+)
 from llm_integrations.datasets.streams import judged_stream
 
 __all__ = ["LINE_SUFFIXES", "Run"]
@@ -88,7 +94,7 @@ class Run:
         if path.suffix.lower() not in LINE_SUFFIXES:
             return self._source(file_source(path))
         report = self._report()
-        run = self._run_name(str(path.resolve()))
+        run = self._run_name(existing_file(path).identity)
         quarantine = self.aside(run)
         valid = validate_lines(
             path,

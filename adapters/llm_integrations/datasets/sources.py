@@ -17,7 +17,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.datasets.blocks import Examined
 
-__all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "file_source"]
+__all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "existing_file", "file_source"]
 
 BLOCK: Final = BLOCK_ROWS
 """Rows judged and written in one step."""
@@ -144,8 +144,13 @@ class FileSource:
 
 def file_source(path: Path) -> FileSource:
     """ConfigurationError for a file that is not there or of another kind."""
+    if path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
+        raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
+    return existing_file(path)
+
+
+def existing_file(path: Path) -> FileSource:
+    """ConfigurationError for a file that is not there."""
     if not path.is_file():
         raise ConfigurationError(f"{path} is no file")
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
     return FileSource(path)
