@@ -5,6 +5,7 @@ One server at a time, four in all. ``tests/real/install-vllm`` builds the server
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -17,9 +18,12 @@ import httpx
 import openai
 import pytest
 
+from llm_integrations.core.events import SchemaEvent, connect_bus
 from llm_integrations.core.registry import Registry, connect
 from tests.support.confluent_server import ConfluentServer
+from tests.support.kafka import kafka_broker
 from tests.support.vllm_server import VENV, VllmServer, make_tiny_model
+from tests.support.webhooks import SECRET, signed
 
 pytestmark = pytest.mark.real
 
@@ -369,7 +373,7 @@ class TestOneServer:
 
 
 class TestTwoApiServers:
-    """--api-key and --api-server-count 2."""
+    """--api-key and --api-server-count 2; changes are heard through Kafka and by webhook."""
 
     KEY: ClassVar[dict[str, Any]] = {"Authorization": "Bearer right"}
 
@@ -383,22 +387,31 @@ class TestTwoApiServers:
 
     @pytest.fixture(scope="class")
     @classmethod
+    def bus(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        with kafka_broker(tmp_path_factory.mktemp("kafka")) as broker:
+            yield f"kafka://{broker.servers}/schema-events"
+
+    @pytest.fixture(scope="class")
+    @classmethod
     def server(
-        cls, model: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+        cls, model: Path, registry: Registry, bus: str, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[VllmServer]:
         rule = {
             "input": {"checks": [{"of": "messages", "schema": "question"}]},
             "output": {"schema": "moving", "constrain": True},
         }
+        folder = tmp_path_factory.mktemp("two")
+        hook = {"secret_env": "HOOK_SECRET", "inbox": str(folder / "inbox.db")}
         config = {
             "registry": registry.url,
             "routes": True,
-            "events": {"watch": True},
+            "events": {"buses": [bus], "webhook": hook},
             "rules": [{"paths": [ENDPOINTS[0], "/tokenize"], **rule}],
         }
         options = ["--api-key", "right", "--api-server-count", "2"]
-        folder = tmp_path_factory.mktemp("two")
-        with VllmServer(model, config, folder, options=options).running() as server:
+        secret = {"HOOK_SECRET": SECRET}
+        server = VllmServer(model, config, folder, options=options, environment=secret)
+        with server.running():
             yield server
 
     def post(self, server: VllmServer, text: str, **more: Any) -> httpx.Response:
@@ -436,25 +449,42 @@ class TestTwoApiServers:
             assert self.post(server, GOOD, headers=self.KEY).status_code == 200
         assert server.metric(total, **labels) == before + 20
 
-    def test_each_process_keeps_up(self, server: VllmServer, registry: Registry) -> None:
-        def versions() -> dict[int, set[int]]:
-            """By process, what it says is in force."""
-            found: dict[int, set[int]] = {}
-            for _ in range(30):
-                with httpx.Client(base_url=server.url, headers=self.KEY) as http:
-                    process = http.get("/schemas/health").json()["process"]
-                    (rule,) = http.get("/schemas/rules").json()["rules"]
-                    found.setdefault(process, set()).add(rule["output"]["version"])
-            return found
-
-        before = versions()
+    def test_each_process_keeps_up(self, server: VllmServer, registry: Registry, bus: str) -> None:
+        before = self.versions(server)
         assert len(before) == 2
         assert set.union(*before.values()) == {1}
-        registry.register("moving", {**COLOUR, "title": "second"})
-        time.sleep(2)
-        after = versions()
-        assert after.keys() == before.keys()
-        assert set.union(*after.values()) == {2}
+        for version, announce in ((2, self.by_webhook), (3, self.by_kafka)):
+            registry.register("moving", {**COLOUR, "title": str(version)})
+            event = SchemaEvent.updated(f"id-{version}", "", "moving", version, version - 1)
+            announce(event, server, bus)
+            time.sleep(2)
+            after = self.versions(server)
+            assert after.keys() == before.keys()
+            assert set.union(*after.values()) == {version}
+
+    def versions(self, server: VllmServer) -> dict[int, set[int]]:
+        """By process, what it says is in force."""
+        found: dict[int, set[int]] = {}
+        for _ in range(30):
+            with httpx.Client(base_url=server.url, headers=self.KEY) as http:
+                process = http.get("/schemas/health").json()["process"]
+                (rule,) = http.get("/schemas/rules").json()["rules"]
+                found.setdefault(process, set()).add(rule["output"]["version"])
+        return found
+
+    def by_webhook(self, event: SchemaEvent, server: VllmServer, _bus: str) -> None:
+        """One of the two processes takes it; it has a signature instead of the server's key."""
+        body, headers = signed(event)
+        hook = f"{server.url}/schemas/webhook"
+        assert httpx.post(hook, content=body, headers=self.KEY).status_code == 401
+        assert httpx.post(hook, content=body, headers=headers).status_code == 200
+
+    def by_kafka(self, event: SchemaEvent, _server: VllmServer, bus: str) -> None:
+        async def publish() -> None:
+            async with connect_bus(bus) as connected:
+                await connected.publish(event)
+
+        asyncio.run(publish())
 
 
 class TestARegistryThatIsAway:
