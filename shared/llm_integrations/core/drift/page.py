@@ -66,7 +66,7 @@ def _anomalies(report: DriftReport) -> str:
 
 
 def _column(column: ColumnDrift, *, plotted: bool) -> str:
-    word = "yes" if column.drifted else "no"
+    kind, word = ("yes", "drift") if column.drifted else ("no", "no drift")
     before, after = column.before, column.after
     rows = [
         ("type", before.kind, after.kind),
@@ -79,8 +79,8 @@ def _column(column: ColumnDrift, *, plotted: bool) -> str:
     listed = "".join(f"<p>{name}: {_codes(values)}</p>" for name, values in labels if values)
     measures = "; ".join(escape(shown_measure(m)) for m in column.measures)
     return (
-        f'<section><h3>{escape(column.name)}: <span class="{word}">{word}</span></h3>'
-        f"<p>{measures}</p>{column_plot(column) if plotted else ''}"
+        f'<section><h3>{escape(column.name)}: <span class="{kind}">{word}</span></h3>'
+        f"<p>distance (limit): {measures}</p>{column_plot(column) if plotted else ''}"
         f"{_table(('', 'baseline', 'now'), [row for row in rows if row[1] or row[2]])}"
         f"{listed}</section>"
     )
