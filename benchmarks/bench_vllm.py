@@ -1,12 +1,10 @@
-"""The vLLM middleware beside doing nothing: in process, and over uvicorn."""
+"""The vLLM middleware beside doing nothing, in process."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -246,172 +244,6 @@ def stream(section: Section) -> None:
         )
 
 
-SERVER = """
-import sys, uvicorn
-from benchmarks import bench_vllm as bench
-
-app = bench.APPS[sys.argv[2]]()
-if sys.argv[1] == "ours":
-    app = bench.served(app)
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="critical", lifespan="off")
-"""
-
-
-def bare_app() -> App:
-    reply, chunks = replying(chat_reply(100)), streaming(chat_stream())
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await (chunks if scope["path"] == "/stream" else reply)(scope, receive, send)
-
-    return app
-
-
-def fastapi_app() -> App:
-    """Of the kind that vLLM's server is: reads JSON, answers JSON."""
-    from fastapi import Body, FastAPI
-
-    app = FastAPI()
-    reply = json.loads(chat_reply(100))
-
-    @app.post(CHAT)
-    async def chat(request: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
-        return {**reply, "model": request["model"]}
-
-    return app
-
-
-APPS: dict[str, Callable[[], App]] = {"bare ASGI": bare_app, "FastAPI": fastapi_app}
-
-
-def served(app: App) -> SchemaMiddleware:
-    """Judges the stream's path as well."""
-    registry = connect("memory://")
-    registry.register("user", USER)
-    registry.register("request", REQUEST)
-    rules = [{**RULES[0], "paths": [CHAT, "/stream"], "shape": "chat"}]
-    return SchemaMiddleware(app, {"rules": rules}, registry=registry)
-
-
-class Served:
-    """A server in a process of its own, and a client that costs less than the server does."""
-
-    def __init__(self, kind: str, app: str, port: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, kind, app, str(port)], stderr=subprocess.DEVNULL
-        )
-        self._port = port
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        while True:
-            try:
-                return await asyncio.open_connection("127.0.0.1", self._port)
-            except OSError:
-                await asyncio.sleep(0.05)
-
-    async def requests_per_second(self, count: int) -> float:
-        """Over eight connections that stay open."""
-        message = _http(CHAT)
-
-        async def some() -> None:
-            reader, writer = await self.connect()
-            for _ in range(count // 8):
-                writer.write(message)
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200"), head
-                length = head.split(b"content-length: ")[1].split(b"\r\n")[0]
-                await reader.readexactly(int(length))
-            writer.close()
-
-        started = time.perf_counter()
-        await asyncio.gather(*(some() for _ in range(8)))
-        return count / (time.perf_counter() - started)
-
-    async def first_byte(self) -> float:
-        """Seconds until the first chunk of a stream's body."""
-        reader, writer = await self.connect()
-        started = time.perf_counter()
-        writer.write(_http("/stream"))
-        await reader.readuntil(b"data: ")
-        took = time.perf_counter() - started
-        await reader.readuntil(b"\r\n0\r\n\r\n")
-        writer.close()
-        return took
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-
-def _http(path: str) -> bytes:
-    body = chat_request(230)
-    headers = scope_for(path, body)["headers"]
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"POST %b HTTP/1.1\r\n%b\r\n%b" % (path.encode(), lines, body)
-
-
-async def _served_rounds(app: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Requests per second, and seconds until the first byte, with and without us in turn."""
-    servers = {kind: Served(kind, app, _free_port()) for kind in ("alone", "ours")}
-    rates: dict[str, list[float]] = {kind: [] for kind in servers}
-    firsts: dict[str, list[float]] = {kind: [] for kind in servers}
-    try:
-        for server in servers.values():
-            await server.requests_per_second(400)
-        for _ in range(30):
-            for kind, server in servers.items():
-                rates[kind].append(await server.requests_per_second(400))
-                if app == "bare ASGI":
-                    few = [await server.first_byte() for _ in range(5)]
-                    firsts[kind].append(statistics.median(few))
-    finally:
-        for server in servers.values():
-            server.close()
-    return rates, firsts
-
-
-def over_uvicorn(section: Section) -> None:
-    firsts: dict[str, list[float]] = {}
-    for app in APPS:
-        rates, measured = asyncio.run(_served_rounds(app))
-        firsts = firsts or measured
-        ratio = _paired(rates["ours"], rates["alone"])
-        section.add(
-            Row(
-                f"requests per second over uvicorn, a {app} app that does nothing",
-                f"{statistics.median(rates['ours']):,.0f}/s",
-                f"without us {statistics.median(rates['alone']):,.0f}/s",
-                f"{ratio:.2f}",
-                "≥ 0.85",
-                ratio >= 0.85,
-            )
-        )
-    ours, alone = firsts["ours"], firsts["alone"]
-    later = statistics.median(a - b for a, b in zip(ours, alone, strict=True))
-    section.add(
-        Row(
-            "first byte of a stream over uvicorn",
-            f"{statistics.median(ours) * 1e3:.2f} ms",
-            f"without us {statistics.median(alone) * 1e3:.2f} ms",
-            f"{later * 1e6:+.0f} µs",
-            "not later (by 0.1 ms at most)",
-            later <= 1e-4,
-        )
-    )
-
-
-def _paired(ours: list[float], theirs: list[float]) -> float:
-    """Median of the ratios of neighbouring rounds, which a busy moment hits alike."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def run() -> list[Section]:
     section = Section(
         "vLLM: the middleware's cost",
@@ -423,5 +255,4 @@ def run() -> list[Section]:
     in_process(section)
     unmatched(section)
     stream(section)
-    over_uvicorn(section)
     return [section]

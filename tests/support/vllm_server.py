@@ -49,7 +49,8 @@ class VllmServer:
 
     Args:
         model: folder of the model.
-        config: the middleware's configuration, written to a YAML file in ``folder``.
+        config: the middleware's configuration, written to a YAML file in ``folder``; None leaves
+            the middleware out.
         folder: for the configuration and the log.
         names: what the model is called; several names let several rules apply to one server.
         options: further options of ``vllm serve``.
@@ -59,7 +60,7 @@ class VllmServer:
     def __init__(
         self,
         model: Path,
-        config: Mapping[str, Any],
+        config: Mapping[str, Any] | None,
         folder: Path,
         *,
         names: Sequence[str] = ("tiny",),
@@ -70,10 +71,11 @@ class VllmServer:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         path = folder / "vllm.yaml"
-        path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.safe_dump(dict(config or {}), sort_keys=False), encoding="utf-8")
         command = f"nice {VENV}/bin/vllm serve {model} --host 127.0.0.1 --port {self.port}"
         command += " --dtype bfloat16 --max-model-len 1024 --max-num-seqs 8 --enforce-eager"
-        command += f" --middleware {MIDDLEWARE} --served-model-name"
+        command += f" --middleware {MIDDLEWARE}" if config is not None else ""
+        command += " --served-model-name"
         self._command = [*command.split(), *names, *options]
         variables = {"LLM_INTEGRATIONS_VLLM_CONFIG": str(path), **(environment or {})}
         self._environment = {**_environment(), **variables}
