@@ -119,7 +119,7 @@ class SchemaMiddleware:
 
 def _path(scope: Scope) -> str:
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str | None = scope.get("root_path")
     return path.removeprefix(root) if root else path
 
 

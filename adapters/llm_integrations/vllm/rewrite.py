@@ -6,9 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llm_integrations.vllm.asgi import Headers
+from llm_integrations.vllm.asgi import Headers, Scope
+from llm_integrations.vllm.body import RequestBody
 
-__all__ = ["with_fields", "with_length"]
+__all__ = ["changed", "with_fields", "with_length", "without_encodings"]
+
+
+def changed(scope: Scope, body: RequestBody, request: Any, fields: Mapping[str, Any]) -> Scope:
+    """Give the app a request with these fields set; the scope that goes with it."""
+    data = with_fields(body.data, request, fields)
+    body.rewind(data)
+    return {**scope, "headers": with_length(scope["headers"], len(data))}
+
+
+def without_encodings(scope: Scope) -> Scope:
+    """Ask for a reply that is not compressed: it could not be read."""
+    kept = [item for item in scope["headers"] if item[0] != b"accept-encoding"]
+    return {**scope, "headers": kept}
 
 
 def with_fields(data: bytes, request: Mapping[str, Any], fields: Mapping[str, Any]) -> bytes:

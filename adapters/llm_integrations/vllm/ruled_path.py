@@ -8,13 +8,14 @@ from typing import Any, Final
 from llm_integrations.vllm.asgi import ASGIApp, Receive, Scope, Send, header
 from llm_integrations.vllm.auth import Gate
 from llm_integrations.vllm.body import BodyTooLarge, RequestBody
-from llm_integrations.vllm.exchange import Exchange, changed
+from llm_integrations.vllm.exchange import Exchange
 from llm_integrations.vllm.failure import Failure, too_large
 from llm_integrations.vllm.jsontext import read_json
 from llm_integrations.vllm.judging import judge_request
 from llm_integrations.vllm.plan import Plan
 from llm_integrations.vllm.refused import Refused
-from llm_integrations.vllm.responder import HeaderSend, failure_messages
+from llm_integrations.vllm.replies import HeaderSend, failure_messages
+from llm_integrations.vllm.rewrite import changed
 from llm_integrations.vllm.rules import Rule
 from llm_integrations.vllm.runtime import Runtime
 from llm_integrations.vllm.shapes import Shape
@@ -24,7 +25,7 @@ from llm_integrations.vllm.verdicts import Verdicts
 __all__ = ["RuledPath"]
 
 _UNREADABLE: Final = object()
-_JSON: Final = b"application/json"
+_JSON: Final = (b"content-type", b"application/json")
 
 
 class RuledPath:
@@ -89,8 +90,9 @@ class RuledPath:
             scope = changed(scope, body, request, fields) if fields else scope
             await self._app(scope, body.receive, HeaderSend(send, verdicts))
             return
-        exchange = Exchange(scope, send, body, request, fields, verdicts)
-        await exchange.answer(plan.answers, self._runtime, self._app)
+        runtime = self._runtime
+        exchange = Exchange(scope, send, body, request, fields, verdicts, plan.answers, runtime)
+        await exchange.answer(self._app)
 
     def _found_gate(self) -> Gate:
         self._gate = self._find_gate()
@@ -114,8 +116,7 @@ class RuledPath:
 
 
 def _is_json(scope: Scope) -> bool:
-    kind = header(scope, b"content-type", _JSON)
-    return kind == _JSON or b"json" in kind.lower()
+    return _JSON in scope["headers"] or b"json" in header(scope, b"content-type", b"json").lower()
 
 
 async def _fail(send: Send, shape: Shape, failure: Failure) -> None:

@@ -25,6 +25,11 @@ def schema_header(*references: str) -> bytes:
     return ", ".join(quote(reference, safe="@/:.+ ") for reference in references).encode("ascii")
 
 
+@lru_cache(maxsize=4096)
+def _all_valid(*references: str) -> Headers:
+    return [(b"x-schema", schema_header(*references)), (b"x-schema-valid", b"true")]
+
+
 class Verdicts:
     """Collects verdicts by side. Logs each invalid one, without the data.
 
@@ -68,6 +73,8 @@ class Verdicts:
 
     def headers(self) -> Headers:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
+        if self._references and not (self._errors or self._unjudged):
+            return _all_valid(*self._references)
         headers: Headers = []
         if self._references:
             headers.append((b"x-schema", schema_header(*self._references)))
@@ -78,8 +85,6 @@ class Verdicts:
             )
         elif self._unjudged:
             headers.append((b"x-schema-valid", b"unjudged"))
-        elif self._references:
-            headers.append((b"x-schema-valid", b"true"))
         return headers
 
     def _log(self, side: str, report: ValidationReport, piece: Piece) -> None:
