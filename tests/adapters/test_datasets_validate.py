@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -298,3 +299,19 @@ def test_the_report_reads_well(registry: Registry) -> None:
     assert str(report).startswith("1,000 rows = 900 valid + 100 invalid by row@1")
     assert report.to_dict()["reasons"] == {"minimum at /n": 100}
     assert "minimum" in report._repr_html_()
+
+
+def test_the_valid_part_is_a_dataset_like_any_other(registry: Registry, tmp_path: Path) -> None:
+    dataset = on_disk(tmp_path / "saved", table())
+    valid = validate_dataset(dataset, "row@1", registry=registry).valid
+    wanted = [number for number in NUMBERS if number >= 0]
+    assert valid.map(lambda row: {"n": row["n"] + 1})["n"] == [number + 1 for number in wanted]
+    assert valid.filter(lambda n: n > 500, input_columns="n")["n"][0] == 501
+    assert pickle.loads(pickle.dumps(valid))["n"] == wanted
+    valid.to_parquet(str(tmp_path / "valid.parquet"))
+    assert parquet.read_table(tmp_path / "valid.parquet")["n"].to_pylist() == wanted
+    valid.save_to_disk(str(tmp_path / "valid"))
+    assert Dataset.load_from_disk(str(tmp_path / "valid"))["n"] == wanted
+    again = validate_dataset(valid, "row@1", registry=registry)
+    assert again
+    assert again.valid is valid
