@@ -17,7 +17,7 @@ BATCH_ROWS: Final = 65_536
 
 _CRUMBS: Final = 8_192
 _MOST_THREADS: Final = 8
-_AT_A_TIME: Final = 2
+_AT_A_TIME: Final = 4
 
 T = TypeVar("T")
 
