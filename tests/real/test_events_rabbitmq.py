@@ -12,6 +12,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
 from llm_integrations.core.events.cloudevents import from_json
@@ -211,6 +212,22 @@ async def test_wrong_credentials_fail_at_once_and_are_not_told(server: RabbitMQ)
         assert not await bus.health_check()
         for error in (refused.value, refused_too.value):
             assert "sesame" not in str(error) + repr(bus)
+
+
+async def test_events_travel_over_tls_and_not_to_a_broker_that_nobody_vouches_for(
+    server: RabbitMQ, exchange: str
+) -> None:
+    url = f"amqps://guest:guest@127.0.0.1:{server.tls_port}/?exchange={exchange}"
+    async with connect_bus(url, tls=TLSOptions(ca=str(server.certificates.ca))) as bus:
+        recorder = Recorder()
+        await bus.subscribe(recorder)
+        sent = event()
+        await bus.publish(sent)
+        await until(lambda: recorder.seen)
+        assert recorder.versions == [sent.version]
+    async with connect_bus(url, publish_timeout=2) as bus:
+        with pytest.raises(EventError, match="certificate"):
+            await bus.publish(sent)
 
 
 async def test_publishing_to_a_broker_that_is_away_waits_and_then_fails_clearly() -> None:

@@ -15,13 +15,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
 from llm_integrations.core.events.cloudevents import from_json
 from llm_integrations.core.registry import connect
+from tests.support.certificates import make_certificates
 from tests.support.event_worker import rows
 from tests.support.events import IMPATIENT, Recording, event, events, until
 from tests.support.kafka import Broker, durable_broker, free_port, kafka_broker, start_process
+from tests.support.tls_relay import tls_relay
 
 FAST: dict[str, Any] = {
     "session_timeout": 1.0,
@@ -421,3 +424,24 @@ async def test_a_consumer_killed_between_handling_and_acknowledging_handles_agai
     assert calls["3"] == 2, "at least once"
     assert rows(state, "SELECT version FROM effects") == dict.fromkeys("12345", 1)
     assert len(rows(effects, "SELECT event_id FROM keyed")) == 5
+
+
+async def test_events_travel_over_tls_and_not_to_a_broker_that_nobody_vouches_for(
+    tmp_path: Path,
+) -> None:
+    port, certificates = free_port(), make_certificates(tmp_path)
+    url = f"kafka://127.0.0.1:{port}/over-tls"
+    trusted = TLSOptions(ca=str(certificates.ca))
+    with kafka_broker(tmp_path, advertised=port) as broker:
+        async with tls_relay(certificates, port, broker.port):
+            async with connect_bus(url, tls=trusted, **FAST) as bus:
+                recorder = Recorder()
+                await bus.subscribe(recorder, group="g")
+                sent = event()
+                await bus.publish(sent)
+                await until(lambda: recorder.seen)
+                assert recorder.ids == {sent.event_id}
+            for tls in (True, False):
+                async with connect_bus(url, tls=tls, **FAST) as bus:
+                    with pytest.raises(EventError, match="over-tls"):
+                        await bus.publish(sent)

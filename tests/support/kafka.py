@@ -60,8 +60,11 @@ def start_process(
 class Broker:
     """One broker on a port of its own. What it keeps when killed depends on its storage."""
 
-    def __init__(self, folder: Path, storage: str, env: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, storage: str, env: dict[str, str], advertised: int | None = None
+    ) -> None:
         self.port = free_port()
+        self._advertised = advertised or self.port
         self._folder = folder
         self._storage = storage
         self._env = env
@@ -76,7 +79,8 @@ class Broker:
         url = f"tcp://{self.servers}"
         command = [
             *[_binary(self._folder), "broker", "--cluster-id", "test", "--listener-url", url],
-            *["--advertised-listener-url", url, "--storage-engine", self._storage],
+            *["--advertised-listener-url", f"tcp://127.0.0.1:{self._advertised}"],
+            *["--storage-engine", self._storage],
         ]
         self._process = start_process(command, self._folder, "broker", self._env)
         if not wait_for_port(self.port, self._process):
@@ -107,9 +111,13 @@ def _binary(folder: Path) -> str:
 
 
 @contextmanager
-def kafka_broker(folder: Path) -> Iterator[Broker]:
-    """Keeps its log in memory: a kill loses it."""
-    broker = Broker(folder, "memory://tansu/", {})
+def kafka_broker(folder: Path, advertised: int | None = None) -> Iterator[Broker]:
+    """Keeps its log in memory: a kill loses it.
+
+    Args:
+        advertised: the port that clients are told to connect to, if it is another one.
+    """
+    broker = Broker(folder, "memory://tansu/", {}, advertised)
     broker.start()
     try:
         yield broker

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.certificates import make_certificates
 from tests.support.kafka import free_port, start_process
 
 __all__ = ["RabbitMQ", "rabbitmq_server"]
@@ -27,6 +28,8 @@ class RabbitMQ:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self.tls_port = free_port()
+        self.certificates = make_certificates(folder)
         self._folder = folder
         self._epmd_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,10 +76,21 @@ class RabbitMQ:
         except OSError:
             return False
 
+    def _configuration(self) -> str:
+        certificates = self.certificates
+        lines = [
+            "loopback_users = none",
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
+            f"ssl_options.cacertfile = {certificates.ca}",
+            f"ssl_options.certfile = {certificates.cert}",
+            f"ssl_options.keyfile = {certificates.key}",
+        ]
+        return "\n".join(lines) + "\n"
+
     def _environment(self) -> dict[str, str]:
         (self._folder / "plugins").write_text("[].")
         (self._folder / "conf-env").write_text("")
-        (self._folder / "rabbitmq.conf").write_text("loopback_users = none\n")
+        (self._folder / "rabbitmq.conf").write_text(self._configuration())
         (self._folder / "advanced.config").write_text("[].")
         folder = str(self._folder)
         return {
