@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
 import pytest
 from datasets import Dataset, DatasetDict, IterableDataset
+from datasets.distributed import split_dataset_by_node
 from pyarrow import csv, parquet
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
@@ -129,6 +131,39 @@ def test_a_run_cut_off_goes_on_and_loses_nothing(
     assert Quarantine(tmp_path / "bad").count() == len(BAD)
 
 
+def test_a_run_that_is_to_raise_does_so_wherever_another_was_cut_off(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llm_integrations.datasets.blocks import BlockJudge
+
+    dataset = on_disk(tmp_path / "saved", table())
+    original = BlockJudge.examine
+
+    def cut_off(self: Any, block: Any, first: int) -> Any:
+        if first:
+            raise KeyboardInterrupt
+        return original(self, block, first)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(BlockJudge, "examine", cut_off)
+        validate_dataset(dataset, "row@1", registry=registry)
+    with pytest.raises(SchemaValidationError, match="row@1"):
+        validate_dataset(dataset, "row@1", registry=registry, on_invalid="raise")
+
+
+def test_the_same_data_may_be_validated_several_times_at_once(
+    registry: Registry, tmp_path: Path
+) -> None:
+    dataset = on_disk(tmp_path / "saved", table())
+
+    def lengths(_: int) -> tuple[int, int]:
+        result = validate_dataset(dataset, "row@1", registry=registry)
+        return len(result.valid), result.report.invalid
+
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(lengths, range(30))) == {(SIZE - len(BAD), len(BAD))}
+
+
 def test_a_block_whose_quarantine_is_gone_is_done_again(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +274,16 @@ def test_two_streams_do_not_take_each_others_place(registry: Registry, tmp_path:
     assert Quarantine(tmp_path / "bad").count() == 150
 
 
+def test_the_shards_of_a_stream_do_not_take_each_others_place(
+    registry: Registry, tmp_path: Path
+) -> None:
+    stream = Dataset(table()).to_iterable_dataset(num_shards=2)
+    result = validate_dataset(stream, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    seen = [row["n"] for rank in (0, 1) for row in split_dataset_by_node(result.valid, rank, 2)]
+    assert seen == [number for number in NUMBERS if number >= 0]
+    assert Quarantine(tmp_path / "bad").count() == len(BAD)
+
+
 def test_raise_stops_at_the_first_bad_block(registry: Registry, data: Any) -> None:
     with pytest.raises(SchemaValidationError, match="row@1"):
         validate_dataset(data, "row@1", registry=registry, on_invalid="raise")
@@ -315,3 +360,5 @@ def test_the_valid_part_is_a_dataset_like_any_other(registry: Registry, tmp_path
     again = validate_dataset(valid, "row@1", registry=registry)
     assert again
     assert again.valid is valid
+    once_more = validate_dataset(dataset, "row@1", registry=registry).valid
+    assert once_more._fingerprint == valid._fingerprint

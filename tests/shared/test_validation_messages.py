@@ -232,6 +232,16 @@ def test_words_that_are_remembered_are_the_words_that_would_be_found(data: dict[
         assert core.describer.violation(error, data) == core.describer._worded(error, data)
 
 
+def test_names_that_the_schema_does_not_know_are_not_remembered() -> None:
+    validator = compile_validator({"additionalProperties": {"type": "integer", "maximum": 0}})
+    known = validator.compile().describer._known
+    for name in (SECRET, "alice", "bob"):
+        assert not validator.validate({name: 1})
+        assert not validator.validate({name: "text"})
+    assert SECRET not in repr(known)
+    assert len(known) == 2
+
+
 def test_paths_are_json_pointers() -> None:
     schema = {"properties": {"a/b": {"items": {"properties": {"c~d": {"type": "string"}}}}}}
     (error,) = compile_validator(schema).validate({"a/b": [{}, {"c~d": 1}]}).errors

@@ -101,7 +101,7 @@ class BlockJudge:
             SchemaValidationError: a row is invalid and the judge raises.
         """
         found = self.examine(table, first_row)
-        self.set_aside(found, number)
+        self.set_aside(found, self.part(number))
         return found
 
     def examine(self, table: pa.Table, first_row: int) -> Examined:
@@ -113,9 +113,9 @@ class BlockJudge:
         count = BlockCount(table.num_rows, report.invalid, reasons)
         return Examined(table, report, first_row, count, self._aside(table, report, first_row))
 
-    def set_aside(self, found: Examined, number: int) -> None:
-        """Write the block's invalid rows into the quarantine."""
-        self.quarantine.add_rows(found.aside, part=self.part(number))
+    def set_aside(self, found: Examined, part: str) -> None:
+        """Write the block's invalid rows into the quarantine, under this name."""
+        self.quarantine.add_rows(found.aside, part=part)
 
     def _aside(
         self, table: pa.Table, report: ArrowReport, first_row: int

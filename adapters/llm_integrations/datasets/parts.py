@@ -80,7 +80,7 @@ class Parts:
 
     def _settle(self, number: int, found: Examined) -> None:
         """The quarantine first: counts that are there say that its rows are."""
-        self._judge.set_aside(found, number)
+        self._judge.set_aside(found, self._judge.part(number))
         kept = self._keep(found)
         with (
             atomic_write(self._path(number, "arrow"), mode=0o600) as stream,
@@ -91,10 +91,10 @@ class Parts:
 
     def _start_over(self) -> None:
         """The mark goes first: after a crash in here the counts that are left still hold."""
-        self._done.unlink()
+        self._done.unlink(missing_ok=True)
         number = 0
         while (path := self._path(number, "json")).exists():
-            path.unlink()
+            path.unlink(missing_ok=True)
             number += 1
 
     @property

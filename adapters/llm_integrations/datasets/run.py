@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -113,7 +114,7 @@ class Run:
         judge, report = self._judge(source.name, run), self._report()
         through = self._through_disk if source.on_disk else self._in_memory
         kept = through(source, judge, report)
-        valid = source.opened(kept, all_valid=report.is_valid)
+        valid = source.opened(kept, run, all_valid=report.is_valid)
         return DatasetResult(valid, report, judge.quarantine, (run,))
 
     def _through_disk(
@@ -121,6 +122,9 @@ class Run:
     ) -> Dataset | None:
         parts = Parts(self._folder(judge.run), judge, source.kept)
         done = parts.resume()
+        if self._raises:
+            # The block that is to raise is judged again, for its report.
+            done = list(takewhile(lambda count: not count.invalid, done))
         first = sum(count.total for count in done)
         for count in done:
             report.add(count.total, count.invalid, count.reasons)

@@ -47,8 +47,8 @@ class TableSource(Protocol):
         """What a run keeps of a block."""
         ...
 
-    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
-        """The valid rows, from what was kept of all blocks; None if there was no block."""
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
+        """The valid rows, from what a run kept of all blocks; None if there was no block."""
         ...
 
 
@@ -88,12 +88,15 @@ class DatasetSource:
         places = self._places(block.first_row, block.table.num_rows)
         return pa.table({_INDICES: places.filter(block.report.mask)})
 
-    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
         whole = self.dataset
         if kept is None or all_valid:
             return whole
         rows, places = (kept.data, None) if self.copies else (whole.data, kept.data)
-        valid = Dataset(rows, info=whole.info.copy(), split=whole.split, indices_table=places)
+        # The same for the same rows, so that what `map` cached is found again.
+        fingerprint = sha256(f"{run}|{self.copies}".encode()).hexdigest()[:16]
+        info = whole.info.copy()
+        valid = Dataset(rows, info, whole.split, indices_table=places, fingerprint=fingerprint)
         form = whole.format
         valid.set_format(
             form["type"], form["columns"], form["output_all_columns"], **form["format_kwargs"]
@@ -138,7 +141,7 @@ class FileSource:
     def kept(self, block: Examined) -> pa.Table:
         return block.valid
 
-    def opened(self, kept: Dataset | None, *, all_valid: bool) -> Dataset:
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
         return Dataset.from_dict({}) if kept is None else kept
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from llm_integrations.datasets.blocks import BlockJudge
+from llm_integrations.datasets.blocks import BlockJudge, Examined
 from llm_integrations.datasets.report import DatasetReport
 
 if TYPE_CHECKING:
@@ -30,10 +31,16 @@ class StreamGate:
             # Read from the beginning again: the same rows, the same parts, counted anew.
             self._report.total = self._report.invalid = 0
             self._report.reasons.clear()
-        found = self._judge.judge(table, first // _BATCH, first)
+        found = self._judge.examine(table, first)
+        self._judge.set_aside(found, self._part(found))
         count = found.count
         self._report.add(count.total, count.invalid, count.reasons)
         return found.valid
+
+    def _part(self, found: Examined) -> str:
+        """Named by its rows: each shard of a stream counts its rows from 0."""
+        ids = "".join(row["record_id"] for row in found.aside)
+        return f"{self._judge.run}-{sha256(ids.encode()).hexdigest()[:24]}"
 
 
 def judged_stream(

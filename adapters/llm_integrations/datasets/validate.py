@@ -58,11 +58,7 @@ def validate_dataset(
     """
     if on_invalid not in ("quarantine", "raise"):
         raise ConfigurationError(f"on_invalid is 'quarantine' or 'raise', not {on_invalid!r}")
-    if (
-        isinstance(data, str | Path)
-        and Path(data).suffix.lower() in LINE_SUFFIXES
-        and options is None
-    ):
+    if options is None and _holds_lines(data):
         options = ValidationOptions()
     validator = table_validator(schema, registry, options)
     shown = sys.stderr.isatty() if progress is None else progress

@@ -83,8 +83,13 @@ class Exchange:
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
         await app(self._for_app(), self._body.receive, self)
+        refused = False
         while self._again and not self._body.disconnected:
+            refused = refused or self._again == "unconstrained"
             await self._call_again(app)
+        if refused and self._status == 200 and self._by.content is not None:
+            # It was the constraint that the server did not take, not the request.
+            self._runtime.constrainer.refuse(self._by.content)
 
     async def _call_again(self, app: ASGIApp) -> None:
         why, self._again = self._again, ""
@@ -99,9 +104,6 @@ class Exchange:
         self._body.rewind()
         self._next, self._held = None, []
         await app(self._for_app(), self._body.receive, self)
-        if why == "unconstrained" and self._status == 200 and self._by.content is not None:
-            # It was the constraint that the server did not take, not the request.
-            self._runtime.constrainer.refuse(self._by.content)
 
     def _for_app(self) -> Scope:
         scope = self._scope

@@ -55,7 +55,7 @@ class Describer:
 
     def violation(self, error: ValidationError, data: Any) -> Violation:
         """One of the engine's errors about ``data``."""
-        key = None if self.show_values else _key(error, data)
+        key = None if self.show_values else self._key(error, data)
         if key is None:
             return self._worded(error, data)
         known = self._known.get(key)
@@ -64,6 +64,25 @@ class Describer:
             if len(self._known) < _KEPT:
                 self._known[key] = known
         return known
+
+    def _key(self, error: ValidationError, data: Any) -> _Key | None:
+        """What the words about an error follow from, where that is not the data itself.
+
+        What is remembered holds no name that the schema does not know: it could be any data, and
+        of any length.
+        """
+        name = error.kind.name
+        if name in BY_SCHEMA_ALONE:
+            says: object = None
+        elif name == "required":
+            says = error.kind.value
+        elif name == "type":
+            says = type(_at(data, error.instance_path))
+        else:
+            return None
+        where = error.absolute_keyword_location
+        path = map(self._shown, error.instance_path)
+        return name, says, where, *path, _BETWEEN, *error.schema_path
 
     def _worded(self, error: ValidationError, data: Any) -> Violation:
         return Violation(
@@ -116,21 +135,6 @@ class Describer:
         where = self.path(nearest.instance_path[len(here) :])
         text = f"fits none of {len(branches)} alternatives; by the nearest"
         return f"{text}, {where or 'it'} {self.message(nearest, data)}"
-
-
-def _key(error: ValidationError, data: Any) -> _Key | None:
-    """What the words about an error follow from, where that is not the data itself."""
-    name = error.kind.name
-    if name in BY_SCHEMA_ALONE:
-        says: object = None
-    elif name == "required":
-        says = error.kind.value
-    elif name == "type":
-        says = type(_at(data, error.instance_path))
-    else:
-        return None
-    where = error.absolute_keyword_location
-    return name, says, where, *error.instance_path, _BETWEEN, *error.schema_path
 
 
 def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -> list[str]:
