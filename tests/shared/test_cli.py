@@ -181,6 +181,34 @@ def test_compat_judges_without_registering(next_schema: Path, schema: Path) -> N
     assert json.loads(call("list", "--json").output)[0]["versions"] == [1]
 
 
+def test_compat_says_when_register_would_decide_otherwise(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    wider = tmp_path / "wider.json"
+    more = {**PROFILE["properties"], "email": {"type": "string"}}  # type: ignore[dict-item]
+    wider.write_text(json.dumps({**PROFILE, "properties": more}))
+    strict = call("compat", "user-profile", wider)
+    assert (strict.exit_code, "--policy lenient" in strict.output) == (1, True)
+    assert call("compat", "user-profile", wider, "--policy", "lenient").exit_code == 0
+    assert call("register", "user-profile", wider).exit_code == 0
+
+
+def test_pins_are_not_checked_where_there_are_none(tmp_path: Path) -> None:
+    for command in ("check", "list"):
+        with pytest.raises(ConfigurationError, match=r"there is no .*absent\.lock"):
+            call("pin", command, "--lock", tmp_path / "absent.lock")
+
+
+def test_what_the_schema_calls_text_is_text_in_a_csv_file_too(tmp_path: Path) -> None:
+    kinds = {"zip": {"type": ["string", "null"]}, "code": {"enum": ["01"]}, "n": {"minimum": 1}}
+    body = tmp_path / "schema.json"
+    body.write_text(json.dumps({"properties": kinds}))
+    call("register", "place", body)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("zip,code,n\n01234,01,1\n99999,1,2\n,01,0\n")
+    result = json.loads(call("check", "place", rows, "--json").output)
+    assert result["reasons"] == {"enum at /code": 1, "minimum at /n": 1}
+
+
 def test_guide_writes_markdown_or_json(next_schema: Path, tmp_path: Path) -> None:
     printed = call("guide", "user-profile@1", next_schema).output
     assert "age" in printed

@@ -419,3 +419,8 @@ def test_names_must_be_unique(registry: Registry) -> None:
         EventListener(registry, [Recording(registry), Recording(registry)])
     with pytest.raises(ConfigurationError, match="scripted"):
         EventListener(registry, sources=[Scripted(), Scripted()])
+
+
+def test_a_source_is_not_taken_for_a_bus(registry: Registry) -> None:
+    with pytest.raises(ConfigurationError, match=r"Scripted is no bus; .*sources="):
+        EventListener(registry, buses=[Scripted()])  # type: ignore[list-item]

@@ -21,6 +21,7 @@ from llm_integrations.core.drift import (
     profile_tables,
 )
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.tables import read_tables
 from llm_integrations.datasets.columns import json_columns, plain
@@ -64,9 +65,9 @@ def detect_drift(
     if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
         known = baseline_of(client, validator.reference, baseline)
     else:
-        tables, columns = _tables(baseline)
+        tables, columns = _tables(baseline, validator.body)
         known = profile_tables(tables, validator, json_columns=columns)
-    tables, columns = _tables(dataset)
+    tables, columns = _tables(dataset, validator.body)
     return detect(
         tables, validator, known, thresholds=thresholds, ignore=ignore, json_columns=columns
     )
@@ -93,7 +94,7 @@ def save_baseline(
     client = resolve_registry(registry)
     validator = for_tables(client, schema)
     target = path or BaselineStore.beside(client).path(validator.reference)
-    tables, columns = _tables(dataset)
+    tables, columns = _tables(dataset, validator.body)
     labels = Labels(plain=show_values)
     profile = profile_tables(tables, validator, labels=labels, json_columns=columns)
     profile.write(target)
@@ -104,10 +105,10 @@ def _is_profile(baseline: Any) -> bool:
     return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
 
 
-def _tables(data: Any) -> tuple[Iterator[pa.Table], tuple[str, ...]]:
+def _tables(data: Any, schema: JsonSchema) -> tuple[Iterator[pa.Table], tuple[str, ...]]:
     """The rows as tables, and which columns are JSON text."""
     if isinstance(data, str | Path):
-        return read_tables(Path(data)), ()
+        return read_tables(Path(data), schema=schema), ()
     if isinstance(data, Dataset | IterableDataset):
         parts = [data]
     elif isinstance(data, DatasetDict | IterableDatasetDict):

@@ -93,7 +93,7 @@ class Run:
 
     def _file(self, path: Path) -> DatasetResult:
         if path.suffix.lower() not in LINE_SUFFIXES:
-            return self._source(file_source(path))
+            return self._source(file_source(path, self.validator.body))
         report = self._report()
         run = self._run_name(existing_file(path).identity)
         quarantine = self.aside(run)

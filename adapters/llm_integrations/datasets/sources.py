@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.datasets.blocks import Examined
 
@@ -112,9 +113,14 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A Parquet or CSV file, read as a stream."""
+    """A Parquet or CSV file, read as a stream.
+
+    Attributes:
+        schema: of its rows; see ``read_tables``.
+    """
 
     path: Path
+    schema: JsonSchema | None = None
 
     @property
     def name(self) -> str:
@@ -136,7 +142,7 @@ class FileSource:
         return True
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
-        yield from islice(read_tables(self.path, BLOCK), first, None)
+        yield from islice(read_tables(self.path, BLOCK, schema=self.schema), first, None)
 
     def kept(self, block: Examined) -> pa.Table:
         return block.valid
@@ -145,15 +151,15 @@ class FileSource:
         return Dataset.from_dict({}) if kept is None else kept
 
 
-def file_source(path: Path) -> FileSource:
+def file_source(path: Path, schema: JsonSchema) -> FileSource:
     """ConfigurationError for a file that is not there or of another kind."""
     if path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
         raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
-    return existing_file(path)
+    return existing_file(path, schema)
 
 
-def existing_file(path: Path) -> FileSource:
+def existing_file(path: Path, schema: JsonSchema | None = None) -> FileSource:
     """ConfigurationError for a file that is not there."""
     if not path.is_file():
         raise ConfigurationError(f"{path} is no file")
-    return FileSource(path)
+    return FileSource(path, schema)

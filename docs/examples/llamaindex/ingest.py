@@ -1,6 +1,6 @@
 """Ingest a folder of Markdown files, hold their metadata to a schema, ask, and change the schema.
 
-pip install 'llm-integrations[llamaindex]'
+pip install 'llm-integrations[llamaindex]' llama-index-vector-stores-qdrant
 python ingest.py
 """
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.fingerprint import JsonSchema
 
 __all__ = ["BLOCK_ROWS", "TABLE_SUFFIXES", "read_tables", "rows_in"]
 
@@ -19,8 +20,16 @@ _LINES: Final = (".jsonl", ".ndjson")
 _BATCH: Final = 65_536
 
 
-def read_tables(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Any]:
+def read_tables(
+    path: Path, rows: int = BLOCK_ROWS, *, schema: JsonSchema | None = None
+) -> Iterator[Any]:
     """Yield a file's pyarrow Tables of ``rows`` rows each, the last one of fewer.
+
+    A column of a CSV file is of the type that all of its cells have. One that the schema calls
+    text is text, whatever its cells look like: ``01234`` stays as it is.
+
+    Args:
+        schema: a JSON Schema of the rows.
 
     Raises:
         ConfigurationError: the file is not there, damaged, or of a kind that holds no table.
@@ -28,7 +37,7 @@ def read_tables(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Any]:
     """
     require_extra("arrow", "pyarrow")
     with _own_errors(path):
-        yield from _joined(_batches(path), rows)
+        yield from _joined(_batches(path, _texts(schema)), rows)
 
 
 def rows_in(path: Path) -> int | None:
@@ -52,7 +61,26 @@ def _own_errors(path: Path) -> Iterator[None]:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
-def _batches(path: Path) -> Iterator[Any]:
+def _texts(schema: JsonSchema | None) -> list[str]:
+    """The properties that can be nothing but text, or null."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return [name for name, value in (properties or {}).items() if _is_text(value)]
+
+
+def _is_text(schema: JsonSchema) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    kinds = schema.get("type")
+    if kinds is not None:
+        named = kinds if isinstance(kinds, list) else [kinds]
+        return "string" in named and set(named) <= {"string", "null"}
+    values = schema.get("enum", [schema.get("const")])
+    return bool(values) and all(isinstance(value, str) for value in values)
+
+
+def _batches(path: Path, texts: list[str]) -> Iterator[Any]:
+    import pyarrow as pa
+
     match path.suffix.lower():
         case ".parquet":
             from pyarrow import parquet
@@ -62,7 +90,11 @@ def _batches(path: Path) -> Iterator[Any]:
         case ".csv":
             from pyarrow import csv
 
-            options = csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
+            options = csv.ConvertOptions(
+                strings_can_be_null=True,
+                null_values=[""],
+                column_types=dict.fromkeys(texts, pa.string()),
+            )
             with csv.open_csv(path, convert_options=options) as reader:
                 yield from reader
         case suffix if suffix in _LINES:

@@ -59,7 +59,8 @@ def check(
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
 
-    In Parquet and CSV null may stand for a missing value; elsewhere null is null.
+    In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV column is
+    of the type that all of its cells have; what the schema calls text is read as text.
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
     """
@@ -90,7 +91,7 @@ def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, sh
     plan = ArrowPlan(for_tables(client, reference))
     first = 0
     with _progress(path, unit=rows_in(path)) as advance:
-        for table in read_tables(path):
+        for table in read_tables(path, schema=plan.validator.body):
             report = plan.validate(table)
             tally.seen += report.rows
             tally.invalid += report.invalid

@@ -28,7 +28,10 @@ def compat(
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option(help="strict, or lenient: properties nobody declared are taken as absent."),
+        typer.Option(
+            help="strict (the default), or lenient: properties nobody declared are taken as "
+            "absent. What register refuses in a folder, it refuses by the lenient one."
+        ),
     ] = None,
     against: Annotated[
         list[Path] | None,
@@ -47,8 +50,21 @@ def compat(
         print(report.to_json(indent=2))
     else:
         Console().print(report)
+        if not report and policy is None:
+            _hint(subject, file, registry, level, against)
     if not report:
         raise typer.Exit(1)
+
+
+def _hint(
+    subject: str, file: Path, registry: str | None, level: str | None, against: list[Path] | None
+) -> None:
+    """People see two answers otherwise: this one, and what ``register`` does."""
+    if _report(subject, file, registry, level, "lenient", against):
+        Console().print(
+            "[dim]It is compatible for data that holds only declared properties "
+            "(--policy lenient, by which register checks in a folder).[/]"
+        )
 
 
 def _policy(name: str | None) -> Literal["strict", "lenient"] | None:

@@ -17,6 +17,9 @@ def diff(
 ) -> None:
     """Show what changed from OLD to NEW, and whom each change breaks.
 
+    Data is taken to hold whatever its schema allows (strict); `guide` takes it to hold declared
+    properties only (lenient), so the two can name different sides.
+
     Example: `llm-integrations diff user-profile@1 user-profile-next.json -r schemas/`
     """
     from llm_integrations.core.evolution import diff as compare

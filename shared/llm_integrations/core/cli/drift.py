@@ -61,7 +61,11 @@ def drift(
             return
         known = _baseline(client, validator, baseline)
         found = detect(
-            read_tables(data), validator, known, thresholds=limits, ignore=tuple(ignore or ())
+            read_tables(data, schema=validator.body),
+            validator,
+            known,
+            thresholds=limits,
+            ignore=tuple(ignore or ()),
         )
     _show(found, report, as_json=as_json)
     if found.drifted:
@@ -76,7 +80,7 @@ def _save(
 
     target = path or BaselineStore.beside(client).path(validator.reference)
     labels = Labels(plain=show_values)
-    profile = profile_tables(read_tables(data), validator, labels=labels)
+    profile = profile_tables(read_tables(data, schema=validator.body), validator, labels=labels)
     profile.write(target)
     text = f"baseline of {validator.reference}: {profile.rows:,} rows, {target}"
     Console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
@@ -88,7 +92,7 @@ def _baseline(client: Registry, validator: Validator, path: Path | None) -> Prof
 
     if path is None or path.suffix == ".json":
         return baseline_of(client, validator.reference, path)
-    return profile_tables(read_tables(path), validator)
+    return profile_tables(read_tables(path, schema=validator.body), validator)
 
 
 def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:

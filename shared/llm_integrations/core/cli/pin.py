@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
 
 __all__ = ["app"]
@@ -51,6 +52,7 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
     """List what is pinned. Asks no registry."""
     from llm_integrations.core.pins.lockfile import read_lock
 
+    _expect(lock)
     table = Table("benchmark", "role", "schema", "fingerprint")
     for name, pinned in read_lock(lock).items():
         for role, pin in pinned:
@@ -65,6 +67,7 @@ def check(
     lock: LockFile = DEFAULT_LOCK,
 ) -> None:
     """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
+    _expect(lock)
     pins = BenchmarkPins(lock, registry)
     console = Console()
     blocked = False
@@ -96,6 +99,12 @@ def update(
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
     for move in moves:
         _print_move(console, move)
+
+
+def _expect(lock: Path) -> None:
+    """A check in the wrong folder must not look like a check that passed."""
+    if not lock.is_file():
+        raise ConfigurationError(f"there is no {lock}; name the lock file by --lock")
 
 
 def _print_move(console: Console, move: PinMove) -> None:

@@ -201,6 +201,8 @@ class EventListener:
         if isinstance(bus, str):
             bus = connect_bus(bus)
             self._made.append(bus)
+        if not isinstance(bus, EventBus):
+            raise ConfigurationError(f"{type(bus).__name__} is no bus; give sources as sources=[…]")
         return bus
 
     def _registry(self, registry: Registry | str | None) -> list[Registry]:
