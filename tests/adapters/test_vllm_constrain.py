@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 
 from llm_integrations.vllm.constrain import schema_name, widen
-from tests.support.vllm_apps import GOOD, USER, Server, chat_reply, chat_request, sse
+from tests.support.vllm_apps import BAD, GOOD, USER, Server, chat_reply, chat_request, sse
 
 RULES = [{"output": {"schema": "user", "constrain": True, "mode": "enforce"}}]
 
@@ -149,6 +149,15 @@ class TestTheServerRefuses:
         assert (reply.status, reply.json["error"]["param"]) == (400, "body.n")
         await server.post()
         assert len(server.requests) == 4, "nothing was learnt about the schema"
+
+    async def test_a_server_that_goes_on_failing_has_said_nothing_about_the_schema(self) -> None:
+        rules = [{"output": {**RULES[0]["output"], "retries": 1}}]
+        failing: Any = (500, {"error": {}})
+        server = Server(failing, chat_reply(BAD), failing, chat_reply(GOOD), rules=rules)
+        assert (await server.post()).status == 500
+        assert ["response_format" in sent(server, n) for n in range(3)] == [True, False, False]
+        assert (await server.post()).status == 200
+        assert "response_format" in sent(server)
 
     async def test_streams_too(self) -> None:
         def app(body: bytes) -> Any:
