@@ -6,7 +6,7 @@ EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webh
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo demo-vllm test test-real bench lint format docs lock clean
+.PHONY: help demo demo-vllm test test-real bench lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made

@@ -334,6 +334,17 @@ def test_a_damaged_file_is_named(registry: Registry, tmp_path: Path) -> None:
         validate_dataset(tmp_path / "rows.parquet", "row@1", registry=registry)
 
 
+@pytest.mark.parametrize("last", ["sesame,late", "1,late,sesame"])
+def test_a_csv_file_that_cannot_be_read_on_is_named_without_its_data(
+    registry: Registry, tmp_path: Path, last: str
+) -> None:
+    rows = "".join(f"{number},text{number}\n" for number in range(100_000))
+    (tmp_path / "rows.csv").write_text(f"n,text\n{rows}{last}\n")
+    with pytest.raises(ConfigurationError, match=r"rows\.csv cannot be read: .*CSV") as error:
+        validate_dataset(tmp_path / "rows.csv", "row@1", registry=registry)
+    assert "sesame" not in str(error.value)
+
+
 def test_other_things_are_refused(registry: Registry) -> None:
     with pytest.raises(ConfigurationError, match="list"):
         validate_dataset(cast("Any", [1]), "row@1", registry=registry)

@@ -25,8 +25,9 @@ def read_tables(
 ) -> Iterator[Any]:
     """Yield a file's pyarrow Tables of ``rows`` rows each, the last one of fewer.
 
-    A column of a CSV file is of the type that all of its cells have. One that the schema calls
-    text is text, whatever its cells look like: ``01234`` stays as it is.
+    A column of a CSV file is of the type that its first cells have (those in the first megabyte);
+    a later cell of another type is an error. A column that the schema calls text is text, whatever
+    its cells look like: ``01234`` stays as it is.
 
     Args:
         schema: a JSON Schema of the rows.
@@ -58,7 +59,14 @@ def _own_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+        raise ConfigurationError(f"{path} cannot be read: {_without_data(path, error)}") from None
+
+
+def _without_data(path: Path, error: Exception) -> str:
+    """What Arrow says about a CSV file ends with the cell or the line that it stumbled over."""
+    if path.suffix.lower() != ".csv" or isinstance(error, OSError):
+        return str(error)
+    return ": ".join(str(error).split(": ")[:2]).partition("\n")[0]
 
 
 def _texts(schema: JsonSchema | None) -> list[str]:

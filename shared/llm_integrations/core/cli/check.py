@@ -60,7 +60,7 @@ def check(
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
 
     In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV column is
-    of the type that all of its cells have; what the schema calls text is read as text.
+    of the type that its first cells have; what the schema calls text is read as text.
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
     """
