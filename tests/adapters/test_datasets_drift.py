@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as standard_csv
 import importlib
 import json
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pyarrow import csv, parquet
 from demo.flights import flights
 from demo.stage import schema_document
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.datasets import (
     check_features,
@@ -74,6 +76,53 @@ def test_every_kind_of_data_is_compared_with_the_baseline_beside_the_schema(
     assert (same.drifted, same.current.rows) == (False, 3000)
     moved = detect_drift(as_data(kind, table(60), tmp_path), "row@1", registry=registry)
     assert moved.drifted_columns == ("n",)
+
+
+BAD_LINES = [
+    '{"n": "word", "kind": "a"}',
+    '{"n": 1.5, "kind": "b"}',
+    "no json",
+    '["a list"]',
+    '{"n": null, "kind": "a"}',
+]
+
+
+def test_a_bad_line_is_one_invalid_row_of_the_profile(registry: Registry, tmp_path: Path) -> None:
+    good = table(rows=1000).to_pylist()
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*map(json.dumps, good), *BAD_LINES, ""]))
+    profile = save_baseline(path, "row@1", registry=registry)
+    assert (profile.rows, profile.invalid) == (1005, 5)
+    assert profile.reasons == {"type at /n": 3, "json at (root)": 2}
+    assert {name: column.kind for name, column in profile.columns.items()} == {
+        "n": "int64",
+        "kind": "string",
+    }
+    # The word, and the three lines without a number.
+    assert profile.columns["n"].nulls == 4
+
+
+def test_a_bad_cell_is_one_invalid_row_of_the_profile(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("n,kind\n" + "1,a\n" * 98 + "word,b\n2\n")
+    profile = save_baseline(path, "row@1", registry=registry)
+    assert (profile.rows, profile.invalid) == (100, 2)
+    assert profile.reasons == {"type at /n": 1, "csv at (root)": 1}
+    assert (profile.columns["n"].kind, profile.columns["n"].nulls) == ("int64", 2)
+
+
+def test_dates_of_json_lines_are_judged_as_the_text_that_they_are(
+    registry: Registry, tmp_path: Path
+) -> None:
+    day = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    registry.register("day", {"properties": {"day": day, "late": {"type": "integer"}}})
+    lines = [f'{{"day": "2024-01-{n % 28 + 1:02}"}}' for n in range(60_000)]
+    path = tmp_path / "days.jsonl"
+    path.write_text("\n".join([*lines, '{"day": "2024-02-01", "late": 7}', ""]))
+    profile = save_baseline(path, "day@1", registry=registry)
+    assert (profile.rows, profile.invalid) == (60_001, 0)
+    assert profile.columns["day"].family == "time"
+    assert profile.columns["late"].nulls == 60_000
 
 
 def test_a_baseline_can_be_data_a_profile_or_a_file(registry: Registry, tmp_path: Path) -> None:
@@ -167,21 +216,21 @@ def penguins() -> Path:
 def test_real_penguins_are_judged_as_they_come(
     registry: Registry, penguins: Path, tmp_path: Path
 ) -> None:
-    """The file writes NA for what was not measured; a reader of CSV takes that as text."""
+    """The file writes NA for what was not measured: a word that is no mass and no sex."""
     registry.register("penguin", PENGUIN)
     result = validate_dataset(
         penguins, "penguin@1", registry=registry, quarantine=tmp_path / "bad", output=tmp_path / "v"
     )
-    assert result.report.total == 344
-    text = penguins.read_text("utf-8").splitlines()
-    unsexed = sum(",NA," in line for line in text)
-    assert result.report.invalid > 0
-    assert len(result.quarantined) == result.report.invalid <= unsexed + 344
-    assert {r.split(" at ")[1] for r in result.report.reasons} <= {
-        "/Sex",
-        "/Body Mass (g)",
-        "/Date Egg",
-    }
+    with penguins.open(encoding="utf-8", newline="") as stream:
+        rows = list(standard_csv.DictReader(stream))
+    bad = [row for row in rows if "NA" in (row["Sex"], row["Body Mass (g)"])]
+    assert (result.report.total, result.report.invalid) == (len(rows), len(bad)) == (344, 11)
+    assert result.report.reasons == {"enum at /Sex": 11, "type at /Body Mass (g)": 2}
+    assert result.valid.features["Body Mass (g)"] == Value("float64")
+    records = Quarantine(tmp_path / "bad").records()
+    assert sorted(r.value["Individual ID"] for r in records) == sorted(
+        row["Individual ID"] for row in bad
+    )
 
 
 def test_real_penguins_of_one_island_are_no_sample_of_all(

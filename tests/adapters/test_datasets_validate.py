@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pytest
-from datasets import Dataset, DatasetDict, IterableDataset
+from datasets import Dataset, DatasetDict, Features, IterableDataset, Json, Value
 from datasets.distributed import split_dataset_by_node
 from pyarrow import csv, parquet
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.validation import compile_validator
 from llm_integrations.datasets import validate_dataset
 
 ROW = {
@@ -334,15 +335,80 @@ def test_a_damaged_file_is_named(registry: Registry, tmp_path: Path) -> None:
         validate_dataset(tmp_path / "rows.parquet", "row@1", registry=registry)
 
 
-@pytest.mark.parametrize("last", ["sesame,late", "1,late,sesame"])
-def test_a_csv_file_that_cannot_be_read_on_is_named_without_its_data(
-    registry: Registry, tmp_path: Path, last: str
+def csv_with_bad_cells(path: Path) -> Path:
+    """The rows of ``table``, and every hundredth one a word or a cell too few instead."""
+    lines = [f"{number},t{index}" for index, number in enumerate(NUMBERS)]
+    lines[::200] = ["word,late"] * 5
+    lines[100::200] = ["7"] * 5
+    path.write_text("\n".join(["n,text", *lines, ""]))
+    return path
+
+
+def test_a_bad_cell_of_a_csv_file_costs_its_row_and_no_other(
+    registry: Registry, tmp_path: Path
 ) -> None:
-    rows = "".join(f"{number},text{number}\n" for number in range(100_000))
-    (tmp_path / "rows.csv").write_text(f"n,text\n{rows}{last}\n")
-    with pytest.raises(ConfigurationError, match=r"rows\.csv cannot be read: .*CSV") as error:
-        validate_dataset(tmp_path / "rows.csv", "row@1", registry=registry)
-    assert "sesame" not in str(error.value)
+    path = csv_with_bad_cells(tmp_path / "rows.csv")
+    result = validate_dataset(path, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
+    assert result.report.reasons == {
+        "minimum at /n": len(BAD) - 10,
+        "type at /n": 5,
+        "csv at (root)": 5,
+    }
+    assert result.valid["n"] == [number for number in NUMBERS if number >= 0]
+    assert result.valid.features == {"n": Value("int64"), "text": Value("string")}
+    records = {int(r.position or 0): r.value for r in Quarantine(tmp_path / "bad").records()}
+    assert sorted(records) == BAD
+    assert records[200] == {"n": "word", "text": "late"}
+    assert records[300] == "7"
+
+
+def test_a_run_over_a_csv_file_that_was_cut_off_goes_on(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llm_integrations.datasets.blocks import BlockJudge
+
+    path = csv_with_bad_cells(tmp_path / "rows.csv")
+    original = BlockJudge.examine
+
+    def cut_off(self: Any, block: Any, first: int) -> Any:
+        if first == 512:
+            raise KeyboardInterrupt
+        return original(self, block, first)
+
+    arguments: Any = {"registry": registry, "quarantine": tmp_path / "bad"}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(BlockJudge, "examine", cut_off)
+        validate_dataset(path, "row@1", **arguments)
+    result = validate_dataset(path, "row@1", **arguments)
+    assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
+    assert sorted(int(r.position or 0) for r in Quarantine(tmp_path / "bad").records()) == BAD
+
+
+def test_what_was_no_row_is_never_released(registry: Registry, tmp_path: Path) -> None:
+    csv_with_bad_cells(tmp_path / "rows.csv")
+    (tmp_path / "rows.jsonl").write_text('{"n": -1}\nno json\n')
+    for name in ("rows.csv", "rows.jsonl"):
+        validate_dataset(
+            tmp_path / name, "row@1", registry=registry, quarantine=tmp_path / name[5:]
+        )
+    anything = compile_validator(True, subject="row")
+    freed: list[Any] = []
+    assert Quarantine(tmp_path / "csv").release(anything, freed.extend).kept == 5
+    assert Quarantine(tmp_path / "jsonl").release(anything, freed.extend).kept == 1
+    assert all(isinstance(record.value, dict) for record in freed)
+    assert len(freed) == len(BAD) - 5 + 1
+
+
+def test_json_columns_are_set_aside_as_what_they_say(registry: Registry, tmp_path: Path) -> None:
+    registry.register("call", {"properties": {"args": {"required": ["a"]}}})
+    rows = {"args": [{"a": 1}, {"b": "2"}, None], "n": [1, 2, 3]}
+    data = Dataset.from_dict(rows, Features({"args": Json(), "n": Value("int64")}))
+    validate_dataset(data, "call@1", registry=registry, quarantine=tmp_path)
+    [record] = Quarantine(tmp_path).records()
+    assert record.value == {"args": {"b": "2"}, "n": 2}
+    wider = compile_validator({"properties": {"args": {"required": ["b"]}}}, subject="call")
+    assert Quarantine(tmp_path).release(wider, lambda _: None).released == 1
 
 
 def test_other_things_are_refused(registry: Registry) -> None:

@@ -45,6 +45,18 @@ def test_the_same_rows_in_any_order_are_there_once_and_equal_rows_as_often_as_th
     assert found == sorted(ROWS["n"].to_pylist())
 
 
+def test_json_columns_are_set_aside_as_what_they_say(tmp_path: Path) -> None:
+    plan = compile_arrow({"properties": {"args": {"minProperties": 2}}}, json_columns=["args"])
+    rows = pa.table({"args": ['{"a": 1}', "no json", None, '{"a": 1, "b": 2}'], "n": [1, 2, 3, 4]})
+    judged = plan.annotate(rows).filter(pa.array([True, True, False, False]))
+    bad = judged.drop_columns(["schema_valid"])
+    tally = plan.tally(plan.annotate(rows))
+    assert tally.invalid == 2
+    set_aside([bad], tmp_path, tally, source="here", json_columns=plan.json_columns)
+    values = [record.value for record in Quarantine(tmp_path).records()]
+    assert values == [{"args": {"a": 1}, "n": 1}, {"args": "no json", "n": 2}]
+
+
 def test_nothing_invalid_writes_nothing(tmp_path: Path) -> None:
     tally = Tally(rows=0, valid=0)
     assert set_aside([invalid().slice(0, 0)], tmp_path / "bad", tally, source="here") == 0

@@ -96,6 +96,17 @@ def test_check_takes_tables_and_names_the_row(tmp_path: Path, name: str) -> None
     assert call("check", "row@1", rows(tmp_path / f"good-{name}")).exit_code == 0
 
 
+def test_check_counts_each_row_of_a_csv_file_that_is_not_as_it_should_be(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("n,plan\n1,free\nsesame,pro\n2\n3,gold\n")
+    result = call("check", "row@1", path)
+    assert result.exit_code == 1
+    assert "2 valid, 1 invalid, 1 unreadable of 4" in result.output
+    assert f"{path}: row 1\n  /n: is a string, not an integer\n" in result.output
+    assert f"{path}: row 2\n  (root): the row has 1 cells, the header 2\n" in result.output
+    assert "sesame" not in result.output
+
+
 def test_check_takes_null_in_a_table_as_missing(tmp_path: Path) -> None:
     parquet.write_table(
         pa.table({"n": [1], "plan": pa.array([None], "string")}), tmp_path / "r.parquet"

@@ -15,7 +15,9 @@ from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow import ArrowPlan, ArrowReport
+from llm_integrations.core.validation.arrow.judged_rows import judged_rows
 from llm_integrations.core.validation.arrow.kernels import pc
+from llm_integrations.core.validation.arrow.strays import without_strays
 from llm_integrations.datasets.columns import json_columns, plain
 
 __all__ = ["BlockCount", "BlockJudge", "Examined"]
@@ -56,7 +58,8 @@ class Examined:
     @property
     def valid(self) -> pa.Table:
         """Its valid rows."""
-        return self.table if self.report.is_valid else self.table.filter(self.report.mask)
+        table = without_strays(self.table)
+        return table if self.report.is_valid else table.filter(self.report.mask)
 
 
 class BlockJudge:
@@ -125,7 +128,7 @@ class BlockJudge:
         # Not `take`, which copies whole columns together first.
         invalid = table.filter(pc.invert(report.mask))
         return rows_of(
-            plain(invalid).to_pylist(),
+            judged_rows(plain(invalid), json_columns(table.schema)),
             report.failures.column("reasons").to_pylist(),
             (first_row + row for row in report.failures.column("row").to_pylist()),
             schema=report.schema,

@@ -21,9 +21,7 @@ from llm_integrations.core.drift import (
     profile_tables,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.core.tables import read_tables
 from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.sources import BLOCK, DatasetSource
 
@@ -65,11 +63,11 @@ def detect_drift(
     if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
         known = baseline_of(client, validator.reference, baseline)
     else:
-        tables, columns = _tables(baseline, validator.body)
-        known = profile_tables(tables, validator, json_columns=columns)
-    tables, columns = _tables(dataset, validator.body)
+        rows, columns = _opened(baseline)
+        known = profile_tables(rows, validator, json_columns=columns)
+    rows, columns = _opened(dataset)
     return detect(
-        tables, validator, known, thresholds=thresholds, ignore=ignore, json_columns=columns
+        rows, validator, known, thresholds=thresholds, ignore=ignore, json_columns=columns
     )
 
 
@@ -94,9 +92,9 @@ def save_baseline(
     client = resolve_registry(registry)
     validator = for_tables(client, schema)
     target = path or BaselineStore.beside(client).path(validator.reference)
-    tables, columns = _tables(dataset, validator.body)
+    rows, columns = _opened(dataset)
     labels = Labels(plain=show_values)
-    profile = profile_tables(tables, validator, labels=labels, json_columns=columns)
+    profile = profile_tables(rows, validator, labels=labels, json_columns=columns)
     profile.write(target)
     return profile
 
@@ -105,10 +103,10 @@ def _is_profile(baseline: Any) -> bool:
     return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
 
 
-def _tables(data: Any, schema: JsonSchema) -> tuple[Iterator[pa.Table], tuple[str, ...]]:
-    """The rows as tables, and which columns are JSON text."""
+def _opened(data: Any) -> tuple[Path | Iterator[pa.Table], tuple[str, ...]]:
+    """A file, or the rows as tables; and which columns are JSON text."""
     if isinstance(data, str | Path):
-        return read_tables(Path(data), schema=schema), ()
+        return Path(data), ()
     if isinstance(data, Dataset | IterableDataset):
         parts = [data]
     elif isinstance(data, DatasetDict | IterableDatasetDict):

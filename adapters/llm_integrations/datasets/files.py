@@ -10,6 +10,7 @@ from datasets import Dataset
 from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.line_dataset import open_lines
 from llm_integrations.datasets.lines import LINES, LineJudge, line_blocks
 from llm_integrations.datasets.report import DatasetReport
 
@@ -37,10 +38,4 @@ def validate_lines(
             count = judge.judge(lines, number * LINES, f"{run}-{number:06d}", into)
             report.add(count.total, count.invalid, count.reasons)
             advance(len(lines))
-    return _opened(valid, report, output)
-
-
-def _opened(path: Path, report: DatasetReport, folder: Path) -> Dataset:
-    if not report.valid:
-        return Dataset.from_dict({})
-    return Dataset.from_json(str(path), cache_dir=str(folder / "cache"))
+    return open_lines(valid, output / f"{run}.arrow")

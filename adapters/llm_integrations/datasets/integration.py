@@ -17,6 +17,7 @@ from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, ReleaseResult
 from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.datasets.drift import detect_drift
 from llm_integrations.datasets.schema_map import table_validator
 
@@ -26,7 +27,6 @@ log = get_logger(__name__)
 
 _DATA, _BASELINE, _QUARANTINE, _RELEASED = "data", "baseline", "quarantine", "released"
 _NULLS = "nulls"
-_LINES = (".jsonl", ".ndjson")
 
 Loader = Callable[[Usage], Any]
 
@@ -124,7 +124,7 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
                 and "absent" for all else, as ``validate_dataset`` has it.
             owner: who looks after it; None takes the schema's owner.
         """
-        lines = data is not None and Path(data).suffix.lower() in _LINES
+        lines = data is not None and Path(data).suffix.lower() in LINE_SUFFIXES
         places = {_DATA: data, _BASELINE: baseline, _QUARANTINE: quarantine, _RELEASED: released}
         known = {key: str(value) for key, value in places.items() if value is not None}
         known[_NULLS] = nulls or ("strict" if lines else "absent")

@@ -67,7 +67,10 @@ class LineJudge:
             value: Any = json.loads(line)
         except (ValueError, RecursionError) as error:
             text = line.decode("utf-8", "backslashreplace").rstrip("\n")
-            return self._set_aside(text, self._unreadable(error), number)
+            return self._set_aside(text, self._broken(f"is not JSON: {_kind(error)}"), number)
+        if not isinstance(value, dict):
+            text = line.decode("utf-8", "backslashreplace").rstrip("\n")
+            return self._set_aside(text, self._broken("is no object"), number)
         if self._validator.is_valid(value):
             return None
         return self._set_aside(value, self._validator.validate(value), number)
@@ -77,11 +80,14 @@ class LineJudge:
             raise SchemaValidationError(f"line {number + 1}: {report}", report=report)
         return QuarantinedRecord.of(value, report, source=self._source, position=number)
 
-    def _unreadable(self, error: Exception) -> ValidationReport:
-        kind = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+    def _broken(self, reason: str) -> ValidationReport:
         return ValidationReport(
             is_valid=False,
-            errors=(Violation("", f"the line is not JSON: {kind}", "json"),),
+            errors=(Violation("", f"the line {reason}", "json"),),
             schema=self._validator.reference,
             fingerprint=self._validator.fingerprint,
         )
+
+
+def _kind(error: Exception) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__

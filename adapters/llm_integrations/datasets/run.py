@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from datasets import Dataset, IterableDataset, config
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.blocks import BlockJudge
 from llm_integrations.datasets.files import validate_lines
@@ -31,10 +32,7 @@ from llm_integrations.datasets.sources import (
 )
 from llm_integrations.datasets.streams import judged_stream
 
-__all__ = ["LINE_SUFFIXES", "Run"]
-
-LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
-"""Files of JSON lines, which are judged as they stand and not as a table."""
+__all__ = ["Run"]
 
 
 class Run:
@@ -93,7 +91,7 @@ class Run:
 
     def _file(self, path: Path) -> DatasetResult:
         if path.suffix.lower() not in LINE_SUFFIXES:
-            return self._source(file_source(path, self.validator.body))
+            return self._source(file_source(path, self.validator))
         report = self._report()
         run = self._run_name(existing_file(path).identity)
         quarantine = self.aside(run)

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.blocks import Examined
 
 __all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "existing_file", "file_source"]
@@ -116,11 +116,11 @@ class FileSource:
     """A Parquet or CSV file, read as a stream.
 
     Attributes:
-        schema: of its rows; see ``read_tables``.
+        validator: of its rows; see ``read_tables``.
     """
 
     path: Path
-    schema: JsonSchema | None = None
+    validator: Validator | None = None
 
     @property
     def name(self) -> str:
@@ -142,7 +142,7 @@ class FileSource:
         return True
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
-        yield from islice(read_tables(self.path, BLOCK, schema=self.schema), first, None)
+        yield from islice(read_tables(self.path, BLOCK, validator=self.validator), first, None)
 
     def kept(self, block: Examined) -> pa.Table:
         return block.valid
@@ -151,15 +151,15 @@ class FileSource:
         return Dataset.from_dict({}) if kept is None else kept
 
 
-def file_source(path: Path, schema: JsonSchema) -> FileSource:
+def file_source(path: Path, validator: Validator) -> FileSource:
     """ConfigurationError for a file that is not there or of another kind."""
     if path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
         raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
-    return existing_file(path, schema)
+    return existing_file(path, validator)
 
 
-def existing_file(path: Path, schema: JsonSchema | None = None) -> FileSource:
+def existing_file(path: Path, validator: Validator | None = None) -> FileSource:
     """ConfigurationError for a file that is not there."""
     if not path.is_file():
         raise ConfigurationError(f"{path} is no file")
-    return FileSource(path, schema)
+    return FileSource(path, validator)

@@ -11,8 +11,9 @@ from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.run import LINE_SUFFIXES, Run
+from llm_integrations.datasets.run import Run
 from llm_integrations.datasets.schema_map import table_validator
 
 __all__ = ["DatasetResult", "validate_dataset"]

@@ -39,6 +39,7 @@ class RayResult:
     report: Tally
     _valid: str
     _errors: str
+    _json_columns: tuple[str, ...] = ()
 
     @property
     def valid(self) -> Dataset:
@@ -62,7 +63,14 @@ class RayResult:
             source: where the rows come from; the same whenever it is done again.
         """
         parts = self.invalid.iter_batches(batch_format="pyarrow", batch_size=None)
-        return set_aside(parts, into, self.report, source=source, errors=self._errors)
+        return set_aside(
+            parts,
+            into,
+            self.report,
+            source=source,
+            errors=self._errors,
+            json_columns=self._json_columns,
+        )
 
     def __bool__(self) -> bool:
         return self.report.is_valid

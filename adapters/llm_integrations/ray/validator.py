@@ -86,7 +86,7 @@ class SchemaBatchValidator:
         ).materialize()
         tally = tally_of(judged, self.plan, self.valid, self.errors)
         count(tally, module="ray", subject=self.plan.validator.subject)
-        return RayResult(judged, tally, self.valid, self.errors)
+        return RayResult(judged, tally, self.valid, self.errors, self.plan.json_columns)
 
     def __repr__(self) -> str:
         return f"SchemaBatchValidator({self.reference!r})"

@@ -101,7 +101,7 @@ class SchemaMapInArrow:
         judged = frame.mapInArrow(self, self.output_schema(frame.schema)).persist()
         tally = tally_of(judged, self.plan, self.valid, self.errors)
         count(tally, module="spark", subject=self.plan.validator.subject)
-        return SparkResult(judged, tally, self.valid, self.errors)
+        return SparkResult(judged, tally, self.valid, self.errors, self.plan.json_columns)
 
     def __repr__(self) -> str:
         return f"schema_map_in_arrow({self.reference!r})"

@@ -39,6 +39,7 @@ class SparkResult:
     report: Tally
     _valid: str
     _errors: str
+    _json_columns: tuple[str, ...] = ()
 
     @property
     def valid(self) -> DataFrame:
@@ -60,7 +61,12 @@ class SparkResult:
             source: where the rows come from; the same whenever it is done again.
         """
         return set_aside(
-            [self.invalid.toArrow()], into, self.report, source=source, errors=self._errors
+            [self.invalid.toArrow()],
+            into,
+            self.report,
+            source=source,
+            errors=self._errors,
+            json_columns=self._json_columns,
         )
 
     def unpersist(self) -> None:

@@ -20,6 +20,7 @@ from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.validation.report import NO_RECORD
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -59,8 +60,8 @@ def check(
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
 
-    In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV column is
-    of the type that its first cells have; what the schema calls text is read as text.
+    In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
+    what the schema calls it: text, a number, true or false; an empty one is null.
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
     """
@@ -91,10 +92,12 @@ def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, sh
     plan = ArrowPlan(for_tables(client, reference))
     first = 0
     with _progress(path, unit=rows_in(path)) as advance:
-        for table in read_tables(path, schema=plan.validator.body):
+        for table in read_tables(path, validator=plan.validator):
             report = plan.validate(table)
+            broken = sum(n for reason, n in report.reasons.items() if reason.keyword in NO_RECORD)
             tally.seen += report.rows
-            tally.invalid += report.invalid
+            tally.unreadable += broken
+            tally.invalid += report.invalid - broken
             tally.reasons.update({str(reason): n for reason, n in report.reasons.items()})
             for row, found in report.violations():
                 if len(tally.examples) >= show:

@@ -51,7 +51,6 @@ def drift(
     Example: `llm-integrations drift rows.parquet training-row@latest --report out/ -r schemas/`
     """
     from llm_integrations.core.drift import DriftThresholds, detect, for_tables
-    from llm_integrations.core.tables import read_tables
 
     limits = DriftThresholds(category, number, presence, new_categories, invalid)
     with resolve_registry(registry) as client:
@@ -61,7 +60,7 @@ def drift(
             return
         known = _baseline(client, validator, baseline)
         found = detect(
-            read_tables(data, schema=validator.body),
+            data,
             validator,
             known,
             thresholds=limits,
@@ -76,11 +75,10 @@ def _save(
     client: Registry, validator: Validator, data: Path, path: Path | None, *, show_values: bool
 ) -> None:
     from llm_integrations.core.drift import BaselineStore, Labels, profile_tables
-    from llm_integrations.core.tables import read_tables
 
     target = path or BaselineStore.beside(client).path(validator.reference)
     labels = Labels(plain=show_values)
-    profile = profile_tables(read_tables(data, schema=validator.body), validator, labels=labels)
+    profile = profile_tables(data, validator, labels=labels)
     profile.write(target)
     text = f"baseline of {validator.reference}: {profile.rows:,} rows, {target}"
     Console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
@@ -88,11 +86,10 @@ def _save(
 
 def _baseline(client: Registry, validator: Validator, path: Path | None) -> Profile:
     from llm_integrations.core.drift import baseline_of, profile_tables
-    from llm_integrations.core.tables import read_tables
 
     if path is None or path.suffix == ".json":
         return baseline_of(client, validator.reference, path)
-    return profile_tables(read_tables(path, schema=validator.body), validator)
+    return profile_tables(path, validator)
 
 
 def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:

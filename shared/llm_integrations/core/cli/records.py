@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from llm_integrations.core.cli.documents import STDIN, read_document
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.tables import LINE_SUFFIXES
 
 __all__ = ["Record", "read_records"]
 
@@ -36,7 +37,7 @@ def read_records(
         each: take the items of a JSON array as records.
         on_bytes: told how many bytes were read, for a progress bar.
     """
-    if path == STDIN or path.suffix in _LINES:
+    if path == STDIN or path.suffix in LINE_SUFFIXES:
         yield from _lines(path, on_bytes)
         return
     document = read_document(path)
@@ -44,9 +45,6 @@ def read_records(
         yield from _items(path, document)
     else:
         yield Record(str(path), document)
-
-
-_LINES: Final = (".jsonl", ".ndjson")
 
 
 def _items(path: Path, document: Any) -> Iterator[Record]:

@@ -50,7 +50,7 @@ def baseline_of(
 
 
 def detect(
-    tables: Iterable[Any],
+    data: Path | Iterable[Any],
     validator: Validator,
     baseline: Profile,
     *,
@@ -58,9 +58,12 @@ def detect(
     ignore: Collection[str] = (),
     json_columns: tuple[str, ...] = (),
 ) -> DriftReport:
-    """What changed from the baseline to these tables. Raises as ``compare_profiles``."""
+    """What changed from the baseline to this data.
+
+    Takes data and raises as ``profile_tables``; also raises as ``compare_profiles``.
+    """
     labels = Labels(baseline.salt, plain=baseline.key_id == PLAIN)
     current = profile_tables(
-        tables, validator, labels=labels, alike=baseline, json_columns=json_columns
+        data, validator, labels=labels, alike=baseline, json_columns=json_columns
     )
     return compare_profiles(baseline, current, thresholds=thresholds, ignore=ignore)

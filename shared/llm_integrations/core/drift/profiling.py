@@ -1,64 +1,68 @@
-"""Makes a profile out of Arrow tables, in one pass."""
+"""Makes a profile of data, in one pass."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from llm_integrations.core.drift.domains import named_values
+from llm_integrations.core.drift.judged import judged_file, judged_tables
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family, Profile
 from llm_integrations.core.drift.sketch import CategorySketch, NumberSketch
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.fingerprint import JsonSchema
 from llm_integrations.core.validation import Validator
-from llm_integrations.core.validation.arrow import ArrowPlan, Tally
+from llm_integrations.core.validation.arrow import Tally
 from llm_integrations.core.validation.arrow.kernels import pa, pc
 
 __all__ = ["profile_tables"]
 
-_EXPLAINED: Final = 2_000
-"""Invalid rows of a block that are asked for their reasons; the others are counted only."""
-
 
 def profile_tables(
-    tables: Iterable[Any],
+    data: Path | Iterable[Any],
     validator: Validator,
     *,
     labels: Labels | None = None,
     alike: Profile | None = None,
     json_columns: tuple[str, ...] = (),
 ) -> Profile:
-    """The profile of pyarrow Tables, read once.
+    """The profile of some data, read once.
 
     Args:
-        tables: with the same columns each.
-        validator: what the rows are judged by.
+        data: pyarrow Tables with the same columns each, or a Parquet, CSV or JSONL file.
+        validator: what the rows are judged by, null in a table taken as it says; in JSON lines null
+            is null.
         labels: how values are named; None for a salt of this profile's own.
         alike: a profile to compare with: categories are counted where it has them.
         json_columns: columns of JSON text that stand for what the text says.
 
     Raises:
+        ConfigurationError: the file cannot be read.
         MissingExtra: pyarrow is not installed.
     """
     require_extra("drift", "pyarrow", "numpy")
     named = labels or Labels()
-    plan = ArrowPlan(validator, None, json_columns)
+    if isinstance(data, Path):
+        judged = judged_file(data, validator)
+    else:
+        judged = judged_tables(data, validator, json_columns)
     columns: dict[str, _Column] = {}
     rows = invalid = 0
     reasons: Counter[str] = Counter()
-    for table in tables:
-        report = plan.validate(table, max_failures=_EXPLAINED)
-        rows, invalid = rows + report.rows, invalid + report.invalid
-        reasons.update(_scaled(report))
-        for path, values in _leaves(table):
+    for block in judged:
+        before = rows
+        rows, invalid = rows + block.tally.rows, invalid + block.tally.invalid
+        reasons.update(_scaled(block.tally))
+        for path, values in _leaves(block.columns):
             name = "/".join(path)
             if name not in columns:
-                columns[name] = _Column(validator.body, path, values.type, rows - report.rows)
+                columns[name] = _Column(validator.body, path, values.type, before)
             columns[name].add(values)
     return Profile(
         schema=validator.reference,

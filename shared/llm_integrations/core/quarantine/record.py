@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.validation.report import Violation
+from llm_integrations.core.validation.report import NO_RECORD, Violation
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
@@ -114,6 +114,11 @@ class QuarantinedRecord:
     def value(self) -> Any:
         """The record, parsed."""
         return json.loads(self.data)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is a record at all, and not a line that could not be read as one."""
+        return NO_RECORD.isdisjoint(error.keyword for error in self.errors)
 
     @property
     def reason(self) -> str:

@@ -117,6 +117,8 @@ class Quarantine:
     ) -> ReleaseResult:
         """Judge again, hand what became valid to ``into``, and remove it from here.
 
+        What could not be read as a record stays: no schema makes one of it.
+
         ``into`` runs before the removal: after a crash between the two it gets the same records
         again, with the same ``record_id``.
 
@@ -172,5 +174,6 @@ def _judge_again(
     held: list[QuarantinedRecord] = []
     for record in read_part(path):
         mine = subject is None or record.schema.rpartition("@")[0] == subject
-        (free if mine and validator.is_valid(judged(record.value)) else held).append(record)
+        judged_again = mine and record.is_readable
+        (free if judged_again and validator.is_valid(judged(record.value)) else held).append(record)
     return free, held

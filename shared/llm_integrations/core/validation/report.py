@@ -13,10 +13,12 @@ from llm_integrations.core.errors import SchemaValidationError
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
 
-__all__ = ["ValidationReport", "Violation"]
+__all__ = ["NO_RECORD", "ValidationReport", "Violation"]
 
 ROOT: Final = "(root)"
 """How the empty path is shown to people."""
+NO_RECORD: Final = frozenset({"json", "csv"})
+"""What stands for a keyword where a line of such a file could not be read as a record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy.typing as npt
 
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.arrow.kernels import types
-from llm_integrations.core.validation.arrow.python import UNREADABLE, python_values_at
+from llm_integrations.core.validation.arrow.python import UNREADABLE
+from llm_integrations.core.validation.arrow.strays import BrokenRow, Stray, values_at
 from llm_integrations.core.validation.arrow.tally import Reason
 from llm_integrations.core.validation.core import Core
 from llm_integrations.core.validation.plain import is_plain
@@ -50,11 +52,18 @@ class Explainer:
     json_columns: Sequence[str] = ()
     _known: dict[Violation, tuple[str, Reason]] = field(default_factory=dict)
 
-    def explain(self, batch: Any, rows: npt.NDArray[Any], first_row: int = 0) -> Reasons:
+    def explain(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        first_row: int = 0,
+        strays: Mapping[int, Stray] = MappingProxyType({}),
+    ) -> Reasons:
         """The reasons for these rows of a batch.
 
         Args:
             first_row: the number of the batch's first row in the table.
+            strays: what stands in some rows instead of what the columns hold.
 
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
@@ -62,7 +71,7 @@ class Explainer:
         if not len(rows):
             return Reasons(rows, [], Counter())
         core = self._core(batch)
-        values = python_values_at(batch.to_struct_array(), rows)
+        values = values_at(batch, rows, strays)
         known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
@@ -89,6 +98,8 @@ class Explainer:
 
     def _violations(self, core: Core, row: Any) -> list[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
+        if isinstance(row, BrokenRow):
+            return [Violation("", row.reason, "csv")]
         most = self.validator.options.max_errors
         found, _ = core.explain(row, plain=self._is_plain(row), most=most)
         return [*self._unreadable(row), *found] if self.json_columns else found

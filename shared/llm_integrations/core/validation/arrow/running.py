@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.arrow.explaining import Explainer, Reasons
 from llm_integrations.core.validation.arrow.jsontext import with_json
-from llm_integrations.core.validation.arrow.kernels import pa
+from llm_integrations.core.validation.arrow.kernels import pa, types
 from llm_integrations.core.validation.arrow.masks import Bits
+from llm_integrations.core.validation.arrow.strays import (
+    BrokenRow,
+    Stray,
+    strays_of,
+    values_at,
+    without_strays,
+)
 from llm_integrations.core.validation.arrow.table import CompiledTable, compile_table
 from llm_integrations.core.validation.validator import Validator
 
@@ -23,11 +32,13 @@ _KEPT: Final = 32
 
 @dataclass(frozen=True)
 class Judged:
-    """A batch as it was judged, its first row's number in the table, and which rows are valid."""
+    """A batch as it was judged, its first row's number in the table, which rows are valid, and what
+    stands in some rows instead of what the columns hold."""
 
     batch: Any
     first_row: int
     bits: Bits
+    strays: Mapping[int, Stray]
 
 
 class Running:
@@ -41,13 +52,17 @@ class Running:
         self._lock = threading.Lock()
 
     def judge(self, batch: Any, first_row: int = 0) -> Judged:
-        readable = self._readable(batch)
-        return Judged(readable, first_row, self.table(readable.schema).run(readable))
+        strays = strays_of(batch)
+        readable = self._readable(without_strays(batch))
+        bits = self.table(readable.schema).run(readable)
+        if strays:
+            bits = self._by_row(readable, bits.copy(), strays, first_row)
+        return Judged(readable, first_row, bits, strays)
 
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
         rows = np.flatnonzero(~judged.bits)[:most]
-        return self._explainer.explain(judged.batch, rows, judged.first_row)
+        return self._explainer.explain(judged.batch, rows, judged.first_row, judged.strays)
 
     def table(self, schema: Any) -> CompiledTable:
         """What the schema compiles to for batches with these columns."""
@@ -63,6 +78,18 @@ class Running:
         empty = [pa.array([], kind) for kind in schema.types]
         return self._readable(pa.record_batch(empty, schema=schema)).schema
 
+    def _by_row(self, batch: Any, bits: Bits, strays: Mapping[int, Stray], first_row: int) -> Bits:
+        rows = np.fromiter(strays, np.int64, len(strays))
+        texts = {field.name for field in batch.schema if types.is_string(field.type)}
+        for row, value in zip(rows, values_at(batch, rows, strays), strict=True):
+            if isinstance(value, BrokenRow):
+                bits[row] = False
+                continue
+            bits[row] = self._validator.is_valid(value)
+            if bits[row]:
+                _must_be_held(strays[int(row)], texts, first_row + int(row))
+        return bits
+
     def _readable(self, batch: Any) -> Any:
         plain = batch.replace_schema_metadata(None)
         if not self._json_columns:
@@ -73,4 +100,14 @@ class Running:
         validator = self._validator
         return compile_table(
             validator.body, validator.resources, validator.options, schema, validator.is_valid
+        )
+
+
+def _must_be_held(stray: Stray, texts: Collection[str], row: int) -> None:
+    """Valid rows are handed on as their columns hold them, and only text can hold anything."""
+    lost = [name for name in stray if name not in texts] if isinstance(stray, dict) else []
+    if lost:
+        raise ArrowMismatch(
+            f"row {row}: the schema allows what stands in the column {lost[0]!r}, and the column "
+            "cannot hold it; please report this"
         )

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation.arrow.batches import batches_of
+from llm_integrations.core.validation.arrow.judged_rows import judged_rows
 from llm_integrations.core.validation.arrow.plan import ERRORS
-from llm_integrations.core.validation.arrow.python import python_values
 from llm_integrations.core.validation.arrow.tally import Tally
 
 __all__ = ["set_aside"]
@@ -27,6 +27,7 @@ def set_aside(
     *,
     source: str,
     errors: str = ERRORS,
+    json_columns: Iterable[str] = (),
 ) -> int:
     """Write invalid rows into a quarantine, whatever order the workers finished in.
 
@@ -38,34 +39,31 @@ def set_aside(
         into: a Quarantine, or its folder (Parquet).
         tally: the verdict that they are part of.
         source: where the rows come from; the same whenever it is done again.
+        json_columns: columns of JSON text that stand for what the text says.
 
     Returns:
         How many rows were written.
     """
     store = into if isinstance(into, Quarantine) else Quarantine(into, "parquet")
+    read = tuple(json_columns)
     seen: Counter[str] = Counter()
     written = 0
     for part in parts:
         for batch in batches_of(part):
-            rows = _rows(batch, errors, tally, source, seen)
+            reasons = batch.column(errors).to_pylist()
+            values = judged_rows(batch.drop_columns([errors]), read)
+            positions = [_occurrence(value, seen) for value in values]
+            rows = rows_of(
+                values,
+                reasons,
+                positions,
+                schema=tally.schema,
+                fingerprint=tally.fingerprint,
+                source=source,
+            )
             store.add_rows(rows, part=_name(source, rows))
             written += len(rows)
     return written
-
-
-def _rows(
-    batch: Any, errors: str, tally: Tally, source: str, seen: Counter[str]
-) -> list[dict[str, Any]]:
-    values = python_values(batch.drop_columns([errors]).to_struct_array())
-    positions = [_occurrence(value, seen) for value in values]
-    return rows_of(
-        values,
-        batch.column(errors).to_pylist(),
-        positions,
-        schema=tally.schema,
-        fingerprint=tally.fingerprint,
-        source=source,
-    )
 
 
 def _occurrence(value: Any, seen: Counter[str]) -> int:

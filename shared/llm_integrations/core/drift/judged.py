@@ -1,0 +1,116 @@
+"""Data of any kind in blocks: its columns, and the verdict on its rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
+from llm_integrations.core.tables.line_columns import LineColumns
+from llm_integrations.core.validation import Validator, Violation, compile_validator
+from llm_integrations.core.validation.arrow import ArrowPlan, Reason, Tally
+from llm_integrations.core.validation.arrow.strays import without_strays
+
+__all__ = ["JudgedTable", "judged_file", "judged_tables"]
+
+_EXPLAINED: Final = 2_000
+"""Invalid rows of a block that are asked for their reasons; the others are counted only."""
+_LINES: Final = 50_000
+_NO_ROW: Final = object()
+
+
+@dataclass(frozen=True)
+class JudgedTable:
+    """Attributes: the columns of some rows as a pyarrow Table, without what they cannot hold, and
+    the verdict on all of these rows."""
+
+    columns: Any
+    tally: Tally
+
+
+def judged_tables(
+    tables: Iterable[Any], validator: Validator, json_columns: tuple[str, ...] = ()
+) -> Iterator[JudgedTable]:
+    """Pyarrow Tables, judged by their columns.
+
+    Args:
+        json_columns: columns of JSON text that stand for what the text says.
+    """
+    plan = ArrowPlan(validator, None, json_columns)
+    for table in tables:
+        yield JudgedTable(without_strays(table), plan.validate(table, max_failures=_EXPLAINED))
+
+
+def judged_file(path: Path, validator: Validator) -> Iterator[JudgedTable]:
+    """A Parquet, CSV or JSON lines file of any size.
+
+    Lines are judged one by one as they stand, null as null: that one is missing and that it is null
+    are two things there.
+
+    Raises:
+        ConfigurationError: it is not there, cannot be read, or is of another kind.
+    """
+    if path.suffix.lower() in LINE_SUFFIXES:
+        return _judged_lines(path, validator)
+    return judged_tables(read_tables(path, validator=validator), validator)
+
+
+def _judged_lines(path: Path, validator: Validator) -> Iterator[JudgedTable]:
+    strict = compile_validator(
+        validator.body,
+        options=replace(validator.options, nulls="strict"),
+        resources=validator.resources,
+        subject=validator.subject,
+        reference=validator.reference,
+    )
+    columns = LineColumns()
+    for values in _blocks(path):
+        rows = [value for value in values if value is not _NO_ROW]
+        yield JudgedTable(columns.table(rows), _tally(values, strict))
+
+
+def _blocks(path: Path) -> Iterator[list[Any]]:
+    """What the lines say, _NO_ROW for what is no JSON object; blank ones are no records."""
+    try:
+        with path.open("rb") as stream:
+            lines = (line for line in stream if line.strip())
+            while block := list(islice(lines, _LINES)):
+                yield [_value(line) for line in block]
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _value(line: bytes) -> Any:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return _NO_ROW
+    return value if isinstance(value, dict) else _NO_ROW
+
+
+def _tally(values: list[Any], validator: Validator) -> Tally:
+    bad = [value for value in values if value is _NO_ROW or not validator.is_valid(value)]
+    reasons: Counter[Reason] = Counter()
+    for value in bad[:_EXPLAINED]:
+        reasons.update(dict.fromkeys(map(Reason.of, _violations(value, validator)), 1))
+    return Tally(
+        rows=len(values),
+        valid=len(values) - len(bad),
+        reasons=dict(reasons.most_common()),
+        unexplained=max(0, len(bad) - _EXPLAINED),
+        schema=validator.reference,
+        fingerprint=validator.fingerprint,
+        nulls=validator.options.nulls,
+    )
+
+
+def _violations(value: Any, validator: Validator) -> Iterable[Violation]:
+    if value is _NO_ROW:
+        return (Violation("", "the line is no JSON object", "json"),)
+    return validator.validate(value).errors

@@ -1,0 +1,113 @@
+"""Cells of a CSV file: text that stands for numbers and truth values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import Any, Final
+
+from llm_integrations.core.validation.arrow.kernels import pa, pc, types
+
+__all__ = ["meant", "split_cells", "values_of_texts", "whole_column"]
+
+_SIMPLE: Final = {
+    pa.int64(): r"^-?\d{1,18}$",
+    pa.float64(): r"^-?\d{1,200}(\.\d{1,200})?([eE][-+]?\d{1,2})?$",
+    pa.bool_(): r"^(true|false|True|False|TRUE|FALSE|[01])$",
+}
+"""What is read at once; Arrow reads more, but says of a whole column only whether it can."""
+
+_ZEROS: Final = r"^(-?\d+)\.0*$"
+_HEAD: Final = 64
+_SHORT: Final = 32
+_WHOLE: Final = 2.0**53
+"""Beyond it a double no longer says which integer was meant."""
+
+
+def whole_column(texts: Any, kind: Any) -> Any | None:
+    """All cells as values of a type; None if one of them is no such value."""
+    for form in (_as_it_is, pc.utf8_trim_whitespace):
+        # Arrow reads on after a failure, and a column of failures takes it fifty times as long.
+        if _cast(form(texts[:_HEAD]), kind) is None:
+            continue
+        column = _cast(form(texts), kind)
+        if column is not None:
+            return column
+    return None
+
+
+def split_cells(texts: Any, kind: Any) -> tuple[Any, dict[int, str]]:
+    """The cells as values of a type, null where one is no such value.
+
+    Args:
+        texts: a StringArray.
+        kind: int64, float64 or bool.
+
+    Returns:
+        The values, and the texts of the other cells by their position.
+    """
+    trimmed = pc.utf8_trim_whitespace(texts)
+    if types.is_integer(kind):
+        # What other programs make of a column of integers when one of them is missing.
+        trimmed = pc.replace_substring_regex(trimmed, _ZEROS, r"\1")
+    simple = pc.fill_null(pc.match_substring_regex(trimmed, _SIMPLE[kind]), True)
+    rest = pc.invert(simple)
+    others = [_read(text, kind) for text in trimmed.filter(rest).to_pylist()]
+    column = pc.if_else(simple, trimmed, None).cast(kind)
+    column = pc.replace_with_mask(column, rest, pa.array(others, kind))
+    positions = pc.indices_nonzero(rest).to_pylist()
+    strays = [row for row, value in zip(positions, others, strict=True) if value is None]
+    return column, {row: texts[row].as_py() for row in strays}
+
+
+def meant(text: str, kind: Any) -> Any:
+    """What a cell says that is no value of its column's type: a fraction among integers is a
+    number, all else is text."""
+    number = _read(text.strip(), pa.float64()) if types.is_integer(kind) else None
+    return number if number is not None and abs(number) <= _WHOLE else text
+
+
+def values_of_texts(texts: Any, kinds: Sequence[Any]) -> dict[int, Any]:
+    """What the cells say that are of one of these types, by their position."""
+    found: dict[int, Any] = {}
+    for kind in kinds:
+        values, others = split_cells(texts, kind)
+        said = enumerate(values.to_pylist())
+        found |= {row: value for row, value in said if value is not None and isfinite(value)}
+        texts = pa.array([others.get(row) for row in range(len(texts))], pa.string())
+    return found
+
+
+def _as_it_is(texts: Any) -> Any:
+    return texts
+
+
+def _cast(texts: Any, kind: Any) -> Any | None:
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _read(text: str, kind: Any) -> Any:
+    """One cell as Arrow reads it; None if it is no such value."""
+    return (_read_known if len(text) <= _SHORT else _read_anew)(text, kind)
+
+
+def _read_anew(text: str, kind: Any) -> Any:
+    try:
+        return pa.scalar(text).cast(kind).as_py()
+    except pa.ArrowInvalid:
+        return _whole(text) if types.is_integer(kind) else None
+
+
+_read_known = lru_cache(maxsize=4096)(_read_anew)
+"""What is no number is often the same word."""
+
+
+def _whole(text: str) -> int | None:
+    number = _read(text, pa.float64())
+    if number is None or abs(number) > _WHOLE or not number.is_integer():
+        return None
+    return int(number)

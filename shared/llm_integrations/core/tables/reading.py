@@ -1,0 +1,108 @@
+"""Reads a file of rows of any size as Arrow tables, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.extras import require_extra
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["BLOCK_ROWS", "LINE_SUFFIXES", "TABLE_SUFFIXES", "read_tables", "rows_in"]
+
+BLOCK_ROWS: Final = 262_144
+"""Rows of one block: some 50 MB of an ordinary table."""
+TABLE_SUFFIXES: Final = (".parquet", ".csv")
+LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
+"""Files of JSON lines, which are no tables: a line may hold anything."""
+_BATCH: Final = 65_536
+
+
+def read_tables(
+    path: Path, rows: int = BLOCK_ROWS, *, validator: Validator | None = None
+) -> Iterator[Any]:
+    """Yield a file's pyarrow Tables of ``rows`` rows each, the last one of fewer.
+
+    Cells of a CSV file are text; what they stand for, the schema says: see ``csv_batches``. What a
+    column cannot hold (a word among numbers, a row of too few cells) is beside it, in a column that
+    an ArrowPlan reads; ``without_strays`` takes it away.
+
+    Args:
+        validator: what the rows are to be judged by.
+
+    Raises:
+        ConfigurationError: the file is not there, damaged, or of a kind that holds no table.
+        MissingExtra: pyarrow is not installed.
+    """
+    require_extra("arrow", "pyarrow")
+    with _own_errors(path):
+        yield from _joined(_batches(path, validator), rows)
+
+
+def rows_in(path: Path) -> int | None:
+    """How many rows a file holds, if it says so itself (Parquet)."""
+    if path.suffix.lower() != ".parquet":
+        return None
+    require_extra("arrow", "pyarrow")
+    from pyarrow import parquet
+
+    with _own_errors(path):
+        return int(parquet.read_metadata(path).num_rows)
+
+
+@contextmanager
+def _own_errors(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {_without_data(path, error)}") from None
+
+
+def _without_data(path: Path, error: Exception) -> str:
+    """Of a CSV file Arrow quotes the cell that it stumbled over."""
+    text = str(error)
+    if path.suffix.lower() != ".csv" or isinstance(error, OSError):
+        return text
+    if "straddling" in text:
+        return "a row is longer than 8 MB, or a quotation mark is never closed"
+    return text.partition("'")[0]
+
+
+def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:
+    match path.suffix.lower():
+        case ".parquet":
+            from pyarrow import parquet
+
+            with parquet.ParquetFile(path) as file:
+                yield from file.iter_batches(_BATCH)
+        case ".csv":
+            from llm_integrations.core.tables.csv_file import csv_batches
+
+            yield from csv_batches(path, validator)
+        case _:
+            raise ConfigurationError(f"{path}: tables are read from .parquet and .csv")
+
+
+def _joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:
+    """Tables of so many rows, whatever the sizes of the batches."""
+    import pyarrow as pa
+
+    held: list[Any] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, rows)
+            rest = table.slice(rows)
+            held, count = rest.to_batches(), rest.num_rows
+    if count:
+        yield pa.Table.from_batches(held)

@@ -1,0 +1,290 @@
+"""CSV files: each cell is judged as what the schema makes of it, and no row is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ArrowMismatch, ConfigurationError
+from llm_integrations.core.tables import read_tables
+from llm_integrations.core.tables.admitted import admitted_types
+from llm_integrations.core.validation import Validator, compile_validator
+from llm_integrations.core.validation.arrow import ArrowPlan
+from llm_integrations.core.validation.arrow.judged_rows import judged_rows
+from llm_integrations.core.validation.arrow.strays import strays_of, with_strays, without_strays
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+INTEGER, NUMBER, BOOLEAN, TEXT = ({"type": t} for t in ("integer", "number", "boolean", "string"))
+NUMBER_OR_NA = {"anyOf": [{"type": "number", "minimum": 0}, {"const": "NA"}]}
+
+
+def validator(body: Any, **resources: Any) -> Validator:
+    return compile_validator(body, options=ValidationOptions(nulls="absent"), resources=resources)
+
+
+def of(**properties: Any) -> Validator:
+    return validator({"type": "object", "properties": properties})
+
+
+@contextmanager
+def blocks_of(size: int) -> Iterator[None]:
+    with patch("llm_integrations.core.tables.csv_file._BLOCK", size):
+        yield
+
+
+def read(text: str, judge: Validator | None, rows: int = 1 << 18) -> pa.Table:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_text(text, "utf-8", newline="")
+        return pa.concat_tables(read_tables(path, rows, validator=judge))
+
+
+def types_of(table: pa.Table) -> dict[str, str]:
+    kept = without_strays(table)
+    return dict(zip(kept.schema.names, map(str, kept.schema.types), strict=True))
+
+
+def mask(table: pa.Table, judge: Validator) -> list[bool]:
+    return list(ArrowPlan(judge).mask(table).to_pylist())
+
+
+@pytest.mark.parametrize("before", [0, 5_000])
+def test_a_word_among_numbers_is_one_invalid_row_wherever_it_stands(before: int) -> None:
+    good = "".join(f"{n},text {n}\n" for n in range(before))
+    judge = of(n={"type": "integer", "minimum": 0})
+    with blocks_of(1024):
+        table = read(f"n,text\n{good}sesame,late\n7,last\n", judge)
+    assert types_of(table) == {"n": "int64", "text": "string"}
+    report = ArrowPlan(judge).validate(table)
+    assert (report.rows, report.valid) == (before + 2, before + 1)
+    [(row, [violation])] = report.violations()
+    assert (row, violation.path, violation.keyword) == (before, "/n", "type")
+    assert judged_rows(table)[before] == {"n": "sesame", "text": "late"}
+
+
+CELLS: Mapping[str, tuple[Any, Any, Any, Any, Any]] = {
+    # in a column of integers, of numbers, of truth values, of text, of numbers or text
+    "": (None, None, None, None, None),
+    "5": (5, 5.0, "5", "5", 5.0),
+    "-3": (-3, -3.0, "-3", "-3", -3.0),
+    "1": (1, 1.0, True, "1", 1.0),
+    "0": (0, 0.0, False, "0", 0.0),
+    "2.0": (2, 2.0, "2.0", "2.0", 2.0),
+    "1.5": (1.5, 1.5, "1.5", "1.5", 1.5),
+    "1e2": (100, 100.0, "1e2", "1e2", 100.0),
+    " 7 ": (7, 7.0, " 7 ", " 7 ", 7.0),
+    "+4": (4, 4.0, "+4", "+4", 4.0),
+    "01": (1, 1.0, "01", "01", 1.0),
+    "NA": ("NA", "NA", "NA", "NA", "NA"),
+    "x.0": ("x.0", "x.0", "x.0", "x.0", "x.0"),
+    "True": ("True", "True", True, "True", "True"),
+    "9007199254740993": (2**53 + 1, 2.0**53, "9007199254740993", "9007199254740993", 2.0**53),
+    "9" * 20: ("9" * 20, 1e20, "9" * 20, "9" * 20, 1e20),
+    "a\nb,c": ("a\nb,c", "a\nb,c", "a\nb,c", "a\nb,c", "a\nb,c"),
+}
+DECLARED = {
+    "i": {"type": "integer", "maximum": 50},
+    "f": {"type": "number", "minimum": -2},
+    "b": {"type": "boolean"},
+    "t": {"type": "string", "minLength": 2},
+    "u": NUMBER_OR_NA,
+}
+_exact = [cell for cell in sorted(CELLS) if not cell.startswith("9")]
+lines = st.lists(
+    st.none() | st.tuples(*[st.sampled_from(sorted(CELLS))] * 4, st.sampled_from(_exact)).map(list),
+    min_size=1,
+    max_size=60,
+)
+
+
+def said(line: list[str] | None) -> Any:
+    """What a line is judged as; None stands for one that is no row."""
+    if line is None:
+        return "too,few"
+    return {
+        name: CELLS[cell][place]
+        for place, (name, cell) in enumerate(zip(DECLARED, line, strict=True))
+    }
+
+
+@settings(deadline=None)
+@given(lines, st.sampled_from([256, 300, 1 << 20]), st.integers(1, 20))
+def test_every_row_is_judged_as_its_cells_say_in_blocks_of_any_size(
+    lines: list[list[str] | None], block: int, rows: int
+) -> None:
+    text, judge = io.StringIO(), of(**DECLARED)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(DECLARED)
+    writer.writerows(["too", "few"] if line is None else line for line in lines)
+    with blocks_of(block):
+        table = read(text.getvalue(), judge, rows)
+    expected = [said(line) for line in lines]
+    assert judged_rows(table) == expected
+    assert mask(table, judge) == [isinstance(r, dict) and judge.is_valid(r) for r in expected]
+    assert {"i": "int64", "f": "double", "b": "bool", "t": "string"}.items() <= types_of(
+        table
+    ).items()
+
+
+def test_a_row_of_too_few_or_too_many_cells_is_none() -> None:
+    judge = of(a=INTEGER)
+    table = read("a,b\n1,x\nsesame\n\n2,y,z\n3,x\n", judge)
+    report = ArrowPlan(judge).validate(table)
+    found = {row: violation for row, [violation] in report.violations()}
+    assert (report.rows, sorted(found)) == (4, [1, 2])
+    assert found[1].message == "the row has 1 cells, the header 2"
+    assert {str(reason): n for reason, n in report.reasons.items()} == {"csv at (root)": 2}
+    assert judged_rows(table)[1:3] == ["sesame", "2,y,z"]
+    assert "sesame" not in str(report)
+
+
+def test_no_schema_makes_a_row_of_what_is_none() -> None:
+    table = read("a,b\n1\n", None)
+    assert mask(table, validator(True)) == [False]
+
+
+def test_text_may_hold_lines_and_quotes_across_blocks() -> None:
+    texts = [f'one, "two"\n{n}\n' for n in range(200)]
+    text = io.StringIO()
+    csv.writer(text).writerows([["n", "text"], *enumerate(texts)])
+    with blocks_of(256):
+        table = read(text.getvalue(), of(n=INTEGER, text=TEXT))
+    assert table["text"].to_pylist() == [t.replace("\n", "\n") for t in texts]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "2"], "int64"),
+        (["1", "", "2.5"], "double"),
+        (["1", "x"], "string"),
+        (["true", "False"], "bool"),
+        (["2024-01-01", "2024-02-29"], "date32[day]"),
+        (["2024-01-01T10:00:00Z"], "timestamp[s, tz=UTC]"),
+        (["2024-01-01 10:00:00"], "timestamp[s]"),
+        (["2024-01-01", "soon"], "string"),
+        (["", ""], "null"),
+    ],
+)
+def test_what_the_schema_does_not_speak_of_is_what_all_of_its_cells_are(
+    cells: list[str], kind: str
+) -> None:
+    filler = "," * 30 + "\n"
+    rows = "".join(f"{cell}{filler}" for cell in cells for _ in range(20))
+    header = ",".join(["x", *(f"empty{n}" for n in range(30))])
+    for judge in (None, of(other=INTEGER), validator({"type": "object"})):
+        with blocks_of(512):
+            table = read(f"{header}\n{rows}", judge)
+        assert types_of(table)["x"] == kind
+        assert strays_of(table) == {}
+
+
+def test_where_the_schema_allows_numbers_and_words_each_cell_is_judged_as_what_it_is() -> None:
+    judge = of(mass=NUMBER_OR_NA)
+    table = read("mass\n3750\nNA\n-1\nsoon\n2.5\nnan\n", judge)
+    assert mask(table, judge) == [True, True, False, False, True, False]
+    assert types_of(table) == {"mass": "string"}
+    assert table["mass"].to_pylist() == ["3750", "NA", "-1", "soon", "2.5", "nan"]
+    assert types_of(read("mass\n3750\n2.5\n", judge)) == {"mass": "double"}
+
+
+def test_not_a_number_is_one_that_no_schema_allows() -> None:
+    judge = of(x=NUMBER)
+    assert mask(read("x\n1\nNaN\ninf\n", judge), judge) == [True, False, False]
+    assert mask(read("x\n1\nNaN\nword\n", judge), judge) == [True, False, False]
+
+
+def test_a_file_cannot_say_by_itself_what_its_rows_are_judged_as(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    judge = of(n={"type": "integer", "minimum": 0})
+    batch = with_strays(pa.record_batch({"n": [1]}), {0: {"n": "word"}})
+    assert mask(pa.Table.from_batches([batch]), judge) == [False]
+    parquet.write_table(pa.Table.from_batches([batch]), tmp_path / "rows.parquet")
+    [table] = read_tables(tmp_path / "rows.parquet", validator=judge)
+    assert table.num_columns == 2
+    assert mask(table, judge) == [True]
+
+
+def test_a_valid_cell_that_its_column_cannot_hold_is_an_error_loudly() -> None:
+    batch = with_strays(pa.record_batch({"n": pa.array([None], pa.int64())}), {0: {"n": "word"}})
+    with pytest.raises(ArrowMismatch, match="'n'"):
+        mask(pa.Table.from_batches([batch]), of(n=TEXT))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "rows.csv cannot be read: Empty CSV file"),
+        (b"a,b\n1,\xe9sesame\n", "rows.csv cannot be read: In CSV column #1: .*UTF8"),
+        (b'a,b\n1,"sesame' + b"x" * 4096, "rows.csv cannot be read: .*quotation mark"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_named_without_its_data(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    with blocks_of(1024), pytest.raises(ConfigurationError, match=message) as error:
+        list(read_tables(tmp_path / "rows.csv"))
+    assert "sesame" not in str(error.value)
+
+
+def admitted(body: Any, **resources: Any) -> set[str] | None:
+    found = admitted_types(validator(body, **resources), "x")
+    return None if found is None else set(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [
+        (True, None),
+        ({"properties": {"y": INTEGER}}, None),
+        ({"properties": {"x": INTEGER}}, {"integer"}),
+        ({"properties": {"x": NUMBER}}, {"integer", "number"}),
+        ({"properties": {"x": {"type": ["string", "null"]}}}, {"string", "null"}),
+        ({"properties": {"x": {"enum": ["01", None]}}}, {"string", "null"}),
+        ({"properties": {"x": {"const": 2.0}}}, {"integer"}),
+        ({"properties": {"x": NUMBER_OR_NA}}, {"integer", "number", "string"}),
+        ({"properties": {"x": {"allOf": [NUMBER, {"type": ["integer", "string"]}]}}}, {"integer"}),
+        ({"properties": {"x": {"$ref": "#/$defs/i"}}, "$defs": {"i": INTEGER}}, {"integer"}),
+        ({"$ref": "#/$defs/row", "$defs": {"row": {"properties": {"x": TEXT}}}}, {"string"}),
+        ({"allOf": [{"properties": {"x": TEXT}}, {"minProperties": 1}]}, {"string"}),
+        (
+            {"oneOf": [{"properties": {"x": TEXT}}, {"properties": {"x": BOOLEAN}}]},
+            {"string", "boolean"},
+        ),
+        ({"additionalProperties": NUMBER}, {"integer", "number"}),
+        ({"properties": {"x": {"type": "array"}}}, {"array"}),
+    ],
+)
+def test_the_schema_says_what_stands_in_a_column(body: Any, types: set[str] | None) -> None:
+    assert admitted(body) == types
+
+
+def test_what_is_not_sure_is_left_open() -> None:
+    everything = {"array", "boolean", "integer", "null", "number", "object", "string"}
+    patterns = {"patternProperties": {"^x": TEXT}, "additionalProperties": NUMBER}
+    assert admitted(patterns) == everything
+    assert admitted({"anyOf": [{"properties": {"x": TEXT}}, {}]}) == everything
+    assert admitted({"properties": {"x": {"$ref": "#/properties/x"}}}) == everything
+    alone = {"properties": {"x": {"$ref": "#/definitions/a", "const": 1}}, "definitions": {"a": {}}}
+    assert admitted({"$schema": DRAFT_7, **alone}) == everything
+    assert admitted(alone) == {"integer"}
+    assert admitted({"$ref": "#"}) is None
+
+
+def test_a_reference_to_another_schema_is_followed() -> None:
+    body = {"properties": {"x": {"$ref": "whole"}}}
+    assert admitted(body, whole=INTEGER) == {"integer"}
