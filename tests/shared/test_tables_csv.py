@@ -23,7 +23,7 @@ from llm_integrations.core.tables.admitted import admitted_types
 from llm_integrations.core.validation import Validator, compile_validator
 from llm_integrations.core.validation.arrow import ArrowPlan
 from llm_integrations.core.validation.arrow.judged_rows import judged_rows
-from llm_integrations.core.validation.arrow.strays import strays_of, with_strays, without_strays
+from llm_integrations.core.validation.arrow.strays import kept_columns, strays_of, with_strays
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 INTEGER, NUMBER, BOOLEAN, TEXT = ({"type": t} for t in ("integer", "number", "boolean", "string"))
@@ -52,7 +52,7 @@ def read(text: str, judge: Validator | None, rows: int = 1 << 18) -> pa.Table:
 
 
 def types_of(table: pa.Table) -> dict[str, str]:
-    kept = without_strays(table)
+    kept = kept_columns(table)
     return dict(zip(kept.schema.names, map(str, kept.schema.types), strict=True))
 
 
@@ -168,6 +168,8 @@ def test_text_may_hold_lines_and_quotes_across_blocks() -> None:
     ("cells", "kind"),
     [
         (["1", "2"], "int64"),
+        (["1", "0"], "int64"),
+        (["1.5", "nan"], "string"),
         (["1", "", "2.5"], "double"),
         (["1", "x"], "string"),
         (["true", "False"], "bool"),
@@ -196,8 +198,18 @@ def test_where_the_schema_allows_numbers_and_words_each_cell_is_judged_as_what_i
     table = read("mass\n3750\nNA\n-1\nsoon\n2.5\nnan\n", judge)
     assert mask(table, judge) == [True, True, False, False, True, False]
     assert types_of(table) == {"mass": "string"}
-    assert table["mass"].to_pylist() == ["3750", "NA", "-1", "soon", "2.5", "nan"]
+    assert kept_columns(table)["mass"].to_pylist() == ["3750", "NA", "-1", "soon", "2.5", "nan"]
     assert types_of(read("mass\n3750\n2.5\n", judge)) == {"mass": "double"}
+    mostly_words = read("mass\nNA\nNA\n-1\n", judge)
+    assert mask(mostly_words, judge) == [True, True, False]
+    assert judged_rows(mostly_words)[2] == {"mass": -1}
+
+
+def test_a_column_may_hold_three_kinds_of_cells() -> None:
+    judge = of(x={"enum": [1.5, 2, True, "01x"]})
+    table = read("x\n1.5\n2\ntrue\n01x\nfalse\n3\n", judge)
+    assert mask(table, judge) == [True, True, True, True, False, False]
+    assert judged_rows(table)[2:4] == [{"x": True}, {"x": "01x"}]
 
 
 def test_not_a_number_is_one_that_no_schema_allows() -> None:

@@ -17,7 +17,7 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow import ArrowPlan, ArrowReport
 from llm_integrations.core.validation.arrow.judged_rows import judged_rows
 from llm_integrations.core.validation.arrow.kernels import pc
-from llm_integrations.core.validation.arrow.strays import without_strays
+from llm_integrations.core.validation.arrow.strays import kept_columns
 from llm_integrations.datasets.columns import json_columns, plain
 
 __all__ = ["BlockCount", "BlockJudge", "Examined"]
@@ -58,7 +58,7 @@ class Examined:
     @property
     def valid(self) -> pa.Table:
         """Its valid rows."""
-        table = without_strays(self.table)
+        table = kept_columns(self.table)
         return table if self.report.is_valid else table.filter(self.report.mask)
 
 

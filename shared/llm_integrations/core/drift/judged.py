@@ -15,7 +15,7 @@ from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.line_columns import LineColumns
 from llm_integrations.core.validation import Validator, Violation, compile_validator
 from llm_integrations.core.validation.arrow import ArrowPlan, Reason, Tally
-from llm_integrations.core.validation.arrow.strays import without_strays
+from llm_integrations.core.validation.arrow.strays import judged_columns
 
 __all__ = ["JudgedTable", "judged_file", "judged_tables"]
 
@@ -44,7 +44,7 @@ def judged_tables(
     """
     plan = ArrowPlan(validator, None, json_columns)
     for table in tables:
-        yield JudgedTable(without_strays(table), plan.validate(table, max_failures=_EXPLAINED))
+        yield JudgedTable(judged_columns(table), plan.validate(table, max_failures=_EXPLAINED))
 
 
 def judged_file(path: Path, validator: Validator) -> Iterator[JudgedTable]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llm_integrations.core.validation.arrow.kernels import pa, pc, types
 
-__all__ = ["meant", "split_cells", "values_of_texts", "whole_column"]
+__all__ = ["is_whole", "meant", "split_cells", "values_of_texts", "whole_column"]
 
 _SIMPLE: Final = {
     pa.int64(): r"^-?\d{1,18}$",
@@ -37,12 +37,21 @@ def whole_column(texts: Any, kind: Any) -> Any | None:
     return None
 
 
-def split_cells(texts: Any, kind: Any) -> tuple[Any, dict[int, str]]:
+def is_whole(texts: Any, kind: Any) -> bool:
+    """Whether all cells are values of a type, finite if they are numbers."""
+    column = whole_column(texts, kind)
+    if column is None or not types.is_floating(kind):
+        return column is not None
+    return bool(pc.all(pc.is_finite(column), min_count=0).as_py())
+
+
+def split_cells(texts: Any, kind: Any, *, finite: bool = False) -> tuple[Any, dict[int, str]]:
     """The cells as values of a type, null where one is no such value.
 
     Args:
         texts: a StringArray.
         kind: int64, float64 or bool.
+        finite: take NaN and infinity, which JSON has no numbers for, for words.
 
     Returns:
         The values, and the texts of the other cells by their position.
@@ -54,6 +63,8 @@ def split_cells(texts: Any, kind: Any) -> tuple[Any, dict[int, str]]:
     simple = pc.fill_null(pc.match_substring_regex(trimmed, _SIMPLE[kind]), True)
     rest = pc.invert(simple)
     others = [_read(text, kind) for text in trimmed.filter(rest).to_pylist()]
+    if finite:
+        others = [value if value is None or isfinite(value) else None for value in others]
     column = pc.if_else(simple, trimmed, None).cast(kind)
     column = pc.replace_with_mask(column, rest, pa.array(others, kind))
     positions = pc.indices_nonzero(rest).to_pylist()
@@ -72,9 +83,9 @@ def values_of_texts(texts: Any, kinds: Sequence[Any]) -> dict[int, Any]:
     """What the cells say that are of one of these types, by their position."""
     found: dict[int, Any] = {}
     for kind in kinds:
-        values, others = split_cells(texts, kind)
+        values, others = split_cells(texts, kind, finite=True)
         said = enumerate(values.to_pylist())
-        found |= {row: value for row, value in said if value is not None and isfinite(value)}
+        found |= {row: value for row, value in said if value is not None}
         texts = pa.array([others.get(row) for row in range(len(texts))], pa.string())
     return found
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from llm_integrations.core.tables.admitted import Types
 from llm_integrations.core.tables.csv_cells import (
+    is_whole,
     meant,
     split_cells,
     values_of_texts,
@@ -15,10 +16,13 @@ from llm_integrations.core.tables.csv_cells import (
 )
 from llm_integrations.core.validation.arrow.kernels import pa
 
-__all__ = ["CsvColumn", "settled"]
+__all__ = ["CsvCells", "CsvColumn", "settled"]
 
 _TEXT: Final = pa.string()
+_FIRST: Final = 1000
+"""Cells that tell of what type most are."""
 _VALUES: Final = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+_WIDEST_FIRST: Final = (pa.float64(), pa.int64(), pa.bool_())
 _TIMES: Final = (
     pa.date32(),
     pa.timestamp("s"),
@@ -29,6 +33,21 @@ _TIMES: Final = (
 
 
 @dataclass(frozen=True)
+class CsvCells:
+    """Some cells of a column, read.
+
+    Attributes:
+        array: what they are judged as; null where a cell says what the array cannot hold.
+        strays: by position what those say.
+        kept: what is handed on; the array itself if all of it is of the column's type.
+    """
+
+    array: Any
+    strays: Mapping[int, Any] = field(default_factory=dict)
+    kept: Any = None
+
+
+@dataclass(frozen=True)
 class CsvColumn:
     """One column.
 
@@ -36,11 +55,13 @@ class CsvColumn:
         kinds: the Arrow types that its cells may be of besides text, the narrowest first.
         mixes: whether each cell is judged as what it is, whatever the others are.
         type: the Arrow type of the column; None as long as that depends on all of its cells.
+        judged: the Arrow type of most cells, if it is not the column's.
     """
 
     kinds: tuple[Any, ...]
     mixes: bool
     type: Any | None
+    judged: Any | None = None
 
     @classmethod
     def of(cls, admitted: Types) -> CsvColumn:
@@ -54,23 +75,28 @@ class CsvColumn:
         several = "string" in admitted or (pa.bool_() in kinds and len(kinds) > 1)
         return cls(kinds, mixes=True, type=None if several else widest)
 
-    def read(self, texts: Any) -> tuple[Any, dict[int, Any]]:
-        """The cells as an array, and by position what those say that the array cannot hold.
-
-        Raises:
-            ArrowInvalid: the file has changed since its cells were seen.
-        """
+    def read(self, texts: Any) -> CsvCells:
+        """ArrowInvalid: the file has changed since its cells were seen."""
+        if self.judged is not None:
+            array, others = split_cells(texts, self.judged, finite=True)
+            return CsvCells(array, self._mixed(others), texts)
         if self.type == _TEXT:
-            return texts, values_of_texts(texts, self.kinds) if self.mixes else {}
+            return CsvCells(texts, values_of_texts(texts, self.kinds) if self.mixes else {})
         if self.type == pa.null():
-            return pa.nulls(len(texts)), {}
+            return CsvCells(pa.nulls(len(texts)))
         column = whole_column(texts, self.type)
         if column is not None:
-            return column, {}
+            return CsvCells(column)
         if not self.mixes:
-            return texts.cast(self.type), {}
+            return CsvCells(texts.cast(self.type))
         column, others = split_cells(texts, self.type)
-        return column, {row: meant(text, self.type) for row, text in others.items()}
+        return CsvCells(column, {row: meant(text, self.type) for row, text in others.items()})
+
+    def _mixed(self, others: Mapping[int, str]) -> dict[int, Any]:
+        """What cells say that are not of the type of most."""
+        rest = [kind for kind in self.kinds if kind != self.judged]
+        found = values_of_texts(pa.array(others.values(), _TEXT), rest)
+        return {row: found.get(n, text) for n, (row, text) in enumerate(others.items())}
 
 
 def settled(columns: Sequence[CsvColumn], batches: Iterable[Sequence[Any]]) -> list[CsvColumn]:
@@ -80,17 +106,40 @@ def settled(columns: Sequence[CsvColumn], batches: Iterable[Sequence[Any]]) -> l
         columns: whose type depends on the cells.
         batches: their cells, as StringArrays.
     """
-    left = [column.kinds for column in columns]
-    empty = [True] * len(columns)
+    seen = [_Seen(column) for column in columns]
     for arrays in batches:
-        for index, texts in enumerate(arrays):
-            if texts.null_count < len(texts):
-                empty[index] = False
-                left[index] = tuple(k for k in left[index] if whole_column(texts, k) is not None)
-        if not any(left):
+        for one, texts in zip(seen, arrays, strict=True):
+            one.look(texts)
+        if not any(one.kinds for one in seen):
             break
-    found = [
-        pa.null() if none else next(iter(kinds), _TEXT)
-        for none, kinds in zip(empty, left, strict=True)
-    ]
-    return [replace(column, type=kind) for column, kind in zip(columns, found, strict=True)]
+    return [one.settled() for one in seen]
+
+
+class _Seen:
+    """What was seen of a column's cells: which types all are of, and which most of the first."""
+
+    def __init__(self, column: CsvColumn) -> None:
+        self.kinds = column.kinds
+        self._column = column
+        self._first: Any = None
+
+    def look(self, texts: Any) -> None:
+        if texts.null_count == len(texts):
+            return
+        if self._first is None:
+            self._first = texts.drop_null()[:_FIRST]
+        self.kinds = tuple(kind for kind in self.kinds if is_whole(texts, kind))
+
+    def settled(self) -> CsvColumn:
+        if self._first is None:
+            return replace(self._column, type=pa.null())
+        if self.kinds or not self._column.mixes:
+            return replace(self._column, type=next(iter(self.kinds), _TEXT))
+        return replace(self._column, type=_TEXT, judged=self._most())
+
+    def _most(self) -> Any | None:
+        """Cells of another type are judged one by one, so there should be few."""
+        kinds = [kind for kind in _WIDEST_FIRST if kind in self._column.kinds]
+        others = {kind: len(split_cells(self._first, kind)[1]) for kind in kinds}
+        kind = min(kinds, key=others.__getitem__)
+        return kind if others[kind] < len(self._first) / 2 else None

@@ -13,7 +13,7 @@ from llm_integrations.core.tables.admitted import admitted_types
 from llm_integrations.core.tables.csv_columns import CsvColumn, settled
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow.kernels import pa
-from llm_integrations.core.validation.arrow.strays import BrokenRow, Stray, with_strays
+from llm_integrations.core.validation.arrow.strays import BrokenRow, with_strays
 
 __all__ = ["csv_batches"]
 
@@ -51,15 +51,17 @@ def _columns(path: Path, names: Sequence[str], validator: Validator | None) -> l
 
 
 def _read(texts: Any, columns: Sequence[CsvColumn], broken: dict[int, BrokenRow]) -> Any:
-    arrays: list[Any] = []
-    cells: dict[int, dict[str, Any]] = {}
-    for name, column, cell_texts in zip(texts.schema.names, columns, texts.columns, strict=True):
-        array, others = column.read(cell_texts)
-        arrays.append(array)
-        for row, said in others.items():
-            cells.setdefault(row, {})[name] = said
-    strays: dict[int, Stray] = {**cells, **broken}
-    return with_strays(pa.RecordBatch.from_arrays(arrays, names=texts.schema.names), strays)
+    names = texts.schema.names
+    cells = [column.read(array) for column, array in zip(columns, texts.columns, strict=True)]
+    strays: dict[int, dict[str, Any]] = {}
+    for name, found in zip(names, cells, strict=True):
+        for row, said in found.strays.items():
+            strays.setdefault(row, {})[name] = said
+    batch = pa.RecordBatch.from_arrays([found.array for found in cells], names=names)
+    kept = {
+        name: found.kept for name, found in zip(names, cells, strict=True) if found.kept is not None
+    }
+    return with_strays(batch, {**strays, **broken}, kept)
 
 
 def _names(path: Path) -> list[str]:

@@ -30,7 +30,7 @@ def read_tables(
 
     Cells of a CSV file are text; what they stand for, the schema says: see ``csv_batches``. What a
     column cannot hold (a word among numbers, a row of too few cells) is beside it, in a column that
-    an ArrowPlan reads; ``without_strays`` takes it away.
+    an ArrowPlan reads; ``kept_columns`` takes it away.
 
     Args:
         validator: what the rows are to be judged by.

@@ -9,9 +9,9 @@ from llm_integrations.core.validation.arrow.jsontext import parsed
 from llm_integrations.core.validation.arrow.python import UNREADABLE, python_values
 from llm_integrations.core.validation.arrow.strays import (
     BrokenRow,
+    judged_columns,
     put_in,
     strays_of,
-    without_strays,
 )
 
 __all__ = ["judged_rows"]
@@ -24,7 +24,7 @@ def judged_rows(table: Any, json_columns: Iterable[str] = ()) -> list[Any]:
         json_columns: columns of JSON text that stand for what the text says; what is no JSON stays
             text.
     """
-    plain = without_strays(table)
+    plain = judged_columns(table)
     read = frozenset(json_columns)
     columns = [
         _parsed(column) if name in read else python_values(column)

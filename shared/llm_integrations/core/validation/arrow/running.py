@@ -17,9 +17,10 @@ from llm_integrations.core.validation.arrow.masks import Bits
 from llm_integrations.core.validation.arrow.strays import (
     BrokenRow,
     Stray,
+    judged_columns,
+    kept_columns,
     strays_of,
     values_at,
-    without_strays,
 )
 from llm_integrations.core.validation.arrow.table import CompiledTable, compile_table
 from llm_integrations.core.validation.validator import Validator
@@ -53,10 +54,10 @@ class Running:
 
     def judge(self, batch: Any, first_row: int = 0) -> Judged:
         strays = strays_of(batch)
-        readable = self._readable(without_strays(batch))
+        readable = self._readable(judged_columns(batch))
         bits = self.table(readable.schema).run(readable)
         if strays:
-            bits = self._by_row(readable, bits.copy(), strays, first_row)
+            bits = self._by_row(batch, bits.copy(), strays, first_row)
         return Judged(readable, first_row, bits, strays)
 
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
@@ -80,8 +81,10 @@ class Running:
 
     def _by_row(self, batch: Any, bits: Bits, strays: Mapping[int, Stray], first_row: int) -> Bits:
         rows = np.fromiter(strays, np.int64, len(strays))
-        texts = {field.name for field in batch.schema if types.is_string(field.type)}
-        for row, value in zip(rows, values_at(batch, rows, strays), strict=True):
+        kept = kept_columns(batch).schema
+        texts = {field.name for field in kept if types.is_string(field.type)}
+        values = values_at(self._readable(judged_columns(batch)), rows, strays)
+        for row, value in zip(rows, values, strict=True):
             if isinstance(value, BrokenRow):
                 bits[row] = False
                 continue

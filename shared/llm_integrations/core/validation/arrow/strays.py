@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy.typing as npt
@@ -15,14 +16,15 @@ from llm_integrations.core.validation.arrow.python import python_values_at
 __all__ = [
     "BrokenRow",
     "Stray",
+    "judged_columns",
+    "kept_columns",
     "put_in",
     "strays_of",
     "values_at",
     "with_strays",
-    "without_strays",
 ]
 
-_NAME: Final = "llm_integrations.strays"
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +44,75 @@ Stray = dict[str, Any] | BrokenRow
 """For some columns of a row what stands there instead of what they hold; or no row at all."""
 
 
-class _StrayType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
-    """Never registered, so that no file can bring such a column along: whoever wrote the file
-    would say there what its rows are to be judged as."""
+class _Hidden(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
+    """A column of text that travels with the rows of a table and is none of its columns.
 
-    def __init__(self) -> None:
-        super().__init__(pa.string(), _NAME)
+    Never registered, so that no file can bring one along: whoever wrote the file would say there
+    what its rows are to be judged as.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(pa.string(), f"llm_integrations.{what}")
 
     def __arrow_ext_serialize__(self) -> bytes:
-        return b""
+        return self.what.encode()
 
     def __hash__(self) -> int:
-        return hash(_StrayType)
+        return hash((_Hidden, self.what))
 
     @classmethod
-    def __arrow_ext_deserialize__(cls, _storage: Any, _serialized: bytes) -> _StrayType:
-        return cls()
+    def __arrow_ext_deserialize__(cls, _storage: Any, serialized: bytes) -> _Hidden:
+        return cls(serialized.decode())
 
 
 # Arrow holds types made in Python by a weak reference only.
-_TYPE: Final = _StrayType()
+_STRAYS: Final = _Hidden("strays")
+_KEPT: Final = _Hidden("kept")
 
 
-def with_strays(batch: Any, strays: Mapping[int, Stray]) -> Any:
-    """The record batch with one column more, which travels with its rows.
+def with_strays(batch: Any, strays: Mapping[int, Stray], kept: Mapping[str, Any] = _NONE) -> Any:
+    """The record batch with what it cannot say.
 
     Args:
         strays: by the number of the row in the batch.
+        kept: for some columns a StringArray that is handed on in their place.
     """
     texts: list[str | None] = [None] * batch.num_rows
     for row, stray in strays.items():
         texts[row] = _written(stray)
-    column = pa.ExtensionArray.from_storage(_TYPE, pa.array(texts, pa.string()))
-    return batch.append_column(_NAME, column)
+    for name, array in kept.items():
+        batch = batch.append_column(
+            f"{_KEPT.extension_name}.{name}", pa.ExtensionArray.from_storage(_KEPT, array)
+        )
+    column = pa.ExtensionArray.from_storage(_STRAYS, pa.array(texts, pa.string()))
+    return batch.append_column(_STRAYS.extension_name, column)
 
 
 def strays_of(data: Any) -> dict[int, Stray]:
     """The strays of a record batch or table, by the number of the row."""
-    index = _index(data)
-    if index is None or data.column(index).null_count == data.num_rows:
-        return {}
-    texts = data.column(index).cast(pa.string()).to_pylist()
-    return {row: _read(text) for row, text in enumerate(texts) if text is not None}
+    for index in _hidden(data, _STRAYS):
+        column = data.column(index)
+        if column.null_count < data.num_rows:
+            texts = enumerate(column.cast(pa.string()).to_pylist())
+            return {row: _read(text) for row, text in texts if text is not None}
+    return {}
 
 
-def without_strays(data: Any) -> Any:
-    """The record batch or table without that column."""
-    index = _index(data)
-    return data if index is None else data.remove_column(index)
+def judged_columns(data: Any) -> Any:
+    """The record batch or table as it is judged: without what travels with it."""
+    hidden = _hidden(data, _STRAYS, _KEPT)
+    return data.select(list(range(hidden[0]))) if hidden else data
+
+
+def kept_columns(data: Any) -> Any:
+    """The record batch or table as it is handed on."""
+    plain = judged_columns(data)
+    for index in _hidden(data, _KEPT):
+        name = data.schema.field(index).name.removeprefix(f"{_KEPT.extension_name}.")
+        place = plain.schema.get_field_index(name)
+        plain = plain.set_column(place, name, data.column(index).cast(pa.string()))
+    return plain
 
 
 def values_at(batch: Any, rows: npt.NDArray[Any], strays: Mapping[int, Stray]) -> list[Any]:
@@ -108,10 +131,9 @@ def put_in(row: Any, stray: Stray | None) -> Any:
     return {**row, **stray}
 
 
-def _index(data: Any) -> int | None:
-    """Where the column is: always the last."""
-    last = data.num_columns - 1
-    return last if last >= 0 and isinstance(data.schema.field(last).type, _StrayType) else None
+def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
+    """Where such columns are: always behind the others."""
+    return [index for index, kind in enumerate(data.schema.types) if kind in kinds]
 
 
 def _written(stray: Stray) -> str:
