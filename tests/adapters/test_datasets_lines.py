@@ -18,6 +18,7 @@ from llm_integrations.core.registry import connect
 from llm_integrations.datasets import validate_dataset
 from llm_integrations.datasets.line_dataset import open_lines
 
+BLOCK = "llm_integrations.datasets.line_types._BYTES"
 texts = st.text(max_size=3) | st.just("2024-01-01")
 # The decoder of ``Json()`` columns gets the last bit of other floats wrong.
 eighths = st.integers(-(2**20), 2**20).map(lambda n: n / 8)
@@ -49,7 +50,7 @@ def test_rows_of_any_shape_come_back(rows: list[dict[str, Any]], size: int) -> N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        with patch("llm_integrations.datasets.line_types._BYTES", size):
+        with patch(BLOCK, size):
             read = open_lines(path, Path(folder) / "rows.arrow")
         if any(rows):
             assert all(map(same, rows, read.to_list()))
@@ -58,7 +59,7 @@ def test_rows_of_any_shape_come_back(rows: list[dict[str, Any]], size: int) -> N
 
 def opened(folder: Path, *lines: str) -> Any:
     (folder / "rows.jsonl").write_text("\n".join([*lines, ""]))
-    with patch("llm_integrations.datasets.line_types._BYTES", 64):
+    with patch(BLOCK, 64):
         return open_lines(folder / "rows.jsonl", folder / "rows.arrow")
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
+from llm_integrations.core.tables.json_line import read_line
+
 __all__ = ["ANYTHING", "as_lines", "column_types", "line_blocks", "read_block", "rows_of"]
 
 ANYTHING: Final = None
@@ -35,13 +37,14 @@ def read_block(block: bytes, types: Types) -> pa.Table:
         ArrowInvalid: a value is of another type.
     """
     parsing = arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items())))
-    reading = arrow_json.ReadOptions(block_size=len(block) + 1)
+    # In one piece, by one thread: with several pieces pyarrow can crash.
+    reading = arrow_json.ReadOptions(block_size=len(block) + 1, use_threads=False)
     return arrow_json.read_json(BytesIO(block), reading, parsing)
 
 
 def rows_of(block: bytes) -> list[dict[str, Any]]:
     """The lines as Python reads them: of a name that comes twice it takes the last."""
-    return [json.loads(line) for line in block.split(b"\n") if line]
+    return [read_line(line) for line in block.split(b"\n") if line]
 
 
 def as_lines(rows: Iterable[dict[str, Any]]) -> bytes:

@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.tables.json_line import read_line
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
 from llm_integrations.datasets.blocks import BlockCount
 
@@ -64,7 +65,7 @@ class LineJudge:
 
     def _condemned(self, line: bytes, number: int) -> QuarantinedRecord | None:
         try:
-            value: Any = json.loads(line)
+            value = read_line(line)
         except (ValueError, RecursionError) as error:
             text = line.decode("utf-8", "backslashreplace").rstrip("\n")
             return self._set_aside(text, self._broken(f"is not JSON: {_kind(error)}"), number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
+from llm_integrations.core.tables.json_line import read_line
 from llm_integrations.core.tables.line_columns import LineColumns
 from llm_integrations.core.validation import Validator, Violation, compile_validator
 from llm_integrations.core.validation.arrow import ArrowPlan, Reason, Tally
@@ -88,7 +88,7 @@ def _blocks(path: Path) -> Iterator[list[Any]]:
 
 def _value(line: bytes) -> Any:
     try:
-        value = json.loads(line)
+        value = read_line(line)
     except (ValueError, RecursionError):
         return _NO_ROW
     return value if isinstance(value, dict) else _NO_ROW

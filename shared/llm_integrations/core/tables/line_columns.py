@@ -36,7 +36,8 @@ class LineColumns:
 
         text = b"\n".join(json.dumps(row).encode() for row in rows)
         parsing = arrow_json.ParseOptions(explicit_schema=pa.schema(list(self._kinds.items())))
-        reading = arrow_json.ReadOptions(block_size=len(text) + 1)
+        # In one piece, by one thread: with several pieces pyarrow can crash.
+        reading = arrow_json.ReadOptions(block_size=len(text) + 1, use_threads=False)
         try:
             return arrow_json.read_json(BytesIO(text), reading, parsing)
         except _UNFIT:
