@@ -84,6 +84,23 @@ def test_a_column_is_of_the_type_that_all_lines_agree_on(tmp_path: Path) -> None
     assert [row["mixed"] for row in read.select(range(3))] == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"days": ["2024-01-01"]},
+        {"at": {"day": "2024-01-01"}},
+        {"none": [None, None]},
+        {"deep": [{"none": [None, None], "empty": []}]},
+        {"empty": {}},
+        {"nothing": None},
+    ],
+)
+def test_what_arrow_would_take_for_something_else_comes_back(
+    tmp_path: Path, row: dict[str, Any]
+) -> None:
+    assert opened(tmp_path, *[json.dumps(row)] * 3).to_list() == [row] * 3
+
+
 def test_of_a_name_that_comes_twice_the_last_value_counts_as_when_it_was_judged(
     tmp_path: Path,
 ) -> None:

@@ -88,6 +88,7 @@ CELLS: Mapping[str, tuple[Any, Any, Any, Any, Any]] = {
     "+4": (4, 4.0, "+4", "+4", 4.0),
     "01": (1, 1.0, "01", "01", 1.0),
     "NA": ("NA", "NA", "NA", "NA", "NA"),
+    "1e2.0": ("1e2.0", "1e2.0", "1e2.0", "1e2.0", "1e2.0"),
     "x.0": ("x.0", "x.0", "x.0", "x.0", "x.0"),
     "True": ("True", "True", True, "True", "True"),
     "9007199254740993": (2**53 + 1, 2.0**53, "9007199254740993", "9007199254740993", 2.0**53),
@@ -200,6 +201,9 @@ def test_where_the_schema_allows_numbers_and_words_each_cell_is_judged_as_what_i
     assert types_of(table) == {"mass": "string"}
     assert kept_columns(table)["mass"].to_pylist() == ["3750", "NA", "-1", "soon", "2.5", "nan"]
     assert types_of(read("mass\n3750\n2.5\n", judge)) == {"mass": "double"}
+    mostly_numbers = read("mass\n1\n2\n3\nnan\nNA\n", judge)
+    assert mask(mostly_numbers, judge) == [True, True, True, False, True]
+    assert judged_rows(mostly_numbers)[3] == {"mass": "nan"}
     mostly_words = read("mass\nNA\nNA\n-1\n", judge)
     assert mask(mostly_words, judge) == [True, True, False]
     assert judged_rows(mostly_words)[2] == {"mass": -1}
