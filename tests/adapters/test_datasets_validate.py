@@ -48,7 +48,6 @@ def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sources", "run"):
         monkeypatch.setattr(f"llm_integrations.datasets.{module}.BLOCK", 128)
     monkeypatch.setattr("llm_integrations.datasets.lines.LINES", 128)
-    monkeypatch.setattr("llm_integrations.datasets.files.LINES", 128)
 
 
 def on_disk(folder: Path, rows: pa.Table) -> Dataset:
@@ -152,13 +151,18 @@ def test_a_run_that_is_to_raise_does_so_wherever_another_was_cut_off(
         validate_dataset(dataset, "row@1", registry=registry, on_invalid="raise")
 
 
+@pytest.mark.parametrize("kind", ["dataset", "jsonl"])
 def test_the_same_data_may_be_validated_several_times_at_once(
-    registry: Registry, tmp_path: Path
+    registry: Registry, tmp_path: Path, kind: str
 ) -> None:
-    dataset = on_disk(tmp_path / "saved", table())
+    data: Any = (
+        on_disk(tmp_path / "saved", table())
+        if kind == "dataset"
+        else lines_with_blanks(tmp_path / "rows.jsonl")
+    )
 
     def lengths(_: int) -> tuple[int, int]:
-        result = validate_dataset(dataset, "row@1", registry=registry)
+        result = validate_dataset(data, "row@1", registry=registry)
         return len(result.valid), result.report.invalid
 
     with ThreadPoolExecutor(3) as pool:
@@ -363,26 +367,43 @@ def test_a_bad_cell_of_a_csv_file_costs_its_row_and_no_other(
     assert records[300] == "7"
 
 
-def test_a_run_over_a_csv_file_that_was_cut_off_goes_on(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def lines_with_blanks(path: Path) -> Path:
+    """The rows of ``table`` with a blank line before every fiftieth."""
+    rows = table().to_pylist()
+    lines = [("" if n % 50 else "\n") + json.dumps(row) + "\n" for n, row in enumerate(rows)]
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("make", [csv_with_bad_cells, lines_with_blanks])
+def test_a_run_over_a_file_that_was_cut_off_goes_on(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
 ) -> None:
     from llm_integrations.datasets.blocks import BlockJudge
+    from llm_integrations.datasets.lines import LineJudge
 
-    path = csv_with_bad_cells(tmp_path / "rows.csv")
-    original = BlockJudge.examine
+    path = make(tmp_path / ("rows.csv" if make is csv_with_bad_cells else "rows.jsonl"))
+    judge: Any = BlockJudge if make is csv_with_bad_cells else LineJudge
+    original, seen = judge.examine, []
 
     def cut_off(self: Any, block: Any, first: int) -> Any:
-        if first == 512:
+        seen.append(first)
+        if len(seen) == 5:
             raise KeyboardInterrupt
         return original(self, block, first)
 
+    monkeypatch.setattr(judge, "examine", cut_off)
     arguments: Any = {"registry": registry, "quarantine": tmp_path / "bad"}
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(BlockJudge, "examine", cut_off)
+    with pytest.raises(KeyboardInterrupt):
         validate_dataset(path, "row@1", **arguments)
     result = validate_dataset(path, "row@1", **arguments)
+    assert seen[:6] == [0, 128, 256, 384, 512, 512]
     assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
-    assert sorted(int(r.position or 0) for r in Quarantine(tmp_path / "bad").records()) == BAD
+    assert result.valid["n"] == [number for number in NUMBERS if number >= 0]
+    records = list(Quarantine(tmp_path / "bad").records())
+    assert len(records) == len(BAD)
+    if judge is BlockJudge:
+        assert sorted(int(r.position or 0) for r in records) == BAD
 
 
 def test_what_was_no_row_is_never_released(registry: Registry, tmp_path: Path) -> None:

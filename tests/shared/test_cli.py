@@ -124,12 +124,32 @@ def test_check_shows_as_many_as_asked_and_counts_the_rest(schema: Path, tmp_path
     assert "3 more" in output
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "parquet"])
+def test_a_file_that_is_not_there_is_named_in_the_same_words(
+    schema: Path, tmp_path: Path, suffix: str
+) -> None:
+    call("register", "user-profile", schema)
+    path = tmp_path / f"absent.{suffix}"
+    with pytest.raises(ConfigurationError) as error:
+        call("check", "user-profile", path)
+    assert str(error.value) == f"{path} cannot be read: No such file or directory"
+
+
+def test_check_says_that_there_was_nothing(schema: Path, tmp_path: Path) -> None:
+    call("register", "user-profile", schema)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    result = call("check", "user-profile", tmp_path / "empty.jsonl")
+    assert (result.exit_code, "nothing to check" in result.output) == (0, True)
+
+
 def test_doctor_looks_at_the_installation_and_the_registry(schema: Path, tmp_path: Path) -> None:
     call("register", "user-profile", schema)
     result = call("doctor")
     assert result.exit_code == 0
     assert "1 subjects" in result.output
     assert "langchain-core" in result.output
+    nowhere = call("doctor", "--registry", tmp_path / "nowhere")
+    assert (nowhere.exit_code, "is that the right place?" in nowhere.output) == (0, True)
     refused = call("doctor", "--registry", "http://127.0.0.1:9")
     assert refused.exit_code == 1
     assert "✗ registry" in refused.output
@@ -178,6 +198,8 @@ def test_compat_judges_without_registering(next_schema: Path, schema: Path) -> N
     assert call("compat", "user-profile", next_schema, "--level", "FORWARD").exit_code == 0
     assert call("compat", "x", next_schema, "--against", schema).exit_code == 1
     assert call("compat", "user-profile", next_schema, "--policy", "loose").exit_code == 2
+    first = call("compat", "user-profil", next_schema)
+    assert (first.exit_code, "no version to compare with" in first.output) == (0, True)
     assert json.loads(call("list", "--json").output)[0]["versions"] == [1]
 
 

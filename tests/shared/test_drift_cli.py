@@ -133,12 +133,20 @@ def test_quarantine_show_counts_reasons_and_hides_values(quarantine: Path) -> No
     assert "row@1" in output
     assert "s3cret" not in output
     assert "s3cret" in call("quarantine", "show", quarantine, "--values").output
-    summary = json.loads(
-        call("quarantine", "show", quarantine, "--json", "--reason", "required at (root)").output
-    )
+    summary = json.loads(call("quarantine", "show", quarantine, "--json").output)
     assert summary["records"] == 3
     assert summary["reasons"] == {"minimum at /n": 2, "required at (root)": 1}
-    assert [one["position"] for one in summary["examples"]] == [2]
+
+
+@pytest.mark.parametrize(("reason", "positions"), [("required at (root)", [2]), ("else", [])])
+def test_quarantine_show_can_keep_to_one_reason(
+    quarantine: Path, reason: str, positions: list[int]
+) -> None:
+    summary = json.loads(
+        call("quarantine", "show", quarantine, "--json", "--reason", reason).output
+    )
+    assert summary["reasons"] == dict.fromkeys([reason] * len(positions), 1)
+    assert [one["position"] for one in summary["examples"]] == positions
 
 
 def test_quarantine_release_hands_over_what_became_valid(quarantine: Path, tmp_path: Path) -> None:

@@ -206,6 +206,12 @@ def test_blocks_add_up_to_the_whole(validator: Validator) -> None:
     assert after.std == pytest.approx(before.std)
 
 
+def test_a_column_to_ignore_must_be_one(validator: Validator) -> None:
+    known = profile_tables([table(0)], validator)
+    with pytest.raises(ConfigurationError, match=r"no column 'm' to ignore; the columns are .*n"):
+        detect([table(1)], validator, known, ignore=["m"])
+
+
 def test_hashes_need_the_secret_they_were_made_with(
     validator: Validator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

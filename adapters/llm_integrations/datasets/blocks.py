@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from llm_integrations.core.errors import SchemaValidationError
-from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.arrow import ArrowPlan, ArrowReport
@@ -19,25 +16,9 @@ from llm_integrations.core.validation.arrow.judged_rows import judged_rows
 from llm_integrations.core.validation.arrow.kernels import pc
 from llm_integrations.core.validation.arrow.strays import kept_columns
 from llm_integrations.datasets.columns import json_columns, plain
+from llm_integrations.datasets.counts import BlockCount, part_name
 
-__all__ = ["BlockCount", "BlockJudge", "Examined"]
-
-
-@dataclass(frozen=True, slots=True)
-class BlockCount:
-    """What one block held."""
-
-    total: int
-    invalid: int
-    reasons: Mapping[str, int]
-
-    def write(self, path: Path) -> None:
-        with atomic_write(path, mode=0o600) as stream:
-            stream.write(json.dumps(asdict(self)).encode())
-
-    @classmethod
-    def read(cls, path: Path) -> BlockCount:
-        return cls(**json.loads(path.read_bytes()))
+__all__ = ["BlockJudge", "Examined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +71,6 @@ class BlockJudge:
         self._raises = raises
         self._plans: dict[pa.Schema, ArrowPlan] = {}
 
-    def part(self, number: int) -> str:
-        return f"{self.run}-{number:06d}"
-
     def judge(self, table: pa.Table, number: int, first_row: int) -> Examined:
         """The verdict; the invalid rows are in the quarantine when this returns.
 
@@ -104,7 +82,7 @@ class BlockJudge:
             SchemaValidationError: a row is invalid and the judge raises.
         """
         found = self.examine(table, first_row)
-        self.set_aside(found, self.part(number))
+        self.set_aside(found, part_name(self.run, number))
         return found
 
     def examine(self, table: pa.Table, first_row: int) -> Examined:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from llm_integrations.datasets.line_types import (
 __all__ = ["open_lines"]
 
 
-def open_lines(path: Path, into: Path) -> Dataset:
-    """The rows of a file of JSON objects, memory-mapped from ``into``, which is written for it.
+def open_lines(paths: Sequence[Path], into: Path) -> Dataset:
+    """The rows of files of JSON objects, memory-mapped from ``into``, which is written for it.
 
     The columns are of the types that all lines agree on: text is text, even if it looks like a
     time; what no one type holds is ``Json()``.
     """
-    types = column_types(line_blocks(path))
+    types = column_types(line_blocks(paths))
     if not types:
         return Dataset.from_dict({})
     features = _features(types)
@@ -38,7 +38,7 @@ def open_lines(path: Path, into: Path) -> Dataset:
         atomic_write(into, mode=0o600) as stream,
         pa.ipc.new_stream(stream, features.arrow_schema) as writer,
     ):
-        for table in _tables(path, types, features):
+        for table in _tables(paths, types, features):
             writer.write_table(table)
     return Dataset.from_file(str(into))
 
@@ -49,11 +49,11 @@ def _features(types: dict[str, Any]) -> Features:
     return Features({name: known.get(name, Json()) for name in types})
 
 
-def _tables(path: Path, types: dict[str, Any], features: Features) -> Iterator[pa.Table]:
+def _tables(paths: Sequence[Path], types: dict[str, Any], features: Features) -> Iterator[pa.Table]:
     schema = features.arrow_schema
     mixed = {name for name, kind in types.items() if kind is ANYTHING}
     known = {name: kind for name, kind in types.items() if kind is not ANYTHING}
-    for block in line_blocks(path):
+    for block in line_blocks(paths):
         table, texts = _read(block, known, mixed)
         columns = [
             pa.ExtensionArray.from_storage(field.type, pa.array(texts[field.name], pa.string()))

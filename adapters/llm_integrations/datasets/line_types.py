@@ -23,11 +23,12 @@ _BYTES: Final = 1 << 23
 _NUMBERS: Final = {pa.int64(), pa.float64()}
 
 
-def line_blocks(path: Path) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
-    with path.open("rb") as stream:
-        while block := stream.read(_BYTES):
-            yield block + stream.readline()
+def line_blocks(paths: Iterable[Path]) -> Iterator[bytes]:
+    """Whole lines of files, some megabytes at a time."""
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(_BYTES):
+                yield block + stream.readline()
 
 
 def read_block(block: bytes, types: Types) -> pa.Table:

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, ClassVar, Generic, Protocol, TypeVar
 
-import pyarrow as pa
-
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 from llm_integrations.core.files import atomic_write
-from llm_integrations.datasets.blocks import BlockCount, BlockJudge, Examined
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.datasets.counts import BlockCount, part_name
 
-__all__ = ["Parts"]
+__all__ = ["J", "Parts"]
 
 
-class Parts:
-    """One run's files in a folder: for each block what is kept (Arrow) and, last, its counts.
+class _Judged(Protocol):
+    @property
+    def count(self) -> BlockCount: ...
+
+
+J = TypeVar("J", bound=_Judged)
+"""A block with the verdict on it."""
+
+
+class Parts(ABC, Generic[J]):
+    """One run's files in a folder: for each block what is kept of it and, last, its counts.
 
     Every file carries the run's name, so that runs share a folder without harm.
 
     Args:
         folder: made when the first block is written.
-        judge: of the run; its quarantine is where the other rows are.
-        keep: what is kept of a block.
+        run: the same for the same rows judged by the same schema.
+        quarantine: where the other rows are.
     """
 
-    def __init__(
-        self, folder: Path, judge: BlockJudge, keep: Callable[[Examined], pa.Table]
-    ) -> None:
+    suffix: ClassVar[str]
+
+    def __init__(self, folder: Path, run: str, quarantine: Quarantine) -> None:
         self._folder = folder
-        self._judge = judge
-        self._keep = keep
+        self._run = run
+        self._quarantine = quarantine
+
+    @abstractmethod
+    def set_aside(self, found: J, part: str) -> None:
+        """Write a block's invalid rows into the quarantine, under this name."""
+
+    @abstractmethod
+    def write(self, found: J, stream: IO[bytes]) -> None:
+        """Write what is kept of a block."""
+
+    @abstractmethod
+    def opened(self, paths: Sequence[Path]) -> Dataset:
+        """What was written of all blocks."""
 
     def resume(self) -> list[BlockCount]:
         """The counts of the blocks that an unfinished run wrote whole; a finished one starts over.
@@ -42,16 +64,16 @@ class Parts:
         if self._done.exists():
             self._start_over()
         counts: list[BlockCount] = []
-        held = {path.stem for path in self._judge.quarantine.parts()}
-        while (path := self._path(len(counts), "json")).exists():
+        held = {path.stem for path in self._quarantine.parts()}
+        while (path := self.path(len(counts), "json")).exists():
             count = BlockCount.read(path)
-            if count.invalid and self._judge.part(len(counts)) not in held:
+            if count.invalid and path.stem not in held:
                 break
             counts.append(count)
         return counts
 
     @contextmanager
-    def writing(self) -> Iterator[Callable[[int, Examined], None]]:
+    def writing(self) -> Iterator[Callable[[int, J], None]]:
         """A ``write`` that returns while the block is still being settled; all are on leaving.
 
         One block is written while the next is judged, and no more than one waits: memory is
@@ -61,7 +83,7 @@ class Parts:
         with ThreadPoolExecutor(1, "llm-integrations-parts") as pool:
             under_way: list[Future[None]] = []
 
-            def write(number: int, found: Examined) -> None:
+            def write(number: int, found: J) -> None:
                 if under_way:
                     under_way.pop().result()
                 under_way.append(pool.submit(self._settle, number, found))
@@ -75,31 +97,26 @@ class Parts:
         if not blocks:
             return None
         with atomic_write(self._done, mode=0o600):
-            parts = [Dataset.from_file(str(self._path(n, "arrow"))) for n in range(blocks)]
-        return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+            return self.opened([self.path(number, self.suffix) for number in range(blocks)])
 
-    def _settle(self, number: int, found: Examined) -> None:
+    def path(self, number: int, suffix: str) -> Path:
+        return self._folder / f"{part_name(self._run, number)}.{suffix}"
+
+    def _settle(self, number: int, found: J) -> None:
         """The quarantine first: counts that are there say that its rows are."""
-        self._judge.set_aside(found, self._judge.part(number))
-        kept = self._keep(found)
-        with (
-            atomic_write(self._path(number, "arrow"), mode=0o600) as stream,
-            pa.ipc.new_stream(stream, kept.schema) as writer,
-        ):
-            writer.write_table(kept)
-        found.count.write(self._path(number, "json"))
+        self.set_aside(found, part_name(self._run, number))
+        with atomic_write(self.path(number, self.suffix), mode=0o600) as stream:
+            self.write(found, stream)
+        found.count.write(self.path(number, "json"))
 
     def _start_over(self) -> None:
         """The mark goes first: after a crash in here the counts that are left still hold."""
         self._done.unlink(missing_ok=True)
         number = 0
-        while (path := self._path(number, "json")).exists():
+        while (path := self.path(number, "json")).exists():
             path.unlink(missing_ok=True)
             number += 1
 
     @property
     def _done(self) -> Path:
-        return self._folder / f"{self._judge.run}.complete"
-
-    def _path(self, number: int, suffix: str) -> Path:
-        return self._folder / f"{self._judge.part(number)}.{suffix}"
+        return self._folder / f"{self._run}.complete"

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["DatasetReport"]
+__all__ = ["Counted", "DatasetReport"]
+
+
+class Counted(Protocol):
+    """Counts of some rows."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def invalid(self) -> int: ...
+
+    @property
+    def reasons(self) -> Mapping[str, int]: ...
 
 
 @dataclass
@@ -48,11 +61,11 @@ class DatasetReport:
     def __bool__(self) -> bool:
         return self.is_valid
 
-    def add(self, total: int, invalid: int, reasons: Mapping[str, int]) -> None:
-        """Count one more block."""
-        self.total += total
-        self.invalid += invalid
-        self.reasons.update(reasons)
+    def add(self, more: Counted) -> None:
+        """Count what a block, or another data set, held."""
+        self.total += more.total
+        self.invalid += more.invalid
+        self.reasons.update(more.reasons)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import takewhile
@@ -19,18 +19,22 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.blocks import BlockJudge
-from llm_integrations.datasets.files import validate_lines
-from llm_integrations.datasets.parts import Parts
+from llm_integrations.datasets.line_parts import LineParts
+from llm_integrations.datasets.lines import LineJudge
+from llm_integrations.datasets.parts import J, Parts
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.sources import (
     BLOCK,
+    B,
     DatasetSource,
+    Source,
     TableSource,
-    existing_file,
     file_source,
+    line_source,
 )
 from llm_integrations.datasets.streams import judged_stream
+from llm_integrations.datasets.table_parts import TableParts
 
 __all__ = ["Run"]
 
@@ -81,7 +85,7 @@ class Run:
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
         for result in results.values():
-            total.add(result.report.total, result.report.invalid, result.report.reasons)
+            total.add(result.report)
         return DatasetResult(
             type(splits)({name: result.valid for name, result in results.items()}),
             total,
@@ -92,48 +96,44 @@ class Run:
     def _file(self, path: Path) -> DatasetResult:
         if path.suffix.lower() not in LINE_SUFFIXES:
             return self._source(file_source(path, self.validator))
-        report = self._report()
-        run = self._run_name(existing_file(path).identity)
-        quarantine = self.aside(run)
-        valid = validate_lines(
-            path,
-            self.validator,
-            quarantine,
-            report,
-            run=run,
-            raises=self._raises,
-            output=self._folder(run),
-            bar=self._bar,
-        )
-        return DatasetResult(valid, report, quarantine, (run,))
+        source = line_source(path)
+        run = self._run_name(source.identity)
+        judge = LineJudge(self.validator, source=source.name, raises=self._raises)
+        parts, report = LineParts(self._folder(run), run, self.aside(run)), self._report()
+        valid = self._through_disk(source, judge.examine, parts, report)
+        return DatasetResult(valid or Dataset.from_dict({}), report, self.aside(run), (run,))
 
     def _source(self, source: TableSource) -> DatasetResult:
         run = self._run_name(f"{source.name}|{source.identity}")
         judge, report = self._judge(source.name, run), self._report()
-        through = self._through_disk if source.on_disk else self._in_memory
-        kept = through(source, judge, report)
+        if source.on_disk:
+            parts = TableParts(self._folder(run), judge, source.kept)
+            kept = self._through_disk(source, judge.examine, parts, report)
+        else:
+            kept = self._in_memory(source, judge, report)
         valid = source.opened(kept, run, all_valid=report.is_valid)
         return DatasetResult(valid, report, judge.quarantine, (run,))
 
     def _through_disk(
-        self, source: TableSource, judge: BlockJudge, report: DatasetReport
+        self,
+        source: Source[B],
+        examine: Callable[[B, int], J],
+        parts: Parts[J],
+        report: DatasetReport,
     ) -> Dataset | None:
-        parts = Parts(self._folder(judge.run), judge, source.kept)
         done = parts.resume()
         if self._raises:
             # The block that is to raise is judged again, for its report.
             done = list(takewhile(lambda count: not count.invalid, done))
-        first = sum(count.total for count in done)
         for count in done:
-            report.add(count.total, count.invalid, count.reasons)
+            report.add(count)
         number = len(done)
-        with self._bar(source.name, source.rows, first) as advance, parts.writing() as write:
-            for table in source.blocks(number):
-                found = judge.examine(table, first)
+        with self._bar(source.name, source.rows, report.total) as advance, parts.writing() as write:
+            for block in source.blocks(number):
+                found = examine(block, number * source.block_rows)
                 write(number, found)
-                report.add(found.count.total, found.count.invalid, found.count.reasons)
-                advance(table.num_rows)
-                first += table.num_rows
+                report.add(found.count)
+                advance(len(block))
                 number += 1
         return parts.finish(number)
 
@@ -144,7 +144,7 @@ class Run:
         with self._bar(source.name, source.rows, 0) as advance:
             for number, table in enumerate(source.blocks(0)):
                 found = judge.judge(table, number, number * BLOCK)
-                report.add(found.count.total, found.count.invalid, found.count.reasons)
+                report.add(found.count)
                 kept.append(source.kept(found))
                 advance(table.num_rows)
         return Dataset(pa.concat_tables(kept)) if kept else None

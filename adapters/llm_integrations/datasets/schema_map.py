@@ -32,10 +32,17 @@ def table_validator(
     schema: str | SchemaRef,
     registry: Registry | str | None,
     options: ValidationOptions | None = None,
+    *,
+    nulls: Literal["absent", "strict"] = "absent",
 ) -> Validator:
-    """The version in force now, judging as tables need: null may stand for a missing value."""
+    """The version in force now.
+
+    Args:
+        nulls: how null is taken where there are no options; in tables it may stand for a missing
+            value.
+    """
     client = resolve_registry(registry)
-    return client.validator(schema, options=options or replace(client.validation, nulls="absent"))
+    return client.validator(schema, options=options or replace(client.validation, nulls=nulls))
 
 
 class SchemaMap:

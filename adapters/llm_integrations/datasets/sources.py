@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,10 @@ from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.core.validation import Validator
+from llm_integrations.datasets import lines
 from llm_integrations.datasets.blocks import Examined
 
-__all__ = ["BLOCK", "DatasetSource", "FileSource", "TableSource", "existing_file", "file_source"]
+__all__ = ["BLOCK", "B", "DatasetSource", "Source", "TableSource", "file_source", "line_source"]
 
 BLOCK: Final = BLOCK_ROWS
 """Rows judged and written in one step."""
@@ -27,8 +28,12 @@ _INDICES: Final = "indices"
 """What `datasets` calls the only column of such a table."""
 
 
-class TableSource(Protocol):
-    """Rows as Arrow tables of BLOCK rows, from any block on; the same each time."""
+B = TypeVar("B", bound=Sized, covariant=True)
+"""What is judged in one step: a table, or a list of lines."""
+
+
+class Source(Protocol[B]):
+    """Rows in blocks of ``block_rows``, from any block on; the same each time."""
 
     @property
     def name(self) -> str: ...
@@ -40,9 +45,16 @@ class TableSource(Protocol):
     def rows(self) -> int | None: ...
 
     @property
-    def on_disk(self) -> bool: ...
+    def block_rows(self) -> int: ...
 
-    def blocks(self, first: int) -> Iterator[pa.Table]: ...
+    def blocks(self, first: int) -> Iterator[B]: ...
+
+
+class TableSource(Source[pa.Table], Protocol):
+    """Rows as Arrow tables."""
+
+    @property
+    def on_disk(self) -> bool: ...
 
     def kept(self, block: Examined) -> pa.Table:
         """What a run keeps of a block."""
@@ -77,6 +89,10 @@ class DatasetSource:
     @property
     def on_disk(self) -> bool:
         return bool(self.dataset.cache_files)
+
+    @property
+    def block_rows(self) -> int:
+        return BLOCK
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
         tables = self.dataset.with_format("arrow")
@@ -113,14 +129,9 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A Parquet or CSV file, read as a stream.
-
-    Attributes:
-        validator: of its rows; see ``read_tables``.
-    """
+    """A file, read as a stream."""
 
     path: Path
-    validator: Validator | None = None
 
     @property
     def name(self) -> str:
@@ -133,6 +144,31 @@ class FileSource:
             f"{self.path.resolve()}|{about.st_size}|{about.st_mtime_ns}".encode()
         ).hexdigest()
 
+
+@dataclass(frozen=True)
+class LineSource(FileSource):
+    """A JSONL file."""
+
+    rows: int | None = None
+
+    @property
+    def block_rows(self) -> int:
+        return lines.LINES
+
+    def blocks(self, first: int) -> Iterator[list[bytes]]:
+        yield from lines.blocks_of_lines(self.path, first)
+
+
+@dataclass(frozen=True)
+class TableFileSource(FileSource):
+    """A Parquet or CSV file.
+
+    Attributes:
+        validator: of its rows; see ``read_tables``.
+    """
+
+    validator: Validator
+
     @property
     def rows(self) -> int | None:
         return rows_in(self.path)
@@ -140,6 +176,10 @@ class FileSource:
     @property
     def on_disk(self) -> bool:
         return True
+
+    @property
+    def block_rows(self) -> int:
+        return BLOCK
 
     def blocks(self, first: int) -> Iterator[pa.Table]:
         yield from islice(read_tables(self.path, BLOCK, validator=self.validator), first, None)
@@ -151,15 +191,19 @@ class FileSource:
         return Dataset.from_dict({}) if kept is None else kept
 
 
-def file_source(path: Path, validator: Validator) -> FileSource:
+def file_source(path: Path, validator: Validator) -> TableFileSource:
     """ConfigurationError for a file that is not there or of another kind."""
-    if path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
+    if _existing(path).suffix.lower() not in TABLE_SUFFIXES:
         raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
-    return existing_file(path, validator)
+    return TableFileSource(path, validator)
 
 
-def existing_file(path: Path, validator: Validator | None = None) -> FileSource:
+def line_source(path: Path) -> LineSource:
     """ConfigurationError for a file that is not there."""
+    return LineSource(_existing(path))
+
+
+def _existing(path: Path) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"{path} is no file")
-    return FileSource(path, validator)
+    return path

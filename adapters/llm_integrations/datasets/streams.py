@@ -33,8 +33,7 @@ class StreamGate:
             self._report.reasons.clear()
         found = self._judge.examine(table, first)
         self._judge.set_aside(found, self._part(found))
-        count = found.count
-        self._report.add(count.total, count.invalid, count.reasons)
+        self._report.add(found.count)
         return found.valid
 
     def _part(self, found: Examined) -> str:

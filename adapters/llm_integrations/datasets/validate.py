@@ -59,9 +59,8 @@ def validate_dataset(
     """
     if on_invalid not in ("quarantine", "raise"):
         raise ConfigurationError(f"on_invalid is 'quarantine' or 'raise', not {on_invalid!r}")
-    if options is None and _holds_lines(data):
-        options = ValidationOptions()
-    validator = table_validator(schema, registry, options)
+    nulls: Literal["absent", "strict"] = "strict" if _holds_lines(data) else "absent"
+    validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress
     run = Run(validator, quarantine, on_invalid == "raise", output, shown)
     if isinstance(data, DatasetDict | IterableDatasetDict):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from llm_integrations.core.drift import BaselineStore
+from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.registry import connect
 from llm_integrations.datasets import detect_drift, save_baseline, validate_dataset
 
@@ -30,4 +31,8 @@ def main(rows: Path, schemas: Path, out: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:4])))
+    try:
+        sys.exit(main(*map(Path, sys.argv[1:4])))
+    except LLMIntegrationsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -148,6 +148,8 @@ def _print(validator: Validator, tally: _Tally) -> None:
     hidden = tally.seen - tally.valid - len(tally.examples)
     if hidden:
         console.print(f"… and {hidden} more")
+    if not tally.seen:
+        console.print("[yellow]there was nothing to check[/]")
     colour = "green" if tally.valid == tally.seen else "red"
     console.print(
         f"[{colour}]{tally.valid} valid[/], {tally.invalid} invalid, {tally.unreadable} unreadable "

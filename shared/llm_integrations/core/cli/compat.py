@@ -50,6 +50,8 @@ def compat(
         print(report.to_json(indent=2))
     else:
         Console().print(report)
+        if report and not report.compared and report.level != "NONE":
+            Console().print("[yellow]There is no version to compare with.[/]")
         if not report and policy is None:
             _hint(subject, file, registry, level, against)
     if not report:

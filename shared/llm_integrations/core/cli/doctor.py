@@ -22,6 +22,7 @@ _PARTS = {
     "llamaindex": "llama-index-core",
     "datasets": "datasets",
     "arrow": "pyarrow",
+    "drift": "matplotlib",
     "ray": "ray",
     "spark": "pyspark",
     "lm-eval": "lm-eval",
@@ -67,4 +68,6 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         return False
     took = (time.perf_counter() - started) * 1000
     console.print(f"  [green]✓[/] registry    {escape(url)}, {count} subjects, {took:.0f} ms")
+    if not count:
+        console.print("  [yellow]?[/] it holds no schema: is that the right place?")
     return True

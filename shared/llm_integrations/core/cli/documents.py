@@ -19,8 +19,10 @@ def read_document(path: Path) -> Any:
     """Read one document; ``-`` is standard input. ConfigurationError names the file and place."""
     try:
         text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} cannot be read: it is no UTF-8") from None
     if path.suffix in (".yaml", ".yml"):
         return _read_yaml(path, text)
     try:

@@ -29,7 +29,9 @@ Folder = Annotated[Path, typer.Argument(help="The quarantine's folder.")]
 def show(
     folder: Folder,
     records: Annotated[int, typer.Option(help="How many records to show.", min=0)] = 5,
-    reason: Annotated[str, typer.Option(help="Only these, as 'minimum at /age'.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Only those whose first reason is this, as 'minimum at /age'.")
+    ] = "",
     values: Annotated[bool, typer.Option("--values", help="Show the data itself.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
@@ -43,9 +45,11 @@ def show(
     schemas: Counter[str] = Counter()
     examples: list[QuarantinedRecord] = []
     for record in _opened(folder).records():
+        if reason not in ("", record.reason):
+            continue
         reasons[record.reason] += 1
         schemas[record.schema] += 1
-        if len(examples) < records and reason in ("", record.reason):
+        if len(examples) < records:
             examples.append(record)
     if as_json:
         print(json.dumps(_summary(reasons, schemas, examples, values=values), indent=2))

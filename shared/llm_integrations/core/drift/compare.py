@@ -35,8 +35,15 @@ def compare_profiles(
         ignore: columns that may change as they like, as ids do.
 
     Raises:
-        ConfigurationError: the profiles name values by different keys.
+        ConfigurationError: the profiles name values by different keys, or there is no column to
+            ignore.
     """
+    unknown = set(ignore) - baseline.columns.keys() - current.columns.keys()
+    if unknown:
+        known = ", ".join(sorted(baseline.columns.keys() | current.columns.keys()))
+        raise ConfigurationError(
+            f"there is no column {min(unknown)!r} to ignore; the columns are {known}"
+        )
     if baseline.key_id != current.key_id:
         raise ConfigurationError(
             "the profiles name values by different keys: set LLM_INTEGRATIONS_DRIFT_KEY to what it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,13 +63,15 @@ def _own_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {_without_data(path, error)}") from None
+        raise ConfigurationError(f"{path} cannot be read: {_reason(path, error)}") from None
 
 
-def _without_data(path: Path, error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
     """Of a CSV file Arrow quotes the cell that it stumbled over."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     text = str(error)
-    if path.suffix.lower() != ".csv" or isinstance(error, OSError):
+    if path.suffix.lower() != ".csv":
         return text
     if "straddling" in text:
         return "a row is longer than 8 MB, or a quotation mark is never closed"
