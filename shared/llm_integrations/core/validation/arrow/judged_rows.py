@@ -24,24 +24,27 @@ def judged_rows(table: Any, json_columns: Iterable[str] = ()) -> list[Any]:
         json_columns: columns of JSON text that stand for what the text says; what is no JSON stays
             text.
     """
-    plain = judged_columns(table)
-    read = frozenset(json_columns)
-    columns = [
-        _parsed(column) if name in read else python_values(column)
-        for name, column in zip(plain.schema.names, plain.columns, strict=True)
-    ]
-    rows: list[Any] = [
-        dict(zip(plain.schema.names, row, strict=True)) for row in zip(*columns, strict=True)
-    ]
+    rows = _rows(judged_columns(table))
+    for name in json_columns:
+        for row in rows:
+            if isinstance(row.get(name), str):
+                row[name] = _parsed(row[name])
     for number, stray in strays_of(table).items():
         found = put_in(rows[number], stray)
         rows[number] = found.text if isinstance(found, BrokenRow) else found
     return rows
 
 
-def _parsed(column: Any) -> list[Any]:
-    texts = column.to_pylist()
-    values = [parsed(text) if isinstance(text, str) else text for text in texts]
-    return [
-        text if value is UNREADABLE else value for text, value in zip(texts, values, strict=True)
-    ]
+def _rows(table: Any) -> list[Any]:
+    try:
+        rows: list[Any] = table.to_pylist()
+    except Exception:  # noqa: BLE001 - see python_values
+        columns = [python_values(column) for column in table.columns]
+        names = table.schema.names
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return rows
+
+
+def _parsed(text: str) -> Any:
+    value = parsed(text)
+    return text if value is UNREADABLE else value
