@@ -165,6 +165,11 @@ def test_text_may_hold_lines_and_quotes_across_blocks() -> None:
     assert table["text"].to_pylist() == [t.replace("\n", "\n") for t in texts]
 
 
+def test_a_row_may_be_longer_than_arrow_takes_by_itself() -> None:
+    long = "x" * (3 << 20)
+    assert read(f"n,text\n1,{long}\n2,short\n", of(text=TEXT))["text"][0].as_py() == long
+
+
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [

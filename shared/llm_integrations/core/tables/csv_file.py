@@ -67,7 +67,8 @@ def _read(texts: Any, columns: Sequence[CsvColumn], broken: dict[int, BrokenRow]
 def _names(path: Path) -> list[str]:
     from pyarrow import csv
 
-    with csv.open_csv(path, parse_options=_parsing(lambda _row: "skip")) as reader:
+    parsing = _parsing(lambda _row: "skip")
+    with csv.open_csv(path, read_options=_reading(), parse_options=parsing) as reader:
         return list(reader.schema.names)
 
 
@@ -81,14 +82,12 @@ def _text_batches(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, dict[
         skipped.append(row)
         return "skip"
 
-    # Arrow numbers the rows only if one thread reads them; that is as fast.
-    reading = csv.ReadOptions(block_size=_BLOCK, use_threads=False)
     converting = csv.ConvertOptions(
         strings_can_be_null=True, null_values=[""], column_types=dict.fromkeys(names, pa.string())
     )
     number = _FIRST
     with csv.open_csv(
-        path, read_options=reading, parse_options=_parsing(skip), convert_options=converting
+        path, read_options=_reading(), parse_options=_parsing(skip), convert_options=converting
     ) as reader:
         for batch in reader:
             broken = _broken(skipped, number, batch.num_rows)
@@ -98,6 +97,13 @@ def _text_batches(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, dict[
         empty = pa.RecordBatch.from_arrays([pa.array([], pa.string())] * len(names), list(names))
         broken = _broken(skipped, number, 0)
         yield _with_gaps(empty, broken), broken
+
+
+def _reading() -> Any:
+    from pyarrow import csv
+
+    # Arrow numbers the rows only if one thread reads them; that is as fast.
+    return csv.ReadOptions(block_size=_BLOCK, use_threads=False)
 
 
 def _parsing(on_broken: Any) -> Any:

@@ -102,7 +102,9 @@ def strays_of(data: Any) -> dict[int, Stray]:
 def judged_columns(data: Any) -> Any:
     """The record batch or table as it is judged: without what travels with it."""
     hidden = _hidden(data, _STRAYS, _KEPT)
-    return data.select(list(range(hidden[0]))) if hidden else data
+    if not hidden:
+        return data
+    return data.select([index for index in range(data.num_columns) if index not in hidden])
 
 
 def kept_columns(data: Any) -> Any:
@@ -132,7 +134,7 @@ def put_in(row: Any, stray: Stray | None) -> Any:
 
 
 def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
-    """Where such columns are: always behind the others."""
+    """Where such columns are."""
     return [index for index, kind in enumerate(data.schema.types) if kind in kinds]
 
 
