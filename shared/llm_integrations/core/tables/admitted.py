@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any, Final
 
-from llm_integrations.core.validation import Validator
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.validation import Validator, compile_validator
 from llm_integrations.core.validation.arrow.dialects import dialect_of
 from llm_integrations.core.validation.arrow.places import Place, Places
 
@@ -17,6 +18,9 @@ Types = frozenset[str] | None
 
 _NAMES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 _ALL: Final = frozenset([*_NAMES.values(), "number", "null"])
+_SOMETIMES: Final = ("if", "then", "else", "not")
+_DEPENDENT: Final = "dependentSchemas"
+_UNSEEN: Final = frozenset(["unevaluatedProperties", "$dynamicRef", "$recursiveRef"])
 
 
 def admitted_types(validator: Validator, name: str) -> Types:
@@ -26,31 +30,52 @@ def admitted_types(validator: Validator, name: str) -> Types:
     """
     dialect = dialect_of(validator.body)
     if dialect is None:
-        return None
+        return _ALL
     places = Places(validator.body, validator.resources, dialect)
-    return _Reading(places).of_property(places.root, name)
+    return _Reading(places, validator.options).of_property(places.root, name)
 
 
 class _Reading:
     """One schema, read for one column."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, options: ValidationOptions) -> None:
         self._places = places
+        self._options = options
         self._met: set[tuple[bool, str, tuple[str | int, ...]]] = set()
 
     def of_property(self, place: Place, name: str) -> Types:
         """What is said about a property of the value that this place is about."""
         schema = place.schema
-        if not isinstance(schema, dict) or self._is_unclear(place, whole=True):
+        if not isinstance(schema, dict):
             return None
-        own: Types = None
-        if name in schema.get("properties", {}):
-            own = self._of_value(place.below("properties", name))
-        elif isinstance(schema.get("additionalProperties"), dict):
-            # A pattern may have taken the column out of its reach.
-            free = "patternProperties" not in schema
-            own = self._of_value(place.below("additionalProperties")) if free else _ALL
+        if self._is_unclear(place, whole=True):
+            return _ALL
+        said = [self._of_value(below) for below in self._declarations(place, name)]
+        own = reduce(_both, said, None)
+        # These speak of some rows only, or in a way that is not followed here.
+        others = [place.below(keyword) for keyword in _SOMETIMES if keyword in schema]
+        others += [place.below(_DEPENDENT, key) for key in schema.get(_DEPENDENT, {})]
+        if any(self.of_property(other, name) is not None for other in others):
+            own = _both(own, _ALL)
+        if own is None and not _UNSEEN.isdisjoint(schema):
+            own = _ALL
         return self._with_others(place, own, lambda part: self.of_property(part, name))
+
+    def _declarations(self, place: Place, name: str) -> list[Place]:
+        """The subschemas for a property of this name, as the three keywords share them out."""
+        schema: Any = place.schema
+        patterns = filter(lambda p: self._matches(p, name), schema.get("patternProperties", {}))
+        found = [place.below("patternProperties", pattern) for pattern in patterns]
+        if name in schema.get("properties", {}):
+            found.append(place.below("properties", name))
+        if not found and isinstance(schema.get("additionalProperties"), dict):
+            found.append(place.below("additionalProperties"))
+        return found
+
+    def _matches(self, pattern: str, name: str) -> bool:
+        """As the engine has it: its patterns are not Python's."""
+        refusing = {"patternProperties": {pattern: False}}
+        return not compile_validator(refusing, options=self._options).is_valid({name: 0})
 
     def _of_value(self, place: Place) -> Types:
         if not isinstance(place.schema, dict) or self._is_unclear(place, whole=False):
@@ -74,7 +99,7 @@ class _Reading:
         schema: Any = place.schema
         if "$ref" in schema:
             target = self._places.follow(place, schema["$ref"])
-            said = None if target is None else read(target)
+            said = _ALL if target is None else read(target)
             if self._places.dialect.ref_alone:
                 return said
             own = _both(own, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ TABLE_SUFFIXES: Final = (".parquet", ".csv")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
+_QUOTED: Final = re.compile(r"'|, got \d+: ")
 
 
 def read_tables(
@@ -62,12 +64,14 @@ def _own_errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {_reason(path, error)}") from None
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Of a CSV file Arrow quotes the cell that it stumbled over."""
+    """Of a CSV file Arrow quotes the cell, or the row, that it stumbled over."""
+    if isinstance(error, UnicodeDecodeError):
+        return "its column names are no UTF-8"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     text = str(error)
@@ -75,7 +79,7 @@ def _reason(path: Path, error: Exception) -> str:
         return text
     if "straddling" in text:
         return "a row is longer than 8 MB, or a quotation mark is never closed"
-    return text.partition("'")[0]
+    return _QUOTED.split(text)[0]
 
 
 def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:
