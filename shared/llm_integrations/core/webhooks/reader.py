@@ -123,7 +123,7 @@ class Reader:
         failures = await self._handle(entries)
         position = entries[-1].seq
         done = self._inbox.advance(self.name, self._reached(self, position), failures)
-        await asyncio.wrap_future(done)
+        await _to_the_end(asyncio.wrap_future(done))
         self.position = position
         return True
 
@@ -140,3 +140,12 @@ class Reader:
         reasons = await settle(self._handler, events)
         failures += [(n, why) for n, why in zip(numbers, reasons, strict=True) if why is not None]
         return failures
+
+
+async def _to_the_end(future: asyncio.Future[None]) -> None:
+    """Wait for it even when cancelled: what was handled and not said to be is handled again."""
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait({future})
+        raise
