@@ -95,7 +95,7 @@ def test_a_bad_line_is_one_invalid_row_of_the_profile(registry: Registry, tmp_pa
     assert (profile.rows, profile.invalid) == (1005, 5)
     assert profile.reasons == {"type at /n": 3, "json at (root)": 2}
     assert {name: column.kind for name, column in profile.columns.items()} == {
-        "n": "int64",
+        "n": "double",
         "kind": "string",
     }
     # The word, and the three lines without a number.
@@ -121,8 +121,27 @@ def test_dates_of_json_lines_are_judged_as_the_text_that_they_are(
     path.write_text("\n".join([*lines, '{"day": "2024-02-01", "late": 7}', ""]))
     profile = save_baseline(path, "day@1", registry=registry)
     assert (profile.rows, profile.invalid) == (60_001, 0)
-    assert profile.columns["day"].family == "time"
+    assert profile.columns["day"].family == "text"
     assert profile.columns["late"].nulls == 60_000
+
+
+@pytest.mark.parametrize("fractions_first", [True, False])
+def test_values_of_json_lines_count_whatever_came_before_them(
+    registry: Registry, tmp_path: Path, fractions_first: bool
+) -> None:
+    halves = ['{"p": 0, "l": [null, 1]}\n' * 50_000, '{"p": 0.5, "l": [2]}\n' * 50_000]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(halves[::-1] if fractions_first else halves))
+    column = save_baseline(path, "row@1", registry=registry).columns["p"]
+    assert (column.kind, column.nulls) == ("double", 0)
+    assert column.numbers is not None
+    assert column.numbers.mean == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("lines", ['{"n": 1e300}\n{"n": 1}\n', '{"\\ud800": 1}\n{"n": 1}\n'])
+def test_no_line_ends_a_check(registry: Registry, tmp_path: Path, lines: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(lines)
+    assert save_baseline(tmp_path / "rows.jsonl", "row@1", registry=registry).rows == 2
 
 
 def test_a_baseline_can_be_data_a_profile_or_a_file(registry: Registry, tmp_path: Path) -> None:

@@ -84,9 +84,10 @@ CELLS: Mapping[str, tuple[Any, Any, Any, Any, Any]] = {
     "2.0": (2, 2.0, "2.0", "2.0", 2.0),
     "1.5": (1.5, 1.5, "1.5", "1.5", 1.5),
     "1e2": (100, 100.0, "1e2", "1e2", 100.0),
-    " 7 ": (7, 7.0, " 7 ", " 7 ", 7.0),
-    "+4": (4, 4.0, "+4", "+4", 4.0),
-    "01": (1, 1.0, "01", "01", 1.0),
+    " 7 ": (7, 7.0, " 7 ", " 7 ", " 7 "),
+    "+4": (4, 4.0, "+4", "+4", "+4"),
+    "01": (1, 1.0, "01", "01", "01"),
+    "0x1F": ("0x1F", "0x1F", "0x1F", "0x1F", "0x1F"),
     "NA": ("NA", "NA", "NA", "NA", "NA"),
     "1e2.0": ("1e2.0", "1e2.0", "1e2.0", "1e2.0", "1e2.0"),
     "x.0": ("x.0", "x.0", "x.0", "x.0", "x.0"),
@@ -221,6 +222,35 @@ def test_a_column_may_hold_three_kinds_of_cells() -> None:
     assert judged_rows(table)[2:4] == [{"x": True}, {"x": "01x"}]
 
 
+@pytest.mark.parametrize(
+    "said", [{}, {"minLength": 5}, {"type": ["string", "integer"]}, {"description": "zip"}]
+)
+def test_text_of_digits_stays_where_text_may_stand(said: Any) -> None:
+    table = read("zip,n\n01234,1\n00501,2\n", of(zip=said))
+    assert kept_columns(table)["zip"].to_pylist() == ["01234", "00501"]
+
+
+def test_one_is_no_true_where_a_number_may_stand() -> None:
+    judge = of(a={"type": ["integer", "boolean"], "minimum": 2})
+    for others in ("", "true\n", "0\ntrue\nfalse\n"):
+        assert mask(read(f"a\n1\n{others}", judge), judge)[0] is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"$schema": DRAFT_7, "dependencies": {"a": {"properties": {"b": INTEGER}}}},
+        {"enum": [{"a": 1, "b": 1}, {"a": 1, "b": 2}]},
+        {"then": {"allOf": 5}, "$schema": "http://json-schema.org/draft-04/schema#"}
+        | {"properties": {"b": INTEGER}},
+        {"$schema": DRAFT_7, "dependentSchemas": ["b"], "properties": {"b": INTEGER}},
+    ],
+)
+def test_a_word_costs_one_row_however_the_schema_speaks_of_the_column(body: Any) -> None:
+    judge = validator(body)
+    assert mask(read("a,b\n1,1\n1,x\n1,2\n", judge), judge) == [True, False, True]
+
+
 def test_not_a_number_is_one_that_no_schema_allows() -> None:
     judge = of(x=NUMBER)
     assert mask(read("x\n1\nNaN\ninf\n", judge), judge) == [True, False, False]
@@ -252,7 +282,7 @@ def test_a_valid_cell_that_its_column_cannot_hold_is_an_error_loudly() -> None:
         (b"a,b\n1,\xe9sesame\n", "rows.csv cannot be read: In CSV column #1: .*UTF8"),
         pytest.param(
             b"a,b\n1,x\n\xff sesame\n",
-            "rows.csv cannot be read: .*Expected 2 columns",
+            "rows.csv cannot be read: a row is no UTF-8",
             # Arrow says so when it cannot hand the row over.
             marks=pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
         ),

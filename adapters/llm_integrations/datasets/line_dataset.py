@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from datasets import Dataset, Features, Json
 from llm_integrations.core.files import atomic_write
-from llm_integrations.datasets.line_types import (
+from llm_integrations.core.tables.line_types import (
     ANYTHING,
     as_lines,
     column_types,

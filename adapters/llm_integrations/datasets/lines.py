@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Final
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import QuarantinedRecord
-from llm_integrations.core.tables.json_line import read_line
+from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
 from llm_integrations.datasets.counts import BlockCount
 
@@ -92,11 +91,9 @@ class LineJudge:
 
     def _condemned(self, line: bytes, number: int) -> QuarantinedRecord | None:
         try:
-            value = read_line(line)
-        except (ValueError, RecursionError) as error:
-            return self._broken(line, f"is not JSON: {_kind(error)}", number)
-        if not isinstance(value, dict):
-            return self._broken(line, "is no object", number)
+            value = read_row(line)
+        except NoRow as error:
+            return self._broken(line, str(error), number)
         if self._validator.is_valid(value):
             return None
         return self._set_aside(value, self._validator.validate(value), number)
@@ -105,7 +102,7 @@ class LineJudge:
         text = line.decode("utf-8", "backslashreplace").rstrip("\n")
         report = ValidationReport(
             is_valid=False,
-            errors=(Violation("", f"the line {reason}", "json"),),
+            errors=(Violation("", reason, "json"),),
             schema=self._validator.reference,
             fingerprint=self._validator.fingerprint,
         )
@@ -115,7 +112,3 @@ class LineJudge:
         if self._raises:
             raise SchemaValidationError(f"line {number + 1}: {report}", report=report)
         return QuarantinedRecord.of(value, report, source=self._source, position=number)
-
-
-def _kind(error: Exception) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
-from llm_integrations.core.tables.json_line import read_line
+from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_columns import LineColumns
 from llm_integrations.core.validation import Validator, Violation, compile_validator
 from llm_integrations.core.validation.arrow import ArrowPlan, Reason, Tally
@@ -88,10 +88,9 @@ def _blocks(path: Path) -> Iterator[list[Any]]:
 
 def _value(line: bytes) -> Any:
     try:
-        value = read_line(line)
-    except (ValueError, RecursionError):
+        return read_row(line)
+    except NoRow:
         return _NO_ROW
-    return value if isinstance(value, dict) else _NO_ROW
 
 
 def _tally(values: list[Any], validator: Validator) -> Tally:

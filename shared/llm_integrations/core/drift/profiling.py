@@ -128,6 +128,9 @@ class _Column:
         if self._family == "null":
             # The first blocks had no value in this column, so its type was not known.
             self._kind, self._family = values.type, _family(values.type)
+        if self._family == "number" and pa.types.is_floating(values.type):
+            # Integers up to here, in a file that does not tell the two apart.
+            self._kind = values.type
         counted = self._family in ("text", "boolean") or bool(self._named)
         if counted and self._family in ("text", "boolean", "number"):
             self._categories.add(_value_counts(values))

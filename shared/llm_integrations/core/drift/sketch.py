@@ -53,7 +53,7 @@ class NumberSketch:
             count, mean = len(values), float(values.mean())
             total, apart = self._count + count, mean - self._mean
             squares = float(((values - mean) ** 2).sum())
-            self._squares += squares + apart**2 * self._count * count / total
+            self._squares += squares + apart * apart * self._count * count / total
             self._mean += apart * count / total
             self._count = total
 

@@ -19,8 +19,10 @@ Types = frozenset[str] | None
 _NAMES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 _ALL: Final = frozenset([*_NAMES.values(), "number", "null"])
 _SOMETIMES: Final = ("if", "then", "else", "not")
-_DEPENDENT: Final = "dependentSchemas"
-_UNSEEN: Final = frozenset(["unevaluatedProperties", "$dynamicRef", "$recursiveRef"])
+_DEPENDENT: Final = frozenset(["dependentSchemas", "dependencies"])
+_UNSEEN: Final = frozenset(
+    ["unevaluatedProperties", "$dynamicRef", "$recursiveRef", "enum", "const"]
+)
 
 
 def admitted_types(validator: Validator, name: str) -> Types:
@@ -41,6 +43,8 @@ class _Reading:
     def __init__(self, places: Places, options: ValidationOptions) -> None:
         self._places = places
         self._options = options
+        known = places.dialect.keywords
+        self._keywords = known | {"then", "else"} if "if" in known else known
         self._met: set[tuple[bool, str, tuple[str | int, ...]]] = set()
 
     def of_property(self, place: Place, name: str) -> Types:
@@ -50,11 +54,13 @@ class _Reading:
             return None
         if self._is_unclear(place, whole=True):
             return _ALL
+        schema = {keyword: schema[keyword] for keyword in self._keywords & schema.keys()}
         said = [self._of_value(below) for below in self._declarations(place, name)]
         own = reduce(_both, said, None)
         # These speak of some rows only, or in a way that is not followed here.
         others = [place.below(keyword) for keyword in _SOMETIMES if keyword in schema]
-        others += [place.below(_DEPENDENT, key) for key in schema.get(_DEPENDENT, {})]
+        for keyword in _DEPENDENT & schema.keys():
+            others += [place.below(keyword, key) for key in schema[keyword]]
         if any(self.of_property(other, name) is not None for other in others):
             own = _both(own, _ALL)
         if own is None and not _UNSEEN.isdisjoint(schema):

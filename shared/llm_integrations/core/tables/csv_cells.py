@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
@@ -18,6 +19,14 @@ _SIMPLE: Final = {
 }
 """What is read at once; Arrow reads more, but says of a whole column only whether it can."""
 
+_PLAIN: Final = {
+    pa.int64(): r"^(0|-?[1-9]\d{0,17})$",
+    pa.float64(): r"^-?(0|[1-9]\d{0,200})(\.\d{1,200})?([eE][-+]?\d{1,2})?$",
+    pa.bool_(): r"^(true|false|True|False|TRUE|FALSE)$",
+}
+"""The same, as JSON would write them; what the others are is text."""
+
+_JSON_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _ZEROS: Final = r"^(-?\d+)\.0*$"
 _HEAD: Final = 64
 _SHORT: Final = 32
@@ -33,43 +42,60 @@ def whole_column(texts: Any, kind: Any) -> Any | None:
             continue
         column = _cast(form(texts), kind)
         if column is not None:
-            return column
+            return column if _is_ordinary(texts, column) else None
     return None
 
 
+def _is_ordinary(texts: Any, column: Any) -> bool:
+    """Arrow also reads hexadecimals, and what is no finite number."""
+    if types.is_integer(column.type):
+        return not pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py()
+    return not types.is_floating(column.type) or pc.all(pc.is_finite(column)).as_py() is not False
+
+
 def is_whole(texts: Any, kind: Any) -> bool:
-    """Whether all cells are values of a type, finite if they are numbers."""
+    """Whether all cells are plain values of a type: see ``split_cells``."""
     column = whole_column(texts, kind)
-    if column is None or not types.is_floating(kind):
+    if column is None or kind not in _SIMPLE:
         return column is not None
-    return bool(pc.all(pc.is_finite(column), min_count=0).as_py())
+    return not split_cells(texts, kind, plain=True)[1]
 
 
-def split_cells(texts: Any, kind: Any, *, finite: bool = False) -> tuple[Any, dict[int, str]]:
+def split_cells(texts: Any, kind: Any, *, plain: bool = False) -> tuple[Any, dict[int, str]]:
     """The cells as values of a type, null where one is no such value.
 
     Args:
         texts: a StringArray.
         kind: int64, float64 or bool.
-        finite: take NaN and infinity, which JSON has no numbers for, for words.
+        plain: the column may hold text as well, so take what JSON would not write as such a value
+            for a word: ``01``, ``+1``, NaN; 1 for true.
 
     Returns:
         The values, and the texts of the other cells by their position.
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
-    if types.is_integer(kind):
+    trimmed = texts if plain else pc.utf8_trim_whitespace(texts)
+    if types.is_integer(kind) and not plain:
         # What other programs make of a column of integers when one of them is missing.
         trimmed = pc.replace_substring_regex(trimmed, _ZEROS, r"\1")
-    simple = pc.fill_null(pc.match_substring_regex(trimmed, _SIMPLE[kind]), True)
+    pattern = (_PLAIN if plain else _SIMPLE)[kind]
+    simple = pc.fill_null(pc.match_substring_regex(trimmed, pattern), True)
     rest = pc.invert(simple)
-    others = [_read(text, kind) for text in trimmed.filter(rest).to_pylist()]
-    if finite:
-        others = [value if value is None or isfinite(value) else None for value in others]
+    others = [_other(text, kind, plain=plain) for text in trimmed.filter(rest).to_pylist()]
     column = pc.if_else(simple, trimmed, None).cast(kind)
     column = pc.replace_with_mask(column, rest, pa.array(others, kind))
     positions = pc.indices_nonzero(rest).to_pylist()
     strays = [row for row, value in zip(positions, others, strict=True) if value is None]
     return column, {row: texts[row].as_py() for row in strays}
+
+
+def _other(text: str, kind: Any, *, plain: bool) -> Any:
+    """A cell that is not simple: finite as Arrow reads it, or None. Hexadecimals are words."""
+    if "x" in text or "X" in text:
+        return None
+    if plain and (kind == pa.bool_() or not _JSON_NUMBER.fullmatch(text)):
+        return None
+    value = _read(text, kind)
+    return value if value is None or isfinite(value) else None
 
 
 def meant(text: str, kind: Any) -> Any:
@@ -83,7 +109,7 @@ def values_of_texts(texts: Any, kinds: Sequence[Any]) -> dict[int, Any]:
     """What the cells say that are of one of these types, by their position."""
     found: dict[int, Any] = {}
     for kind in kinds:
-        values, others = split_cells(texts, kind, finite=True)
+        values, others = split_cells(texts, kind, plain=True)
         said = enumerate(values.to_pylist())
         found |= {row: value for row, value in said if value is not None}
         texts = pa.array([others.get(row) for row in range(len(texts))], pa.string())

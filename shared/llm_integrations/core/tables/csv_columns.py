@@ -78,7 +78,7 @@ class CsvColumn:
     def read(self, texts: Any) -> CsvCells:
         """ArrowInvalid: the file has changed since its cells were seen."""
         if self.judged is not None:
-            array, others = split_cells(texts, self.judged, finite=True)
+            array, others = split_cells(texts, self.judged, plain=True)
             return CsvCells(array, self._mixed(others), texts)
         if self.type == _TEXT:
             return CsvCells(texts, values_of_texts(texts, self.kinds) if self.mixes else {})

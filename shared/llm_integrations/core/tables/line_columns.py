@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
+from llm_integrations.core.tables.line_types import (
+    ANYTHING,
+    as_lines,
+    block_types,
+    common_type,
+    read_block,
+    readable_type,
+)
 from llm_integrations.core.validation.arrow.kernels import pa, types
 
 __all__ = ["LineColumns"]
 
 _UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
+_HELD = {pa.int64(): (int,), pa.float64(): (int, float), pa.string(): (str,), pa.bool_(): (bool,)}
 
 
 class LineColumns:
-    """Makes tables of the blocks of one file; a column is of one type in all of them."""
+    """Makes tables of the blocks of one file. A column is of one type in all of them, but that
+    integers become floats once a fraction was seen."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, Any] = {}
 
     def table(self, rows: Sequence[dict[str, Any]]) -> Any:
         """The rows as a Table; null for a value that is not of its column's type."""
-        found = self._parsed(rows)
-        table = self._fitted(rows) if found is None else found
+        if not any(rows):
+            return pa.table({})
+        try:
+            table = self._parsed(as_lines(rows))
+        except pa.ArrowInvalid:
+            table = self._fitted(rows)
         for field in table.schema:
             if not types.is_null(field.type):
                 self._kinds[field.name] = field.type
         return table
 
-    def _parsed(self, rows: Sequence[dict[str, Any]]) -> Any | None:
-        """All at once; None if a value is not of its column's type."""
-        from pyarrow import json as arrow_json
-
-        text = b"\n".join(json.dumps(row).encode() for row in rows)
-        parsing = arrow_json.ParseOptions(explicit_schema=pa.schema(list(self._kinds.items())))
-        # In one piece, by one thread: with several pieces pyarrow can crash.
-        reading = arrow_json.ReadOptions(block_size=len(text) + 1, use_threads=False)
-        try:
-            return arrow_json.read_json(BytesIO(text), reading, parsing)
-        except _UNFIT:
-            return None
+    def _parsed(self, block: bytes) -> Any:
+        """All at once. ArrowInvalid if a value is not of its column's type."""
+        found = dict(self._kinds)
+        for name, kind in block_types(block).items():
+            found[name] = common_type(found[name], kind) if name in found else kind
+        if ANYTHING in found.values():
+            raise pa.ArrowInvalid("some values are not of their column's type")
+        return read_block(block, {name: readable_type(kind) for name, kind in found.items()})
 
     def _fitted(self, rows: Sequence[dict[str, Any]]) -> Any:
         """Column by column, and where need be value by value."""
@@ -52,10 +60,9 @@ class LineColumns:
         kind = self._kinds.get(name)
         if kind is None:
             kind = _most_frequent(values)
-        try:
-            return pa.array(values, kind)
-        except _UNFIT:
-            return pa.array([_fit(value, kind) for value in values], kind)
+        if kind == pa.int64() and any(type(value) is float for value in values):
+            kind = pa.float64()
+        return pa.array([_fit(value, kind) for value in values], kind)
 
 
 def _most_frequent(values: list[Any]) -> Any:
@@ -70,11 +77,11 @@ def _most_frequent(values: list[Any]) -> Any:
 
 
 def _fit(value: Any, kind: Any) -> Any:
+    """The value, or None if the type does not hold it."""
+    if kind in _HELD and type(value) not in _HELD[kind]:
+        return None
     try:
-        return pa.scalar(value, kind).as_py()
-    except _UNFIT:
-        pass
-    try:
-        return pa.scalar(value).cast(kind).as_py()
+        pa.scalar(value, kind)
     except _UNFIT:
         return None
+    return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,6 @@ TABLE_SUFFIXES: Final = (".parquet", ".csv")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
-_QUOTED: Final = re.compile(r"'|, got \d+: ")
 
 
 def read_tables(
@@ -79,7 +77,9 @@ def _reason(path: Path, error: Exception) -> str:
         return text
     if "straddling" in text:
         return "a row is longer than 8 MB, or a quotation mark is never closed"
-    return _QUOTED.split(text)[0]
+    if "Expected" in text:
+        return "a row is no UTF-8"
+    return text.partition("'")[0]
 
 
 def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:

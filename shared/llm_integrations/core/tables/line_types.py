@@ -13,7 +13,17 @@ from pyarrow import json as arrow_json
 
 from llm_integrations.core.tables.json_line import read_line
 
-__all__ = ["ANYTHING", "as_lines", "column_types", "line_blocks", "read_block", "rows_of"]
+__all__ = [
+    "ANYTHING",
+    "as_lines",
+    "block_types",
+    "column_types",
+    "common_type",
+    "line_blocks",
+    "read_block",
+    "readable_type",
+    "rows_of",
+]
 
 ANYTHING: Final = None
 """Stands for the type of a column whose values no single Arrow type holds."""
@@ -57,12 +67,14 @@ def column_types(blocks: Iterable[bytes]) -> Types:
     """The type of each column that a line has, in the order in which they come up."""
     found: Types = {}
     for block in blocks:
-        for name, kind in _types(block).items():
-            found[name] = _common(found[name], kind) if name in found else kind
-    return {name: _readable(kind) for name, kind in found.items()}
+        for name, kind in block_types(block).items():
+            found[name] = common_type(found[name], kind) if name in found else kind
+    return {name: readable_type(kind) for name, kind in found.items()}
 
 
-def _types(block: bytes) -> Types:
+def block_types(block: bytes) -> Types:
+    """The types of the columns of some lines. What Arrow infers is taken for the type alone: the
+    arrays that it makes then are broken where a list begins with null."""
     try:
         schema = read_block(block, {}).schema
     except pa.ArrowInvalid:
@@ -97,19 +109,21 @@ def _without_times(kind: Any) -> Any:
     return kind
 
 
-def _readable(kind: Any) -> Any:
-    """Arrow's reader of JSON makes broken arrays of lists of nulls; there, text does as well."""
+def readable_type(kind: Any) -> Any:
+    """Arrow's reader of JSON makes broken arrays of lists that hold nothing but nulls; there, text
+    does as well."""
     if kind is ANYTHING:
         return kind
     if pa.types.is_list(kind):
-        items = _readable(kind.value_type)
+        items = readable_type(kind.value_type)
         return pa.list_(pa.string() if pa.types.is_null(items) else items)
     if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _readable(field.type)) for field in kind])
+        return pa.struct([(field.name, readable_type(field.type)) for field in kind])
     return kind
 
 
-def _common(one: Any, other: Any) -> Any:
+def common_type(one: Any, other: Any) -> Any:
+    """The type that holds the values of both; ANYTHING if there is none."""
     if one is ANYTHING or other is ANYTHING:
         return ANYTHING
     if one == other or pa.types.is_null(other):
@@ -119,7 +133,7 @@ def _common(one: Any, other: Any) -> Any:
     if {one, other} == _NUMBERS:
         return pa.float64()
     if pa.types.is_list(one) and pa.types.is_list(other):
-        items = _common(one.value_type, other.value_type)
+        items = common_type(one.value_type, other.value_type)
         return ANYTHING if items is ANYTHING else pa.list_(items)
     if pa.types.is_struct(one) and pa.types.is_struct(other):
         return _common_struct(one, other)
@@ -130,5 +144,5 @@ def _common_struct(one: Any, other: Any) -> Any:
     fields: Types = {field.name: field.type for field in one}
     for field in other:
         known = fields.get(field.name, field.type)
-        fields[field.name] = _common(known, field.type)
+        fields[field.name] = common_type(known, field.type)
     return ANYTHING if ANYTHING in fields.values() else pa.struct(list(fields.items()))
