@@ -101,7 +101,8 @@ class Run:
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)
         parts, report = LineParts(self._folder(run), run, self.aside(run)), self._report()
         valid = self._through_disk(source, judge.examine, parts, report)
-        return DatasetResult(valid or Dataset.from_dict({}), report, self.aside(run), (run,))
+        valid = Dataset.from_dict({}) if valid is None else valid
+        return DatasetResult(valid, report, self.aside(run), (run,))
 
     def _source(self, source: TableSource) -> DatasetResult:
         run = self._run_name(f"{source.name}|{source.identity}")

@@ -102,7 +102,7 @@ def _text_batches(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, dict[
 def _reading() -> Any:
     from pyarrow import csv
 
-    # Arrow numbers the rows only if one thread reads them; that is as fast.
+    # Arrow numbers the rows only if one thread reads them.
     return csv.ReadOptions(block_size=_BLOCK, use_threads=False)
 
 

@@ -1,4 +1,4 @@
-"""Reads one line of JSON, as ``json.loads`` does and several times as fast."""
+"""Reads one line of JSON, by a faster reader, as ``json.loads`` does."""
 
 from __future__ import annotations
 

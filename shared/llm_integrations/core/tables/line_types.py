@@ -8,10 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-from pyarrow import json as arrow_json
-
 from llm_integrations.core.tables.json_line import read_line
+from llm_integrations.core.validation.arrow.kernels import pa
 
 __all__ = [
     "ANYTHING",
@@ -41,12 +39,14 @@ def line_blocks(paths: Iterable[Path]) -> Iterator[bytes]:
                 yield block + stream.readline()
 
 
-def read_block(block: bytes, types: Types) -> pa.Table:
-    """Lines as columns of these types, and of any others that they have.
+def read_block(block: bytes, types: Types) -> Any:
+    """Lines as a Table with columns of these types, and any others that they have.
 
     Raises:
         ArrowInvalid: a value is of another type.
     """
+    from pyarrow import json as arrow_json
+
     parsing = arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items())))
     # In one piece, by one thread: with several pieces pyarrow can crash.
     reading = arrow_json.ReadOptions(block_size=len(block) + 1, use_threads=False)
