@@ -40,7 +40,7 @@ demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, th
 	@$(BIN)/python -m demo.vllm
 
 test: $(VENV)/.test ## the tests that need nothing but PyPI
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not real"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= -m "not real"
 
 test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray and Spark, installed first; no skips
 	tests/real/run

@@ -58,7 +58,7 @@ inexact = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(features_of(exact))
 def test_features_come_back_the_same_where_nothing_is_lost(features: Features) -> None:
     schema = schema_from_features(features)
@@ -68,7 +68,7 @@ def test_features_come_back_the_same_where_nothing_is_lost(features: Features) -
     assert not check_features(features, schema).differences
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(features_of(exact | inexact))
 def test_features_that_come_back_changed_are_explained(features: Features) -> None:
     back = features_from_schema(schema_from_features(features))

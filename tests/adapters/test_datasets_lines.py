@@ -44,7 +44,7 @@ def same(wrote: Any, read: Any) -> bool:
     return bool(wrote == read) and isinstance(wrote, bool) == isinstance(read, bool)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(rows, st.sampled_from([1, 40, 1 << 20]))
 def test_rows_of_any_shape_come_back(rows: list[dict[str, Any]], size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

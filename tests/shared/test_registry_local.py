@@ -453,7 +453,7 @@ async def _compare(operations: list[tuple[Any, ...]], folder: str) -> None:
     assert await _everything(file) == await _everything(FileBackend(folder))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_OPERATIONS, max_size=12))
 def test_file_and_memory_do_the_same_whatever_is_asked(operations: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

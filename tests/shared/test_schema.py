@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_integrations.core.errors import InvalidSchema
@@ -47,13 +47,11 @@ def shuffled(value: Any, chance: random.Random) -> Any:
     return [shuffled(item, chance) for item in value] if isinstance(value, list) else value
 
 
-@settings(deadline=None)
 @given(body=bodies, chance=st.randoms())
 def test_the_order_of_keys_makes_no_difference(body: dict[str, Any], chance: random.Random) -> None:
     assert fingerprint_of(shuffled(body, chance)) == fingerprint_of(body)
 
 
-@settings(deadline=None)
 @given(body=bodies)
 def test_a_fingerprint_survives_a_way_through_json_text(body: dict[str, Any]) -> None:
     for ascii_only in (True, False):
@@ -62,7 +60,6 @@ def test_a_fingerprint_survives_a_way_through_json_text(body: dict[str, Any]) ->
         )
 
 
-@settings(deadline=None)
 @given(one=bodies, other=bodies)
 def test_different_schemas_have_different_fingerprints(
     one: dict[str, Any], other: dict[str, Any]

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_integrations.core.config import ValidationOptions
@@ -121,7 +121,6 @@ def said(line: list[str] | None) -> Any:
     }
 
 
-@settings(deadline=None)
 @given(lines, st.sampled_from([256, 300, 1 << 20]), st.integers(1, 20))
 def test_every_row_is_judged_as_its_cells_say_in_blocks_of_any_size(
     lines: list[list[str] | None], block: int, rows: int

@@ -167,9 +167,7 @@ def in_other_types(value: Any) -> Any:
 NOT_JSON = [math.nan, math.inf, -math.inf, Decimal("NaN"), np.float32("inf")]
 compared: Counter[str] = Counter()
 fuzz = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 

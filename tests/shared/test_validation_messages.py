@@ -322,7 +322,7 @@ _secrets: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.dictionaries(_names, _secrets, min_size=1))
 def test_no_report_ever_holds_a_value_or_an_undeclared_name(data: dict[str, Any]) -> None:
     for validator in VALIDATORS:

@@ -44,6 +44,13 @@ def _environment() -> dict[str, str]:
     }
 
 
+def _give_way(session: int) -> None:
+    """Where Linux shares the processor out by session, ``nice`` alone lets a client starve."""
+    autogroup = Path(f"/proc/{session}/autogroup")
+    if autogroup.exists():
+        autogroup.write_text("10")
+
+
 class VllmServer:
     """One run of the server. ``start`` returns when it is ready; ``stop`` when it has ended.
 
@@ -103,6 +110,7 @@ class VllmServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _give_way(self._process.pid)
 
     @property
     def ended(self) -> int | None:
