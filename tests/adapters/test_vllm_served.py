@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from llm_integrations.vllm import SchemaMiddleware
+from tests.support.listening import UvicornServer
 from tests.support.vllm_apps import (
     BAD,
     CHAT,
@@ -54,7 +55,7 @@ async def model(request: Request) -> Any:
 def served(**config: Any) -> Iterator[str]:
     ours = Middleware(SchemaMiddleware, config=config, registry=registry_with_user())
     app = Starlette(routes=[Route(CHAT, model, methods=["POST"])], middleware=[ours])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+    server = UvicornServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

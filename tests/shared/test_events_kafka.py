@@ -31,6 +31,7 @@ FAST: dict[str, Any] = {
     "fetch_wait": 0.02,
     "check_interval": 0.2,
     "commit_timeout": 1.0,
+    "publish_timeout": 60.0,  # quick brokers on a slow machine are slow brokers
     "lost_log_after": 0.3,
     "delivery": IMPATIENT,
 }

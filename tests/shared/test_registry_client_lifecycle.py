@@ -147,7 +147,7 @@ class TestPickling:
         self, server: RegistryServer, connected: Connect
     ) -> None:
         server.add("s", OBJECT)
-        registry = connected(timeout=5.0)
+        registry = connected(timeout=5.0, retry=RetryOptions(deadline=10.0))
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             assert pool.apply(_version_of, (registry, "s")) == 1
 

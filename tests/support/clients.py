@@ -14,7 +14,7 @@ from tests.support.registry_server import RegistryServer, registry_server
 __all__ = ["OBJECT", "QUICK", "Connect", "connected", "server"]
 
 OBJECT: dict[str, Any] = {"type": "object"}
-QUICK = RetryOptions(attempts=2, base=0.001, cap=0.002, deadline=1.0)
+QUICK = RetryOptions(attempts=2, base=0.001, cap=0.002, deadline=5.0)
 
 Connect = Callable[..., Registry]
 
@@ -32,7 +32,7 @@ def connected(server: RegistryServer) -> Iterator[Connect]:
 
     def make(**options: Any) -> Registry:
         options.setdefault("retry", QUICK)
-        options.setdefault("timeout", 0.5)
+        options.setdefault("timeout", 2.0)
         options.setdefault("breaker", BreakerOptions(failures=1000))
         if "cache" in options and isinstance(options["cache"], dict):
             options["cache"] = CacheOptions(**options["cache"])

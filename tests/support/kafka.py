@@ -26,7 +26,7 @@ __all__ = [
     "wait_for_port",
 ]
 
-_SECONDS: Final = 20.0
+_SECONDS: Final = 60.0
 _ROOT: Final = Path(__file__).parents[2]
 
 

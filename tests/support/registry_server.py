@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from tests.support.listening import accept_no_more
+
 __all__ = [
     "Exchange",
     "Fault",
@@ -167,6 +169,7 @@ class RegistryServer:
 
     async def _stop(self) -> None:
         if self._server is not None:
+            await accept_no_more(self._server)
             self._server.close()
         for _ in range(1000):
             for writer in list(self._writers):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tests.support.certificates import Certificates
+from tests.support.listening import accept_no_more
 
 __all__ = ["tls_relay"]
 
@@ -24,8 +25,9 @@ async def tls_relay(certificates: Certificates, port: int, target: int) -> Async
             task.add_done_callback(relays.discard)
 
     context = certificates.server_context()
-    async with await asyncio.start_server(relay, "127.0.0.1", port, ssl=context):
+    async with await asyncio.start_server(relay, "127.0.0.1", port, ssl=context) as server:
         yield
+        await accept_no_more(server)
     for task in relays:
         task.cancel()
     await asyncio.gather(*relays, return_exceptions=True)

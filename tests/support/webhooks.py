@@ -17,6 +17,7 @@ import uvicorn
 from llm_integrations.core.events import SchemaEvent
 from llm_integrations.core.events.cloudevents import to_json
 from llm_integrations.core.webhooks.signing import Signer, parse_secrets
+from tests.support.listening import UvicornServer, accept_no_more
 
 SECRET = "a-secret-of-more-than-24-bytes"
 OTHER_SECRET = "another-secret-of-more-than-24-bytes"
@@ -140,6 +141,7 @@ async def endpoint(*, ssl: Any = None) -> AsyncIterator[Endpoint]:
     try:
         yield serving
     finally:
+        await accept_no_more(server)
         server.close()
         for task in tuple(tasks):
             task.cancel()
@@ -161,7 +163,7 @@ def served(app: Any, *, port: int = 0) -> Iterator[int]:
     """Run an ASGI application under uvicorn, on a thread; yields its port."""
     listener = _listen(port)
     config = uvicorn.Config(app, log_level="critical", lifespan="on", ws="none")
-    server = uvicorn.Server(config)
+    server = UvicornServer(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
