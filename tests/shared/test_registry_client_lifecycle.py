@@ -182,6 +182,7 @@ def in_child(work: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.mark.no_cover  # a child that is forked while coverage holds its lock never ends
 @needs_fork
 class TestForking:
     def test_both_go_on_with_connections_of_their_own(

@@ -231,6 +231,7 @@ def test_a_database_that_would_not_survive_a_crash_is_refused(path: str) -> None
         Database(path, SCHEMA)
 
 
+@pytest.mark.no_cover  # a child that is forked while coverage holds its lock never ends
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it forks is the test
 def test_a_forked_child_opens_the_file_anew(database: Database) -> None:

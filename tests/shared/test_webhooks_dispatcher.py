@@ -517,6 +517,7 @@ def _child(outbox: Path, url: str, parent: WebhookDispatcher) -> None:
     parent.sync.flush(20)
 
 
+@pytest.mark.no_cover  # a child that is forked while coverage holds its lock never ends
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it forks is the test
 async def test_a_forked_child_delivers_with_the_parents_dispatcher(
     server: Endpoint, outbox: Path
