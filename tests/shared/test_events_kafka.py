@@ -19,6 +19,8 @@ from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
 from llm_integrations.core.events.cloudevents import from_json
+from llm_integrations.core.events.kafka.clients import Clients
+from llm_integrations.core.events.kafka.publisher import Publisher
 from llm_integrations.core.registry import connect
 from tests.support.certificates import make_certificates
 from tests.support.event_worker import rows
@@ -446,3 +448,18 @@ async def test_events_travel_over_tls_and_not_to_a_broker_that_nobody_vouches_fo
                 async with connect_bus(url, tls=tls, **FAST) as bus:
                     with pytest.raises(EventError, match="over-tls"):
                         await bus.publish(sent)
+
+
+async def test_a_topic_that_a_broker_names_unasked_is_not_forgotten_over_a_second(
+    broker: Broker, topic: str
+) -> None:
+    """aiokafka would: a record for the first that is on its way just then waits in vain."""
+    clients = Clients.of(f"kafka://{broker.servers}/{topic}", partitions=4)
+    await clients.ensure_topic(topic)
+    publisher = Publisher(clients)
+    try:
+        await publisher.send(topic, b"k", b"one", [])
+        await publisher.send(f"{topic}.dead-letter", b"k", b"two", [])
+        assert publisher._producer.client.cluster.partitions_for_topic(topic)
+    finally:
+        await publisher.close()

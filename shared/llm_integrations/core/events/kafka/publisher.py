@@ -45,6 +45,9 @@ class Publisher:
         with event_errors(f"publishing to topic {topic} of Kafka at {self._clients.servers}"):
             async with asyncio.timeout(timeout):
                 producer = await self._started()
+                # A topic that a broker named unasked is forgotten when another one is asked for,
+                # and a record on its way to it then waits for a leader until its time is up.
+                await producer.client.add_topic(topic)
                 await producer.send_and_wait(topic, value, key=key, headers=headers)
 
     async def _started(self) -> Any:
