@@ -33,7 +33,6 @@ FAST: dict[str, Any] = {
     "fetch_wait": 0.02,
     "check_interval": 0.2,
     "commit_timeout": 1.0,
-    "publish_timeout": 60.0,  # quick brokers on a slow machine are slow brokers
     "lost_log_after": 0.3,
     "delivery": IMPATIENT,
 }
@@ -296,9 +295,11 @@ async def test_a_topic_that_is_deleted_under_a_subscription_is_taken_up_again(
     await until(lambda: everyone.seen and group.seen)
     await delete_topic(broker, topic)
     await until(lambda: gaps, 20)
-    await until_published(bus, event(version=2))
-    await until(lambda: len(everyone.seen) >= 2 and len(group.seen) >= 2, 20)
-    assert {e.version for e in everyone.seen} == {e.version for e in group.seen} == {"1", "2"}
+    async with asyncio.timeout(60):
+        # This broker may take a record for the topic that is gone, and lose it.
+        while not all({"1", "2"} == {e.version for e in r.seen} for r in (everyone, group)):
+            await until_published(bus, event(version=2))
+            await asyncio.sleep(0.5)
 
 
 async def delete_topic(broker: Broker, topic: str) -> None:
