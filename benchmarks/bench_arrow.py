@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from benchmarks.arrow_data import COLUMNS, PLAIN_COLUMNS, SCHEMA, rows_table, with_bad_rows
 from benchmarks.harness import Row, Section, median_seconds
-from llm_integrations.core.validation.arrow import ArrowPlan, compile_arrow
+from llm_integrations.core.arrow import ArrowPlan, compile_arrow
 
 ROWS = 1_000_000
 BATCH = 65_536

@@ -111,8 +111,8 @@ def test_a_bad_cell_of_a_csv_file_costs_its_row_and_no_other(
 def test_a_run_over_a_file_that_was_cut_off_goes_on(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
 ) -> None:
-    from llm_integrations.datasets.blocks import BlockJudge
-    from llm_integrations.datasets.lines import LineJudge
+    from llm_integrations.datasets.run.blocks import BlockJudge
+    from llm_integrations.datasets.run.lines import LineJudge
 
     path = make(tmp_path / ("rows.csv" if make is csv_with_bad_cells else "rows.jsonl"))
     judge: Any = BlockJudge if make is csv_with_bad_cells else LineJudge

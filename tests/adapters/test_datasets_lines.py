@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import connect
 from llm_integrations.datasets import validate_dataset
-from llm_integrations.datasets.line_dataset import open_lines
+from llm_integrations.datasets.run.line_dataset import open_lines
 
 BLOCK = "llm_integrations.core.tables.line_types._BYTES"
 texts = st.text(max_size=3) | st.just("2024-01-01")

@@ -101,8 +101,8 @@ def test_a_run_cut_off_goes_on_and_loses_nothing(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet.write_table(table(), tmp_path / "rows.parquet")
-    judge = "llm_integrations.datasets.blocks.BlockJudge.examine"
-    from llm_integrations.datasets.blocks import BlockJudge
+    judge = "llm_integrations.datasets.run.blocks.BlockJudge.examine"
+    from llm_integrations.datasets.run.blocks import BlockJudge
 
     original, seen = BlockJudge.examine, []
 
@@ -126,7 +126,7 @@ def test_a_run_cut_off_goes_on_and_loses_nothing(
 def test_a_run_that_is_to_raise_does_so_wherever_another_was_cut_off(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llm_integrations.datasets.blocks import BlockJudge
+    from llm_integrations.datasets.run.blocks import BlockJudge
 
     dataset = on_disk(tmp_path / "saved", table())
     original = BlockJudge.examine

@@ -11,7 +11,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import PromptManagementIntegration, bind_schema

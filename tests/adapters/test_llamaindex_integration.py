@@ -17,7 +17,7 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from llm_integrations.core.catalogue import Catalogue
 from llm_integrations.core.errors import ConfigurationError, Unsupported
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect

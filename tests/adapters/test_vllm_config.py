@@ -12,17 +12,17 @@ import yaml
 from jsonschema_rs import Draft202012Validator
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.vllm.config import CONFIG_VARIABLE, MiddlewareConfig, load_config
+from llm_integrations.serving.config import CONFIG_VARIABLE, MiddlewareConfig, load_config
 
-SCHEMA = json.loads(files("llm_integrations.vllm").joinpath("config.schema.json").read_text())
+SCHEMA = json.loads(files("llm_integrations.serving").joinpath("config.schema.json").read_text())
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples/vllm").glob("*.yaml"))
 
 MINIMAL = {"rules": [{"output": {"schema": "user"}}]}
 
 
 def test_the_shipped_schema_is_the_models() -> None:
-    """Written anew by: python -m llm_integrations.vllm.config_schema."""
-    from llm_integrations.vllm.config_schema import config_schema
+    """Written anew by: python -m llm_integrations.serving.config_schema."""
+    from llm_integrations.serving.config_schema import config_schema
 
     assert config_schema() == SCHEMA
 
@@ -105,7 +105,7 @@ def test_credentials_have_to_make_sense(registry: dict[str, Any], message: str) 
 
 class TestTheRegistry:
     def opened(self, registry: Any) -> Any:
-        from llm_integrations.vllm.connection import open_registry
+        from llm_integrations.serving.runtime.connection import open_registry
 
         return open_registry(load_config({**MINIMAL, "registry": registry}))
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from llm_integrations.vllm.constrain import schema_name, widen
+from llm_integrations.serving.judging.constrain import schema_name, widen
 from tests.support.vllm_apps import BAD, GOOD, USER, Server, chat_reply, chat_request, sse
 
 RULES = [{"output": {"schema": "user", "constrain": True, "mode": "enforce"}}]

@@ -81,7 +81,7 @@ class TestTheIntegration:
     async def test_what_the_registry_cannot_tell_now_fails_nobody(
         self, reader: Registry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("llm_integrations.vllm.integration._PATIENCE", 0.1)
+        monkeypatch.setattr("llm_integrations.serving.runtime.integration._PATIENCE", 0.1)
         integration = ModelServingIntegration(reader, references=["user"])
         reader.validator("user")
         await integration.handle_schema_event(updated(7))

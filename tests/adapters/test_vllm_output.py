@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from llm_integrations.vllm.plan import REUSED_SECONDS
+from llm_integrations.serving.rules.plan import REUSED_SECONDS
 from tests.support.vllm_apps import (
     BAD,
     GOOD,

@@ -189,6 +189,6 @@ def test_a_client_cannot_make_labels_by_naming_schemas() -> None:
 def test_the_package_ships_its_schema_and_says_it_is_typed() -> None:
     from importlib.resources import files
 
-    here = files("llm_integrations.vllm")
+    here = files("llm_integrations.serving")
     assert json.loads(here.joinpath("config.schema.json").read_text())["title"]
     assert here.joinpath("py.typed").is_file()

@@ -18,10 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from llm_integrations.core.arrow import read_reasons
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.core.validation.arrow import read_reasons
 from tests.support.needs import needs
 
 pytestmark = [

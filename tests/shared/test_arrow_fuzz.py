@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from llm_integrations.core.arrow.compile.patterns import disagreement as re2_disagreement
+from llm_integrations.core.arrow.kernels.formats import PLAIN
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.validation import compile_validator
-from llm_integrations.core.validation.arrow.formats import PLAIN
-from llm_integrations.core.validation.arrow.patterns import disagreement as re2_disagreement
 from tests.support.arrow import BOTH, column, disagreement
 from tests.support.arrow_fuzz import random_case
 from tests.support.arrow_patterns import TEXTS, random_pattern

@@ -202,10 +202,10 @@ def test_what_has_no_exact_kernel_is_asked_of_the_engine(
 
 
 def test_the_engine_sees_only_values_whose_verdict_is_open() -> None:
-    from llm_integrations.core.validation.arrow.asked import Asked
-    from llm_integrations.core.validation.arrow.cells import Cells
-    from llm_integrations.core.validation.arrow.nodes import Nullable, all_of, any_of
-    from llm_integrations.core.validation.arrow.strings import one_of_texts
+    from llm_integrations.core.arrow.kernels.cells import Cells
+    from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+    from llm_integrations.core.arrow.kernels.nodes import Nullable, all_of, any_of
+    from llm_integrations.core.arrow.kernels.strings import one_of_texts
 
     seen: list[Any] = []
 
@@ -222,8 +222,8 @@ def test_the_engine_sees_only_values_whose_verdict_is_open() -> None:
 
 
 def test_equal_values_are_asked_about_once() -> None:
-    from llm_integrations.core.validation.arrow.asked import Asked
-    from llm_integrations.core.validation.arrow.cells import Cells
+    from llm_integrations.core.arrow.kernels.cells import Cells
+    from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
 
     seen: list[Any] = []
 
@@ -267,8 +267,8 @@ def test_each_draft_has_its_own_keywords(
 
 
 def test_formats_that_are_not_asserted_have_no_effect() -> None:
+    from llm_integrations.core.arrow import compile_arrow
     from llm_integrations.core.config import ValidationOptions
-    from llm_integrations.core.validation.arrow import compile_arrow
 
     table = pa.table({"x": ["no date"]})
     schema = {"properties": {"x": {"format": "date"}}}

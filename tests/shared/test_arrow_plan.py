@@ -14,6 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from llm_integrations.core.arrow import (
+    ArrowPlan,
+    Reason,
+    Tally,
+    compile_arrow,
+    plan_for,
+)
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import (
     ArrowMismatch,
@@ -23,13 +30,6 @@ from llm_integrations.core.errors import (
     SchemaValidationError,
 )
 from llm_integrations.core.registry import connect
-from llm_integrations.core.validation.arrow import (
-    ArrowPlan,
-    Reason,
-    Tally,
-    compile_arrow,
-    plan_for,
-)
 
 SCHEMA = {
     "type": "object",
@@ -158,7 +158,7 @@ def test_large_and_crumbly_tables_are_judged_in_order(threads: int | None) -> No
 def test_a_mask_that_the_validator_does_not_share_is_a_loud_error(
     plan: ArrowPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llm_integrations.core.validation.arrow import table
+    from llm_integrations.core.arrow.compile import table
 
     def all_bad(self: Any, batch: Any) -> Any:
         return np.zeros(batch.num_rows, np.bool_)
@@ -301,7 +301,7 @@ def test_a_plan_pickles_as_its_schema_and_judges_on_arrival(plan: ArrowPlan) -> 
 _HASH = """
 import hashlib, json, sys
 import dill, pyarrow as pa
-from llm_integrations.core.validation.arrow import compile_arrow
+from llm_integrations.core.arrow import compile_arrow
 for text in sys.argv[1:]:
     plan = compile_arrow(json.loads(text), reference="row@1", json_columns=["tags"])
     before = dill.dumps(plan)
@@ -323,7 +323,7 @@ def test_the_hash_that_datasets_caches_by_is_the_same_in_every_process() -> None
 
 
 def test_the_hash_changes_with_our_code(plan: ArrowPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llm_integrations.core.validation.arrow import plan as module
+    from llm_integrations.core.arrow import plan as module
 
     before = pickle.dumps(plan)
     monkeypatch.setattr(module, "_our_version", lambda: "999")

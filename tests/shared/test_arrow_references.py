@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from llm_integrations.core.validation.arrow import compile_arrow
+from llm_integrations.core.arrow import compile_arrow
 from tests.support.arrow import BOTH, column, hows, judged
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 from prometheus_client import REGISTRY
 
+from llm_integrations.core.arrow import Tally, compile_arrow, count, set_aside
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.validation.arrow import Tally, compile_arrow, count, set_aside
 
 PLAN = compile_arrow({"properties": {"n": {"maximum": 0}}}, reference="row@1")
 ROWS = pa.table({"n": [3, 1, 2, 1, 1, 3], "s": ["é", "b", "c", "b", "x", "é"]})

@@ -244,7 +244,7 @@ def test_keywords_that_are_asked_about_bytes_in_a_branch_ask_whole_rows() -> Non
 
 
 def test_where_the_order_of_looking_matters_whole_rows_are_asked() -> None:
-    from llm_integrations.core.validation.arrow import compile_arrow
+    from llm_integrations.core.arrow import compile_arrow
 
     schema = {"anyOf": [{"properties": {"x": {"type": "string"}}}, {"required": ["y"]}]}
     plan = compile_arrow(schema, schema=pa.schema([("x", pa.binary())]))
@@ -254,7 +254,7 @@ def test_where_the_order_of_looking_matters_whole_rows_are_asked() -> None:
 def test_a_struct_with_two_members_of_one_name_has_no_python_form() -> None:
     twins = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
     table = pa.table({"x": twins, "y": [1]})
-    from llm_integrations.core.validation.arrow import compile_arrow
+    from llm_integrations.core.arrow import compile_arrow
 
     assert compile_arrow({"properties": {"y": {"type": "integer"}}}).mask(table).to_pylist() == [
         True
@@ -265,7 +265,7 @@ def test_a_struct_with_two_members_of_one_name_has_no_python_form() -> None:
 
 
 def test_a_date_that_python_cannot_hold_is_a_violation_where_the_schema_looks() -> None:
-    from llm_integrations.core.validation.arrow import compile_arrow
+    from llm_integrations.core.arrow import compile_arrow
 
     table = pa.table({"x": pa.array([0, 10**15], pa.timestamp("s"))})
     assert compile_arrow({"required": ["x"]}).mask(table).to_pylist() == [True, True]

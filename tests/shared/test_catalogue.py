@@ -11,7 +11,7 @@ import pytest
 
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.reference import SchemaRef
+from llm_integrations.core.model.reference import SchemaRef
 
 
 def usage(name: str, schema: str = "user-profile@1", **kwargs: Any) -> Usage:

@@ -10,11 +10,11 @@ import pytest
 from llm_integrations.core.config import BasicAuth, TLSOptions
 from llm_integrations.core.errors import ConfigurationError, EventError
 from llm_integrations.core.events import connect_bus
-from llm_integrations.core.events.kafka import KafkaEventBus, KafkaOptions
-from llm_integrations.core.events.kafka.clients import Clients
-from llm_integrations.core.events.kafka.options import KafkaAddress
-from llm_integrations.core.events.rabbitmq import RabbitMQEventBus
-from llm_integrations.core.events.rabbitmq.options import RabbitMQAddress
+from llm_integrations.core.events.brokers.kafka import KafkaEventBus, KafkaOptions
+from llm_integrations.core.events.brokers.kafka.clients import Clients
+from llm_integrations.core.events.brokers.kafka.options import KafkaAddress
+from llm_integrations.core.events.brokers.rabbitmq import RabbitMQEventBus
+from llm_integrations.core.events.brokers.rabbitmq.options import RabbitMQAddress
 from tests.support.events import event
 from tests.support.kafka import free_port
 

@@ -9,13 +9,13 @@ from datetime import UTC
 import pytest
 
 from llm_integrations.core.events import SchemaEvent, SchemaEventType, event_id_of
-from llm_integrations.core.events.changes import (
+from llm_integrations.core.model.changes import (
     content_event,
     deleted_event,
     deprecated_event,
     refused_event,
 )
-from llm_integrations.core.registry.schema import DEPRECATED, RegisteredSchema
+from llm_integrations.core.model.schema import DEPRECATED, RegisteredSchema
 
 URL = "http://registry.example:8081"
 

@@ -20,7 +20,7 @@ from llm_integrations.core.events import (
     InMemoryEventBus,
     ListenerState,
 )
-from llm_integrations.core.events.changes import content_event
+from llm_integrations.core.model.changes import content_event
 from llm_integrations.core.registry import Registry, connect
 from tests.support.events import Recording, until
 

@@ -18,9 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
+from llm_integrations.core.events.brokers.kafka.clients import Clients
+from llm_integrations.core.events.brokers.kafka.publisher import Publisher
 from llm_integrations.core.events.cloudevents import from_json
-from llm_integrations.core.events.kafka.clients import Clients
-from llm_integrations.core.events.kafka.publisher import Publisher
 from llm_integrations.core.registry import connect
 from tests.support.certificates import make_certificates
 from tests.support.event_worker import rows

@@ -20,7 +20,7 @@ from llm_integrations.core.events import (
     SchemaEvent,
 )
 from llm_integrations.core.events.bus import OnGap, Subscription
-from llm_integrations.core.events.delivery import BatchHandler
+from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.registry import Registry, connect
 from tests.support.events import IMPATIENT, Recording, event, events, until
 

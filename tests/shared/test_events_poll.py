@@ -13,7 +13,7 @@ import pytest
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import EventListener, ListenerState, PollSource
-from llm_integrations.core.events.changes import content_event
+from llm_integrations.core.model.changes import content_event
 from llm_integrations.core.registry import Registry, connect
 from tests.support.confluent_server import ConfluentServer
 from tests.support.events import Recording, until

@@ -21,10 +21,10 @@ from llm_integrations.core.events import (
     ListenerState,
     SchemaEvent,
 )
-from llm_integrations.core.events.changes import content_event
 from llm_integrations.core.events.sources.schemas_log import SchemasLog
+from llm_integrations.core.model.changes import content_event
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.core.registry.schema import RegisteredSchema
 from tests.support.events import Recording, until
 from tests.support.kafka import Broker, kafka_broker
 

@@ -13,8 +13,8 @@ import pytest
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import ListenerState, SchemaEvent
-from llm_integrations.core.events import state as state_module
-from llm_integrations.core.events.handled import Handled
+from llm_integrations.core.events.listener import state as state_module
+from llm_integrations.core.events.listener.dedup_store import Handled
 from tests.support.events import event, events
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema, InvalidSchema
 from llm_integrations.core.evolution import CompatibilityReport, Source, check_compatibility
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.validation import compile_validator
 
 Schema = dict[str, Any]

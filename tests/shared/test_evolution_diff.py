@@ -12,7 +12,7 @@ from rich.console import Console
 
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.evolution import Change, ChangeKind, Limits, Source, diff
-from llm_integrations.core.registry.schema import JsonSchema
+from llm_integrations.core.model.schema import JsonSchema
 
 Schema = dict[str, Any]
 K = ChangeKind

@@ -9,11 +9,11 @@ import jsonschema_rs
 import pytest
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.evolution.engine import Engine
-from llm_integrations.core.evolution.limits import Clock, Limits, Undecidable
-from llm_integrations.core.evolution.normalise import normalise_pair
-from llm_integrations.core.evolution.prover import RULES
-from llm_integrations.core.evolution.source import Source, source_of
+from llm_integrations.core.evolution.model.limits import Clock, Limits, Undecidable
+from llm_integrations.core.evolution.model.source import Source, source_of
+from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
+from llm_integrations.core.evolution.proof.containment import Engine
+from llm_integrations.core.evolution.proof.prover import RULES
 from llm_integrations.core.validation import compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, mutations, scramble
 

@@ -13,7 +13,7 @@ import pytest
 
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.evolution import MigrationGuide, Source, migration_guide
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.validation import compile_validator
 
 Schema = dict[str, Any]

@@ -7,9 +7,9 @@ import random
 import jsonschema_rs
 import pytest
 
-from llm_integrations.core.evolution.choices import Chooser, Minimal, Randomly
-from llm_integrations.core.evolution.regex_languages import NO_TEXT, Text, counterexample
-from llm_integrations.core.evolution.regex_samples import sample_pattern
+from llm_integrations.core.evolution.patterns.languages import NO_TEXT, Text, counterexample
+from llm_integrations.core.evolution.patterns.samples import sample_pattern
+from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, Randomly
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -10,13 +10,13 @@ import pytest
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution import check_compatibility
-from llm_integrations.core.evolution.change import Direction
-from llm_integrations.core.evolution.choices import Randomly
-from llm_integrations.core.evolution.comparison import Comparison
-from llm_integrations.core.evolution.levels import Policy
-from llm_integrations.core.evolution.limits import Limits, Undecidable
-from llm_integrations.core.evolution.sampled_parts import NoSample
-from llm_integrations.core.evolution.source import source_of
+from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.levels import Policy
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
+from llm_integrations.core.evolution.model.source import source_of
+from llm_integrations.core.evolution.sampling.choices import Randomly
+from llm_integrations.core.evolution.sampling.parts import NoSample
+from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble
 

@@ -13,8 +13,8 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaNotFound,
 )
-from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.integration import LLMModuleIntegration
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import Registry, SchemaRef, connect
 from tests.support.clients import OBJECT, Connect, connected, server
 from tests.support.registry_server import RegistryServer, answering

@@ -14,7 +14,7 @@ import pytest
 
 from llm_integrations.core.config import BearerAuth
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import (
     CallableNotifier,
     LogNotifier,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_integrations.core.errors import ConfigurationError, PinMismatch
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.pins import BenchmarkPins, EvaluationFrameworkIntegration, compare
 from llm_integrations.core.registry import Registry, connect
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_integrations.core.errors import ConfigurationError, InvalidReference
-from llm_integrations.core.registry.reference import (
+from llm_integrations.core.model.reference import (
     SchemaRef,
     Version,
     parse_version,

@@ -12,8 +12,8 @@ import pytest
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import EventError, IncompatibleSchema
 from llm_integrations.core.events import SchemaEvent, SchemaEventType
+from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import Registry, SchemaRef, connect
-from llm_integrations.core.registry.schema import SchemaReference
 from tests.support.confluent_server import ConfluentServer
 
 V1 = {

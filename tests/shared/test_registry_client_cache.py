@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import Registry
 from tests.support.clients import OBJECT, Connect, connected, server
 from tests.support.patience import eventually, until

@@ -6,11 +6,17 @@ import pytest
 
 from llm_integrations.core.config import CacheOptions
 from llm_integrations.core.errors import ConfigurationError, InvalidReference, SchemaNotFound
-from llm_integrations.core.registry.cache import SchemaCache
-from llm_integrations.core.registry.entry import Answer, Entry, answer, same_version, supersedes
-from llm_integrations.core.registry.keys import id_key, key_of
-from llm_integrations.core.registry.reference import SchemaRef, Version
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.model.reference import SchemaRef, Version
+from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry.cache.freshness import (
+    Answer,
+    Entry,
+    answer,
+    same_version,
+    supersedes,
+)
+from llm_integrations.core.registry.cache.keys import id_key, key_of
+from llm_integrations.core.registry.cache.store import SchemaCache
 
 OPTIONS = CacheOptions(maxsize=3, ttl=10.0, stale_ttl=100.0, negative_ttl=5.0, refresh_pause=2.0)
 

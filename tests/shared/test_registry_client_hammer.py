@@ -13,7 +13,7 @@ import pytest
 
 from llm_integrations.core.config import BreakerOptions, RetryOptions
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import Registry
 from tests.support.clients import OBJECT, Connect, connected, server
 from tests.support.patience import until

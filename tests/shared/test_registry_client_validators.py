@@ -14,9 +14,9 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
     SchemaValidationError,
 )
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaReference, connect
 from llm_integrations.core.registry.references import MAX_REFERENCED, collect_references
-from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema
 from tests.support.clients import OBJECT, Connect, connected, server
 from tests.support.patience import until
 from tests.support.registry_server import RegistryServer, answering

@@ -19,10 +19,10 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
     Unsupported,
 )
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.confluent import ConfluentBackend
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import JsonSchema, SchemaReference
+from llm_integrations.core.registry.confluent.backend import ConfluentBackend
 from tests.support.confluent_server import ConfluentServer
 from tests.support.http_server import Fault, Reply
 from tests.support.llm_registry_server import LLMRegistryServer

@@ -29,16 +29,16 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaNotFound,
 )
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.file import FileBackend
-from llm_integrations.core.registry.names import (
+from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
     encode_subject,
     is_abbreviated,
 )
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import SchemaReference
 
 WORKER = Path(__file__).parent.parent / "support" / "register_worker.py"
 USER: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}

@@ -28,21 +28,21 @@ from llm_integrations.core.errors import (
     RegistryProtocolError,
     RegistryUnavailable,
 )
-from llm_integrations.core.registry.confluent import ConfluentBackend
-from llm_integrations.core.registry.credentials import (
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.registry.confluent.backend import ConfluentBackend
+from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.credentials import (
     auth_headers,
     redact_url,
     refuse_clear_text,
 )
-from llm_integrations.core.registry.exchange import (
+from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
     HttpResponse,
     Operation,
     path,
     retry_after,
 )
-from llm_integrations.core.registry.http import HttpDriver
-from llm_integrations.core.registry.reference import SchemaRef
 from tests.support.certificates import make_certificates
 from tests.support.confluent_server import ConfluentServer
 from tests.support.http_server import Fault, Reply
@@ -500,9 +500,10 @@ async def test_only_our_own_errors_get_out() -> None:
 
 def test_importing_the_protocols_loads_no_http_library() -> None:
     code = (
-        "import sys; import llm_integrations.core.registry.confluent, "
-        "llm_integrations.core.registry.llm_registry, llm_integrations.core.registry.file, "
-        "llm_integrations.core.registry.memory; "
+        "import sys; import llm_integrations.core.registry.confluent.backend, "
+        "llm_integrations.core.registry.llm_registry.backend, "
+        "llm_integrations.core.registry.local.file.backend, "
+        "llm_integrations.core.registry.local.memory; "
         "print([m for m in ('httpx', 'yaml', 'filelock', 'ssl_', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

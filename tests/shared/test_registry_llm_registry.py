@@ -22,10 +22,10 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
     Unsupported,
 )
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.llm_registry import LLMRegistryBackend
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import RegisteredSchema, SchemaReference
+from llm_integrations.core.registry.llm_registry.backend import LLMRegistryBackend
 from tests.support.confluent_server import ConfluentServer
 from tests.support.http_server import Fault, Reply
 from tests.support.llm_registry_server import LLMRegistryServer

@@ -23,12 +23,12 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
     Unsupported,
 )
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.file import FileBackend
-from llm_integrations.core.registry.local import LocalBackend
-from llm_integrations.core.registry.memory import MemoryBackend
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.registry.local.backend import LocalBackend
+from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.memory import MemoryBackend
 
 T = TypeVar("T")
 

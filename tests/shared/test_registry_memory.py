@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.memory import MemoryBackend
-from llm_integrations.core.registry.reference import SchemaRef
+from llm_integrations.core.registry.local.memory import MemoryBackend
 
 
 async def test_two_of_them_share_nothing() -> None:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import (
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import (
     RegisteredSchema,
     SchemaReference,
     fingerprint_of,
@@ -108,7 +108,7 @@ def test_these_are_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
 def test_it_is_the_same_in_every_process() -> None:
     body = {"properties": {"b": {"enum": ["x", "y"]}, "a": {"maximum": 2**64}}}
     program = (
-        "from llm_integrations.core.registry.schema import fingerprint_of\n"
+        "from llm_integrations.core.model.schema import fingerprint_of\n"
         f"print(fingerprint_of({body!r}), end='')"
     )
     for seed in ("1", "2"):

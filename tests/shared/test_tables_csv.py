@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_integrations.core.arrow import ArrowPlan
+from llm_integrations.core.arrow.run.cell_overrides import kept_columns, strays_of, with_strays
+from llm_integrations.core.arrow.run.judged_rows import judged_rows
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ArrowMismatch, ConfigurationError
 from llm_integrations.core.tables import read_tables
 from llm_integrations.core.tables.admitted import admitted_types
 from llm_integrations.core.validation import Validator, compile_validator
-from llm_integrations.core.validation.arrow import ArrowPlan
-from llm_integrations.core.validation.arrow.judged_rows import judged_rows
-from llm_integrations.core.validation.arrow.strays import kept_columns, strays_of, with_strays
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 INTEGER, NUMBER, BOOLEAN, TEXT = ({"type": t} for t in ("integer", "number", "boolean", "string"))

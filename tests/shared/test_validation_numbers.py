@@ -10,9 +10,9 @@ import jsonschema_rs
 import numpy as np
 import pytest
 
+from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation import ValidationOptions, Validator, compile_validator
-from llm_integrations.core.validation.documents import Documents
-from llm_integrations.core.validation.guarded import guarded
+from llm_integrations.core.validation.nan_guard import guarded
 
 DRAFT4 = "http://json-schema.org/draft-04/schema#"
 DRAFT7 = "http://json-schema.org/draft-07/schema#"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llm_integrations.core.errors import InvalidSchema, SchemaValidationError
-from llm_integrations.core.registry.schema import fingerprint_of
+from llm_integrations.core.model.schema import fingerprint_of
 from llm_integrations.core.validation import (
     ValidationOptions,
     ValidationReport,
@@ -122,7 +122,7 @@ def test_other_options_or_references_are_compiled_apart() -> None:
 
 
 def test_what_was_compiled_is_not_kept_for_ever() -> None:
-    from llm_integrations.core.validation import core
+    from llm_integrations.core.validation import compiled as core
 
     first = compile_validator({"minimum": -1}).compile()
     for number in range(core.KEPT):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_integrations.core.webhooks.attempts import Answer, judge
 from llm_integrations.core.webhooks.config import WebhookConfig
+from llm_integrations.core.webhooks.sending.attempts import Answer, judge
 
 CONFIG = WebhookConfig("https://rag.example.com/hooks")
 

@@ -18,7 +18,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from llm_integrations.core.cli.webhook import replay, serve
+from llm_integrations.core.cli.commands.webhook import replay, serve
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher
 from tests.support.certificates import make_certificates
@@ -38,7 +38,8 @@ def run(*arguments: object) -> Result:
 @contextmanager
 def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command in a process; yields it and the URL that it listens on."""
-    code = "import typer; from llm_integrations.core.cli.webhook import serve; typer.run(serve)"
+    command = "llm_integrations.core.cli.commands.webhook"
+    code = f"import typer; from {command} import serve; typer.run(serve)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--port", "0", *map(str, arguments)],
         env={**os.environ, VARIABLE: SECRET},

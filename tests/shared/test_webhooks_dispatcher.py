@@ -440,7 +440,8 @@ async def test_a_closed_dispatcher_says_so_and_closes_twice(outbox: Path) -> Non
 async def test_an_error_of_the_outbox_holds_up_a_lane_but_does_not_end_it(
     server: Endpoint, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_integrations.core.webhooks.lane._AFTER_AN_ERROR", 0.05)
+    worker = "llm_integrations.core.webhooks.sending.endpoint_worker"
+    monkeypatch.setattr(f"{worker}._AFTER_AN_ERROR", 0.05)
     outbox.with_name("outbox.db").write_bytes(b"not a database" * 100)
     async with dispatcher(outbox, server.url) as webhooks:
         await asyncio.sleep(0.1)

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import SchemaEvent
-from llm_integrations.core.webhooks.inbox_bus import InboxBus
+from llm_integrations.core.webhooks.receiving.inbox_bus import InboxBus
 from tests.support.events import IMPATIENT, event, events, until
 
 

@@ -15,7 +15,7 @@ from llm_integrations.core.events import (
     InMemoryEventBus,
     SchemaEvent,
 )
-from llm_integrations.core.events.changes import content_event
+from llm_integrations.core.model.changes import content_event
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
 from tests.support.events import Recording, events, until

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from llm_integrations.core.arrow import ArrowPlan
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.validation import compile_validator
-from llm_integrations.core.validation.arrow import ArrowPlan
 from tests.support.arrow_fuzz import Case, NotJson
 
 __all__ = ["BOTH", "Nulls", "column", "disagreement", "hows", "judged"]

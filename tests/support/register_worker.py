@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.file import FileBackend
+from llm_integrations.core.registry.local.file.backend import FileBackend
 
 
 def _die_at(rename: int, when: str) -> None:

@@ -35,8 +35,8 @@ def judge_in_small_blocks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Of 128 rows; what is cached goes into the folder."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(folder / "hf"))
     for module in ("sources", "run"):
-        monkeypatch.setattr(f"llm_integrations.datasets.{module}.BLOCK", 128)
-    monkeypatch.setattr("llm_integrations.datasets.lines.LINES", 128)
+        monkeypatch.setattr(f"llm_integrations.datasets.run.{module}.BLOCK", 128)
+    monkeypatch.setattr("llm_integrations.datasets.run.lines.LINES", 128)
 
 
 def lines_with_blanks(path: Path) -> Path:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, assert_type
 
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.registry import Registry
-from llm_integrations.core.validation import Violation
-from llm_integrations.core.validation.arrow import (
+from llm_integrations.core.arrow import (
     ArrowPlan,
     ArrowReport,
     ArrowSplit,
@@ -20,6 +17,9 @@ from llm_integrations.core.validation.arrow import (
     read_reasons,
     set_aside,
 )
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.registry import Registry
+from llm_integrations.core.validation import Violation
 
 
 def judge(table: Any, registry: Registry) -> None:

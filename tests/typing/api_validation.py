@@ -7,8 +7,8 @@ from typing import assert_type
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.judge import Judge, Outcome, Verdict
+from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.registry import Registry
-from llm_integrations.core.registry.schema import JsonSchema
 from llm_integrations.core.validation import (
     ValidationReport,
     Validator,

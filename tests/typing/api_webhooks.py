@@ -14,9 +14,9 @@ from llm_integrations.core.config import (
 from llm_integrations.core.events import BusHealth, DeliveryOptions, EventListener, SchemaEvent
 from llm_integrations.core.registry import connect
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
-from llm_integrations.core.webhooks.health import DispatcherHealth
-from llm_integrations.core.webhooks.inbox import Failure
-from llm_integrations.core.webhooks.outbox import DeadLetter
+from llm_integrations.core.webhooks.receiving.inbox import Failure
+from llm_integrations.core.webhooks.sending.health import DispatcherHealth
+from llm_integrations.core.webhooks.sending.outbox import DeadLetter
 
 plain = WebhookConfig("https://rag.example.com/hooks")
 full = WebhookConfig(

@@ -15,22 +15,22 @@ from llm_integrations.datasets.validate import DatasetResult, validate_dataset  
 
 if TYPE_CHECKING:
     from llm_integrations.core.drift import DriftReport, DriftThresholds
-    from llm_integrations.datasets.check import (
+    from llm_integrations.datasets.drift import detect_drift, save_baseline
+    from llm_integrations.datasets.features.check import (
         FeatureDifference,
         FeaturesReport,
         check_features,
     )
-    from llm_integrations.datasets.drift import detect_drift, save_baseline
-    from llm_integrations.datasets.features import (
+    from llm_integrations.datasets.features.conversion import (
         conversion_losses,
         features_from_schema,
         schema_from_features,
     )
+    from llm_integrations.datasets.features.losses import Loss
     from llm_integrations.datasets.integration import (
         AffectedDataset,
         TrainingPipelineIntegration,
     )
-    from llm_integrations.datasets.losses import Loss
 
 __all__ = [
     "AffectedDataset",
@@ -59,16 +59,16 @@ _ON_DEMAND: Final = {
     "AffectedDataset": f"{_HERE}.integration",
     "DriftReport": _DRIFT,
     "DriftThresholds": _DRIFT,
-    "FeatureDifference": f"{_HERE}.check",
-    "FeaturesReport": f"{_HERE}.check",
-    "Loss": f"{_HERE}.losses",
+    "FeatureDifference": f"{_HERE}.features.check",
+    "FeaturesReport": f"{_HERE}.features.check",
+    "Loss": f"{_HERE}.features.losses",
     "TrainingPipelineIntegration": f"{_HERE}.integration",
-    "check_features": f"{_HERE}.check",
-    "conversion_losses": f"{_HERE}.features",
+    "check_features": f"{_HERE}.features.check",
+    "conversion_losses": f"{_HERE}.features.conversion",
     "detect_drift": f"{_HERE}.drift",
-    "features_from_schema": f"{_HERE}.features",
+    "features_from_schema": f"{_HERE}.features.conversion",
     "save_baseline": f"{_HERE}.drift",
-    "schema_from_features": f"{_HERE}.features",
+    "schema_from_features": f"{_HERE}.features.conversion",
 }
 
 

@@ -23,7 +23,7 @@ from llm_integrations.core.drift import (
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.datasets.columns import json_columns, plain
-from llm_integrations.datasets.sources import BLOCK, DatasetSource
+from llm_integrations.datasets.run.sources import BLOCK, DatasetSource
 
 __all__ = ["detect_drift", "save_baseline"]
 

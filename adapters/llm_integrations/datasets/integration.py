@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.drift import DriftReport, DriftThresholds
 from llm_integrations.core.errors import LLMIntegrationsError, SchemaNotFound
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, ReleaseResult
 from llm_integrations.core.registry import Registry, SchemaRef

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from datasets.formatting.formatting import LazyBatch
+from llm_integrations.core.arrow import ArrowPlan
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import ValidationReport, Validator
-from llm_integrations.core.validation.arrow import ArrowPlan
 from llm_integrations.datasets.columns import json_columns, plain
 
 __all__ = ["ERRORS", "VALID", "OnInvalid", "SchemaMap", "table_validator"]

@@ -13,7 +13,7 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.run import Run
+from llm_integrations.datasets.run.run import Run
 from llm_integrations.datasets.schema_map import table_validator
 
 __all__ = ["DatasetResult", "validate_dataset"]

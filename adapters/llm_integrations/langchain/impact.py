@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from llm_integrations.core.catalogue import Usage
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.evolution import check_compatibility
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.model.schema import RegisteredSchema
 
 __all__ = ["AffectedPrompt", "Impact", "impact_of", "is_breaking"]
 

@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.registry.schema import RegisteredSchema
 from llm_integrations.langchain.impact import is_breaking
 from llm_integrations.langchain.keys import INPUT, OUTPUT
 from llm_integrations.langchain.walk import prompts_in

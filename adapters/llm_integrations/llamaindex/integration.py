@@ -13,8 +13,8 @@ from llama_index.core.ingestion import IngestionPipeline
 
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef

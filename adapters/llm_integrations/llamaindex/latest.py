@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.model.reference import version_key
+from llm_integrations.core.model.schema import DELETED, DRAFT, RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.registry.reference import version_key
-from llm_integrations.core.registry.schema import DELETED, DRAFT, RegisteredSchema
 from llm_integrations.llamaindex.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llama_index.core.schema import BaseNode, MetadataMode
 
-from llm_integrations.core.registry.reference import SchemaId
+from llm_integrations.core.model.reference import SchemaId
 from llm_integrations.core.validation import Validator
 
 __all__ = [

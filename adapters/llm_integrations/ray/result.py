@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from llm_integrations.core.arrow import ArrowPlan, Tally, set_aside
+from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.validation.arrow import ArrowPlan, Tally, set_aside
-from llm_integrations.core.validation.arrow.kernels import pc
 
 if TYPE_CHECKING:
     from ray.data import Dataset

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from llm_integrations.core.arrow import ERRORS, VALID, count, plan_for
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.validation.arrow import ERRORS, VALID, count, plan_for
 from llm_integrations.ray.result import RayResult, tally_of
 
 if TYPE_CHECKING:

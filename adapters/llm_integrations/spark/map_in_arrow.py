@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from llm_integrations.core.arrow import ERRORS, VALID, ArrowPlan, count, plan_for
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.validation.arrow import ERRORS, VALID, ArrowPlan, count, plan_for
 from llm_integrations.spark.result import SparkResult, tally_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from llm_integrations.core.arrow import ArrowPlan, Tally, set_aside
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.validation.arrow import ArrowPlan, Tally, set_aside
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

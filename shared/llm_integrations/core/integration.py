@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from llm_integrations.core.registry import Registry, resolve_registry
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.event import SchemaEvent
+    from llm_integrations.core.model.event import SchemaEvent
+    from llm_integrations.core.model.reference import SchemaId, SchemaRef
+    from llm_integrations.core.model.schema import RegisteredSchema
     from llm_integrations.core.registry.backend import RegistryHealth
-    from llm_integrations.core.registry.reference import SchemaId, SchemaRef
-    from llm_integrations.core.registry.schema import RegisteredSchema
     from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = ["Delivery", "LLMModuleIntegration", "SyncIntegration"]

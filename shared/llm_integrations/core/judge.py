@@ -17,6 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     ValidationLimitExceeded,
 )
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
     VALIDATION_DURATION,
@@ -24,7 +25,6 @@ from llm_integrations.core.observability import (
     VALIDATION_TOTAL,
     get_logger,
 )
-from llm_integrations.core.registry.reference import SchemaRef
 from llm_integrations.core.validation.report import ValidationReport, Violation
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Final, Self, cast
 
 from llm_integrations.core.catalogue.usage import Usage, UsageKind
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.reference import SchemaRef
+from llm_integrations.core.model.reference import SchemaRef
 
 __all__ = ["Catalogue"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from llm_integrations.core.registry.reference import SchemaRef
+from llm_integrations.core.model.reference import SchemaRef
 
 __all__ = ["Usage", "UsageKind"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from llm_integrations.core.cli import (
+from llm_integrations.core.cli.commands import (
     check,
     compat,
     diff,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema
-from llm_integrations.core.registry.schema import JsonSchema
+from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["read_document", "read_schema"]
 

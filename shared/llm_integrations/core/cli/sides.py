@@ -11,7 +11,7 @@ from llm_integrations.core.cli.documents import read_schema
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import Source
-    from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema
+    from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 
 __all__ = ["NewSide", "OldSide", "schema_of"]
 

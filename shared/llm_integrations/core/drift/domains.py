@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from llm_integrations.core.fingerprint import JsonSchema
+from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["named_values"]
 

@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from llm_integrations.core.arrow import ArrowPlan, Reason, Tally
+from llm_integrations.core.arrow.run.cell_overrides import judged_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_columns import LineColumns
 from llm_integrations.core.validation import Validator, Violation, compile_validator
-from llm_integrations.core.validation.arrow import ArrowPlan, Reason, Tally
-from llm_integrations.core.validation.arrow.strays import judged_columns
 
 __all__ = ["JudgedTable", "judged_file", "judged_tables"]
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from llm_integrations.core.arrow import Tally
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.drift.domains import named_values
 from llm_integrations.core.drift.judged import judged_file, judged_tables
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family, Profile
 from llm_integrations.core.drift.sketch import CategorySketch, NumberSketch
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.fingerprint import JsonSchema
+from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation import Validator
-from llm_integrations.core.validation.arrow import Tally
-from llm_integrations.core.validation.arrow.kernels import pa, pc
 
 __all__ = ["profile_tables"]
 

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from llm_integrations.core.drift.profile import Profile
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.names import encode_subject
-from llm_integrations.core.registry.reference import SchemaRef, version_key
+from llm_integrations.core.model.reference import SchemaRef, version_key
+from llm_integrations.core.registry.local.file.names import encode_subject
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry

@@ -1,18 +1,18 @@
 """Events: what happened to schemas, the buses that carry it and the listener that reacts."""
 
+from llm_integrations.core.events.brokers.memory import DeadLetter, InMemoryEventBus
 from llm_integrations.core.events.bus import BusHealth, EventBus, Subscription
 from llm_integrations.core.events.connect import connect_bus
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType, event_id_of
-from llm_integrations.core.events.listener import EventListener, ListenerHealth
-from llm_integrations.core.events.memory import DeadLetter, InMemoryEventBus
-from llm_integrations.core.events.options import DeliveryOptions
+from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.events.listener.listener import EventListener, ListenerHealth
+from llm_integrations.core.events.listener.state import ListenerState
 from llm_integrations.core.events.sources import (
     ConfluentTopicSource,
     EventSource,
     FileWatchSource,
     PollSource,
 )
-from llm_integrations.core.events.state import ListenerState
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType, event_id_of
 
 __all__ = [
     "BusHealth",

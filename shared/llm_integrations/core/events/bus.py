@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
-from llm_integrations.core.events.delivery import BatchHandler, Handler, HandlerRunner, in_lanes
-from llm_integrations.core.events.event import SchemaEvent
-from llm_integrations.core.events.options import DeliveryOptions
+from llm_integrations.core.events.delivery.deliverer import (
+    BatchHandler,
+    Handler,
+    HandlerRunner,
+    in_lanes,
+)
+from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.model.event import SchemaEvent
 
 __all__ = ["BusHealth", "EventBus", "OnGap", "Subscription"]
 

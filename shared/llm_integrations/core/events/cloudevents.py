@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from llm_integrations.core.errors import EventError
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 
 __all__ = [
     "CONTENT_TYPE",

@@ -27,15 +27,15 @@ def connect_bus(url: str, **options: Any) -> EventBus:
     try:
         match scheme:
             case "memory":
-                from llm_integrations.core.events.memory import InMemoryEventBus
+                from llm_integrations.core.events.brokers.memory import InMemoryEventBus
 
                 return InMemoryEventBus(**options)
             case "kafka":
-                from llm_integrations.core.events.kafka import KafkaEventBus
+                from llm_integrations.core.events.brokers.kafka import KafkaEventBus
 
                 return KafkaEventBus(url, **options)
             case "amqp" | "amqps":
-                from llm_integrations.core.events.rabbitmq import RabbitMQEventBus
+                from llm_integrations.core.events.brokers.rabbitmq import RabbitMQEventBus
 
                 return RabbitMQEventBus(url, **options)
     except TypeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 
 __all__ = ["Notice"]
 

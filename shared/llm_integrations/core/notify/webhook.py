@@ -9,10 +9,10 @@ from typing import Any
 
 from llm_integrations.core.errors import WebhookError
 from llm_integrations.core.notify.notice import Notice
-from llm_integrations.core.webhooks.attempts import judge
 from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
-from llm_integrations.core.webhooks.connection import Connection, GuardedBackend
+from llm_integrations.core.webhooks.sending.attempts import judge
+from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend
 from llm_integrations.core.webhooks.urls import parse_url
 
 __all__ = ["WebhookNotifier", "chat_message"]

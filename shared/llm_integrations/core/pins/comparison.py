@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_integrations.core.evolution import Change, check_compatibility, diff
-from llm_integrations.core.registry.schema import JsonSchema
+from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["Comparison", "compare"]
 

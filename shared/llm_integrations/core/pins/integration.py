@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from llm_integrations.core.errors import SchemaNotFound
-from llm_integrations.core.events.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.pins.comparison import compare
 from llm_integrations.core.pins.holds import Hold

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.reference import SchemaRef, Version, parse_version
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.model.reference import SchemaRef, Version, parse_version
+from llm_integrations.core.model.schema import RegisteredSchema
 
 __all__ = ["ROLES", "BenchmarkPin", "Pin", "Role", "check_role"]
 

@@ -11,12 +11,12 @@ from filelock import FileLock
 
 from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
 from llm_integrations.core.evolution import MigrationGuide, migration_guide
+from llm_integrations.core.model.schema import DEPRECATED, RegisteredSchema
 from llm_integrations.core.pins.comparison import Comparison, compare
 from llm_integrations.core.pins.holds import Hold, Holds
 from llm_integrations.core.pins.lockfile import read_lock, write_lock
 from llm_integrations.core.pins.model import BenchmarkPin, Pin, Role, check_role
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.core.registry.schema import DEPRECATED, RegisteredSchema
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator

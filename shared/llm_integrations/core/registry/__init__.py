@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from llm_integrations.core.registry.aio import AsyncRegistry
-from llm_integrations.core.registry.backend import RegistryHealth
-from llm_integrations.core.registry.client import Registry
-from llm_integrations.core.registry.connect import connect, resolve_registry
-from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.registry.schema import (
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.schema import (
     JsonSchema,
     RegisteredSchema,
     SchemaReference,
     fingerprint_of,
 )
+from llm_integrations.core.registry.aio import AsyncRegistry
+from llm_integrations.core.registry.backend import RegistryHealth
+from llm_integrations.core.registry.client import Registry
+from llm_integrations.core.registry.connect import connect, resolve_registry
 
 __all__ = [
     "AsyncRegistry",

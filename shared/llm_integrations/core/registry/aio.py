@@ -7,21 +7,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.registry.backend import RegistryHealth
-from llm_integrations.core.registry.calls import Calls, arrive
-from llm_integrations.core.registry.engine import Engine
-from llm_integrations.core.registry.keys import key_of
-from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.registry.schema import (
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.schema import (
     ACTIVE,
     JsonSchema,
     RegisteredSchema,
     SchemaReference,
 )
+from llm_integrations.core.registry.backend import RegistryHealth
+from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.service import Engine
+from llm_integrations.core.registry.operations import Calls, arrive
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.event import SchemaEvent
     from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.registry.client import Registry
     from llm_integrations.core.validation import ValidationReport, Validator
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
 __all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
 

@@ -8,26 +8,26 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from llm_integrations.core.concurrency.loop_thread import CALLS, IO
+from llm_integrations.core.concurrency.pending import Pending, launch
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
-from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.calls import Calls, wait
-from llm_integrations.core.registry.engine import Engine
-from llm_integrations.core.registry.keys import key_of
-from llm_integrations.core.registry.loop import CALLS, IO
-from llm_integrations.core.registry.pending import Pending, launch
-from llm_integrations.core.registry.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.registry.schema import (
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.schema import (
     ACTIVE,
     JsonSchema,
     RegisteredSchema,
     SchemaReference,
 )
+from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.service import Engine
+from llm_integrations.core.registry.operations import Calls, wait
 from llm_integrations.core.registry.settings import Settings
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.event import SchemaEvent
     from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.registry.aio import AsyncRegistry
     from llm_integrations.core.validation import ValidationReport, Validator
 

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Final
 
+from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import (
     Auth,
     BreakerOptions,
@@ -21,7 +22,6 @@ from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.environment import environment_url
 from llm_integrations.core.registry.settings import Publisher, Settings
-from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["connect", "resolve_registry"]
 

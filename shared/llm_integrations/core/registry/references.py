@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.registry.reference import SchemaRef
-from llm_integrations.core.registry.schema import JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
 __all__ = ["MAX_REFERENCED", "collect_references"]
 

@@ -15,8 +15,8 @@ from llm_integrations.core.config import (
 )
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import Address
-from llm_integrations.core.registry.credentials import refuse_clear_text
 from llm_integrations.core.registry.environment import environment_auth
+from llm_integrations.core.registry.http.credentials import refuse_clear_text
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry.backend import RegistryBackend
@@ -74,19 +74,19 @@ class Settings:
         protocol = self.addresses[0].protocol
         locations = [address.location for address in self.addresses]
         if protocol == "memory":
-            from llm_integrations.core.registry.memory import MemoryBackend
+            from llm_integrations.core.registry.local.memory import MemoryBackend
 
             return MemoryBackend()
         if protocol == "file":
-            from llm_integrations.core.registry.file import FileBackend
+            from llm_integrations.core.registry.local.file.backend import FileBackend
 
             return FileBackend(locations[0])
         auth = self._auth()
         if protocol == "confluent":
-            from llm_integrations.core.registry.confluent import ConfluentBackend
+            from llm_integrations.core.registry.confluent.backend import ConfluentBackend
 
             return ConfluentBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
-        from llm_integrations.core.registry.llm_registry import LLMRegistryBackend
+        from llm_integrations.core.registry.llm_registry.backend import LLMRegistryBackend
 
         return LLMRegistryBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
+from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import CircuitOpen
 from llm_integrations.core.observability import CIRCUIT_BREAKER_STATE, get_logger
-from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["Breaker", "BreakerState", "Permit"]
 

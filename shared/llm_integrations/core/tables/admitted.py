@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any, Final
 
+from llm_integrations.core.arrow.compile.dialects import dialect_of
+from llm_integrations.core.arrow.compile.schema_location import Place, Places
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.validation import Validator, compile_validator
-from llm_integrations.core.validation.arrow.dialects import dialect_of
-from llm_integrations.core.validation.arrow.places import Place, Places
 
 __all__ = ["Types", "admitted_types"]
 

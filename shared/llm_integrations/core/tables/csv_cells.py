@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
-from llm_integrations.core.validation.arrow.kernels import pa, pc, types
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 
 __all__ = ["is_whole", "meant", "split_cells", "values_of_texts", "whole_column"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from llm_integrations.core.arrow.pyarrow_modules import pa
 from llm_integrations.core.tables.admitted import Types
 from llm_integrations.core.tables.csv_cells import (
     is_whole,
@@ -14,7 +15,6 @@ from llm_integrations.core.tables.csv_cells import (
     values_of_texts,
     whole_column,
 )
-from llm_integrations.core.validation.arrow.kernels import pa
 
 __all__ = ["CsvCells", "CsvColumn", "settled"]
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from llm_integrations.core.arrow.pyarrow_modules import pa
+from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, with_strays
 from llm_integrations.core.tables.admitted import admitted_types
 from llm_integrations.core.tables.csv_columns import CsvColumn, settled
 from llm_integrations.core.validation import Validator
-from llm_integrations.core.validation.arrow.kernels import pa
-from llm_integrations.core.validation.arrow.strays import BrokenRow, with_strays
 
 __all__ = ["csv_batches"]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.tables.line_types import (
     ANYTHING,
     as_lines,
@@ -14,7 +15,6 @@ from llm_integrations.core.tables.line_types import (
     read_block,
     readable_type,
 )
-from llm_integrations.core.validation.arrow.kernels import pa, types
 
 __all__ = ["LineColumns"]
 

@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+from llm_integrations.core.arrow.pyarrow_modules import pa
 from llm_integrations.core.tables.json_line import read_line
-from llm_integrations.core.validation.arrow.kernels import pa
 
 __all__ = [
     "ANYTHING",

@@ -12,10 +12,10 @@ from jsonschema_rs import ValidationError
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
-from llm_integrations.core.fingerprint import JsonSchema
-from llm_integrations.core.validation.documents import BASE_URI, Documents
-from llm_integrations.core.validation.pointer import to_pointer
-from llm_integrations.core.validation.reasons import reason
+from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.messages.compile_errors import reason
 
 __all__ = ["BACKTRACK_LIMIT", "Engine", "compile_engine"]
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.fingerprint import JsonSchema, fingerprint_of
+from llm_integrations.core.model.fingerprint import JsonSchema, fingerprint_of
 
 __all__ = ["Source"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
-from llm_integrations.core.fingerprint import JsonSchema
-from llm_integrations.core.validation.core import Core, core_for
+from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.compiled import Core, core_for
 from llm_integrations.core.validation.report import ValidationReport, Violation
 from llm_integrations.core.validation.source import Source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_integrations.core.config import Auth, BasicAuth
-from llm_integrations.core.registry.credentials import auth_headers
+from llm_integrations.core.registry.http.credentials import auth_headers
 
 if TYPE_CHECKING:
     import httpx

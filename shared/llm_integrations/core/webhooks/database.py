@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
+from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.resilience.fork import survive_fork
 
 __all__ = ["Database", "Work", "use_wal"]
 

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.events.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.events.listener.state import ListenerState
 
 __all__ = ["EventSource"]
 

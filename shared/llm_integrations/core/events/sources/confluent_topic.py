@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, EventError
-from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.schemas_log import SchemasLog
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry.address import read_addresses
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.events.listener.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["ConfluentTopicSource"]
@@ -54,7 +54,7 @@ class ConfluentTopicSource(EventSource):
         **options: Any,
     ) -> None:
         require_extra("kafka", "aiokafka")
-        from llm_integrations.core.events.kafka.clients import Clients
+        from llm_integrations.core.events.brokers.kafka.clients import Clients
 
         if start not in ("end", "beginning"):
             raise ConfigurationError(f"start must be 'end' or 'beginning', not {start!r}")
@@ -73,7 +73,7 @@ class ConfluentTopicSource(EventSource):
     async def batches(
         self, state: ListenerState | None = None
     ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
-        from llm_integrations.core.events.kafka.clients import event_errors, quietly
+        from llm_integrations.core.events.brokers.kafka.clients import event_errors, quietly
 
         kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
         if kept is not None:

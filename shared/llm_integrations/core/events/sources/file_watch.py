@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from llm_integrations.core.errors import ConfigurationError, RegistryError, SchemaNotFound
-from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
@@ -22,17 +21,18 @@ from llm_integrations.core.events.sources.view import (
     events_between,
 )
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.reference import Version
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.address import read_addresses
-from llm_integrations.core.registry.file import FileBackend
-from llm_integrations.core.registry.folder import FolderStore
-from llm_integrations.core.registry.ledger import Entry, schema_id
-from llm_integrations.core.registry.names import decode_subject
-from llm_integrations.core.registry.reference import Version
-from llm_integrations.core.registry.schema import RegisteredSchema
+from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.file.folder import FolderStore
+from llm_integrations.core.registry.local.file.names import decode_subject
+from llm_integrations.core.registry.local.ledger import Entry, schema_id
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.events.listener.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["FileWatchSource"]

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
-from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
@@ -17,11 +16,12 @@ from llm_integrations.core.events.sources.view import (
     View,
     events_between,
 )
-from llm_integrations.core.registry.reference import SchemaRef, Version, version_key
-from llm_integrations.core.registry.schema import DELETED, RegisteredSchema
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.reference import SchemaRef, Version, version_key
+from llm_integrations.core.model.schema import DELETED, RegisteredSchema
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.state import ListenerState
+    from llm_integrations.core.events.listener.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["PollSource"]

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.events.changes import deleted_event
-from llm_integrations.core.events.event import SchemaEvent
 from llm_integrations.core.events.sources.view import SeenVersion, View, events_between
+from llm_integrations.core.model.changes import deleted_event
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.schema import ACTIVE, DELETED, RegisteredSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.confluent_replies import parse_body
-from llm_integrations.core.registry.schema import ACTIVE, DELETED, RegisteredSchema
+from llm_integrations.core.registry.confluent.replies import parse_body
 
 __all__ = ["SchemasLog"]
 

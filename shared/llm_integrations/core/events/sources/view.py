@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
-from llm_integrations.core.events.changes import content_event, deleted_event, deprecated_event
-from llm_integrations.core.events.event import SchemaEvent
-from llm_integrations.core.registry.reference import SchemaId, Version, version_key
-from llm_integrations.core.registry.schema import DELETED, DEPRECATED, DRAFT, RegisteredSchema
+from llm_integrations.core.model.changes import content_event, deleted_event, deprecated_event
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.reference import SchemaId, Version, version_key
+from llm_integrations.core.model.schema import DELETED, DEPRECATED, DRAFT, RegisteredSchema
 
 __all__ = ["SeenVersion", "Versions", "View", "events_between"]
 

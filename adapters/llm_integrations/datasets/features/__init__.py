@@ -1,0 +1,1 @@
+"""Features and JSON Schema: one from the other, and one held against the other."""

@@ -1,0 +1,65 @@
+"""Features and JSON Schema: one from the other, and one held against the other."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from datasets import Features
+from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
+from llm_integrations.datasets.features.losses import Loss, Losses
+from llm_integrations.datasets.features.to_features import features_of
+from llm_integrations.datasets.features.to_schema import object_schema
+
+__all__ = ["Schema", "body_of", "conversion_losses", "features_from_schema", "schema_from_features"]
+
+Schema: TypeAlias = str | SchemaRef | RegisteredSchema | JsonSchema
+
+
+def body_of(schema: Schema, registry: Registry | str | None) -> JsonSchema:
+    """The JSON Schema that is given, or that a reference names."""
+    if isinstance(schema, dict | bool):
+        return schema
+    if isinstance(schema, RegisteredSchema):
+        return schema.body
+    return resolve_registry(registry).get(schema).body
+
+
+def features_from_schema(schema: Schema, *, registry: Registry | str | None = None) -> Features:
+    """The Features of rows that a schema describes, as for ``Dataset.cast``.
+
+    What one column cannot hold as one type is ``Json()``. ``conversion_losses`` names what
+    features cannot say.
+
+    Args:
+        schema: a JSON Schema, or a reference as ``training-row@1``.
+        registry: where a reference is looked up.
+
+    Raises:
+        ConfigurationError: its rows are no objects, or it declares no properties.
+    """
+    return features_of(body_of(schema, registry), Losses())
+
+
+def schema_from_features(features: Features) -> dict[str, Any]:
+    """The JSON Schema of rows with these Features: these columns, no others, none required.
+
+    ``features_from_schema`` gives the same Features back unless ``conversion_losses`` says why not.
+    """
+    return object_schema(features, "", Losses())
+
+
+def conversion_losses(
+    source: Features | Schema, *, registry: Registry | str | None = None
+) -> tuple[Loss, ...]:
+    """What is lost when Features become a schema, or a schema becomes Features; empty if nothing.
+
+    Raises:
+        ConfigurationError: see ``features_from_schema``.
+    """
+    losses = Losses()
+    if isinstance(source, Features):
+        object_schema(source, "", losses)
+    else:
+        features_of(body_of(source, registry), losses)
+    return losses.all()

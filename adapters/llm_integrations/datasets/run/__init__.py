@@ -1,0 +1,1 @@
+"""One run over a data set: blocks, lines, parts on disk."""

@@ -1,0 +1,131 @@
+"""One block of rows: judged, its bad rows set aside, its counts kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from llm_integrations.core.arrow import ArrowPlan, ArrowReport
+from llm_integrations.core.arrow.pyarrow_modules import pc
+from llm_integrations.core.arrow.run.cell_overrides import kept_columns
+from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.quarantine import Quarantine, rows_of
+from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.columns import json_columns, plain
+from llm_integrations.datasets.run.counts import BlockCount, part_name
+
+__all__ = ["BlockJudge", "Examined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A block with the verdict on it.
+
+    Attributes:
+        first_row: the position of its first row in the source.
+        aside: its invalid rows as the quarantine takes them.
+    """
+
+    table: pa.Table
+    report: ArrowReport
+    first_row: int
+    count: BlockCount
+    aside: Sequence[dict[str, Any]]
+
+    @property
+    def valid(self) -> pa.Table:
+        """Its valid rows."""
+        table = kept_columns(self.table)
+        return table if self.report.is_valid else table.filter(self.report.mask)
+
+
+class BlockJudge:
+    """Judges blocks of one source by one schema.
+
+    Args:
+        validator: the schema.
+        source: what the quarantine calls where the rows came from.
+        run: the same for the same rows judged by the same schema: parts of the quarantine are
+            named by it, so that a block done again after a crash sets nothing aside twice.
+        quarantine: where bad rows go.
+        raises: stop at the first bad block instead.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        *,
+        source: str,
+        run: str,
+        quarantine: Quarantine,
+        raises: bool = False,
+    ) -> None:
+        self.quarantine = quarantine
+        self.run = run
+        self._validator = validator
+        self._source = source
+        self._raises = raises
+        self._plans: dict[pa.Schema, ArrowPlan] = {}
+
+    def judge(self, table: pa.Table, number: int, first_row: int) -> Examined:
+        """The verdict; the invalid rows are in the quarantine when this returns.
+
+        Args:
+            number: of the block.
+            first_row: the position of the block's first row in its source.
+
+        Raises:
+            SchemaValidationError: a row is invalid and the judge raises.
+        """
+        found = self.examine(table, first_row)
+        self.set_aside(found, part_name(self.run, number))
+        return found
+
+    def examine(self, table: pa.Table, first_row: int) -> Examined:
+        """The verdict alone. Raises as ``judge``."""
+        report = self._plan(table.schema).validate(plain(table))
+        if not report.is_valid and self._raises:
+            _raise(report)
+        reasons = {str(reason): count for reason, count in report.reasons.items()}
+        count = BlockCount(table.num_rows, report.invalid, reasons)
+        return Examined(table, report, first_row, count, self._aside(table, report, first_row))
+
+    def set_aside(self, found: Examined, part: str) -> None:
+        """Write the block's invalid rows into the quarantine, under this name."""
+        self.quarantine.add_rows(found.aside, part=part)
+
+    def _aside(
+        self, table: pa.Table, report: ArrowReport, first_row: int
+    ) -> Sequence[dict[str, Any]]:
+        if report.is_valid:
+            return ()
+        # Not `take`, which copies whole columns together first.
+        invalid = table.filter(pc.invert(report.mask))
+        return rows_of(
+            judged_rows(plain(invalid), json_columns(table.schema)),
+            report.failures.column("reasons").to_pylist(),
+            (first_row + row for row in report.failures.column("row").to_pylist()),
+            schema=report.schema,
+            fingerprint=report.fingerprint,
+            source=self._source,
+        )
+
+    def _plan(self, schema: pa.Schema) -> ArrowPlan:
+        plan = self._plans.get(schema)
+        if plan is None:
+            plan = ArrowPlan(self._validator, None, json_columns(schema))
+            self._plans[schema] = plan
+        return plan
+
+
+def _raise(report: Any) -> None:
+    try:
+        report.raise_if_invalid()
+    except SchemaValidationError as error:
+        raise SchemaValidationError(
+            f"{report.invalid} of {report.rows} rows: {error}", report=error.report
+        ) from None

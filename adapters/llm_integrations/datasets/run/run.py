@@ -1,0 +1,203 @@
+"""One run over a data set: block by block, through memory or through disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from datasets import Dataset, IterableDataset, config
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.report import DatasetReport
+from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.run.blocks import BlockJudge
+from llm_integrations.datasets.run.line_parts import LineParts
+from llm_integrations.datasets.run.lines import LineJudge
+from llm_integrations.datasets.run.parts import J, Parts
+from llm_integrations.datasets.run.sources import (
+    BLOCK,
+    B,
+    DatasetSource,
+    Source,
+    TableSource,
+    file_source,
+    line_source,
+)
+from llm_integrations.datasets.run.streams import judged_stream
+from llm_integrations.datasets.run.table_parts import TableParts
+
+__all__ = ["Run"]
+
+
+class Run:
+    """One call of validate_dataset.
+
+    Args:
+        validator: the schema.
+        quarantine: where invalid rows go; None puts them beside the valid ones.
+        raises: stop at the first block with an invalid row.
+        output: the folder for valid rows; None means the cache of `datasets`.
+        progress: whether to show a bar.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        quarantine: str | Path | Quarantine | None,
+        raises: bool,
+        output: str | Path | None,
+        progress: bool,
+    ) -> None:
+        self.validator = validator
+        self._quarantine = quarantine
+        self._raises = raises
+        self._output = output
+        self._progress = progress
+
+    def validate(self, data: Any, name: str) -> DatasetResult:
+        if isinstance(data, Dataset):
+            return self._source(DatasetSource(data, name, copies=self._output is not None))
+        if isinstance(data, IterableDataset):
+            return self._stream(data, name)
+        if isinstance(data, str | Path):
+            return self._file(Path(data))
+        raise ConfigurationError(
+            f"a Dataset, DatasetDict, stream or file can be validated, not {type(data).__name__}"
+        )
+
+    def validate_splits(self, splits: Any) -> DatasetResult:
+        """Each split by itself, their invalid rows in one quarantine, and the counts of all."""
+        if self._quarantine is None:
+            about = "|".join(f"{name}={_identity(split)}" for name, split in splits.items())
+            self._quarantine = self.aside(self._run_name(about))
+        results = {str(name): self.validate(split, str(name)) for name, split in splits.items()}
+        total = self._report()
+        total.splits = {name: result.report for name, result in results.items()}
+        total.complete = all(result.report.complete for result in results.values())
+        for result in results.values():
+            total.add(result.report)
+        return DatasetResult(
+            type(splits)({name: result.valid for name, result in results.items()}),
+            total,
+            self.aside(""),
+            tuple(part for result in results.values() for part in result.parts),
+        )
+
+    def _file(self, path: Path) -> DatasetResult:
+        if path.suffix.lower() not in LINE_SUFFIXES:
+            return self._source(file_source(path, self.validator))
+        source = line_source(path)
+        run = self._run_name(source.identity)
+        judge = LineJudge(self.validator, source=source.name, raises=self._raises)
+        parts, report = LineParts(self._folder(run), run, self.aside(run)), self._report()
+        valid = self._through_disk(source, judge.examine, parts, report)
+        valid = Dataset.from_dict({}) if valid is None else valid
+        return DatasetResult(valid, report, self.aside(run), (run,))
+
+    def _source(self, source: TableSource) -> DatasetResult:
+        run = self._run_name(f"{source.name}|{source.identity}")
+        judge, report = self._judge(source.name, run), self._report()
+        if source.on_disk:
+            parts = TableParts(self._folder(run), judge, source.kept)
+            kept = self._through_disk(source, judge.examine, parts, report)
+        else:
+            kept = self._in_memory(source, judge, report)
+        valid = source.opened(kept, run, all_valid=report.is_valid)
+        return DatasetResult(valid, report, judge.quarantine, (run,))
+
+    def _through_disk(
+        self,
+        source: Source[B],
+        examine: Callable[[B, int], J],
+        parts: Parts[J],
+        report: DatasetReport,
+    ) -> Dataset | None:
+        done = parts.resume()
+        if self._raises:
+            # The block that is to raise is judged again, for its report.
+            done = list(takewhile(lambda count: not count.invalid, done))
+        for count in done:
+            report.add(count)
+        number = len(done)
+        with self._bar(source.name, source.rows, report.total) as advance, parts.writing() as write:
+            for block in source.blocks(number):
+                found = examine(block, number * source.block_rows)
+                write(number, found)
+                report.add(found.count)
+                advance(len(block))
+                number += 1
+        return parts.finish(number)
+
+    def _in_memory(
+        self, source: TableSource, judge: BlockJudge, report: DatasetReport
+    ) -> Dataset | None:
+        kept: list[pa.Table] = []
+        with self._bar(source.name, source.rows, 0) as advance:
+            for number, table in enumerate(source.blocks(0)):
+                found = judge.judge(table, number, number * BLOCK)
+                report.add(found.count)
+                kept.append(source.kept(found))
+                advance(table.num_rows)
+        return Dataset(pa.concat_tables(kept)) if kept else None
+
+    def _stream(self, stream: IterableDataset, name: str) -> DatasetResult:
+        # Nothing tells one stream from another, so each call is a run of its own.
+        run = self._run_name(f"stream-{name}-{uuid4()}")
+        judge, report = self._judge(name, run), self._report()
+        return DatasetResult(judged_stream(stream, judge, report), report, judge.quarantine, (run,))
+
+    def _judge(self, name: str, run: str) -> BlockJudge:
+        return BlockJudge(
+            self.validator,
+            source=name,
+            run=run,
+            quarantine=self.aside(run),
+            raises=self._raises,
+        )
+
+    def _report(self) -> DatasetReport:
+        validator = self.validator
+        return DatasetReport(validator.reference, validator.fingerprint, validator.options.nulls)
+
+    def _run_name(self, identity: str) -> str:
+        """The same for the same rows judged by the same schema in the same way."""
+        about = f"{identity}|{self.validator.fingerprint}|{self.validator.options}|{BLOCK}"
+        return sha256(about.encode()).hexdigest()[:16]
+
+    def _folder(self, run: str) -> Path:
+        if self._output is not None:
+            return Path(self._output)
+        return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / run
+
+    def aside(self, run: str) -> Quarantine:
+        if isinstance(self._quarantine, Quarantine):
+            return self._quarantine
+        if self._quarantine is not None:
+            return Quarantine(self._quarantine, "parquet")
+        return Quarantine(self._folder(run) / "quarantine", "parquet")
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None, done: int) -> Iterator[Any]:
+        with tqdm(
+            total=total,
+            initial=done,
+            desc=f"validating {Path(name).name}",
+            unit=" rows",
+            unit_scale=True,
+            disable=not self._progress,
+        ) as bar:
+            yield bar.update
+
+
+def _identity(split: Any) -> str:
+    return DatasetSource(split, "").identity if isinstance(split, Dataset) else str(uuid4())

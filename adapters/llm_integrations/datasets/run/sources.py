@@ -1,0 +1,209 @@
+"""Where rows come from, and how the valid ones are kept: a Dataset, or a file of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from datasets import Dataset
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.run import lines
+from llm_integrations.datasets.run.blocks import Examined
+
+__all__ = ["BLOCK", "B", "DatasetSource", "Source", "TableSource", "file_source", "line_source"]
+
+BLOCK: Final = BLOCK_ROWS
+"""Rows judged and written in one step."""
+
+_INDICES: Final = "indices"
+"""What `datasets` calls the only column of such a table."""
+
+
+B = TypeVar("B", bound=Sized, covariant=True)
+"""What is judged in one step: a table, or a list of lines."""
+
+
+class Source(Protocol[B]):
+    """Rows in blocks of ``block_rows``, from any block on; the same each time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def rows(self) -> int | None: ...
+
+    @property
+    def block_rows(self) -> int: ...
+
+    def blocks(self, first: int) -> Iterator[B]: ...
+
+
+class TableSource(Source[pa.Table], Protocol):
+    """Rows as Arrow tables."""
+
+    @property
+    def on_disk(self) -> bool: ...
+
+    def kept(self, block: Examined) -> pa.Table:
+        """What a run keeps of a block."""
+        ...
+
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
+        """The valid rows, from what a run kept of all blocks; None if there was no block."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """A Dataset, through its indices. What is kept is where the valid rows are, as ``filter`` of
+    `datasets` does: the rows themselves stay where they lie.
+
+    Attributes:
+        copies: keep the rows instead.
+    """
+
+    dataset: Dataset
+    name: str
+    copies: bool = False
+
+    @property
+    def identity(self) -> str:
+        return str(self.dataset._fingerprint)
+
+    @property
+    def rows(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def on_disk(self) -> bool:
+        return bool(self.dataset.cache_files)
+
+    @property
+    def block_rows(self) -> int:
+        return BLOCK
+
+    def blocks(self, first: int) -> Iterator[pa.Table]:
+        tables = self.dataset.with_format("arrow")
+        for start in range(first * BLOCK, len(tables), BLOCK):
+            yield tables[start : start + BLOCK]
+
+    def kept(self, block: Examined) -> pa.Table:
+        if self.copies:
+            return block.valid
+        places = self._places(block.first_row, block.table.num_rows)
+        return pa.table({_INDICES: places.filter(block.report.mask)})
+
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
+        whole = self.dataset
+        if kept is None or all_valid:
+            return whole
+        rows, places = (kept.data, None) if self.copies else (whole.data, kept.data)
+        # The same for the same rows, so that what `map` cached is found again.
+        fingerprint = sha256(f"{run}|{self.copies}".encode()).hexdigest()[:16]
+        info = whole.info.copy()
+        valid = Dataset(rows, info, whole.split, indices_table=places, fingerprint=fingerprint)
+        form = whole.format
+        valid.set_format(
+            form["type"], form["columns"], form["output_all_columns"], **form["format_kwargs"]
+        )
+        return valid
+
+    def _places(self, first: int, rows: int) -> Any:
+        """Where some rows are in the Dataset's table (uint64)."""
+        if self.dataset._indices is None:
+            return pa.array(np.arange(first, first + rows, dtype=np.uint64))
+        return self.dataset._indices.fast_slice(first, rows).column(0)
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A file, read as a stream."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def identity(self) -> str:
+        about = self.path.stat()
+        return sha256(
+            f"{self.path.resolve()}|{about.st_size}|{about.st_mtime_ns}".encode()
+        ).hexdigest()
+
+
+@dataclass(frozen=True)
+class LineSource(FileSource):
+    """A JSONL file."""
+
+    rows: int | None = None
+
+    @property
+    def block_rows(self) -> int:
+        return lines.LINES
+
+    def blocks(self, first: int) -> Iterator[list[bytes]]:
+        yield from lines.blocks_of_lines(self.path, first)
+
+
+@dataclass(frozen=True)
+class TableFileSource(FileSource):
+    """A Parquet or CSV file.
+
+    Attributes:
+        validator: of its rows; see ``read_tables``.
+    """
+
+    validator: Validator
+
+    @property
+    def rows(self) -> int | None:
+        return rows_in(self.path)
+
+    @property
+    def on_disk(self) -> bool:
+        return True
+
+    @property
+    def block_rows(self) -> int:
+        return BLOCK
+
+    def blocks(self, first: int) -> Iterator[pa.Table]:
+        yield from islice(read_tables(self.path, BLOCK, validator=self.validator), first, None)
+
+    def kept(self, block: Examined) -> pa.Table:
+        return block.valid
+
+    def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
+        return Dataset.from_dict({}) if kept is None else kept
+
+
+def file_source(path: Path, validator: Validator) -> TableFileSource:
+    """ConfigurationError for a file that is not there or of another kind."""
+    if _existing(path).suffix.lower() not in TABLE_SUFFIXES:
+        raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
+    return TableFileSource(path, validator)
+
+
+def line_source(path: Path) -> LineSource:
+    """ConfigurationError for a file that is not there."""
+    return LineSource(_existing(path))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is no file")
+    return path

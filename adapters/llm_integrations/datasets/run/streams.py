@@ -1,0 +1,54 @@
+"""A stream judged while it is read."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from llm_integrations.datasets.report import DatasetReport
+from llm_integrations.datasets.run.blocks import BlockJudge, Examined
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+__all__ = ["StreamGate", "judged_stream"]
+
+_BATCH = 4096
+
+
+class StreamGate:
+    """Called with each batch of a stream; counts into a report that grows while it is read."""
+
+    def __init__(self, judge: BlockJudge, report: DatasetReport) -> None:
+        self._judge = judge
+        self._report = report
+
+    def __call__(self, table: pa.Table, indices: list[int]) -> pa.Table:
+        first = indices[0]
+        if first == 0:
+            # Read from the beginning again: the same rows, the same parts, counted anew.
+            self._report.total = self._report.invalid = 0
+            self._report.reasons.clear()
+        found = self._judge.examine(table, first)
+        self._judge.set_aside(found, self._part(found))
+        self._report.add(found.count)
+        return found.valid
+
+    def _part(self, found: Examined) -> str:
+        """Named by its rows: each shard of a stream counts its rows from 0."""
+        ids = "".join(row["record_id"] for row in found.aside)
+        return f"{self._judge.run}-{sha256(ids.encode()).hexdigest()[:24]}"
+
+
+def judged_stream(
+    stream: IterableDataset, judge: BlockJudge, report: DatasetReport
+) -> IterableDataset:
+    """The valid rows of a stream. The report is complete once it was read to its end."""
+    report.complete = False
+    gate = StreamGate(judge, report)
+    judged = stream.with_format("arrow").map(
+        gate, batched=True, batch_size=_BATCH, with_indices=True, features=stream.features
+    )
+    return judged.with_format(None)

@@ -1,0 +1,1 @@
+"""What passes through: bodies, replies, streams, and the middleware's own routes."""

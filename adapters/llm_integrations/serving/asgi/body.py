@@ -1,0 +1,74 @@
+"""The request body: read once, judged, and given to the app exactly as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_integrations.serving.asgi.types import Message, Receive
+
+__all__ = ["BodyTooLarge", "RequestBody"]
+
+
+class BodyTooLarge(Exception):
+    """More bytes than are read before judging. Never leaves the middleware."""
+
+
+class RequestBody:
+    """What arrived, message by message.
+
+    Args:
+        receive: the server's ``receive``.
+        first: its first message, already received.
+
+    Attributes:
+        data: the whole body.
+        complete: False when the client left before the end of it.
+        disconnected: the client has left.
+    """
+
+    __slots__ = ("_given", "_pending", "_real", "_received", "complete", "data", "disconnected")
+
+    def __init__(self, receive: Receive, first: Message) -> None:
+        self._real = receive
+        self._received = [first]
+        self._pending: Sequence[Message] = self._received
+        self._given = 0
+        self.disconnected = first["type"] == "http.disconnect"
+        self.complete = not (self.disconnected or first.get("more_body", False))
+        self.data: bytes = first.get("body", b"")
+
+    async def read_on(self, limit: int) -> None:
+        """Read to the end. Raises BodyTooLarge as soon as ``limit`` bytes are exceeded."""
+        pieces = [self.data]
+        size = len(self.data)
+        while not (self.complete or self.disconnected):
+            message = await self._real()
+            self._received.append(message)
+            self.disconnected = message["type"] == "http.disconnect"
+            self.complete = not (self.disconnected or message.get("more_body", False))
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise BodyTooLarge
+        self.data = b"".join(pieces)
+
+    def rewind(self, changed: bytes | None = None) -> None:
+        """Let ``receive`` begin again, with the body as it came or a changed one."""
+        self._given = 0
+        self._pending = self._received
+        if changed is not None:
+            self._pending = [{"type": "http.request", "body": changed, "more_body": False}]
+
+    async def receive(self) -> Message:
+        """Takes the place of the server's ``receive``: the body first, then what really comes.
+
+        After the body it waits for the server: an early ``http.disconnect`` would cancel the
+        request.
+        """
+        if self._given < len(self._pending):
+            self._given += 1
+            return self._pending[self._given - 1]
+        message = await self._real()
+        if message["type"] == "http.disconnect":
+            self.disconnected = True
+        return message

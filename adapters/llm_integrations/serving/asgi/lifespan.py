@@ -1,0 +1,47 @@
+"""Start and stop with the server, around the app's own start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["run_lifespan"]
+
+_LAST: Final = (
+    "lifespan.startup.failed",
+    "lifespan.shutdown.complete",
+    "lifespan.shutdown.failed",
+)
+
+
+async def run_lifespan(
+    app: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+) -> None:
+    """Run the app's lifespan between ours. A start of ours that fails stops the server cleanly."""
+    first = await receive()
+    try:
+        await start()
+    except LLMIntegrationsError as error:
+        await stop()
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return
+    pending = [first]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    async def forward(message: Message) -> None:
+        if message["type"] in _LAST:
+            await stop()
+        await send(message)
+
+    await app(scope, replay, forward)

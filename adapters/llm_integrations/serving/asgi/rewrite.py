@@ -1,0 +1,49 @@
+"""Changing a request: only the fields that have to be, the client's own bytes otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from llm_integrations.serving.asgi.body import RequestBody
+from llm_integrations.serving.asgi.types import Headers, Scope
+
+__all__ = ["changed", "with_fields", "with_length", "without_encodings"]
+
+
+def changed(scope: Scope, body: RequestBody, request: Any, fields: Mapping[str, Any]) -> Scope:
+    """Give the app a request with these fields set; the scope that goes with it."""
+    data = with_fields(body.data, request, fields)
+    body.rewind(data)
+    return {**scope, "headers": with_length(scope["headers"], len(data))}
+
+
+def without_encodings(scope: Scope) -> Scope:
+    """Ask for a reply that is not compressed: it could not be read."""
+    kept = [item for item in scope["headers"] if item[0] != b"accept-encoding"]
+    return {**scope, "headers": kept}
+
+
+def with_fields(data: bytes, request: Mapping[str, Any], fields: Mapping[str, Any]) -> bytes:
+    """The body ``data``, which holds ``request``, with some of its top-level fields set.
+
+    New fields are appended to the bytes as they came; a body that has one of them already, or
+    is not plain UTF-8, is written anew.
+    """
+    if not request or not fields.keys().isdisjoint(request) or not _is_plain(data):
+        return json.dumps({**request, **fields}).encode()
+    end = data.rindex(b"}")
+    return data[:end] + b"," + json.dumps(fields).encode()[1:]
+
+
+def with_length(headers: Headers, length: int) -> Headers:
+    """The request's headers for a body of another length."""
+    return [
+        (name, str(length).encode() if name.lower() == b"content-length" else value)
+        for name, value in headers
+    ]
+
+
+def _is_plain(data: bytes) -> bool:
+    return json.detect_encoding(data) == "utf-8" and data.rstrip().endswith(b"}")

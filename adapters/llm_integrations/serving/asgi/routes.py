@@ -1,0 +1,105 @@
+"""/schemas/health and /schemas/rules: what is in force, to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from llm_integrations.core.errors import RegistryError
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.serving.asgi.auth import Gate
+from llm_integrations.serving.asgi.types import Receive, Scope, Send
+from llm_integrations.serving.rules.named import SchemaSource
+from llm_integrations.serving.rules.rules import Rule
+from llm_integrations.serving.runtime.runtime import Runtime
+
+__all__ = ["Routes"]
+
+_UNAUTHORIZED: Final = {"error": "Unauthorized"}
+
+
+class Routes:
+    """The two routes. Read only, and for whoever the server lets in."""
+
+    def __init__(self, runtime: Runtime, gate: Callable[[], Gate]) -> None:
+        self._runtime = runtime
+        self._gate = gate
+
+    async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if await self._admitted(scope, send):
+            report = await self._health()
+            await _reply(send, scope, 200 if report["ok"] else 503, report)
+
+    async def rules(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if await self._admitted(scope, send):
+            rules = [self._rule(rule) for rule in self._runtime.rules.rules()]
+            await _reply(send, scope, 200, {"rules": rules})
+
+    async def _admitted(self, scope: Scope, send: Send) -> bool:
+        if not await self._gate().admits_to_schemas(scope, dict(scope["headers"])):
+            await _reply(send, scope, 401, _UNAUTHORIZED)
+            return False
+        if scope["method"] not in ("GET", "HEAD"):
+            await _reply(send, scope, 405, {"error": "Method Not Allowed"})
+            return False
+        return True
+
+    async def _health(self) -> dict[str, Any]:
+        registry = self._runtime.registry
+        try:
+            health = await registry.aio.health()
+            ok, breaker = health.ok, health.breaker
+        except RegistryError:
+            ok, breaker = False, "unknown"
+        listening = await asyncio.to_thread(self._runtime.follower.health)
+        return {
+            "ok": ok and listening is not False,
+            "registry": {"url": registry.url, "ok": ok, "breaker": breaker},
+            "events": listening,
+            "process": os.getpid(),
+        }
+
+    def _rule(self, rule: Rule) -> dict[str, Any]:
+        return {
+            "name": rule.name,
+            "paths": rule.config.paths,
+            "models": rule.config.models,
+            "input": rule.input
+            and {
+                "mode": rule.input.judge.mode,
+                "checks": [
+                    {"of": check.of, **self._schema(check.source)} for check in rule.input.checks
+                ],
+            },
+            "output": rule.output
+            and {
+                "mode": rule.output.judge.mode,
+                **self._schema(rule.output.source),
+                "tools": {name: self._in_force(ref) for name, ref in rule.output.tools.items()},
+                "constrain": rule.output.config.constrain,
+            },
+        }
+
+    def _schema(self, source: SchemaSource) -> dict[str, Any]:
+        if source.own is None:
+            return {"schema": None}
+        return self._in_force(source.own.reference)
+
+    def _in_force(self, reference: str | SchemaRef) -> dict[str, Any]:
+        found = self._runtime.registry.peek(reference)
+        version = None if found is None else found.version
+        return {"schema": str(reference), "version": version}
+
+
+async def _reply(send: Send, scope: Scope, status: int, content: Any) -> None:
+    body = json.dumps(content).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -1,0 +1,93 @@
+"""The whole file, checked when it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, ValidationError
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.serving.config.events import EventsConfig
+from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
+from llm_integrations.serving.config.rules import RuleConfig
+from llm_integrations.serving.config.section import Section
+
+__all__ = ["CONFIG_VARIABLE", "MiddlewareConfig", "load_config"]
+
+CONFIG_VARIABLE = "LLM_INTEGRATIONS_VLLM_CONFIG"
+
+
+class MiddlewareConfig(Section):
+    """Everything that the middleware can be told."""
+
+    model_config = ConfigDict(title="llm-integrations: vLLM middleware")
+
+    registry: str | RegistryConfig | None = Field(
+        default=None, description="A URL, or the options; else LLM_INTEGRATIONS_REGISTRY_URL."
+    )
+    rules: tuple[RuleConfig, ...] = Field(
+        min_length=1, description="The first rule that matches a request is its rule."
+    )
+    validation: ValidationConfig = ValidationConfig()
+    default_model: str | None = Field(
+        default=None, description="The model of a request that names none; else it matches any."
+    )
+    auth: Literal["auto", "header", "none"] = Field(
+        default="auto",
+        description="auto asks the server's own check, or wants an Authorization header where "
+        "VLLM_API_KEY is set; header always wants one; none judges every request.",
+    )
+    content_types: Literal["json", "any"] = Field(
+        default="json", description="any judges JSON bodies whatever their content type says."
+    )
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="Larger requests get 413.")
+    max_event_bytes: int = Field(
+        default=16 * 2**20, ge=1, description="Longest stream event judged."
+    )
+    events: EventsConfig = EventsConfig()
+    routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
+
+
+def load_config(
+    source: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
+) -> MiddlewareConfig:
+    """Read and check a configuration.
+
+    Args:
+        source: the values, a YAML file, or None for the file that the environment names.
+
+    Raises:
+        ConfigurationError: with one line for each thing that is wrong, and where.
+    """
+    if isinstance(source, MiddlewareConfig):
+        return source
+    if isinstance(source, Mapping):
+        return _checked(source, "the middleware's configuration")
+    path = source or os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        raise ConfigurationError(f"set {CONFIG_VARIABLE} to the path of the middleware's YAML file")
+    return _checked(_read(Path(path)), str(path))
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not YAML: {error}") from None
+
+
+def _checked(values: object, where: str) -> MiddlewareConfig:
+    try:
+        return MiddlewareConfig.model_validate(values)
+    except ValidationError as error:
+        lines = "".join(
+            f"\n  {'.'.join(map(str, item['loc'])) or '(root)'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        raise ConfigurationError(f"{where} is wrong:{lines}") from None

@@ -1,0 +1,70 @@
+"""The registry, and how data is judged by what comes from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.serving.config.section import Section
+
+__all__ = ["RegistryConfig", "ValidationConfig"]
+
+
+class RegistryConfig(Section):
+    """Where schemas come from. Secrets are named by environment variable, never written here."""
+
+    url: str | tuple[str, ...] | None = Field(
+        default=None, description="Else LLM_INTEGRATIONS_REGISTRY_URL."
+    )
+    timeout: float = Field(
+        default=5.0, gt=0, description="Seconds for one request to the registry."
+    )
+    ttl: float = Field(default=300.0, ge=0, description="Seconds that a schema counts as fresh.")
+    stale_ttl: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="Seconds after that while a copy serves if the registry fails.",
+    )
+    bearer_env: str | None = Field(
+        default=None, description="Environment variable with a bearer token."
+    )
+    api_key_env: str | None = Field(
+        default=None, description="Environment variable with an X-API-Key."
+    )
+    username: str | None = Field(default=None, description="User name for basic authentication.")
+    password_env: str | None = Field(
+        default=None, description="Environment variable with its password."
+    )
+    ca: str | None = Field(
+        default=None, description="PEM file of the registry's certificate authority."
+    )
+    cert: str | None = Field(default=None, description="PEM file of a client certificate.")
+    key: str | None = Field(default=None, description="PEM file of its private key.")
+    allow_insecure: bool = Field(
+        default=False,
+        description="Send credentials over plain http to a host that is not loopback.",
+    )
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> RegistryConfig:
+        given = [n for n in ("bearer_env", "api_key_env", "username") if getattr(self, n)]
+        if len(given) > 1:
+            raise ValueError(f"give only one of {', '.join(given)}")
+        if (self.username is None) != (self.password_env is None):
+            raise ValueError("username and password_env belong together")
+        return self
+
+
+class ValidationConfig(Section):
+    """How data is judged; see ``ValidationOptions``."""
+
+    formats: bool = True
+    regex: Literal["linear", "bounded"] = "linear"
+    max_depth: int = Field(default=200, ge=1, le=250)
+    max_errors: int = Field(default=100, ge=1)
+    show_values: bool = Field(default=False, description="Quote data in error messages and logs.")
+
+    def options(self) -> ValidationOptions:
+        return ValidationOptions(**self.model_dump())

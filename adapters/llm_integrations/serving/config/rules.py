@@ -1,0 +1,135 @@
+"""Which requests are judged, and what must hold of them and of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from llm_integrations.core.config import Mode, OnUnavailable
+from llm_integrations.serving.config.section import Pointer, Reference, Section, UrlPath
+
+__all__ = [
+    "DEFAULT_PATHS",
+    "CheckConfig",
+    "InputConfig",
+    "NamedBy",
+    "OutputConfig",
+    "RuleConfig",
+]
+
+DEFAULT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+
+ShapeName = Literal["chat", "completions", "responses", "messages", "json"]
+
+
+class NamedBy(Section):
+    """Lets the client name the schema, by a request header or by a field of the body."""
+
+    header: str | None = Field(default=None, description="Request header that holds a reference.")
+    field: Pointer | None = Field(default=None, description="JSON Pointer to a field of the body.")
+    allow: tuple[str, ...] = Field(
+        description="Subjects that a client may name; * stands for any text.", min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> NamedBy:
+        if self.header is None and self.field is None:
+            raise ValueError("named_by needs a header or a field")
+        return self
+
+
+class _Judged(Section):
+    schema_ref: Reference | None = Field(
+        default=None, alias="schema", description="subject@version, subject@latest or a subject."
+    )
+    named_by: NamedBy | None = None
+
+
+class CheckConfig(_Judged):
+    """One part of the request body and its schema."""
+
+    of: str = Field(
+        default="body",
+        pattern=r"^(body|messages|(/[^/]+)+)$",
+        description="body, messages (their text as JSON), or a JSON Pointer to a field.",
+    )
+    roles: tuple[str, ...] = Field(
+        default=("user",), description="Messages of these roles (messages)."
+    )
+    which: Literal["last", "all"] = Field(default="last", description="Which of them (messages).")
+    required: bool = Field(
+        default=False, description="Whether the field must be there (a pointer)."
+    )
+    json_text: bool = Field(
+        default=False, description="The field is text that holds JSON (a pointer)."
+    )
+
+    @model_validator(mode="after")
+    def _has_schema(self) -> CheckConfig:
+        if self.schema_ref is None and self.named_by is None:
+            raise ValueError("a check needs a schema or named_by")
+        return self
+
+
+class InputConfig(Section):
+    """What must hold of a request before the model sees it."""
+
+    mode: Mode = "enforce"
+    on_unavailable: OnUnavailable | None = Field(
+        default=None,
+        description="No schema to judge by: raise answers 503. By default as mode says.",
+    )
+    checks: tuple[CheckConfig, ...] = Field(min_length=1)
+
+
+class OutputConfig(_Judged):
+    """What must hold of an answer."""
+
+    mode: Mode = "warn"
+    on_unavailable: OnUnavailable | None = Field(
+        default=None,
+        description="No schema to judge by: raise answers 503. By default as mode says.",
+    )
+    tools: Mapping[str, Reference] = Field(
+        default_factory=dict, description="Schemas of tool-call arguments, by tool name."
+    )
+    on_length: Literal["judge", "skip", "invalid"] = Field(
+        default="judge",
+        description="An answer cut by the token limit is judged as it is, left unjudged, "
+        "or never valid.",
+    )
+    retries: Literal[0, 1] = Field(
+        default=0,
+        description="Ask the model once more after an invalid answer (not when streaming).",
+    )
+    constrain: bool = Field(
+        default=False,
+        description="Put the schema into the request, so that decoding is constrained.",
+    )
+
+
+class RuleConfig(Section):
+    """Which requests, and what must hold of them and of their answers."""
+
+    name: str | None = None
+    paths: tuple[UrlPath, ...] = Field(default=DEFAULT_PATHS, min_length=1)
+    models: tuple[str, ...] = Field(default=(), description="Model names, * stands for any text.")
+    shape: ShapeName | None = Field(
+        default=None,
+        description="How to read bodies; by default what the path says, else plain JSON.",
+    )
+    input: InputConfig | None = None
+    output: OutputConfig | None = None
+    fill_tools: tuple[str, ...] = Field(
+        default=(),
+        description='Subjects that a tool may name as {"$ref": "schema:subject@version"}; '
+        "the registry's schema is filled in.",
+    )
+
+    @model_validator(mode="after")
+    def _does_something(self) -> RuleConfig:
+        if self.input is None and self.output is None and not self.fill_tools:
+            raise ValueError("a rule needs input, output or fill_tools")
+        return self

@@ -1,0 +1,29 @@
+"""What every section of the file has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.model.reference import SchemaRef
+
+__all__ = ["Pointer", "Reference", "Section", "UrlPath"]
+
+
+def _reference(text: str) -> str:
+    try:
+        SchemaRef.parse(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+Pointer = Annotated[str, Field(pattern=r"^(/[^/]+)+$")]
+UrlPath = Annotated[str, Field(pattern=r"^/")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -1,0 +1,68 @@
+"""What goes wrong for a client: the status, and what its error says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from llm_integrations.core.errors import RegistryUnavailable
+from llm_integrations.core.validation.report import ValidationReport
+from llm_integrations.serving.asgi.types import Headers
+
+__all__ = ["Failure", "bad_request", "invalid_answer", "too_large", "unavailable"]
+
+RETRY_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A refusal. ``param`` names the field as the server does: ``body.messages.0.content``."""
+
+    status: int
+    kind: str
+    message: str
+    param: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def with_headers(self, headers: Headers) -> Failure:
+        return replace(self, headers=(*self.headers, *headers))
+
+    def response_headers(self, length: int) -> Headers:
+        return [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(length).encode()),
+            *self.headers,
+        ]
+
+
+def bad_request(message: str, param: str | None = None) -> Failure:
+    return Failure(400, "BadRequestError", message, param)
+
+
+def too_large(limit: int) -> Failure:
+    return Failure(413, "RequestEntityTooLarge", f"the body is larger than {limit} bytes")
+
+
+def unavailable(error: Exception | None = None) -> Failure:
+    """Nothing can be judged: for a while, as far as anyone knows."""
+    wait = error.retry_after if isinstance(error, RegistryUnavailable) else None
+    seconds = max(1, math.ceil(wait)) if wait is not None else RETRY_AFTER
+    return Failure(
+        503,
+        "ServiceUnavailableError",
+        "this request cannot be judged by its schema at the moment",
+        None,
+        ((b"retry-after", str(seconds).encode()),),
+    )
+
+
+def invalid_answer(report: ValidationReport | None) -> Failure:
+    """The model's answer was withheld. Clients should not repeat the request by themselves."""
+    reason = "could not be judged" if report is None else str(report)
+    return Failure(
+        500,
+        "InvalidOutputError",
+        f"the model's answer {reason}",
+        None,
+        ((b"x-should-retry", b"false"),),
+    )

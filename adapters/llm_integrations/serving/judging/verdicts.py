@@ -1,0 +1,112 @@
+"""What was decided about one request, and how the client and the log hear of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TypeAlias
+from urllib.parse import quote
+
+from llm_integrations.core.judge import Verdict
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.validation.report import ValidationReport
+from llm_integrations.serving.asgi.types import Headers
+from llm_integrations.serving.shapes import Answer
+
+__all__ = ["Verdicts", "schema_header"]
+
+Piece: TypeAlias = tuple[str | int, ...] | tuple[Answer, str]
+
+log = get_logger(__name__)
+
+
+@lru_cache(maxsize=4096)
+def schema_header(*references: str) -> bytes:
+    """References as a header value: subjects may hold any character."""
+    return ", ".join(quote(reference, safe="@/:.+ ") for reference in references).encode("ascii")
+
+
+@lru_cache(maxsize=4096)
+def _all_valid(*references: str) -> Headers:
+    return [(b"x-schema", schema_header(*references)), (b"x-schema-valid", b"true")]
+
+
+class Verdicts:
+    """Collects verdicts by side. Logs each invalid one, without the data.
+
+    Attributes:
+        invalid: the first report that says invalid, of the side that is being judged.
+    """
+
+    __slots__ = ("_errors", "_input_errors", "_references", "_rule", "_unjudged", "invalid")
+
+    def __init__(self, rule: str) -> None:
+        self._rule = rule
+        self._references: list[str] = []
+        self._errors = self._input_errors = 0
+        self._unjudged = False
+        self.invalid: ValidationReport | None = None
+
+    def add(self, side: str, reference: str, verdict: Verdict, piece: Piece) -> None:
+        """``piece`` is where in the request, or which answer and which tool's arguments in it."""
+        if reference not in self._references:
+            self._references.append(reference)
+        if verdict.outcome == "valid":
+            return
+        if verdict.report is None:
+            self._unjudged = True
+            return
+        self._errors += len(verdict.report.errors)
+        self.invalid = self.invalid or verdict.report
+        self._log(side, verdict.report, piece)
+
+    def unjudged(self) -> None:
+        self._unjudged = True
+
+    def input_done(self) -> None:
+        self._input_errors = self._errors
+        self.invalid = None
+
+    def forget_answers(self) -> None:
+        """Before the model is asked again: what its first answer was like counts no more."""
+        self._errors = self._input_errors
+        self.invalid = None
+
+    def headers(self) -> Headers:
+        """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
+        if self._references and not (self._errors or self._unjudged):
+            return _all_valid(*self._references)
+        headers: Headers = []
+        if self._references:
+            headers.append((b"x-schema", schema_header(*self._references)))
+        if self._errors:
+            headers += (
+                (b"x-schema-valid", b"false"),
+                (b"x-schema-errors", b"%d" % self._errors),
+            )
+        elif self._unjudged:
+            headers.append((b"x-schema-valid", b"unjudged"))
+        return headers
+
+    def _log(self, side: str, report: ValidationReport, piece: Piece) -> None:
+        log.warning(
+            "vllm %s, rule %s, %s: %s",
+            side,
+            self._rule,
+            _name(piece),
+            report,
+            extra={
+                "llmi_module": "vllm",
+                "llmi_side": side,
+                "llmi_rule": self._rule,
+                "llmi_schema": report.schema,
+                "llmi_errors": [f"{e.path}: {e.keyword}" for e in report.errors],
+            },
+        )
+
+
+def _name(piece: Piece) -> str:
+    match piece:
+        case (Answer() as answer, str() as tool):
+            cut = ", cut by the token limit" if answer.cut else ""
+            return f"choice {answer.number}{cut}" + (f", tool {tool!r}" if tool else "")
+    return ".".join(map(str, piece)) or "body"

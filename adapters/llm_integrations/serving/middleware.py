@@ -1,0 +1,138 @@
+"""The ASGI middleware."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry import Registry
+from llm_integrations.serving.asgi.auth import Gate, gate_for
+from llm_integrations.serving.asgi.lifespan import run_lifespan
+from llm_integrations.serving.asgi.request_handler import RuledPath
+from llm_integrations.serving.asgi.routes import Routes
+from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.config import MiddlewareConfig
+from llm_integrations.serving.judging.failure import Failure
+from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.base import openai_error
+
+__all__ = ["SchemaMiddleware"]
+
+log = get_logger(__name__)
+
+_Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class SchemaMiddleware:
+    """Judges requests before inference and answers after it, by the schemas of a registry.
+
+    ``vllm serve MODEL --middleware llm_integrations.vllm.SchemaMiddleware`` reads the YAML file
+    that LLM_INTEGRATIONS_VLLM_CONFIG names; any ASGI app takes it as
+    ``app.add_middleware(SchemaMiddleware, config=…)``. A path without rules passes untouched.
+
+    A wrong configuration ends the server's start with a message. Where the server runs no
+    lifespan, the first request starts everything, and with a wrong configuration every request
+    is answered with 500, since what should be judged is not known.
+
+    Args:
+        app: the next app.
+        config: the values, the path of a YAML file, or None for the environment's.
+        registry: a client to use instead of what the configuration says; it stays open.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
+        *,
+        registry: Registry | str | None = None,
+    ) -> None:
+        self.app = app
+        self._config = config
+        self._registry = registry
+        self._runtime: Runtime | None = None
+        self._gate: Gate | None = None
+        self._handlers: Mapping[str, _Handler] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            handlers = self._handlers
+            if handlers is None:
+                handlers = await self._begin_late()
+            handler = handlers.get(_path(scope))
+            if handler is not None:
+                await handler(scope, receive, send)
+                return
+        elif scope["type"] == "lifespan":
+            await run_lifespan(self.app, scope, receive, send, start=self._begin, stop=self._end)
+            return
+        await self.app(scope, receive, send)
+
+    async def _begin(self) -> None:
+        self._open()
+        assert self._runtime is not None  # noqa: S101 - _open made it
+        await self._runtime.start()
+
+    async def _begin_late(self) -> Mapping[str, _Handler]:
+        """Without a lifespan: what is wrong can only be said in the log and to clients."""
+        try:
+            self._open()
+            assert self._runtime is not None  # noqa: S101 - _open made it
+            await self._runtime.listen()
+        except LLMIntegrationsError as error:
+            log.error("vllm middleware cannot start: %s", error)
+            self._handlers = _Everywhere()
+        assert self._handlers is not None  # noqa: S101 - set either way
+        return self._handlers
+
+    def _open(self) -> None:
+        runtime = Runtime(self._config, self._registry)
+        handlers: dict[str, _Handler] = {
+            path: RuledPath(rules, runtime, self.app, self._gate_of_app)
+            for path, rules in runtime.rules.by_path.items()
+        }
+        if runtime.config.routes:
+            routes = Routes(runtime, self._gate_of_app)
+            handlers["/schemas/health"] = routes.health
+            handlers["/schemas/rules"] = routes.rules
+        if runtime.follower.receiver is not None and runtime.config.events.webhook is not None:
+            handlers[runtime.config.events.webhook.path] = runtime.follower.receiver
+        self._runtime, self._handlers = runtime, handlers
+
+    async def _end(self) -> None:
+        runtime, self._runtime = self._runtime, None
+        self._handlers = {}
+        if runtime is not None:
+            await runtime.stop()
+
+    def _gate_of_app(self) -> Gate:
+        """Found late: the app has built all of its own middleware by its first request."""
+        if self._gate is None:
+            assert self._runtime is not None  # noqa: S101 - a request came, so it runs
+            self._gate = gate_for(self.app, self._runtime.config.auth)
+        return self._gate
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str | None = scope.get("root_path")
+    return path.removeprefix(root) if root else path
+
+
+class _Everywhere(dict[str, _Handler]):
+    """Refuses every request: nobody knows which ones the configuration was to judge."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return _misconfigured
+
+
+async def _misconfigured(_scope: Scope, _receive: Receive, send: Send) -> None:
+    failure = Failure(500, "InternalServerError", "the schema middleware is not configured right")
+    body = json.dumps(openai_error(failure)).encode()
+    headers = failure.response_headers(len(body))
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""Which requests are judged, by which schemas."""

@@ -1,0 +1,86 @@
+"""Tools that name a schema instead of spelling it out.
+
+``{"$ref": "schema:user-profile@2"}`` in the place of a tool's parameters becomes the registry's
+schema, and the arguments of its calls are judged by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from llm_integrations.core.errors import (
+    InvalidReference,
+    InvalidSchema,
+    RegistryError,
+    SchemaNotFound,
+)
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.registry import Registry
+from llm_integrations.serving.judging.failure import bad_request, unavailable
+from llm_integrations.serving.judging.refused import Refused
+from llm_integrations.serving.rules.pointer import param_of, set_at
+from llm_integrations.serving.rules.rules import Rule
+from llm_integrations.serving.shapes import Tool
+from llm_integrations.serving.shapes.base import as_dict
+
+__all__ = ["FilledTools", "fill_tools"]
+
+_SCHEME: Final = "schema:"
+
+
+class FilledTools(NamedTuple):
+    """The request's ``tools`` with schemas in place, and which tool named which schema."""
+
+    tools: Any
+    references: Mapping[str, str]
+
+
+async def fill_tools(rule: Rule, request: Any, registry: Registry) -> FilledTools | None:
+    """Fill in the schemas that tools name; None when none names one.
+
+    Raises:
+        Refused: 400 for a reference that is wrong, not allowed or unknown; 503 when the registry
+            does not answer (the model would not know what to call the tool with).
+    """
+    if rule.fillable is None:
+        return None
+    filled = request
+    references: dict[str, str] = {}
+    for tool in rule.shape.tools(as_dict(request)):
+        text = _named_by(tool)
+        if text is None:
+            continue
+        param = param_of(tool.path)
+        reference = _allowed(rule, text, param)
+        filled = set_at(filled, tool.path, await _parameters(registry, reference, param))
+        references[tool.name] = str(reference)
+    return FilledTools(filled["tools"], references) if references else None
+
+
+def _named_by(tool: Tool) -> str | None:
+    parameters = as_dict(tool.parameters)
+    text = parameters.get("$ref")
+    if isinstance(text, str) and text.startswith(_SCHEME):
+        return text.removeprefix(_SCHEME)
+    return None
+
+
+def _allowed(rule: Rule, text: str, param: str) -> SchemaRef:
+    try:
+        reference = SchemaRef.parse(text)
+    except InvalidReference as error:
+        raise Refused(bad_request(f"{param}: {error}", param)) from None
+    if rule.fillable is None or not rule.fillable.match(reference.subject):
+        raise Refused(bad_request(f"{param}: this schema cannot be asked for here", param))
+    return reference
+
+
+async def _parameters(registry: Registry, reference: SchemaRef, param: str) -> dict[str, Any]:
+    try:
+        body = (await registry.aio.get(reference)).body
+    except (SchemaNotFound, InvalidSchema):
+        raise Refused(bad_request(f"{param}: there is no schema {reference}", param)) from None
+    except RegistryError as error:
+        raise Refused(unavailable(error)) from None
+    return body if isinstance(body, dict) else {}

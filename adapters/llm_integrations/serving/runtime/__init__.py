@@ -1,0 +1,1 @@
+"""What the configuration becomes: a registry client, rules, and a listener for changes."""

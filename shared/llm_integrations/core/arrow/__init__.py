@@ -1,0 +1,33 @@
+"""Judging Arrow tables by a JSON Schema, at the speed of their columns."""
+
+from __future__ import annotations
+
+from llm_integrations.core.arrow.explanation import Explanation, Note
+from llm_integrations.core.arrow.plan import (
+    ERRORS,
+    VALID,
+    ArrowPlan,
+    ArrowSplit,
+    compile_arrow,
+)
+from llm_integrations.core.arrow.registered_plan import count, plan_for
+from llm_integrations.core.arrow.report import ArrowReport
+from llm_integrations.core.arrow.run.setting_aside import set_aside
+from llm_integrations.core.arrow.verdict_counts import Reason, Tally, read_reasons
+
+__all__ = [
+    "ERRORS",
+    "VALID",
+    "ArrowPlan",
+    "ArrowReport",
+    "ArrowSplit",
+    "Explanation",
+    "Note",
+    "Reason",
+    "Tally",
+    "compile_arrow",
+    "count",
+    "plan_for",
+    "read_reasons",
+    "set_aside",
+]

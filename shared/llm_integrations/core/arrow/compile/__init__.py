@@ -1,0 +1,1 @@
+"""From a JSON Schema and an Arrow type to the nodes that judge a column."""

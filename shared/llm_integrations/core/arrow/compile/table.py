@@ -1,0 +1,129 @@
+"""One schema compiled for tables of one Arrow schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from llm_integrations.core.arrow.compile import (
+    rules_any,
+    rules_array,
+    rules_object,
+    rules_scalar,
+)
+from llm_integrations.core.arrow.compile.compiler import Compiler, Rule, Spot, WholeRows
+from llm_integrations.core.arrow.compile.dialects import dialect_of
+from llm_integrations.core.arrow.compile.kinds import Kind
+from llm_integrations.core.arrow.compile.null_policy import STRICT, null_rules
+from llm_integrations.core.arrow.compile.schema_location import Places
+from llm_integrations.core.arrow.compile.subschema_validators import Questions
+from llm_integrations.core.arrow.explanation import Note
+from llm_integrations.core.arrow.kernels.cells import Cells
+from llm_integrations.core.arrow.kernels.fallback_nodes import Ask, Asked
+from llm_integrations.core.arrow.kernels.finite import finite_below
+from llm_integrations.core.arrow.kernels.masks import Bits, expand
+from llm_integrations.core.arrow.kernels.nodes import Node, all_of, any_of
+from llm_integrations.core.arrow.pyarrow_modules import pa
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.model.fingerprint import JsonSchema
+
+__all__ = ["CompiledTable", "compile_table"]
+
+_ANY: Final[tuple[Rule, ...]] = (rules_any.typed, rules_any.listed, rules_any.combined)
+_NUMBER: Final[tuple[Rule, ...]] = (*_ANY, rules_scalar.bounded, rules_scalar.stepped)
+
+_RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = {
+    Kind.NULL: _ANY,
+    Kind.BOOLEAN: _ANY,
+    Kind.INTEGER: _NUMBER,
+    Kind.FLOAT: _NUMBER,
+    Kind.STRING: (
+        *_ANY,
+        rules_scalar.measured,
+        rules_scalar.matched,
+        rules_scalar.formatted,
+        rules_scalar.content,
+    ),
+    Kind.ARRAY: (
+        *_ANY,
+        rules_array.counted,
+        rules_array.itemised,
+        rules_array.contained,
+        rules_array.distinct,
+    ),
+    Kind.OBJECT: (
+        *_ANY,
+        rules_object.required,
+        rules_object.described,
+        rules_object.numbered,
+        rules_object.dependent,
+    ),
+    Kind.OTHER: (),
+}
+
+
+@dataclass(frozen=True)
+class CompiledTable:
+    """Attributes: what judges a row as one struct, and what was decided for each keyword."""
+
+    node: Node
+    notes: tuple[Note, ...]
+
+    def run(self, batch: Any) -> Bits:
+        """Which rows of a batch are valid."""
+        cells = Cells(batch.to_struct_array())
+        # NaN is compared, and floats are cast, on purpose; what stands under a null is anything.
+        with np.errstate(all="ignore"):
+            return expand(self.node.run(cells, True), batch.num_rows)
+
+
+def compile_table(
+    body: JsonSchema,
+    named: Mapping[str, JsonSchema],
+    options: ValidationOptions,
+    schema: Any,
+    judge_row: Ask,
+) -> CompiledTable:
+    """Compile a schema for tables with these columns.
+
+    Args:
+        judge_row: the row-wise verdict, for what no column can decide.
+
+    Raises:
+        ConfigurationError: two columns have the same name.
+    """
+    twins = [name for name in schema.names if schema.names.count(name) > 1]
+    if twins:
+        raise ConfigurationError(f"the table has two columns of the name {twins[0]!r}")
+    questions = Questions(body, named, options)
+    try:
+        node, notes = _by_columns(body, named, options, schema, questions)
+    except WholeRows as reason:
+        node, notes = Asked(judge_row), (Note("", "", "", "by row", str(reason)),)
+    plain = questions.about_keywords({})
+    finite = finite_below(pa.struct(list(schema)), node.finite(), plain)
+    return CompiledTable(all_of((node, finite)), notes)
+
+
+def _by_columns(
+    body: JsonSchema,
+    named: Mapping[str, JsonSchema],
+    options: ValidationOptions,
+    schema: Any,
+    questions: Questions,
+) -> tuple[Node, tuple[Note, ...]]:
+    dialect = dialect_of(body)
+    if dialect is None:
+        raise WholeRows("its $schema is none of the drafts 4 to 2020-12")
+    places = Places(body, named, dialect)
+    readings = null_rules(body, named) if options.nulls == "absent" else [STRICT]
+    notes: dict[Note, None] = {}
+    nodes = []
+    for reading in readings:
+        compiler = Compiler(places, options, questions, _RULES, notes)
+        nodes.append(compiler.values(Spot(places.root, pa.struct(list(schema)), reading)))
+    return any_of(nodes), tuple(notes)

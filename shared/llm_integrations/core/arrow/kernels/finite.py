@@ -1,0 +1,63 @@
+"""NaN and infinity are violations wherever they stand, also where no keyword looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llm_integrations.core.arrow.compile.kinds import Kind, kind_of, value_type
+from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+from llm_integrations.core.arrow.kernels.jsontext import JsonText
+from llm_integrations.core.arrow.kernels.nested import EachItem, Encoded, Member
+from llm_integrations.core.arrow.kernels.nodes import ALWAYS, Node, Nullable, Path, all_of
+from llm_integrations.core.arrow.kernels.numbers import Finite
+from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
+from llm_integrations.core.arrow.pyarrow_modules import pa, types
+
+__all__ = ["finite_below"]
+
+
+def finite_below(
+    arrow_type: Any, proven: frozenset[Path], plain: Callable[[Any], bool], path: Path = ()
+) -> Node:
+    """Accepts values that hold finite numbers only, and JSON text that can be read.
+
+    Args:
+        proven: the parts that are finite in all values which the schema accepts.
+        plain: whether a Python value holds finite numbers only.
+    """
+    if types.is_dictionary(arrow_type):
+        node = finite_below(arrow_type.value_type, proven, plain, path)
+        return node if node == ALWAYS else Encoded(Nullable(node, null_is_valid=True))
+    match kind_of(arrow_type):
+        case Kind.FLOAT:
+            return ALWAYS if path in proven else Finite()
+        case Kind.OBJECT:
+            fields = enumerate(value_type(arrow_type))
+            return all_of(
+                _member(index, finite_below(part.type, proven, plain, (*path, index)))
+                for index, part in fields
+            )
+        case Kind.ARRAY:
+            below = value_type(arrow_type).value_type
+            node = finite_below(below, proven, plain, (*path, "*"))
+            return node if node == ALWAYS else EachItem(Nullable(node, null_is_valid=True))
+        case Kind.OTHER if isinstance(arrow_type, JsonText):
+            return Asked(lambda value: value is not UNREADABLE and plain(value))
+        case Kind.OTHER if _may_hold_floats(arrow_type):
+            return Asked(plain)
+    return ALWAYS
+
+
+def _member(index: int, node: Node) -> Node:
+    return node if node == ALWAYS else Member(index, Nullable(node, null_is_valid=True))
+
+
+def _may_hold_floats(arrow_type: Any) -> bool:
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return _may_hold_floats(arrow_type.storage_type)
+    if types.is_nested(arrow_type):
+        return any(
+            _may_hold_floats(arrow_type.field(index).type) for index in range(arrow_type.num_fields)
+        )
+    return bool(types.is_floating(value_type(arrow_type)))

@@ -1,0 +1,1 @@
+"""A plan at work: batches, threads, reasons, and the rows set aside."""

@@ -1,0 +1,147 @@
+"""Rows of a table that say what its columns cannot hold, as a word in a column of numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from llm_integrations.core.arrow.kernels.python_values import python_values_at
+from llm_integrations.core.arrow.pyarrow_modules import pa
+
+__all__ = [
+    "BrokenRow",
+    "Stray",
+    "judged_columns",
+    "kept_columns",
+    "put_in",
+    "strays_of",
+    "values_at",
+    "with_strays",
+]
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """What stands where a row should be.
+
+    Attributes:
+        text: all of it.
+        reason: why it is no row; without data.
+    """
+
+    text: str
+    reason: str
+
+
+Stray = dict[str, Any] | BrokenRow
+"""For some columns of a row what stands there instead of what they hold; or no row at all."""
+
+
+class _Hidden(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
+    """A column of text that travels with the rows of a table and is none of its columns.
+
+    Never registered, so that no file can bring one along: whoever wrote the file would say there
+    what its rows are to be judged as.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(pa.string(), f"llm_integrations.{what}")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return self.what.encode()
+
+    def __hash__(self) -> int:
+        return hash((_Hidden, self.what))
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, _storage: Any, serialized: bytes) -> _Hidden:
+        return cls(serialized.decode())
+
+
+# Arrow holds types made in Python by a weak reference only.
+_STRAYS: Final = _Hidden("strays")
+_KEPT: Final = _Hidden("kept")
+
+
+def with_strays(batch: Any, strays: Mapping[int, Stray], kept: Mapping[str, Any] = _NONE) -> Any:
+    """The record batch with what it cannot say.
+
+    Args:
+        strays: by the number of the row in the batch.
+        kept: for some columns a StringArray that is handed on in their place.
+    """
+    texts: list[str | None] = [None] * batch.num_rows
+    for row, stray in strays.items():
+        texts[row] = _written(stray)
+    for name, array in kept.items():
+        batch = batch.append_column(
+            f"{_KEPT.extension_name}.{name}", pa.ExtensionArray.from_storage(_KEPT, array)
+        )
+    column = pa.ExtensionArray.from_storage(_STRAYS, pa.array(texts, pa.string()))
+    return batch.append_column(_STRAYS.extension_name, column)
+
+
+def strays_of(data: Any) -> dict[int, Stray]:
+    """The strays of a record batch or table, by the number of the row."""
+    for index in _hidden(data, _STRAYS):
+        column = data.column(index)
+        if column.null_count < data.num_rows:
+            texts = enumerate(column.cast(pa.string()).to_pylist())
+            return {row: _read(text) for row, text in texts if text is not None}
+    return {}
+
+
+def judged_columns(data: Any) -> Any:
+    """The record batch or table as it is judged: without what travels with it."""
+    hidden = _hidden(data, _STRAYS, _KEPT)
+    if not hidden:
+        return data
+    return data.select([index for index in range(data.num_columns) if index not in hidden])
+
+
+def kept_columns(data: Any) -> Any:
+    """The record batch or table as it is handed on."""
+    plain = judged_columns(data)
+    for index in _hidden(data, _KEPT):
+        name = data.schema.field(index).name.removeprefix(f"{_KEPT.extension_name}.")
+        place = plain.schema.get_field_index(name)
+        plain = plain.set_column(place, name, data.column(index).cast(pa.string()))
+    return plain
+
+
+def values_at(batch: Any, rows: npt.NDArray[Any], strays: Mapping[int, Stray]) -> list[Any]:
+    """Some rows of a batch as they are judged; a BrokenRow for what is none."""
+    values = python_values_at(batch.to_struct_array(), rows)
+    if not strays:
+        return values
+    found = (strays.get(int(row)) for row in rows)
+    return [put_in(value, stray) for value, stray in zip(values, found, strict=True)]
+
+
+def put_in(row: Any, stray: Stray | None) -> Any:
+    """A row as it is judged; a BrokenRow for what is none."""
+    if stray is None or isinstance(stray, BrokenRow):
+        return stray or row
+    return {**row, **stray}
+
+
+def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
+    """Where such columns are."""
+    return [index for index, kind in enumerate(data.schema.types) if kind in kinds]
+
+
+def _written(stray: Stray) -> str:
+    return json.dumps([stray.text, stray.reason] if isinstance(stray, BrokenRow) else stray)
+
+
+def _read(text: str) -> Stray:
+    found = json.loads(text)
+    return BrokenRow(*found) if isinstance(found, list) else found

@@ -1,0 +1,160 @@
+"""The reasons for rows that a mask calls invalid, in the row-wise validator's words."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
+from llm_integrations.core.arrow.pyarrow_modules import types
+from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, Stray, values_at
+from llm_integrations.core.arrow.verdict_counts import Reason
+from llm_integrations.core.errors import ArrowMismatch
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.validation.compiled import Core
+from llm_integrations.core.validation.plain import is_plain
+from llm_integrations.core.validation.report import Violation
+from llm_integrations.core.validation.validator import Validator, compile_validator
+
+__all__ = ["Explainer", "Reasons"]
+
+_KEPT: Final = 4096
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Attributes: the numbers of bad rows in the table, for each its violations as JSON text, and
+    how many rows had which."""
+
+    rows: npt.NDArray[np.int64]
+    texts: list[str]
+    counts: Counter[Reason]
+
+
+@dataclass
+class Explainer:
+    """Runs the validator on bad rows.
+
+    Attributes:
+        validator: the row-wise judge.
+        json_columns: columns whose text stands for what it says.
+    """
+
+    validator: Validator
+    json_columns: Sequence[str] = ()
+    _known: dict[Violation, tuple[str, Reason]] = field(default_factory=dict)
+
+    def explain(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        first_row: int = 0,
+        strays: Mapping[int, Stray] = MappingProxyType({}),
+    ) -> Reasons:
+        """The reasons for these rows of a batch.
+
+        Args:
+            first_row: the number of the batch's first row in the table.
+            strays: what stands in some rows instead of what the columns hold.
+
+        Raises:
+            ArrowMismatch: the validator finds nothing wrong with one of them.
+        """
+        if not len(rows):
+            return Reasons(rows, [], Counter())
+        core = self._core(batch)
+        values = values_at(batch, rows, strays)
+        known: dict[str, Iterable[Reason]] = {}
+        texts: list[str] = []
+        for number, value in zip(rows, values, strict=True):
+            found = self._violations(core, value)
+            if not found:
+                raise ArrowMismatch(
+                    f"row {first_row + int(number)}: the columns of "
+                    f"{self.validator.reference or self.validator.fingerprint} say invalid, and "
+                    "the row-wise validator finds nothing; please report this"
+                )
+            worded = [self._worded(violation) for violation in found]
+            text = f"[{', '.join([text for text, _ in worded])}]"
+            texts.append(text)
+            if text not in known:
+                known[text] = dict.fromkeys(reason for _, reason in worded)
+        return Reasons(rows + first_row, texts, _counted(texts, known))
+
+    def _core(self, batch: Any) -> Core:
+        """The validator's; where no null can be taken for a missing property, one that does not
+        look for them in every row."""
+        if self.json_columns or any(map(_has_nulls, batch.columns)):
+            return self.validator.compile()
+        return self._strict.compile()
+
+    def _violations(self, core: Core, row: Any) -> list[Violation]:
+        """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
+        if isinstance(row, BrokenRow):
+            return [Violation("", row.reason, "csv")]
+        most = self.validator.options.max_errors
+        found, _ = core.explain(row, plain=self._is_plain(row), most=most)
+        return [*self._unreadable(row), *found] if self.json_columns else found
+
+    @cached_property
+    def _strict(self) -> Validator:
+        validator = self.validator
+        return compile_validator(
+            validator.body,
+            options=replace(validator.options, nulls="strict"),
+            resources=validator.resources,
+        )
+
+    def _is_plain(self, row: Any) -> bool:
+        # Text from Arrow is Unicode; what a JSON text says need not be.
+        if self.json_columns:
+            return False
+        try:
+            return is_plain(row, self.validator.options.max_depth)
+        except ValueError:
+            return False
+
+    def _unreadable(self, row: Any) -> Iterable[Violation]:
+        for name in self.json_columns:
+            if row.get(name) is UNREADABLE:
+                yield Violation(to_pointer([name]), "is not JSON text", "type")
+
+    def _worded(self, violation: Violation) -> tuple[str, Reason]:
+        known = self._known.get(violation)
+        if known is None:
+            v = violation
+            text = json.dumps([v.path, v.message, v.keyword, v.schema_path])
+            known = text, Reason.of(v)
+            if len(self._known) < _KEPT:
+                self._known[violation] = known
+        return known
+
+
+def _counted(texts: Iterable[str], known: Mapping[str, Iterable[Reason]]) -> Counter[Reason]:
+    counts: Counter[Reason] = Counter()
+    for text, rows in Counter(texts).items():
+        for reason in known[text]:
+            counts[reason] += rows
+    return counts
+
+
+def _has_nulls(array: Any) -> bool:
+    """Whether a null may stand anywhere in it."""
+    kind = array.type
+    if array.null_count or types.is_null(kind):
+        return True
+    if types.is_struct(kind):
+        return any(_has_nulls(array.field(index)) for index in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _has_nulls(array.values)
+    return bool(
+        types.is_nested(kind) or types.is_dictionary(kind) or types.is_run_end_encoded(kind)
+    )

@@ -1,0 +1,173 @@
+"""``check``: validate files by a schema of the registry."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from llm_integrations.core.cli.documents import STDIN
+from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
+from llm_integrations.core.cli.records import Record, read_records
+from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.validation.report import NO_RECORD
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["check"]
+
+
+@dataclass
+class _Tally:
+    """What was found so far; ``seen`` is always valid + invalid + unreadable."""
+
+    seen: int = 0
+    invalid: int = 0
+    unreadable: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def valid(self) -> int:
+        return self.seen - self.invalid - self.unreadable
+
+
+def check(
+    reference: Reference,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="JSON, JSONL, YAML, Parquet or CSV files; - is standard input (JSONL)."
+        ),
+    ],
+    registry: RegistryUrl = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Take the items of a JSON array as records.")
+    ] = False,
+    show: Annotated[int, typer.Option(help="Invalid records to show.", min=0)] = 10,
+    as_json: JsonOutput = False,
+) -> None:
+    """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
+
+    In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
+    what the schema calls it: text, a number, true or false; an empty one is null.
+
+    Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
+    """
+    with resolve_registry(registry) as client:
+        validator = client.validator(reference)
+        tally = _Tally()
+        for path in files:
+            if path.suffix.lower() in TABLE_SUFFIXES:
+                _judge_table(path, client, reference, tally, show)
+            else:
+                _judge_file(path, validator, tally, each=each, show=show)
+    _print_json(validator, tally) if as_json else _print(validator, tally)
+    if tally.valid != tally.seen:
+        raise typer.Exit(1)
+
+
+def _judge_file(path: Path, validator: Validator, tally: _Tally, *, each: bool, show: int) -> None:
+    with _progress(path) as advance:
+        for record in read_records(path, each=each, on_bytes=advance):
+            _judge(record, validator, tally, show)
+
+
+def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, show: int) -> None:
+    """At the speed of the columns, block by block."""
+    from llm_integrations.core.arrow import ArrowPlan
+    from llm_integrations.core.drift import for_tables
+
+    plan = ArrowPlan(for_tables(client, reference))
+    first = 0
+    with _progress(path, unit=rows_in(path)) as advance:
+        for table in read_tables(path, validator=plan.validator):
+            report = plan.validate(table)
+            broken = sum(n for reason, n in report.reasons.items() if reason.keyword in NO_RECORD)
+            tally.seen += report.rows
+            tally.unreadable += broken
+            tally.invalid += report.invalid - broken
+            tally.reasons.update({str(reason): n for reason, n in report.reasons.items()})
+            for row, found in report.violations():
+                if len(tally.examples) >= show:
+                    break
+                errors = [{"path": e.path, "message": e.message} for e in found]
+                _keep(tally, show, f"{path}: row {first + row}", errors)
+            first += report.rows
+            advance(report.rows)
+
+
+@contextmanager
+def _progress(path: Path, unit: int | None = None) -> Iterator[Any]:
+    """A bar over the bytes of a file (or so many units), on a terminal only, gone when done."""
+    size = unit
+    if size is None and path != STDIN and path.is_file():
+        size = path.stat().st_size
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(path.name, total=size)
+        yield lambda count: progress.advance(task, count)
+
+
+def _judge(record: Record, validator: Validator, tally: _Tally, show: int) -> None:
+    tally.seen += 1
+    if record.broken is not None:
+        tally.unreadable += 1
+        tally.reasons["unreadable"] += 1
+        _keep(tally, show, record.where, [{"path": "", "message": record.broken}])
+        return
+    if validator.is_valid(record.value):
+        return
+    report = validator.validate(record.value)
+    tally.invalid += 1
+    tally.reasons.update({f"{e.keyword} at {e.path or '(root)'}" for e in report.errors})
+    _keep(tally, show, record.where, report.to_dict()["errors"])
+
+
+def _keep(tally: _Tally, show: int, where: str, errors: list[dict[str, Any]]) -> None:
+    if len(tally.examples) < show:
+        tally.examples.append({"where": where, "errors": errors})
+
+
+def _print(validator: Validator, tally: _Tally) -> None:
+    console = Console(soft_wrap=True)
+    for example in tally.examples:
+        console.print(f"[bold]{escape(example['where'])}[/]")
+        for error in example["errors"]:
+            console.print(f"  {escape(error['path'] or '(root)')}: {escape(error['message'])}")
+    hidden = tally.seen - tally.valid - len(tally.examples)
+    if hidden:
+        console.print(f"… and {hidden} more")
+    if not tally.seen:
+        console.print("[yellow]there was nothing to check[/]")
+    colour = "green" if tally.valid == tally.seen else "red"
+    console.print(
+        f"[{colour}]{tally.valid} valid[/], {tally.invalid} invalid, {tally.unreadable} unreadable "
+        f"of {tally.seen}, by {escape(validator.reference)}"
+    )
+    for reason, count in tally.reasons.most_common(10):
+        console.print(f"  {count:>8}  {escape(reason)}")
+
+
+def _print_json(validator: Validator, tally: _Tally) -> None:
+    summary = {
+        "schema": validator.reference,
+        "fingerprint": validator.fingerprint,
+        "seen": tally.seen,
+        "valid": tally.valid,
+        "invalid": tally.invalid,
+        "unreadable": tally.unreadable,
+        "reasons": dict(tally.reasons.most_common()),
+        "examples": tally.examples,
+    }
+    print(json.dumps(summary, indent=2))

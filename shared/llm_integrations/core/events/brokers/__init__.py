@@ -1,0 +1,1 @@
+"""What carries events: memory, Kafka, RabbitMQ."""

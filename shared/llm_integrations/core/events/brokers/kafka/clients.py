@@ -1,0 +1,143 @@
+"""Making aiokafka's clients; the one place that knows their arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from llm_integrations.core.config import TLSOptions
+from llm_integrations.core.errors import ConfigurationError, EventError
+from llm_integrations.core.events.brokers.kafka.options import KafkaAddress, KafkaOptions
+
+__all__ = ["Clients", "event_errors", "quietly"]
+
+_STOP_SECONDS: Final = 3.0
+# While a group shares out its partitions anew, a member may finish what it has in hand.
+_REBALANCE_SECONDS: Final = 60.0
+
+
+@contextmanager
+def event_errors(what: str) -> Iterator[None]:
+    """Turn what aiokafka raises into an EventError that says what failed."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise EventError(f"{what}: {str(error) or type(error).__name__}") from error
+
+
+async def quietly(client: Any) -> None:
+    """Stop a client, bounded: one whose broker is gone may never answer."""
+    stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await stop()
+    except (KafkaError, OSError, TimeoutError):
+        return
+
+
+class Clients:
+    """Makes consumers, producers and admin clients for one cluster. They are not started yet."""
+
+    def __init__(self, address: KafkaAddress, options: KafkaOptions) -> None:
+        self.address = address
+        self.servers = ",".join(address.servers)
+        self.options = options
+        self._common = _common(self.servers, options)
+
+    @classmethod
+    def of(cls, url: str, **options: Any) -> Clients:
+        """For a ``kafka://`` URL and fields of KafkaOptions."""
+        address = KafkaAddress.parse(url)
+        chosen = KafkaOptions(**options)
+        if address.auth is not None:
+            if chosen.auth is not None:
+                raise ConfigurationError("credentials stand in the Kafka URL and in auth=")
+            chosen = replace(chosen, auth=address.auth)
+        return cls(address, chosen)
+
+    def producer(self) -> Any:
+        timeout = int(self.options.publish_timeout * 1000)
+        return AIOKafkaProducer(acks="all", request_timeout_ms=timeout, **self._common)
+
+    def consumer(self, *topics: str, group: str | None = None) -> Any:
+        options = self.options
+        session = int(options.session_timeout * 1000)
+        return AIOKafkaConsumer(
+            *topics,
+            group_id=group,
+            enable_auto_commit=False,
+            # Without a group the position is ours to keep: a reset would hide a gap.
+            auto_offset_reset=options.start if group is not None else "none",
+            session_timeout_ms=session,
+            heartbeat_interval_ms=max(1, session // 3),
+            max_poll_interval_ms=int(options.handling_timeout * 1000),
+            rebalance_timeout_ms=int(min(_REBALANCE_SECONDS, options.handling_timeout) * 1000),
+            fetch_max_wait_ms=max(1, int(options.fetch_wait * 1000)),
+            **self._common,
+        )
+
+    async def topics(self) -> set[str]:
+        """The topics that exist. EventError when no broker answers in time."""
+        admin = AIOKafkaAdminClient(**self._common)
+        with event_errors(f"Kafka at {self.servers}"):
+            try:
+                async with asyncio.timeout(self.options.connect_timeout):
+                    await admin.start()
+                    return set(await admin.list_topics())
+            finally:
+                await quietly(admin)
+
+    async def ensure_topic(self, topic: str) -> None:
+        """Create a missing topic where the options say so."""
+        if self.options.partitions is None or topic in await self.topics():
+            return
+        admin = AIOKafkaAdminClient(**self._common)
+        new = NewTopic(topic, self.options.partitions, self.options.replication)
+        with event_errors(f"creating topic {topic}"):
+            try:
+                async with asyncio.timeout(self.options.connect_timeout):
+                    await admin.start()
+                    await admin.create_topics([new])
+            except TopicAlreadyExistsError:
+                return
+            finally:
+                await quietly(admin)
+
+
+def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
+    """What every kind of client is told. ConfigurationError for TLS files that cannot be read."""
+    common: dict[str, Any] = {"bootstrap_servers": servers}
+    if options.auth is not None:
+        common["sasl_mechanism"] = options.sasl_mechanism
+        common["sasl_plain_username"] = options.auth.username
+        common["sasl_plain_password"] = options.auth.password
+    if options.tls:
+        common["ssl_context"] = _ssl_context(options.tls)
+    sasl, tls = options.auth is not None, bool(options.tls)
+    common["security_protocol"] = {
+        (False, False): "PLAINTEXT",
+        (False, True): "SSL",
+        (True, False): "SASL_PLAINTEXT",
+        (True, True): "SASL_SSL",
+    }[sasl, tls]
+    return common
+
+
+def _ssl_context(tls: TLSOptions | bool) -> ssl.SSLContext:
+    if isinstance(tls, bool):
+        return ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.cert is not None:
+            context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"TLS files for Kafka: {error}") from None
+    return context

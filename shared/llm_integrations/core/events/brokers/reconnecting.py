@@ -1,0 +1,122 @@
+"""A subscription that outlives its connection."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Final
+
+from llm_integrations.core.concurrency.loop_crossing import run_on
+from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.bus import OnGap
+from llm_integrations.core.observability import get_logger
+
+__all__ = ["UpkeptSubscription", "pause"]
+
+log = get_logger(__name__)
+
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 10.0
+
+
+async def pause(failures: int) -> None:
+    """Wait after so many failures in a row, longer each time, with jitter."""
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
+    await asyncio.sleep(random.uniform(_FIRST_PAUSE, longest))  # noqa: S311 - no secret
+
+
+class UpkeptSubscription(ABC):
+    """Whatever goes wrong with a connection, it is thrown away and a new one made.
+
+    Subclasses say how to make one, consume by it until something fails, and drop it.
+
+    Args:
+        name: what logs call it.
+        group: None for a broadcast, which may have missed something after each new connection.
+        on_gap: told so.
+    """
+
+    trouble: ClassVar[tuple[type[Exception], ...]] = (EventError, OSError, TimeoutError)
+    """What ends a connection without being a bug."""
+
+    def __init__(self, name: str, group: str | None, on_gap: OnGap | None) -> None:
+        self.name = name
+        self.group = group
+        self._on_gap = on_gap
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Any = None
+        self._failures = 0
+
+    @abstractmethod
+    async def _open(self) -> Any:
+        """Make a connection by which events come. EventError if that fails."""
+
+    @abstractmethod
+    async def _consume(self, connection: Any) -> None:
+        """Handle and acknowledge what comes, until it raises. Calls ``_works`` meanwhile."""
+
+    @abstractmethod
+    async def _drop(self, connection: Any) -> None:
+        """Close it, whatever state it is in, within seconds. Never raises."""
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def ended(self) -> bool:
+        """Cancelled, or its event loop is gone."""
+        return self._loop.is_closed() or self._task is None or self._task.done()
+
+    async def start(self) -> None:
+        """Return once events reach the handler; EventError if the broker cannot be reached."""
+        self._connection = await self._open()
+        self._task = asyncio.create_task(self._run())
+
+    async def cancel(self) -> None:
+        if not self.ended:
+            await run_on(self._loop, self._cancel())
+
+    async def _cancel(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        await self._let_go()  # the task may never have begun
+
+    async def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._drop(connection)
+
+    def _works(self) -> None:
+        self._failures = 0
+
+    def _gap(self) -> None:
+        if self.group is None and self._on_gap is not None:
+            self._on_gap()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._consume(self._connection)
+            except self.trouble as error:
+                reason = str(error) or type(error).__name__
+                log.warning("%s: %s; connecting again", self.name, reason)
+            except Exception:  # whatever it was, a subscription never ends by itself
+                log.exception("%s failed; connecting again", self.name)
+            finally:
+                await self._let_go()
+            self._connection = await self._reopened()
+            self._gap()
+
+    async def _reopened(self) -> Any:
+        while True:
+            self._failures += 1
+            await pause(self._failures)
+            try:
+                return await self._open()
+            except EventError as error:
+                log.warning("%s: %s; trying again", self.name, error)

@@ -1,0 +1,1 @@
+"""Handing an event to a handler: tries, breaker, order, dead letters."""

@@ -1,0 +1,255 @@
+"""Handing events to a handler: retried, behind a breaker, in order by subject."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from llm_integrations.core.errors import CircuitOpen
+from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.observability import (
+    EVENTS_DELIVERY_DURATION,
+    EVENTS_DELIVERY_FAILURES,
+    EVENTS_PUBLISHED,
+    get_logger,
+)
+from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
+from llm_integrations.core.tracing import span
+
+__all__ = [
+    "LANES",
+    "BatchHandler",
+    "Handler",
+    "HandlerRunner",
+    "count_published",
+    "count_unreadable",
+    "in_lanes",
+    "lane_of",
+    "settle",
+]
+
+log = get_logger(__name__)
+
+Handler: TypeAlias = Callable[[SchemaEvent], Awaitable[None] | None]
+
+LANES: Final = 16
+"""Subjects that are handled at the same time, at the most."""
+
+BatchHandler: TypeAlias = Callable[[Sequence[SchemaEvent]], Awaitable[Sequence[str | None]]]
+"""Handles events in their order and says of each: None when done, else why it failed for good."""
+
+_LONGEST_REASON: Final = 500
+_PROBE_PAUSE: Final = 0.05
+
+
+def lane_of(subject: str) -> int:
+    """The lane of a subject, the same throughout this process."""
+    return hash(subject) % LANES
+
+
+async def in_lanes(
+    events: Sequence[SchemaEvent],
+    handle: Callable[[int, Sequence[SchemaEvent]], Awaitable[Sequence[str | None]]],
+) -> list[str | None]:
+    """Handle a batch: one after the other within a subject, lanes side by side.
+
+    ``handle`` gets a lane's number and its events, and says of each why it failed, or None.
+    """
+    if len(events) == 1:
+        return list(await handle(lane_of(events[0].subject), events))
+    lanes: dict[int, list[int]] = {}
+    for index, event in enumerate(events):
+        lanes.setdefault(lane_of(event.subject), []).append(index)
+    reasons: list[str | None] = [None] * len(events)
+
+    async def run(lane: int, indices: list[int]) -> None:
+        answers = await handle(lane, [events[index] for index in indices])
+        for index, reason in zip(indices, answers, strict=True):
+            reasons[index] = reason
+
+    async with asyncio.TaskGroup() as group:
+        for lane, indices in lanes.items():
+            group.create_task(run(lane, indices))
+    return reasons
+
+
+async def settle(handler: BatchHandler, events: Sequence[SchemaEvent]) -> list[str | None]:
+    """Ask a batch handler; if it breaks its promise not to raise, every event has failed."""
+    try:
+        reasons = list(await handler(events))
+    except Exception as error:
+        # One handler must not end its subscription.
+        log.exception("a batch handler raised")
+        return [_reason_of(error)] * len(events)
+    if len(reasons) != len(events):
+        return [f"the handler answered {len(reasons)} times for {len(events)} events"] * len(events)
+    return reasons
+
+
+def _reason_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+
+
+class HandlerRunner:
+    """Runs one handler. ``run`` never raises: it returns None, or why the handler gave up.
+
+    Args:
+        handler: a function or coroutine function.
+        name: what logs and the breaker's metric call it.
+        options: tries, waits and the breaker.
+    """
+
+    def __init__(
+        self, handler: Handler, *, name: str | None = None, options: DeliveryOptions | None = None
+    ) -> None:
+        self.name = name or getattr(handler, "__qualname__", type(handler).__name__)
+        self._handler = handler
+        self._options = options or DeliveryOptions()
+        self._is_async = _is_async(handler)
+        # The usual case takes the short way: every call in between shows in the throughput.
+        self._is_plain = self._is_async and self._options.timeout is None
+        self._breaker = Breaker(f"handler:{self.name}", self._options.breaker)
+        # While the last event succeeded there is nothing to ask the breaker, nor to tell it.
+        self._untroubled = True
+
+    @property
+    def breaker(self) -> BreakerState:
+        return self._breaker.state
+
+    async def run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
+        """Handle one event that arrived at ``perf_counter`` seconds by a transport (a label)."""
+        about = {"llm_integrations.subject": event.subject, "llm_integrations.bus": transport}
+        with span("llm_integrations.event", about):
+            return await self._run(event, arrived, transport)
+
+    async def _run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
+        if self._untroubled:
+            reason = await self._tries(event)
+            if reason is not None:
+                self._untroubled = False
+                with self._breaker.attempt() as permit:
+                    permit.failed()
+        else:
+            reason = await self._run_through_breaker(event)
+        _metrics(transport, event.event_type).handled(
+            time.perf_counter() - arrived, failed=reason is not None
+        )
+        return reason
+
+    async def _run_through_breaker(self, event: SchemaEvent) -> str | None:
+        permit = await self._admitted()
+        try:
+            reason = await self._tries(event)
+            if reason is None:
+                permit.succeeded()
+                self._untroubled = self._breaker.state == "closed"
+            else:
+                permit.failed()
+            return reason
+        finally:
+            permit.release()
+
+    async def _admitted(self) -> Permit:
+        while True:
+            try:
+                return self._breaker.admit()
+            except CircuitOpen as error:
+                await asyncio.sleep(max(error.retry_after or 0.0, _PROBE_PAUSE))
+
+    async def _tries(self, event: SchemaEvent) -> str | None:
+        try:
+            if self._is_plain:
+                await self._handler(event)  # type: ignore[misc]  # a coroutine function
+            else:
+                await self._call(event)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with it
+            return await self._tries_again(event, error)
+        return None
+
+    async def _tries_again(self, event: SchemaEvent, first: Exception) -> str | None:
+        from tenacity import AsyncRetrying, stop_after_attempt, wait_random_exponential
+
+        failures = [first]
+
+        async def attempt() -> None:
+            if failures:
+                raise failures.pop()
+            await self._call(event)
+
+        options = self._options
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(options.attempts),
+            wait=wait_random_exponential(options.base, options.cap, min=options.base),
+            reraise=True,
+        )
+        try:
+            await retrying(attempt)
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._gave_up(event, error)
+        return None
+
+    def _gave_up(self, event: SchemaEvent, error: Exception) -> str:
+        reason = _reason_of(error)
+        log.error(
+            "%s failed %d times on %s: %s",
+            self.name,
+            self._options.attempts,
+            event,
+            reason,
+            extra={"llmi_handler": self.name, "llmi_event_id": event.event_id},
+        )
+        return reason
+
+    async def _call(self, event: SchemaEvent) -> None:
+        if self._options.timeout is None:
+            await self._call_untimed(event)
+        else:
+            async with asyncio.timeout(self._options.timeout):
+                await self._call_untimed(event)
+
+    async def _call_untimed(self, event: SchemaEvent) -> None:
+        if self._is_async:
+            answer = self._handler(event)
+        else:
+            answer = await asyncio.to_thread(self._handler, event)
+        if answer is not None:
+            await answer
+
+
+def _is_async(handler: Handler) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 - asks what kind of callable it is
+    )
+
+
+def count_published(transport: str, event: SchemaEvent) -> None:
+    _metrics(transport, event.event_type).published.inc()
+
+
+def count_unreadable(transport: str) -> None:
+    """Something arrived that is no event."""
+    EVENTS_DELIVERY_FAILURES.labels(transport, "unreadable").inc()
+
+
+class _Metrics:
+    """The metric children of one transport and event type, looked up once."""
+
+    def __init__(self, transport: str, event_type: str) -> None:
+        self.published = EVENTS_PUBLISHED.labels(transport, event_type)
+        self._duration = EVENTS_DELIVERY_DURATION.labels(transport, event_type)
+        self._failures = EVENTS_DELIVERY_FAILURES.labels(transport, event_type)
+
+    def handled(self, seconds: float, *, failed: bool) -> None:
+        self._duration.observe(seconds)
+        if failed:
+            self._failures.inc()
+
+
+@lru_cache(maxsize=256)
+def _metrics(transport: str, event_type: str) -> _Metrics:
+    return _Metrics(transport, event_type)

@@ -1,0 +1,171 @@
+"""What brings events to a listener, kept going whatever happens at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, Protocol
+
+from llm_integrations.core.errors import EventError, LLMIntegrationsError
+from llm_integrations.core.events.brokers.reconnecting import pause
+from llm_integrations.core.events.bus import EventBus, OnGap, Subscription
+from llm_integrations.core.events.delivery.deliverer import BatchHandler
+from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.observability import get_logger
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.listener.state import ListenerState
+
+__all__ = ["BusFeed", "Feed", "SourceFeed"]
+
+log = get_logger(__name__)
+
+_READY_SECONDS: Final = 15.0
+
+
+class Feed(Protocol):
+    """Attributes: name."""
+
+    name: str
+
+    @property
+    def problem(self) -> str | None:
+        """None while events come, else what is wrong."""
+        ...
+
+    async def start(self) -> None:
+        """Return once events come, or the first try failed; then trying goes on."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class BusFeed:
+    """A subscription that is tried again until the broker is there."""
+
+    def __init__(
+        self, name: str, bus: EventBus, handler: BatchHandler, group: str | None, on_gap: OnGap
+    ) -> None:
+        self.name = name
+        self._bus = bus
+        self._handler = handler
+        self._group = group
+        self._on_gap = on_gap
+        self._subscription: Subscription | None = None
+        self._error: str | None = "not started"
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        if self._subscription is None:
+            return self._error
+        return None if self._subscription.connected else "disconnected"
+
+    async def start(self) -> None:
+        if not await self._subscribed():
+            self._task = asyncio.create_task(self._keep_trying())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        subscription, self._subscription = self._subscription, None
+        self._error = "stopped"
+        if subscription is not None:
+            await subscription.cancel()
+
+    async def _keep_trying(self) -> None:
+        failures = 1
+        while True:
+            await pause(failures)
+            if await self._subscribed():
+                # What was published until now has been missed.
+                self._on_gap()
+                return
+            failures += 1
+
+    async def _subscribed(self) -> bool:
+        try:
+            self._subscription = await self._bus.subscribe_batches(
+                self._handler, group=self._group, on_gap=self._on_gap
+            )
+        except EventError as error:
+            self._error = str(error)
+            log.warning("%s: %s; trying again", self.name, error)
+            return False
+        return True
+
+
+class SourceFeed:
+    """A source that is followed, and called again after it failed."""
+
+    def __init__(
+        self,
+        source: EventSource,
+        state: ListenerState | None,
+        receive: Callable[[Sequence[SchemaEvent], str], Awaitable[None]],
+        on_gap: OnGap,
+    ) -> None:
+        self.name = source.name
+        self._source = source
+        self._state = state
+        self._receive = receive
+        self._on_gap = on_gap
+        self._error: str | None = "not started"
+        self._answered = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._error
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._follow())
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._answered.wait()
+        except TimeoutError:
+            self._error = f"not ready after {_READY_SECONDS:.0f} s"
+
+    async def stop(self) -> None:
+        self._error = "stopped"
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            started_well = await self._follow_once()
+            failures = 1 if started_well else failures + 1
+            self._answered.set()
+            await pause(failures)
+
+    async def _follow_once(self) -> bool:
+        """Follow until it fails; whether it worked at first."""
+        worked = False
+        try:
+            async with aclosing(self._source.batches(self._state)) as batches:
+                async for events in batches:
+                    if not worked:
+                        self._began()
+                        worked = True
+                    if events:
+                        await self._receive(events, self.name)
+            self._error = "it ended"
+        except LLMIntegrationsError as error:
+            self._error = str(error)
+            log.warning("%s: %s; trying again", self.name, error)
+        except Exception as error:  # a bug of one source must not end the others
+            self._error = type(error).__name__
+            log.exception("%s failed; trying again", self.name)
+        return worked
+
+    def _began(self) -> None:
+        if self._answered.is_set():
+            # It had failed before, and may have missed something.
+            self._on_gap()
+        self._error = None
+        self._answered.set()

@@ -1,0 +1,87 @@
+"""One integration's way in: each event once, in order by subject, whoever brings it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_integrations.core.events.delivery.deliverer import LANES, HandlerRunner, in_lanes
+from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.events.listener.dedup_store import Handled
+from llm_integrations.core.model.event import SchemaEvent
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+
+__all__ = ["Intake", "IntakeHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeHealth:
+    """Events of one integration since the start: handled, recognised as repeated, given up."""
+
+    handled: int
+    repeated: int
+    failed: int
+    breaker: str
+
+
+class Intake:
+    """Hands events to one integration. The same change may come from several sides at once."""
+
+    def __init__(
+        self,
+        integration: LLMModuleIntegration,
+        *,
+        options: DeliveryOptions,
+        limit: int,
+        state: ListenerState | None,
+    ) -> None:
+        self.name = integration.name
+        self.delivery: Delivery = integration.delivery
+        self._runner = HandlerRunner(
+            integration.handle_schema_event, name=self.name, options=options
+        )
+        self._handled = Handled(self.name, limit=limit, state=state)
+        self._locks: list[asyncio.Lock] = []
+        self._succeeded = self._repeated = self._failed = 0
+
+    async def load(self) -> None:
+        """Get ready on this event loop; read what was handled before a restart."""
+        # Of one subject at most one event is in hand, so that a copy finds the first one's outcome.
+        self._locks = [asyncio.Lock() for _ in range(LANES)]
+        await self._handled.load()
+
+    def health(self) -> IntakeHealth:
+        return IntakeHealth(self._succeeded, self._repeated, self._failed, self._runner.breaker)
+
+    async def deliver(self, events: Sequence[SchemaEvent], transport: str) -> list[str | None]:
+        """Handle what is new; a reason stands where the integration gave up."""
+        arrived = time.perf_counter()
+        done: list[SchemaEvent] = []
+
+        async def handle(lane: int, some: Sequence[SchemaEvent]) -> list[str | None]:
+            reasons: list[str | None] = []
+            async with self._locks[lane]:
+                for event in some:
+                    if self._handled.knows(event):
+                        self._repeated += 1
+                        reasons.append(None)
+                        continue
+                    reason = await self._runner.run(event, arrived, transport)
+                    if reason is None:
+                        self._handled.add(event)
+                        done.append(event)
+                    reasons.append(reason)
+            self._failed += sum(1 for reason in reasons if reason is not None)
+            return reasons
+
+        try:
+            return await in_lanes(events, handle)
+        finally:
+            self._succeeded += len(done)
+            await self._handled.keep(done)

@@ -1,0 +1,242 @@
+"""From any number of buses and sources to any number of integrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from llm_integrations.core.concurrency.loop_crossing import run_on, running_loop
+from llm_integrations.core.errors import ConfigurationError, EventError
+from llm_integrations.core.events.brokers.memory import DeadLetter
+from llm_integrations.core.events.bus import BusHealth, EventBus
+from llm_integrations.core.events.connect import connect_bus
+from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.events.listener.inputs import BusFeed, Feed, SourceFeed
+from llm_integrations.core.events.listener.integration_inbox import IntakeHealth
+from llm_integrations.core.events.listener.router import Router
+from llm_integrations.core.events.listener.state import ListenerState
+from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.model.event import SchemaEvent
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.listener.background import BackgroundListener
+    from llm_integrations.core.integration import LLMModuleIntegration
+    from llm_integrations.core.registry import Registry
+
+__all__ = ["EventListener", "ListenerHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerHealth:
+    """Whether everything is connected. False when not.
+
+    Attributes:
+        buses: what each bus says of itself.
+        feeds: of each subscription and source, None while events come, else what is wrong.
+        integrations: what each integration was given so far.
+    """
+
+    ok: bool
+    buses: tuple[BusHealth, ...]
+    feeds: Mapping[str, str | None]
+    integrations: Mapping[str, IntakeHealth]
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+class EventListener:
+    """Lets integrations, and the caches of their registry clients, follow the events.
+
+    Caches follow first, in every process. Then each integration gets each event: in every process
+    if it declares ``delivery = "broadcast"``, in one process of the group if ``"work"``. A change
+    that arrives by several ways, or again, is recognised by its event_id. What an integration
+    gives up is dead-lettered with the reason: by the bus that brought it or, for sources, in
+    ``state``. No integration's failure stops another.
+
+    >>> async with EventListener(registry, [prompts, rag], buses=[bus], state="listener.db"):
+    ...     ...
+
+    Args:
+        registry: the client whose cache follows, beside those of the integrations; a URL makes
+            one, which ``stop`` closes.
+        integrations: with names that are unique and stay the same across restarts.
+        buses: EventBuses, or URLs for ``connect_bus``; ``stop`` closes the latter.
+        sources: for registries that send no events.
+        group: who shares work; each integration forms a group of its own under this name.
+        state: a SQLite file (or a ListenerState) that remembers across restarts what was handled,
+            what sources had seen, and dead letters. None remembers in memory only.
+        delivery: retries and breaker of each integration.
+        remember: versions remembered per integration, so that repetitions are recognised.
+    """
+
+    def __init__(
+        self,
+        registry: Registry | str | None = None,
+        integrations: Iterable[LLMModuleIntegration] = (),
+        *,
+        buses: Iterable[EventBus | str] = (),
+        sources: Iterable[EventSource] = (),
+        group: str = "llm-integrations",
+        state: ListenerState | str | Path | None = None,
+        delivery: DeliveryOptions | None = None,
+        remember: int = 100_000,
+    ) -> None:
+        self.integrations = tuple(integrations)
+        self.sources = tuple(sources)
+        self.group = group
+        _check_unique("integration", [integration.name for integration in self.integrations])
+        _check_unique("source", [source.name for source in self.sources])
+        self._made: list[Registry | EventBus | ListenerState] = []
+        self.state = self._state(state)
+        self.buses = tuple(self._bus(bus) for bus in buses)
+        self._router = Router(
+            [*self._registry(registry), *(i.registry for i in self.integrations)],
+            self.integrations,
+            delivery=delivery or DeliveryOptions(),
+            remember=remember,
+            state=self.state,
+        )
+        self._feeds: list[Feed] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._loop is not None
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """What integrations gave up of events that no bus brought; the newest thousand."""
+        return list(self._router.dead_letters)
+
+    async def start(self) -> None:
+        """Subscribe and watch. Returns once events come; what cannot be reached is tried again.
+
+        Raises:
+            EventError: it runs already, or the state cannot be read.
+        """
+        if self.running:
+            raise EventError("the listener runs already")
+        await self._router.load()
+        self._loop = asyncio.get_running_loop()
+        self._feeds = [*self._bus_feeds(), *self._source_feeds()]
+        try:
+            await asyncio.gather(*(feed.start() for feed in self._feeds))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening; unacknowledged events are delivered again later. Idempotent."""
+        self._loop = None
+        feeds, self._feeds = self._feeds, []
+        for feed in feeds:
+            await feed.stop()
+        for thing in self._made:
+            if isinstance(thing, EventBus):
+                await thing.close()
+            else:
+                await asyncio.to_thread(thing.close)
+
+    async def receive(self, events: Sequence[SchemaEvent], transport: str = "direct") -> None:
+        """Hand over events that came another way, as by a webhook. Callable from any event loop.
+
+        Returns once every integration has handled each of them or given it up.
+
+        Args:
+            events: in order by subject.
+            transport: a metric label.
+
+        Raises:
+            EventError: the listener does not run.
+        """
+        loop = self._loop
+        if loop is None:
+            raise EventError("the listener does not run")
+        if running_loop() is loop:
+            await self._router.receive(events, transport)
+        else:
+            await run_on(loop, self._router.receive(events, transport))
+
+    async def health(self) -> ListenerHealth:
+        """Ask the buses, and say how it goes. Never raises."""
+        buses = tuple([await bus.health_check() for bus in self.buses])
+        feeds = {feed.name: feed.problem for feed in self._feeds}
+        ok = self.running and all(buses) and not any(feeds.values())
+        return ListenerHealth(ok, buses, feeds, self._router.health())
+
+    async def replay(self) -> int:
+        """Hand the state's dead letters to their integrations again; how many were handled."""
+        return await self._router.replay()
+
+    def run_in_background(self) -> BackgroundListener:
+        """Start on a thread with an event loop of its own, for programs without one."""
+        from llm_integrations.core.events.listener.background import BackgroundListener
+
+        return BackgroundListener(self)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _state(self, state: ListenerState | str | Path | None) -> ListenerState | None:
+        if isinstance(state, str | Path):
+            state = ListenerState(state)
+            self._made.append(state)
+        return state
+
+    def _bus(self, bus: EventBus | str) -> EventBus:
+        if isinstance(bus, str):
+            bus = connect_bus(bus)
+            self._made.append(bus)
+        if not isinstance(bus, EventBus):
+            raise ConfigurationError(f"{type(bus).__name__} is no bus; give sources as sources=[…]")
+        return bus
+
+    def _registry(self, registry: Registry | str | None) -> list[Registry]:
+        if registry is None:
+            return []
+        if isinstance(registry, str):
+            from llm_integrations.core.registry import connect
+
+            registry = connect(registry)
+            self._made.append(registry)
+        return [registry]
+
+    def _bus_feeds(self) -> list[Feed]:
+        router = self._router
+        feeds: list[Feed] = []
+        for number, bus in enumerate(self.buses, 1):
+            name, label = f"{bus.transport}-{number}", bus.transport
+            everyone = router.broadcast(label)
+            feeds.append(BusFeed(f"{name}/broadcast", bus, everyone, None, self._gap))
+            for intake in router.workers:
+                group = f"{self.group}.{intake.name}"
+                work = router.work(intake, label)
+                feeds.append(BusFeed(f"{name}/{intake.name}", bus, work, group, self._gap))
+        return feeds
+
+    def _source_feeds(self) -> list[Feed]:
+        receive = self._router.receive
+        return [SourceFeed(source, self.state, receive, self._gap) for source in self.sources]
+
+    def _gap(self) -> None:
+        self._router.missed_something()
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ConfigurationError(f"more than one {what} is called {', '.join(sorted(repeated))}")

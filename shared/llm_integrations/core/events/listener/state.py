@@ -1,0 +1,291 @@
+"""What a listener remembers across restarts, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.cloudevents import from_json, to_json
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+
+__all__ = ["ListenerState", "StoredLetter"]
+
+_BUSY_SECONDS: Final = 10.0
+_MOST_EVENTS: Final = 1_000_000
+_COMMITS_PER_TIDYING: Final = 256
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS handled (upto INTEGER PRIMARY KEY, integration TEXT, events TEXT);
+CREATE TABLE IF NOT EXISTS once (
+    integration TEXT, subject TEXT, version TEXT, event_id TEXT, deletion INTEGER,
+    PRIMARY KEY (integration, subject, version, event_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY, integration TEXT, transport TEXT, reason TEXT, event TEXT, at REAL);
+CREATE TABLE IF NOT EXISTS snapshots (source TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
+"""
+_OF_KEY: Final = "integration = ? AND subject = ? AND version = ?"
+
+Row = tuple[str, str, str, bool]
+"""Subject, version, event id, and whether the event was a deletion."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """An event from a source that an integration gave up."""
+
+    id: int
+    integration: str
+    transport: str
+    reason: str
+    event: SchemaEvent
+
+
+class ListenerState:
+    """Keeps which integration handled which event, dead letters and the snapshots of sources.
+
+    A commit survives a killed process; a power cut may take back the last ones, after which their
+    events count as not handled yet. The newest million events are kept. Usable from any thread.
+    For one listener: another process may share the file only through ``once``.
+
+    Args:
+        path: the file, made on first use, readable for its owner alone.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._commits = 0
+
+    def __repr__(self) -> str:
+        return f"ListenerState({str(self.path)!r})"
+
+    def load(self, integration: str, limit: int) -> list[Row]:
+        """The newest events that were handled, oldest first."""
+        found: list[Row] = []
+        with self._transaction() as connection:
+            batches = connection.execute(
+                "SELECT events FROM handled WHERE integration = ? ORDER BY upto DESC",
+                (integration,),
+            )
+            for (batch,) in batches:
+                found += (_as_row(fields) for fields in reversed(json.loads(batch)))
+                if len(found) >= limit:
+                    break
+        return found[limit - 1 :: -1] if len(found) > limit else found[::-1]
+
+    def keep(self, integration: str, events: Sequence[SchemaEvent]) -> None:
+        """Record that events were handled, in their order, in one commit."""
+        with self._transaction() as connection:
+            self._append(connection, integration, events)
+
+    def keep_at_once(self, integration: str, events: Sequence[SchemaEvent]) -> bool:
+        """``keep`` for an event loop: a fraction of a millisecond, or False if it had to wait.
+
+        A thread would be slower by far: it waits for the interpreter's lock again and again.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            connection = self._connection
+            if connection is None or not self._begin_at_once(connection):
+                return False
+            with self._own_errors(), self._committing(connection):
+                self._append(connection, integration, events)
+            return True
+        finally:
+            self._lock.release()
+
+    @property
+    def is_untidy(self) -> bool:
+        """Whether it is time for ``tidy``."""
+        return self._commits >= _COMMITS_PER_TIDYING
+
+    def tidy(self) -> None:
+        """Forget the oldest events, and write the log back into the file. May wait for the disk."""
+        with self._transaction() as connection:
+            self._commits = 0
+            connection.execute(
+                "DELETE FROM handled WHERE upto <= (SELECT max(upto) FROM handled) - ?",
+                (_MOST_EVENTS,),
+            )
+        with self._own_errors(), closing(self._open()) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def once(self, integration: str, event: SchemaEvent) -> Iterator[sqlite3.Connection | None]:
+        """Commit an effect together with the record that the event was handled: both or neither.
+
+        Gives a connection to this file in an open transaction, for the effect's own tables; or
+        None when the event was handled before, by whatever process.
+
+        >>> with state.once("my-integration", event) as connection:
+        ...     if connection is not None:
+        ...         connection.execute("INSERT INTO effects VALUES (?)", (event.subject,))
+        """
+        with self._own_errors(), closing(self._open()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with self._committing(connection):
+                if _happened(connection, integration, event):
+                    yield None
+                else:
+                    yield connection
+                    _remember(connection, integration, event)
+
+    def add_dead_letter(
+        self, integration: str, transport: str, event: SchemaEvent, reason: str
+    ) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO dead_letters (integration, transport, reason, event, at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (integration, transport, reason, to_json(event).decode(), time.time()),
+            )
+
+    def dead_letters(self, limit: int = 1000) -> list[StoredLetter]:
+        """What integrations gave up, oldest first."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, integration, transport, reason, event FROM dead_letters "
+                "ORDER BY id LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [
+            StoredLetter(number, integration, transport, reason, from_json(event))
+            for number, integration, transport, reason, event in rows
+        ]
+
+    def discard_dead_letters(self, ids: Iterable[int]) -> None:
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM dead_letters WHERE id = ?", [(i,) for i in ids])
+
+    def save_snapshot(self, source: str, content: Mapping[str, Any]) -> None:
+        """Replace what a source remembers: JSON types."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (source, json.dumps(content))
+            )
+
+    def snapshot(self, source: str) -> dict[str, Any] | None:
+        with self._transaction() as connection:
+            row = connection.execute(
+                "SELECT content FROM snapshots WHERE source = ?", (source,)
+            ).fetchone()
+        if row is None:
+            return None
+        content: dict[str, Any] = json.loads(row[0])
+        return content
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._own_errors(), self._lock:
+            if self._connection is None:
+                self._connection = self._open()
+                # Its commits must never wait for the disk: tidy() does that.
+                self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._committing(self._connection):
+                yield self._connection
+
+    @contextmanager
+    def _committing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """For a transaction that has begun."""
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _begin_at_once(self, connection: sqlite3.Connection) -> bool:
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False  # another connection writes at this moment
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+        return True
+
+    def _append(
+        self, connection: sqlite3.Connection, integration: str, events: Sequence[SchemaEvent]
+    ) -> None:
+        # One row for the batch, only ever appended: an index, or a row for each, would cost more
+        # than everything else about an event. ``upto`` counts events, not batches.
+        batch = json.dumps([_fields(event) for event in events])
+        connection.execute(
+            "INSERT INTO handled SELECT coalesce(max(upto), 0) + ?, ?, ? FROM handled",
+            (len(events), integration, batch),
+        )
+        self._commits += 1
+
+    def _open(self) -> sqlite3.Connection:
+        self._make()
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        # No sync per commit: what a power cut takes back is handled again, which is allowed.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    def _make(self) -> None:
+        # SQLite gives its -wal and -shm files the mode of the database. A file that is there is
+        # not touched: closing it would drop the locks that this process holds on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise EventError(f"the listener's state {self.path.name}: {error}") from error
+
+
+def _fields(event: SchemaEvent) -> Row:
+    deletion = event.event_type is SchemaEventType.DELETED
+    return event.subject, event.version, event.event_id, deletion
+
+
+def _as_row(fields: Sequence[Any]) -> Row:
+    subject, version, event_id, deletion = fields
+    return subject, version, event_id, bool(deletion)
+
+
+def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> bool:
+    row = connection.execute(
+        f"SELECT 1 FROM once WHERE {_OF_KEY} AND event_id = ?",  # noqa: S608 - a constant
+        (integration, event.subject, event.version, event.event_id),
+    ).fetchone()
+    return row is not None
+
+
+def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> None:
+    # A deletion makes way for the same content to come again, and the other way round.
+    subject, version, event_id, deletion = _fields(event)
+    connection.execute(
+        f"DELETE FROM once WHERE {_OF_KEY} AND deletion = ?",  # noqa: S608 - a constant
+        (integration, subject, version, not deletion),
+    )
+    connection.execute(
+        "INSERT INTO once VALUES (?, ?, ?, ?, ?)",
+        (integration, subject, version, event_id, deletion),
+    )

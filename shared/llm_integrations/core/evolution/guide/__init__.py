@@ -1,0 +1,1 @@
+"""Migration guides: rows, examples, and a draft of the code."""

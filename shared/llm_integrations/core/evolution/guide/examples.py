@@ -1,0 +1,71 @@
+"""Instances for a guide: one of the old schema that shows what changes, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from llm_integrations.core.evolution.differences.steps import Step, wrap
+from llm_integrations.core.evolution.differences.walk import Finding
+from llm_integrations.core.evolution.model.change import ChangeKind, Direction
+from llm_integrations.core.evolution.model.limits import Undecidable
+from llm_integrations.core.evolution.normal_form.nodes import Node
+from llm_integrations.core.evolution.sampling.choices import Full, Minimal
+from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.witness import Judge
+
+__all__ = ["Illustrated", "sample_like"]
+
+_MOST_SHOWN: Final = 8
+_TRIES: Final = 12
+
+
+class Illustrated(Minimal):
+    """The smallest instance, with the values that the schema's author offers."""
+
+    likes_examples = True
+
+
+def sample_like(
+    comparison: Comparison, judge: Judge, direction: Direction, findings: Sequence[Finding]
+) -> tuple[Any] | None:
+    """A valid instance of the writing side that has the places where something changed.
+
+    Returns it in a tuple of one, or None when none was found.
+    """
+    given = list(comparison.given(direction))
+    for target in _places(findings, direction):
+        wider = [*given, comparison.workspace.add(target)]
+        if _first(comparison, judge, wider, Illustrated(), 2) is not None:
+            given = wider
+    return _first(comparison, judge, given, Illustrated(), _TRIES) or _first(
+        comparison, judge, list(comparison.given(direction)), Full(), _TRIES
+    )
+
+
+def _places(findings: Sequence[Finding], direction: Direction) -> Iterator[Node]:
+    """Nodes that ask for the places that changed, the most telling first."""
+    ranked = sorted(findings, key=lambda finding: not finding.change.is_breaking)
+    shown = [finding for finding in ranked if not finding.change.is_documentation]
+    for finding in shown[:_MOST_SHOWN]:
+        steps = (*finding.steps, *_own_step(finding, direction))
+        if steps:
+            yield wrap({}, steps, direction, Illustrated(), "undeclared")
+
+
+def _own_step(finding: Finding, direction: Direction) -> tuple[Step, ...]:
+    change = finding.change
+    present = ChangeKind.PROPERTY_REMOVED if direction == "backward" else ChangeKind.PROPERTY_ADDED
+    return (Step("property", change.keyword),) if change.kind is present else ()
+
+
+def _first(
+    comparison: Comparison, judge: Judge, given: list[Node], chooser: Minimal | Full, tries: int
+) -> tuple[Any] | None:
+    try:
+        for value in comparison.sampler.attempts(given, chooser, tries):
+            if judge.accepts(value):
+                return (value,)
+    except (Undecidable, ValueError):
+        return None
+    return None

@@ -1,0 +1,186 @@
+"""Making a migration guide from two schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.evolution.differences.walk import Finding
+from llm_integrations.core.evolution.guide.examples import sample_like
+from llm_integrations.core.evolution.guide.guide import Action, Example, MigrationGuide
+from llm_integrations.core.evolution.guide.migrate_code import migrate_source
+from llm_integrations.core.evolution.guide.migrate_plan import Plan, Planner
+from llm_integrations.core.evolution.guide.migrate_run import run_plan
+from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.levels import check_policy
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
+from llm_integrations.core.evolution.model.report import Incompatibility, Undecided
+from llm_integrations.core.evolution.model.source import SchemaSource, source_of
+from llm_integrations.core.evolution.text.advice import advice, question
+from llm_integrations.core.evolution.text.wording import quote
+from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.pair_check import PairCheck
+from llm_integrations.core.evolution.verdict.witness import Judge, Witness, judge_of
+from llm_integrations.core.model.fingerprint import JsonSchema
+
+__all__ = ["migration_guide"]
+
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("backward", "forward")
+
+
+def migration_guide(
+    old: SchemaSource,
+    new: SchemaSource,
+    *,
+    policy: str = "lenient",
+    options: ValidationOptions | None = None,
+    resources: Mapping[str, JsonSchema] | None = None,
+    limits: Limits | None = None,
+) -> MigrationGuide:
+    """Say what it takes to get from one version of a schema to the next.
+
+    Args:
+        old: the old version: a schema, or a RegisteredSchema, whose name the guide then uses.
+        new: the new version.
+        policy: "lenient" takes properties that data's schema does not declare as absent, so that
+            a new optional property needs no migration; "strict" does not.
+        options: how data is judged (formats, regular expressions).
+        resources: the schemas that ``$ref``s name, by the name they use.
+        limits: what the comparison may cost.
+
+    Raises:
+        InvalidSchema: one of them is no usable JSON Schema, or beyond the limits.
+    """
+    options = replace(options or ValidationOptions(), nulls="strict")
+    sources = source_of(old, resources), source_of(new, resources)
+    judges = judge_of(sources[0], options), judge_of(sources[1], options)
+    checked = check_policy(policy)
+    pair = PairCheck(sources[0], sources[1], judges[1], options, checked, limits or Limits())
+    names = sources[0].name, sources[1].name
+    if pair.comparison is None:
+        if pair.why_not:
+            raise InvalidSchema(f"the schemas cannot be compared: {pair.why_not}")
+        return MigrationGuide(*names, policy, breaks_readers=False, breaks_writers=False)
+    try:
+        return _Making(pair, pair.comparison, judges).guide(names)
+    except Undecidable as error:
+        raise InvalidSchema(f"the schemas cannot be compared: {error}") from None
+
+
+class _Making:
+    def __init__(
+        self, pair: PairCheck, comparison: Comparison, judges: tuple[Judge, Judge]
+    ) -> None:
+        self._pair = pair
+        self._comparison = comparison
+        self._judges = judges
+
+    def guide(self, names: tuple[str, str]) -> MigrationGuide:
+        comparison = self._comparison
+        against = {d: list(self._pair.judge(d)) for d in _DIRECTIONS}
+        plan = self._plan(bool(against["backward"]))
+        automated = self._automated(plan)
+        actions = [
+            Action(f.change, advice(f.change, id(f) in automated), id(f) in automated)
+            for f in comparison.findings
+        ]
+        open_changes = [
+            f.change
+            for f in comparison.findings
+            if f.change.breaks_backward and id(f) not in automated
+        ]
+        decisions = _decisions(open_changes) if against["backward"] else ()
+        return MigrationGuide(
+            *names,
+            comparison.policy,
+            breaks_readers=bool(against["backward"]),
+            breaks_writers=bool(against["forward"]),
+            actions=tuple(actions),
+            violations=tuple(_of(against, Incompatibility)),
+            unknown=tuple(_of(against, Undecided)),
+            example=self._example(plan),
+            migrate=_source(plan, names, decisions),
+            decisions=decisions,
+        )
+
+    def _plan(self, needed: bool) -> Plan:
+        if not needed:
+            return Plan()
+        comparison = self._comparison
+        planner = Planner(comparison.prover)
+        return planner.plan([comparison.old_root], [comparison.new_root], "document")
+
+    def _automated(self, plan: Plan) -> set[int]:
+        """The findings that the plan settles, by trying it on what shows them."""
+        settled: set[int] = set()
+        if plan.changes_something():
+            for findings, witness in self._pair.tried("backward"):
+                if witness is not None and self._settles(plan, findings, witness):
+                    settled.update(id(finding) for finding in findings)
+        return settled
+
+    def _settles(self, plan: Plan, findings: Sequence[Finding], witness: Witness) -> bool:
+        before = _places(self._judges[1], witness.value)
+        after = _places(self._judges[1], run_plan(plan, witness.value))
+        if not after:
+            return True
+        # Another change can go on refusing this instance; what counts is what happened here.
+        gone = before - after
+        where = {finding.change.where for finding in findings}
+        return any(_near(w, p) for w in where for p in gone) and not any(
+            _near(w, p) for w in where for p in after
+        )
+
+    def _example(self, plan: Plan) -> Example | None:
+        findings = self._comparison.findings
+        before = sample_like(self._comparison, self._judges[0], "backward", findings)
+        if before is None:
+            return None
+        migrated = run_plan(plan, before[0])
+        if self._judges[1].accepts(migrated):
+            return Example(before[0], migrated, migrated=True)
+        after = sample_like(self._comparison, self._judges[1], "forward", findings)
+        return None if after is None else Example(before[0], after[0], migrated=False)
+
+
+def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
+    return [item for items in against.values() for item in items if isinstance(item, kind)]
+
+
+def _places(judge: Judge, value: Any) -> set[str]:
+    """Where a value is refused, written as changes write places."""
+    found: set[str] = set()
+    for error in judge.errors(value):
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+        details = error.kind.as_dict()
+        named = details.get("unexpected") or [details.get("property")]
+        found.update(f"{path}.{name}" if isinstance(name, str) else path for name in named)
+    return {place.removeprefix(".") for place in found}
+
+
+def _near(where: str, place: str) -> bool:
+    """Whether one of two places is inside of the other; any index is any other."""
+    first, second = _plain(where), _plain(place)
+    return first.startswith(second) or second.startswith(first)
+
+
+def _plain(place: str) -> str:
+    return "".join("[" if c == "[" else c for c in place if not c.isdigit() and c != "*")
+
+
+def _decisions(changes: Sequence[Any]) -> tuple[str, ...]:
+    made = dict.fromkeys(
+        f"{quote(change.where or '(root)')}: {question(change)}" for change in changes
+    )
+    return tuple(made)
+
+
+def _source(plan: Plan, names: tuple[str, str], decisions: Sequence[str]) -> str:
+    if not plan.changes_something():
+        return ""
+    old, new = names[0] or "the old version", names[1] or "the new version"
+    title = f"Bring data of {old} under {new}; the input stays as it is."
+    return migrate_source(plan, title, decisions)

@@ -1,0 +1,192 @@
+"""The guide as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from llm_integrations.core.evolution.guide.guide import Example, MigrationGuide
+from llm_integrations.core.evolution.guide.rows import GuideRow, guide_rows
+from llm_integrations.core.evolution.model.change import Change, ChangeKind, Direction
+from llm_integrations.core.evolution.model.report import Incompatibility
+from llm_integrations.core.evolution.text.wording import describe, quote
+
+__all__ = ["summary", "to_markdown"]
+
+_MOST_REFUSED: Final = 6
+_MOST_PLACES: Final = 4
+_LONGEST_WITNESS: Final = 240
+
+_ORDER: Final = {
+    (False, True): "Move the readers first, then the writers.",
+    (True, False): "Migrate old data and move the writers, then the readers.",
+    (True, True): (
+        "Old data has to be migrated, and readers and writers have to move together, unless the "
+        "readers understand both versions for a while."
+    ),
+}
+
+
+def summary(guide: MigrationGuide) -> str:
+    """Whether it breaks anything, and for whom, in one line."""
+    if not guide.actions:
+        return "Nothing changed."
+    if not guide.is_breaking:
+        return "Not breaking: new readers get along with old data, old readers with new data."
+    if guide.breaks_readers and guide.breaks_writers:
+        return "Breaking for both: new readers refuse old data, and old readers refuse new data."
+    if guide.breaks_readers:
+        return "Breaking for new readers, which refuse some old data. Old readers are fine."
+    return "Breaking for old readers, which refuse some new data. New readers are fine."
+
+
+def to_markdown(guide: MigrationGuide) -> str:
+    """The whole guide; every text that comes from a schema is quoted."""
+    blocks = [f"# {_title(guide)}", f"**{summary(guide)}**"]
+    if guide.is_breaking:
+        blocks.append(_ORDER[guide.breaks_readers, guide.breaks_writers])
+    blocks += [block for section in _SECTIONS for block in section(guide)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _title(guide: MigrationGuide) -> str:
+    if not guide.old and not guide.new:
+        return "Migration guide"
+    return f"Migrating from {quote(guide.old or 'old')} to {quote(guide.new or 'new')}"
+
+
+def _changes(guide: MigrationGuide) -> Iterator[str]:
+    rows = guide_rows(guide.actions)
+    if rows:
+        yield "## What changed"
+        head = ["| Change | Where | Breaks | What to do |", "|---|---|---|---|"]
+        yield "\n".join(head + [_row(row) for row in rows])
+    notes = [a.change for a in guide.actions if a.change.is_documentation]
+    if notes:
+        yield f"Without any effect on data: {_notes(notes)}."
+    if guide.policy == "lenient" and rows:
+        yield (
+            "This assumes that data holds only properties that its schema declares (the lenient "
+            "policy). Others could clash with properties that are new."
+        )
+
+
+def _row(row: GuideRow) -> str:
+    whom = [name for name, breaks in _whom(row) if breaks]
+    cells = (row.text[:1].upper() + row.text[1:], _places(row.paths), ", ".join(whom), row.advice)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _whom(row: GuideRow) -> tuple[tuple[str, bool], ...]:
+    nobody = not row.breaks_backward and not row.breaks_forward
+    return (
+        ("new readers", row.breaks_backward),
+        ("old readers", row.breaks_forward),
+        ("nobody", nobody),
+    )
+
+
+def _places(paths: Sequence[str]) -> str:
+    shown = [quote(path or "(root)") for path in paths[:_MOST_PLACES]]
+    more = f" and {len(paths) - _MOST_PLACES} more" if len(paths) > _MOST_PLACES else ""
+    return ", ".join(shown) + more
+
+
+def _notes(changes: Sequence[Change]) -> str:
+    """The changes that only describe, counted by what they are."""
+    names = sorted(_note(change) for change in changes)
+    counted = [(name, len(list(group))) for name, group in groupby(names)]
+    return ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in counted)
+
+
+def _note(change: Change) -> str:
+    if change.kind is ChangeKind.DOCUMENTATION:
+        return f"{quote(change.keyword)} changed"
+    return describe(change)
+
+
+def _refused(guide: MigrationGuide) -> Iterator[str]:
+    if guide.violations or guide.unknown:
+        yield "## Data that is refused"
+    for direction, whom in (("backward", "New readers refuse"), ("forward", "Old readers refuse")):
+        lines = _witnesses(guide.violations, direction)
+        if lines:
+            yield "\n".join([f"{whom}, for example:", "", *lines])
+    undecided = guide.unknown[:_MOST_REFUSED]
+    if undecided:
+        lines = [f"- {quote(item.path or '(root)')}: {item.reason}" for item in undecided]
+        yield "\n".join(["Not decided, and so taken as breaking:", "", *lines])
+
+
+def _witnesses(violations: Sequence[Incompatibility], direction: Direction | str) -> list[str]:
+    """Each piece of data once, with all the places that it is an example for."""
+    places: dict[str, dict[str, None]] = {}
+    for item in violations:
+        if item.direction == direction:
+            places.setdefault(_inline(item.witness), {})[item.path] = None
+    lines = [f"- {text} ({_places(list(paths))})" for text, paths in places.items()]
+    hidden = len(lines) - _MOST_REFUSED
+    return lines[:_MOST_REFUSED] + ([f"- and {hidden} more"] if hidden > 0 else [])
+
+
+def _inline(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    if len(text) > _LONGEST_WITNESS:
+        text = f"{text[:_LONGEST_WITNESS]}…"
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
+
+
+def _example(guide: MigrationGuide) -> Iterator[str]:
+    example = guide.example
+    if example is None:
+        return
+    yield "## Example"
+    if example.before == example.after:
+        yield "Valid before and after:"
+        yield _code("json", _pretty(example.before))
+        return
+    yield "Valid before:"
+    yield _code("json", _pretty(example.before))
+    yield _after(guide, example)
+    yield _code("json", _pretty(example.after))
+
+
+def _after(guide: MigrationGuide, example: Example) -> str:
+    if example.migrated:
+        return "What `migrate()` makes of it, valid after:"
+    if guide.decisions:
+        return "Valid after, once the decisions below are made (the values are examples):"
+    return "Valid after (the values are examples):"
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=True)
+
+
+def _code(language: str, text: str) -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _program(guide: MigrationGuide) -> Iterator[str]:
+    if guide.migrate:
+        yield "## Migrating old data"
+        rest = " It leaves what has to be decided first." if guide.decisions else ""
+        yield f"A draft of what a program can do; read it before you run it.{rest}"
+        yield _code("python", guide.migrate)
+
+
+def _decisions(guide: MigrationGuide) -> Iterator[str]:
+    if guide.decisions:
+        yield "## To be decided by people"
+        yield "\n".join(f"- {decision}" for decision in guide.decisions)
+
+
+_SECTIONS: Final = (_changes, _refused, _example, _program, _decisions)

@@ -1,0 +1,1 @@
+"""What evolution takes and gives: sources, changes, levels, limits, reports."""

@@ -1,0 +1,201 @@
+"""The verdict on a new version of a schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.evolution.model.change import Change, Direction
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["CompatibilityReport", "Incompatibility", "Undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incompatibility:
+    """One way in which two versions do not get along, shown by an instance.
+
+    Attributes:
+        path: the cause, as a JSON Pointer into the new schema (into the old one where the new
+            one has nothing); empty for the whole.
+        message: what happened and what follows from it.
+        witness: an instance that its writer's schema accepts and its reader's refuses.
+        direction: backward (old data, new reader) or forward (new data, old reader).
+        version: the previous version that this is about.
+        refused: why the reader refuses the witness.
+        changes: the changes that cause it.
+    """
+
+    path: str
+    message: str
+    witness: Any
+    direction: Direction
+    version: str = ""
+    refused: str = ""
+    changes: tuple[Change, ...] = ()
+
+    def __str__(self) -> str:
+        shown = json.dumps(self.witness, ensure_ascii=False)
+        shown = shown if len(shown) <= 200 else f"{shown[:197]}…"
+        return f"{self.path or '(root)'}: {self.message}; for example {shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """What could be neither shown nor ruled out; it counts as incompatible.
+
+    Attributes:
+        path: the possible cause, as a JSON Pointer; empty for the whole.
+        reason: why there is no decision.
+        direction: backward or forward.
+        version: the previous version that this is about.
+        changes: the changes in question.
+    """
+
+    path: str
+    reason: str
+    direction: Direction
+    version: str = ""
+    changes: tuple[Change, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.path or '(root)'}: not decided ({self.direction}): {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibilityReport:
+    """Whether a new version gets along with the previous ones. False when it does not.
+
+    Attributes:
+        is_compatible: the verdict; what is undecided counts as incompatible.
+        level: the level that was asked for, as ``BACKWARD_TRANSITIVE``.
+        policy: "strict", or "lenient": properties that the data's schema does not declare are
+            taken as absent.
+        violations: each with an instance that shows it.
+        unknown: what could not be decided, with the reason.
+        compared: the previous versions that were looked at.
+        notes: what else deserves a look, as a server that judged otherwise.
+        registry_verdict: what the registry itself says, where it was asked.
+    """
+
+    is_compatible: bool
+    level: str
+    policy: str
+    violations: tuple[Incompatibility, ...] = ()
+    unknown: tuple[Undecided, ...] = ()
+    compared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    registry_verdict: bool | None = None
+
+    def __bool__(self) -> bool:
+        return self.is_compatible
+
+    def beside_server(self, accepted: bool, messages: Sequence[str]) -> CompatibilityReport:
+        """This verdict together with a registry's own: what either refuses is incompatible.
+
+        Args:
+            accepted: the registry's verdict.
+            messages: what it says about it.
+        """
+        said = "; ".join(messages)
+        verdict = f"the registry {'accepts' if accepted else 'refuses'} it"
+        note = f"{verdict}: {said}" if said else verdict
+        together = replace(self, registry_verdict=accepted)
+        if accepted == self.is_compatible:
+            return replace(together, notes=(*self.notes, *messages))
+        if accepted:
+            return replace(together, notes=(*self.notes, f"{note}, this check does not"))
+        direction: Direction = "forward" if self.level.startswith("FORWARD") else "backward"
+        refusal = Undecided("", f"{note}, this check found no reason to", direction)
+        return replace(together, is_compatible=False, unknown=(*self.unknown, refusal))
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Everything that speaks against the new version, as text."""
+        return tuple(str(item) for item in (*self.violations, *self.unknown))
+
+    def raise_if_incompatible(self, subject: str = "the schema") -> None:
+        """Raise IncompatibleSchema, which carries this report, unless it is compatible."""
+        if not self.is_compatible:
+            raise IncompatibleSchema(f"{subject} {self._refusal()}", report=self)
+
+    def _refusal(self) -> str:
+        shown = "; ".join(self.messages[:3])
+        more = f"; and {len(self.messages) - 3} more" if len(self.messages) > 3 else ""
+        return f"is not {self.level} compatible ({self.policy}): {shown}{more}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return {
+            "is_compatible": self.is_compatible,
+            "level": self.level,
+            "policy": self.policy,
+            "violations": [
+                {
+                    "path": item.path,
+                    "message": item.message,
+                    "witness": item.witness,
+                    "direction": item.direction,
+                    "version": item.version,
+                    "refused": item.refused,
+                    "changes": [change.to_dict() for change in item.changes],
+                }
+                for item in self.violations
+            ],
+            "unknown": [
+                {
+                    "path": item.path,
+                    "reason": item.reason,
+                    "direction": item.direction,
+                    "version": item.version,
+                    "changes": [change.to_dict() for change in item.changes],
+                }
+                for item in self.unknown
+            ],
+            "compared": list(self.compared),
+            "notes": list(self.notes),
+            "registry_verdict": self.registry_verdict,
+        }
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CompatibilityReport:
+        """The opposite of ``to_dict``."""
+        violations = [Incompatibility(**_with_changes(item)) for item in data["violations"]]
+        unknown = [Undecided(**_with_changes(item)) for item in data["unknown"]]
+        return cls(
+            data["is_compatible"],
+            data["level"],
+            data["policy"],
+            tuple(violations),
+            tuple(unknown),
+            tuple(data["compared"]),
+            tuple(data["notes"]),
+            data["registry_verdict"],
+        )
+
+    def __str__(self) -> str:
+        if self.is_compatible:
+            return f"{self.level} compatible ({self.policy})"
+        return self._refusal().removeprefix("is ")
+
+    def __rich__(self) -> Table:
+        from llm_integrations.core.evolution.text.display import report_table
+
+        return report_table(self)
+
+    def _repr_html_(self) -> str:
+        from llm_integrations.core.evolution.text.display import report_html
+
+        return report_html(self)
+
+
+def _with_changes(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "changes": tuple(Change.from_dict(change) for change in item["changes"])}

@@ -1,0 +1,47 @@
+"""A schema to compare, with what its references need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.model.schema import RegisteredSchema
+
+__all__ = ["SchemaSource", "Source", "source_of"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A schema and the documents that its ``$ref``s name by URI.
+
+    Attributes:
+        body: the JSON Schema.
+        resources: URI (as the ``$ref`` has it, without fragment) to the schema behind it.
+        name: what people call it, as ``user-profile@2``; empty when unknown.
+    """
+
+    body: JsonSchema
+    resources: Mapping[str, JsonSchema] = field(default_factory=dict)
+    name: str = ""
+
+
+SchemaSource = JsonSchema | RegisteredSchema | Source
+"""What the functions of this package take as a schema."""
+
+
+def source_of(schema: SchemaSource, resources: Mapping[str, JsonSchema] | None = None) -> Source:
+    """Bring the three forms to one; ``resources`` joins what the source itself has.
+
+    Raises:
+        InvalidSchema: for something that is no JSON Schema.
+    """
+    given = dict(resources or {})
+    if isinstance(schema, Source):
+        return Source(schema.body, {**given, **schema.resources}, schema.name)
+    if isinstance(schema, RegisteredSchema):
+        return Source(schema.body, given, str(schema))
+    if not isinstance(schema, dict | bool):
+        raise InvalidSchema(f"a JSON Schema is an object or a boolean, not {type(schema).__name__}")
+    return Source(schema, given)

@@ -1,0 +1,1 @@
+"""Schemas of any draft rewritten into one form."""

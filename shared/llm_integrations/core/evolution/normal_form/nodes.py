@@ -1,0 +1,269 @@
+"""Schemas in one form, and the two sides of a comparison in one set of definitions.
+
+A node is a JSON Schema of draft 2020-12 that holds nothing but what constrains: no annotations,
+no ``$id``, no anchors; ``const`` is an ``enum`` of one; a boolean schema is ``{}`` or
+``{"not": {}}``; every ``$ref`` is ``#/$defs/…`` into the definitions of its Workspace. Keywords
+that begin with ``!`` are assertions of older drafts that 2020-12 cannot say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from jsonschema_rs.canonical import json as canonical_json
+
+from llm_integrations.core.jsonschema.locate import Place
+
+__all__ = [
+    "CONTENT",
+    "STRICT_INTEGER",
+    "Node",
+    "Workspace",
+    "is_false",
+    "json_key",
+    "node_children",
+    "ref_name",
+    "same",
+]
+
+Node = dict[str, Any]
+
+STRICT_INTEGER: Final = "!integer"
+"""1.0 is no integer (draft 4)."""
+
+CONTENT: Final = "!content"
+"""contentEncoding and contentMediaType are asserted (drafts 6 and 7)."""
+
+_REF: Final = "#/$defs/"
+_LONGEST_CHAIN: Final = 100
+_SINGLE: Final = [
+    "additionalProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "contains",
+    "propertyNames",
+    "not",
+    "if",
+    "then",
+    "else",
+    "items",
+]
+_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
+
+
+def is_false(node: Node) -> bool:
+    """Whether a node is the boolean schema ``false``."""
+    return len(node) == 1 and node.get("not") == {}
+
+
+def json_key(value: Any) -> str:
+    """Text that is the same for equal JSON values: for 1 and 1.0, but not for 1 and true."""
+    try:
+        return canonical_json.to_string(value)
+    except ValueError:
+        return json.dumps(value, sort_keys=True)
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two nodes or values are equal as JSON; Python alone takes ``1`` for ``True``."""
+    return first is second or (first == second and json_key(first) == json_key(second))
+
+
+def ref_name(node: Node) -> str | None:
+    """The name of the definition that a node refers to."""
+    reference = node.get("$ref")
+    return None if reference is None else str(reference).removeprefix(_REF)
+
+
+def node_children(node: Node) -> Iterator[Node]:
+    """The nodes directly inside of one."""
+    for keyword in _SINGLE:
+        if keyword in node:
+            yield node[keyword]
+    for keyword in _LISTS:
+        yield from node.get(keyword, ())
+    for keyword in _MAPS:
+        yield from node.get(keyword, {}).values()
+
+
+class Workspace:
+    """Definitions that nodes of both sides refer to, and where each node was written.
+
+    Nodes are told apart by identity, so the workspace keeps all of them alive.
+
+    Attributes:
+        definitions: name to node.
+        unenforced: whether any node asserts what draft 2020-12 cannot say.
+    """
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Node] = {}
+        self.unenforced = False
+        self._places: dict[int, Place] = {}
+        self._kept: list[Node] = []
+        self._reachable: dict[str, frozenset[str]] = {}
+        self._made: dict[tuple[str, tuple[int, ...]], Node] = {}
+        self._named: dict[str, Node] = {}
+
+    def add(self, node: Node, place: Place | None = None) -> Node:
+        """Keep a node; ``place`` says where it comes from."""
+        self._kept.append(node)
+        if place is not None:
+            self._places[id(node)] = place
+        return node
+
+    def place(self, node: Node) -> Place | None:
+        return self._places.get(id(node))
+
+    def target(self, node: Node) -> Node | None:
+        """What a node's ``$ref`` means; None without one."""
+        name = ref_name(node)
+        return None if name is None else self.definitions[name]
+
+    def behind(self, node: Node) -> Node:
+        """The node that one which is nothing but a reference stands for."""
+        for _ in range(_LONGEST_CHAIN):
+            if len(node) != 1 or "$ref" not in node:
+                break
+            node = self.definitions[str(ref_name(node))]
+        return node
+
+    def both(self, first: Node, second: Node) -> Node:
+        """A node that demands two; the same one for the same two."""
+        return self._make("allOf", {"allOf": [first, second]}, first, second)
+
+    def either(self, nodes: Sequence[Node]) -> Node:
+        """A node that demands one of several; the same one for the same several."""
+        return self._make("anyOf", {"anyOf": list(nodes)}, *nodes)
+
+    def negation(self, node: Node) -> Node:
+        """A node that demands the opposite; the same one for the same node."""
+        node = self.behind(node)
+        return self._make("not", {"not": node}, node)
+
+    def having(self, name: str) -> Node:
+        """A node for objects that have a property; the same one for the same name."""
+        return self._named.setdefault(f"having {name}", {"type": ["object"], "required": [name]})
+
+    def needing(self, names: Sequence[str]) -> Node:
+        """A node that requires properties; the same one for the same names."""
+        listed = sorted(names)
+        return self._named.setdefault(f"needing {json_key(listed)}", {"required": listed})
+
+    def _make(self, kind: str, made: Node, *parts: Node) -> Node:
+        return self._made.setdefault((kind, tuple(map(id, parts))), made)
+
+    def applied(self, node: Node, *, conditional: bool) -> list[Node]:
+        """The nodes that judge the same value as this one does, itself included.
+
+        ``conditional`` includes those that do so in some cases only (anyOf, if, …).
+        """
+        found: dict[int, Node] = {}
+        stack = [node]
+        while stack:
+            current = stack.pop()
+            if id(current) in found:
+                continue
+            found[id(current)] = current
+            target = self.target(current)
+            if target is not None:
+                stack.append(target)
+            stack.extend(current.get("allOf", ()))
+            if conditional:
+                stack.extend(_conditional(current))
+        return list(found.values())
+
+    def judgements(self, node: Node) -> int:
+        """How often a validator may judge one value by parts of a node, each path counted.
+
+        References that fan out again and again make this grow exponentially.
+        """
+        known: dict[int, int] = {}
+        # Depth first without recursion: a node is counted after all that it applies.
+        stack: list[tuple[Node, bool]] = [(node, False)]
+        while stack:
+            current, ready = stack.pop()
+            if ready:
+                parts = self._parts_in_place(current)
+                known[id(current)] = 1 + sum(known.get(id(part), 1) for part in parts)
+            elif id(current) not in known:
+                known[id(current)] = 1
+                stack.append((current, True))
+                stack.extend((part, False) for part in self._parts_in_place(current))
+        return known[id(node)]
+
+    def _parts_in_place(self, node: Node) -> list[Node]:
+        target = self.target(node)
+        negated = [node["not"]] if "not" in node else []
+        referred = [] if target is None else [target]
+        return [*node.get("allOf", ()), *_conditional(node), *negated, *referred]
+
+    def refers(self, node: Node) -> bool:
+        """Whether there is a reference in the node."""
+        return any(True for _ in _names_in(node))
+
+    def reachable(self, nodes: Iterable[Node]) -> frozenset[str]:
+        """The names of all definitions that the nodes use, directly or not."""
+        found: set[str] = set()
+        stack = [name for node in nodes for name in _names_in(node)]
+        while stack:
+            name = stack.pop()
+            if name not in found:
+                found.add(name)
+                stack.extend(self._direct(name))
+        return frozenset(found)
+
+    def _direct(self, name: str) -> frozenset[str]:
+        if name not in self._reachable:
+            self._reachable[name] = frozenset(_names_in(self.definitions[name]))
+        return self._reachable[name]
+
+    def standalone(self, node: Node) -> Node:
+        """The node with the definitions that it needs: a schema for an engine."""
+        names = self.reachable([node])
+        if not names:
+            return node
+        return {**node, "$defs": {name: self.definitions[name] for name in sorted(names)}}
+
+    def is_recursive(self, node: Node) -> bool:
+        """Whether a definition in reach of the node uses itself."""
+        return any(
+            name in self.reachable([self.definitions[name]]) for name in self.reachable([node])
+        )
+
+    def has_unenforced(self, node: Node) -> bool:
+        """Whether an assertion that 2020-12 cannot say is in reach of the node."""
+        if not self.unenforced:
+            return False
+        starts = [node, *(self.definitions[name] for name in self.reachable([node]))]
+        return any(_holds_unenforced(start) for start in starts)
+
+
+def _conditional(node: Node) -> Iterator[Node]:
+    yield from node.get("anyOf", ())
+    yield from node.get("oneOf", ())
+    yield from (node[keyword] for keyword in ("if", "then", "else") if keyword in node)
+    yield from node.get("dependentSchemas", {}).values()
+
+
+def _names_in(node: Node) -> Iterator[str]:
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        name = ref_name(current)
+        if name is not None:
+            yield name
+        stack.extend(node_children(current))
+
+
+def _holds_unenforced(node: Node) -> bool:
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if any(key.startswith("!") for key in current):
+            return True
+        stack.extend(node_children(current))
+    return False

@@ -1,0 +1,1 @@
+"""Regular expressions as languages: what one admits that another does not."""

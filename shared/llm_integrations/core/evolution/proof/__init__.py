@@ -1,0 +1,1 @@
+"""Proofs that every instance of one schema satisfies another, keyword by keyword."""

@@ -1,0 +1,266 @@
+"""What is known of an instance that satisfies several nodes at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, Final
+
+from llm_integrations.core.evolution.normal_form.nodes import (
+    STRICT_INTEGER,
+    Node,
+    Workspace,
+    is_false,
+    json_key,
+    same,
+)
+from llm_integrations.core.evolution.patterns.languages import Text
+
+__all__ = ["ALL_KINDS", "NUMERIC", "Bound", "Facts", "kind_of", "kinds_of"]
+
+ALL_KINDS: Final = frozenset(
+    ["null", "boolean", "object", "array", "string", "integer", "fraction"]
+)
+"""The JSON types, with numbers split into whole ones and the rest."""
+
+NUMERIC: Final = frozenset({"integer", "fraction"})
+_KINDS: Final = {kind: frozenset({kind}) for kind in ALL_KINDS} | {"number": NUMERIC}
+
+_MOST_COMPARED: Final = 500
+
+Bound = tuple[Any, bool]
+"""A number, and whether it is excluded itself."""
+
+
+def kinds_of(types: Iterable[str]) -> frozenset[str]:
+    """The kinds that the names of ``type`` stand for."""
+    return frozenset().union(*(_KINDS[name] for name in types))
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a JSON value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case list() | tuple():
+            return "array"
+        case int():
+            return "integer"
+    return "integer" if math.isfinite(value) and float(value).is_integer() else "fraction"
+
+
+class Facts:
+    """Nodes taken together: flattened through ``$ref`` and ``allOf``, their bounds merged.
+
+    Attributes:
+        nodes: what must hold, each once.
+        kinds: the kinds that an instance can be; empty when nothing can satisfy the nodes.
+        values: the only values possible, or None when there are more than can be listed.
+        required: names of properties that an object must have.
+    """
+
+    def __init__(self, nodes: Iterable[Node], workspace: Workspace) -> None:
+        self.nodes: list[Node] = []
+        self.kinds = ALL_KINDS
+        self.values: list[Any] | None = None
+        self.required: set[str] = set()
+        self.lower: Bound | None = None
+        self.upper: Bound | None = None
+        self.multiples: list[Any] = []
+        self.counts: dict[str, int] = {}
+        self.patterns: set[str] = set()
+        self.formats: set[str] = set()
+        self.negated: list[Node] = []
+        self.unique = False
+        self.strict_integer = False
+        self._workspace = workspace
+        self._seen: set[int] = set()
+        for node in nodes:
+            self._take(node)
+        self._close_required()
+        self._prune()
+
+    def _take(self, start: Node) -> None:
+        stack = [start]
+        while stack:
+            node = stack.pop()
+            if id(node) in self._seen:
+                continue
+            self._seen.add(id(node))
+            target = self._workspace.target(node)
+            if target is not None:
+                stack.append(target)
+            stack.extend(node.get("allOf", ()))
+            self.nodes.append(node)
+            for keyword, value in node.items():
+                reader = _READERS.get(keyword)
+                if reader is not None:
+                    reader(self, value)
+
+    def _close_required(self) -> None:
+        """What is required brings its dependencies, until nothing is added."""
+        if not self.required:
+            return
+        before = -1
+        while before != (size := len(self.required) + len(self.nodes)):
+            before = size
+            for node in list(self.nodes):
+                for name in self.required & node.get("dependentRequired", {}).keys():
+                    self.required.update(node["dependentRequired"][name])
+                # What is no object has no properties, whatever is required of objects.
+                if self.kinds == {"object"}:
+                    for name in self.required & node.get("dependentSchemas", {}).keys():
+                        self._take(node["dependentSchemas"][name])
+
+    def _prune(self) -> None:
+        """Give up the kinds that the bounds leave no room for."""
+        gone: set[str] = set()
+        if self.lower is not None and _empty_interval(self.lower, self.upper):
+            gone |= NUMERIC
+        if self.counts:
+            gone |= self._impossible_counts()
+        if self.required and self._refuses_a_required():
+            gone.add("object")
+        if self.negated and (self._contradicts() or any(map(is_false, self.nodes))):
+            gone |= ALL_KINDS
+        if any(_excludes_integers(node) for node in self.negated):
+            gone.add("integer")
+        self.kinds -= gone
+        if self.values is not None:
+            self.values = [value for value in self.values if kind_of(value) in self.kinds]
+            self.kinds &= {kind_of(value) for value in self.values}
+
+    def _impossible_counts(self) -> set[str]:
+        fewest = max(self.count("minProperties", 0), len(self.required))
+        lengths = {
+            "string": (self.count("minLength", 0), self.count("maxLength", math.inf)),
+            "array": (self.count("minItems", 0), self.count("maxItems", math.inf)),
+            "object": (fewest, self.count("maxProperties", math.inf)),
+        }
+        return {kind for kind, (least, most) in lengths.items() if least > most}
+
+    def _refuses_a_required(self) -> bool:
+        return any(_refuses(node, name) for name in self.required for node in self.nodes)
+
+    def _contradicts(self) -> bool:
+        if any(id(self._workspace.behind(refused)) in self._seen for refused in self.negated):
+            return True
+        if len(self.negated) * len(self.nodes) > _MOST_COMPARED:
+            return False
+        return any(same(refused, node) for refused in self.negated for node in self.nodes)
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it is certain that no instance satisfies the nodes."""
+        return not self.kinds
+
+    def count(self, keyword: str, default: float) -> float:
+        """The merged value of a keyword that counts, as ``maxLength``."""
+        return self.counts.get(keyword, default)
+
+    @property
+    def text(self) -> Text:
+        """What is known of the strings."""
+        most = self.counts.get("maxLength")
+        return Text(tuple(sorted(self.patterns)), self.counts.get("minLength", 0), most)
+
+    def integer_bounds(self) -> tuple[int | None, int | None]:
+        """The smallest and the largest whole number possible, as far as bounds say."""
+        low = high = None
+        if self.lower is not None:
+            low = math.ceil(Fraction(self.lower[0]))
+            low += int(self.lower[1] and low == self.lower[0])
+        if self.upper is not None:
+            high = math.floor(Fraction(self.upper[0]))
+            high -= int(self.upper[1] and high == self.upper[0])
+        return low, high
+
+    # One method for each keyword that is merged.
+
+    def _type(self, names: list[str]) -> None:
+        self.kinds &= kinds_of(names)
+
+    def _enum(self, values: list[Any]) -> None:
+        if self.values is None:
+            self.values = values
+        else:
+            keys = {json_key(value) for value in values}
+            self.values = [value for value in self.values if json_key(value) in keys]
+
+    def _minimum(self, value: Any, exclusive: bool = False) -> None:
+        self.lower = max((self.lower, (value, exclusive)), key=_lower_order)
+
+    def _maximum(self, value: Any, exclusive: bool = False) -> None:
+        self.upper = min((self.upper, (value, exclusive)), key=_upper_order)
+
+    def _at_least(self, keyword: str, value: int) -> None:
+        self.counts[keyword] = max(value, self.counts.get(keyword, 0))
+
+    def _at_most(self, keyword: str, value: int) -> None:
+        self.counts[keyword] = min(value, self.counts.get(keyword, value))
+
+    def _strict(self, value: bool) -> None:
+        self.strict_integer |= value
+
+    def _unique(self, value: bool) -> None:
+        self.unique |= value
+
+
+def _excludes_integers(refused: Node) -> bool:
+    """Whether all whole numbers are refused, as multiples of what divides 1."""
+    if refused.keys() != {"multipleOf"}:
+        return False
+    return (1 / Fraction(str(refused["multipleOf"]))).denominator == 1
+
+
+def _refuses(node: Node, name: str) -> bool:
+    if name in node.get("properties", ()):
+        return is_false(node["properties"][name])
+    closed = is_false(node.get("additionalProperties", {}))
+    return closed and not node.get("patternProperties")
+
+
+def _lower_order(bound: Bound | None) -> tuple[int, Any, bool]:
+    return (0, 0, False) if bound is None else (1, bound[0], bound[1])
+
+
+def _upper_order(bound: Bound | None) -> tuple[int, Any, bool]:
+    return (1, 0, False) if bound is None else (0, bound[0], not bound[1])
+
+
+def _empty_interval(lower: Bound | None, upper: Bound | None) -> bool:
+    if lower is None or upper is None:
+        return False
+    return bool(lower[0] > upper[0] or (lower[0] == upper[0] and (lower[1] or upper[1])))
+
+
+_READERS: Final[dict[str, Any]] = {
+    "type": Facts._type,
+    "enum": Facts._enum,
+    "minimum": Facts._minimum,
+    "maximum": Facts._maximum,
+    "exclusiveMinimum": lambda facts, value: facts._minimum(value, True),
+    "exclusiveMaximum": lambda facts, value: facts._maximum(value, True),
+    "multipleOf": lambda facts, value: facts.multiples.append(value),
+    "pattern": lambda facts, value: facts.patterns.add(value),
+    "format": lambda facts, value: facts.formats.add(value),
+    "not": lambda facts, value: facts.negated.append(value),
+    "required": lambda facts, value: facts.required.update(value),
+    "uniqueItems": Facts._unique,
+    STRICT_INTEGER: Facts._strict,
+    **{
+        keyword: (lambda facts, value, keyword=keyword: facts._at_least(keyword, value))
+        for keyword in ("minLength", "minItems", "minProperties")
+    },
+    **{
+        keyword: (lambda facts, value, keyword=keyword: facts._at_most(keyword, value))
+        for keyword in ("maxLength", "maxItems", "maxProperties")
+    },
+}

@@ -1,0 +1,153 @@
+"""The engine of jsonschema-rs: containment, satisfiability, and judging instances of nodes.
+
+Whatever goes wrong inside of it is "don't know"; only a clear yes is used as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, Final
+
+import jsonschema_rs
+from jsonschema_rs.canonical import Containment, Satisfiability
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.evolution.model.limits import Clock
+from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, node_children
+
+__all__ = ["Engine"]
+
+_MOST_CASES: Final = 24
+"""Alternatives at one place: the engine's time grows with their square or worse (measured)."""
+
+_MOST_NODES: Final = 4_000
+_MOST_VALUES: Final = 2_000
+
+
+class Engine:
+    """Asks jsonschema-rs about nodes of one workspace.
+
+    Args:
+        workspace: where the definitions are.
+        options: formats and regular expressions mean what they mean to a Validator.
+        clock: no question is asked once it expired.
+    """
+
+    def __init__(self, workspace: Workspace, options: ValidationOptions, clock: Clock) -> None:
+        self._workspace = workspace
+        self._clock = clock
+        self._options: dict[str, Any] = {
+            "validate_formats": options.formats,
+            "pattern_options": _pattern_options(options),
+            "offline": True,
+        }
+        self._bounded = options.regex == "bounded"
+        self._validators: dict[int, Any] = {}
+        self._kept: list[Node] = []
+        self._patterns: dict[str, Any] = {}
+
+    def covers(self, goal: Node, given: Sequence[Node]) -> bool:
+        """Whether it is certain that the goal admits all that satisfies the given nodes."""
+        if self._workspace.has_unenforced(goal):
+            return False
+
+        def ask() -> bool:
+            new, old = self._canonical(goal), self._canonical(_together(given))
+            return bool(new.covers(old) == Containment.YES)
+
+        return self._worth(goal, *given) and self._ask(ask)
+
+    def unsatisfiable(self, given: Sequence[Node]) -> bool:
+        """Whether it is certain that nothing satisfies all of the nodes."""
+
+        def ask() -> bool:
+            return bool(self._canonical(_together(given)).satisfiability() == Satisfiability.NO)
+
+        return self._worth(*given) and self._ask(ask)
+
+    def is_valid(self, node: Node, value: Any) -> bool | None:
+        """The verdict on one instance; None when the engine cannot judge by this node."""
+        if id(node) not in self._validators:
+            self._kept.append(node)
+            self._validators[id(node)] = self._compile(self._workspace.standalone(node))
+        return self._judge(self._validators[id(node)], value)
+
+    def matches(self, pattern: str, text: str) -> bool | None:
+        """Whether the text has a match of the pattern; None when the pattern does not compile."""
+        if pattern not in self._patterns:
+            self._patterns[pattern] = self._compile({"pattern": pattern})
+        return self._judge(self._patterns[pattern], text)
+
+    def _compile(self, schema: Node) -> Any:
+        try:
+            return jsonschema_rs.Draft202012Validator(schema, **self._options)
+        except (ValueError, RecursionError):
+            return None
+
+    def _judge(self, validator: Any, value: Any) -> bool | None:
+        if validator is None:
+            return None
+        try:
+            if not self._bounded:
+                return bool(validator.is_valid(value))
+            # Only the errors tell a mismatch from a pattern that was given up.
+            kinds = {type(error.kind).__name__ for error in validator.iter_errors(value)}
+        except (ValueError, RecursionError):
+            return None
+        return None if "BacktrackLimitExceeded" in kinds else not kinds
+
+    def _canonical(self, node: Node) -> jsonschema_rs.CanonicalSchema:
+        return jsonschema_rs.canonicalize(
+            self._workspace.standalone(node), draft=20, **self._options
+        )
+
+    def _worth(self, *nodes: Node) -> bool:
+        """Whether the question is small enough for the engine to answer soon."""
+        if self._clock.expired:
+            return False
+        names = self._workspace.reachable(nodes)
+        starts = [*nodes, *(self._workspace.definitions[name] for name in names)]
+        return _small(starts)
+
+    def _ask(self, question: Callable[[], bool]) -> bool:
+        try:
+            return question()
+        except BaseException as error:
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                return False
+            raise
+
+
+def _pattern_options(options: ValidationOptions) -> Any:
+    if options.regex == "linear":
+        return jsonschema_rs.RegexOptions()
+    return jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)
+
+
+def _together(nodes: Sequence[Node]) -> Node:
+    return nodes[0] if len(nodes) == 1 else {"allOf": list(nodes)}
+
+
+def _small(starts: list[Node]) -> bool:
+    seen = values = 0
+    stack = list(starts)
+    while stack:
+        node = stack.pop()
+        seen += 1
+        values += len(node.get("enum", ()))
+        if seen > _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
+            return False
+        stack.extend(node_children(node))
+    return True
+
+
+def _cases(node: Node) -> int:
+    """In how many ways a value can satisfy a node, at the most, by its combinations."""
+    return prod(_alternatives(part) for part in (node, *node.get("allOf", ())))
+
+
+def _alternatives(node: Node) -> int:
+    branches = (len(node.get("anyOf", ())) or 1) * (len(node.get("oneOf", ())) or 1)
+    dependent = 1 << min(len(node.get("dependentSchemas", ())), 8)
+    return branches * dependent * (2 if "if" in node else 1)

@@ -1,0 +1,110 @@
+"""Making objects that satisfy several nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace
+from llm_integrations.core.evolution.patterns.samples import sample_pattern
+from llm_integrations.core.evolution.proof.constraints import Facts
+from llm_integrations.core.evolution.proof.parts import Parts
+from llm_integrations.core.evolution.sampling.choices import Chooser, Full, Randomly
+from llm_integrations.core.evolution.sampling.parts import (
+    DEEPEST,
+    MOST_ITEMS,
+    NoSample,
+    Sample,
+    sampled_part,
+)
+
+__all__ = ["FRESH_NAMES", "ObjectSampler"]
+
+FRESH_NAMES: Final = ("extra", "other", "x", "_1", "Extra-Name", "a", "b", "é")
+"""Names that schemas hardly declare."""
+
+_MOST_OPTIONAL: Final = 100
+_MOST_AT_RANDOM: Final = 8
+
+
+class ObjectSampler:
+    """Makes objects; the values in them by ``sample``."""
+
+    def __init__(self, parts: Parts, workspace: Workspace, sample: Sample) -> None:
+        self._parts = parts
+        self._workspace = workspace
+        self._sample = sample
+
+    def make(self, facts: Facts, chooser: Chooser, depth: int) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name in self._wanted(facts, chooser, depth):
+            nodes = self._parts.property_nodes(facts, name)
+            try:
+                made[name] = sampled_part(self._sample, nodes, chooser, depth)
+            except NoSample:
+                if name in facts.required:
+                    raise
+        self._fill(made, facts, chooser, depth)
+        if len(made) > facts.count("maxProperties", len(made)):
+            raise NoSample
+        return made
+
+    def _wanted(self, facts: Facts, chooser: Chooser, depth: int) -> list[str]:
+        """The names to give values to: what is required, and some of what is not."""
+        room = facts.count("maxProperties", 1_000) - len(facts.required)
+        room = min(room, _MOST_OPTIONAL if isinstance(chooser, Full) else _MOST_AT_RANDOM)
+        declared = dict.fromkeys(n for node in facts.nodes for n in node.get("properties", ()))
+        wanted = dict.fromkeys(n for n in declared if n in facts.required)
+        wanted.update(dict.fromkeys(sorted(facts.required)))
+        for name in declared:
+            if name not in wanted and room > 0 and chooser.includes(depth):
+                wanted[name] = None
+                room -= 1
+        ordered = [name for name in declared if name in wanted]
+        return ordered + [name for name in wanted if name not in declared]
+
+    def _fill(self, made: dict[str, Any], facts: Facts, chooser: Chooser, depth: int) -> None:
+        """Properties that nobody declares, as many as are needed, and now and then one more."""
+        least = int(facts.count("minProperties", 0))
+        is_map = not made and any(
+            node.get("patternProperties") or node.get("additionalProperties")
+            for node in facts.nodes
+        )
+        wanted = max(least - len(made), int((is_map or not made) and chooser.includes(depth)))
+        wanted = max(wanted, int(isinstance(chooser, Randomly) and chooser.includes(depth + 2)))
+        if wanted > MOST_ITEMS:
+            raise NoSample
+        for name in self._further_names(facts, wanted, chooser):
+            if wanted > 0 and name not in made:
+                try:
+                    nodes = self._parts.property_nodes(facts, name)
+                    made[name] = sampled_part(self._sample, nodes, chooser, depth)
+                    wanted -= 1
+                except NoSample:
+                    continue
+        if len(made) < least:
+            raise NoSample
+
+    def _further_names(self, facts: Facts, wanted: int, chooser: Chooser) -> Iterator[str]:
+        if wanted <= 0:
+            return
+        for node in facts.nodes:
+            for pattern in node.get("patternProperties", ()):
+                for _ in range(wanted + 1):
+                    drawn = sample_pattern(pattern, chooser.pick)
+                    if drawn is not None:
+                        yield drawn
+            if "propertyNames" in node:
+                yield from self._names_by(node["propertyNames"], wanted, chooser)
+        yield from sorted(self._parts.names(facts))
+        yield from FRESH_NAMES
+        yield from (f"extra{i}" for i in range(wanted))
+
+    def _names_by(self, node: Node, wanted: int, chooser: Chooser) -> Iterator[str]:
+        string = self._workspace.add({"type": ["string"]})
+        for seed in range(wanted + 2):
+            draw = chooser if seed == 0 else Randomly(seed)
+            try:
+                yield self._sample([string, node], draw, DEEPEST - 2)
+            except NoSample:
+                continue

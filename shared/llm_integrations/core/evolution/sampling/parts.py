@@ -1,0 +1,31 @@
+"""What making objects and making arrays have in common: values for the places inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from llm_integrations.core.evolution.normal_form.nodes import Node, is_false
+from llm_integrations.core.evolution.sampling.choices import Chooser
+
+__all__ = ["DEEPEST", "MOST_ITEMS", "NoSample", "Sample", "sampled_part"]
+
+DEEPEST: Final = 24
+MOST_ITEMS: Final = 300
+
+
+class NoSample(Exception):
+    """Inner signal: these choices lead to no instance."""
+
+
+class Sample(Protocol):
+    """Makes one instance of all the nodes. NoSample when the chooser's choices lead to none."""
+
+    def __call__(self, given: Sequence[Node], chooser: Chooser, depth: int) -> Any: ...
+
+
+def sampled_part(sample: Sample, nodes: list[Node], chooser: Chooser, depth: int) -> Any:
+    """A value for a place one level further down."""
+    if any(is_false(node) for node in nodes):
+        raise NoSample
+    return sample(nodes, chooser, depth + 1)

@@ -1,0 +1,1 @@
+"""Are two versions compatible, and which instance shows that they are not?"""

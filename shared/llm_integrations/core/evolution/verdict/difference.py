@@ -1,0 +1,74 @@
+"""What differs between two schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.evolution.model.change import Change
+from llm_integrations.core.evolution.model.levels import check_policy
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
+from llm_integrations.core.evolution.model.source import SchemaSource, source_of
+from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.witness import judge_of
+from llm_integrations.core.model.fingerprint import JsonSchema
+
+__all__ = ["Changes", "diff"]
+
+
+class Changes(list[Change]):
+    """A list of changes that shows itself as a table."""
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """A list of JSON types."""
+        return [change.to_dict() for change in self]
+
+    def __rich__(self) -> Any:
+        from llm_integrations.core.evolution.text.display import changes_table
+
+        return changes_table(self)
+
+    def _repr_html_(self) -> str:
+        from llm_integrations.core.evolution.text.display import changes_html
+
+        return changes_html(self)
+
+
+def diff(
+    old: SchemaSource,
+    new: SchemaSource,
+    *,
+    policy: str = "strict",
+    options: ValidationOptions | None = None,
+    resources: Mapping[str, JsonSchema] | None = None,
+    limits: Limits | None = None,
+) -> list[Change]:
+    """List what differs, in the order of the new schema; empty when nothing does.
+
+    References are followed, recursive ones too. A change counts as breaking unless it is shown
+    that it breaks nobody.
+
+    Args:
+        old: the old schema, of any draft from 4 to 2020-12.
+        new: the new one, of any of these drafts.
+        policy: "strict", or "lenient": properties that data's schema does not declare are absent.
+        options: how data is judged (formats, regular expressions).
+        resources: the schemas that ``$ref``s name, by the name they use.
+        limits: what the comparison may cost.
+
+    Raises:
+        InvalidSchema: one of them is no usable JSON Schema, or beyond the limits.
+    """
+    options = options or ValidationOptions()
+    sources = source_of(old, resources), source_of(new, resources)
+    for source in sources:
+        judge_of(source, options)
+    try:
+        comparison = Comparison(
+            *sources, options=options, policy=check_policy(policy), limits=limits or Limits()
+        )
+        return Changes(comparison.changes)
+    except Undecidable as error:
+        raise InvalidSchema(f"the schemas cannot be compared: {error}") from None

@@ -1,0 +1,157 @@
+"""One previous version against a new one: what speaks against them getting along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.evolution.differences.walk import Finding
+from llm_integrations.core.evolution.model.change import Change, Direction
+from llm_integrations.core.evolution.model.levels import Policy
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
+from llm_integrations.core.evolution.model.report import Incompatibility, Undecided
+from llm_integrations.core.evolution.model.source import Source
+from llm_integrations.core.evolution.normal_form.nodes import same
+from llm_integrations.core.evolution.text.wording import consequence
+from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.witness import Judge, Witness, WitnessSearch, judge_of
+
+__all__ = ["PairCheck"]
+
+_MOST_SHOWN: Final = 50
+_NO_TIME: Final = "the time that a comparison may take ran out"
+_NO_WITNESS: Final = "no instance was found that shows it, and it could not be ruled out"
+
+
+class PairCheck:
+    """One previous version against the new one.
+
+    Attributes:
+        comparison: the two side by side; None when they are the same or cannot be compared.
+        why_not: why they cannot be compared; empty when they can.
+        notes: what was left out.
+    """
+
+    def __init__(
+        self,
+        old: Source,
+        new: Source,
+        judge: Judge,
+        options: ValidationOptions,
+        policy: Policy,
+        limits: Limits,
+    ) -> None:
+        self.comparison: Comparison | None = None
+        self._name = old.name
+        self.why_not = ""
+        self.notes: list[str] = []
+        self._witnesses: dict[tuple[Direction, int], Witness | None] = {}
+        if _is_same(old, new):
+            return
+        try:
+            reader = judge_of(old, options)
+            comparison = Comparison(old, new, options=options, policy=policy, limits=limits)
+            self._search = WitnessSearch(comparison, reader, judge)
+            self.comparison = comparison
+        except Undecidable as error:
+            self.why_not = str(error)
+        except InvalidSchema as error:
+            self.why_not = f"the previous version cannot be used: {error}"
+
+    def judge(self, direction: Direction) -> Iterator[Incompatibility | Undecided]:
+        """What speaks against compatibility in one direction; nothing if it is compatible."""
+        if self.comparison is None:
+            if self.why_not:
+                yield Undecided("", self.why_not, direction, self._name)
+            return
+        try:
+            if direction not in self.comparison.safe:
+                yield from self._against(direction, self.comparison)
+        except Undecidable as error:
+            yield Undecided("", str(error), direction, self._name)
+
+    def _against(
+        self, direction: Direction, comparison: Comparison
+    ) -> Iterator[Incompatibility | Undecided]:
+        undecided: list[tuple[Change, ...]] = []
+        shown = 0
+        groups = _groups(comparison, direction)
+        for number, (findings, witness) in enumerate(self.tried(direction)):
+            changes = tuple(finding.change for finding in findings)
+            if witness is None:
+                undecided.append(changes)
+                continue
+            shown += 1
+            yield self._incompatibility(direction, changes, witness)
+            if shown == _MOST_SHOWN or comparison.sampler.expired:
+                self._note_rest(direction, len(groups) - number - 1)
+                break
+        if shown == 0:
+            yield from self._as_a_whole(direction, comparison, undecided)
+            return
+        for changes in undecided:
+            yield Undecided(changes[0].path, _NO_WITNESS, direction, self._name, changes)
+
+    def _note_rest(self, direction: Direction, rest: int) -> None:
+        if rest:
+            things = "1 further change was" if rest == 1 else f"{rest} further changes were"
+            self.notes.append(f"{things} not looked at ({direction}, {self._name})")
+
+    def tried(self, direction: Direction) -> Iterator[tuple[list[Finding], Witness | None]]:
+        """The findings that break somebody, those with one cause together, and what shows it."""
+        if self.comparison is None:
+            return
+        for findings in _groups(self.comparison, direction):
+            key = (direction, id(findings[0]))
+            if key not in self._witnesses:
+                way = findings[0].way(direction)
+                found = None if way is None else self._search.find(direction, way)
+                self._witnesses[key] = found
+            yield findings, self._witnesses[key]
+
+    def _as_a_whole(
+        self,
+        direction: Direction,
+        comparison: Comparison,
+        undecided: list[tuple[Change, ...]],
+    ) -> Iterator[Incompatibility | Undecided]:
+        """No change could be shown to break anything by itself: ask about the whole."""
+        changes = tuple(change for group in undecided for change in group)
+        if comparison.engine_agrees(direction):
+            return
+        witness = self._search.find_any(direction)
+        if witness is not None:
+            yield self._incompatibility(direction, changes, witness)
+        else:
+            path = changes[0].path if changes else ""
+            reason = _NO_TIME if comparison.sampler.expired else _NO_WITNESS
+            yield Undecided(path, reason, direction, self._name, changes)
+
+    def _incompatibility(
+        self, direction: Direction, changes: tuple[Change, ...], witness: Witness
+    ) -> Incompatibility:
+        path = changes[0].path if changes else ""
+        whom = "old data that new readers refuse"
+        if direction == "forward":
+            whom = "new data that old readers refuse"
+        message = consequence(changes[0], direction) if changes else f"there is {whom}"
+        value, refused = witness.value, witness.refused
+        return Incompatibility(path, message, value, direction, self._name, refused, changes)
+
+
+def _groups(comparison: Comparison, direction: Direction) -> list[list[Finding]]:
+    """The findings that break somebody, those with the same way to show it together."""
+    groups: dict[object, list[Finding]] = {}
+    for finding in comparison.findings:
+        if finding.change.breaks(direction):
+            way = finding.way(direction)
+            key = (id(way.node), way.steps) if way is not None else object()
+            groups.setdefault(key, []).append(finding)
+    return list(groups.values())
+
+
+def _is_same(old: Source, new: Source) -> bool:
+    """Whether both are the same documents, which is cheap to see however large they are."""
+    return same(dict(old.resources), dict(new.resources)) and same(old.body, new.body)

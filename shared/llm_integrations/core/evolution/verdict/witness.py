@@ -1,0 +1,105 @@
+"""Looking for an instance that one schema accepts and the other refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ValidationLimitExceeded
+from llm_integrations.core.evolution.differences.steps import wrap
+from llm_integrations.core.evolution.differences.walk import Way
+from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.limits import Undecidable
+from llm_integrations.core.evolution.model.source import Source
+from llm_integrations.core.evolution.normal_form.nodes import Node
+from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, Randomly
+from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation.engine import Engine as Judge
+from llm_integrations.core.validation.engine import compile_engine
+
+__all__ = ["Judge", "Witness", "WitnessSearch", "judge_of"]
+
+_FRESH: Final = "undeclared"
+
+
+def judge_of(source: Source, options: ValidationOptions) -> Judge:
+    """What judges data by a schema as it was written.
+
+    Raises:
+        InvalidSchema: when it does not compile.
+    """
+    return compile_engine(Documents(source.body, source.resources), options)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """An instance, and why the reader refuses it."""
+
+    value: Any
+    refused: str
+
+
+class WitnessSearch:
+    """Finds witnesses for one comparison; each is checked by validators of both schemas as written.
+
+    Args:
+        comparison: the pair.
+        old: judges by the old schema.
+        new: judges by the new one.
+    """
+
+    def __init__(self, comparison: Comparison, old: Judge, new: Judge) -> None:
+        self._comparison = comparison
+        self._judges = {"backward": (old, new), "forward": (new, old)}
+
+    def find(self, direction: Direction, way: Way) -> Witness | None:
+        """A witness that follows a way; None when none was found in the budget."""
+        for chooser in (Minimal(), Randomly(1)):
+            target = wrap(way.node, way.steps, direction, chooser, _FRESH)
+            for value in self._attempts(direction, target, chooser):
+                witness = self.checked(direction, value)
+                if witness is not None:
+                    return witness
+        return None
+
+    def find_any(self, direction: Direction) -> Witness | None:
+        """A witness for whatever reason."""
+        comparison = self._comparison
+        refused = comparison.workspace.negation(comparison.goal(direction))
+        return self.find(direction, Way(refused, ()))
+
+    def _attempts(self, direction: Direction, target: Node, chooser: Chooser) -> Iterator[Any]:
+        comparison = self._comparison
+        given = [*comparison.given(direction), comparison.workspace.add(target)]
+        try:
+            yield from comparison.sampler.attempts(given, chooser, comparison.limits.samples // 2)
+        except Undecidable:
+            return
+
+    def checked(self, direction: Direction, value: Any) -> Witness | None:
+        """The value as a witness, if it is one."""
+        writer, reader = self._judges[direction]
+        try:
+            if not writer.accepts(value) or reader.accepts(value):
+                return None
+            if not self._declared(direction, value):
+                return None
+            return Witness(value, _reason(reader, value))
+        except (ValueError, ValidationLimitExceeded):
+            return None
+
+    def _declared(self, direction: Direction, value: Any) -> bool:
+        """Whether the policy lets the instance count."""
+        extra = self._comparison.given(direction)[1:]
+        return all(self._comparison.engine.is_valid(node, value) for node in extra)
+
+
+def _reason(reader: Judge, value: Any) -> str:
+    errors = reader.errors(value)
+    if not errors:
+        return ""
+    path = "".join(f"/{part}" for part in errors[0].instance_path)
+    return f"{path or '(root)'}: {errors[0].message}"[:300]

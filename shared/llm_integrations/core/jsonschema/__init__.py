@@ -1,0 +1,1 @@
+"""The one reader of JSON Schema: documents, drafts, pointers, references."""

@@ -1,0 +1,1 @@
+"""Values below everything else: schemas, references to them, fingerprints, events."""

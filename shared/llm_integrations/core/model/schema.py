@@ -1,0 +1,84 @@
+"""A schema as a registry holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.model.fingerprint import JsonSchema, fingerprint_of
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+
+__all__ = [
+    "ACTIVE",
+    "DELETED",
+    "DEPRECATED",
+    "DRAFT",
+    "JsonSchema",
+    "RegisteredSchema",
+    "SchemaReference",
+    "fingerprint_of",
+]
+
+DRAFT: Final = "DRAFT"
+ACTIVE: Final = "ACTIVE"
+DEPRECATED: Final = "DEPRECATED"
+DELETED: Final = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReference:
+    """That a schema uses another one: the ``$ref`` it uses, and what it means in the registry."""
+
+    name: str
+    subject: str
+    version: Version
+
+
+@dataclass(frozen=True)
+class RegisteredSchema:
+    """One version of a subject. Shared by a cache: never change ``body`` or ``metadata``.
+
+    Attributes:
+        id: the registry's id: an int on Confluent, a UUID in text form elsewhere.
+        subject: None when the schema was fetched by an id that names no subject.
+        version: the version as the registry has it; None together with the subject.
+        body: the JSON Schema.
+        references: the schemas that it refers to in the registry.
+        state: DRAFT, ACTIVE, DEPRECATED, DELETED, or what else the registry says.
+        metadata: owner, tags, and whatever people keep beside a schema.
+        fingerprint: SHA-256 (hex) of the body's canonical JSON.
+    """
+
+    id: SchemaId
+    subject: str | None
+    version: Version | None
+    body: JsonSchema
+    references: tuple[SchemaReference, ...] = ()
+    state: str = ACTIVE
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.body)
+
+    @property
+    def ref(self) -> SchemaRef:
+        """The exact reference. Raises InvalidSchema for a schema known by its id alone."""
+        if self.subject is None or self.version is None:
+            raise InvalidSchema(f"schema id {self.id} belongs to no known subject")
+        return SchemaRef(self.subject, self.version)
+
+    @property
+    def owner(self) -> str | None:
+        owner = self.metadata.get("owner")
+        return None if owner is None else str(owner)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(str(tag) for tag in self.metadata.get("tags") or ())
+
+    def __str__(self) -> str:
+        return f"schema id {self.id}" if self.subject is None else str(self.ref)

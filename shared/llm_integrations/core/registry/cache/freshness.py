@@ -1,0 +1,130 @@
+"""What is known about one reference, and what to do with a request for it."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.model.reference import SchemaRef, Version, version_key
+from llm_integrations.core.model.schema import DELETED, DRAFT, RegisteredSchema
+
+if TYPE_CHECKING:
+    from llm_integrations.core.config import ValidationOptions
+    from llm_integrations.core.validation import Validator
+
+__all__ = [
+    "NEVER",
+    "Answer",
+    "Entry",
+    "Unknown",
+    "answer",
+    "may_mean",
+    "same_version",
+    "supersedes",
+]
+
+NEVER: Final = -math.inf
+
+
+class Entry:
+    """A copy of a schema, and the validators compiled from it (None: by the client's options).
+
+    Times are in seconds of one monotonic clock. ``ref`` is None for what was asked for by id.
+    """
+
+    __slots__ = ("fresh_until", "key", "ref", "refresh_at", "schema", "stale_until", "validators")
+
+    def __init__(
+        self,
+        key: str,
+        ref: SchemaRef | None,
+        schema: RegisteredSchema,
+        *,
+        fresh_until: float = NEVER,
+        stale_until: float = NEVER,
+    ) -> None:
+        self.key = key
+        self.ref = ref
+        self.schema = schema
+        self.fresh_until = fresh_until
+        self.stale_until = stale_until
+        self.refresh_at = NEVER
+        self.validators: dict[ValidationOptions | None, Validator] = {}
+
+    @property
+    def subject(self) -> str | None:
+        return self.schema.subject if self.ref is None else self.ref.subject
+
+    def concerns(self, version: Version | None) -> bool:
+        """Whether a change of that version (None: of any) can change what is known here."""
+        return self.ref is None or may_mean(self.ref, version)
+
+    def holds(self, version: Version | None) -> bool:
+        """Whether the schema kept here is of that version (None: any)."""
+        if version is None or self.schema.version is None:
+            return True
+        return same_version(self.schema.version, version)
+
+    def mark_stale(self) -> None:
+        self.fresh_until = self.refresh_at = NEVER
+
+
+class Unknown:
+    """That the registry does not know something; believed for a while."""
+
+    __slots__ = ("error", "key", "ref", "until")
+
+    def __init__(
+        self, key: str, ref: SchemaRef | None, error: SchemaNotFound, until: float
+    ) -> None:
+        self.key = key
+        self.ref = ref
+        self.error = error
+        self.until = until
+
+    @property
+    def subject(self) -> str | None:
+        return None if self.ref is None else self.ref.subject
+
+
+class Answer(Enum):
+    """What to do with a request."""
+
+    FRESH = "serve the copy"
+    STALE = "serve the copy; a refresh is not due yet"
+    REFRESH = "serve the copy, and fetch a new one behind it"
+    UNKNOWN = "say again that the registry does not know it"
+    FETCH = "fetch it and wait"
+
+
+def answer(entry: Entry | Unknown | None, now: float) -> Answer:
+    """The whole policy of the cache."""
+    if isinstance(entry, Entry):
+        if now < entry.fresh_until:
+            return Answer.FRESH
+        if now < entry.stale_until:
+            return Answer.STALE if now < entry.refresh_at else Answer.REFRESH
+    elif entry is not None and now < entry.until:
+        return Answer.UNKNOWN
+    return Answer.FETCH
+
+
+def same_version(one: Version, other: Version) -> bool:
+    """Whether two exact versions are the same one; 2 and 2.0.0 are."""
+    return version_key(one) == version_key(other)
+
+
+def may_mean(ref: SchemaRef, version: Version | None) -> bool:
+    """Whether a reference to the same subject can mean that version (None: any)."""
+    return version is None or ref.is_latest or same_version(ref.version, version)
+
+
+def supersedes(schema: RegisteredSchema, latest: RegisteredSchema) -> bool:
+    """Whether a schema that was just written is the latest now."""
+    if schema.state in (DRAFT, DELETED) or schema.ref.is_prerelease:
+        return False
+    if latest.version is None or schema.version is None:
+        return True
+    return version_key(schema.version) >= version_key(latest.version)

@@ -1,0 +1,149 @@
+"""The entries there are: by key, by subject, and by last use. No I/O, no clock, no lock here."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+from llm_integrations.core.config import CacheOptions
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.model.reference import SchemaRef, Version
+from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry.cache.freshness import NEVER, Entry, Unknown
+
+__all__ = ["SchemaCache"]
+
+E = TypeVar("E", Entry, Unknown)
+
+
+class _Table(Generic[E]):
+    """Entries by key, the least recently used first, and their keys by subject."""
+
+    def __init__(self, maxsize: int) -> None:
+        self.entries: OrderedDict[str, E] = OrderedDict()
+        self._maxsize = maxsize
+        self._keys_of: dict[str | None, set[str]] = {}
+
+    def put(self, entry: E) -> None:
+        self.drop(entry.key)
+        self.entries[entry.key] = entry
+        self._keys_of.setdefault(entry.subject, set()).add(entry.key)
+        if len(self.entries) > self._maxsize:
+            self.drop(next(iter(self.entries)))
+
+    def drop(self, key: str) -> None:
+        entry = self.entries.pop(key, None)
+        if entry is None:
+            return
+        keys = self._keys_of[entry.subject]
+        keys.discard(key)
+        if not keys:
+            del self._keys_of[entry.subject]
+
+    def of(self, subject: str | None) -> list[E]:
+        """The entries of a subject (None: of none, as ids are until their schema is known)."""
+        return [self.entries[key] for key in self._keys_of.get(subject, ())]
+
+    def all(self) -> list[E]:
+        return list(self.entries.values())
+
+    def clear(self) -> None:
+        self.entries.clear()
+        self._keys_of.clear()
+
+
+class SchemaCache:
+    """What is known, and apart from it what is known to be unknown. Callers hold the engine's lock.
+
+    Apart, because anybody who can name subjects could otherwise push the known ones out.
+    """
+
+    def __init__(self, options: CacheOptions) -> None:
+        self.options = options
+        self._known: _Table[Entry] = _Table(options.maxsize)
+        self._unknown: _Table[Unknown] = _Table(options.maxsize)
+        # Bound once, for the hot path.
+        self.peek = self._known.entries.get
+        self.use = self._known.entries.move_to_end
+
+    def __len__(self) -> int:
+        return len(self._known.entries)
+
+    def find(self, key: str) -> Entry | Unknown | None:
+        """What there is, which becomes the most recently used."""
+        entry = self.peek(key)
+        if entry is None:
+            return self._unknown.entries.get(key)
+        self.use(key)
+        return entry
+
+    def store(
+        self,
+        key: str,
+        ref: SchemaRef | None,
+        schema: RegisteredSchema,
+        now: float,
+        *,
+        fresh: bool = True,
+    ) -> Entry:
+        """Keep a copy; one that is not fresh is served while it is refreshed."""
+        options = self.options
+        # The body of an exact version cannot change, so nothing but the LRU order drops it.
+        lasting = ref is None or not ref.is_latest
+        entry = Entry(
+            key,
+            ref,
+            schema,
+            fresh_until=now + options.ttl if fresh else NEVER,
+            stale_until=math.inf if lasting else now + options.ttl + options.stale_ttl,
+        )
+        self._unknown.drop(key)
+        self._known.put(entry)
+        return entry
+
+    def store_unknown(
+        self, key: str, ref: SchemaRef | None, error: SchemaNotFound, now: float
+    ) -> None:
+        """Remember for a short while that the registry does not know it."""
+        self._known.drop(key)
+        self._unknown.put(Unknown(key, ref, error, now + self.options.negative_ttl))
+
+    def pause_refresh(self, key: str, now: float) -> None:
+        """After a failed refresh."""
+        entry = self.peek(key)
+        if entry is not None:
+            entry.refresh_at = now + self.options.refresh_pause
+
+    def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
+        """The next caller gets the copy and starts a refresh; the unknown is asked for again."""
+        concerned = self._known.all() if subject is None else self._known.of(subject)
+        for entry in concerned:
+            if entry.concerns(version):
+                entry.mark_stale()
+        self.forget_unknown(subject)
+
+    def mark_latest_stale(self) -> None:
+        """For when changes may have been missed."""
+        for entry in self._known.all():
+            if entry.ref is not None and entry.ref.is_latest:
+                entry.mark_stale()
+        self.forget_unknown(None)
+
+    def drop(self, subject: str, version: Version | None = None) -> None:
+        """A deleted version (None: the whole subject) is served no more."""
+        for entry in self._known.of(subject):
+            if entry.holds(version):
+                self._known.drop(entry.key)
+        self.forget_unknown(subject)
+
+    def forget_unknown(self, subject: str | None) -> None:
+        """Something of the subject (None: of any) was written."""
+        # An id that was unknown may be the new schema's.
+        gone = [*self._unknown.of(subject), *self._unknown.of(None)]
+        for entry in self._unknown.all() if subject is None else gone:
+            self._unknown.drop(entry.key)
+
+    def clear(self) -> None:
+        self._known.clear()
+        self._unknown.clear()

@@ -1,0 +1,160 @@
+"""Compiled validators of registered schemas: references resolved, each compiled once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, TypeAlias
+
+from cachetools import LRUCache
+
+from llm_integrations.core.concurrency.fork import survive_fork
+from llm_integrations.core.concurrency.pending import Pending
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
+from llm_integrations.core.registry.backend import NewSchema
+from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.service import Compiled, Engine
+from llm_integrations.core.registry.references import collect_references
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["Validators"]
+
+_Key: TypeAlias = tuple[str, str, ValidationOptions, tuple[tuple[str, str], ...]]
+
+
+class Validators:
+    """Makes validators for a client and keeps as many as it keeps schemas."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._options = engine.settings.validation
+        self._made: LRUCache[_Key, Validator] = LRUCache(engine.settings.cache.maxsize)
+        self._making: dict[_Key, asyncio.Task[Validator]] = {}  # background loop only
+        self.lock = threading.Lock()
+        survive_fork(self)
+        engine.recompile = self.recompile
+
+    def of(
+        self, found: Entry | Pending[Entry], options: ValidationOptions | None
+    ) -> Validator | Pending[Validator]:
+        """The validator of an entry, at once if there is one already."""
+        if isinstance(found, Entry) and options in found.validators:
+            return found.validators[options]
+        return self._engine.start(lambda: self._of(found, options))
+
+    async def _of(
+        self, found: Entry | Pending[Entry], options: ValidationOptions | None
+    ) -> Validator:
+        entry = found if isinstance(found, Entry) else await found
+        validator = await self.make(entry.schema, options)
+        entry.validators[options] = validator
+        return validator
+
+    def ready(
+        self, schema: RegisteredSchema, options: ValidationOptions | None
+    ) -> Validator | None:
+        """What is compiled already. With references it takes the registry to know which it is."""
+        return None if schema.references else self._known(self._key(schema, options, {}))
+
+    async def recompile(self, old: Entry, schema: RegisteredSchema) -> Compiled:
+        """For a renewed schema, the validators that its old copy had.
+
+        Raises:
+            RegistryError: when the references cannot be had now; the old copy is of more use then.
+        """
+        made: dict[ValidationOptions | None, Validator] = {}
+        for options in list(old.validators):
+            try:
+                made[options] = await self.make(schema, options)
+            except (InvalidSchema, SchemaNotFound):
+                continue  # whoever asks for a validator will be told
+        return made
+
+    async def make(
+        self, schema: RegisteredSchema, options: ValidationOptions | None = None
+    ) -> Validator:
+        """Compile, unless an equal schema was compiled with equal options and references."""
+        resources = await self.resources(schema)
+        key = self._key(schema, options, resources)
+        made = self._known(key)
+        if made is not None:
+            return made
+        if key not in self._making:
+            self._making[key] = asyncio.create_task(self._compile(key, schema, resources))
+        return await asyncio.shield(self._making[key])
+
+    def _key(
+        self,
+        schema: RegisteredSchema,
+        options: ValidationOptions | None,
+        resources: dict[str, JsonSchema],
+    ) -> _Key:
+        others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
+        return str(schema), schema.fingerprint, options or self._options, others
+
+    def _known(self, key: _Key) -> Validator | None:
+        with self.lock:
+            return self._made.get(key)
+
+    async def _compile(
+        self, key: _Key, schema: RegisteredSchema, resources: dict[str, JsonSchema]
+    ) -> Validator:
+        try:
+            # Large schemas take a while, and this thread serves everybody.
+            validator = await asyncio.to_thread(_compile, schema, str(schema), key[2], resources)
+            with self.lock:
+                self._made[key] = validator
+            return validator
+        finally:
+            self._making.pop(key, None)
+
+    async def check(self, new: NewSchema) -> None:
+        """Raise InvalidSchema, with the reason, for a schema that nothing could be judged by."""
+        resources = await self.resources(new)
+        await asyncio.to_thread(_compile, new, new.subject, self._options, resources)
+
+    async def resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
+        """What a schema refers to, directly or not, by the names that it uses."""
+        if not schema.references:
+            return {}
+        deadline = self._engine.settings.retry.deadline
+        try:
+            async with asyncio.timeout(deadline):
+                return await collect_references(schema.references, self._get)
+        except TimeoutError:
+            raise RegistryUnavailable(
+                f"the references of {schema.subject} did not arrive within {deadline:g} s"
+            ) from None
+
+    async def _get(self, reference: SchemaRef) -> RegisteredSchema:
+        key, ref = key_of(reference)
+        found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
+        return (found if isinstance(found, Entry) else await found).schema
+
+    def after_fork(self) -> None:
+        """In a forked child: what was being compiled is being compiled in the parent."""
+        self.lock = threading.Lock()
+        self._making = {}
+
+
+def _compile(
+    schema: RegisteredSchema | NewSchema,
+    reference: str,
+    options: ValidationOptions,
+    resources: dict[str, JsonSchema],
+) -> Validator:
+    from llm_integrations.core.validation import compile_validator
+
+    return compile_validator(
+        schema.body,
+        options=options,
+        resources=resources,
+        subject=schema.subject,
+        reference=reference,
+    )

@@ -1,0 +1,1 @@
+"""The API of Confluent Schema Registry, Karapace, Redpanda and Apicurio."""

@@ -1,0 +1,100 @@
+"""Registries that speak the Confluent API: Confluent's own, Karapace, Redpanda, Apicurio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_integrations.core.config import Auth, TLSOptions
+from llm_integrations.core.errors import Unsupported
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
+from llm_integrations.core.registry.backend import Guard, NewSchema
+from llm_integrations.core.registry.confluent import reads, writes
+from llm_integrations.core.registry.http.client import HttpDriver
+
+__all__ = ["ConfluentBackend"]
+
+
+class ConfluentBackend:
+    """RegistryBackend over a Confluent-compatible HTTP API.
+
+    Args:
+        urls: base URLs of one registry, tried in order.
+        timeout: seconds for one request.
+    """
+
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        *,
+        auth: Auth | None = None,
+        tls: TLSOptions | None = None,
+        timeout: float = 5.0,
+    ) -> None:
+        self._http = HttpDriver(
+            urls,
+            media_type="application/vnd.schemaregistry.v1+json",
+            auth=auth,
+            tls=tls,
+            timeout=timeout,
+        )
+
+    @property
+    def url(self) -> str:
+        return self._http.urls[0]
+
+    @property
+    def checks_compatibility(self) -> bool:
+        return True
+
+    async def get(self, ref: SchemaRef) -> RegisteredSchema:
+        return await self._http.run(reads.get(ref))
+
+    async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
+        return await self._http.run(reads.get_by_id(schema_id))
+
+    async def subjects(self, *, deleted: bool = False) -> list[str]:
+        return await self._http.run(reads.subjects(deleted))
+
+    async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        return await self._http.run(reads.versions(subject, deleted))
+
+    async def register(
+        self,
+        new: NewSchema,
+        guard: Guard | None = None,  # noqa: ARG002 - the server checks by itself
+    ) -> RegisteredSchema:
+        return await self._http.run(writes.register(new))
+
+    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+        return await self._http.run(reads.lookup(subject, body))
+
+    async def get_compatibility(self, subject: str | None = None) -> str:
+        return await self._http.run(reads.level(subject))
+
+    async def set_compatibility(self, level: str, subject: str | None = None) -> None:
+        await self._http.run(writes.set_level(level, subject))
+
+    async def ask_compatibility(
+        self, new: NewSchema, level: str | None = None
+    ) -> tuple[bool, tuple[str, ...]]:
+        return await self._http.run(writes.ask_compatibility(new, level))
+
+    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
+        raise Unsupported(f"a Confluent-compatible registry cannot deprecate {ref}")
+
+    async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None:
+        await self._http.run(writes.delete(ref, permanent))
+
+    async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]:
+        return await self._http.run(writes.delete_subject(subject, permanent))
+
+    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
+        return await self._http.run(reads.latest())
+
+    async def ping(self) -> Mapping[str, Any]:
+        return await self._http.run(reads.ping())
+
+    async def close(self) -> None:
+        await self._http.close()

@@ -1,0 +1,279 @@
+"""Reading from a Confluent-compatible registry: each operation a generator of requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from llm_integrations.core.errors import (
+    InvalidSchema,
+    RegistryError,
+    RegistryProtocolError,
+    SchemaNotFound,
+)
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version, version_key
+from llm_integrations.core.model.schema import (
+    JsonSchema,
+    RegisteredSchema,
+    SchemaReference,
+    fingerprint_of,
+)
+from llm_integrations.core.registry.confluent.replies import (
+    SUBJECT_NOT_FOUND,
+    error_code,
+    error_of,
+    is_missing_route,
+    read_level,
+    read_schema,
+)
+from llm_integrations.core.registry.http.exchange import (
+    HttpRequest,
+    HttpResponse,
+    Operation,
+    path,
+    raise_for_refusal,
+)
+
+__all__ = [
+    "answer",
+    "ask",
+    "find_equal",
+    "get",
+    "get_by_id",
+    "latest",
+    "level",
+    "lookup",
+    "number_of",
+    "own_level",
+    "payload",
+    "ping",
+    "subjects",
+    "versions",
+]
+
+T = TypeVar("T")
+
+_HIGHEST: Final = 2**31 - 1
+
+
+def ask(request: HttpRequest) -> Operation[HttpResponse]:
+    """The response, unless it means the same whatever was asked for."""
+    response = yield request
+    raise_for_refusal(response)
+    return response
+
+
+def answer(request: HttpRequest) -> Operation[tuple[Any, HttpResponse]]:
+    """The JSON of a response that must be a success."""
+    response = yield from ask(request)
+    if response.status < 400:
+        return response.json(), response
+    if is_missing_route(response):
+        raise (yield from _other_api(response))
+    raise error_of(response)
+
+
+def _other_api(response: HttpResponse) -> Operation[RegistryProtocolError]:
+    """What to say about a server without a route that all registries of this kind have."""
+    try:
+        document = (yield HttpRequest("GET", "/health")).json()
+    except RegistryError:
+        document = None
+    if isinstance(document, dict) and "components" in document:
+        return response.nonsense(
+            "as an LLM Schema Registry does: write its URL with llm+http:// or llm+https://"
+        )
+    return response.nonsense(
+        "as no Confluent-compatible registry does: check the URL and its path "
+        "(an LLM Schema Registry is written llm+http://)"
+    )
+
+
+def number_of(subject: str, version: Version) -> int:
+    """The integer that a version means here, else SchemaNotFound."""
+    major, *rest = version_key(version)
+    if rest != [0, 0, 1, ()] or "+" in str(version) or not 1 <= major <= _HIGHEST:
+        raise SchemaNotFound(f"{subject!r} has no version {version}: they are integers here")
+    return major
+
+
+def get(ref: SchemaRef) -> Operation[RegisteredSchema]:
+    which = "latest" if ref.is_latest else number_of(ref.subject, ref.version)
+    document, response = yield from answer(
+        HttpRequest("GET", path("subjects", ref.subject, "versions", which))
+    )
+    return read_schema(document, response, subject=ref.subject)
+
+
+def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
+    """``subject`` is None when the id belongs to none, or to several."""
+    if not (isinstance(schema_id, int) or schema_id.isdecimal()):
+        raise SchemaNotFound(f"no schema has the id {schema_id!r}: ids are integers here")
+    number = int(schema_id)
+    document, response = yield from answer(HttpRequest("GET", path("schemas", "ids", number)))
+    subject, version = yield from _home(number)
+    return read_schema(document, response, id=number, subject=subject, version=version)
+
+
+def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
+    response = yield from ask(HttpRequest("GET", path("schemas", "ids", schema_id, "versions")))
+    if response.status >= 400:
+        return None, None
+    try:
+        homes = [(str(home["subject"]), int(home["version"])) for home in response.json()]
+    except (KeyError, TypeError, ValueError):
+        raise response.nonsense("with no list of subjects and versions") from None
+    if len({subject for subject, _ in homes}) != 1:
+        return None, None
+    return max(homes, key=lambda home: home[1])
+
+
+def subjects(deleted: bool) -> Operation[list[str]]:
+    document, response = yield from answer(HttpRequest("GET", "/subjects", query=_also(deleted)))
+    return sorted(_list_of(str, document, response))
+
+
+def versions(subject: str, deleted: bool) -> Operation[list[Version]]:
+    document, response = yield from answer(
+        HttpRequest("GET", path("subjects", subject, "versions"), query=_also(deleted))
+    )
+    return list[Version](sorted(_list_of(int, document, response)))
+
+
+def _also(deleted: bool) -> dict[str, str]:
+    return {"deleted": "true"} if deleted else {}
+
+
+def _list_of(kind: type[T], document: Any, response: HttpResponse) -> list[T]:
+    if not isinstance(document, list) or not all(isinstance(item, kind) for item in document):
+        raise response.nonsense("with something that is no list of them")
+    return document
+
+
+def payload(body: JsonSchema, references: Iterable[SchemaReference] = ()) -> dict[str, Any]:
+    """What every request with a schema holds. Keys are sorted, since servers compare the text."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    request: dict[str, Any] = {"schemaType": "JSON", "schema": text}
+    referenced = [
+        {"name": r.name, "subject": r.subject, "version": number_of(r.subject, r.version)}
+        for r in references
+    ]
+    if referenced:
+        request["references"] = referenced
+    return request
+
+
+def find_equal(
+    subject: str, body: JsonSchema, references: tuple[SchemaReference, ...] = ()
+) -> Operation[RegisteredSchema | None]:
+    """The version with this content, or None.
+
+    The server compares texts, so the newest version is compared by content besides: it may have
+    been registered with its keys in another order.
+    """
+    response = yield from ask(
+        HttpRequest("POST", path("subjects", subject), payload(body, references))
+    )
+    if response.status < 400:
+        return read_schema(response.json(), response, subject=subject)
+    if is_missing_route(response):
+        raise (yield from _other_api(response))
+    if response.status != 404:
+        raise error_of(response)
+    if error_code(response) == SUBJECT_NOT_FOUND:
+        return None
+    return (yield from _newest_if_equal(subject, body, references))
+
+
+def lookup(subject: str, body: JsonSchema) -> Operation[RegisteredSchema]:
+    found = yield from find_equal(subject, body)
+    if found is None:
+        raise SchemaNotFound(f"no version of {subject!r} has this content")
+    return found
+
+
+def _newest_if_equal(
+    subject: str, body: JsonSchema, references: tuple[SchemaReference, ...]
+) -> Operation[RegisteredSchema | None]:
+    try:
+        newest = yield from get(SchemaRef(subject))
+    except (SchemaNotFound, InvalidSchema):
+        return None
+    same = newest.fingerprint == fingerprint_of(body)
+    return newest if same and (not references or newest.references == references) else None
+
+
+def level(subject: str | None) -> Operation[str]:
+    """The level in force. Not every server falls back to the global one by itself."""
+    if subject is not None:
+        response = yield from ask(
+            HttpRequest("GET", path("config", subject), query={"defaultToGlobal": "true"})
+        )
+        if response.status < 400:
+            return read_level(response.json(), response)
+        if response.status != 404:
+            raise error_of(response)
+    document, response = yield from answer(HttpRequest("GET", "/config"))
+    return read_level(document, response)
+
+
+def own_level(subject: str) -> Operation[str | None]:
+    """The subject's own level, if it has one."""
+    response = yield from ask(HttpRequest("GET", path("config", subject)))
+    if response.status == 404:
+        return None
+    if response.status >= 400:
+        raise error_of(response)
+    return read_level(response.json(), response)
+
+
+def latest() -> Operation[dict[str, RegisteredSchema] | None]:
+    """None where the server has no such call, or more schemas than one answer may hold.
+
+    Asked twice, since Karapace lists a newest version that was deleted softly and takes
+    ``deleted`` the other way round: what both answers agree on is live, the rest is asked for.
+    """
+    try:
+        found = yield from _listing({"latestOnly": "true"})
+        other = yield from _listing({"latestOnly": "true", "deleted": "true"})
+    except RegistryProtocolError:
+        return None
+    if found is None or other is None:
+        return None
+    for subject in found.keys() | other.keys():
+        if _version_in(found, subject) == _version_in(other, subject):
+            continue
+        try:
+            found[subject] = yield from get(SchemaRef(subject))
+        except (SchemaNotFound, InvalidSchema):
+            found.pop(subject, None)
+    return found
+
+
+def _version_in(found: Mapping[str, RegisteredSchema], subject: str) -> Version | None:
+    return found[subject].version if subject in found else None
+
+
+def _listing(query: dict[str, str]) -> Operation[dict[str, RegisteredSchema] | None]:
+    """The highest version per subject, without what is no JSON Schema."""
+    response = yield from ask(HttpRequest("GET", "/schemas", query=query))
+    if response.status >= 400:
+        return None
+    found: dict[str, RegisteredSchema] = {}
+    for document in _list_of(dict, response.json(), response):
+        try:
+            schema = read_schema(document, response)
+        except InvalidSchema:
+            continue
+        if schema.subject is None or schema.version is None:
+            raise response.nonsense("with a schema that has no subject and version")
+        known = found.get(schema.subject)
+        if known is None or version_key(known.ref.version) < version_key(schema.version):
+            found[schema.subject] = schema
+    return found
+
+
+def ping() -> Operation[dict[str, Any]]:
+    document, response = yield from answer(HttpRequest("GET", "/schemas/types"))
+    return {"url": response.url, "types": _list_of(str, document, response)}

@@ -1,0 +1,162 @@
+"""What a Confluent-compatible registry answers, as our values and errors.
+
+Confluent's server, Karapace, Redpanda and Apicurio differ in what they leave out and in the codes
+they use beside the documented ones; everything here takes what any of them sends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from llm_integrations.core.errors import (
+    IncompatibleSchema,
+    InvalidSchema,
+    RegistryAuthError,
+    RegistryError,
+    SchemaConflict,
+    SchemaNotFound,
+    Unsupported,
+)
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.registry.http.exchange import HttpResponse, shorten
+
+__all__ = [
+    "NO_OWN_LEVEL",
+    "SCHEMA_NOT_FOUND",
+    "SOFT_DELETED",
+    "SUBJECT_NOT_FOUND",
+    "error_code",
+    "error_of",
+    "is_missing_route",
+    "parse_body",
+    "read_level",
+    "read_schema",
+]
+
+SUBJECT_NOT_FOUND: Final = 40401
+SCHEMA_NOT_FOUND: Final = 40403
+SOFT_DELETED: Final = (40404, 40406)
+NO_OWN_LEVEL: Final = 40408
+_NOT_FOUND: Final = range(40400, 40500)
+_UNSUPPORTED_REFERENCES: Final = 44302
+_REFERENCED: Final = 42206
+_BAD_LEVEL: Final = 42203
+_READ_ONLY: Final = 42205
+
+
+def error_code(response: HttpResponse) -> int | None:
+    """The registry's own code, where the body has one."""
+    document = _error_document(response)
+    code = document.get("error_code") if document is not None else None
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+
+def _error_document(response: HttpResponse) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def is_missing_route(response: HttpResponse) -> bool:
+    """Whether the server has no such route: a 404 or 405 that speaks of no subject or schema."""
+    return response.status in (404, 405) and error_code(response) not in _NOT_FOUND
+
+
+def error_of(response: HttpResponse) -> RegistryError:
+    """The error that a refusal (4xx) stands for."""
+    code = error_code(response)
+    text = f"{response.url} answered {code or response.status}: {_message(response)}"
+    if response.status == 404:
+        return SchemaNotFound(text)
+    if code is not None and code in _ERRORS:
+        return _ERRORS[code](text)
+    if response.status == 409:
+        return IncompatibleSchema(text)
+    if response.status == 422:
+        return InvalidSchema(text)
+    return response.nonsense(f"({_message(response)})")
+
+
+_ERRORS: Final[Mapping[int, type[RegistryError]]] = {
+    _UNSUPPORTED_REFERENCES: Unsupported,
+    _REFERENCED: SchemaConflict,
+    _READ_ONLY: RegistryAuthError,
+    _BAD_LEVEL: Unsupported,
+}
+
+
+def _message(response: HttpResponse) -> str:
+    document = _error_document(response) or {}
+    message = document.get("message")
+    if isinstance(message, list):  # a list of {"loc", "msg", "input"}; the input is the caller's
+        message = "; ".join(str(m.get("msg", "")) for m in message if isinstance(m, dict))
+    return shorten(message or "no explanation")
+
+
+def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
+    """The JSON Schema in a registry's schema text.
+
+    Raises:
+        InvalidSchema: it is of another type (none given means Avro), or no JSON Schema.
+    """
+    kind = "AVRO" if schema_type is None else str(schema_type).upper()
+    if kind != "JSON":
+        raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
+    try:
+        body = json.loads(text, parse_constant=_refuse_constant)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidSchema(f"{name} holds something that is not JSON") from None
+    if not isinstance(body, dict | bool):
+        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
+    return body
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def read_schema(document: Any, response: HttpResponse, **known: Any) -> RegisteredSchema:
+    """A schema from any of the answers that hold one; ``known`` fills in what they leave out."""
+    if not isinstance(document, dict) or "schema" not in document:
+        raise response.nonsense("with something that is no schema")
+    found = {**document, **known}
+    schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
+    name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
+    if not isinstance(schema_id, int) or not isinstance(version, int | None):
+        raise response.nonsense("with a schema that has no id or no version")
+    return RegisteredSchema(
+        id=schema_id,
+        subject=subject,
+        version=version,
+        body=parse_body(document["schema"], document.get("schemaType"), name),
+        references=_references(document.get("references"), response),
+        metadata=_metadata(document.get("metadata")),
+    )
+
+
+def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:
+    try:
+        return tuple(SchemaReference(r["name"], r["subject"], r["version"]) for r in found or ())
+    except (KeyError, TypeError):
+        raise response.nonsense("with references that have no name, subject and version") from None
+
+
+def _metadata(found: Any) -> dict[str, Any]:
+    """Properties, as we register them; tags there are per path and mean something else."""
+    properties = found.get("properties") if isinstance(found, dict) else None
+    metadata: dict[str, Any] = dict(properties) if isinstance(properties, dict) else {}
+    tags = metadata.get("tags")
+    if isinstance(tags, str):
+        metadata["tags"] = [tag for tag in tags.split(",") if tag]
+    return metadata
+
+
+def read_level(document: Any, response: HttpResponse) -> str:
+    for key in ("compatibilityLevel", "compatibility"):
+        if isinstance(document, dict) and isinstance(document.get(key), str):
+            return str(document[key]).upper()
+    raise response.nonsense("with no compatibility level")

@@ -1,0 +1,1 @@
+"""HTTP for every protocol: requests as values, one client, credentials."""

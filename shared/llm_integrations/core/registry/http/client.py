@@ -1,0 +1,231 @@
+"""Drives protocol operations over HTTP: one client, several base URLs, limits on everything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from llm_integrations.core.config import Auth, TLSOptions
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    RegistryError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
+from llm_integrations.core.registry.address import Address, read_addresses
+from llm_integrations.core.registry.http.credentials import auth_headers
+from llm_integrations.core.registry.http.exchange import (
+    HttpRequest,
+    HttpResponse,
+    Operation,
+    unavailable,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["HttpDriver"]
+
+T = TypeVar("T")
+
+MAX_RESPONSE: Final = 16 * 2**20
+_FAILED_FOR: Final = 30.0  # seconds that a base URL which failed is tried last
+
+
+class HttpDriver:
+    """Runs operations against the first of several base URLs that answers.
+
+    Args:
+        urls: base URLs of one registry, in order of preference.
+        media_type: sent as Accept, and as Content-Type with a body.
+        timeout: seconds for one request on one URL, all of its body included.
+        max_bytes: the largest body that is read.
+    """
+
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        *,
+        media_type: str = "application/json",
+        auth: Auth | None = None,
+        tls: TLSOptions | None = None,
+        timeout: float = 5.0,
+        max_bytes: int = MAX_RESPONSE,
+    ) -> None:
+        addresses = read_addresses(urls)
+        self.urls = tuple(address.location for address in addresses)
+        self._auth = {address.location: _headers(address, auth) for address in addresses}
+        self._media_type = media_type
+        self._tls = tls
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._failed: dict[str, float] = {}
+        self._opened: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
+
+    async def run(self, operation: Operation[T]) -> T:
+        """The operation's result; only RegistryErrors and ConfigurationErrors get out."""
+        try:
+            request = next(operation)
+            while True:
+                try:
+                    response = await self._send(request)
+                except RegistryError as error:
+                    request = operation.throw(error)
+                else:
+                    request = operation.send(response)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None and opened[0] is asyncio.get_running_loop():
+            await opened[1].aclose()
+
+    async def _send(self, request: HttpRequest) -> HttpResponse:
+        failure: RegistryUnavailable | None = None
+        for base in self._in_order():
+            try:
+                response = await self._exchange(base, request)
+                problem = unavailable(response, time.time())
+            except RegistryUnavailable as error:
+                problem = error
+            else:
+                if problem is None:
+                    self._failed.pop(base, None)
+                    return response
+            failure = failure or problem
+            if not problem.counts_as_failure:  # the limit is on us, not on that server
+                raise problem
+            self._failed[base] = time.monotonic()
+        assert failure is not None  # noqa: S101 - there is at least one URL
+        raise failure
+
+    def _in_order(self) -> list[str]:
+        """As given, but those that failed lately last."""
+        recent = time.monotonic() - _FAILED_FOR
+        return sorted(self.urls, key=lambda url: max(recent, self._failed.get(url, recent)))
+
+    async def _exchange(self, base: str, request: HttpRequest) -> HttpResponse:
+        import httpx
+
+        url = base + request.path
+        answering = False
+        try:
+            async with asyncio.timeout(self._timeout):
+                client = await self._client()
+                async with client.stream(
+                    request.method,
+                    base + request.target,
+                    content=None if request.body is None else _dump(request.body),
+                    headers=self._request_headers(base, request),
+                ) as answer:
+                    answering = True
+                    body = await self._read(answer, url)
+        except (TimeoutError, httpx.TimeoutException):
+            raise RegistryUnavailable(f"{url} did not answer within {self._timeout:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as e:
+            raise _translated(e, url, answering) from None
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return HttpResponse(answer.status_code, headers, body, url)
+
+    async def _read(self, answer: httpx.Response, url: str) -> bytes:
+        body = bytearray()
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise RegistryProtocolError(
+                    f"{url} answered with more than {self._max_bytes // 2**20} MB"
+                )
+        return bytes(body)
+
+    def _request_headers(self, base: str, request: HttpRequest) -> dict[str, str]:
+        headers = {"Accept": self._media_type, **self._auth[base]}
+        if request.body is not None:
+            headers["Content-Type"] = self._media_type
+        return headers
+
+    async def _client(self) -> httpx.AsyncClient:
+        """The client of the running loop: connections cannot change their loop."""
+        loop = asyncio.get_running_loop()
+        if self._opened is None or self._opened[0] is not loop:
+            self._opened = (loop, self._open())
+        return self._opened[1]
+
+    def _open(self) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(
+            verify=self._verify(),
+            timeout=self._timeout,
+            trust_env=False,
+            follow_redirects=False,
+            headers={
+                "User-Agent": _user_agent(),
+                # A few kB of zipped zeros must not become the memory of the process.
+                "Accept-Encoding": "identity",
+            },
+        )
+
+    def _verify(self) -> ssl.SSLContext:
+        import httpx
+
+        if not any(url.startswith("https:") for url in self.urls):
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and loading CAs is slow
+        tls = self._tls or TLSOptions()
+        try:
+            if tls.ca is None:
+                context = httpx.create_ssl_context(trust_env=False)
+            else:
+                context = ssl.create_default_context(cafile=tls.ca)
+            if tls.cert is not None:
+                context.load_cert_chain(tls.cert, tls.key)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise ConfigurationError(
+                f"TLS files cannot be used ({reason}): ca={tls.ca}, cert={tls.cert}, key={tls.key}"
+            ) from None
+        return context
+
+
+def _headers(address: Address, auth: Auth | None) -> dict[str, str]:
+    return auth_headers(auth or address.auth)
+
+
+def _user_agent() -> str:
+    try:
+        return f"llm-integrations/{version('llm-integrations')}"
+    except PackageNotFoundError:
+        return "llm-integrations"
+
+
+def _dump(body: object) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
+    """Our error for one of httpx's, whose own text may quote headers."""
+    import httpx
+
+    if isinstance(error, httpx.DecodingError):
+        return RegistryProtocolError(f"{url} answered with a broken content encoding")
+    if isinstance(error, httpx.RemoteProtocolError):
+        if answering:
+            return RegistryProtocolError(f"{url} broke off in the middle of its answer")
+        if "without sending a response" not in str(error):
+            return RegistryProtocolError(f"{url} does not speak HTTP")
+        return RegistryUnavailable(f"{url} closed the connection without an answer")
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
+        return RegistryProtocolError(f"no request can be made to {url[:200]}")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return RegistryUnavailable(
+            f"{url} shows a certificate that is not trusted", retryable=False
+        )
+    if isinstance(error, httpx.ConnectError):
+        return RegistryUnavailable(f"cannot connect to {url}")
+    return RegistryUnavailable(f"the connection to {url} broke ({type(error).__name__})")

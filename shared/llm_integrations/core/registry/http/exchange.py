@@ -1,0 +1,153 @@
+"""HTTP as values, so that the protocols need no client and no event loop.
+
+An operation is a generator: it yields requests, is sent the responses and returns its result.
+RegistryUnavailable and RegistryProtocolError are thrown into it where a request went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+from llm_integrations.core.errors import (
+    RegistryAuthError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
+from llm_integrations.core.registry.http.credentials import redact_url
+
+__all__ = [
+    "HttpRequest",
+    "HttpResponse",
+    "Operation",
+    "path",
+    "raise_for_refusal",
+    "retry_after",
+    "shorten",
+    "unavailable",
+]
+
+T = TypeVar("T")
+
+RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """``path`` is encoded already and starts with a slash; ``body`` is sent as JSON."""
+
+    method: str
+    path: str
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """``url`` is redacted and names where the answer is from; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.content_type or self.body.lstrip()[:1] == b"<"
+
+    def json(self) -> Any:
+        """Raises RegistryProtocolError saying what the body is instead."""
+        if self.is_html:
+            raise self.nonsense("with an HTML page: is a proxy or a login page in between?")
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise self.nonsense("with JSON that is nested too deeply") from None
+        except ValueError:
+            what = "with an empty body" if not self.body.strip() else "with broken JSON"
+            raise self.nonsense(what) from None
+
+    def nonsense(self, what: str) -> RegistryProtocolError:
+        return RegistryProtocolError(f"{self.url} answered {self.status} {what}")
+
+
+Operation: TypeAlias = Generator[HttpRequest, HttpResponse, T]
+
+
+def path(*segments: str | int) -> str:
+    """Segments joined with every special character encoded, slashes included."""
+    return "".join(f"/{_segment(str(segment))}" for segment in segments)
+
+
+def _segment(text: str) -> str:
+    encoded = quote(text, safe="")
+    # A segment of dots alone would be taken for a step up in the path.
+    return encoded.replace(".", "%2E") if encoded.strip(".") == "" else encoded
+
+
+def shorten(message: object, limit: int = 300) -> str:
+    """One line of what a server says."""
+    text = " ".join(str(message).split())
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | None:
+    """What a status says about the server's health; None where it says nothing.
+
+    ``now``: seconds since the epoch, for a Retry-After that is a date.
+    """
+    status = response.status
+    if status < 500 and status not in RETRYABLE:
+        return None
+    wait = retry_after(response.headers.get("retry-after"), now)
+    after = "" if wait is None else f", retry after {wait:.0f} s"
+    limits = status == 429
+    return RegistryUnavailable(
+        f"{response.url} answered {status}{after}",
+        retryable=status in RETRYABLE,
+        retry_after=wait,
+        counts_as_failure=not limits,
+    )
+
+
+def retry_after(header: str | None, now: float) -> float | None:
+    """Seconds to wait, from a number or an HTTP date; None for anything else."""
+    text = (header or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def raise_for_refusal(response: HttpResponse) -> None:
+    """Raise for what no protocol gives a meaning: refused credentials, redirects, HTML."""
+    status = response.status
+    if status == 401:
+        raise RegistryAuthError(f"{response.url} answered 401: credentials are missing or wrong")
+    if status == 403:
+        raise RegistryAuthError(f"{response.url} answered 403: these credentials may not do that")
+    if status < 200 or 300 <= status < 400:
+        raise response.nonsense(f"which is not followed{_target(response)}")
+    if response.is_html:
+        response.json()
+
+
+def _target(response: HttpResponse) -> str:
+    location = redact_url(response.headers.get("location", ""))
+    return f": use {location} as the registry's URL" if location.startswith("http") else ""

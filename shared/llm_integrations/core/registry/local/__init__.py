@@ -1,0 +1,1 @@
+"""Registries in this process: in memory, and in a folder (``file``)."""

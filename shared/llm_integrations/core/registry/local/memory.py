@@ -1,0 +1,111 @@
+"""A registry in memory: for tests, notebooks and examples."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Final, ParamSpec, TypeVar
+
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.model.reference import Version
+from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.registry.local.backend import LocalBackend
+from llm_integrations.core.registry.local.ledger import Ledger
+
+__all__ = ["MemoryBackend"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _MemoryStore:
+    """Ledgers are immutable and replaced whole, so that readers need no lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ledgers: dict[str, Ledger] = {}
+        self._bodies: dict[tuple[str, Version], JsonSchema] = {}
+        self._level: str | None = None
+        _stores.add(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "_ledgers": dict(self._ledgers),
+                "_bodies": dict(self._bodies),
+                "_level": self._level,
+            }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.after_fork()
+        _stores.add(self)
+
+    def after_fork(self) -> None:
+        """The thread that held the lock may be in the parent; the content is whole at any time."""
+        self._lock = threading.Lock()
+
+    def lock(self) -> AbstractContextManager[object]:
+        return self._lock
+
+    def subjects(self) -> Iterable[str]:
+        return [name for name, ledger in list(self._ledgers.items()) if ledger.entries]
+
+    def ledger(self, subject: str) -> Ledger:
+        return self._ledgers.get(subject) or Ledger(subject)
+
+    def body(self, subject: str, version: Version) -> JsonSchema:
+        try:
+            return self._bodies[subject, version]
+        except KeyError:
+            raise SchemaNotFound(f"{subject!r} has no version {version}") from None
+
+    def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
+        self._bodies[ledger.subject, version] = body
+        self._ledgers[ledger.subject] = ledger
+
+    def save(self, ledger: Ledger) -> None:
+        self._ledgers[ledger.subject] = ledger
+
+    def erase(self, ledger: Ledger, versions: Iterable[Version]) -> None:
+        if ledger.entries:
+            self._ledgers[ledger.subject] = ledger
+        else:
+            self._ledgers.pop(ledger.subject, None)
+        for version in versions:
+            self._bodies.pop((ledger.subject, version), None)
+
+    def level(self) -> str | None:
+        return self._level
+
+    def set_level(self, level: str) -> None:
+        self._level = level
+
+
+_stores: Final[weakref.WeakSet[_MemoryStore]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class MemoryBackend(LocalBackend):
+    """RegistryBackend in this process's memory. Pickles with its content."""
+
+    def __init__(self) -> None:
+        super().__init__(_MemoryStore())
+
+    @property
+    def url(self) -> str:
+        return "memory://"
+
+    async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)

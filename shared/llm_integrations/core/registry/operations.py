@@ -1,0 +1,245 @@
+"""Every operation of a registry client, once: ``Registry`` waits, ``AsyncRegistry`` awaits.
+
+An operation answers with its value, or with a Pending when something has to be fetched first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from llm_integrations.core.concurrency.pending import Pending
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
+from llm_integrations.core.model.reference import (
+    LATEST,
+    SchemaId,
+    SchemaRef,
+    Version,
+    parse_version,
+)
+from llm_integrations.core.model.schema import (
+    JsonSchema,
+    RegisteredSchema,
+    SchemaReference,
+)
+from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.keys import id_key, key_of
+from llm_integrations.core.registry.cache.service import Engine
+from llm_integrations.core.registry.cache.validators import Validators
+from llm_integrations.core.registry.writes import Changes
+
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.model.event import SchemaEvent
+    from llm_integrations.core.validation import Validator
+
+__all__ = ["Calls", "arrive", "wait"]
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PARALLEL = 16  # requests at once where one operation needs many
+
+
+def wait(found: T | Pending[T]) -> T:
+    """The answer, for a thread that may block."""
+    return cast("Pending[T]", found).wait() if isinstance(found, Pending) else found
+
+
+async def arrive(found: T | Pending[T]) -> T:
+    """The answer, for a coroutine."""
+    return await cast("Pending[T]", found) if isinstance(found, Pending) else found
+
+
+class Calls:
+    """The operations on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._validators = Validators(engine)
+        self._changes = Changes(engine, self._validators)
+
+    # -- reading ----------
+
+    def entry(self, reference: str | SchemaRef) -> Entry | Pending[Entry]:
+        key, ref = key_of(reference)
+        return self._engine.entry(key, ref, lambda backend: backend.get(ref))
+
+    def entry_by_id(self, schema_id: SchemaId) -> Entry | Pending[Entry]:
+        return self._engine.entry(
+            id_key(schema_id), None, lambda backend: backend.get_by_id(schema_id)
+        )
+
+    def find(self, wanted: SchemaId | SchemaRef) -> Entry | Pending[Entry]:
+        """By id for an integer or a UUID in text form, else by reference."""
+        if isinstance(wanted, int) or (isinstance(wanted, str) and _UUID.fullmatch(wanted)):
+            return self.entry_by_id(wanted)
+        return self.entry(wanted)
+
+    def validator(
+        self, reference: str | SchemaRef, options: ValidationOptions | None
+    ) -> Validator | Pending[Validator]:
+        return self._validators.of(self.entry(reference), options)
+
+    def ready_validator(
+        self, reference: str | SchemaRef, options: ValidationOptions | None
+    ) -> Validator | None:
+        found: Entry | Pending[Entry] | None = self._engine.fresh(key_of(reference)[0])
+        if found is None and self.peek(reference) is not None:
+            found = self.entry(reference)  # an old copy, and a refresh behind it
+        return found.validators.get(options) if isinstance(found, Entry) else None
+
+    def validator_for(
+        self, schema: RegisteredSchema, options: ValidationOptions | None
+    ) -> Validator | Pending[Validator]:
+        ready = self._validators.ready(schema, options)
+        return ready or self._engine.start(lambda: self._validators.make(schema, options))
+
+    def subjects(self, deleted: bool) -> Pending[list[str]]:
+        return self._ask(lambda backend: backend.subjects(deleted=deleted))
+
+    def versions(self, subject: str, deleted: bool) -> Pending[list[Version]]:
+        SchemaRef(subject)
+        return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
+
+    def lookup(self, subject: str, body: JsonSchema) -> Pending[RegisteredSchema]:
+        SchemaRef(subject)
+        return self._ask(lambda backend: backend.lookup(subject, body))
+
+    def latest(
+        self, subjects: Collection[str] | None = None
+    ) -> Pending[Mapping[str, RegisteredSchema]]:
+        return self._engine.start(lambda: self._latest(subjects))
+
+    async def _latest(self, subjects: Collection[str] | None) -> Mapping[str, RegisteredSchema]:
+        found = await self._engine.registry.call(lambda backend: backend.latest())
+        if found is not None:
+            return {s: schema for s, schema in found.items() if subjects is None or s in subjects}
+        gate = asyncio.Semaphore(_PARALLEL)
+
+        async def get(subject: str) -> RegisteredSchema | None:
+            async with gate:
+                try:
+                    return await self._engine.registry.call(lambda b: b.get(SchemaRef(subject)))
+                except SchemaNotFound:  # deleted meanwhile, or only drafts
+                    return None
+
+        if subjects is None:
+            subjects = await self._engine.registry.call(lambda backend: backend.subjects())
+        schemas = await asyncio.gather(*(get(subject) for subject in subjects))
+        return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
+
+    # -- writing ----------
+
+    def register(
+        self,
+        subject: str,
+        body: JsonSchema,
+        version: Version | None,
+        *,
+        metadata: Mapping[str, Any] | None,
+        references: Sequence[SchemaReference],
+        compatibility: str | None,
+        state: str,
+    ) -> Pending[RegisteredSchema]:
+        SchemaRef(subject)
+        if version is not None:
+            version = _exact(parse_version(version), "register")
+        new = NewSchema(
+            subject, body, version, dict(metadata or {}), tuple(references), compatibility, state
+        )
+        return self._engine.start(lambda: self._changes.register(new))
+
+    def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
+        ref = _exact_ref(reference, "deprecate")
+        return self._engine.start(lambda: self._changes.deprecate(ref))
+
+    def delete(self, reference: str | SchemaRef, permanent: bool) -> Pending[None]:
+        ref = _exact_ref(reference, "delete")
+        return self._engine.start(lambda: self._changes.delete(ref, permanent))
+
+    def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
+        SchemaRef(subject)
+        return self._engine.start(lambda: self._changes.delete_subject(subject, permanent))
+
+    # -- compatibility ----------
+
+    def get_compatibility(self, subject: str | None) -> Pending[str]:
+        return self._ask(lambda backend: backend.get_compatibility(subject))
+
+    def set_compatibility(self, level: str, subject: str | None) -> Pending[None]:
+        return self._ask(lambda backend: backend.set_compatibility(level, subject))
+
+    def check_compatibility(
+        self,
+        subject: str,
+        body: JsonSchema,
+        level: str | None,
+        policy: Literal["strict", "lenient"] | None,
+    ) -> Pending[CompatibilityReport]:
+        SchemaRef(subject)
+        return self._engine.start(
+            lambda: self._changes.check_compatibility(subject, body, level, policy)
+        )
+
+    # -- the rest ----------
+
+    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
+        key, _ = key_of(reference)
+        with self._engine.lock:
+            entry = self._engine.cache.peek(key)
+        return None if entry is None else entry.schema
+
+    def invalidate(self, reference: str | SchemaRef | None) -> None:
+        if reference is None:
+            self._engine.mark_stale(None)
+            return
+        _, ref = key_of(reference)
+        self._engine.mark_stale(ref.subject, None if ref.is_latest else ref.version)
+
+    def apply_event(self, event: SchemaEvent) -> None:
+        """A change marks stale, so that an event during an outage is no error; deleted drops."""
+        version = _version_of(event)
+        if event.event_type == "deleted":
+            self._engine.drop(event.subject, version)
+        elif event.event_type != "compatibility_violated":
+            self._engine.mark_stale(event.subject, version)
+
+    def health(self) -> Pending[RegistryHealth]:
+        return self._engine.start(self._health)
+
+    async def _health(self) -> RegistryHealth:
+        # Past the breaker: this is how one finds out that the registry is back.
+        state = self._engine.registry.breaker.state
+        try:
+            detail = await self._engine.registry.once(lambda backend: backend.ping())
+        except RegistryError as error:
+            return RegistryHealth(False, state, {"error": str(error)})
+        return RegistryHealth(True, state, detail)
+
+    def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
+        return self._engine.start(lambda: self._engine.registry.call(ask))
+
+
+def _version_of(event: SchemaEvent) -> Version | None:
+    try:
+        version = parse_version(event.version)
+    except InvalidReference:
+        return None  # not one version: the whole subject is meant
+    return None if version == LATEST else version
+
+
+def _exact(version: Version, verb: str) -> Version:
+    if version == LATEST:
+        raise InvalidReference(f"{verb} takes an exact version, not 'latest'")
+    return version
+
+
+def _exact_ref(reference: str | SchemaRef, verb: str) -> SchemaRef:
+    _, ref = key_of(reference)
+    _exact(ref.version, verb)
+    return ref

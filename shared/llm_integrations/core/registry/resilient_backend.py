@@ -1,0 +1,141 @@
+"""Asking the registry: breaker, retries, deadline, and none but our own errors."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from llm_integrations.core.concurrency.fork import survive_fork
+from llm_integrations.core.concurrency.loop_thread import IO
+from llm_integrations.core.concurrency.pending import Pending, closed_error, launch
+from llm_integrations.core.errors import (
+    LLMIntegrationsError,
+    RegistryError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
+from llm_integrations.core.registry.backend import RegistryBackend
+from llm_integrations.core.registry.settings import Settings
+from llm_integrations.core.resilience.breaker import Breaker
+from llm_integrations.core.resilience.retry import retrying
+from llm_integrations.core.tracing import span
+
+__all__ = ["GuardedBackend"]
+
+T = TypeVar("T")
+
+
+class GuardedBackend:
+    """A backend that is asked on the background loop only, and opened anew in a forked child."""
+
+    def __init__(self, settings: Settings, backend: RegistryBackend | None) -> None:
+        self._settings = settings
+        self._backend: RegistryBackend | None = backend or settings.open()
+        self._inherited: list[RegistryBackend | None] = []
+        self.url = self._backend.url
+        self.breaker = Breaker(self.url, settings.breaker)
+        self.lock = threading.Lock()
+        self.closed = False
+        self._calls: set[asyncio.Task[Any]] = set()  # touched on the background loop only
+        survive_fork(self)
+
+    @property
+    def backend(self) -> RegistryBackend:
+        with self.lock:
+            if self._backend is None:
+                self._backend = self._settings.open()
+            return self._backend
+
+    async def call(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
+        """Ask, with everything that this module is for.
+
+        Raises:
+            CircuitOpen: when the last calls failed.
+            LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
+        """
+        traced = span("llm_integrations.registry", {"llm_integrations.registry": self.url})
+        with traced, self._under_way(), self.breaker.attempt() as permit:
+            try:
+                answer = await retrying(lambda: self._attempt(ask), self._settings.retry)
+            except RegistryUnavailable as error:
+                if error.counts_as_failure:
+                    permit.failed()
+                raise
+            except RegistryProtocolError:
+                raise  # one odd answer shows neither that the registry works nor that it does not
+            except RegistryError:
+                permit.succeeded()  # a refusal is an answer
+                raise
+            permit.succeeded()
+            return answer
+
+    async def once(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
+        """One attempt, whatever the breaker says and without telling it."""
+        timeout = self._settings.timeout
+        with self._under_way():
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self._attempt(ask)
+            except TimeoutError:
+                raise RegistryUnavailable(f"{self.url} did not answer in {timeout:g} s") from None
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """What is between here and there ends when the client is closed."""
+        task = asyncio.current_task()
+        if self.closed or task is None:
+            raise closed_error()
+        self._calls.add(task)
+        try:
+            yield
+        finally:
+            self._calls.discard(task)
+
+    async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
+        try:
+            return await ask(self.backend)
+        except LLMIntegrationsError:
+            raise
+        except Exception as error:
+            # A bug of ours or of the backend; it must not look like the caller's.
+            raise RegistryProtocolError(
+                f"asking {self.url} failed with {type(error).__name__}"
+            ) from error
+
+    def close(self) -> Pending[None]:
+        """Refuse further calls and close the connections. Further closing does nothing."""
+        with self.lock:
+            closing, self.closed = not self.closed, True
+            backend = self._backend
+        done: Pending[None] = Pending()
+        if closing and backend is not None:
+            launch(lambda: self._shut(backend), done)
+        else:
+            done.resolve(None)
+        return done
+
+    async def _shut(self, backend: RegistryBackend) -> None:
+        # A call that went on would open connections again, which nobody closes.
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await backend.close()
+
+    def abandon(self) -> None:
+        """Close what a client that was never closed leaves behind; nobody waits, nobody locks."""
+        backend = self._backend
+        if not self.closed and backend is not None and IO.is_running:
+            self.closed = True
+            launch(lambda: self._shut(backend), Pending[None]())
+
+    def after_fork(self) -> None:
+        """In a forked child: the connections belong to the parent. Never close them from here."""
+        self.lock = threading.Lock()
+        self._calls = set()
+        if not self._settings.is_memory:
+            self._inherited.append(self._backend)
+            self._backend = None

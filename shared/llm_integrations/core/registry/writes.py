@@ -1,0 +1,254 @@
+"""Writing to a registry: what breaks is refused, and what changed is published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from llm_integrations.core.errors import (
+    EventError,
+    IncompatibleSchema,
+    SchemaNotFound,
+)
+from llm_integrations.core.model.reference import SchemaRef, Version, version_key
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
+from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
+from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.keys import key_of
+
+if TYPE_CHECKING:
+    from llm_integrations.core.config import ValidationOptions
+    from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.model.event import SchemaEvent
+    from llm_integrations.core.registry.cache.service import Engine
+    from llm_integrations.core.registry.cache.validators import Validators
+
+__all__ = ["Changes", "Policy"]
+
+T = TypeVar("T")
+Policy = Literal["strict", "lenient"]
+
+
+class Changes:
+    """Every operation of a client that changes the registry, or asks about a change."""
+
+    def __init__(self, engine: Engine, validators: Validators) -> None:
+        self._engine = engine
+        self._validators = validators
+
+    async def register(self, new: NewSchema) -> RegisteredSchema:
+        await self._validators.check(new)
+        guarded = not self._engine.registry.backend.checks_compatibility
+        previous = await self._sources(new.subject) if guarded else {}
+        resources = await self._validators.resources(new)
+        options = self._engine.settings.validation
+
+        def guard(new: NewSchema, live: Sequence[RegisteredSchema], level: str) -> None:
+            _refuse_breaking(new, live, level, resources, previous, options)
+
+        try:
+            schema = await self._engine.registry.call(lambda backend: backend.register(new, guard))
+        except IncompatibleSchema as error:
+            await self._publish_refusal(new, error)
+            raise
+        self._engine.wrote(schema)
+        await self._publish_registration(schema)
+        return schema
+
+    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
+        schema = await self._engine.registry.call(lambda backend: backend.deprecate(ref))
+        self._engine.wrote(schema)
+        if self._has_bus:
+            from llm_integrations.core.model.changes import deprecated_event
+
+            await self._publish(deprecated_event(self._engine.url, schema))
+        return schema
+
+    async def delete(self, ref: SchemaRef, permanent: bool) -> None:
+        await self._engine.registry.call(
+            _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None)
+        )
+        self._engine.drop(ref.subject, ref.version)
+        await self._publish_deletion(ref.subject, [ref.version], permanent)
+
+    async def delete_subject(self, subject: str, permanent: bool) -> list[Version]:
+        nothing: list[Version] = []
+        versions = await self._engine.registry.call(
+            _when_repeated(
+                lambda backend: backend.delete_subject(subject, permanent=permanent), nothing
+            )
+        )
+        self._engine.drop(subject)
+        await self._publish_deletion(subject, versions, permanent)
+        return versions
+
+    async def check_compatibility(
+        self, subject: str, body: JsonSchema, level: str | None, policy: Policy | None
+    ) -> CompatibilityReport:
+        """Ours by the policy that was named, strict if none was.
+
+        Where the server judges as well and no policy was named, both are asked, ours by the
+        server's own policy (lenient). What either refuses is incompatible; a difference is in the
+        report's notes.
+        """
+        backend = self._engine.registry.backend
+        asks_server = policy is None and backend.checks_compatibility
+        wanted = level
+        if wanted is None:
+            wanted = await self._engine.registry.call(lambda b: b.get_compatibility(subject))
+        previous = list((await self._sources(subject)).values())
+        ours = await asyncio.to_thread(
+            _compare,
+            body,
+            previous,
+            wanted,
+            policy or ("lenient" if asks_server else "strict"),
+            self._engine.settings.validation,
+        )
+        if not asks_server or not previous:
+            return ours
+        accepted, messages = await self._engine.registry.call(
+            lambda backend: backend.ask_compatibility(NewSchema(subject, body), wanted)
+        )
+        return ours.beside_server(accepted, messages)
+
+    async def _sources(self, subject: str) -> dict[Version, Source]:
+        """The live versions of a subject with what they refer to, oldest first."""
+        from llm_integrations.core.evolution.model.source import Source
+
+        try:
+            versions = await self._engine.registry.call(lambda backend: backend.versions(subject))
+        except SchemaNotFound:
+            return {}
+        schemas = [await self._get(SchemaRef(subject, version)) for version in versions]
+        return {
+            version: Source(schema.body, await self._validators.resources(schema), str(schema))
+            for version, schema in zip(versions, schemas, strict=True)
+        }
+
+    async def _get(self, reference: SchemaRef) -> RegisteredSchema:
+        key, ref = key_of(reference)
+        found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
+        return (found if isinstance(found, Entry) else await found).schema
+
+    # -- telling ----------
+
+    @property
+    def _has_bus(self) -> bool:
+        return self._engine.settings.bus is not None
+
+    async def _publish(self, event: SchemaEvent) -> None:
+        bus = self._engine.settings.bus
+        if bus is not None:
+            await bus.publish(event)
+
+    async def _publish_registration(self, schema: RegisteredSchema) -> None:
+        if not self._has_bus:
+            return
+        from llm_integrations.core.model.changes import content_event
+
+        event = content_event(self._engine.url, schema, await self._previous(schema))
+        try:
+            await self._publish(event)
+        except EventError as error:
+            raise EventError(
+                f"{schema} is registered but was not published ({error}); registering it again "
+                "publishes it"
+            ) from error
+
+    async def _previous(self, schema: RegisteredSchema) -> Version | None:
+        ref = schema.ref
+        versions = await self._engine.registry.call(lambda b: b.versions(ref.subject))
+        mine = version_key(ref.version)
+        older = [
+            version
+            for version in versions
+            if version_key(version) < mine and not SchemaRef(ref.subject, version).is_prerelease
+        ]
+        return max(older, key=version_key, default=None)
+
+    async def _publish_deletion(
+        self, subject: str, versions: Sequence[Version], permanent: bool
+    ) -> None:
+        if not self._has_bus:
+            return
+        from llm_integrations.core.model.changes import deleted_event
+
+        for version in versions:
+            await self._publish(
+                deleted_event(self._engine.url, subject, version, permanent=permanent)
+            )
+
+    async def _publish_refusal(self, new: NewSchema, error: IncompatibleSchema) -> None:
+        if not self._has_bus:
+            return
+        from llm_integrations.core.model.changes import refused_event
+
+        violations = error.report.messages if error.report is not None else (str(error),)
+        await self._publish(
+            refused_event(
+                self._engine.url,
+                new.subject,
+                new.version,
+                fingerprint=fingerprint_of(new.body),
+                violations=violations,
+            )
+        )
+
+
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution.model.source import Source
+
+
+def _compare(
+    body: JsonSchema | Source,
+    previous: Sequence[Source],
+    level: str,
+    policy: Policy,
+    options: ValidationOptions,
+) -> CompatibilityReport:
+    from llm_integrations.core.evolution import check_compatibility
+
+    return check_compatibility(body, previous, level, policy, options=options)
+
+
+def _refuse_breaking(
+    new: NewSchema,
+    live: Sequence[RegisteredSchema],
+    level: str,
+    resources: dict[str, JsonSchema],
+    sources: dict[Version, Source],
+    options: ValidationOptions,
+) -> None:
+    """The guard of registries that do not check by themselves; they hold it under their lock."""
+    from llm_integrations.core.evolution.model.source import Source
+
+    if not live or level == "NONE":
+        return
+    previous = [
+        sources.get(schema.ref.version) or Source(schema.body, {}, str(schema)) for schema in live
+    ]
+    report = _compare(Source(new.body, resources), previous, level, "lenient", options)
+    if not report:
+        first = next(iter(report.messages), "")
+        raise IncompatibleSchema(f"{new.subject} is not {level} compatible: {first}", report=report)
+
+
+def _when_repeated(
+    delete: Callable[[RegistryBackend], Awaitable[T]], already_gone: T
+) -> Callable[[RegistryBackend], Awaitable[T]]:
+    """A deletion whose answer was lost has happened when it is tried again."""
+    attempts = 0
+
+    async def attempt(backend: RegistryBackend) -> T:
+        nonlocal attempts
+        attempts += 1
+        try:
+            return await delete(backend)
+        except SchemaNotFound:
+            if attempts == 1:
+                raise
+            return already_gone
+
+    return attempt

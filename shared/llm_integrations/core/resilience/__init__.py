@@ -1,0 +1,1 @@
+"""Circuit breaker, retry and backoff."""

@@ -1,0 +1,37 @@
+"""Judging Arrow tables: the name under which users import ``core.arrow``."""
+
+from __future__ import annotations
+
+from llm_integrations.core.arrow import (
+    ERRORS,
+    VALID,
+    ArrowPlan,
+    ArrowReport,
+    ArrowSplit,
+    Explanation,
+    Note,
+    Reason,
+    Tally,
+    compile_arrow,
+    count,
+    plan_for,
+    read_reasons,
+    set_aside,
+)
+
+__all__ = [
+    "ERRORS",
+    "VALID",
+    "ArrowPlan",
+    "ArrowReport",
+    "ArrowSplit",
+    "Explanation",
+    "Note",
+    "Reason",
+    "Tally",
+    "compile_arrow",
+    "count",
+    "plan_for",
+    "read_reasons",
+    "set_aside",
+]

@@ -1,0 +1,170 @@
+"""Violations in words that hold no data: only the schema's own words and JSON type names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from jsonschema_rs import ValidationError
+
+from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.validation.messages.wording import (
+    BY_SCHEMA_ALONE,
+    RULES,
+    json_type,
+    listed,
+    shorten,
+    with_article,
+)
+from llm_integrations.core.validation.report import Violation
+
+__all__ = ["UNDECLARED", "Describer"]
+
+UNDECLARED: Final = "*"
+"""Stands in a path for a property name that the schema does not know: such a name is data."""
+
+_Key: TypeAlias = tuple[object, ...]
+
+_BETWEEN: Final = object()
+
+_KEPT: Final = 4096
+_OWN_KINDS: Final = frozenset({"dependencies", "dependentRequired", "maxContains", "minContains"})
+_APPLICATORS: Final = frozenset(
+    {"additionalProperties", "allOf", "anyOf", "dependentSchemas", "else", "items", "oneOf"}
+    | {"patternProperties", "prefixItems", "properties", "propertyNames", "then"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Words one schema's violations.
+
+    The engine's own messages quote the data, and name its undeclared properties, whatever is
+    masked. These do so with ``show_values`` only, and then shortened.
+
+    Attributes:
+        documents: what the schema itself says; no other property name is shown.
+        show_values: whether data may be quoted.
+    """
+
+    documents: Documents
+    show_values: bool = False
+    _known: dict[_Key, Violation] = field(default_factory=dict, compare=False, repr=False)
+
+    def violation(self, error: ValidationError, data: Any) -> Violation:
+        """One of the engine's errors about ``data``."""
+        key = None if self.show_values else self._key(error, data)
+        if key is None:
+            return self._worded(error, data)
+        known = self._known.get(key)
+        if known is None:
+            known = self._worded(error, data)
+            if len(self._known) < _KEPT:
+                self._known[key] = known
+        return known
+
+    def _key(self, error: ValidationError, data: Any) -> _Key | None:
+        """What the words about an error follow from, where that is not the data itself.
+
+        What is remembered holds no name that the schema does not know: it could be any data, and
+        of any length.
+        """
+        name = error.kind.name
+        if name in BY_SCHEMA_ALONE:
+            says: object = None
+        elif name == "required":
+            says = error.kind.value
+        elif name == "type":
+            says = type(_at(data, error.instance_path))
+        else:
+            return None
+        where = error.absolute_keyword_location
+        path = map(self._shown, error.instance_path)
+        return name, says, where, *path, _BETWEEN, *error.schema_path
+
+    def _worded(self, error: ValidationError, data: Any) -> Violation:
+        return Violation(
+            path=self.path(error.instance_path),
+            message=self.message(error, data),
+            keyword=_keyword(error),
+            schema_path=_schema_path(error),
+        )
+
+    def path(self, segments: Iterable[str | int]) -> str:
+        """A JSON Pointer into the data."""
+        return to_pointer(map(self._shown, segments))
+
+    def message(self, error: ValidationError, data: Any = None) -> str:
+        """What is wrong; without ``data`` it speaks of the value that the error itself holds."""
+        kind = error.kind.name
+        if kind == "propertyNames":
+            return f"has a property whose name {self.message(error.kind.value)}"
+        value = error.instance if data is None else _at(data, error.instance_path)
+        if kind in ("anyOf", "oneOf"):
+            text = self._alternatives(error, data, value)
+        elif rule := RULES.get(_keyword(error)) or RULES.get(kind):
+            text = rule(error, value)
+        else:
+            text = f"does not satisfy {_keyword(error)!r}"
+        return f"{text}{self._quoted(error, value)}" if self.show_values else text
+
+    def _shown(self, segment: str | int) -> str | int:
+        known = self.show_values or isinstance(segment, int) or segment in self.documents.words
+        return segment if known else UNDECLARED
+
+    def _quoted(self, error: ValidationError, value: Any) -> str:
+        if unexpected := getattr(error.kind, "unexpected", None):
+            return f": {listed(unexpected)}"
+        return "" if error.kind.name == "required" else f" (got {shorten(value)})"
+
+    def _alternatives(self, error: ValidationError, data: Any, value: Any) -> str:
+        branches: list[list[ValidationError]] = error.kind.value
+        fitting = [str(number) for number, failures in enumerate(branches) if not failures]
+        if fitting:
+            return f"fits several of {len(branches)} alternatives: numbers {' and '.join(fitting)}"
+        here = error.instance_path
+        types = [_refused_types(failures, here) for failures in branches]
+        if all(types):
+            wanted = dict.fromkeys(with_article(name) for names in types for name in names)
+            return f"is {json_type(value)}, not {' or '.join(wanted)}"
+        # Most likely the branch was meant whose type fits and where least is wrong.
+        meant = [failures for failures, refused in zip(branches, types, strict=True) if not refused]
+        nearest = min(meant, key=len)[0]
+        where = self.path(nearest.instance_path[len(here) :])
+        text = f"fits none of {len(branches)} alternatives; by the nearest"
+        return f"{text}, {where or 'it'} {self.message(nearest, data)}"
+
+
+def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -> list[str]:
+    """The types that an alternative wanted instead of the value's own."""
+    for failure in failures:
+        if failure.kind.name == "type" and failure.instance_path == path:
+            return list(failure.kind.value)
+    return []
+
+
+def _at(data: Any, path: Iterable[str | int]) -> Any:
+    for segment in path:
+        data = data[segment]
+    return data
+
+
+def _keyword(error: ValidationError) -> str:
+    """The keyword as the schema has it: the engine names some after another, or after none."""
+    *_, last = error.schema_path or [""]
+    if last in _OWN_KINDS:
+        return str(last)
+    if error.kind.name == "falseSchema":
+        applied = (s for s in reversed(error.schema_path) if s in _APPLICATORS)
+        return str(next(applied, "false"))
+    return error.kind.name
+
+
+def _schema_path(error: ValidationError) -> str:
+    """A JSON Pointer; inside a referenced schema it follows that schema's name and ``#``."""
+    pointer = to_pointer(error.schema_path)
+    document, _, _ = (error.absolute_keyword_location or "").partition("#")
+    name = document.removeprefix(BASE_URI)
+    return f"{name}#{pointer}" if name else pointer

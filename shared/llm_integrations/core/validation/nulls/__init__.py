@@ -1,0 +1,1 @@
+"""Nulls that count as missing properties: where they may, and taking them away."""

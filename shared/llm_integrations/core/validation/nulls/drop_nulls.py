@@ -1,0 +1,122 @@
+"""``nulls="absent"``: null in an optional property counts as a missing one.
+
+Tables cannot tell the two apart. A null is taken away from an object before it is judged, unless
+the object's schema requires the property: then it must admit null. Nulls in arrays stay.
+
+What only a branch requires (``anyOf``, ``oneOf``, ``then``, ``else``, a dependent schema) is
+undecided: the data is valid if it is so with all such nulls kept, or with all of them taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation.nulls.shape import Shape, Shapes
+
+__all__ = ["Nulls", "taken"]
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_CAN_LOSE: Final = frozenset(
+    {"not", "if", "oneOf", "dependentRequired", "dependentSchemas", "dependencies"}
+    | {"minProperties", "contains", "uniqueItems", "unevaluatedProperties", "unevaluatedItems"}
+)
+
+
+_BRANCHING: Final = frozenset(
+    {"anyOf", "oneOf", "then", "else", "dependentSchemas", "dependencies", "patternProperties"}
+    | {"contains", "unevaluatedProperties", "unevaluatedItems"}
+)
+
+
+class Nulls:
+    """Takes nulls away as one schema says.
+
+    Attributes:
+        only_help: whether that can make data valid but never invalid, so that data which is valid
+            with its nulls needs no second look.
+    """
+
+    def __init__(self, documents: Documents) -> None:
+        nodes = [node for node, _ in documents.places()]
+        self.only_help = not any(_can_lose(node) for node in nodes)
+        self._branching = not _BRANCHING.isdisjoint(documents.keywords)
+        self._root = Shapes(documents).root
+
+    def variants(self, value: Any) -> Iterator[Any]:
+        """The value without its optional nulls, in the one or two ways that count."""
+        yield taken(value, self._root, True)
+        if self._branching:
+            yield taken(value, self._root, False)
+
+
+def _can_lose(node: dict[str, Any]) -> bool:
+    if not _CAN_LOSE.isdisjoint(node):
+        return True
+    listed = node.get("enum", [node.get("const")])
+    return isinstance(listed, list) and any(isinstance(item, dict | list) for item in listed)
+
+
+def taken(value: Any, shape: Shape | None, keep: bool) -> Any:
+    """The value without the nulls that ``shape`` does not require; itself if there are none.
+
+    Args:
+        keep: whether to keep those nulls that only a branch requires.
+    """
+    if shape is None or type(value) not in _CONTAINERS:
+        return value
+    places = [_Place(value, shape)]
+    for place in places:
+        places.extend(place.search(keep))
+    for place in reversed(places):
+        if place.dropped or place.changed:
+            if place.parent is None:
+                return place.copy()
+            place.parent.changed[place.key] = place.copy()
+    return value
+
+
+class _Place:
+    """An object or array on the way: what it loses, and what changes below it."""
+
+    __slots__ = ("changed", "dropped", "key", "parent", "shape", "value")
+
+    def __init__(
+        self, value: Any, shape: Shape, parent: _Place | None = None, key: Any = None
+    ) -> None:
+        self.value = value
+        self.shape = shape
+        self.parent = parent
+        self.key = key
+        self.dropped: list[Any] = []
+        self.changed: dict[Any, Any] = {}
+
+    def search(self, keep: bool) -> list[_Place]:
+        """Note the nulls to drop; the containers below that may have some."""
+        if type(self.value) is dict:
+            return self._search_object(keep)
+        shapes = ((n, item, self.shape.item(n)) for n, item in enumerate(self.value))
+        return [
+            _Place(item, below, self, n)
+            for n, item, below in shapes
+            if below is not None and type(item) in _CONTAINERS
+        ]
+
+    def _search_object(self, keep: bool) -> list[_Place]:
+        shape, found = self.shape, []
+        for key, item in self.value.items():
+            if item is None:
+                if key not in shape.required and not (keep and key in shape.undecided):
+                    self.dropped.append(key)
+            elif type(item) in _CONTAINERS and (below := shape.property(key)) is not None:
+                found.append(_Place(item, below, self, key))
+        return found
+
+    def copy(self) -> Any:
+        if type(self.value) is dict:
+            kept = {**self.value, **self.changed}
+            for key in self.dropped:
+                del kept[key]
+            return kept
+        return [self.changed.get(n, item) for n, item in enumerate(self.value)]

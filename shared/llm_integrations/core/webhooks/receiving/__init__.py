@@ -1,0 +1,1 @@
+"""The receiving end: verified, written down, then handled."""

@@ -1,0 +1,234 @@
+"""What a receiver accepted: a log of events in SQLite, and how far each reader got in it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.webhooks.database import Database
+
+__all__ = ["BROADCAST", "Entry", "Failure", "Inbox", "InboxState"]
+
+BROADCAST: Final = ""
+"""The reader that stands for all broadcast subscriptions; groups have their own names."""
+
+_PURGE_EVERY: Final = 600.0  # seconds
+_FORGOTTEN_AFTER: Final = 7 * 86_400.0  # a reader that was not seen for so long holds up nothing
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT UNIQUE,
+    subject TEXT NOT NULL,
+    version TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reader TEXT,
+    body BLOB NOT NULL,
+    received REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of_version ON events (subject, version);
+CREATE INDEX IF NOT EXISTS events_by_age ON events (received);
+CREATE TABLE IF NOT EXISTS readers (
+    name TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    seen REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS failures (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    reader TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    version TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    failed REAL NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted event, as it was received."""
+
+    seq: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that a reader's handler gave up: which, why, and when (Unix time)."""
+
+    id: int
+    reader: str
+    subject: str
+    version: str
+    kind: str
+    reason: str
+    failed: float
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """How many events are held, and how many each reader has still to handle."""
+
+    held: int
+    waiting: dict[str, int]
+    failures: int
+
+
+class Inbox:
+    """Every call returns a future, done when the file holds what was asked for.
+
+    Args:
+        path: SQLite file, on a local disk.
+        retention: seconds that events and ids are kept; what is not handled yet stays longer.
+    """
+
+    def __init__(self, path: str | Path, *, retention: float = 86_400.0) -> None:
+        self._database = Database(path, _SCHEMA)
+        self._retention = retention
+        self._purged = 0.0
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, webhook_id: str, event: SchemaEvent, body: bytes) -> Future[bool]:
+        """Keep an event; False if its id is here already, and nothing was changed."""
+        now = time.time()
+        row = (webhook_id, event.subject, event.version, str(event.event_type), body, now)
+
+        def work(db: sqlite3.Connection) -> bool:
+            if db.execute("SELECT 1 FROM events WHERE webhook_id = ?", (webhook_id,)).fetchone():
+                return False
+            _forget_superseded(db, event)
+            db.execute(
+                "INSERT INTO events (webhook_id, subject, version, kind, body, received) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            self._purge(db, now)
+            return True
+
+        return self._database.submit(work)
+
+    def join(self, reader: str) -> Future[int]:
+        """Where a reader goes on; a new one begins with the oldest event that is held."""
+
+        def work(db: sqlite3.Connection) -> int:
+            db.execute(
+                "INSERT INTO readers (name, position, seen) VALUES (?1, 0, ?2) "
+                "ON CONFLICT (name) DO UPDATE SET seen = ?2",
+                (reader, time.time()),
+            )
+            found = db.execute("SELECT position FROM readers WHERE name = ?", (reader,))
+            return int(found.fetchone()[0])
+
+        return self._database.submit(work)
+
+    def after(self, reader: str, position: int, limit: int) -> Future[list[Entry]]:
+        """The next events for a reader, in the order they came."""
+
+        def work(db: sqlite3.Connection) -> list[Entry]:
+            rows = db.execute(
+                "SELECT seq, body FROM events WHERE seq > ? AND (reader IS NULL OR reader = ?) "
+                "ORDER BY seq LIMIT ?",
+                (position, reader, limit),
+            )
+            return [Entry(*row) for row in rows]
+
+        return self._database.submit(work, writes=False)
+
+    def advance(
+        self, reader: str, position: int, failures: Sequence[tuple[int, str]] = ()
+    ) -> Future[None]:
+        """A reader is done up to ``position``; these events (number, reason) it gave up."""
+        now = time.time()
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT INTO failures (reader, subject, version, kind, body, reason, failed) "
+                "SELECT ?, subject, version, kind, body, ?, ? FROM events WHERE seq = ?",
+                [(reader, reason, now, seq) for seq, reason in failures],
+            )
+            db.execute(
+                "UPDATE readers SET position = MAX(position, ?), seen = ? WHERE name = ?",
+                (position, now, reader),
+            )
+
+        return self._database.submit(work, synced=bool(failures))
+
+    def failures(self, limit: int) -> Future[list[Failure]]:
+        def work(db: sqlite3.Connection) -> list[Failure]:
+            rows = db.execute(
+                "SELECT id, reader, subject, version, kind, reason, failed FROM failures "
+                "ORDER BY id LIMIT ?",
+                (limit,),
+            )
+            return [Failure(*row) for row in rows]
+
+        return self._database.submit(work, writes=False)
+
+    def retry(self, ids: Sequence[int] | None) -> Future[int]:
+        """Put failed events back, for the reader that gave them up alone; how many."""
+        now = time.time()
+
+        def work(db: sqlite3.Connection) -> int:
+            rows = db.execute("SELECT id FROM failures ORDER BY id").fetchall()
+            chosen = rows if ids is None else [row for row in rows if row[0] in set(ids)]
+            db.executemany(
+                "INSERT INTO events (subject, version, kind, reader, body, received) "
+                "SELECT subject, version, kind, reader, body, ? FROM failures WHERE id = ?",
+                [(now, *row) for row in chosen],
+            )
+            db.executemany("DELETE FROM failures WHERE id = ?", chosen)
+            return len(chosen)
+
+        return self._database.submit(work)
+
+    def state(self) -> Future[InboxState]:
+        def work(db: sqlite3.Connection) -> InboxState:
+            held = db.execute("SELECT COUNT(*) FROM events").fetchone()[0]
+            failed = db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]
+            waiting = db.execute(
+                "SELECT name, (SELECT COUNT(*) FROM events WHERE seq > position "
+                "AND (reader IS NULL OR reader = name)) FROM readers"
+            )
+            return InboxState(held, dict(waiting.fetchall()), failed)
+
+        return self._database.submit(work, writes=False)
+
+    def _purge(self, db: sqlite3.Connection, now: float) -> None:
+        if now - self._purged < min(_PURGE_EVERY, self._retention):
+            return
+        self._purged = now
+        handled = db.execute(
+            "SELECT MIN(position) FROM readers WHERE seen > ?", (now - _FORGOTTEN_AFTER,)
+        ).fetchone()[0]
+        db.execute(
+            "DELETE FROM events WHERE received < ?1 AND (?2 IS NULL OR seq <= ?2)",
+            (now - self._retention, handled),
+        )
+        db.execute("DELETE FROM failures WHERE failed < ?", (now - _FORGOTTEN_AFTER,))
+
+
+def _forget_superseded(db: sqlite3.Connection, event: SchemaEvent) -> None:
+    """A version that was deleted can come back, and go again, under the ids that it had."""
+    if event.event_type is SchemaEventType.DELETED:
+        db.execute(
+            "UPDATE events SET webhook_id = NULL WHERE subject = ? AND version = ?",
+            (event.subject, event.version),
+        )
+    else:
+        db.execute(
+            "UPDATE events SET webhook_id = NULL WHERE subject = ? AND version = ? AND kind = ?",
+            (event.subject, event.version, str(SchemaEventType.DELETED)),
+        )

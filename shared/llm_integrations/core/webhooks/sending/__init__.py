@@ -1,0 +1,1 @@
+"""Deliveries: written down first, then sent by one worker for each endpoint."""
