@@ -1,12 +1,13 @@
 # `make demo` and `make test` set up .venv by themselves; a second run starts at once.
+# Another interpreter has an environment of its own: make test PYTHON=python3.13
 PYTHON ?= python3
-VENV   := .venv
+VENV   := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN    := $(VENV)/bin
 EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webhooks,otel,cli
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo demo-vllm test test-real bench lint format lock clean
+.PHONY: help demo demo-vllm test test-real check bench lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -41,6 +42,9 @@ demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, th
 
 test: $(VENV)/.test ## the tests that need nothing but PyPI
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= -m "not real"
+
+check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
+	$(BIN)/python .ci/check $(T)
 
 test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray and Spark, installed first; no skips
 	tests/real/run

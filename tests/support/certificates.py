@@ -16,6 +16,19 @@ from cryptography.x509.oid import NameOID
 __all__ = ["Certificates", "make_certificates"]
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True)
 class Certificates:
     """PEM files: the authority, and a server's certificate with its key."""
@@ -35,10 +48,17 @@ def make_certificates(folder: Path, *names: str) -> Certificates:
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _builder("test authority", "test authority", ca_key)
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+    authority = authority.add_extension(_SIGNS_CERTIFICATES, True).add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False
+    )
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives.append(x509.IPAddress(IPv4Address("127.0.0.1")))
     server = _builder("server", "test authority", key).add_extension(
         x509.SubjectAlternativeName(alternatives), False
+    )
+    # Python 3.13 verifies by RFC 5280 to the letter, which asks for the signer's key by name.
+    server = server.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
     )
     found = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
     found.ca.write_bytes(_pem(authority.sign(ca_key, hashes.SHA256())))
