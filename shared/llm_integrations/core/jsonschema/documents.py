@@ -13,9 +13,9 @@ from llm_integrations.core.jsonschema.references import References
 from llm_integrations.core.jsonschema.uri import BASE_URI, resolved
 from llm_integrations.core.model.fingerprint import JsonSchema
 
-__all__ = ["BASE_URI", "Documents"]
+__all__ = ["BASE_URI", "REFERENCES", "Documents"]
 
-_REFERRING: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,12 @@ class Documents:
 
     def targets(self, location: SchemaLocation) -> list[SchemaLocation | None]:
         """What each reference of a subschema means; see ``follow``."""
-        words = [word for word in _REFERRING if word in location.said]
+        words = [word for word in REFERENCES if word in location.said]
         return [self.follow(location, word) for word in words]
+
+    def top_of(self, document: str) -> SchemaLocation:
+        """Where the document of this name stands."""
+        return self._references.by_name[document]
 
     @cached_property
     def tops(self) -> dict[str, SchemaLocation]:

@@ -149,7 +149,7 @@ def _steps_to_schema(schema: Any, tokens: Sequence[str]) -> int:
     """How many tokens lead to the next schema; 0 if that is none that a keyword holds."""
     word = tokens[0]
     value = schema.get(word) if isinstance(schema, dict) else None
-    if isinstance(value, dict) and word in _MAPS or isinstance(value, list) and word in _LISTS:
+    if (isinstance(value, dict) and word in _MAPS) or (isinstance(value, list) and word in _LISTS):
         return 2 if len(tokens) > 1 else 0
     return 1 if word in _SINGLE else 0
 

@@ -45,9 +45,7 @@ class _Index:
             self.dynamic[_RECURSIVE] += 1
 
 
-def _enter(
-    table: dict[K, SchemaLocation | None], key: K, location: SchemaLocation
-) -> None:
+def _enter(table: dict[K, SchemaLocation | None], key: K, location: SchemaLocation) -> None:
     table[key] = location if table.get(key, location) == location else None
 
 
@@ -60,7 +58,7 @@ class References:
 
     def __init__(self, tops: Mapping[str, SchemaLocation]) -> None:
         self._by_uri = tops
-        self._by_name = {top.document: top for top in tops.values()}
+        self.by_name = {top.document: top for top in tops.values()}
 
     def follow(self, location: SchemaLocation, keyword: str) -> SchemaLocation | None:
         """See ``Documents.follow``."""
@@ -81,7 +79,7 @@ class References:
     @cached_property
     def _index(self) -> _Index:
         index = _Index()
-        for top in self._by_name.values():
+        for top in self.by_name.values():
             for location in top.within():
                 index.note(location)
         return index
@@ -109,7 +107,7 @@ class References:
     def _resource(
         self, location: SchemaLocation, uri: str, reference: str
     ) -> SchemaLocation | None:
-        own = self._by_name[location.document]
+        own = self.by_name[location.document]
         # Most references stay within their document, and most documents have no id inside.
         if uri == own.base:
             return own

@@ -187,7 +187,7 @@ class Normaliser:
         self._refer(node, self._target(place, "$ref"))
 
     def _dynamic(self, node: Node, place: SchemaLocation) -> None:
-        keyword = "$recursiveRef" if "$recursiveRef" in place.said else "$dynamicRef"
+        keyword = "$recursiveRef" if "$recursiveRef" in place.draft.keywords else "$dynamicRef"
         extra: Node = {}
         self._refer(extra, self._target(place, keyword))
         _also(node, self._workspace.add(extra))
@@ -260,8 +260,9 @@ def _tidy(node: Node, place: SchemaLocation) -> None:
         node["allOf"] = [*node.get("allOf", ()), *node.pop(_ALSO)]
     if place.draft.exclusive_flags:
         _exclusive_flags(node)
-    content = {word: place.said[word] for word in CONTENT_KEYWORDS & place.said.keys()}
-    if content:
+    words = CONTENT_KEYWORDS & place.draft.keywords & place.schema.keys()
+    content = {word: place.schema[word] for word in words}
+    if content and not (place.draft.ref_hides_siblings and "$ref" in place.schema):
         node[CONTENT] = content
     if node.keys() & _ACCOMPANYING:
         _drop_lonely(node)
