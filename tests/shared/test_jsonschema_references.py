@@ -24,7 +24,7 @@ DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
 IDS = ("a", "b/", "b/c", "http://x.example/d", "urn:example:e", "registry://team/f")
-ANCHORS = ("n", "m")
+ANCHORS = ("n", "m", "k", "l")
 NAMES = ("other.json", "http://x.example/other")
 KEYS = ("p", "q r", "s/t", "u~v", "w%")
 
@@ -32,15 +32,15 @@ KEYS = ("p", "q r", "s/t", "u~v", "w%")
 class Tree:
     """A schema whose every part admits one number of its own, and refers to nothing."""
 
-    def __init__(self, draw: Any, draft: str, numbers: Any) -> None:
-        self.draw, self.draft, self.numbers = draw, draft, numbers
+    def __init__(self, draw: Any, draft: str, numbers: Any, free: set[str]) -> None:
+        self.draw, self.draft, self.numbers, self.free = draw, draft, numbers, free
         self.pointers: list[str] = [""]
         self.body = self._node("", 3)
         self.body["$schema"] = draft
 
     def _node(self, pointer: str, depth: int) -> dict[str, Any]:
         node: dict[str, Any] = {"enum": [next(self.numbers)]}
-        node |= self.draw(st.sampled_from([{}, {}, self._identity(), self._anchor()]))
+        node |= self._name()
         holders = ["properties", "definitions"]
         if self.draft in (DRAFT_2019, DRAFT_2020):
             holders.append("$defs")
@@ -53,18 +53,26 @@ class Tree:
                 node[holder][key] = self._node(below, depth - 1)
         return node
 
-    def _identity(self) -> dict[str, str]:
-        keyword = "id" if self.draft == DRAFT_4 else "$id"
-        return {keyword: self.draw(st.sampled_from(IDS))}
+    def _named(self, keyword: str, names: tuple[str, ...], mark: str = "") -> dict[str, str]:
+        """A name, or none if it is given away already: each is given once."""
+        name = self.draw(st.sampled_from(names))
+        if name not in self.free:
+            return {}
+        self.free.remove(name)
+        return {keyword: mark + name}
 
-    def _anchor(self) -> dict[str, str]:
-        name = self.draw(st.sampled_from(ANCHORS))
-        match self.draft:
-            case "https://json-schema.org/draft/2020-12/schema":
-                return {self.draw(st.sampled_from(["$anchor", "$dynamicAnchor"])): name}
-            case "https://json-schema.org/draft/2019-09/schema":
-                return {"$anchor": name}
-        return {"id" if self.draft == DRAFT_4 else "$id": f"#{name}"}
+    def _name(self) -> dict[str, str]:
+        identifier = "id" if self.draft == DRAFT_4 else "$id"
+        kind = self.draw(st.sampled_from(["none", "none", "id", "anchor"]))
+        if kind == "none":
+            return {}
+        if kind == "id":
+            return self._named(identifier, IDS)
+        if self.draft == DRAFT_2020:
+            return self._named(self.draw(st.sampled_from(["$anchor", "$dynamicAnchor"])), ANCHORS)
+        if self.draft == DRAFT_2019:
+            return self._named("$anchor", ANCHORS)
+        return self._named(identifier, ANCHORS, mark="#")
 
     def node(self, pointer: str) -> dict[str, Any]:
         found = self.body
@@ -79,11 +87,9 @@ def cases(draw: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
 
     The schema's property ``v`` is judged by what the reference leads to.
     """
-    draft, numbers = (
-        draw(st.sampled_from([DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020])),
-        (count(1)),
-    )
-    root, other = Tree(draw, draft, numbers), Tree(draw, draft, numbers)
+    draft = draw(st.sampled_from([DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020]))
+    numbers, free = count(1), {*IDS, *ANCHORS}
+    root, other = Tree(draw, draft, numbers, free), Tree(draw, draft, numbers, free)
     name = draw(st.sampled_from(NAMES))
     pointer = quote(draw(st.sampled_from(root.pointers + other.pointers)), safe="/~")
     if draw(st.booleans()):
@@ -117,7 +123,7 @@ def admitted(documents: Documents, location: SchemaLocation | None) -> set[int] 
 def test_a_reference_leads_where_the_engine_says() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=500, deadline=None)
     @given(cases())
     def compared(case: tuple[dict[str, Any], dict[str, Any], str]) -> None:
         body, named, _ = case
@@ -130,17 +136,12 @@ def test_a_reference_leads_where_the_engine_says() -> None:
         ours = admitted(documents, documents.top.below("properties", "v"))
         everything = numbers_in(body).union(*map(numbers_in, named.values()))
         theirs = {number for number in everything if validator.is_valid({"v": number})}
-        if ours is None:
-            outcomes["left open"] += 1
-        elif not ours:
-            outcomes["the schema itself"] += 1
-        else:
-            outcomes["equal"] += 1
-            assert ours == theirs
+        outcomes["left open" if ours is None else "known"] += 1
+        assert ours is None or (ours or everything) == theirs
 
     compared()
-    assert outcomes["equal"] > 300
-    assert outcomes["left open"] < outcomes["equal"] / 5, outcomes
+    assert outcomes["known"] > 100
+    assert outcomes["left open"] < outcomes["known"] / 5, outcomes
 
 
 INTEGER = {"type": "integer"}
@@ -155,7 +156,8 @@ INTEGER = {"type": "integer"}
         ({"$ref": "#/%24defs/x%20y", "$defs": {"x y": INTEGER}}, {}),
         ({"$ref": "#/$defs/a%7E1b~0", "$defs": {"a/b~": INTEGER}}, {}),
         ({"$ref": "#/$defs/%C3%A9", "$defs": {"é": INTEGER}}, {}),
-        ({"$ref": "a/b", "$defs": {"x": {"$id": "a/", "$defs": {"y": {"$id": "b", **INTEGER}}}}}, {}),
+        ({"$ref": "a/b"}
+         | {"$defs": {"x": {"$id": "a/", "$defs": {"y": {"$id": "b", **INTEGER}}}}}, {}),
         ({"$id": "urn:x:y", "$ref": "#n", "$defs": {"x": {"$anchor": "n", **INTEGER}}}, {}),
         ({"$id": "urn:x:y", "$ref": "urn:x:y#/$defs/x", "$defs": {"x": INTEGER}}, {}),
         ({"$id": "registry://t/a", "$ref": "b", "$defs": {"x": {"$id": "b", **INTEGER}}}, {}),
@@ -170,9 +172,11 @@ INTEGER = {"type": "integer"}
         # What stands in data has no id and no anchor.
         ({"$ref": "#n", "const": 1, "$defs": {"x": {"$anchor": "n", **INTEGER}}}
          | {"default": {"$anchor": "n", "type": "string"}}, {}),
-        ({"$ref": "#/x/y", "x": {"$id": "z/", "y": {"$ref": "#/$defs/i"}}, "$defs": {"i": INTEGER}}, {}),
+        ({"$ref": "#/x/y", "$defs": {"i": INTEGER}}
+         | {"x": {"$id": "z/", "y": {"$ref": "#/$defs/i"}}}, {}),
         # `id` is a word like another since draft 6, and `$id` before.
-        ({"$ref": "#/$defs/x", "$defs": {"x": {"id": "z/", "$ref": "#/$defs/i"}, "i": INTEGER}}, {}),
+        ({"$ref": "#/$defs/x"}
+         | {"$defs": {"x": {"id": "z/", "$ref": "#/$defs/i"}, "i": INTEGER}}, {}),
         ({"$schema": DRAFT_4, "allOf": [{"$ref": "#n"}]}
          | {"definitions": {"x": {"id": "#n", **INTEGER}}}, {}),
         ({"$schema": DRAFT_6, "allOf": [{"$ref": "#n"}]}
@@ -187,11 +191,11 @@ def test_every_way_to_refer_to_an_integer_does(body: dict[str, Any], named: dict
     validator = compile_validator(body, resources=named)
     assert validator.is_valid(1)
     assert not validator.is_valid("1")
-    documents, location = Documents(body, named), Documents(body, named).top
-    while "type" not in location.said:
-        [following] = [*documents.targets(location), *location.said_parts("allOf")]
-        assert following is not None
-        location = following
+    documents = Documents(body, named)
+    location: SchemaLocation | None = documents.top
+    while location is not None and "type" not in location.said:
+        [location] = documents.targets(location) or location.said_parts("allOf")
+    assert location is not None
     assert location.said["type"] == "integer"
 
 

@@ -42,14 +42,14 @@ def features_of(documents: Documents, losses: Losses) -> Features:
         raise ConfigurationError("features come of a schema whose rows are objects")
     if not root.properties:
         raise ConfigurationError("the schema declares no properties, so there are no columns")
-    return Features(_Conversion(nodes, losses).fields(root, ""))
+    return Features(_Conversion(nodes, losses, root).fields(root, ""))
 
 
 class _Conversion:
-    def __init__(self, nodes: SchemaNodes, losses: Losses) -> None:
+    def __init__(self, nodes: SchemaNodes, losses: Losses, root: SchemaNode) -> None:
         self._nodes = nodes
         self._losses = losses
-        self._around: list[SchemaLocation] = []
+        self._around: list[SchemaLocation] = [root.origin]
         self._made = 0
 
     def feature(self, location: SchemaLocation, path: str) -> Any:

@@ -111,6 +111,8 @@ class References:
         # Most references stay within their document, and most documents have no id inside.
         if uri == own.base:
             return own
+        if not reference:
+            return None  # Engines differ: it is the document, or what has the nearest id.
         if uri in self._index.resources:
             return self._index.resources[uri]
         if reference.startswith("#"):
