@@ -181,7 +181,7 @@ def test_a_column_is_of_the_type_that_its_reference_leads_to(schema: Any) -> Non
 def test_references_inside_items_and_beside_properties_are_followed_from_where_they_stand() -> None:
     schema = {
         "$ref": "#/$defs/base",
-        "properties": {"list": {"items": {"$ref": "inner#n"}}},
+        "properties": {"list": {"type": "array", "items": {"$ref": "inner#n"}}},
         "$defs": {
             "base": {"properties": {"a": {"$ref": "inner"}}, "required": ["a"]},
             "inner": {

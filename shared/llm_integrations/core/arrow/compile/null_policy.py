@@ -20,10 +20,10 @@ __all__ = ["STRICT", "NullPolicy", "null_policies"]
 
 
 @dataclass
-class _Readings:
-    """Whether it made a difference which of the two ways to read a null was taken."""
+class _Difference:
+    """Whether it mattered which of the two ways to read a null a policy follows."""
 
-    differ: bool = False
+    found: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,12 @@ class NullPolicy:
     Attributes:
         shape: what the schema requires here; None: every null is a JSON null.
         keep: whether to keep those that only a branch requires.
-        readings: learns whether ``keep`` ever mattered.
+        difference: learns whether ``keep`` ever mattered.
     """
 
     shape: Shape | None
     keep: bool = True
-    readings: _Readings = field(default_factory=_Readings)
+    difference: _Difference = field(default_factory=_Difference)
 
     def drops(self, name: str) -> bool:
         """Whether a null in this property counts as a missing one."""
@@ -46,7 +46,7 @@ class NullPolicy:
             return False
         if name not in self.shape.undecided:
             return True
-        self.readings.differ = True
+        self.difference.found = True
         return not self.keep
 
     def member(self, name: str) -> NullPolicy:
@@ -65,7 +65,7 @@ class NullPolicy:
         """What takes away from a Python value what counts as missing; None if nothing does."""
         if self.shape is None:
             return None
-        self.readings.differ = True
+        self.difference.found = True
         return lambda value: taken(value, self.shape, self.keep)
 
     def __eq__(self, other: object) -> bool:
@@ -84,5 +84,5 @@ def null_policies(documents: Documents) -> Iterator[NullPolicy]:
     """The ways to read the nulls of a row: one, and another if that one turned out to matter."""
     keep = NullPolicy(Shapes(documents).root)
     yield keep
-    if keep.readings.differ:
+    if keep.difference.found:
         yield replace(keep, keep=False)

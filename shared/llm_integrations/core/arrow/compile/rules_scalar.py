@@ -88,9 +88,9 @@ def multiples(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         compiler.note(spot, "multipleOf", "vectorised")
         yield integer_multiples(numpy_dtype(spot), step)
         return
-    steps = float_multiples(step)
-    asked = compiler.fall_back_on(spot, "multipleOf", why=_few_digits_why(steps is not None))
-    yield asked if steps is None else Unless(few_digits(step), steps, asked)
+    cheap = float_multiples(step)
+    exact = compiler.fall_back_on(spot, "multipleOf", why=_few_digits_why(cheap is not None))
+    yield exact if cheap is None else Unless(few_digits(step), cheap, exact)
 
 
 def _few_digits_why(cheap: bool) -> str:
@@ -131,8 +131,8 @@ def formatted(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         return
     plain = plain_format(name)
     why = "formats are the engine's" if plain is None else "only where a plain test does not accept"
-    asked = compiler.fall_back_on(spot, "format", why=why)
-    yield asked if plain is None else any_of((plain, asked))
+    exact = compiler.fall_back_on(spot, "format", why=why)
+    yield exact if plain is None else any_of((plain, exact))
 
 
 def content(compiler: Compiler, spot: Spot) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""Nodes that ask the row-wise engine, value by value, where no kernel gives its exact answer."""
+"""Nodes that call the row-wise engine, value by value, where no kernel gives its exact verdict."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _encoded(array: Any) -> Any:
 
 
 class Unless(Node):
-    """A cheap node that is right about some elements, and one that is asked about the others.
+    """A cheap node for the elements that it is right about, and another node for the rest.
 
     Args:
         sure: says of which elements the cheap verdict is certainly right.
@@ -103,5 +103,5 @@ class Unless(Node):
         verdict = self.cheap.run(cells, need)
         if not np.any(unsure):
             return verdict
-        asked = self.other.run(cells, unsure)
-        return either(both(sure, verdict), both(inverse(sure), asked))
+        rest = self.other.run(cells, unsure)
+        return either(both(sure, verdict), both(inverse(sure), rest))

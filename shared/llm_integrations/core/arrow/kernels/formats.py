@@ -1,4 +1,4 @@
-"""Texts that are certainly of a format, told without asking the engine.
+"""Texts that are certainly of a format, told without the engine.
 
 Each expression accepts a part of its format, and nothing beyond it. A text that it does not accept
 may still be valid, and goes to the engine.

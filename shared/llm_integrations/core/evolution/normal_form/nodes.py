@@ -38,18 +38,10 @@ CONTENT: Final = "!content"
 
 _REF: Final = "#/$defs/"
 _LONGEST_CHAIN: Final = 100
-_SINGLE: Final = [
-    "additionalProperties",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "contains",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-    "items",
-]
+_SINGLE: Final = (
+    *("additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"),
+    *("propertyNames", "not", "if", "then", "else", "items"),
+)
 _LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
 

@@ -25,36 +25,13 @@ from llm_integrations.core.jsonschema.location import SchemaLocation
 __all__ = ["Normaliser", "normalise_pair"]
 
 _COPIED: Final = frozenset(
-    [
-        "multipleOf",
-        "maximum",
-        "minimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "maxItems",
-        "minItems",
-        "uniqueItems",
-        "maxProperties",
-        "minProperties",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "minContains",
-        "maxContains",
-    ]
+    {"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"}
+    | {"maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems"}
+    | {"maxProperties", "minProperties", "minContains", "maxContains"}
 )
 _SINGLE: Final = frozenset(
-    [
-        "additionalProperties",
-        "unevaluatedProperties",
-        "unevaluatedItems",
-        "contains",
-        "propertyNames",
-        "not",
-        "if",
-        "then",
-        "else",
-    ]
+    {"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"}
+    | {"propertyNames", "not", "if", "then", "else"}
 )
 _MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
