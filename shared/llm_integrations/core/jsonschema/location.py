@@ -157,13 +157,14 @@ def _steps_to_schema(schema: Any, tokens: Sequence[str]) -> int:
 def _followed(value: Any, tokens: Sequence[str]) -> tuple[tuple[str | int, ...] | None, Any]:
     steps: list[str | int] = []
     for token in tokens:
-        if isinstance(value, list) and token.isascii() and token.isdecimal():
-            step: str | int = int(token)
-            known = int(token) < len(value)
+        if isinstance(value, dict) and token in value:
+            steps.append(token)
+            value = value[token]
+        elif isinstance(value, list) and token.isascii() and token.isdecimal():
+            if int(token) >= len(value):
+                return None, None
+            steps.append(int(token))
+            value = value[int(token)]
         else:
-            step, known = token, isinstance(value, dict) and token in value
-        if not known:
             return None, None
-        value = value[step]
-        steps.append(step)
     return tuple(steps), value
