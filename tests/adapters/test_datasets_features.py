@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry import connect
+from llm_integrations.core.registry import SchemaReference, connect
 from llm_integrations.core.validation import compile_validator
 from llm_integrations.datasets import (
     check_features,
@@ -143,6 +143,102 @@ def test_what_features_cannot_say_is_named_with_its_place() -> None:
     } <= losses
     assert not any(path.startswith(("/byte", "/where")) for path, _ in losses)
     assert any(path.startswith("/tree") and what == "$ref" for path, what in losses)
+
+
+INTEGER = {"type": "integer"}
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"$ref": "#n"}}, "$defs": {"x": {"$anchor": "n", **INTEGER}}},
+        {"properties": {"a": {"$ref": "#/%24defs/x%20y"}}, "$defs": {"x y": INTEGER}},
+        {"properties": {"a": {"$ref": "x/y"}}, "$defs": {"x": {"$id": "x/y", **INTEGER}}},
+        {"properties": {"a": {"$dynamicRef": "#n"}}}
+        | {"$defs": {"x": {"$dynamicAnchor": "n", **INTEGER}}},
+        {"$schema": DRAFT_7, "properties": {"a": {"$ref": "#n"}}}
+        | {"definitions": {"x": {"$id": "#n", **INTEGER}}},
+        # Nothing counts beside a reference up to draft 7 ...
+        {"$schema": DRAFT_7, "properties": {"a": {"$ref": "#/definitions/x", "type": "string"}}}
+        | {"definitions": {"x": INTEGER}},
+        # ... and since then all of it does.
+        {"properties": {"a": {"$ref": "#/$defs/x", "type": ["integer", "string"]}}}
+        | {"$defs": {"x": {"type": ["integer", "boolean"]}}},
+        {"properties": {"a": {"$ref": "#/$defs/x", **INTEGER}}, "$defs": {"x": True}},
+        {"$ref": "#row", "$defs": {"r": {"$anchor": "row", "properties": {"a": INTEGER}}}},
+    ],
+)
+def test_a_column_is_of_the_type_that_its_reference_leads_to(schema: Any) -> None:
+    validator = compile_validator(schema)
+    assert validator.is_valid({"a": 1})
+    assert not validator.is_valid({"a": "x"})
+    assert features_from_schema(schema) == {"a": Value("int64")}
+    assert check_features(Features({"a": Value("int64")}), schema)
+    assert not check_features(Features({"a": Value("string")}), schema)
+
+
+def test_references_inside_items_and_beside_properties_are_followed_from_where_they_stand() -> None:
+    schema = {
+        "$ref": "#/$defs/base",
+        "properties": {"list": {"type": "array", "items": {"$ref": "inner#n"}}},
+        "$defs": {
+            "base": {"properties": {"a": {"$ref": "inner"}}, "required": ["a"]},
+            "inner": {
+                "$id": "inner",
+                "properties": {"b": {"$ref": "#n"}},
+                "$defs": {"x": {"$anchor": "n", **INTEGER}},
+            },
+        },
+    }
+    features = features_from_schema(schema)
+    assert features == {"a": {"b": Value("int64")}, "list": List(Value("int64"))}
+    assert check_features(features, schema)
+    found = check_features(Features({"list": Value("bool")}), schema).differences
+    assert {(d.path, d.kind) for d in found} == {("/list", "type"), ("/a", "missing")}
+
+
+def test_references_to_other_schemas_of_the_registry_are_followed() -> None:
+    with connect("memory://") as registry:
+        registry.register("country", {"enum": ["AT", "CH"]})
+        registry.register(
+            "address",
+            {"type": "object", "properties": {"country": {"$ref": "country"}}},
+            references=[SchemaReference("country", "country", 1)],
+        )
+        registry.register(
+            "row",
+            {"type": "object", "properties": {"home": {"$ref": "address"}}},
+            references=[SchemaReference("address", "address", 1)],
+        )
+        expected = {"home": {"country": Value("string")}}
+        assert features_from_schema("row@1", registry=registry) == expected
+        assert features_from_schema(registry.get("row@1"), registry=registry) == expected
+        assert not check_features(
+            Features({"home": {"country": Value("bool")}}), "row@1", registry=registry
+        )
+        assert any(
+            loss.path == "/home/country" for loss in conversion_losses("row", registry=registry)
+        )
+
+
+@pytest.mark.parametrize("fan", [1, 2, 5])
+def test_a_schema_that_contains_itself_is_json_there_however_often_it_does(fan: int) -> None:
+    below = {f"n{number}": {"anyOf": [{"$ref": "#"}, {"type": "null"}]} for number in range(fan)}
+    features = features_from_schema({"type": "object", "properties": {"v": INTEGER, **below}})
+    assert dict(features) == {"v": Value("int64"), **dict.fromkeys(below, Json())}
+
+
+def test_references_that_multiply_without_end_do_not_take_without_end() -> None:
+    definitions: dict[str, Any] = {"d20": INTEGER}
+    for number in range(20):
+        below = {"$ref": f"#/$defs/d{number + 1}"}
+        definitions[f"d{number}"] = {"type": "object", "properties": {"a": below, "b": below}}
+        definitions[f"u{number}"] = {"anyOf": [{"$ref": f"#/$defs/u{(number + 1) % 20}"}] * 3}
+    schema = {"properties": {"tree": {"$ref": "#/$defs/d0"}, "u": {"$ref": "#/$defs/u0"}}}
+    features = features_from_schema({**schema, "$defs": definitions})
+    assert features["u"] == Json()
+    assert repr(features).count("Value") <= 10_000
 
 
 @pytest.mark.parametrize("schema", [True, {"type": "string"}, {"type": "object"}])

@@ -203,7 +203,7 @@ def test_what_has_no_exact_kernel_is_asked_of_the_engine(
 
 def test_the_engine_sees_only_values_whose_verdict_is_open() -> None:
     from llm_integrations.core.arrow.kernels.cells import Cells
-    from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+    from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
     from llm_integrations.core.arrow.kernels.nodes import Nullable, all_of, any_of
     from llm_integrations.core.arrow.kernels.strings import one_of_texts
 
@@ -214,16 +214,20 @@ def test_the_engine_sees_only_values_whose_verdict_is_open() -> None:
         return True
 
     cells = Cells(pa.array(["a", "b", "c", None, "c"]))
-    Nullable(all_of([Asked(ask), one_of_texts(["b", "c"])]), null_is_valid=True).run(cells, True)
+    Nullable(all_of([FallbackNode(ask), one_of_texts(["b", "c"])]), null_is_valid=True).run(
+        cells, True
+    )
     assert sorted(seen) == ["b", "c", "c"]
     seen.clear()
-    Nullable(any_of([Asked(ask), one_of_texts(["b", "c"])]), null_is_valid=True).run(cells, True)
+    Nullable(any_of([FallbackNode(ask), one_of_texts(["b", "c"])]), null_is_valid=True).run(
+        cells, True
+    )
     assert seen == ["a"]
 
 
 def test_equal_values_are_asked_about_once() -> None:
     from llm_integrations.core.arrow.kernels.cells import Cells
-    from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+    from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
 
     seen: list[Any] = []
 
@@ -231,7 +235,7 @@ def test_equal_values_are_asked_about_once() -> None:
         seen.append(value)
         return bool(value == "a")
 
-    found = Asked(ask).run(Cells(pa.array(["a", "b"] * 50)), True)
+    found = FallbackNode(ask).run(Cells(pa.array(["a", "b"] * 50)), True)
     assert not isinstance(found, bool)
     assert found.tolist() == [True, False] * 50
     assert sorted(seen) == ["a", "b"]

@@ -26,7 +26,7 @@ from llm_integrations.core.drift import (
 )
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import connect
-from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation import Validator, compile_validator
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -316,3 +316,29 @@ def test_the_reports_say_what_readers_expect(validator: Validator, baseline: Pro
     assert str(report).startswith("drifted: 4,000 rows against 4,000")
     assert report._repr_html_().count("<svg") == 1 + len(report.columns)
     assert report.__rich__().row_count == len(report.columns)
+
+
+AT = {"enum": ["AT"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "references"),
+    [
+        ({"properties": {"c": {"$ref": "#n"}}} | {"$defs": {"x": {"$anchor": "n", **AT}}}, {}),
+        ({"properties": {"c": {"$ref": "#/%24defs/x%20y"}}, "$defs": {"x y": {"const": "AT"}}}, {}),
+        ({"properties": {"c": {"$ref": "x/y"}}} | {"$defs": {"x": {"$id": "x/y", **AT}}}, {}),
+        ({"properties": {"c": {"$ref": "country"}}}, {"country": AT}),
+        ({"allOf": [{"$ref": "row#c"}]}, {"row": {
+            "$defs": {"r": {"$anchor": "c", "properties": {"c": {"$ref": "#/$defs/e"}}},
+                      "e": {"anyOf": [{"$ref": "#/$defs/e"}, AT]}}}}),
+    ],
+)  # fmt: skip
+def test_the_words_of_an_enum_behind_any_reference_are_shown(
+    schema: dict[str, Any], references: dict[str, Any]
+) -> None:
+    validator = compile_validator(schema, resources=references)
+    table = pa.table({"c": ["AT", "AT", "a secret"]})
+    categories = profile_tables([table], validator).columns["c"].categories
+    assert categories is not None
+    assert '"AT"' in categories.counts
+    assert not any("secret" in word for word in categories.counts)

@@ -17,7 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_integrations.core.arrow import ArrowPlan
-from llm_integrations.core.arrow.run.cell_overrides import kept_columns, strays_of, with_strays
+from llm_integrations.core.arrow.run.cell_overrides import (
+    kept_columns,
+    overrides_of,
+    with_overrides,
+)
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ArrowMismatch, ConfigurationError
@@ -196,7 +200,7 @@ def test_what_the_schema_does_not_speak_of_is_what_all_of_its_cells_are(
         with blocks_of(512):
             table = read(f"{header}\n{rows}", judge)
         assert types_of(table)["x"] == kind
-        assert strays_of(table) == {}
+        assert overrides_of(table) == {}
 
 
 def test_where_the_schema_allows_numbers_and_words_each_cell_is_judged_as_what_it_is() -> None:
@@ -260,7 +264,7 @@ def test_a_file_cannot_say_by_itself_what_its_rows_are_judged_as(tmp_path: Path)
     from pyarrow import parquet
 
     judge = of(n={"type": "integer", "minimum": 0})
-    batch = with_strays(pa.record_batch({"n": [1]}), {0: {"n": "word"}})
+    batch = with_overrides(pa.record_batch({"n": [1]}), {0: {"n": "word"}})
     assert mask(pa.Table.from_batches([batch]), judge) == [False]
     parquet.write_table(pa.Table.from_batches([batch]), tmp_path / "rows.parquet")
     [table] = read_tables(tmp_path / "rows.parquet", validator=judge)
@@ -269,7 +273,7 @@ def test_a_file_cannot_say_by_itself_what_its_rows_are_judged_as(tmp_path: Path)
 
 
 def test_a_valid_cell_that_its_column_cannot_hold_is_an_error_loudly() -> None:
-    batch = with_strays(pa.record_batch({"n": pa.array([None], pa.int64())}), {0: {"n": "word"}})
+    batch = with_overrides(pa.record_batch({"n": pa.array([None], pa.int64())}), {0: {"n": "word"}})
     with pytest.raises(ArrowMismatch, match="'n'"):
         mask(pa.Table.from_batches([batch]), of(n=TEXT))
 
@@ -317,6 +321,28 @@ def admitted(body: Any, **resources: Any) -> set[str] | None:
         ({"properties": {"x": {"allOf": [NUMBER, {"type": ["integer", "string"]}]}}}, {"integer"}),
         ({"properties": {"x": {"$ref": "#/$defs/i"}}, "$defs": {"i": INTEGER}}, {"integer"}),
         ({"$ref": "#/$defs/row", "$defs": {"row": {"properties": {"x": TEXT}}}}, {"string"}),
+        (
+            {"properties": {"x": {"$ref": "#n"}}, "$defs": {"t": {"$anchor": "n", **TEXT}}},
+            {"string"},
+        ),
+        (
+            {"properties": {"x": {"$ref": "a/t"}}, "$defs": {"t": {"$id": "a/t", **TEXT}}},
+            {"string"},
+        ),
+        (
+            {"$schema": DRAFT_7, "properties": {"x": {"$ref": "#n"}}}
+            | {"definitions": {"t": {"$id": "#n", **TEXT}}},
+            {"string"},
+        ),
+        (
+            {"$id": "http://a.example/b", "allOf": [{"$id": "c", "properties": {"x": TEXT}}]},
+            {"string"},
+        ),
+        (
+            {"properties": {"x": {"anyOf": [{"$ref": "#/$defs/i"}, {"$ref": "#/$defs/i"}]}}}
+            | {"$defs": {"i": INTEGER}},
+            {"integer"},
+        ),
         ({"allOf": [{"properties": {"x": TEXT}}, {"minProperties": 1}]}, {"string"}),
         (
             {"oneOf": [{"properties": {"x": TEXT}}, {"properties": {"x": BOOLEAN}}]},
@@ -349,7 +375,6 @@ EVERYTHING = {"array", "boolean", "integer", "null", "number", "object", "string
         {"unevaluatedProperties": NUMBER},
         {"properties": {"x": {"$ref": "#/definitions/a", "const": 1}}, "definitions": {"a": {}}}
         | {"$schema": DRAFT_7},
-        {"$id": "http://a.example/b", "allOf": [{"$id": "c", "properties": {"x": TEXT}}]},
     ],
 )
 def test_where_it_is_not_sure_each_cell_counts_as_what_it_is(body: Any) -> None:

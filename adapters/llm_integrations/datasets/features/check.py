@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datasets import ClassLabel, Features
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.jsonschema.stated_types import ALL_TYPES
 from llm_integrations.core.registry import Registry
-from llm_integrations.datasets.features.conversion import Schema, body_of
+from llm_integrations.datasets.features.conversion import Schema, documents_of
 from llm_integrations.datasets.features.losses import Losses
-from llm_integrations.datasets.features.schema_nodes import TYPES, SchemaNodes
+from llm_integrations.datasets.features.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.datasets.features.to_schema import schema_of
 
 if TYPE_CHECKING:
@@ -83,11 +87,11 @@ def check_features(
     Raises:
         ConfigurationError: the columns are not known, as those of some streams.
     """
-    nodes = SchemaNodes(body_of(schema, registry))
+    nodes = SchemaNodes(documents_of(schema, registry))
     found: dict[FeatureDifference, None] = {}
     for features in _features(data):
         check = _Check(nodes)
-        check.struct(dict(features), nodes.root, "")
+        check.struct(dict(features), nodes.top, "")
         found.update(dict.fromkeys(check.differences))
     return FeaturesReport(tuple(found))
 
@@ -112,12 +116,12 @@ class _Check:
     def _add(self, path: str, kind: Kind, message: str, *, fatal: bool = True) -> None:
         self.differences.append(FeatureDifference(path, kind, message, fatal))
 
-    def struct(self, fields: dict[str, Any], node: Any, path: str) -> None:
-        node = self._nodes.resolved(node)
-        if not isinstance(node, dict):
+    def struct(self, fields: dict[str, Any], location: SchemaLocation, path: str) -> None:
+        node = self._nodes.resolved(location)
+        if isinstance(node, bool):
             return
-        declared = node.get("properties", {})
-        required = node.get("required", [])
+        declared = node.properties
+        required = node.keywords.get("required", [])
         for name in [*declared, *(name for name in required if name not in declared)]:
             if name not in fields:
                 must = name in required
@@ -125,24 +129,25 @@ class _Check:
                 self._add(_below(path, name), "missing", text, fatal=must)
         for name, feature in fields.items():
             if name in declared:
-                self._place(feature, declared[name], _below(path, name), required=name in required)
-            elif not node.get("patternProperties"):
+                self._column(feature, declared[name], _below(path, name), required=name in required)
+            elif not node.keywords.get("patternProperties"):
                 self._undeclared(feature, name, node, path)
 
-    def _undeclared(self, feature: Any, name: str, node: dict[str, Any], path: str) -> None:
-        extra = node.get("additionalProperties", True)
-        if extra is False:
-            self._add(_below(path, name), "unexpected", "the schema allows no such property")
-        elif extra is True:
+    def _undeclared(self, feature: Any, name: str, node: SchemaNode, path: str) -> None:
+        extra = node.parts("additionalProperties")
+        if not extra or extra[0].schema is True:
             text = "the schema does not know this column"
             self._add(_below(path, name), "unexpected", text, fatal=False)
+        elif extra[0].schema is False:
+            self._add(_below(path, name), "unexpected", "the schema allows no such property")
         else:
-            self._place(feature, extra, _below(path, name), required=False)
+            self._column(feature, extra[0], _below(path, name), required=False)
 
-    def _place(self, feature: Any, node: Any, path: str, *, required: bool) -> None:
-        expected = self._nodes.types(node)
-        found = SchemaNodes({}).types(schema_of(feature, path, Losses()))
-        if found == frozenset(TYPES):
+    def _column(self, feature: Any, location: SchemaLocation, path: str, *, required: bool) -> None:
+        expected = self._nodes.types(location)
+        held = SchemaNodes(Documents(schema_of(feature, path, Losses())))
+        found = held.types(held.top)
+        if found == ALL_TYPES:
             return
         if not _overlap(expected, found):
             # A column of nulls is a column of missing values, if the property may be missing.
@@ -152,26 +157,26 @@ class _Check:
             text = f"the schema wants integers, and {_named(feature)} holds fractions too"
             self._add(path, "type", text, fatal=False)
         else:
-            self._inside(feature, node, path)
+            self._inside(feature, location, path)
 
-    def _inside(self, feature: Any, node: Any, path: str) -> None:
-        node = self._nodes.resolved(node)
-        if not isinstance(node, dict) or self._nodes.branches(node):
+    def _inside(self, feature: Any, location: SchemaLocation, path: str) -> None:
+        node = self._nodes.resolved(location)
+        if isinstance(node, bool) or node.branches:
             return
         if isinstance(feature, dict):
-            self.struct(feature, node, path)
-        items = node.get("items")
+            self.struct(feature, location, path)
         inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
         if inner is None:
             return
-        if isinstance(items, dict | bool):
-            self._place(inner, items, f"{path}/*", required=True)
+        if isinstance(node.keywords.get("items"), dict | bool):
+            self._column(inner, node.parts("items")[0], f"{path}/*", required=True)
         self._length(getattr(feature, "length", -1), node, path)
 
-    def _length(self, length: int, node: dict[str, Any], path: str) -> None:
+    def _length(self, length: int, node: SchemaNode, path: str) -> None:
         if length < 0:
             return
-        if length < node.get("minItems", 0) or length > node.get("maxItems", length):
+        said = node.keywords
+        if length < said.get("minItems", 0) or length > said.get("maxItems", length):
             self._add(path, "length", f"the lists have {length} items, the schema allows no such")
 
 
@@ -195,4 +200,4 @@ def _named(feature: Any) -> str:
 
 
 def _below(path: str, name: str) -> str:
-    return f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
+    return path + to_pointer([name])

@@ -5,24 +5,38 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from datasets import Features
+from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
 from llm_integrations.datasets.features.losses import Loss, Losses
 from llm_integrations.datasets.features.to_features import features_of
 from llm_integrations.datasets.features.to_schema import object_schema
 
-__all__ = ["Schema", "body_of", "conversion_losses", "features_from_schema", "schema_from_features"]
+__all__ = [
+    "Schema",
+    "conversion_losses",
+    "documents_of",
+    "features_from_schema",
+    "schema_from_features",
+]
 
 Schema: TypeAlias = str | SchemaRef | RegisteredSchema | JsonSchema
 
 
-def body_of(schema: Schema, registry: Registry | str | None) -> JsonSchema:
-    """The JSON Schema that is given, or that a reference names."""
+def documents_of(schema: Schema, registry: Registry | str | None) -> Documents:
+    """The JSON Schema that is given or that a reference names, with those that it refers to.
+
+    Without a registry, a RegisteredSchema comes alone.
+    """
     if isinstance(schema, dict | bool):
-        return schema
-    if isinstance(schema, RegisteredSchema):
-        return schema.body
-    return resolve_registry(registry).get(schema).body
+        return Documents(schema)
+    if not isinstance(schema, RegisteredSchema):
+        registry = resolve_registry(registry)
+        schema = registry.get(schema)
+    if registry is None or not schema.references:
+        return Documents(schema.body)
+    validator = resolve_registry(registry).validator_for(schema)
+    return Documents(validator.body, validator.resources)
 
 
 def features_from_schema(schema: Schema, *, registry: Registry | str | None = None) -> Features:
@@ -33,12 +47,12 @@ def features_from_schema(schema: Schema, *, registry: Registry | str | None = No
 
     Args:
         schema: a JSON Schema, or a reference as ``training-row@1``.
-        registry: where a reference is looked up.
+        registry: where a reference is looked up, and what the schema refers to.
 
     Raises:
         ConfigurationError: its rows are no objects, or it declares no properties.
     """
-    return features_of(body_of(schema, registry), Losses())
+    return features_of(documents_of(schema, registry), Losses())
 
 
 def schema_from_features(features: Features) -> dict[str, Any]:
@@ -61,5 +75,5 @@ def conversion_losses(
     if isinstance(source, Features):
         object_schema(source, "", losses)
     else:
-        features_of(body_of(source, registry), losses)
+        features_of(documents_of(source, registry), losses)
     return losses.all()

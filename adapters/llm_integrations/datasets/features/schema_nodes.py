@@ -1,15 +1,22 @@
-"""Reading a JSON Schema place by place: references followed, types inferred."""
+"""Reading a JSON Schema for columns: references followed, types inferred."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.jsonschema.documents import REFERENCES, Documents
+from llm_integrations.core.jsonschema.drafts import CONSTRAINING
+from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.jsonschema.stated_types import ALL_TYPES, stated_types
 
-__all__ = ["TYPES", "SchemaNodes"]
+__all__ = ["SchemaNode", "SchemaNodes"]
 
-TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
-_DEPTH: Final = 32
+_DEPTH: Final = 64
+"""Unions within unions; what is deeper may be anything."""
+
+_COMBINING: Final = ("allOf", "anyOf", "oneOf")
 _HINTS: Final = {
     "properties": "object",
     "required": "object",
@@ -21,97 +28,128 @@ _HINTS: Final = {
 }
 
 
-class SchemaNodes:
-    """One schema; its nodes as plain dicts without ``$ref``."""
+@dataclass(frozen=True)
+class SchemaNode:
+    """A subschema, together with what it stands for.
 
-    def __init__(self, body: JsonSchema) -> None:
-        self._root = body
+    Attributes:
+        origin: where what it stands for is written.
+        keywords: what it says. Of two subschemas that say it differently, the one that refers.
+        owners: the subschema that says it, for each keyword.
+        properties: the subschema of each declared property.
+        types: the JSON types that its own keywords leave.
+    """
+
+    origin: SchemaLocation
+    keywords: Mapping[str, Any]
+    owners: Mapping[str, SchemaLocation]
+    properties: Mapping[str, SchemaLocation]
+    types: frozenset[str]
+
+    @classmethod
+    def of(cls, location: SchemaLocation) -> SchemaNode:
+        """What a subschema says itself: keywords that count, and annotations."""
+        said = location.said
+        notes = location.schema.keys() - CONSTRAINING
+        if not (location.draft.ref_hides_siblings and "$ref" in said):
+            said |= {word: location.schema[word] for word in notes}
+        below = {name: location.below("properties", name) for name in said.get("properties", ())}
+        return cls(location, said, dict.fromkeys(said, location), below, stated_types(said))
+
+    def over(self, other: SchemaNode) -> SchemaNode:
+        """What it says with what ``other`` says, which it stands for."""
+        keywords = {**other.keywords, **self.keywords}
+        if "required" in self.keywords and "required" in other.keywords:
+            keywords["required"] = [*other.keywords["required"], *self.keywords["required"]]
+        return SchemaNode(
+            other.origin,
+            keywords,
+            {**other.owners, **self.owners},
+            {**other.properties, **self.properties},
+            self.types & other.types,
+        )
+
+    def without(self, *keywords: str) -> SchemaNode:
+        said = {word: value for word, value in self.keywords.items() if word not in keywords}
+        return SchemaNode(self.origin, said, self.owners, self.properties, self.types)
+
+    def parts(self, keyword: str) -> list[SchemaLocation]:
+        """The subschemas that a keyword holds."""
+        return self.owners[keyword].parts(keyword) if keyword in self.keywords else []
 
     @property
-    def root(self) -> dict[str, Any] | bool:
-        return self.resolved(self._root)
-
-    def resolved(self, node: Any) -> dict[str, Any] | bool:
-        """The node, through ``$ref`` and an ``allOf``, ``anyOf`` or ``oneOf`` of one member.
-
-        A reference that leads nowhere here, or round in a circle, is a node of its own.
-        """
-        for _ in range(_DEPTH):
-            target = self._target(node)
-            if target is None:
-                break
-            node = target
-        return node if isinstance(node, dict | bool) else {}
-
-    def _target(self, node: Any) -> Any:
-        if not isinstance(node, dict):
-            return None
-        reference = node.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#"):
-            found = self._at(reference[1:])
-            rest = {key: value for key, value in node.items() if key != "$ref"}
-            return found if not rest or not isinstance(found, dict) else {**found, **rest}
-        for keyword in ("allOf", "anyOf", "oneOf"):
-            members = node.get(keyword)
-            if isinstance(members, list) and len(members) == 1 and isinstance(members[0], dict):
-                rest = {key: value for key, value in node.items() if key != keyword}
-                return {**members[0], **rest} if not rest.keys() & members[0].keys() else None
-        return None
-
-    def _at(self, pointer: str) -> Any:
-        found: Any = self._root
-        for token in pointer.split("/")[1:]:
-            name = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
-            elif isinstance(found, dict):
-                found = found.get(name)
-            else:
-                return None
-        return found
-
-    def branches(self, node: dict[str, Any]) -> list[Any]:
+    def branches(self) -> list[SchemaLocation]:
         """The members of anyOf or oneOf; empty without one."""
-        members = node.get("anyOf") or node.get("oneOf")
-        return list(members) if isinstance(members, list) else []
+        return self.parts("anyOf") or self.parts("oneOf")
 
-    def types(self, node: Any, depth: int = 0) -> frozenset[str]:
-        """The JSON types that a node admits; "number" includes "integer"."""
-        node = self.resolved(node)
-        if node is False:
-            return frozenset()
-        if node is True or depth > _DEPTH:
-            return frozenset(TYPES)
-        found = frozenset(TYPES)
-        declared = node.get("type")
-        if declared is not None:
-            found &= _with_integers([declared] if isinstance(declared, str) else declared)
-        if "const" in node or "enum" in node:
-            found &= {_type_of(value) for value in node.get("enum", [node.get("const")])}
-        members = self.branches(node)
-        if members:
-            below = (self.types(member, depth + 1) for member in members)
-            found &= frozenset().union(*below)
-        for member in node.get("allOf", []):
-            found &= self.types(member, depth + 1)
-        return found
+    @property
+    def unknown_reference(self) -> bool:
+        """Whether a reference is left that leads out of the schema, or round in a circle."""
+        return not self.keywords.keys().isdisjoint(REFERENCES)
 
-    def meant_type(self, node: dict[str, Any]) -> frozenset[str]:
+
+class SchemaNodes:
+    """The nodes of one schema and those that it refers to."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self.top = documents.top
+        self._types: dict[SchemaLocation, frozenset[str]] = {}
+        self._depth = 0
+
+    def resolved(self, location: SchemaLocation) -> SchemaNode | bool:
+        """The node, through references and an ``allOf``, ``anyOf`` or ``oneOf`` of one member.
+
+        A reference that leads nowhere here, or round in a circle, stays.
+        """
+        node: SchemaNode | None = None
+        met: set[SchemaLocation] = set()
+        while isinstance(location.schema, dict):
+            met.add(location)
+            own = SchemaNode.of(location)
+            keyword, target = self._stands_for(own)
+            if target is None or target in met:
+                return own if node is None else node.over(own)
+            rest = own.without(keyword)
+            node = rest if node is None else node.over(rest)
+            location = target
+        if location.schema is False:
+            return False
+        return node if node is not None and node.keywords else True
+
+    def _stands_for(self, node: SchemaNode) -> tuple[str, SchemaLocation | None]:
+        for word in REFERENCES:
+            if word in node.keywords:
+                return word, self._documents.follow(node.origin, word)
+        for keyword in _COMBINING:
+            members = node.parts(keyword)
+            if len(members) == 1 and isinstance(members[0].schema, dict):
+                shared = members[0].schema.keys() & node.keywords.keys()
+                return keyword, None if shared - {keyword} else members[0]
+        return "", None
+
+    def types(self, location: SchemaLocation) -> frozenset[str]:
+        """The JSON types that a subschema admits; "number" includes "integer"."""
+        if location not in self._types:
+            # Until it is known: the subschema may refer to itself.
+            self._types[location] = ALL_TYPES
+            if self._depth < _DEPTH:
+                self._depth += 1
+                self._types[location] = self.types_of(self.resolved(location))
+                self._depth -= 1
+        return self._types[location]
+
+    def types_of(self, node: SchemaNode | bool) -> frozenset[str]:
+        """As ``types``, of a node."""
+        if isinstance(node, bool):
+            return ALL_TYPES if node else frozenset()
+        found = node.types
+        if node.branches:
+            found &= frozenset().union(*map(self.types, node.branches))
+        return found.intersection(*map(self.types, node.parts("allOf")))
+
+    def meant_types(self, node: SchemaNode) -> frozenset[str]:
         """As ``types``; a node without a type that speaks of objects or lists means those."""
-        found = self.types(node)
-        if found == frozenset(TYPES):
-            hinted = {kind for keyword, kind in _HINTS.items() if keyword in node}
-            return frozenset(hinted) if hinted else found
-        return found
-
-
-def _with_integers(declared: Any) -> frozenset[str]:
-    names = {name for name in declared if isinstance(name, str)}
-    return frozenset(names | ({"integer"} if "number" in names else set()))
-
-
-def _type_of(value: Any) -> str:
-    names = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
-    return "null" if value is None else names.get(type(value), "object")
+        found = self.types_of(node)
+        hinted = {kind for keyword, kind in _HINTS.items() if keyword in node.keywords}
+        return frozenset(hinted) if hinted and found == ALL_TYPES else found

@@ -6,94 +6,107 @@ from typing import Any, Final
 
 from datasets import Features, Json, List, Value
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.jsonschema.stated_types import ALL_TYPES
 from llm_integrations.datasets.features.losses import Losses
-from llm_integrations.datasets.features.schema_nodes import TYPES, SchemaNodes
+from llm_integrations.datasets.features.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.datasets.features.to_schema import INTEGERS
 
 __all__ = ["features_of"]
 
 _DEPTH: Final = 24
+_MOST: Final = 10_000
+"""Features of one schema. References can multiply without end in a small one."""
+
 _ANNOTATIONS: Final = frozenset(
     {
-        "$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "title", "description",
-        "default", "examples", "deprecated", "readOnly", "writeOnly",
+        "$schema", "$id", "id", "$comment", "$anchor", "$dynamicAnchor", "$recursiveAnchor",
+        "$defs", "definitions", "title", "description", "default", "examples", "deprecated",
+        "readOnly", "writeOnly",
     }
 )  # fmt: skip
 _SCALARS: Final = {"string": "string", "number": "float64", "boolean": "bool", "null": "null"}
 
 
-def features_of(body: JsonSchema, losses: Losses) -> Features:
+def features_of(documents: Documents, losses: Losses) -> Features:
     """The columns of rows that a schema describes.
 
     Raises:
         ConfigurationError: its rows are no objects, or it declares no properties.
     """
-    nodes = SchemaNodes(body)
-    root = nodes.root
-    if not isinstance(root, dict) or "object" not in nodes.meant_type(root):
+    nodes = SchemaNodes(documents)
+    root = nodes.resolved(nodes.top)
+    if isinstance(root, bool) or "object" not in nodes.meant_types(root):
         raise ConfigurationError("features come of a schema whose rows are objects")
-    if not root.get("properties"):
+    if not root.properties:
         raise ConfigurationError("the schema declares no properties, so there are no columns")
-    return Features(_Conversion(nodes, losses).fields(root, "", 0))
+    return Features(_Conversion(nodes, losses, root).fields(root, ""))
 
 
 class _Conversion:
-    def __init__(self, nodes: SchemaNodes, losses: Losses) -> None:
+    def __init__(self, nodes: SchemaNodes, losses: Losses, root: SchemaNode) -> None:
         self._nodes = nodes
         self._losses = losses
+        self._around: list[SchemaLocation] = [root.origin]
+        self._made = 0
 
-    def feature(self, raw: Any, path: str, depth: int) -> Any:
-        node = self._nodes.resolved(raw)
+    def feature(self, location: SchemaLocation, path: str) -> Any:
+        node = self._nodes.resolved(location)
         if node is False:
             self._losses.add(path, "false", "no value is allowed; the column holds nulls")
             return Value("null")
-        if node is True or not node.keys() - _ANNOTATIONS:
+        if node is True or not node.keywords.keys() - _ANNOTATIONS:
             return Json()
-        if depth > _DEPTH:
-            return self._mixed(path, "$ref", "it contains itself")
-        if "$ref" in node:
+        self._made += 1
+        if self._made > _MOST or len(self._around) > _DEPTH:
+            return self._mixed(path, "$ref", "its references multiply without end")
+        if node.unknown_reference:
             return self._mixed(path, "$ref", "it leads out of this schema or round in a circle")
-        return self._typed(self._without_null(node, path), path, depth)
+        node = self._without_null(node, path)
+        if node.origin in self._around:
+            return self._mixed(path, "$ref", "it contains itself")
+        self._around.append(node.origin)
+        made = self._typed(node, path)
+        self._around.pop()
+        return made
 
-    def _without_null(self, node: dict[str, Any], path: str) -> dict[str, Any]:
+    def _without_null(self, node: SchemaNode, path: str) -> SchemaNode:
         """``anyOf: [X, null]`` is X: every column can hold null."""
-        members = self._nodes.branches(node)
-        rest = [m for m in members if self._nodes.types(m) != {"null"}]
-        if len(rest) != 1 or len(members) == 1:
-            return node
-        found = self._nodes.resolved(rest[0])
-        if not isinstance(found, dict):
+        members = node.branches
+        rest = [member for member in members if self._nodes.types(member) != {"null"}]
+        found = self._nodes.resolved(rest[0]) if len(rest) == 1 < len(members) else True
+        if isinstance(found, bool):
             return node
         self._losses.add(path, "null", "columns do not tell null from a missing value")
-        outer = {key: value for key, value in node.items() if key not in ("anyOf", "oneOf")}
-        return {**found, **outer}
+        return node.without("anyOf", "oneOf").over(found)
 
-    def _typed(self, node: dict[str, Any], path: str, depth: int) -> Any:
-        kinds = self._nodes.meant_type(node)
-        if "null" in kinds and kinds not in (frozenset(TYPES), frozenset({"null"})):
+    def _typed(self, node: SchemaNode, path: str) -> Any:
+        kinds = self._nodes.meant_types(node)
+        if "null" in kinds and kinds not in (ALL_TYPES, frozenset({"null"})):
             self._losses.add(path, "null", "columns do not tell null from a missing value")
             kinds -= {"null"}
         if "number" in kinds:
             kinds -= {"integer"}
-        if len(kinds) != 1 or self._nodes.branches(node):
+        if len(kinds) != 1 or node.branches:
             return self._mixed(path, "several types", "one column has one type")
         [kind] = kinds
         if kind == "object":
-            return self._object(node, path, depth)
+            return self._object(node, path)
         if kind == "array":
-            return self._array(node, path, depth)
+            return self._array(node, path)
         return self._scalar(kind, node, path)
 
     def _mixed(self, path: str, what: str, why: str) -> Json:
         self._losses.add(path, what, f"{why}: kept as JSON")
         return Json()
 
-    def _scalar(self, kind: str, node: dict[str, Any], path: str) -> Value:
+    def _scalar(self, kind: str, node: SchemaNode, path: str) -> Value:
         if kind != "integer":
             self._others(node, path, {"type"})
             return Value(_SCALARS[kind])
-        bounds = (node.get("minimum"), node.get("maximum"))
+        bounds = (node.keywords.get("minimum"), node.keywords.get("maximum"))
         for dtype, limits in INTEGERS.items():
             if bounds == limits:
                 self._others(node, path, {"type", "minimum", "maximum"})
@@ -102,41 +115,38 @@ class _Conversion:
         self._losses.add(path, "integer", "a column holds integers of 64 bits at the most")
         return Value("int64")
 
-    def _array(self, node: dict[str, Any], path: str, depth: int) -> Any:
-        if "prefixItems" in node or isinstance(node.get("items"), list):
+    def _array(self, node: SchemaNode, path: str) -> Any:
+        if "prefixItems" in node.keywords or isinstance(node.keywords.get("items"), list):
             return self._mixed(path, "prefixItems", "the items of a column's lists are of one type")
-        inner = self.feature(node.get("items", True), f"{path}/*", depth + 1)
-        length = node.get("minItems")
-        if isinstance(length, int) and length == node.get("maxItems"):
+        items = node.parts("items")
+        inner = self.feature(items[0], f"{path}/*") if items else Json()
+        length = node.keywords.get("minItems")
+        if isinstance(length, int) and length == node.keywords.get("maxItems"):
             self._others(node, path, {"type", "items", "minItems", "maxItems"})
             return List(inner, length=length)
         self._others(node, path, {"type", "items"})
         return List(inner)
 
-    def _object(self, node: dict[str, Any], path: str, depth: int) -> Any:
-        if not node.get("properties"):
+    def _object(self, node: SchemaNode, path: str) -> Any:
+        if not node.properties:
             return self._mixed(path, "object", "it declares no properties")
-        if node.get("patternProperties"):
+        if node.keywords.get("patternProperties"):
             return self._mixed(path, "patternProperties", "a struct's fields have fixed names")
-        return self.fields(node, path, depth)
+        return self.fields(node, path)
 
-    def fields(self, node: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
-        closed = node.get("additionalProperties") is False
+    def fields(self, node: SchemaNode, path: str) -> dict[str, Any]:
+        closed = node.keywords.get("additionalProperties") is False
         if not closed:
             self._losses.add(
                 path, "additionalProperties", "properties that are not declared have no column"
             )
         self._others(node, path, {"type", "properties", "additionalProperties"})
         return {
-            name: self.feature(below, f"{path}/{_token(name)}", depth + 1)
-            for name, below in node["properties"].items()
+            name: self.feature(below, path + to_pointer([name]))
+            for name, below in node.properties.items()
         }
 
-    def _others(self, node: dict[str, Any], path: str, said: set[str]) -> None:
+    def _others(self, node: SchemaNode, path: str, said: set[str]) -> None:
         """The keywords that a feature does not say."""
-        for keyword in sorted(node.keys() - said - _ANNOTATIONS):
+        for keyword in sorted(node.keywords.keys() - said - _ANNOTATIONS):
             self._losses.add(path, keyword, "features have no such rule; validate_dataset holds it")
-
-
-def _token(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

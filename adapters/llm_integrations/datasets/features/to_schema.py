@@ -16,6 +16,7 @@ from datasets import (
     TranslationVariableLanguages,
     Value,
 )
+from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.datasets.features.losses import Losses
 
 __all__ = ["INTEGERS", "object_schema", "schema_of"]
@@ -46,7 +47,7 @@ def object_schema(
 ) -> dict[str, Any]:
     """An object with these fields and no others, none of them required."""
     properties = {
-        name: schema_of(feature, f"{path}/{_token(name)}", losses)
+        name: schema_of(feature, path + to_pointer([name]), losses)
         for name, feature in fields.items()
     }
     schema: dict[str, Any] = {"type": "object", "properties": properties}
@@ -126,7 +127,3 @@ def _of_array(
         return schema_of(inner, path, losses)
     schema = {"type": "array", "items": _of_array(shape[1:], inner, f"{path}/*", losses)}
     return schema if shape[0] is None else {**schema, "minItems": shape[0], "maxItems": shape[0]}
-
-
-def _token(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.validation.report import Violation
 
 __all__ = ["MISSING", "at", "param_of", "parse_pointer", "set_at"]
@@ -17,7 +18,7 @@ _REQUIRED = re.compile(r'^lacks the required property "([^"]+)"$')
 
 def parse_pointer(pointer: str) -> tuple[str, ...]:
     """The tokens of an RFC 6901 pointer."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+    return from_pointer(pointer)
 
 
 def at(value: Any, path: Iterable[str | int]) -> Any:

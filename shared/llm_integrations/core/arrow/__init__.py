@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from llm_integrations.core.arrow.explanation import Explanation, Note
+from llm_integrations.core.arrow.compile.explanation import Explanation, Note
 from llm_integrations.core.arrow.plan import (
-    ERRORS,
-    VALID,
     ArrowPlan,
     ArrowSplit,
     compile_arrow,
@@ -13,7 +11,13 @@ from llm_integrations.core.arrow.plan import (
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.report import ArrowReport
 from llm_integrations.core.arrow.run.setting_aside import set_aside
-from llm_integrations.core.arrow.verdict_counts import Reason, Tally, read_reasons
+from llm_integrations.core.arrow.run.verdict_counts import (
+    ERRORS,
+    VALID,
+    Reason,
+    VerdictCounts,
+    read_reasons,
+)
 
 __all__ = [
     "ERRORS",
@@ -25,9 +29,13 @@ __all__ = [
     "Note",
     "Reason",
     "Tally",
+    "VerdictCounts",
     "compile_arrow",
     "count",
     "plan_for",
     "read_reasons",
     "set_aside",
 ]
+
+Tally = VerdictCounts
+"""The name under which code that uses this package knows VerdictCounts."""

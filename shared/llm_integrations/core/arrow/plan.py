@@ -11,24 +11,26 @@ from typing import Any, Final
 
 import numpy as np
 
-from llm_integrations.core.arrow.explanation import Explanation
+from llm_integrations.core.arrow.compile.explanation import Explanation
 from llm_integrations.core.arrow.kernels.masks import Bits
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.arrow.report import ArrowReport
 from llm_integrations.core.arrow.run.batches import as_table, over_batches
 from llm_integrations.core.arrow.run.explaining import Reasons
 from llm_integrations.core.arrow.run.runner import Judged, Running
-from llm_integrations.core.arrow.verdict_counts import Reason, Tally, read_reasons
+from llm_integrations.core.arrow.run.verdict_counts import (
+    ERRORS,
+    VALID,
+    Reason,
+    VerdictCounts,
+    read_reasons,
+)
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.validator import Validator, compile_validator
 
-__all__ = ["ERRORS", "VALID", "ArrowPlan", "ArrowSplit", "compile_arrow"]
-
-VALID: Final = "schema_valid"
-ERRORS: Final = "schema_errors"
-"""The columns that hold a verdict, unless they are called otherwise."""
+__all__ = ["ArrowPlan", "ArrowSplit", "compile_arrow"]
 
 _KEPT: Final = 256
 _TABLES: Final = ValidationOptions(nulls="absent")
@@ -166,13 +168,13 @@ class ArrowPlan:
             texts = pc.replace_with_mask(texts, pc.invert(report.mask), found)
         return data.append_column(valid, report.mask).append_column(errors, texts)
 
-    def tally(self, annotated: Any, *, valid: str = VALID, errors: str = ERRORS) -> Tally:
+    def tally(self, annotated: Any, *, valid: str = VALID, errors: str = ERRORS) -> VerdictCounts:
         """The counts of a table or batch that ``annotate`` made, or of any rows of one."""
         counts: Counter[Reason] = Counter()
         texts = annotated.column(errors).drop_null().to_pylist()
         for text in texts:
             counts.update(dict.fromkeys(map(Reason.of, read_reasons(text)), 1))
-        return Tally(
+        return VerdictCounts(
             rows=annotated.num_rows,
             valid=pc.sum(annotated.column(valid), min_count=0).as_py(),
             reasons=dict(counts.most_common()),

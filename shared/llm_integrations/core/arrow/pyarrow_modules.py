@@ -1,4 +1,4 @@
-"""The doors to pyarrow: one place that asks for the extra, and that type checkers see as Any.
+"""pyarrow's modules, behind one check for the extra; type checkers see them as Any.
 
 pyarrow ships no types, and builds ``pyarrow.compute`` at import time, so no checker can follow it.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from llm_integrations.core.arrow.plan import ArrowPlan
-from llm_integrations.core.arrow.verdict_counts import Tally
+from llm_integrations.core.arrow.run.verdict_counts import VerdictCounts
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
@@ -45,7 +45,7 @@ def plan_for(
     return ArrowPlan(validator, None, tuple(json_columns), threads)
 
 
-def count(tally: Tally, *, module: str, subject: str | None, side: str = "input") -> None:
+def count(tally: VerdictCounts, *, module: str, subject: str | None, side: str = "input") -> None:
     """Add rows that were judged elsewhere to this process's metrics."""
     name = subject or UNKNOWN_SUBJECT
     VALIDATION_TOTAL.labels(module, name, side, "valid").inc(tally.valid)

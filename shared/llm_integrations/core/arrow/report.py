@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_integrations.core.arrow.verdict_counts import Tally, read_reasons
+from llm_integrations.core.arrow.run.verdict_counts import VerdictCounts, read_reasons
 from llm_integrations.core.validation.report import Violation
 
 __all__ = ["ArrowReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArrowReport(Tally):
+class ArrowReport(VerdictCounts):
     """The verdict on a table, row by row. False when a row is invalid.
 
     Attributes:

@@ -3,61 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
 
-from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = ["named_values"]
 
-_DEPTH: Final = 16
+_IN_PLACE = ("allOf", "anyOf", "oneOf", "then", "else")
 
 
-def named_values(body: JsonSchema, path: tuple[str, ...]) -> frozenset[str]:
+def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
     """The values (JSON text) that the schema names by enum or const at a place of the row.
 
     Args:
         path: the names that lead there, as ``("address", "country")``.
     """
-    found: set[str] = set()
-    _collect(body, body, path, found, 0)
-    return frozenset(found)
+    here = _applied(documents, [documents.top])
+    for name in path:
+        declaring = [location for location in here if name in location.said.get("properties", ())]
+        here = _applied(documents, [at.below("properties", name) for at in declaring])
+    named = [
+        value
+        for said in (location.said for location in here)
+        for value in [*said.get("enum", ()), *([said["const"]] if "const" in said else ())]
+    ]
+    return frozenset(json.dumps(value, ensure_ascii=False) for value in named)
 
 
-def _collect(root: Any, node: Any, path: tuple[str, ...], found: set[str], depth: int) -> None:
-    if not isinstance(node, dict) or depth > _DEPTH:
-        return
-    for part in _in_place(root, node):
-        _collect(root, part, path, found, depth + 1)
-    if path:
-        below = node.get("properties")
-        if isinstance(below, dict):
-            _collect(root, below.get(path[0]), path[1:], found, depth + 1)
-        return
-    options = node.get("enum", [])
-    for value in [*(options if isinstance(options, list) else []), *_const(node)]:
-        found.add(json.dumps(value, ensure_ascii=False))
-
-
-def _const(node: dict[str, Any]) -> list[Any]:
-    return [node["const"]] if "const" in node else []
-
-
-def _in_place(root: Any, node: dict[str, Any]) -> list[Any]:
-    """The subschemas about the same place."""
-    parts: list[Any] = []
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        members = node.get(keyword)
-        parts += members if isinstance(members, list) else []
-    parts += [node.get("then"), node.get("else")]
-    reference = node.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#"):
-        parts.append(_target(root, reference[1:]))
-    return parts
-
-
-def _target(root: Any, pointer: str) -> Any:
-    for token in pointer.split("/")[1:]:
-        if not isinstance(root, dict):
-            return None
-        root = root.get(token.replace("~1", "/").replace("~0", "~"))
-    return root
+def _applied(documents: Documents, starts: list[SchemaLocation]) -> list[SchemaLocation]:
+    """These subschemas and those that they apply to the same value, each once."""
+    found: dict[SchemaLocation, None] = {}
+    waiting = list(starts)
+    while waiting:
+        location = waiting.pop()
+        if location not in found:
+            found[location] = None
+            waiting += [target for target in documents.targets(location) if target is not None]
+            for keyword in _IN_PLACE:
+                waiting += location.said_parts(keyword)
+    return list(found)

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from llm_integrations.core.arrow import ArrowPlan, Reason, Tally
+from llm_integrations.core.arrow import ArrowPlan, Reason, VerdictCounts
 from llm_integrations.core.arrow.run.cell_overrides import judged_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
@@ -31,7 +31,7 @@ class JudgedTable:
     the verdict on all of these rows."""
 
     columns: Any
-    tally: Tally
+    counts: VerdictCounts
 
 
 def judged_tables(
@@ -72,7 +72,7 @@ def _judged_lines(path: Path, validator: Validator) -> Iterator[JudgedTable]:
     columns = LineColumns()
     for values in _blocks(path):
         rows = [value for value in values if value is not _NO_ROW]
-        yield JudgedTable(columns.table(rows), _tally(values, strict))
+        yield JudgedTable(columns.table(rows), _counts(values, strict))
 
 
 def _blocks(path: Path) -> Iterator[list[Any]]:
@@ -93,12 +93,12 @@ def _value(line: bytes) -> Any:
         return _NO_ROW
 
 
-def _tally(values: list[Any], validator: Validator) -> Tally:
+def _counts(values: list[Any], validator: Validator) -> VerdictCounts:
     bad = [value for value in values if value is _NO_ROW or not validator.is_valid(value)]
     reasons: Counter[Reason] = Counter()
     for value in bad[:_EXPLAINED]:
         reasons.update(dict.fromkeys(map(Reason.of, _violations(value, validator)), 1))
-    return Tally(
+    return VerdictCounts(
         rows=len(values),
         valid=len(values) - len(bad),
         reasons=dict(reasons.most_common()),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_integrations.core.arrow import Tally
+from llm_integrations.core.arrow import VerdictCounts
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.drift.domains import named_values
 from llm_integrations.core.drift.judged import judged_file, judged_tables
@@ -18,7 +18,7 @@ from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family, Profile
 from llm_integrations.core.drift.sketch import CategorySketch, NumberSketch
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation import Validator
 
 __all__ = ["profile_tables"]
@@ -52,17 +52,18 @@ def profile_tables(
         judged = judged_file(data, validator)
     else:
         judged = judged_tables(data, validator, json_columns)
+    schema = Documents(validator.body, validator.resources)
     columns: dict[str, _Column] = {}
     rows = invalid = 0
     reasons: Counter[str] = Counter()
     for block in judged:
         before = rows
-        rows, invalid = rows + block.tally.rows, invalid + block.tally.invalid
-        reasons.update(_scaled(block.tally))
+        rows, invalid = rows + block.counts.rows, invalid + block.counts.invalid
+        reasons.update(_scaled(block.counts))
         for path, values in _leaves(block.columns):
             name = "/".join(path)
             if name not in columns:
-                columns[name] = _Column(validator.body, path, values.type, before)
+                columns[name] = _Column(named_values(schema, path), values.type, before)
             columns[name].add(values)
     return Profile(
         schema=validator.reference,
@@ -80,7 +81,7 @@ def profile_tables(
     )
 
 
-def _scaled(report: Tally) -> dict[str, int]:
+def _scaled(report: VerdictCounts) -> dict[str, int]:
     """Counts of reasons, for all invalid rows if only some were explained."""
     explained = report.invalid - report.unexplained
     factor = report.invalid / explained if explained else 1.0
@@ -114,10 +115,10 @@ def _below(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...]
 class _Column:
     """One column while it is read."""
 
-    def __init__(self, body: JsonSchema, path: tuple[str, ...], kind: Any, missed: int) -> None:
+    def __init__(self, named: frozenset[str], kind: Any, missed: int) -> None:
         self._kind = kind
         self._rows = self._nulls = missed
-        self._named = named_values(body, path)
+        self._named = named
         self._numbers = NumberSketch()
         self._categories = CategorySketch()
         self._family: Family = _family(kind)

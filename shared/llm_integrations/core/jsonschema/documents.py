@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import unquote, urldefrag, urljoin
 
+from llm_integrations.core.jsonschema.drafts import LATEST_DRAFT
+from llm_integrations.core.jsonschema.location import ROOT, SchemaLocation
+from llm_integrations.core.jsonschema.references import References
+from llm_integrations.core.jsonschema.uri import BASE_URI, resolved
 from llm_integrations.core.model.fingerprint import JsonSchema
 
-__all__ = ["BASE_URI", "Documents", "base_of"]
+__all__ = ["BASE_URI", "REFERENCES", "Documents"]
 
-BASE_URI: Final = "http://schema.invalid/"
-"""What relative references resolve against; ``.invalid`` never exists (RFC 2606)."""
+REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,41 @@ class Documents:
     named: Mapping[str, JsonSchema] = field(default_factory=dict)
 
     @cached_property
+    def top(self) -> SchemaLocation:
+        """Where the schema itself stands."""
+        return SchemaLocation.entered(ROOT, (), self.root, BASE_URI, LATEST_DRAFT)
+
+    def follow(self, location: SchemaLocation, keyword: str = "$ref") -> SchemaLocation | None:
+        """What a reference means; None if that is not at hand, or not the same in every case.
+
+        Args:
+            keyword: ``$ref``, ``$dynamicRef`` or ``$recursiveRef``.
+        """
+        return self._references.follow(location, keyword)
+
+    def resolve(self, reference: str, location: SchemaLocation) -> SchemaLocation | None:
+        """What a ``$ref`` of this text would mean at a location."""
+        return self._references.resolve(reference, location)
+
+    def targets(self, location: SchemaLocation) -> list[SchemaLocation | None]:
+        """What each reference of a subschema means; see ``follow``."""
+        words = [word for word in REFERENCES if word in location.said]
+        return [self.follow(location, word) for word in words]
+
+    def top_of(self, document: str) -> SchemaLocation:
+        """Where the document of this name stands."""
+        return self._references.by_name[document]
+
+    @cached_property
+    def tops(self) -> dict[str, SchemaLocation]:
+        """Where each document stands, by the URI that its first name resolves to."""
+        found = {BASE_URI: self.top}
+        for name, body in self.named.items():
+            uri, _ = resolved(BASE_URI, name) or (name, "")
+            found.setdefault(uri, SchemaLocation.entered(name, (), body, uri, LATEST_DRAFT))
+        return found
+
+    @cached_property
     def resources(self) -> dict[str, JsonSchema]:
         """The named bodies under each URI that their name can resolve to in these documents.
 
@@ -31,17 +68,16 @@ class Documents:
         """
         if not self.named:
             return {}
-        bases = [BASE_URI, *(base for _, base in self.places() if base != BASE_URI)]
         found: dict[str, JsonSchema] = {}
-        for base in dict.fromkeys(bases):
+        for base in self._references.bases:
             for name, body in self.named.items():
-                found.setdefault(urldefrag(urljoin(base, name)).url, body)
+                uri, _ = resolved(base, name) or (name, "")
+                found.setdefault(uri, body)
         return found
 
     @cached_property
-    def base(self) -> str:
-        """The base URI of the schema itself."""
-        return base_of(self.root, BASE_URI) if isinstance(self.root, dict) else BASE_URI
+    def _references(self) -> References:
+        return References(self.tops)
 
     @cached_property
     def nesting(self) -> int:
@@ -51,78 +87,28 @@ class Documents:
     @cached_property
     def keywords(self) -> frozenset[str]:
         """Every key of an object in the documents: the keywords in use, and other names."""
-        return frozenset(key for node, _ in self.places() for key in node)
+        return frozenset(key for node in self.objects() for key in node)
 
     @cached_property
     def words(self) -> frozenset[str]:
         """Every property name, and every text in a list (names required, types, enums)."""
         words = set(self.keywords)
-        for node, _ in self.places():
+        for node in self.objects():
             for listed in node.values():
                 if isinstance(listed, list):
                     words.update(item for item in listed if isinstance(item, str))
         return frozenset(words)
 
-    def places(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """Every JSON object in the documents, with the base URI in force inside of it."""
-        waiting: list[tuple[Any, str]] = [(self.root, BASE_URI)]
-        waiting += [(body, urljoin(BASE_URI, name)) for name, body in self.named.items()]
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Every JSON object in the documents, schema or not."""
+        waiting: list[Any] = [self.root, *self.named.values()]
         while waiting:
-            node, base = waiting.pop()
+            node = waiting.pop()
             if isinstance(node, dict):
-                base = base_of(node, base)
-                yield node, base
-                waiting.extend((child, base) for child in node.values())
+                yield node
+                waiting.extend(node.values())
             elif isinstance(node, list):
-                waiting.extend((child, base) for child in node)
-
-    def resolve(self, reference: str, base: str) -> tuple[Any, str] | None:
-        """What a ``$ref`` under a base URI points to and that thing's base; None if unknown."""
-        target = urljoin(base, reference)
-        if target in self._by_uri:
-            return self._by_uri[target]
-        document, fragment = urldefrag(target)
-        if document not in self._by_uri or (fragment and not fragment.startswith("/")):
-            return None
-        return _follow(self._by_uri[document], unquote(fragment))
-
-    @cached_property
-    def _by_uri(self) -> dict[str, tuple[Any, str]]:
-        found: dict[str, tuple[Any, str]] = {BASE_URI: (self.root, BASE_URI)}
-        for uri, body in self.resources.items():
-            found[uri] = (body, base_of(body, uri) if isinstance(body, dict) else uri)
-        for node, base in self.places():
-            if isinstance(node.get("$id", node.get("id")), str):
-                found.setdefault(base, (node, base))
-            for key in ("$anchor", "$dynamicAnchor"):
-                if isinstance(node.get(key), str):
-                    found.setdefault(f"{base}#{node[key]}", (node, base))
-        return found
-
-
-def base_of(node: dict[str, Any], base: str) -> str:
-    """The base URI inside of a JSON object, given the one around it."""
-    own = node.get("$id", node.get("id"))
-    if not isinstance(own, str) or own.startswith("#"):
-        return base
-    try:
-        return urldefrag(urljoin(base, own)).url
-    except ValueError:
-        return base
-
-
-def _follow(start: tuple[Any, str], pointer: str) -> tuple[Any, str] | None:
-    node, base = start
-    for segment in pointer.split("/")[1:]:
-        key = segment.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, dict) and key in node:
-            node = node[key]
-        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return None
-        base = base_of(node, base) if isinstance(node, dict) else base
-    return node, base
+                waiting.extend(node)
 
 
 def _nesting(value: Any) -> int:

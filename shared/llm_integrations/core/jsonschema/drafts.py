@@ -9,53 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llm_integrations.core.evolution.model.limits import Undecidable
+__all__ = ["CONSTRAINING", "CONTENT_KEYWORDS", "LATEST_DRAFT", "Draft", "declared_draft"]
 
-__all__ = ["CONSTRAINING", "LATEST_DRAFT", "Draft", "draft_of"]
-
+CONTENT_KEYWORDS: Final = frozenset(["contentEncoding", "contentMediaType"])
 _COMMON: Final = frozenset(
-    [
-        "type",
-        "enum",
-        "multipleOf",
-        "maximum",
-        "minimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "items",
-        "maxItems",
-        "minItems",
-        "uniqueItems",
-        "maxProperties",
-        "minProperties",
-        "required",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "dependencies",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "not",
-        "format",
-        "$ref",
-    ]
+    {"$ref", "type", "enum", "allOf", "anyOf", "oneOf", "not", "dependencies", "required"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"minLength", "maxLength", "pattern", "format"}
+    | {"items", "uniqueItems", "minItems", "maxItems"}
+    | {"properties", "patternProperties", "additionalProperties", "minProperties", "maxProperties"}
 )
-_ARRAY_ITEMS: Final = frozenset({"additionalItems"})
-_SINCE_6: Final = frozenset(
-    ["const", "contains", "propertyNames", "exclusiveMaximum", "exclusiveMinimum"]
-)
+_SINCE_6: Final = frozenset(["const", "contains", "propertyNames"])
 _SINCE_7: Final = frozenset(["if", "then", "else"])
 _SINCE_2019: Final = frozenset(
-    [
-        "dependentRequired",
-        "dependentSchemas",
-        "minContains",
-        "maxContains",
-        "unevaluatedProperties",
-        "unevaluatedItems",
-    ]
+    {"dependentRequired", "dependentSchemas", "minContains", "maxContains"}
+    | {"unevaluatedProperties", "unevaluatedItems"}
 )
 _FORMATS_4: Final = frozenset(
     ["date", "time", "date-time", "email", "idn-email", "hostname", "ipv4", "ipv6", "uri", "regex"]
@@ -71,11 +39,11 @@ class Draft:
 
     Attributes:
         number: 4, 6, 7, 2019 or 2020.
-        keywords: the ones that constrain.
+        keywords: those that can make data invalid; every other word has no effect.
         formats: the ones that are asserted when formats are.
         id_keyword: ``id`` or ``$id``.
+        anchors: the keywords that name a subschema; before 2019-09 an id of ``#name`` does.
         ref_hides_siblings: whether nothing beside ``$ref`` counts.
-        asserts_content: whether contentEncoding and contentMediaType constrain.
         strict_integer: whether 1.0 is no integer.
         exclusive_flags: whether exclusiveMinimum is a boolean beside minimum.
     """
@@ -84,31 +52,37 @@ class Draft:
     keywords: frozenset[str]
     formats: frozenset[str]
     id_keyword: str = "$id"
+    anchors: frozenset[str] = frozenset()
     ref_hides_siblings: bool = False
-    asserts_content: bool = False
     strict_integer: bool = False
     exclusive_flags: bool = False
 
 
-_DRAFT_4 = Draft(
+_KEYWORDS_4: Final = _COMMON | {"additionalItems"}
+_DRAFT_4: Final = Draft(
     4,
-    _COMMON | _ARRAY_ITEMS | {"exclusiveMaximum", "exclusiveMinimum"},
+    _KEYWORDS_4,
     _FORMATS_4,
     id_keyword="id",
     ref_hides_siblings=True,
     strict_integer=True,
     exclusive_flags=True,
 )
-_KEYWORDS_6 = _COMMON | _ARRAY_ITEMS | _SINCE_6
-_DRAFT_6 = Draft(6, _KEYWORDS_6, _FORMATS_6, ref_hides_siblings=True, asserts_content=True)
-_DRAFT_7 = Draft(
-    7, _KEYWORDS_6 | _SINCE_7, _FORMATS_7, ref_hides_siblings=True, asserts_content=True
+_KEYWORDS_6: Final = _KEYWORDS_4 | _SINCE_6
+_DRAFT_6: Final = Draft(6, _KEYWORDS_6 | CONTENT_KEYWORDS, _FORMATS_6, ref_hides_siblings=True)
+_KEYWORDS_7: Final = _KEYWORDS_6 | _SINCE_7
+_DRAFT_7: Final = Draft(7, _KEYWORDS_7 | CONTENT_KEYWORDS, _FORMATS_7, ref_hides_siblings=True)
+_DRAFT_2019: Final = Draft(
+    2019,
+    _KEYWORDS_7 | _SINCE_2019 | {"$recursiveRef"},
+    _FORMATS_2019,
+    anchors=frozenset({"$anchor"}),
 )
-_DRAFT_2019 = Draft(2019, _KEYWORDS_6 | _SINCE_7 | _SINCE_2019 | {"$recursiveRef"}, _FORMATS_2019)
 LATEST_DRAFT: Final = Draft(
     2020,
     _COMMON | _SINCE_6 | _SINCE_7 | _SINCE_2019 | {"prefixItems", "$dynamicRef"},
     _FORMATS_2019,
+    anchors=frozenset({"$anchor", "$dynamicAnchor"}),
 )
 _BY_URI: Final = {
     "json-schema.org/draft-04/schema": _DRAFT_4,
@@ -122,16 +96,12 @@ CONSTRAINING: Final = frozenset().union(*(draft.keywords for draft in _BY_URI.va
 """The keywords that constrain in any draft."""
 
 
-def draft_of(schema: Any, inherited: Draft = LATEST_DRAFT) -> Draft:
-    """The draft that a schema names in ``$schema``, else the inherited one.
-
-    Raises:
-        Undecidable: for a dialect that is not one of the five drafts.
-    """
+def declared_draft(schema: Any, inherited: Draft = LATEST_DRAFT) -> Draft | None:
+    """The draft that a schema names in ``$schema``, the inherited one if it names none; None for a
+    dialect that is not one of the five drafts."""
     uri = schema.get("$schema") if isinstance(schema, dict) else None
-    if not isinstance(uri, str):
+    if uri is None:
         return inherited
-    bare = uri.removeprefix("https://").removeprefix("http://").rstrip("#")
-    if bare not in _BY_URI:
-        raise Undecidable("the schema is written in a dialect of its own ($schema)")
-    return _BY_URI[bare]
+    if not isinstance(uri, str):
+        return None
+    return _BY_URI.get(uri.removeprefix("https://").removeprefix("http://").removesuffix("#"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import reduce
-from typing import Any, Final
+from typing import Final
 
-from llm_integrations.core.arrow.compile.dialects import dialect_of
-from llm_integrations.core.arrow.compile.schema_location import Place, Places
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.jsonschema.stated_types import ALL_TYPES, stated_types
 from llm_integrations.core.validation import Validator, compile_validator
 
 __all__ = ["Types", "admitted_types"]
@@ -16,10 +17,7 @@ __all__ = ["Types", "admitted_types"]
 Types = frozenset[str] | None
 """Names of JSON types, "number" always with "integer"; None where nothing is said."""
 
-_NAMES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
-_ALL: Final = frozenset([*_NAMES.values(), "number", "null"])
-_SOMETIMES: Final = ("if", "then", "else", "not")
-_DEPENDENT: Final = frozenset(["dependentSchemas", "dependencies"])
+_SOMETIMES: Final = ("if", "then", "else", "not", "dependentSchemas", "dependencies")
 _UNSEEN: Final = frozenset(
     ["unevaluatedProperties", "$dynamicRef", "$recursiveRef", "enum", "const"]
 )
@@ -30,52 +28,53 @@ def admitted_types(validator: Validator, name: str) -> Types:
 
     A type that is not among them makes every row invalid; one that is may still do so.
     """
-    dialect = dialect_of(validator.body)
-    if dialect is None:
-        return _ALL
-    places = Places(validator.body, validator.resources, dialect)
-    return _Reading(places, validator.options).of_property(places.root, name)
+    documents = Documents(validator.body, validator.resources)
+    return _Reading(documents, validator.options).of_property(documents.top, name)
 
 
 class _Reading:
     """One schema, read for one column."""
 
-    def __init__(self, places: Places, options: ValidationOptions) -> None:
-        self._places = places
+    def __init__(self, documents: Documents, options: ValidationOptions) -> None:
+        self._documents = documents
         self._options = options
-        known = places.dialect.keywords
-        self._keywords = known | {"then", "else"} if "if" in known else known
-        self._met: set[tuple[bool, str, tuple[str | int, ...]]] = set()
+        self._known: dict[tuple[str | None, SchemaLocation], Types] = {}
 
-    def of_property(self, place: Place, name: str) -> Types:
-        """What is said about a property of the value that this place is about."""
-        schema = place.schema
-        if not isinstance(schema, dict):
+    def of_property(self, location: SchemaLocation, name: str) -> Types:
+        """What a subschema about objects says about one of their properties."""
+        if not isinstance(location.schema, dict):
             return None
-        if self._is_unclear(place, whole=True):
-            return _ALL
-        schema = {keyword: schema[keyword] for keyword in self._keywords & schema.keys()}
-        said = [self._of_value(below) for below in self._declarations(place, name)]
-        own = reduce(_both, said, None)
-        # These speak of some rows only, or in a way that is not followed here.
-        others = [place.below(keyword) for keyword in _SOMETIMES if keyword in schema]
-        for keyword in _DEPENDENT & schema.keys():
-            others += [place.below(keyword, key) for key in schema[keyword]]
-        if any(self.of_property(other, name) is not None for other in others):
-            own = _both(own, _ALL)
-        if own is None and not _UNSEEN.isdisjoint(schema):
-            own = _ALL
-        return self._with_others(place, own, lambda part: self.of_property(part, name))
+        return self._once(location, name, lambda: self._of_property(location, name))
 
-    def _declarations(self, place: Place, name: str) -> list[Place]:
+    def _of_property(self, location: SchemaLocation, name: str) -> Types:
+        own = reduce(_both, map(self._of_value, self._declarations(location, name)), None)
+        # These speak of some rows only, or in a way that is not followed here.
+        others = [part for keyword in _SOMETIMES for part in location.said_parts(keyword)]
+        if any(self.of_property(other, name) is not None for other in others):
+            own = _both(own, ALL_TYPES)
+        if own is None and not _UNSEEN.isdisjoint(location.said):
+            own = ALL_TYPES
+        return self._with_others(location, own, lambda part: self.of_property(part, name))
+
+    def _once(self, location: SchemaLocation, name: str | None, read: Callable[[], Types]) -> Types:
+        """What is read of a subschema, which is everything where it refers to itself, or where
+        another draft begins within a document."""
+        key = (name, location)
+        if key not in self._known:
+            self._known[key] = ALL_TYPES
+            if location.draft is self._documents.top_of(location.document).draft:
+                self._known[key] = read()
+        return self._known[key]
+
+    def _declarations(self, location: SchemaLocation, name: str) -> list[SchemaLocation]:
         """The subschemas for a property of this name, as the three keywords share them out."""
-        schema: Any = place.schema
-        patterns = filter(lambda p: self._matches(p, name), schema.get("patternProperties", {}))
-        found = [place.below("patternProperties", pattern) for pattern in patterns]
-        if name in schema.get("properties", {}):
-            found.append(place.below("properties", name))
-        if not found and isinstance(schema.get("additionalProperties"), dict):
-            found.append(place.below("additionalProperties"))
+        said = location.said
+        patterns = [p for p in said.get("patternProperties", ()) if self._matches(p, name)]
+        found = [location.below("patternProperties", pattern) for pattern in patterns]
+        if name in said.get("properties", ()):
+            found.append(location.below("properties", name))
+        if not found and isinstance(said.get("additionalProperties"), dict):
+            found.append(location.below("additionalProperties"))
         return found
 
     def _matches(self, pattern: str, name: str) -> bool:
@@ -83,49 +82,25 @@ class _Reading:
         refusing = {"patternProperties": {pattern: False}}
         return not compile_validator(refusing, options=self._options).is_valid({name: 0})
 
-    def _of_value(self, place: Place) -> Types:
-        if not isinstance(place.schema, dict) or self._is_unclear(place, whole=False):
-            return _ALL
-        return self._with_others(place, self._stated(place.schema), self._of_value)
+    def _of_value(self, location: SchemaLocation) -> Types:
+        if not isinstance(location.schema, dict):
+            return ALL_TYPES
+        own = stated_types(location.said)
+        return self._once(location, None, lambda: self._with_others(location, own, self._of_value))
 
-    def _stated(self, schema: dict[str, Any]) -> Types:
-        found = _ALL
-        known = self._places.dialect.keywords & schema.keys()
-        if "type" in known:
-            named = schema["type"]
-            found &= _with_integers([named] if isinstance(named, str) else named)
-        if "enum" in known:
-            found &= frozenset(map(_type_of, schema["enum"]))
-        if "const" in known:
-            found &= {_type_of(schema["const"])}
-        return found
-
-    def _with_others(self, place: Place, own: Types, read: Callable[[Place], Types]) -> Types:
-        """What is said here, and by the subschemas about the same value."""
-        schema: Any = place.schema
-        if "$ref" in schema:
-            target = self._places.follow(place, schema["$ref"])
-            said = _ALL if target is None else read(target)
-            if self._places.dialect.ref_alone:
-                return said
-            own = _both(own, said)
-        own = reduce(_both, map(read, _members(place, "allOf")), own)
+    def _with_others(
+        self, location: SchemaLocation, own: Types, read: Callable[[SchemaLocation], Types]
+    ) -> Types:
+        """What a subschema's own keywords say, narrowed by the subschemas that judge the same
+        value."""
+        if "$ref" in location.said:
+            target = self._documents.follow(location)
+            own = _both(own, ALL_TYPES if target is None else read(target))
+        own = reduce(_both, map(read, location.said_parts("allOf")), own)
         for keyword in ("anyOf", "oneOf"):
-            if keyword in schema:
-                own = _both(own, _either(list(map(read, _members(place, keyword)))))
+            if members := location.said_parts(keyword):
+                own = _both(own, _either(list(map(read, members))))
         return own
-
-    def _is_unclear(self, place: Place, *, whole: bool) -> bool:
-        """Whether references mean something else here, or go round in a circle."""
-        key = (whole, place.document, place.steps)
-        seen = key in self._met
-        self._met.add(key)
-        return seen or self._places.moves_base(place)
-
-
-def _members(place: Place, keyword: str) -> Iterable[Place]:
-    schema: Any = place.schema
-    return (place.below(keyword, index) for index in range(len(schema.get(keyword, []))))
 
 
 def _both(one: Types, other: Types) -> Types:
@@ -137,15 +112,4 @@ def _both(one: Types, other: Types) -> Types:
 def _either(options: list[Types]) -> Types:
     if all(option is None for option in options):
         return None
-    return frozenset().union(*(_ALL if option is None else option for option in options))
-
-
-def _with_integers(named: Iterable[str]) -> frozenset[str]:
-    names = frozenset(named)
-    return names | {"integer"} if "number" in names else names
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
-    return "null" if value is None else _NAMES[type(value)]
+    return frozenset().union(*(ALL_TYPES if option is None else option for option in options))

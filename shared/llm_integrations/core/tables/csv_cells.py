@@ -87,8 +87,8 @@ def split_cells(texts: Any, kind: Any, *, plain: bool = False) -> tuple[Any, dic
     column = pc.if_else(simple, trimmed, None).cast(kind)
     column = pc.replace_with_mask(column, rest, pa.array(others, kind))
     positions = pc.indices_nonzero(rest).to_pylist()
-    strays = [row for row, value in zip(positions, others, strict=True) if value is None]
-    return column, {row: texts[row].as_py() for row in strays}
+    overrides = [row for row, value in zip(positions, others, strict=True) if value is None]
+    return column, {row: texts[row].as_py() for row in overrides}
 
 
 def _other(text: str, kind: Any, *, plain: bool) -> Any:

@@ -38,12 +38,12 @@ class CsvCells:
 
     Attributes:
         array: what they are judged as; null where a cell says what the array cannot hold.
-        strays: by position what those say.
+        overrides: by position what those say.
         kept: what is handed on; the array itself if all of it is of the column's type.
     """
 
     array: Any
-    strays: Mapping[int, Any] = field(default_factory=dict)
+    overrides: Mapping[int, Any] = field(default_factory=dict)
     kept: Any = None
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from llm_integrations.core.arrow.pyarrow_modules import pa
-from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, with_strays
+from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, with_overrides
 from llm_integrations.core.tables.admitted import admitted_types
 from llm_integrations.core.tables.csv_columns import CsvColumn, settled
 from llm_integrations.core.validation import Validator
@@ -24,7 +24,7 @@ _FIRST: Final = 2
 
 
 def csv_batches(path: Path, validator: Validator | None) -> Iterator[Any]:
-    """Yield the rows, those included that are none (see ``strays``).
+    """Yield the rows, those included that are none (see ``overrides``).
 
     An empty cell is null. What is text, and what numbers and truth values, the schema says. A
     column that it does not speak of is of the type that all of its cells are of.
@@ -53,15 +53,15 @@ def _columns(path: Path, names: Sequence[str], validator: Validator | None) -> l
 def _read(texts: Any, columns: Sequence[CsvColumn], broken: dict[int, BrokenRow]) -> Any:
     names = texts.schema.names
     cells = [column.read(array) for column, array in zip(columns, texts.columns, strict=True)]
-    strays: dict[int, dict[str, Any]] = {}
+    overrides: dict[int, dict[str, Any]] = {}
     for name, found in zip(names, cells, strict=True):
-        for row, said in found.strays.items():
-            strays.setdefault(row, {})[name] = said
+        for row, said in found.overrides.items():
+            overrides.setdefault(row, {})[name] = said
     batch = pa.RecordBatch.from_arrays([found.array for found in cells], names=names)
     kept = {
         name: found.kept for name, found in zip(names, cells, strict=True) if found.kept is not None
     }
-    return with_strays(batch, {**strays, **broken}, kept)
+    return with_overrides(batch, {**overrides, **broken}, kept)
 
 
 def _names(path: Path) -> list[str]:

@@ -67,7 +67,7 @@ def guarded(documents: Documents) -> JsonSchema | None:
 def _check_simple(documents: Documents) -> None:
     if documents.named or not _BEYOND.isdisjoint(documents.keywords):
         raise NotGuardable
-    for node, _ in documents.places():
+    for node in documents.objects():
         if node is not documents.root and isinstance(node.get("$id", node.get("id")), str):
             raise NotGuardable
 
@@ -109,11 +109,10 @@ class _Guard:
         return schema
 
     def add_to_target(self, reference: str, *, repeated: bool) -> None:
-        base = self._documents.base
-        target = self._documents.resolve(reference, base)
-        if target is None or not isinstance(target[0], dict) or not target[0]:
+        target = self._documents.resolve(reference, self._documents.top)
+        if target is None or not isinstance(target.schema, dict) or not target.schema:
             raise NotGuardable
-        self.add(target[0], repeated=repeated)
+        self.add(target.schema, repeated=repeated)
 
     def add_to_branches(self, schema: dict[str, Any], *, repeated: bool) -> bool:
         """Whether the parts see to it: each branch, or one member of ``allOf`` for the others."""

@@ -1,7 +1,7 @@
 """A JSON Schema and an Arrow type, compiled to a node.
 
 Since a column's type says which JSON type its values have, most keywords either become a kernel on
-the column or drop out. What has no exact kernel becomes a question to the engine about the values.
+the column or drop out. What has no exact kernel becomes a node that calls the row-wise engine.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from llm_integrations.core.arrow.compile.dialects import Dialect
+from llm_integrations.core.arrow.compile.explanation import How, Note
 from llm_integrations.core.arrow.compile.kinds import Kind, kind_of, value_type
-from llm_integrations.core.arrow.compile.null_policy import STRICT, NullRule
-from llm_integrations.core.arrow.compile.schema_location import Place, Places
-from llm_integrations.core.arrow.compile.subschema_validators import Questions
-from llm_integrations.core.arrow.explanation import How, Note
-from llm_integrations.core.arrow.kernels.fallback_nodes import Ask, Asked
+from llm_integrations.core.arrow.compile.null_policy import STRICT, NullPolicy
+from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
+from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
 from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import Encoded
 from llm_integrations.core.arrow.kernels.nodes import (
@@ -29,12 +27,18 @@ from llm_integrations.core.arrow.kernels.nodes import (
 )
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.drafts import Draft
+from llm_integrations.core.jsonschema.location import SchemaLocation
 from llm_integrations.core.jsonschema.pointer import to_pointer
 
 __all__ = ["Compiler", "Rule", "Spot", "WholeRows"]
 
 _HEAVIEST: Final = 20_000
 """Nodes that one run may visit. References can multiply without end in a small schema."""
+
+_COMPANIONS: Final = frozenset(["then", "else", "minContains", "maxContains"])
+"""Keywords that another one reads."""
 
 _BEYOND: Final = frozenset(["$dynamicRef", "$recursiveRef"])
 _UNEVALUATED: Final = {
@@ -52,7 +56,7 @@ class Spot:
     """A subschema that judges a part of the data.
 
     Attributes:
-        place: the subschema.
+        location: the subschema.
         type: the Arrow type of the values.
         column: where the values are in a row, as a pointer with ``*`` for items.
         nulls: which null members of objects count as missing here.
@@ -60,15 +64,15 @@ class Spot:
             which part of it the engine looks at first.
     """
 
-    place: Place
+    location: SchemaLocation
     type: Any
-    nulls: NullRule
+    nulls: NullPolicy
     column: str = ""
     every: bool = True
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        return self.place.schema if isinstance(self.place.schema, dict) else {}
+        return self.location.schema if isinstance(self.location.schema, dict) else {}
 
     @property
     def kind(self) -> Kind:
@@ -76,23 +80,22 @@ class Spot:
 
     def at(self, *steps: str | int, every: bool | None = None) -> Spot:
         """A subschema further down, on the same values."""
-        below = self.place.below(*steps)
-        return replace(self, place=below, every=self.every if every is None else every)
+        below = self.location.below(*steps)
+        return replace(self, location=below, every=self.every if every is None else every)
 
     def member(self, name: str, member_type: Any, *steps: str | int) -> Spot:
         """A subschema further down, on a member of the objects."""
-        below = self.place.below(*steps)
+        below = self.location.below(*steps)
         column = f"{self.column}{to_pointer([name])}"
         return replace(
-            self, place=below, type=member_type, column=column, nulls=self.nulls.member(name)
+            self, location=below, type=member_type, column=column, nulls=self.nulls.member(name)
         )
 
     def items(self, position: int, *steps: str | int) -> Spot:
         """A subschema further down, on the lists' items from a position on."""
-        below = self.place.below(*steps)
         return replace(
             self,
-            place=below,
+            location=self.location.below(*steps),
             type=value_type(self.type).value_type,
             column=f"{self.column}/*",
             nulls=self.nulls.item(position),
@@ -108,24 +111,28 @@ class Compiler:
     """Compiles one schema for columns of any type.
 
     Attributes:
-        places: the schema and those that it refers to.
+        documents: the schema and those that it refers to.
         options: how to judge.
-        questions: the engine.
+        validators: the row-wise engine, for parts of the schema.
         rules: for each kind of value, what compiles the keywords that concern it.
         notes: what was decided on the way.
     """
 
-    places: Places
+    documents: Documents
     options: ValidationOptions
-    questions: Questions
+    validators: SubschemaValidators
     rules: Mapping[Kind, tuple[Rule, ...]]
     notes: dict[Note, None] = field(default_factory=dict)
     _open: set[tuple[Any, ...]] = field(default_factory=set)
     _done: dict[tuple[Any, ...], Node] = field(default_factory=dict)
 
     @property
-    def dialect(self) -> Dialect:
-        return self.places.dialect
+    def draft(self) -> Draft:
+        return self.documents.top.draft
+
+    def keywords(self, spot: Spot) -> frozenset[str]:
+        """The keywords that count here, each with its companions."""
+        return (self.draft.keywords & spot.schema.keys()) - _COMPANIONS
 
     def cells(self, spot: Spot, *, null_is_valid: bool | None = None) -> Node:
         """Judges every element, nulls included.
@@ -134,7 +141,7 @@ class Compiler:
             null_is_valid: the verdict on null where it is not the subschema's own.
         """
         if null_is_valid is None:
-            null_is_valid = self.admits_null(spot.place)
+            null_is_valid = self.admits_null(spot.location)
         if spot.kind is Kind.NULL:
             return Constant(null_is_valid)
         if isinstance(spot.type, JsonText):
@@ -146,81 +153,83 @@ class Compiler:
         return ALWAYS if null_is_valid and node.node == ALWAYS else node
 
     def _json_text(self, spot: Spot, *, null_is_valid: bool) -> Node:
-        if not self.dialect.keywords.intersection(spot.schema) and spot.place.schema is not False:
+        if not self.keywords(spot) and spot.location.schema is not False:
             return ALWAYS
         self.note(spot, "", "by distinct value", "it is JSON text")
-        ask, take = self.questions.about(spot.place), spot.nulls.taken or _unchanged
+        accepts = self.validators.at(spot.location)
+        drop_nulls = spot.nulls.drop_nulls or _unchanged
 
         def judge(value: Any) -> bool:
-            return null_is_valid if value is None else ask(take(value))
+            return null_is_valid if value is None else accepts(drop_nulls(value))
 
-        return Nullable(Asked(judge), null_is_valid)
+        return Nullable(FallbackNode(judge), null_is_valid)
 
-    def admits_null(self, place: Place) -> bool:
-        node = self.values(Spot(place, pa.null(), STRICT))
-        return node.verdict if isinstance(node, Constant) else self.questions.about(place)(None)
+    def admits_null(self, location: SchemaLocation) -> bool:
+        node = self.values(Spot(location, pa.null(), STRICT))
+        return node.verdict if isinstance(node, Constant) else self.validators.at(location)(None)
 
     def values(self, spot: Spot) -> Node:
         """Judges the elements that are not null."""
-        if isinstance(spot.place.schema, bool):
-            return ALWAYS if spot.place.schema else NEVER
-        key = (spot.place, str(value_type(spot.type)), spot.nulls, spot.column, spot.every)
+        if isinstance(spot.location.schema, bool):
+            return ALWAYS if spot.location.schema else NEVER
+        key = (spot.location, str(value_type(spot.type)), spot.nulls, spot.column, spot.every)
         if key not in self._done:
             self._done[key] = self._compile(spot, key)
         return self._done[key]
 
     def note(self, spot: Spot, keyword: str, how: How, why: str = "") -> None:
         if spot.type != pa.null():
-            path = f"{spot.place.pointer}/{keyword}" if keyword else spot.place.pointer
+            path = f"{spot.location.pointer}/{keyword}" if keyword else spot.location.pointer
             self.notes[Note(spot.column, keyword, path, how, why)] = None
 
-    def ask_all(self, spot: Spot, why: str) -> Node:
+    def fall_back(self, spot: Spot, why: str) -> Node:
         """Leave a subschema to the engine."""
         self._check_order(spot, why)
-        for keyword in sorted(self.dialect.keywords.intersection(spot.schema)):
-            self.note(spot, keyword, _asking(spot.type), why)
+        for keyword in sorted(self.keywords(spot)):
+            self.note(spot, keyword, _how_often(spot.type), why)
         if spot.kind is Kind.OTHER:
-            return self._asked(spot, self.questions.about_member(spot.place))
-        return self._asked(spot, self.questions.about(spot.place))
+            return self._fallback(spot, self.validators.at_member(spot.location))
+        return self._fallback(spot, self.validators.at(spot.location))
 
-    def ask(self, spot: Spot, *keywords: str, why: str) -> Node:
+    def fall_back_on(self, spot: Spot, *keywords: str, why: str) -> Node:
         """Leave keywords that hold no subschema to the engine."""
         self._check_order(spot, why)
-        self.note(spot, keywords[0], _asking(spot.type), why)
+        self.note(spot, keywords[0], _how_often(spot.type), why)
         schema = {word: spot.schema[word] for word in keywords}
-        return self._asked(spot, self.questions.about_keywords(schema))
+        return self._fallback(spot, self.validators.of_keywords(schema))
 
     def _check_order(self, spot: Spot, why: str) -> None:
         """The engine stops at what has no JSON form, and what it looks at first may decide."""
         if not spot.every and _may_be_no_json(spot.type):
             raise WholeRows(f"{why}, on values that may have no JSON form")
 
-    def _asked(self, spot: Spot, ask: Ask) -> Node:
-        take = spot.nulls.taken if types.is_nested(value_type(spot.type)) else None
-        return Asked(ask if take is None else lambda value: ask(take(value)))
+    def _fallback(self, spot: Spot, accepts: Accepts) -> Node:
+        drop = spot.nulls.drop_nulls if types.is_nested(value_type(spot.type)) else None
+        return FallbackNode(accepts if drop is None else lambda value: accepts(drop(value)))
 
     def _compile(self, spot: Spot, key: tuple[Any, ...]) -> Node:
-        why = self._beyond_us(spot)
+        why = self._no_kernel(spot)
         if why is not None:
-            return self.ask_all(spot, why)
+            return self.fall_back(spot, why)
         if key in self._open:
-            return self.ask_all(spot, "it refers to itself")
+            return self.fall_back(spot, "it refers to itself")
         self._open.add(key)
         try:
             node = all_of(self._parts(spot))
         finally:
             self._open.discard(key)
         if node.weight > _HEAVIEST:
-            return self.ask_all(spot, "its references multiply without end")
+            return self.fall_back(spot, "its references multiply without end")
         return node
 
-    def _beyond_us(self, spot: Spot) -> str | None:
-        words = self.dialect.keywords.intersection(spot.schema)
+    def _no_kernel(self, spot: Spot) -> str | None:
+        """Why the whole subschema is left to the engine; None if it is not."""
+        words = self.keywords(spot)
         if not words:
             return None
-        if self.places.moves_base(spot.place):
+        if spot.location.has_own_identity:
             return "it is a schema of its own within the schema"
-        if "$ref" in words and self.dialect.ref_alone:
+        if "$ref" in words and self.draft.ref_hides_siblings:
             return None
         if spot.kind is Kind.OTHER:
             return f"{spot.type} has no JSON type"
@@ -230,24 +239,34 @@ class Compiler:
     def _parts(self, spot: Spot) -> Iterable[Node]:
         if "$ref" in spot.schema:
             yield self._reference(spot)
-            if self.dialect.ref_alone:
+            if self.draft.ref_hides_siblings:
                 return
         for rule in self.rules[spot.kind]:
             yield from rule(self, spot)
 
     def _reference(self, spot: Spot) -> Node:
-        target = self.places.follow(spot.place, spot.schema["$ref"])
-        if target is None:
-            return self.ask_all(spot, "the reference is not a name with a JSON Pointer")
+        target = self.documents.follow(spot.location)
+        if target is None or not self._is_plain(spot.location, target):
+            return self.fall_back(spot, "the reference is not a name with a JSON Pointer")
         self.note(spot, "$ref", "vectorised")
-        return self.values(replace(spot, place=target))
+        return self.values(replace(spot, location=target))
+
+    def _is_plain(self, origin: SchemaLocation, target: SchemaLocation) -> bool:
+        """Whether a reference crosses no id and no draft, on which engines differ."""
+        _, _, fragment = origin.schema["$ref"].partition("#")
+        here, there = map(self.documents.top_of, (origin.document, target.document))
+        if target.draft is not self.draft or target.base != there.base:
+            return False
+        if here != there and here.own_id is not None:
+            return False
+        return not fragment or fragment.startswith("/")
 
 
 def _unchanged(value: Any) -> Any:
     return value
 
 
-def _asking(arrow_type: Any) -> How:
+def _how_often(arrow_type: Any) -> How:
     return "by value" if types.is_nested(value_type(arrow_type)) else "by distinct value"
 
 

@@ -8,38 +8,37 @@ if it is so in either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.nulls.drop_nulls import taken
 from llm_integrations.core.validation.nulls.shape import Shape, Shapes
 
-__all__ = ["STRICT", "NullRule", "null_rules"]
+__all__ = ["STRICT", "NullPolicy", "null_policies"]
 
 
 @dataclass
-class _Readings:
-    """Whether it made a difference which of the two ways to read a null was taken."""
+class _Difference:
+    """Whether it mattered which of the two ways to read a null a policy follows."""
 
-    differ: bool = False
+    found: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class NullRule:
+class NullPolicy:
     """Which null members of the objects at one place of the data count as missing.
 
     Attributes:
         shape: what the schema requires here; None: every null is a JSON null.
         keep: whether to keep those that only a branch requires.
-        readings: learns whether ``keep`` ever mattered.
+        difference: learns whether ``keep`` ever mattered.
     """
 
     shape: Shape | None
     keep: bool = True
-    readings: _Readings = field(default_factory=_Readings)
+    difference: _Difference = field(default_factory=_Difference)
 
     def drops(self, name: str) -> bool:
         """Whether a null in this property counts as a missing one."""
@@ -47,13 +46,13 @@ class NullRule:
             return False
         if name not in self.shape.undecided:
             return True
-        self.readings.differ = True
+        self.difference.found = True
         return not self.keep
 
-    def member(self, name: str) -> NullRule:
+    def member(self, name: str) -> NullPolicy:
         return self if self.shape is None else replace(self, shape=self.shape.property(name))
 
-    def item(self, position: int) -> NullRule:
+    def item(self, position: int) -> NullPolicy:
         return self if self.shape is None else replace(self, shape=self.shape.item(position))
 
     @property
@@ -62,15 +61,15 @@ class NullRule:
         return 0 if self.shape is None else self.shape.prefix
 
     @property
-    def taken(self) -> Callable[[Any], Any] | None:
-        """Takes away from a Python value what counts as missing; None if nothing does."""
+    def drop_nulls(self) -> Callable[[Any], Any] | None:
+        """What takes away from a Python value what counts as missing; None if nothing does."""
         if self.shape is None:
             return None
-        self.readings.differ = True
+        self.difference.found = True
         return lambda value: taken(value, self.shape, self.keep)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, NullRule):
+        if not isinstance(other, NullPolicy):
             return NotImplemented
         return self.shape is other.shape and self.keep == other.keep
 
@@ -78,12 +77,12 @@ class NullRule:
         return hash((id(self.shape), self.keep))
 
 
-STRICT: Final = NullRule(None)
+STRICT: Final = NullPolicy(None)
 
 
-def null_rules(body: JsonSchema, named: Mapping[str, JsonSchema]) -> Iterator[NullRule]:
+def null_policies(documents: Documents) -> Iterator[NullPolicy]:
     """The ways to read the nulls of a row: one, and another if that one turned out to matter."""
-    keep = NullRule(Shapes(Documents(body, named)).root)
+    keep = NullPolicy(Shapes(documents).root)
     yield keep
-    if keep.readings.differ:
+    if keep.difference.found:
         yield replace(keep, keep=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from llm_integrations.core.arrow.kernels.nodes import (
 from llm_integrations.core.arrow.kernels.numbers import EXACT, Booleans, Whole, one_of_numbers
 from llm_integrations.core.arrow.kernels.strings import one_of_texts
 
-__all__ = ["combined", "listed", "numpy_dtype", "typed"]
+__all__ = ["MIXED_NUMBERS", "combined", "listed", "numpy_dtype", "typed"]
+
+MIXED_NUMBERS: Final = "it compares numbers beyond 2**53 of two kinds"
 
 
 def numpy_dtype(spot: Spot) -> np.dtype[Any]:
@@ -34,14 +36,13 @@ def numpy_dtype(spot: Spot) -> np.dtype[Any]:
 
 def typed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """``type``: the column's type decides, but for floats that may have to be whole."""
-    if "type" not in compiler.dialect.keywords.intersection(spot.schema):
+    if "type" not in spot.schema:
         return
     wanted = spot.schema["type"]
     names = {wanted} if isinstance(wanted, str) else set(wanted)
     if spot.kind is Kind.FLOAT and "integer" in names and "number" not in names:
-        whole = compiler.dialect.whole_floats
         compiler.note(spot, "type", "vectorised")
-        yield Whole() if whole else NEVER
+        yield NEVER if compiler.draft.strict_integer else Whole()
         return
     held = {spot.kind.value} | ({"number"} if spot.kind is Kind.INTEGER else set())
     fits = bool(held & names)
@@ -53,7 +54,7 @@ def typed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 def listed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """``enum`` and ``const``."""
     for keyword in ("enum", "const"):
-        if keyword in compiler.dialect.keywords and keyword in spot.schema:
+        if keyword in compiler.keywords(spot):
             options = spot.schema[keyword] if keyword == "enum" else [spot.schema[keyword]]
             yield _one_of(compiler, spot, keyword, options)
 
@@ -61,11 +62,13 @@ def listed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 def _one_of(compiler: Compiler, spot: Spot, keyword: str, options: list[Any]) -> Node:
     if spot.kind in (Kind.ARRAY, Kind.OBJECT):
         if any(isinstance(option, list | dict) for option in options):
-            return compiler.ask(spot, keyword, why="it compares whole lists or objects")
+            return compiler.fall_back_on(spot, keyword, why="it compares whole lists or objects")
         compiler.note(spot, keyword, "decided", f"no option is an {spot.kind.value}")
         return NEVER
     if _needs_engine(spot.kind, options):
-        return compiler.ask(spot, keyword, why="it compares numbers beyond 2**53 of two kinds")
+        return compiler.fall_back_on(
+            spot, keyword, why="it compares numbers beyond 2**53 of two kinds"
+        )
     compiler.note(spot, keyword, "vectorised")
     match spot.kind:
         case Kind.NULL:
@@ -97,7 +100,7 @@ def _needs_engine(kind: Kind, options: list[Any]) -> bool:
 
 def combined(compiler: Compiler, spot: Spot) -> Iterable[Node]:
     """allOf, anyOf, oneOf, not, if/then/else as the algebra of masks."""
-    words = compiler.dialect.keywords.intersection(spot.schema)
+    words = compiler.keywords(spot)
     for keyword in sorted(words & {"allOf", "anyOf", "oneOf", "not", "if"}):
         compiler.note(spot, keyword, "vectorised")
     if "allOf" in words:

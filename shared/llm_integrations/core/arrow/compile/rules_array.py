@@ -29,7 +29,7 @@ def counted(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 def itemised(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """items, prefixItems and additionalItems."""
     items = spot.schema.get("items")
-    several = "prefixItems" if "prefixItems" in compiler.dialect.keywords else "items"
+    several = "prefixItems" if "prefixItems" in compiler.draft.keywords else "items"
     first = spot.schema.get(several)
     prefix = first if isinstance(first, list) else []
     if prefix:
@@ -37,7 +37,7 @@ def itemised(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     for position in range(len(prefix)):
         yield _items(compiler, spot, position, position + 1, several, position)
     rest = "additionalItems" if isinstance(items, list) else "items"
-    if rest in spot.schema and rest in compiler.dialect.keywords and spot.schema[rest] is not None:
+    if rest in compiler.keywords(spot) and spot.schema[rest] is not None:
         compiler.note(spot, rest, "vectorised")
         edges = [len(prefix), *range(len(prefix) + 1, spot.nulls.positions + 1)]
         for start, end in zip(edges, [*edges[1:], None], strict=True):
@@ -55,12 +55,12 @@ def _items(compiler: Compiler, spot: Spot, start: int, end: int | None, *steps: 
 
 def contained(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """contains, with minContains and maxContains."""
-    if "contains" not in compiler.dialect.keywords.intersection(spot.schema):
+    if "contains" not in compiler.keywords(spot):
         return
     if spot.nulls.positions and _holds_objects(spot):
-        yield compiler.ask_all(spot, "its items differ in which nulls count as missing")
+        yield compiler.fall_back(spot, "its items differ in which nulls count as missing")
         return
-    since_2019 = "dependentRequired" in compiler.dialect.keywords
+    since_2019 = "minContains" in compiler.draft.keywords
     low = int(spot.schema.get("minContains", 1)) if since_2019 else 1
     high = spot.schema.get("maxContains") if since_2019 else None
     compiler.note(spot, "contains", "vectorised")
@@ -84,4 +84,6 @@ def distinct(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         compiler.note(spot, "uniqueItems", "vectorised")
         yield Distinct()
     else:
-        yield compiler.ask(spot, "uniqueItems", why="it compares items that are no scalars")
+        yield compiler.fall_back_on(
+            spot, "uniqueItems", why="it compares items that are no scalars"
+        )

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
 from llm_integrations.core.arrow.compile.kinds import value_type
-from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
 from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCount
 from llm_integrations.core.arrow.kernels.nodes import (
@@ -38,7 +38,7 @@ def _there(spot: Spot, name: str) -> Node:
         return ALWAYS
     node: Node = Nullable(ALWAYS, null_is_valid=False)
     if isinstance(member_type, JsonText):
-        node = Nullable(Asked(lambda value: value is not None), null_is_valid=False)
+        node = Nullable(FallbackNode(lambda value: value is not None), null_is_valid=False)
     if types.is_dictionary(member_type):
         node = Nullable(Encoded(node), null_is_valid=False)
     return Member(index, node)
@@ -64,9 +64,9 @@ def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     for word in ("properties", "patternProperties", "additionalProperties"):
         if word in spot.schema:
             compiler.note(spot, word, "vectorised")
-    if "propertyNames" in compiler.dialect.keywords.intersection(spot.schema):
+    if "propertyNames" in compiler.keywords(spot):
         compiler.note(spot, "propertyNames", "decided", "a column's name is known")
-        fits = compiler.questions.about(spot.place.below("propertyNames"))
+        fits = compiler.validators.at(spot.location.below("propertyNames"))
         yield all_of(not_(_there(spot, name)) for name in _fields(spot) if not fits(name))
 
 
@@ -77,7 +77,7 @@ def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str
         described = True
         yield "properties", name
     for pattern in spot.schema.get("patternProperties", {}):
-        if compiler.questions.about_keywords({"pattern": pattern})(name):
+        if compiler.validators.of_keywords({"pattern": pattern})(name):
             described = True
             yield "patternProperties", pattern
     if not described and "additionalProperties" in spot.schema:
@@ -109,7 +109,7 @@ def numbered(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 def dependent(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """dependentRequired, dependentSchemas and dependencies."""
     for word in ("dependentRequired", "dependentSchemas", "dependencies"):
-        if word in compiler.dialect.keywords and word in spot.schema:
+        if word in compiler.keywords(spot):
             compiler.note(spot, word, "vectorised")
             for name in spot.schema[word]:
                 yield _depends(compiler, spot, word, name)

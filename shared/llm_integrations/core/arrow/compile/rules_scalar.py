@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
 from llm_integrations.core.arrow.compile.kinds import Kind
 from llm_integrations.core.arrow.compile.patterns import disagreement
-from llm_integrations.core.arrow.compile.rules_any import numpy_dtype
-from llm_integrations.core.arrow.kernels.byte_patterns import spelled
+from llm_integrations.core.arrow.compile.rules_any import MIXED_NUMBERS, numpy_dtype
+from llm_integrations.core.arrow.kernels.byte_patterns import byte_pattern
 from llm_integrations.core.arrow.kernels.fallback_nodes import Unless
-from llm_integrations.core.arrow.kernels.formats import plainly
-from llm_integrations.core.arrow.kernels.multiple_of import few_digits, float_steps, integer_steps
+from llm_integrations.core.arrow.kernels.formats import plain_format
+from llm_integrations.core.arrow.kernels.multiple_of import (
+    few_digits,
+    float_multiples,
+    integer_multiples,
+)
 from llm_integrations.core.arrow.kernels.nodes import Node, any_of
 from llm_integrations.core.arrow.kernels.numbers import EXACT, Number, bounds
 from llm_integrations.core.arrow.kernels.strings import Characters, Matches
+from llm_integrations.core.jsonschema.drafts import CONTENT_KEYWORDS
 
-__all__ = ["bounded", "content", "formatted", "matched", "measured", "stepped"]
-
-_MIXED: Final = "it compares numbers beyond 2**53 of two kinds"
+__all__ = ["bounded", "content", "formatted", "matched", "measured", "multiples"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def bounded(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     left: list[_Limit] = []
     for limit in _limits(spot.schema):
         if _needs_engine(spot, limit.number):
-            yield compiler.ask(spot, *limit.keywords, why=_MIXED)
+            yield compiler.fall_back_on(spot, *limit.keywords, why=MIXED_NUMBERS)
         else:
             compiler.note(spot, limit.keywords[0], "vectorised")
             left.append(limit)
@@ -76,18 +79,18 @@ def _needs_engine(spot: Spot, number: Number) -> bool:
     return isinstance(number, other) and abs(number) >= EXACT
 
 
-def stepped(compiler: Compiler, spot: Spot) -> Iterator[Node]:
+def multiples(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """multipleOf."""
     if "multipleOf" not in spot.schema:
         return
     step = spot.schema["multipleOf"]
     if spot.kind is Kind.INTEGER:
         compiler.note(spot, "multipleOf", "vectorised")
-        yield integer_steps(numpy_dtype(spot), step)
+        yield integer_multiples(numpy_dtype(spot), step)
         return
-    steps = float_steps(step)
-    asked = compiler.ask(spot, "multipleOf", why=_few_digits_why(steps is not None))
-    yield asked if steps is None else Unless(few_digits(step), steps, asked)
+    cheap = float_multiples(step)
+    exact = compiler.fall_back_on(spot, "multipleOf", why=_few_digits_why(cheap is not None))
+    yield exact if cheap is None else Unless(few_digits(step), cheap, exact)
 
 
 def _few_digits_why(cheap: bool) -> str:
@@ -112,10 +115,10 @@ def matched(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         return
     why = disagreement(pattern)
     if why is not None:
-        yield compiler.ask(spot, "pattern", why=why)
+        yield compiler.fall_back_on(spot, "pattern", why=why)
         return
     compiler.note(spot, "pattern", "vectorised")
-    yield spelled(pattern) or Matches(pattern)
+    yield byte_pattern(pattern) or Matches(pattern)
 
 
 def formatted(compiler: Compiler, spot: Spot) -> Iterator[Node]:
@@ -126,18 +129,14 @@ def formatted(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     if not compiler.options.formats:
         compiler.note(spot, "format", "no effect", "formats are not asserted")
         return
-    plain = plainly(name)
+    plain = plain_format(name)
     why = "formats are the engine's" if plain is None else "only where a plain test does not accept"
-    asked = compiler.ask(spot, "format", why=why)
-    yield asked if plain is None else any_of((plain, asked))
+    exact = compiler.fall_back_on(spot, "format", why=why)
+    yield exact if plain is None else any_of((plain, exact))
 
 
 def content(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """contentEncoding and contentMediaType, where the draft asserts them."""
-    words = [
-        word
-        for word in ("contentEncoding", "contentMediaType")
-        if word in compiler.dialect.keywords and word in spot.schema
-    ]
+    words = sorted(CONTENT_KEYWORDS & compiler.keywords(spot))
     if words:
-        yield compiler.ask(spot, *words, why="content is the engine's")
+        yield compiler.fall_back_on(spot, *words, why="content is the engine's")

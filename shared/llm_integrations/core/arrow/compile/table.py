@@ -15,26 +15,25 @@ from llm_integrations.core.arrow.compile import (
     rules_scalar,
 )
 from llm_integrations.core.arrow.compile.compiler import Compiler, Rule, Spot, WholeRows
-from llm_integrations.core.arrow.compile.dialects import dialect_of
+from llm_integrations.core.arrow.compile.explanation import Note
+from llm_integrations.core.arrow.compile.finite import finite_below
 from llm_integrations.core.arrow.compile.kinds import Kind
-from llm_integrations.core.arrow.compile.null_policy import STRICT, null_rules
-from llm_integrations.core.arrow.compile.schema_location import Places
-from llm_integrations.core.arrow.compile.subschema_validators import Questions
-from llm_integrations.core.arrow.explanation import Note
+from llm_integrations.core.arrow.compile.null_policy import STRICT, null_policies
+from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
 from llm_integrations.core.arrow.kernels.cells import Cells
-from llm_integrations.core.arrow.kernels.fallback_nodes import Ask, Asked
-from llm_integrations.core.arrow.kernels.finite import finite_below
+from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
 from llm_integrations.core.arrow.kernels.masks import Bits, expand
 from llm_integrations.core.arrow.kernels.nodes import Node, all_of, any_of
 from llm_integrations.core.arrow.pyarrow_modules import pa
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.drafts import declared_draft
 
 __all__ = ["CompiledTable", "compile_table"]
 
 _ANY: Final[tuple[Rule, ...]] = (rules_any.typed, rules_any.listed, rules_any.combined)
-_NUMBER: Final[tuple[Rule, ...]] = (*_ANY, rules_scalar.bounded, rules_scalar.stepped)
+_NUMBER: Final[tuple[Rule, ...]] = (*_ANY, rules_scalar.bounded, rules_scalar.multiples)
 
 _RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = {
     Kind.NULL: _ANY,
@@ -82,11 +81,10 @@ class CompiledTable:
 
 
 def compile_table(
-    body: JsonSchema,
-    named: Mapping[str, JsonSchema],
+    documents: Documents,
     options: ValidationOptions,
     schema: Any,
-    judge_row: Ask,
+    judge_row: Accepts,
 ) -> CompiledTable:
     """Compile a schema for tables with these columns.
 
@@ -99,31 +97,28 @@ def compile_table(
     twins = [name for name in schema.names if schema.names.count(name) > 1]
     if twins:
         raise ConfigurationError(f"the table has two columns of the name {twins[0]!r}")
-    questions = Questions(body, named, options)
+    validators = SubschemaValidators(documents, options)
     try:
-        node, notes = _by_columns(body, named, options, schema, questions)
+        node, notes = _by_columns(documents, options, schema, validators)
     except WholeRows as reason:
-        node, notes = Asked(judge_row), (Note("", "", "", "by row", str(reason)),)
-    plain = questions.about_keywords({})
+        node, notes = FallbackNode(judge_row), (Note("", "", "", "by row", str(reason)),)
+    plain = validators.of_keywords({})
     finite = finite_below(pa.struct(list(schema)), node.finite(), plain)
     return CompiledTable(all_of((node, finite)), notes)
 
 
 def _by_columns(
-    body: JsonSchema,
-    named: Mapping[str, JsonSchema],
+    documents: Documents,
     options: ValidationOptions,
     schema: Any,
-    questions: Questions,
+    validators: SubschemaValidators,
 ) -> tuple[Node, tuple[Note, ...]]:
-    dialect = dialect_of(body)
-    if dialect is None:
+    if declared_draft(documents.root) is None:
         raise WholeRows("its $schema is none of the drafts 4 to 2020-12")
-    places = Places(body, named, dialect)
-    readings = null_rules(body, named) if options.nulls == "absent" else [STRICT]
+    policies = null_policies(documents) if options.nulls == "absent" else [STRICT]
     notes: dict[Note, None] = {}
     nodes = []
-    for reading in readings:
-        compiler = Compiler(places, options, questions, _RULES, notes)
-        nodes.append(compiler.values(Spot(places.root, pa.struct(list(schema)), reading)))
+    for policy in policies:
+        compiler = Compiler(documents, options, validators, _RULES, notes)
+        nodes.append(compiler.values(Spot(documents.top, pa.struct(list(schema)), policy)))
     return any_of(nodes), tuple(notes)

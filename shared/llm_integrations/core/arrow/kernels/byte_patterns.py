@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from llm_integrations.core.arrow.compile.patterns import Piece, pieces
 from llm_integrations.core.arrow.kernels.cells import Cells
 from llm_integrations.core.arrow.kernels.masks import Bits, Mask, both, collapse
 from llm_integrations.core.arrow.kernels.nodes import Leaf, Node
+from llm_integrations.core.arrow.kernels.pattern_pieces import Piece, pieces
 
-__all__ = ["spelled"]
+__all__ = ["byte_pattern"]
 
 _LONGEST_EDGE: Final = 8
 _LONGEST_FIXED: Final = 64
@@ -26,7 +26,7 @@ _MOST_RANGES: Final = 4
 Bytes = npt.NDArray[np.uint8]
 
 
-def spelled(pattern: str) -> Node | None:
+def byte_pattern(pattern: str) -> Node | None:
     """A node for this pattern, or None when it is not of a form that we judge by its bytes."""
     parts = pieces(pattern)
     if parts is None:

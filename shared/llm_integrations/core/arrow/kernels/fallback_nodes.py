@@ -1,4 +1,4 @@
-"""Nodes that ask the row-wise engine, value by value, where no kernel gives its exact answer."""
+"""Nodes that call the row-wise engine, value by value, where no kernel gives its exact verdict."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from llm_integrations.core.arrow.kernels.nodes import Node
 from llm_integrations.core.arrow.kernels.python_values import python_values, python_values_at
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 
-__all__ = ["Ask", "Asked", "Unless"]
+__all__ = ["Accepts", "FallbackNode", "Unless"]
 
-Ask = Callable[[Any], bool]
+Accepts = Callable[[Any], bool]
+"""The row-wise engine's verdict on one Python value, as ``to_pylist`` gives it."""
 
 _WORTH_ENCODING: Final = 32
 
 
-class Asked(Node):
+class FallbackNode(Node):
     """The engine's verdict on each value that is still needed; on each distinct one where Arrow
     can tell which those are.
 
     Args:
-        ask: the verdict on one Python value, as ``to_pylist`` gives it.
+        accepts: the verdict on one Python value.
     """
 
     rowwise = True
 
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
+    def __init__(self, accepts: Accepts) -> None:
+        self.accepts = accepts
 
     def run(self, cells: Cells, need: Mask) -> Mask:
         if need is False:
@@ -49,7 +50,7 @@ class Asked(Node):
         wanted = positions(need, cells.length)
         verdict = np.zeros(cells.length, np.bool_)
         if types.is_nested(cells.array.type):
-            found = map(self.ask, python_values_at(cells.array, wanted))
+            found = map(self.accepts, python_values_at(cells.array, wanted))
             verdict[wanted] = np.fromiter(found, np.bool_, count=len(wanted))
         else:
             verdict[wanted] = self._judge(cells.array.take(pa.array(wanted)))
@@ -67,7 +68,7 @@ class Asked(Node):
         return verdicts
 
     def _each(self, array: Any) -> Bits:
-        return np.fromiter(map(self.ask, python_values(array)), np.bool_, count=len(array))
+        return np.fromiter(map(self.accepts, python_values(array)), np.bool_, count=len(array))
 
 
 def _encoded(array: Any) -> Any:
@@ -80,7 +81,7 @@ def _encoded(array: Any) -> Any:
 
 
 class Unless(Node):
-    """A cheap node that is right about some elements, and one that is asked about the others.
+    """A cheap node for the elements that it is right about, and another node for the rest.
 
     Args:
         sure: says of which elements the cheap verdict is certainly right.
@@ -102,5 +103,5 @@ class Unless(Node):
         verdict = self.cheap.run(cells, need)
         if not np.any(unsure):
             return verdict
-        asked = self.other.run(cells, unsure)
-        return either(both(sure, verdict), both(inverse(sure), asked))
+        rest = self.other.run(cells, unsure)
+        return either(both(sure, verdict), both(inverse(sure), rest))

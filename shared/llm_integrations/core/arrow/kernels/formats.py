@@ -1,4 +1,4 @@
-"""Texts that are certainly of a format, told without asking the engine.
+"""Texts that are certainly of a format, told without the engine.
 
 Each expression accepts a part of its format, and nothing beyond it. A text that it does not accept
 may still be valid, and goes to the engine.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_integrations.core.arrow.kernels.byte_patterns import spelled
+from llm_integrations.core.arrow.kernels.byte_patterns import byte_pattern
 from llm_integrations.core.arrow.kernels.nodes import Node
 from llm_integrations.core.arrow.kernels.strings import Matches
 
-__all__ = ["PLAIN", "plainly"]
+__all__ = ["PLAIN", "plain_format"]
 
 _DATE = "[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -35,7 +35,7 @@ PLAIN: Final = {
 }
 
 
-def plainly(format_name: str) -> Node | None:
+def plain_format(format_name: str) -> Node | None:
     """Accepts texts that are certainly of the format; None for a format without such a test."""
     pattern = PLAIN.get(format_name)
-    return None if pattern is None else spelled(pattern) or Matches(pattern)
+    return None if pattern is None else byte_pattern(pattern) or Matches(pattern)

@@ -14,7 +14,7 @@ from llm_integrations.core.arrow.kernels.masks import Mask, collapse
 from llm_integrations.core.arrow.kernels.nodes import ALWAYS, Leaf, Node
 from llm_integrations.core.arrow.kernels.numbers import Number, one_of_numbers
 
-__all__ = ["few_digits", "float_steps", "integer_steps"]
+__all__ = ["few_digits", "float_multiples", "integer_multiples"]
 
 _SAFE: Final = 10**15
 """Decimals of up to 15 digits are told apart by float64, so that one has one shortest decimal."""
@@ -30,7 +30,7 @@ class _Divisible(Leaf):
         return collapse(np.remainder(cells.numbers, self.divisor) == 0)
 
 
-def integer_steps(kind: np.dtype[Any], step: Number) -> Node:
+def integer_multiples(kind: np.dtype[Any], step: Number) -> Node:
     """Which integers are multiples: those of the step's numerator, in lowest terms."""
     numerator = Fraction(Decimal(repr(step))).numerator
     if numerator == 1:
@@ -44,7 +44,7 @@ def integer_steps(kind: np.dtype[Any], step: Number) -> Node:
 
 
 @dataclass(frozen=True)
-class _DecimalSteps(Leaf):
+class _DecimalMultiples(Leaf):
     """Whether the nearest multiple of ``units / 10**places`` is written as the same float."""
 
     units: int
@@ -67,14 +67,14 @@ class _FewDigits(Leaf):
         return collapse(np.abs(cells.numbers).astype(np.float64) * 10.0**self.places < _SAFE)
 
 
-def float_steps(step: Number) -> Node | None:
+def float_multiples(step: Number) -> Node | None:
     """Which floats of few digits are multiples; None for a step that has too many itself."""
     written = _units(step)
-    return None if written is None else _DecimalSteps(*written)
+    return None if written is None else _DecimalMultiples(*written)
 
 
 def few_digits(step: Number) -> Node:
-    """On which floats ``float_steps`` is right."""
+    """On which floats ``float_multiples`` is right."""
     written = _units(step)
     return _FewDigits(written[1] if written else 0)
 

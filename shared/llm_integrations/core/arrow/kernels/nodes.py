@@ -36,7 +36,7 @@ class Node(ABC):
     """Judges the elements of one column.
 
     Attributes:
-        rowwise: whether it, or a node below it, asks the engine about single values. Such a node
+        rowwise: whether it, or a node below it, calls the engine with single values. Such a node
             looks only at the elements whose verdict is still needed.
         weight: how many nodes one run visits.
     """

@@ -161,7 +161,7 @@ class _Equal(Leaf):
 
 
 class _In(Leaf):
-    """One of many numbers."""
+    """Equal to one of so many numbers that sorting costs less than comparing with each."""
 
     def __init__(self, values: npt.NDArray[Any]) -> None:
         self.values = values

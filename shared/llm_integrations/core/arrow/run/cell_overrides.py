@@ -15,13 +15,13 @@ from llm_integrations.core.arrow.pyarrow_modules import pa
 
 __all__ = [
     "BrokenRow",
-    "Stray",
+    "CellOverrides",
     "judged_columns",
     "kept_columns",
+    "overrides_of",
     "put_in",
-    "strays_of",
     "values_at",
-    "with_strays",
+    "with_overrides",
 ]
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -40,7 +40,7 @@ class BrokenRow:
     reason: str
 
 
-Stray = dict[str, Any] | BrokenRow
+CellOverrides = dict[str, Any] | BrokenRow
 """For some columns of a row what stands there instead of what they hold; or no row at all."""
 
 
@@ -67,31 +67,33 @@ class _Hidden(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
 
 
 # Arrow holds types made in Python by a weak reference only.
-_STRAYS: Final = _Hidden("strays")
+_OVERRIDES: Final = _Hidden("overrides")
 _KEPT: Final = _Hidden("kept")
 
 
-def with_strays(batch: Any, strays: Mapping[int, Stray], kept: Mapping[str, Any] = _NONE) -> Any:
+def with_overrides(
+    batch: Any, overrides: Mapping[int, CellOverrides], kept: Mapping[str, Any] = _NONE
+) -> Any:
     """The record batch with what it cannot say.
 
     Args:
-        strays: by the number of the row in the batch.
+        overrides: by the number of the row in the batch.
         kept: for some columns a StringArray that is handed on in their place.
     """
     texts: list[str | None] = [None] * batch.num_rows
-    for row, stray in strays.items():
-        texts[row] = _written(stray)
+    for row, override in overrides.items():
+        texts[row] = _written(override)
     for name, array in kept.items():
         batch = batch.append_column(
             f"{_KEPT.extension_name}.{name}", pa.ExtensionArray.from_storage(_KEPT, array)
         )
-    column = pa.ExtensionArray.from_storage(_STRAYS, pa.array(texts, pa.string()))
-    return batch.append_column(_STRAYS.extension_name, column)
+    column = pa.ExtensionArray.from_storage(_OVERRIDES, pa.array(texts, pa.string()))
+    return batch.append_column(_OVERRIDES.extension_name, column)
 
 
-def strays_of(data: Any) -> dict[int, Stray]:
-    """The strays of a record batch or table, by the number of the row."""
-    for index in _hidden(data, _STRAYS):
+def overrides_of(data: Any) -> dict[int, CellOverrides]:
+    """The overrides of a record batch or table, by the number of the row."""
+    for index in _hidden(data, _OVERRIDES):
         column = data.column(index)
         if column.null_count < data.num_rows:
             texts = enumerate(column.cast(pa.string()).to_pylist())
@@ -101,7 +103,7 @@ def strays_of(data: Any) -> dict[int, Stray]:
 
 def judged_columns(data: Any) -> Any:
     """The record batch or table as it is judged: without what travels with it."""
-    hidden = _hidden(data, _STRAYS, _KEPT)
+    hidden = _hidden(data, _OVERRIDES, _KEPT)
     if not hidden:
         return data
     return data.select([index for index in range(data.num_columns) if index not in hidden])
@@ -117,20 +119,22 @@ def kept_columns(data: Any) -> Any:
     return plain
 
 
-def values_at(batch: Any, rows: npt.NDArray[Any], strays: Mapping[int, Stray]) -> list[Any]:
+def values_at(
+    batch: Any, rows: npt.NDArray[Any], overrides: Mapping[int, CellOverrides]
+) -> list[Any]:
     """Some rows of a batch as they are judged; a BrokenRow for what is none."""
     values = python_values_at(batch.to_struct_array(), rows)
-    if not strays:
+    if not overrides:
         return values
-    found = (strays.get(int(row)) for row in rows)
-    return [put_in(value, stray) for value, stray in zip(values, found, strict=True)]
+    found = (overrides.get(int(row)) for row in rows)
+    return [put_in(value, override) for value, override in zip(values, found, strict=True)]
 
 
-def put_in(row: Any, stray: Stray | None) -> Any:
+def put_in(row: Any, override: CellOverrides | None) -> Any:
     """A row as it is judged; a BrokenRow for what is none."""
-    if stray is None or isinstance(stray, BrokenRow):
-        return stray or row
-    return {**row, **stray}
+    if override is None or isinstance(override, BrokenRow):
+        return override or row
+    return {**row, **override}
 
 
 def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
@@ -138,10 +142,12 @@ def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
     return [index for index, kind in enumerate(data.schema.types) if kind in kinds]
 
 
-def _written(stray: Stray) -> str:
-    return json.dumps([stray.text, stray.reason] if isinstance(stray, BrokenRow) else stray)
+def _written(override: CellOverrides) -> str:
+    return json.dumps(
+        [override.text, override.reason] if isinstance(override, BrokenRow) else override
+    )
 
 
-def _read(text: str) -> Stray:
+def _read(text: str) -> CellOverrides:
     found = json.loads(text)
     return BrokenRow(*found) if isinstance(found, list) else found

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
 from llm_integrations.core.arrow.pyarrow_modules import types
-from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, Stray, values_at
-from llm_integrations.core.arrow.verdict_counts import Reason
+from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverrides, values_at
+from llm_integrations.core.arrow.run.verdict_counts import Reason
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.validation.compiled import Core
@@ -57,13 +57,13 @@ class Explainer:
         batch: Any,
         rows: npt.NDArray[Any],
         first_row: int = 0,
-        strays: Mapping[int, Stray] = MappingProxyType({}),
+        overrides: Mapping[int, CellOverrides] = MappingProxyType({}),
     ) -> Reasons:
         """The reasons for these rows of a batch.
 
         Args:
             first_row: the number of the batch's first row in the table.
-            strays: what stands in some rows instead of what the columns hold.
+            overrides: what stands in some rows instead of what the columns hold.
 
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
@@ -71,7 +71,7 @@ class Explainer:
         if not len(rows):
             return Reasons(rows, [], Counter())
         core = self._core(batch)
-        values = values_at(batch, rows, strays)
+        values = values_at(batch, rows, overrides)
         known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):

@@ -10,8 +10,8 @@ from llm_integrations.core.arrow.kernels.python_values import UNREADABLE, python
 from llm_integrations.core.arrow.run.cell_overrides import (
     BrokenRow,
     judged_columns,
+    overrides_of,
     put_in,
-    strays_of,
 )
 
 __all__ = ["judged_rows"]
@@ -29,8 +29,8 @@ def judged_rows(table: Any, json_columns: Iterable[str] = ()) -> list[Any]:
         for row in rows:
             if isinstance(row.get(name), str):
                 row[name] = _parsed(row[name])
-    for number, stray in strays_of(table).items():
-        found = put_in(rows[number], stray)
+    for number, override in overrides_of(table).items():
+        found = put_in(rows[number], override)
         rows[number] = found.text if isinstance(found, BrokenRow) else found
     return rows
 

@@ -15,14 +15,15 @@ from llm_integrations.core.arrow.kernels.masks import Bits
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.arrow.run.cell_overrides import (
     BrokenRow,
-    Stray,
+    CellOverrides,
     judged_columns,
     kept_columns,
-    strays_of,
+    overrides_of,
     values_at,
 )
 from llm_integrations.core.arrow.run.explaining import Explainer, Reasons
 from llm_integrations.core.errors import ArrowMismatch
+from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Judged", "Running"]
@@ -39,7 +40,7 @@ class Judged:
     batch: Any
     first_row: int
     bits: Bits
-    strays: Mapping[int, Stray]
+    overrides: Mapping[int, CellOverrides]
 
 
 class Running:
@@ -53,17 +54,17 @@ class Running:
         self._lock = threading.Lock()
 
     def judge(self, batch: Any, first_row: int = 0) -> Judged:
-        strays = strays_of(batch)
+        overrides = overrides_of(batch)
         readable = self._readable(judged_columns(batch))
         bits = self.table(readable.schema).run(readable)
-        if strays:
-            bits = self._by_row(batch, bits.copy(), strays, first_row)
-        return Judged(readable, first_row, bits, strays)
+        if overrides:
+            bits = self._by_row(batch, bits.copy(), overrides, first_row)
+        return Judged(readable, first_row, bits, overrides)
 
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
         rows = np.flatnonzero(~judged.bits)[:most]
-        return self._explainer.explain(judged.batch, rows, judged.first_row, judged.strays)
+        return self._explainer.explain(judged.batch, rows, judged.first_row, judged.overrides)
 
     def table(self, schema: Any) -> CompiledTable:
         """What the schema compiles to for batches with these columns."""
@@ -79,18 +80,20 @@ class Running:
         empty = [pa.array([], kind) for kind in schema.types]
         return self._readable(pa.record_batch(empty, schema=schema)).schema
 
-    def _by_row(self, batch: Any, bits: Bits, strays: Mapping[int, Stray], first_row: int) -> Bits:
-        rows = np.fromiter(strays, np.int64, len(strays))
+    def _by_row(
+        self, batch: Any, bits: Bits, overrides: Mapping[int, CellOverrides], first_row: int
+    ) -> Bits:
+        rows = np.fromiter(overrides, np.int64, len(overrides))
         kept = kept_columns(batch).schema
         texts = {field.name for field in kept if types.is_string(field.type)}
-        values = values_at(self._readable(judged_columns(batch)), rows, strays)
+        values = values_at(self._readable(judged_columns(batch)), rows, overrides)
         for row, value in zip(rows, values, strict=True):
             if isinstance(value, BrokenRow):
                 bits[row] = False
                 continue
             bits[row] = self._validator.is_valid(value)
             if bits[row]:
-                _must_be_held(strays[int(row)], texts, first_row + int(row))
+                _must_be_held(overrides[int(row)], texts, first_row + int(row))
         return bits
 
     def _readable(self, batch: Any) -> Any:
@@ -102,13 +105,16 @@ class Running:
     def _compile(self, schema: Any) -> CompiledTable:
         validator = self._validator
         return compile_table(
-            validator.body, validator.resources, validator.options, schema, validator.is_valid
+            Documents(validator.body, validator.resources),
+            validator.options,
+            schema,
+            validator.is_valid,
         )
 
 
-def _must_be_held(stray: Stray, texts: Collection[str], row: int) -> None:
+def _must_be_held(override: CellOverrides, texts: Collection[str], row: int) -> None:
     """Valid rows are handed on as their columns hold them, and only text can hold anything."""
-    lost = [name for name in stray if name not in texts] if isinstance(stray, dict) else []
+    lost = [name for name in override if name not in texts] if isinstance(override, dict) else []
     if lost:
         raise ArrowMismatch(
             f"row {row}: the schema allows what stands in the column {lost[0]!r}, and the column "

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from llm_integrations.core.arrow.plan import ERRORS
 from llm_integrations.core.arrow.run.batches import batches_of
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
-from llm_integrations.core.arrow.verdict_counts import Tally
+from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VerdictCounts
 from llm_integrations.core.quarantine import Quarantine, rows_of
 
 __all__ = ["set_aside"]
@@ -23,7 +22,7 @@ _ID: Final = "record_id"
 def set_aside(
     parts: Iterable[Any],
     into: Quarantine | str | Path,
-    tally: Tally,
+    tally: VerdictCounts,
     *,
     source: str,
     errors: str = ERRORS,

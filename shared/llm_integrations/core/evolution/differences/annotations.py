@@ -8,14 +8,14 @@ from typing import Any, Final
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
 from llm_integrations.core.evolution.model.change import Change, ChangeKind
 from llm_integrations.core.evolution.model.source import Source
-from llm_integrations.core.jsonschema.drafts import CONSTRAINING
-from llm_integrations.core.jsonschema.locate import escape_token
+from llm_integrations.core.jsonschema.drafts import CONSTRAINING, CONTENT_KEYWORDS
+from llm_integrations.core.jsonschema.pointer import escape_token
 
 __all__ = ["compare_documents", "compare_notes"]
 
 # What names, refers or constrains: other keywords say something to people, and change no verdict.
-# A format counts among those where it is not asserted.
-_STRUCTURE: Final = (CONSTRAINING - {"format"}) | {
+# A format, and what text encodes, count among those where they are not asserted.
+_STRUCTURE: Final = (CONSTRAINING - CONTENT_KEYWORDS - {"format"}) | {
     "$anchor",
     "$defs",
     "$dynamicAnchor",

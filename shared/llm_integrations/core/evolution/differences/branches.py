@@ -83,7 +83,7 @@ def _tags(node: Node) -> dict[str, str]:
 
 def _label(node: Node, workspace: Workspace) -> str | None:
     place = workspace.place(node)
-    schema = place.value if place is not None else None
+    schema = place.schema if place is not None else None
     if not isinstance(schema, dict):
         return None
     label = schema.get("title") or schema.get("$ref")

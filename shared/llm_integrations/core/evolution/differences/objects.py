@@ -10,7 +10,7 @@ from llm_integrations.core.evolution.differences.steps import Step
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
 from llm_integrations.core.evolution.model.change import ChangeKind
 from llm_integrations.core.evolution.normal_form.nodes import Node, is_false, same
-from llm_integrations.core.jsonschema.locate import escape_token
+from llm_integrations.core.jsonschema.pointer import escape_token
 
 __all__ = ["compare_objects", "property_pair"]
 

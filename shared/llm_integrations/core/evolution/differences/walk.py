@@ -134,7 +134,7 @@ class Walk:
 
     def _reference(self, node: Node) -> str | None:
         place = self.workspace.place(node)
-        schema = place.value if place is not None else None
+        schema = place.schema if place is not None else None
         return schema.get("$ref") if isinstance(schema, dict) else None
 
     def implies(self, given: Sequence[Node], goal: Node) -> bool:
@@ -217,7 +217,7 @@ class Walk:
         place = self.workspace.place(node)
         if place is None:
             return ""
-        written = _as_written(keyword, place.value)
+        written = _as_written(keyword, place.schema)
         suffix = "" if written is None else f"/{written}{rest}"
         pointer = place.pointer + suffix
         return f"{place.document}#{pointer}" if place.document else pointer
@@ -225,7 +225,7 @@ class Walk:
     def raw(self, node: Node) -> Any:
         """A node as people wrote it."""
         place = self.workspace.place(node)
-        return node if place is None else place.value
+        return node if place is None else place.schema
 
     def mark(self) -> int:
         """A point to which ``since`` goes back."""

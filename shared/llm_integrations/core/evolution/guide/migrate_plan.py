@@ -269,8 +269,8 @@ class Planner:
     def _offered(self, facts: Facts) -> Iterator[Any]:
         for node in facts.nodes:
             place = self._workspace.place(node)
-            if place is not None and isinstance(place.value, dict) and "default" in place.value:
-                yield place.value["default"]
+            if place is not None and isinstance(place.schema, dict) and "default" in place.schema:
+                yield place.schema["default"]
 
     def _rest(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
         old, new = self._parts.other_nodes(before), self._parts.other_nodes(after)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jsonschema_rs.canonical import json as canonical_json
 
-from llm_integrations.core.jsonschema.locate import Place
+from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = [
     "CONTENT",
@@ -38,18 +38,10 @@ CONTENT: Final = "!content"
 
 _REF: Final = "#/$defs/"
 _LONGEST_CHAIN: Final = 100
-_SINGLE: Final = [
-    "additionalProperties",
-    "unevaluatedProperties",
-    "unevaluatedItems",
-    "contains",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-    "items",
-]
+_SINGLE: Final = (
+    *("additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"),
+    *("propertyNames", "not", "if", "then", "else", "items"),
+)
 _LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
 
@@ -102,20 +94,20 @@ class Workspace:
     def __init__(self) -> None:
         self.definitions: dict[str, Node] = {}
         self.unenforced = False
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, SchemaLocation] = {}
         self._kept: list[Node] = []
         self._reachable: dict[str, frozenset[str]] = {}
         self._made: dict[tuple[str, tuple[int, ...]], Node] = {}
         self._named: dict[str, Node] = {}
 
-    def add(self, node: Node, place: Place | None = None) -> Node:
+    def add(self, node: Node, place: SchemaLocation | None = None) -> Node:
         """Keep a node; ``place`` says where it comes from."""
         self._kept.append(node)
         if place is not None:
             self._places[id(node)] = place
         return node
 
-    def place(self, node: Node) -> Place | None:
+    def place(self, node: Node) -> SchemaLocation | None:
         return self._places.get(id(node))
 
     def target(self, node: Node) -> Node | None:

@@ -18,41 +18,20 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     ref_name,
     same,
 )
-from llm_integrations.core.jsonschema.locate import Locator, Place, escape_token
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.drafts import CONTENT_KEYWORDS, declared_draft
+from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = ["Normaliser", "normalise_pair"]
 
 _COPIED: Final = frozenset(
-    [
-        "multipleOf",
-        "maximum",
-        "minimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "maxItems",
-        "minItems",
-        "uniqueItems",
-        "maxProperties",
-        "minProperties",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "minContains",
-        "maxContains",
-    ]
+    {"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"}
+    | {"maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems"}
+    | {"maxProperties", "minProperties", "minContains", "maxContains"}
 )
 _SINGLE: Final = frozenset(
-    [
-        "additionalProperties",
-        "unevaluatedProperties",
-        "unevaluatedItems",
-        "contains",
-        "propertyNames",
-        "not",
-        "if",
-        "then",
-        "else",
-    ]
+    {"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"}
+    | {"propertyNames", "not", "if", "then", "else"}
 )
 _MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
@@ -72,23 +51,25 @@ class Normaliser:
     def __init__(self, source: Source, workspace: Workspace, *, formats: bool) -> None:
         self._workspace = workspace
         self._formats = formats
-        self._locator = Locator(source)
-        self._names: dict[tuple[str, str], str] = {}
+        self._documents = Documents(source.body, source.resources)
+        self._names: dict[SchemaLocation, str] = {}
         self._taken: set[str] = set()
-        self._pending: list[tuple[str, Place]] = []
+        self._pending: list[tuple[str, SchemaLocation]] = []
         self.definitions: dict[str, Node] = {}
 
     def root(self) -> Node:
         """The node of the schema itself; its definitions are in ``definitions``."""
-        root = self.node(self._locator.root)
+        root = self.node(self._documents.top)
         # A queue and not recursion: references can form a chain of any length.
         while self._pending:
             name, target = self._pending.pop()
             self.definitions[name] = self.node(target)
         return root
 
-    def node(self, place: Place) -> Node:
-        schema = place.value
+    def node(self, place: SchemaLocation) -> Node:
+        schema = place.schema
+        if declared_draft(schema) is None:
+            raise Undecidable("the schema is written in a dialect of its own ($schema)")
         if schema is True:
             return self._workspace.add({}, place)
         if schema is False:
@@ -102,44 +83,40 @@ class Normaliser:
             self._fill(node, place)
         return self._workspace.add(node, place)
 
-    def _fill(self, node: Node, place: Place) -> None:
-        for keyword, value in place.value.items():
+    def _fill(self, node: Node, place: SchemaLocation) -> None:
+        for keyword, value in place.schema.items():
             if keyword not in place.draft.keywords:
                 continue
             if keyword in _COPIED:
                 node[keyword] = _plain_count(keyword, value)
             elif keyword in _SINGLE:
-                node[keyword] = self.node(place.at(f"/{keyword}", value))
+                node[keyword] = self.node(place.below(keyword))
             elif keyword in _MAPS:
                 node[keyword] = self._map(place, keyword, value)
             elif keyword in _LISTS:
                 node[keyword] = self._list(place, keyword, value)
             else:
                 _SPECIAL[keyword](self, node, place)
-        if "dependencies" in place.value:
+        if "dependencies" in place.schema:
             self._dependencies(node, place)
         _tidy(node, place)
         self._workspace.unenforced |= CONTENT in node
 
-    def _map(self, place: Place, keyword: str, value: dict[str, Any]) -> dict[str, Node]:
-        prefix = f"/{keyword}/"
-        return {
-            name: self.node(place.at(prefix + escape_token(name), item))
-            for name, item in value.items()
-        }
+    def _map(self, place: SchemaLocation, keyword: str, value: dict[str, Any]) -> dict[str, Node]:
+        return {name: self.node(place.below(keyword, name)) for name in value}
 
-    def _list(self, place: Place, keyword: str, value: list[Any]) -> list[Node]:
-        return [self.node(place.at(f"/{keyword}/{i}", item)) for i, item in enumerate(value)]
+    def _list(self, place: SchemaLocation, keyword: str, value: list[Any]) -> list[Node]:
+        return [self.node(place.below(keyword, index)) for index in range(len(value))]
 
-    def _type(self, node: Node, place: Place) -> None:
-        value = place.value["type"]
+    def _type(self, node: Node, place: SchemaLocation) -> None:
+        value = place.schema["type"]
         names = [value] if isinstance(value, str) else sorted(set(value))
         node["type"] = names
         if place.draft.strict_integer and "integer" in names and "number" not in names:
             node[STRICT_INTEGER] = self._workspace.unenforced = True
 
-    def _values(self, node: Node, place: Place) -> None:
-        schema = place.value
+    def _values(self, node: Node, place: SchemaLocation) -> None:
+        schema = place.schema
         if "const" not in schema or "const" not in place.draft.keywords:
             node["enum"] = list(schema["enum"])
             return
@@ -150,29 +127,28 @@ class Normaliser:
         else:
             _also(node, self._workspace.add({"not": {}}))
 
-    def _format(self, node: Node, place: Place) -> None:
-        if self._formats and place.value["format"] in place.draft.formats:
-            node["format"] = place.value["format"]
+    def _format(self, node: Node, place: SchemaLocation) -> None:
+        if self._formats and place.schema["format"] in place.draft.formats:
+            node["format"] = place.schema["format"]
 
-    def _items(self, node: Node, place: Place) -> None:
-        value = place.value["items"]
+    def _items(self, node: Node, place: SchemaLocation) -> None:
+        value = place.schema["items"]
         if not isinstance(value, list):
-            node["items"] = self.node(place.at("/items", value))
+            node["items"] = self.node(place.below("items"))
             return
         node["prefixItems"] = self._list(place, "items", value)
-        if "additionalItems" in place.value:
-            rest = place.value["additionalItems"]
-            node["items"] = self.node(place.at("/additionalItems", rest))
+        if "additionalItems" in place.schema:
+            node["items"] = self.node(place.below("additionalItems"))
 
-    def _dependencies(self, node: Node, place: Place) -> None:
+    def _dependencies(self, node: Node, place: SchemaLocation) -> None:
         """``dependencies`` is asserted by every draft; later ones split it in two."""
-        required = dict(place.value.get("dependentRequired", {})) if _splits(place) else {}
+        required = dict(place.schema.get("dependentRequired", {})) if _splits(place) else {}
         schemas = dict(node.get("dependentSchemas", {}))
-        for name, value in place.value.get("dependencies", {}).items():
+        for name, value in place.schema.get("dependencies", {}).items():
             if isinstance(value, list):
                 required[name] = sorted({*required.get(name, ()), *value})
             else:
-                child = self.node(place.at(f"/dependencies/{escape_token(name)}", value))
+                child = self.node(place.below("dependencies", name))
                 both = [schemas[name], child] if name in schemas else None
                 schemas[name] = self._workspace.add({"allOf": both}) if both else child
         if required:
@@ -180,33 +156,32 @@ class Normaliser:
         if schemas:
             node["dependentSchemas"] = schemas
 
-    def _dependent_required(self, node: Node, place: Place) -> None:
-        if "dependencies" not in place.value:
-            node["dependentRequired"] = place.value["dependentRequired"]
+    def _dependent_required(self, node: Node, place: SchemaLocation) -> None:
+        if "dependencies" not in place.schema:
+            node["dependentRequired"] = place.schema["dependentRequired"]
 
-    def _reference(self, node: Node, place: Place) -> None:
-        self._refer(node, self._locator.resolve(place.value["$ref"], place.base))
+    def _reference(self, node: Node, place: SchemaLocation) -> None:
+        self._refer(node, self._target(place, "$ref"))
 
-    def _dynamic(self, node: Node, place: Place) -> None:
-        target = self._locator.resolve_dynamic(place.value["$dynamicRef"], place.base)
-        self._refer_beside(node, target)
-
-    def _recursive(self, node: Node, place: Place) -> None:
-        self._refer_beside(node, self._locator.resolve_recursive(place.base))
-
-    def _refer_beside(self, node: Node, target: Place) -> None:
+    def _dynamic(self, node: Node, place: SchemaLocation) -> None:
+        keyword = "$recursiveRef" if "$recursiveRef" in place.draft.keywords else "$dynamicRef"
         extra: Node = {}
-        self._refer(extra, target)
+        self._refer(extra, self._target(place, keyword))
         _also(node, self._workspace.add(extra))
 
-    def _refer(self, node: Node, target: Place) -> None:
-        key = (target.document, target.pointer)
-        if key not in self._names:
-            self._names[key] = self._name(target)
-            self._pending.append((self._names[key], target))
-        node["$ref"] = f"#/$defs/{self._names[key]}"
+    def _target(self, place: SchemaLocation, keyword: str) -> SchemaLocation:
+        target = self._documents.follow(place, keyword)
+        if target is None:
+            raise Undecidable(f"a {keyword} names a schema that is not at hand, or several")
+        return target
 
-    def _name(self, target: Place) -> str:
+    def _refer(self, node: Node, target: SchemaLocation) -> None:
+        if target not in self._names:
+            self._names[target] = self._name(target)
+            self._pending.append((self._names[target], target))
+        node["$ref"] = f"#/$defs/{self._names[target]}"
+
+    def _name(self, target: SchemaLocation) -> str:
         last = target.pointer.rpartition("/")[2] or target.document.rpartition("/")[2] or "root"
         wanted = _UNSAFE.sub("_", last) or "_"
         name, count = wanted, 1
@@ -216,11 +191,12 @@ class Normaliser:
         self._taken.add(name)
         return name
 
-    def _nothing(self, node: Node, place: Place) -> None:
+    def _nothing(self, node: Node, place: SchemaLocation) -> None:
         """Read together with another keyword."""
 
 
-_SPECIAL: Final[dict[str, Callable[[Normaliser, Node, Place], None]]] = {
+_SPECIAL: Final[dict[str, Callable[[Normaliser, Node, SchemaLocation], None]]] = {
+    **dict.fromkeys(CONTENT_KEYWORDS, Normaliser._nothing),
     "type": Normaliser._type,
     "enum": Normaliser._values,
     "const": Normaliser._values,
@@ -229,10 +205,10 @@ _SPECIAL: Final[dict[str, Callable[[Normaliser, Node, Place], None]]] = {
     "additionalItems": Normaliser._nothing,
     "dependencies": Normaliser._nothing,
     "dependentRequired": Normaliser._dependent_required,
-    "required": lambda _, node, place: node.update(required=sorted(set(place.value["required"]))),
+    "required": lambda _, node, place: node.update(required=sorted(set(place.schema["required"]))),
     "$ref": Normaliser._reference,
     "$dynamicRef": Normaliser._dynamic,
-    "$recursiveRef": Normaliser._recursive,
+    "$recursiveRef": Normaliser._dynamic,
 }
 
 
@@ -251,18 +227,19 @@ def _plain_count(keyword: str, value: Any) -> Any:
     return value
 
 
-def _splits(place: Place) -> bool:
+def _splits(place: SchemaLocation) -> bool:
     return "dependentRequired" in place.draft.keywords
 
 
-def _tidy(node: Node, place: Place) -> None:
+def _tidy(node: Node, place: SchemaLocation) -> None:
     """Drop what constrains nothing, and say the rest in the simplest way."""
     if _ALSO in node:
         node["allOf"] = [*node.get("allOf", ()), *node.pop(_ALSO)]
     if place.draft.exclusive_flags:
         _exclusive_flags(node)
-    content = {k: place.value[k] for k in _CONTENT_KEYWORDS if k in place.value}
-    if place.draft.asserts_content and content:
+    words = CONTENT_KEYWORDS & place.draft.keywords & place.schema.keys()
+    content = {word: place.schema[word] for word in words}
+    if content and not (place.draft.ref_hides_siblings and "$ref" in place.schema):
         node[CONTENT] = content
     if node.keys() & _ACCOMPANYING:
         _drop_lonely(node)
@@ -288,9 +265,6 @@ _ACCOMPANYING: Final = frozenset({"if", "then", "else", "minContains", "maxConta
 _EMPTY_IS_NOTHING: Final = frozenset(
     {"required", "properties", "patternProperties", "dependentRequired", "uniqueItems"}
 )
-
-
-_CONTENT_KEYWORDS: Final = ("contentEncoding", "contentMediaType")
 
 
 def _exclusive_flags(node: Node) -> None:

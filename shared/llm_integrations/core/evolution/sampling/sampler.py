@@ -124,7 +124,7 @@ class Sampler:
         """Valid values that the schemas themselves offer."""
         for node in facts.nodes:
             place = self._workspace.place(node)
-            schema = place.value if place is not None else None
+            schema = place.schema if place is not None else None
             if isinstance(schema, dict):
                 examples = schema.get("examples")
                 offered = list(examples) if isinstance(examples, list) else []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llm_integrations.core.evolution.model.change import Change, ChangeKind, Direction
+from llm_integrations.core.jsonschema.pointer import from_pointer
 
 __all__ = ["consequence", "describe", "quote", "shape"]
 
@@ -117,13 +118,13 @@ def _closed(change: Change) -> str:
 
 
 def _pattern_property(change: Change) -> str:
-    pattern = quote(change.path.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
+    pattern = quote(from_pointer(change.path)[-1])
     verb = "have" if change.new is not None else "no longer have"
     return f"properties that match {pattern} {verb} a schema of their own"
 
 
 def _dependency(change: Change) -> str:
-    name = quote(change.path.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
+    name = quote(from_pointer(change.path)[-1])
     if change.old is None:
         return f"{name} now brings further demands with it"
     verb = "no longer brings" if change.new is None else "brings other"

@@ -39,8 +39,7 @@ class Nulls:
     """
 
     def __init__(self, documents: Documents) -> None:
-        nodes = [node for node, _ in documents.places()]
-        self.only_help = not any(_can_lose(node) for node in nodes)
+        self.only_help = not any(map(_can_lose, documents.objects()))
         self._branching = not _BRANCHING.isdisjoint(documents.keywords)
         self._root = Shapes(documents).root
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from llm_integrations.core.jsonschema.documents import BASE_URI, Documents, base_of
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = ["Shape", "Shapes"]
 
-_Part = tuple[Any, str, bool]
-"""A subschema that applies at a place, its base URI, and whether it applies in any case."""
+_Part = tuple[SchemaLocation, bool]
+"""A subschema that applies at a place, and whether it applies in any case."""
 
 _IN_PLACE: Final = (
     ("allOf", True),
     ("anyOf", False),
     ("oneOf", False),
+    ("then", False),
+    ("else", False),
     ("dependentSchemas", False),
     ("dependencies", False),
 )
@@ -29,8 +32,8 @@ class Shapes:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._made: dict[frozenset[tuple[int, bool]], Shape] = {}
-        self.root = self.of([(documents.root, BASE_URI, True)])
+        self._made: dict[frozenset[_Part], Shape] = {}
+        self.root = self.of([(documents.top, True)])
 
     def of(self, subschemas: Iterable[_Part]) -> Shape | None:
         """The shape where these subschemas apply together; None if they say nothing."""
@@ -39,53 +42,48 @@ class Shapes:
             return None
         key = frozenset(parts)
         if key not in self._made:
-            self._made[key] = Shape(self, list(parts.values()))
+            self._made[key] = Shape(self, parts)
         return self._made[key]
 
-    def _flatten(self, subschemas: Iterable[_Part]) -> dict[tuple[int, bool], _Part]:
+    def _flatten(self, subschemas: Iterable[_Part]) -> list[_Part]:
         """The subschemas and all that they apply to the same place."""
-        parts: dict[tuple[int, bool], _Part] = {}
+        parts: dict[_Part, None] = {}
         waiting = list(subschemas)
         while waiting:
-            node, base, sure = waiting.pop()
-            if isinstance(node, dict) and node and (id(node), sure) not in parts:
-                part = (node, base_of(node, base), sure)
-                parts[id(node), sure] = part
+            part = waiting.pop()
+            schema = part[0].schema
+            if isinstance(schema, dict) and schema and part not in parts:
+                parts[part] = None
                 waiting.extend(self._in_place(*part))
-        return parts
+        return list(parts)
 
-    def _in_place(self, node: dict[str, Any], base: str, sure: bool) -> Iterator[_Part]:
-        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
-            if isinstance(reference := node.get(keyword), str):
-                target = self._documents.resolve(reference, base)
-                if target is not None:
-                    yield *target, sure
+    def _in_place(self, location: SchemaLocation, sure: bool) -> Iterator[_Part]:
+        for target in self._documents.targets(location):
+            if target is not None:
+                yield target, sure
         for keyword, always in _IN_PLACE:
-            for member in _members(node.get(keyword)):
-                yield member, base, sure and always
-        for keyword in ("then", "else"):
-            yield node.get(keyword), base, False
+            for member in location.said_parts(keyword):
+                yield member, sure and always
 
-    def refuses_null(self, schema: Any, base: str, depth: int = 0) -> bool:
+    def refuses_null(self, location: SchemaLocation, depth: int = 0) -> bool:
         """Whether a schema certainly does not admit null."""
-        if not isinstance(schema, dict):
-            return schema is False
-        base = base_of(schema, base)
-        options = schema.get("enum", [schema["const"]] if "const" in schema else None)
+        if not isinstance(location.schema, dict):
+            return location.schema is False
+        said = location.said
+        options = said.get("enum", [said["const"]] if "const" in said else None)
         if isinstance(options, list) and None not in options:
             return True
-        if "type" in schema and "null" not in schema["type"]:
+        if "type" in said and "null" not in said["type"]:
             return True
-        return depth < _FOLLOWED and self._parts_refuse_null(schema, base, depth + 1)
+        return depth < _FOLLOWED and self._parts_refuse_null(location, depth + 1)
 
-    def _parts_refuse_null(self, schema: dict[str, Any], base: str, depth: int) -> bool:
-        if isinstance(reference := schema.get("$ref"), str):
-            target = self._documents.resolve(reference, base)
-            if target is not None and self.refuses_null(*target, depth):
-                return True
+    def _parts_refuse_null(self, location: SchemaLocation, depth: int) -> bool:
+        target = self._documents.follow(location) if "$ref" in location.said else None
+        if target is not None and self.refuses_null(target, depth):
+            return True
         for keyword, enough in (("allOf", any), ("anyOf", all), ("oneOf", all)):
-            members = _members(schema.get(keyword))
-            if members and enough(self.refuses_null(member, base, depth) for member in members):
+            members = location.said_parts(keyword)
+            if members and enough(self.refuses_null(member, depth) for member in members):
                 return True
         return False
 
@@ -104,25 +102,26 @@ class Shape:
         self._parts = parts
         self._properties: dict[Any, Shape | None] = {}
         self._items: dict[int, Shape | None] = {}
-        self._declared = {name for node, _, _ in parts for name in node.get("properties", ())}
-        self.prefix = max(len(_prefix(node)) for node, _, _ in parts)
+        said = [(location.said, sure) for location, sure in parts]
+        self._declared = {name for node, _ in said for name in node.get("properties", ())}
+        self.prefix = max(len(_prefix(location)) for location, _ in parts)
         self.required = frozenset(
-            name for node, _, sure in parts if sure for name in node.get("required", ())
+            name for node, sure in said if sure for name in node.get("required", ())
         )
         self.undecided = frozenset(
             name
-            for part in parts
-            for name in part[0].get("required", ())
-            if name not in self.required and self._admits_null(name, part)
+            for location, _ in parts
+            for name in location.said.get("required", ())
+            if name not in self.required and self._admits_null(name, location)
         )
 
-    def _admits_null(self, name: str, branch: _Part) -> bool:
+    def _admits_null(self, name: str, branch: SchemaLocation) -> bool:
         """Whether null may stand in a property that a branch requires."""
         return not any(
-            name in node.get("properties", ())
-            and self._shapes.refuses_null(node["properties"][name], base)
-            for node, base, sure in self._parts
-            if sure or node is branch[0]
+            name in location.said.get("properties", ())
+            and self._shapes.refuses_null(location.below("properties", name))
+            for location, sure in self._parts
+            if sure or location == branch
         )
 
     def property(self, name: Any) -> Shape | None:
@@ -144,38 +143,30 @@ class Shape:
         return self._items[position]
 
 
-def _of_property(node: dict[str, Any], base: str, sure: bool, name: Any) -> Iterator[_Part]:
-    declared = node.get("properties", {})
-    patterns = _members(node.get("patternProperties"))
-    if name in declared:
-        yield declared[name], base, sure
+def _of_property(location: SchemaLocation, sure: bool, name: Any) -> Iterator[_Part]:
+    patterns = location.said_parts("patternProperties")
+    if name in location.said.get("properties", ()):
+        yield location.below("properties", name), sure
     else:
-        yield node.get("additionalProperties"), base, sure and not patterns
-    for member in patterns:
-        yield member, base, False
-    yield node.get("unevaluatedProperties"), base, False
+        for member in location.said_parts("additionalProperties"):
+            yield member, sure and not patterns
+    for member in (*patterns, *location.said_parts("unevaluatedProperties")):
+        yield member, False
 
 
-def _of_item(node: dict[str, Any], base: str, sure: bool, position: int) -> Iterator[_Part]:
-    prefix = _prefix(node)
-    items = node.get("items")
+def _of_item(location: SchemaLocation, sure: bool, position: int) -> Iterator[_Part]:
+    prefix = _prefix(location)
     if position < len(prefix):
-        yield prefix[position], base, sure
+        yield prefix[position], sure
     else:
-        yield node.get("additionalItems") if isinstance(items, list) else items, base, sure
-    yield node.get("contains"), base, False
-    yield node.get("unevaluatedItems"), base, False
+        several = isinstance(location.said.get("items"), list)
+        for member in location.said_parts("additionalItems" if several else "items"):
+            yield member, sure
+    for member in (*location.said_parts("contains"), *location.said_parts("unevaluatedItems")):
+        yield member, False
 
 
-def _prefix(node: dict[str, Any]) -> list[Any]:
-    for keyword in ("prefixItems", "items"):
-        if isinstance(node.get(keyword), list):
-            return list(node[keyword])
-    return []
-
-
-def _members(value: Any) -> list[Any]:
-    """The subschemas in a list or a mapping; a keyword unknown to its draft may hold anything."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _prefix(location: SchemaLocation) -> list[SchemaLocation]:
+    keyword = "prefixItems" if "prefixItems" in location.said else "items"
+    listed = isinstance(location.said.get(keyword), list)
+    return location.said_parts(keyword) if listed else []

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "How", "Note"]
 
 How = Literal["vectorised", "by distinct value", "by value", "by row", "decided", "no effect"]
-"""How a keyword is judged: by column kernels; by asking the engine about each distinct value, each
-value or each whole row; once for all rows, from the column's type; or not at all."""
+"""How a keyword is judged: by column kernels; by the engine on each distinct value, each value or
+each whole row; once for all rows, from the column's type; or not at all."""
 
-_ASKED = ("by distinct value", "by value", "by row")
+_FALLBACK = ("by distinct value", "by value", "by row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Explanation:
     @property
     def is_vectorised(self) -> bool:
         """Whether no value has to be looked at in Python, unless for a message."""
-        return not any(note.how in _ASKED for note in self.notes)
+        return not any(note.how in _FALLBACK for note in self.notes)
 
     def __iter__(self) -> Iterator[Note]:
         return iter(self.notes)
@@ -65,7 +65,7 @@ class Explanation:
         for title in ("column", "keyword", "how", "why"):
             table.add_column(title, overflow="fold")
         for note in self.notes:
-            table.add_row(*_cells(note), style="yellow" if note.how in _ASKED else None)
+            table.add_row(*_cells(note), style="yellow" if note.how in _FALLBACK else None)
         return table
 
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.validation.report import ValidationReport, Violation
@@ -15,7 +15,11 @@ from llm_integrations.core.validation.report import ValidationReport, Violation
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Reason", "Tally", "read_reasons"]
+__all__ = ["ERRORS", "VALID", "Reason", "VerdictCounts", "read_reasons"]
+
+VALID: Final = "schema_valid"
+ERRORS: Final = "schema_errors"
+"""The columns that hold a verdict, unless they are called otherwise."""
 
 _POSITION = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
 
@@ -42,7 +46,7 @@ def read_reasons(text: str) -> tuple[Violation, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
+class VerdictCounts:
     """The verdict on many rows. False when one is invalid.
 
     Attributes:
@@ -75,9 +79,9 @@ class Tally:
     def __bool__(self) -> bool:
         return self.is_valid
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: VerdictCounts) -> VerdictCounts:
         """Both parts together; the schema's name is the first one's."""
-        return Tally(
+        return VerdictCounts(
             rows=self.rows + other.rows,
             valid=self.valid + other.valid,
             reasons=dict((Counter(self.reasons) + Counter(other.reasons)).most_common()),
@@ -127,9 +131,9 @@ class Tally:
         return json.dumps(self.to_dict(), indent=indent)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Tally:
+    def from_dict(cls, data: Mapping[str, Any]) -> VerdictCounts:
         """What ``to_dict`` wrote."""
-        return Tally(
+        return VerdictCounts(
             rows=data["rows"],
             valid=data["valid"],
             reasons={Reason(r["path"], r["keyword"]): r["rows"] for r in data["reasons"]},

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_integrations.core.arrow.compile.kinds import Kind, kind_of, value_type
-from llm_integrations.core.arrow.kernels.fallback_nodes import Asked
+from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
 from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import EachItem, Encoded, Member
 from llm_integrations.core.arrow.kernels.nodes import ALWAYS, Node, Nullable, Path, all_of
@@ -43,9 +43,9 @@ def finite_below(
             node = finite_below(below, proven, plain, (*path, "*"))
             return node if node == ALWAYS else EachItem(Nullable(node, null_is_valid=True))
         case Kind.OTHER if isinstance(arrow_type, JsonText):
-            return Asked(lambda value: value is not UNREADABLE and plain(value))
+            return FallbackNode(lambda value: value is not UNREADABLE and plain(value))
         case Kind.OTHER if _may_hold_floats(arrow_type):
-            return Asked(plain)
+            return FallbackNode(plain)
     return ALWAYS
 
 
