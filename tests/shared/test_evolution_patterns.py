@@ -7,7 +7,8 @@ import random
 import jsonschema_rs
 import pytest
 
-from llm_integrations.core.evolution.patterns.languages import NO_TEXT, Text, counterexample
+from llm_integrations.core.evolution.model.answer import Answer
+from llm_integrations.core.evolution.patterns.languages import NO_TEXT, TextConstraints, inclusion
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
 from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, Randomly
 
@@ -47,32 +48,37 @@ def test_texts_made_from_a_pattern_match_it(pattern: str) -> None:
     ],
 )
 def test_a_widened_pattern_covers_the_old_one_and_not_the_other_way(narrow: str, wide: str) -> None:
-    assert counterexample(Text((narrow,)), Text((wide,))) is None
-    text = counterexample(Text((wide,)), Text((narrow,)))
-    assert isinstance(text, str)
+    assert inclusion(TextConstraints((narrow,)), TextConstraints((wide,))).holds is Answer.YES
+    text = inclusion(TextConstraints((wide,)), TextConstraints((narrow,))).counterexample
+    assert text is not None
     assert matches(wide, text)
     assert not matches(narrow, text)
 
 
 def test_lengths_count_as_patterns_do() -> None:
-    assert counterexample(Text(("^[a-z]{3}$",)), Text((), 3, 3)) is None
-    assert counterexample(Text(("^a+$",), 0, 2), Text(("^a{1,2}$",))) is None
-    assert counterexample(Text(("^a{2}$",)), Text((), 3)) == "aa"
+    assert (
+        inclusion(TextConstraints(("^[a-z]{3}$",)), TextConstraints((), 3, 3)).holds is Answer.YES
+    )
+    assert (
+        inclusion(TextConstraints(("^a+$",), 0, 2), TextConstraints(("^a{1,2}$",))).holds
+        is Answer.YES
+    )
+    assert inclusion(TextConstraints(("^a{2}$",)), TextConstraints((), 3)).counterexample == "aa"
 
 
 def test_patterns_that_exclude_each_other_have_no_text() -> None:
-    assert counterexample(Text(("^a", "^b")), NO_TEXT) is None
-    assert counterexample(Text(("^a", "b$")), NO_TEXT) == "ab"
+    assert inclusion(TextConstraints(("^a", "^b")), NO_TEXT).holds is Answer.YES
+    assert inclusion(TextConstraints(("^a", "b$")), NO_TEXT).counterexample == "ab"
 
 
 @pytest.mark.parametrize("pattern", ["(?=a)a", r"\bword\b", r"(a)\1", r"\p{L}", "a{1000}", "(^a)b"])
 def test_what_is_not_read_is_not_known(pattern: str) -> None:
-    assert counterexample(Text((pattern,)), Text(("^x$",))) is False
+    assert inclusion(TextConstraints((pattern,)), TextConstraints(("^x$",))).holds is Answer.UNKNOWN
 
 
 def test_too_many_states_are_not_known_either() -> None:
-    given, goal = "(a|b)*a(a|b){12}$", "(a|b)*a(a|b){13}$"
-    assert counterexample(Text((given,)), Text((goal,))) is False
+    premises, goal = "(a|b)*a(a|b){12}$", "(a|b)*a(a|b){13}$"
+    assert inclusion(TextConstraints((premises,)), TextConstraints((goal,))).holds is Answer.UNKNOWN
 
 
 def test_random_patterns_agree_with_the_engine() -> None:
@@ -87,11 +93,11 @@ def test_random_patterns_agree_with_the_engine() -> None:
             return rng.choice(["", "^"]) + body + rng.choice(["", "$"])
 
         one, other = draw(), draw()
-        found = counterexample(Text((one,)), Text((other,)))
-        if isinstance(found, str):
-            assert matches(one, found), (one, other, found)
-            assert not matches(other, found), (one, other, found)
-        elif found is None:
+        found = inclusion(TextConstraints((one,)), TextConstraints((other,)))
+        if found.counterexample is not None:
+            assert matches(one, found.counterexample), (one, other, found)
+            assert not matches(other, found.counterexample), (one, other, found)
+        elif found.holds is Answer.YES:
             decided += 1
             for sample in range(20):
                 text = sample_pattern(one, Randomly(sample).pick)

@@ -10,12 +10,13 @@ import pytest
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution import check_compatibility
-from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.answer import Answer
+from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.model.levels import Policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import source_of
+from llm_integrations.core.evolution.sampling.children import NoSample
 from llm_integrations.core.evolution.sampling.choices import Randomly
-from llm_integrations.core.evolution.sampling.parts import NoSample
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble
@@ -30,7 +31,7 @@ def instances(compared: Comparison, direction: Direction, rng: random.Random) ->
     pool = [scramble(rng) for _ in range(8)]
     for seed in range(6):
         try:
-            pool.append(compared.sampler.sample(compared.given(direction), Randomly(seed)))
+            pool.append(compared.sampler.sample(compared.premises(direction), Randomly(seed)))
         except (NoSample, Undecidable):
             continue
     for value in pool:
@@ -40,7 +41,8 @@ def instances(compared: Comparison, direction: Direction, rng: random.Random) ->
 
 def counts(compared: Comparison, direction: Direction, value: Any) -> bool:
     """Whether the policy lets an instance count: lenient leaves undeclared properties out."""
-    return all(compared.engine.is_valid(n, value) for n in compared.given(direction)[1:])
+    declared = compared.premises(direction)[1:]
+    return all(compared.oracle.is_valid(node, value) is Answer.YES for node in declared)
 
 
 @pytest.mark.parametrize("policy", ["strict", "lenient"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llm_integrations.core.evolution.model.report import CompatibilityReport
+    from llm_integrations.core.evolution.verdict.report import CompatibilityReport
     from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = [

@@ -1,1 +1,1 @@
-"""Two schemas walked side by side: what each place of one says and the other does not."""
+"""Changes between two schemas, found by walking them side by side, and whom each breaks."""

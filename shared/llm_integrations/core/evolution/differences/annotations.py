@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
-from llm_integrations.core.evolution.model.change import Change, ChangeKind
+from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.jsonschema.drafts import CONSTRAINING, CONTENT_KEYWORDS
 from llm_integrations.core.jsonschema.pointer import escape_token

@@ -58,7 +58,7 @@ def _equal_pairs(left: list[Node], right: list[Node]) -> list[tuple[Node, Node]]
 
 def _likeness(first: Node, second: Node, workspace: Workspace) -> float:
     """0 for nothing in common to 1; what tells branches of a union apart weighs most."""
-    a, b = workspace.behind(first), workspace.behind(second)
+    a, b = workspace.resolved(first), workspace.resolved(second)
     tags_a, tags_b = _tags(a), _tags(b)
     if tags_a and tags_b and tags_a.keys() & tags_b.keys():
         return 1.0 if tags_a.items() & tags_b.items() else 0.0
@@ -82,9 +82,6 @@ def _tags(node: Node) -> dict[str, str]:
 
 
 def _label(node: Node, workspace: Workspace) -> str | None:
-    place = workspace.place(node)
-    schema = place.schema if place is not None else None
-    if not isinstance(schema, dict):
-        return None
+    schema = workspace.written(node)
     label = schema.get("title") or schema.get("$ref")
     return label if isinstance(label, str) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from llm_integrations.core.evolution.model.change import ChangeKind
+from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.normal_form.nodes import Node, same
 
 __all__ = ["pair_renames"]

@@ -1,4 +1,4 @@
-"""Walking two schemas side by side: the frame; what is compared lives in ``compare_*``."""
+"""Walking two schemas side by side: the frame; what is compared lives in the other modules."""
 
 from __future__ import annotations
 
@@ -7,66 +7,49 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from llm_integrations.core.evolution.differences.steps import Step, where_text
-from llm_integrations.core.evolution.model.change import Change, ChangeKind, Direction
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.differences.finding import Finding, WitnessTarget
+from llm_integrations.core.evolution.differences.instance_path import (
+    InstancePath,
+    InstanceStep,
+    where_text,
+)
+from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node, same
+from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.prover import Prover
 
-__all__ = ["Finding", "Pair", "Walk", "Way"]
+__all__ = ["Goals", "Pair", "Walk"]
 
 _DEEPEST: Final = 60
+
+Goals = tuple[Node | None, Node | None]
+"""What new readers demand of old data because of a difference, and old readers of new data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An old and a new node for the same place in the data.
+    """An old and a new node that judge the same place in the data.
 
     Attributes:
-        old: the old node, and ``new`` the new one.
-        old_given: all that holds for old data there, ``old`` included.
-        new_given: all that holds for new data there.
-        steps: how to get there in an instance.
+        old: the old node.
+        new: the new node.
+        old_premises: all that holds for old data there, the old node included.
+        new_premises: all that holds for new data there.
+        path: how to get there in an instance.
     """
 
     old: Node
     new: Node
-    old_given: tuple[Node, ...]
-    new_given: tuple[Node, ...]
-    steps: tuple[Step, ...] = ()
+    old_premises: tuple[Node, ...]
+    new_premises: tuple[Node, ...]
+    path: InstancePath = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How data can show a difference: by satisfying a node at a place.
-
-    Attributes:
-        node: what the reader refuses and the writer may allow.
-        steps: the place in the instance.
-    """
-
-    node: Node
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A change, and how to make an instance that shows it.
-
-    Attributes:
-        change: what differs.
-        steps: the place in the instance.
-        backward: how old data shows it to new readers; None where it breaks no old data.
-        forward: how new data shows it to old readers.
-    """
-
-    change: Change
-    steps: tuple[Step, ...]
-    backward: Way | None = None
-    forward: Way | None = None
-
-    def way(self, direction: Direction) -> Way | None:
-        return self.backward if direction == "backward" else self.forward
+    def goals(self, *keywords: str) -> Goals:
+        """What each side demands by some of its keywords; None where it has none of them."""
+        new, old = ({k: node[k] for k in keywords if k in node} for node in (self.new, self.old))
+        return new or None, old or None
 
 
 class Walk:
@@ -96,11 +79,10 @@ class Walk:
     def compare(self, pair: Pair) -> None:
         """Compare two nodes, and what is inside of them; each pair of nodes once."""
         self._compare_references(pair)
-        pair = replace(
-            pair, old=self.workspace.behind(pair.old), new=self.workspace.behind(pair.new)
-        )
-        # What is inside of a combination is judged together with it, so it counts apart.
-        key = (id(pair.old), id(pair.new), self._together > 0)
+        old, new = self.workspace.resolved(pair.old), self.workspace.resolved(pair.new)
+        pair = replace(pair, old=old, new=new)
+        # A pair inside of a combination is judged with the combination, and once more outside.
+        key = (id(old), id(new), self._together > 0)
         if key in self._seen:
             return
         self._seen.add(key)
@@ -111,6 +93,29 @@ class Walk:
             comparer(self, pair)
         self._depth -= 1
 
+    def compare_children(
+        self,
+        pair: Pair,
+        step: InstanceStep,
+        old: Node,
+        new: Node,
+        premises: Callable[[Constraints], Sequence[Node]],
+    ) -> None:
+        """Compare what two nodes say about the same child of the instance.
+
+        Args:
+            pair: the nodes about the instance.
+            step: which child.
+            old: what the old node says about it.
+            new: what the new node says about it.
+            premises: what holds for the child, by the constraints on the instance.
+        """
+        constraints = self.prover.constraints
+        old_premises, new_premises = (
+            tuple(premises(constraints(p))) for p in (pair.old_premises, pair.new_premises)
+        )
+        self.compare(Pair(old, new, old_premises, new_premises, (*pair.path, step)))
+
     def is_unchanged(self, old: Node, new: Node) -> bool:
         """Whether two nodes without references were written alike: nothing to compare inside."""
         return (
@@ -119,7 +124,7 @@ class Walk:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is compared meanwhile will be judged as one with its neighbours."""
+        """Compare nodes that are judged as one with their neighbours, as those below ``not``."""
         self._together += 1
         try:
             yield
@@ -127,22 +132,16 @@ class Walk:
             self._together -= 1
 
     def _compare_references(self, pair: Pair) -> None:
-        old, new = self._reference(pair.old), self._reference(pair.new)
+        old, new = (self.workspace.written(n).get("$ref") for n in (pair.old, pair.new))
         if old != new and old is not None and new is not None:
-            kind = ChangeKind.REFERENCE_CHANGED
-            self.note(pair, kind, "$ref", old, new, None, None)
+            self.note(pair, ChangeKind.REFERENCE_CHANGED, "$ref", old, new)
 
-    def _reference(self, node: Node) -> str | None:
-        place = self.workspace.place(node)
-        schema = place.schema if place is not None else None
-        return schema.get("$ref") if isinstance(schema, dict) else None
-
-    def implies(self, given: Sequence[Node], goal: Node) -> bool:
+    def implies(self, premises: Sequence[Node], goal: Node) -> bool:
         """Whether the goal certainly holds; giving up counts as no."""
         if self.prover.expired:
             return False
         try:
-            return self.prover.proves(given, goal)
+            return self.prover.proves(premises, goal)
         except (Undecidable, RecursionError):
             return False
 
@@ -151,28 +150,27 @@ class Walk:
         pair: Pair,
         kind: ChangeKind,
         keyword: str,
-        old: Any = None,
-        new: Any = None,
+        old: Any,
+        new: Any,
+        goals: Goals,
         *,
-        new_goal: Node | None = None,
-        old_goal: Node | None = None,
         rest: str = "",
-        where: tuple[Step, ...] = (),
+        where: InstancePath = (),
     ) -> None:
-        """Note a difference.
+        """Note a difference, and find out whom it breaks.
 
         Args:
-            pair: where.
-            kind: what.
+            pair: the nodes that differ.
+            kind: what happened.
             keyword: the keyword that differs.
-            old: what stood there, and ``new`` what stands there.
-            new_goal: what new readers demand of old data because of it.
-            old_goal: what old readers demand of new data because of it.
+            old: what stood there: a node or a plain value; None when nothing did.
+            new: what stands there now.
+            goals: what each side's readers demand because of it.
             rest: what the JSON Pointer has after the keyword.
-            where: steps to the place in the data, from the pair's.
+            where: the place in the instance, from the pair's.
         """
-        backward = self._way("backward", pair.old_given, new_goal)
-        forward = self._way("forward", pair.new_given, old_goal)
+        backward = self._failure("backward", pair.old_premises, goals[0])
+        forward = self._failure("forward", pair.new_premises, goals[1])
         self.note(pair, kind, keyword, old, new, backward, forward, rest=rest, where=where)
 
     def note(
@@ -182,37 +180,47 @@ class Walk:
         keyword: str,
         old: Any,
         new: Any,
-        backward: Node | None,
-        forward: Node | None,
+        backward: Node | None = None,
+        forward: Node | None = None,
         *,
         rest: str = "",
-        where: tuple[Step, ...] = (),
+        where: InstancePath = (),
+        name: str = "",
+        rename: str | None = None,
     ) -> None:
-        """Note a difference whose ways to show are known."""
+        """Note a difference of which it is known whom it breaks.
+
+        ``backward`` and ``forward`` are what the data is like that it breaks; the other arguments
+        are those of ``report``, with ``name`` for a property instead of the keyword.
+        """
         backward = None if "backward" in self._safe else backward
         forward = None if "forward" in self._safe else forward
         in_old = new is None and old is not None
         change = Change(
-            path=self.pointer(pair.old if in_old else pair.new, keyword, rest),
+            path=self._pointer(pair.old if in_old else pair.new, keyword, rest),
             kind=kind,
-            old=old,
-            new=new,
+            old=self.raw(old),
+            new=self.raw(new),
             breaks_backward=backward is not None,
             breaks_forward=forward is not None,
-            where=where_text(pair.steps + where),
-            keyword=keyword,
+            where=where_text(pair.path + where),
+            keyword=name or keyword,
             side="old" if in_old else "new",
+            rename=rename,
         )
-        ways = [None if node is None else Way(node, pair.steps) for node in (backward, forward)]
-        self.findings.append(Finding(change, pair.steps, *ways))
+        targets = [None if n is None else WitnessTarget(n, pair.path) for n in (backward, forward)]
+        self.findings.append(Finding(change, pair.path, *targets))
 
-    def _way(self, direction: Direction, given: Sequence[Node], goal: Node | None) -> Node | None:
+    def _failure(
+        self, direction: Direction, premises: Sequence[Node], goal: Node | None
+    ) -> Node | None:
+        """What fails the goal; None when the premises leave nothing that does."""
         if goal is None or direction in self._safe:
             return None
         goal = self.workspace.add(goal)
-        return None if self.implies(given, goal) else self.workspace.negation(goal)
+        return None if self.implies(premises, goal) else self.workspace.negation(goal)
 
-    def pointer(self, node: Node, keyword: str, rest: str = "") -> str:
+    def _pointer(self, node: Node, keyword: str, rest: str) -> str:
         """Where a keyword of a node is written, as a JSON Pointer into its own document."""
         place = self.workspace.place(node)
         if place is None:
@@ -222,31 +230,31 @@ class Walk:
         pointer = place.pointer + suffix
         return f"{place.document}#{pointer}" if place.document else pointer
 
-    def raw(self, node: Node) -> Any:
-        """A node as people wrote it."""
-        place = self.workspace.place(node)
-        return node if place is None else place.schema
+    def raw(self, value: Any) -> Any:
+        """A node as people wrote it; any other value as it is."""
+        place = self.workspace.place(value)
+        return value if place is None else place.schema
 
     def mark(self) -> int:
-        """A point to which ``since`` goes back."""
+        """A point in the findings from which ``blame_together`` starts."""
         return len(self.findings)
 
-    def set_ways(self, mark: int, pair: Pair, direction: Direction, node: Node | None) -> None:
-        """Say for all findings since the mark how they break somebody: together, at the pair.
+    def blame_together(
+        self, mark: int, pair: Pair, direction: Direction, node: Node | None
+    ) -> None:
+        """Say of all findings since the mark that they break data only together.
 
-        ``node`` None says that they do not.
+        ``node`` is what that data is like; None says that they break none.
         """
-        way = None if node is None or direction in self._safe else Way(node, pair.steps)
+        broken = node is not None and direction not in self._safe
+        target = WitnessTarget(node, pair.path) if node is not None and broken else None
         for index in range(mark, len(self.findings)):
             finding = self.findings[index]
-            if finding.change.is_documentation:
-                continue
-            if direction == "backward":
-                change = replace(finding.change, breaks_backward=way is not None)
-                self.findings[index] = replace(finding, change=change, backward=way)
-            else:
-                change = replace(finding.change, breaks_forward=way is not None)
-                self.findings[index] = replace(finding, change=change, forward=way)
+            if not finding.change.is_documentation:
+                changed: dict[str, Any] = {f"breaks_{direction}": broken}
+                targets: dict[str, Any] = {direction: target}
+                change = replace(finding.change, **changed)
+                self.findings[index] = replace(finding, change=change, **targets)
 
 
 _SPELLINGS: Final = {

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.core.evolution.differences.steps import Step, wrap
-from llm_integrations.core.evolution.differences.walk import Finding
-from llm_integrations.core.evolution.model.change import ChangeKind, Direction
+from llm_integrations.core.evolution.differences.finding import Finding
+from llm_integrations.core.evolution.differences.instance_path import (
+    InstancePath,
+    InstanceStep,
+    demanding,
+)
+from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.sampling.choices import Full, Minimal
@@ -33,13 +37,13 @@ def sample_like(
 
     Returns it in a tuple of one, or None when none was found.
     """
-    given = list(comparison.given(direction))
+    premises = list(comparison.premises(direction))
     for target in _places(findings, direction):
-        wider = [*given, comparison.workspace.add(target)]
+        wider = [*premises, comparison.workspace.add(target)]
         if _first(comparison, judge, wider, Illustrated(), 2) is not None:
-            given = wider
-    return _first(comparison, judge, given, Illustrated(), _TRIES) or _first(
-        comparison, judge, list(comparison.given(direction)), Full(), _TRIES
+            premises = wider
+    return _first(comparison, judge, premises, Illustrated(), _TRIES) or _first(
+        comparison, judge, list(comparison.premises(direction)), Full(), _TRIES
     )
 
 
@@ -48,22 +52,22 @@ def _places(findings: Sequence[Finding], direction: Direction) -> Iterator[Node]
     ranked = sorted(findings, key=lambda finding: not finding.change.is_breaking)
     shown = [finding for finding in ranked if not finding.change.is_documentation]
     for finding in shown[:_MOST_SHOWN]:
-        steps = (*finding.steps, *_own_step(finding, direction))
-        if steps:
-            yield wrap({}, steps, direction, Illustrated(), "undeclared")
+        path = (*finding.path, *_own_step(finding, direction))
+        if path:
+            yield demanding({}, path, direction, Illustrated())
 
 
-def _own_step(finding: Finding, direction: Direction) -> tuple[Step, ...]:
+def _own_step(finding: Finding, direction: Direction) -> InstancePath:
     change = finding.change
     present = ChangeKind.PROPERTY_REMOVED if direction == "backward" else ChangeKind.PROPERTY_ADDED
-    return (Step("property", change.keyword),) if change.kind is present else ()
+    return (InstanceStep("property", change.keyword),) if change.kind is present else ()
 
 
 def _first(
-    comparison: Comparison, judge: Judge, given: list[Node], chooser: Minimal | Full, tries: int
+    comparison: Comparison, judge: Judge, premises: list[Node], chooser: Minimal | Full, tries: int
 ) -> tuple[Any] | None:
     try:
-        for value in comparison.sampler.attempts(given, chooser, tries):
+        for value in comparison.sampler.attempts(premises, chooser, tries):
             if judge.accepts(value):
                 return (value,)
     except (Undecidable, ValueError):

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.evolution.differences.walk import Finding
+from llm_integrations.core.evolution.differences.finding import Finding
+from llm_integrations.core.evolution.guide.advice import advice, question
+from llm_integrations.core.evolution.guide.contents import Action, Example
 from llm_integrations.core.evolution.guide.examples import sample_like
-from llm_integrations.core.evolution.guide.guide import Action, Example, MigrationGuide
+from llm_integrations.core.evolution.guide.guide import MigrationGuide
 from llm_integrations.core.evolution.guide.migrate_code import migrate_source
 from llm_integrations.core.evolution.guide.migrate_plan import Plan, Planner
 from llm_integrations.core.evolution.guide.migrate_run import run_plan
-from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.kinds import DIRECTIONS
 from llm_integrations.core.evolution.model.levels import check_policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
-from llm_integrations.core.evolution.model.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.model.source import SchemaSource, source_of
-from llm_integrations.core.evolution.text.advice import advice, question
 from llm_integrations.core.evolution.text.wording import quote
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
+from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.verdict.witness import Judge, Witness, judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["migration_guide"]
-
-_DIRECTIONS: Final[tuple[Direction, ...]] = ("backward", "forward")
 
 
 def migration_guide(
@@ -80,19 +80,15 @@ class _Making:
 
     def guide(self, names: tuple[str, str]) -> MigrationGuide:
         comparison = self._comparison
-        against = {d: list(self._pair.judge(d)) for d in _DIRECTIONS}
+        against = {d: list(self._pair.judge(d)) for d in DIRECTIONS}
         plan = self._plan(bool(against["backward"]))
         automated = self._automated(plan)
         actions = [
             Action(f.change, advice(f.change, id(f) in automated), id(f) in automated)
             for f in comparison.findings
         ]
-        open_changes = [
-            f.change
-            for f in comparison.findings
-            if f.change.breaks_backward and id(f) not in automated
-        ]
-        decisions = _decisions(open_changes) if against["backward"] else ()
+        left = [a.change for a in actions if a.change.breaks_backward and not a.automated]
+        decisions = _decisions(left) if against["backward"] else ()
         return MigrationGuide(
             *names,
             comparison.policy,
@@ -127,7 +123,7 @@ class _Making:
         after = _places(self._judges[1], run_plan(plan, witness.value))
         if not after:
             return True
-        # Another change can go on refusing this instance; what counts is what happened here.
+        # The instance may still be refused elsewhere, because of another change.
         gone = before - after
         where = {finding.change.where for finding in findings}
         return any(_near(w, p) for w in where for p in gone) and not any(
@@ -151,7 +147,7 @@ def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
 
 
 def _places(judge: Judge, value: Any) -> set[str]:
-    """Where a value is refused, written as changes write places."""
+    """Where a value is refused, in the notation of ``Change.where``."""
     found: set[str] = set()
     for error in judge.errors(value):
         path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
@@ -168,14 +164,12 @@ def _near(where: str, place: str) -> bool:
 
 
 def _plain(place: str) -> str:
-    return "".join("[" if c == "[" else c for c in place if not c.isdigit() and c != "*")
+    return re.sub(r"[\d*]", "", place)
 
 
 def _decisions(changes: Sequence[Any]) -> tuple[str, ...]:
-    made = dict.fromkeys(
-        f"{quote(change.where or '(root)')}: {question(change)}" for change in changes
-    )
-    return tuple(made)
+    lines = (f"{quote(change.where or '(root)')}: {question(change)}" for change in changes)
+    return tuple(dict.fromkeys(lines))
 
 
 def _source(plan: Plan, names: tuple[str, str], decisions: Sequence[str]) -> str:

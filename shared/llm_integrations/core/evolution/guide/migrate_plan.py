@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 
 from llm_integrations.core.evolution.differences.branches import match_branches
 from llm_integrations.core.evolution.differences.renames import pair_renames
-from llm_integrations.core.evolution.model.change import ChangeKind
+from llm_integrations.core.evolution.model.answer import Answer
+from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.normal_form.nodes import Node, json_key, same
-from llm_integrations.core.evolution.proof.constraints import NUMERIC, Facts
+from llm_integrations.core.evolution.proof.constraints import NUMERIC, Constraints
 from llm_integrations.core.evolution.proof.prover import Prover
 
 __all__ = ["Case", "Plan", "Planner", "Test"]
@@ -98,12 +99,12 @@ class Planner:
     def __init__(self, prover: Prover) -> None:
         self._prover = prover
         self._workspace = prover.workspace
-        self._parts = prover.parts
+        self._children = prover.children
         self._plans: dict[tuple[frozenset[int], frozenset[int]], Plan] = {}
 
     def plan(self, old: Sequence[Node], new: Sequence[Node], label: str, depth: int = 0) -> Plan:
         """The plan for values that satisfy the old nodes and should satisfy the new ones."""
-        before, after = self._prover.facts(old), self._prover.facts(new)
+        before, after = self._prover.constraints(old), self._prover.constraints(new)
         key = (frozenset(map(id, before.nodes)), frozenset(map(id, after.nodes)))
         if key in self._plans:
             return self._plans[key]
@@ -112,14 +113,14 @@ class Planner:
             self._fill(plan, before, after, depth)
         return plan
 
-    def _fits(self, before: Facts, after: Facts) -> bool:
+    def _fits(self, before: Constraints, after: Constraints) -> bool:
         return all(
             any(same(goal, node) for node in before.nodes)
             or self._prover.proves(before.nodes, goal)
             for goal in after.nodes
         )
 
-    def _fill(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
+    def _fill(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
         if self._is_constant(before, after):
             plan.kind, plan.constant = "constant", after.values[0] if after.values else None
         elif self._convert(plan, before, after) or self._union(plan, before, after, depth):
@@ -129,11 +130,11 @@ class Planner:
         elif "array" in before.kinds and "array" in after.kinds:
             self._array(plan, before, after, depth)
 
-    def _is_constant(self, before: Facts, after: Facts) -> bool:
+    def _is_constant(self, before: Constraints, after: Constraints) -> bool:
         single = before.values is not None and after.values is not None
         return single and len(before.values or ()) == len(after.values or ()) == 1
 
-    def _convert(self, plan: Plan, before: Facts, after: Facts) -> bool:
+    def _convert(self, plan: Plan, before: Constraints, after: Constraints) -> bool:
         """Conversions that lose nothing: a number as text, a value as a list of one."""
         if before.kinds & after.kinds:
             return False
@@ -143,14 +144,14 @@ class Planner:
             plan.kind = "wrap"
         return plan.kind != "keep"
 
-    def _takes_one(self, before: Facts, after: Facts) -> bool:
-        nodes = self._parts.item_nodes(after, 0)
+    def _takes_one(self, before: Constraints, after: Constraints) -> bool:
+        nodes = self._children.item_nodes(after, 0)
         fits = all(self._prover.proves(before.nodes, node) for node in nodes)
         return fits and after.count("minItems", 0) <= 1 <= after.count("maxItems", math.inf)
 
     # Unions.
 
-    def _union(self, plan: Plan, before: Facts, after: Facts, depth: int) -> bool:
+    def _union(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> bool:
         old, new = _branches(before), _branches(after)
         if not old or not new:
             return False
@@ -169,31 +170,31 @@ class Planner:
     def _test(self, branch: Node, branches: Sequence[Node]) -> Test | None:
         """What holds for values of this branch and of no other."""
         others = [other for other in branches if other is not branch]
-        facts = self._prover.facts([branch])
-        for name in sorted(facts.required):
-            values = self._values(facts, name)
+        constraints = self._prover.constraints([branch])
+        for name in sorted(constraints.required):
+            values = self._values(constraints, name)
             apart = all(self._tells(other, name, values) for other in others)
             if values is not None and len(values) == 1 and apart:
                 return Test(name=name, value=values[0])
-        kinds = [self._prover.facts([other]).kinds for other in others]
-        if all(not facts.kinds & other for other in kinds):
-            return Test(types=tuple(sorted(facts.kinds)))
+        kinds = [self._prover.constraints([other]).kinds for other in others]
+        if all(not constraints.kinds & other for other in kinds):
+            return Test(types=tuple(sorted(constraints.kinds)))
         return None
 
-    def _values(self, facts: Facts, name: str) -> list[Any] | None:
-        return self._prover.facts(self._parts.property_nodes(facts, name)).values
+    def _values(self, constraints: Constraints, name: str) -> list[Any] | None:
+        return self._prover.constraints(self._children.property_nodes(constraints, name)).values
 
     def _tells(self, other: Node, name: str, values: list[Any] | None) -> bool:
-        facts = self._prover.facts([other])
-        if "object" not in facts.kinds:
+        constraints = self._prover.constraints([other])
+        if "object" not in constraints.kinds:
             return True
-        theirs = self._values(facts, name)
-        if theirs is None or values is None or name not in facts.required:
+        theirs = self._values(constraints, name)
+        if theirs is None or values is None or name not in constraints.required:
             return False
         return not {json_key(value) for value in values} & {json_key(v) for v in theirs}
 
     def _label(self, node: Node, fallback: str) -> str:
-        place = self._workspace.place(self._workspace.behind(node))
+        place = self._workspace.place(self._workspace.resolved(node))
         if place is None:
             return fallback
         last = place.pointer.rpartition("/")[2]
@@ -201,15 +202,18 @@ class Planner:
 
     # Objects and arrays.
 
-    def _object(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
+    def _object(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
         plan.kind = "object"
         plan.only = "" if before.kinds == {"object"} else "object"
         plan.renames = self._renames(before, after)
         renamed = set(plan.renames) | set(plan.renames.values())
-        for name in sorted(self._parts.names(before) - set(plan.renames)):
+        for name in sorted(self._children.names(before) - set(plan.renames)):
             self._property(plan, before, after, name, depth)
         for name, target in plan.renames.items():
-            old, new = self._values_at(before, name), self._values_at(after, target)
+            old, new = (
+                self._children.property_nodes(before, name),
+                self._children.property_nodes(after, target),
+            )
             self._add_part(plan, target, old, new, depth)
         for name in sorted(after.required - before.required - renamed):
             default = self._default(after, name)
@@ -217,18 +221,20 @@ class Planner:
                 plan.defaults[name] = default[0]
         self._rest(plan, before, after, depth)
 
-    def _values_at(self, facts: Facts, name: str) -> list[Node]:
-        return self._parts.property_nodes(facts, name)
-
-    def _property(self, plan: Plan, before: Facts, after: Facts, name: str, depth: int) -> None:
-        old, new = self._values_at(before, name), self._values_at(after, name)
+    def _property(
+        self, plan: Plan, before: Constraints, after: Constraints, name: str, depth: int
+    ) -> None:
+        old, new = (
+            self._children.property_nodes(before, name),
+            self._children.property_nodes(after, name),
+        )
         if self._prover.unsatisfiable(old):
             return
         if self._prover.unsatisfiable(new):
             if name not in after.required:
                 plan.drops.append(name)
             return
-        kinds = self._prover.facts(old).kinds, self._prover.facts(new).kinds
+        kinds = self._prover.constraints(old).kinds, self._prover.constraints(new).kinds
         if "null" in kinds[0] - kinds[1] and name not in after.required:
             plan.unless_null.append(name)
         self._add_part(plan, name, old, new, depth)
@@ -241,7 +247,7 @@ class Planner:
         if child.kind != "keep":
             plan.parts[name] = child
 
-    def _renames(self, before: Facts, after: Facts) -> dict[str, str]:
+    def _renames(self, before: Constraints, after: Constraints) -> dict[str, str]:
         old = _declared(before)
         new = _declared(after)
         removed = {name: node for name, node in old.items() if name not in new}
@@ -254,34 +260,33 @@ class Planner:
             if kind is ChangeKind.PROPERTY_REMOVED
         }
 
-    def _default(self, after: Facts, name: str) -> tuple[Any] | None:
+    def _default(self, after: Constraints, name: str) -> tuple[Any] | None:
         """The value that the new schema itself offers for a property, in a tuple of one."""
-        nodes = self._values_at(after, name)
-        facts = self._prover.facts(nodes)
-        offered = list(self._offered(facts))
-        if facts.values is not None and len(facts.values) == 1:
-            offered.append(facts.values[0])
+        nodes = self._children.property_nodes(after, name)
+        constraints = self._prover.constraints(nodes)
+        offered = list(self._offered(constraints))
+        if constraints.values is not None and len(constraints.values) == 1:
+            offered.append(constraints.values[0])
         for value in offered:
-            if all(self._prover.engine.is_valid(node, value) is True for node in nodes):
+            if all(self._prover.oracle.is_valid(node, value) is Answer.YES for node in nodes):
                 return (value,)
         return None
 
-    def _offered(self, facts: Facts) -> Iterator[Any]:
-        for node in facts.nodes:
-            place = self._workspace.place(node)
-            if place is not None and isinstance(place.schema, dict) and "default" in place.schema:
-                yield place.schema["default"]
+    def _offered(self, constraints: Constraints) -> Iterator[Any]:
+        for node in constraints.nodes:
+            if "default" in (schema := self._workspace.written(node)):
+                yield schema["default"]
 
-    def _rest(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
-        old, new = self._parts.other_nodes(before), self._parts.other_nodes(after)
+    def _rest(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
+        old, new = self._children.other_nodes(before), self._children.other_nodes(after)
         if old and new and not self._prover.unsatisfiable(old):
             child = self.plan(old, new, f"{plan.label} value", depth + 1)
             if child.kind != "keep":
                 plan.rest = child
 
-    def _array(self, plan: Plan, before: Facts, after: Facts, depth: int) -> None:
-        index = max(self._parts.listed_items(before), self._parts.listed_items(after))
-        old, new = self._parts.item_nodes(before, index), self._parts.item_nodes(after, index)
+    def _array(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
+        index = max(self._children.listed_items(before), self._children.listed_items(after))
+        old, new = self._children.item_nodes(before, index), self._children.item_nodes(after, index)
         if index > 0 or not old or not new:
             return
         plan.kind = "array"  # before its items, which may be lists of the same kind
@@ -293,24 +298,35 @@ class Planner:
         plan.only = "" if before.kinds == {"array"} else "array"
 
 
-def _branches(facts: Facts) -> list[Node]:
+def _branches(constraints: Constraints) -> list[Node]:
     """The branches of the only union at a place; none when there are several."""
     unions = [
-        node[keyword] for node in facts.nodes for keyword in ("oneOf", "anyOf") if keyword in node
+        node[keyword]
+        for node in constraints.nodes
+        for keyword in ("oneOf", "anyOf")
+        if keyword in node
     ]
     return unions[0] if len(unions) == 1 else []
 
 
-def _declared(facts: Facts) -> dict[str, Node]:
+def _declared(constraints: Constraints) -> dict[str, Node]:
     return {
-        name: child for node in facts.nodes for name, child in node.get("properties", {}).items()
+        name: child
+        for node in constraints.nodes
+        for name, child in node.get("properties", {}).items()
     }
 
 
-def _free_text(facts: Facts) -> bool:
+def _free_text(constraints: Constraints) -> bool:
     """Whether the digits of any number would do."""
-    bound = facts.count("maxLength", math.inf) < 32 or facts.count("minLength", 0) > 1
-    return not (facts.patterns or facts.formats or facts.values or facts.negated or bound)
+    bound = constraints.count("maxLength", math.inf) < 32 or constraints.count("minLength", 0) > 1
+    return not (
+        constraints.patterns
+        or constraints.formats
+        or constraints.values
+        or constraints.negated
+        or bound
+    )
 
 
 def _singular(label: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from llm_integrations.core.evolution.guide.guide import Action
-from llm_integrations.core.evolution.model.change import Change, ChangeKind
-from llm_integrations.core.evolution.text.advice import LATER
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.guide.advice import LATER
+from llm_integrations.core.evolution.guide.contents import Action
+from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.text.wording import describe, quote, shape
 
 __all__ = ["GuideRow", "guide_rows"]
@@ -28,7 +29,7 @@ class GuideRow:
 
 
 def guide_rows(actions: Sequence[Action]) -> list[GuideRow]:
-    """The rows, those that break somebody first. What only describes has none."""
+    """The rows, breaking changes first; changes of documentation have none."""
     merged: dict[tuple[Any, ...], GuideRow] = {}
     for row in _rows([action for action in actions if not action.change.is_documentation]):
         key = (row.text, row.advice, row.breaks_backward, row.breaks_forward)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from llm_integrations.core.evolution.guide.guide import Example, MigrationGuide
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.guide.contents import Example, GuideContents
 from llm_integrations.core.evolution.guide.rows import GuideRow, guide_rows
-from llm_integrations.core.evolution.model.change import Change, ChangeKind, Direction
-from llm_integrations.core.evolution.model.report import Incompatibility
+from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.text.wording import describe, quote
+from llm_integrations.core.evolution.verdict.report import Incompatibility
 
 __all__ = ["summary", "to_markdown"]
 
@@ -29,7 +30,7 @@ _ORDER: Final = {
 }
 
 
-def summary(guide: MigrationGuide) -> str:
+def summary(guide: GuideContents) -> str:
     """Whether it breaks anything, and for whom, in one line."""
     if not guide.actions:
         return "Nothing changed."
@@ -42,7 +43,7 @@ def summary(guide: MigrationGuide) -> str:
     return "Breaking for old readers, which refuse some new data. New readers are fine."
 
 
-def to_markdown(guide: MigrationGuide) -> str:
+def to_markdown(guide: GuideContents) -> str:
     """The whole guide; every text that comes from a schema is quoted."""
     blocks = [f"# {_title(guide)}", f"**{summary(guide)}**"]
     if guide.is_breaking:
@@ -51,13 +52,13 @@ def to_markdown(guide: MigrationGuide) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _title(guide: MigrationGuide) -> str:
+def _title(guide: GuideContents) -> str:
     if not guide.old and not guide.new:
         return "Migration guide"
     return f"Migrating from {quote(guide.old or 'old')} to {quote(guide.new or 'new')}"
 
 
-def _changes(guide: MigrationGuide) -> Iterator[str]:
+def _changes(guide: GuideContents) -> Iterator[str]:
     rows = guide_rows(guide.actions)
     if rows:
         yield "## What changed"
@@ -107,7 +108,7 @@ def _note(change: Change) -> str:
     return describe(change)
 
 
-def _refused(guide: MigrationGuide) -> Iterator[str]:
+def _refused(guide: GuideContents) -> Iterator[str]:
     if guide.violations or guide.unknown:
         yield "## Data that is refused"
     for direction, whom in (("backward", "New readers refuse"), ("forward", "Old readers refuse")):
@@ -141,7 +142,7 @@ def _inline(value: Any) -> str:
     return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
-def _example(guide: MigrationGuide) -> Iterator[str]:
+def _example(guide: GuideContents) -> Iterator[str]:
     example = guide.example
     if example is None:
         return
@@ -156,7 +157,7 @@ def _example(guide: MigrationGuide) -> Iterator[str]:
     yield _code("json", _pretty(example.after))
 
 
-def _after(guide: MigrationGuide, example: Example) -> str:
+def _after(guide: GuideContents, example: Example) -> str:
     if example.migrated:
         return "What `migrate()` makes of it, valid after:"
     if guide.decisions:
@@ -175,7 +176,7 @@ def _code(language: str, text: str) -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def _program(guide: MigrationGuide) -> Iterator[str]:
+def _program(guide: GuideContents) -> Iterator[str]:
     if guide.migrate:
         yield "## Migrating old data"
         rest = " It leaves what has to be decided first." if guide.decisions else ""
@@ -183,7 +184,7 @@ def _program(guide: MigrationGuide) -> Iterator[str]:
         yield _code("python", guide.migrate)
 
 
-def _decisions(guide: MigrationGuide) -> Iterator[str]:
+def _decisions(guide: GuideContents) -> Iterator[str]:
     if guide.decisions:
         yield "## To be decided by people"
         yield "\n".join(f"- {decision}" for decision in guide.decisions)

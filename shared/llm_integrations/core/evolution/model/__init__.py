@@ -1,1 +1,1 @@
-"""What evolution takes and gives: sources, changes, levels, limits, reports."""
+"""What all rooms speak of: sources, kinds of changes, levels, limits, answers."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeVar
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.kinds import Direction
 
 __all__ = ["LEVELS", "Policy", "check_policy", "directions_of", "normal_level", "versions_to_check"]
 

@@ -19,7 +19,7 @@ class Limits:
 
     Proving and the search for instances may each take ``seconds``, so a comparison ends within
     about three times as long: the clock is read between steps, and the longest step, one question
-    to the containment engine, is kept short by bounds of its own.
+    to the containment oracle, is kept short by bounds of its own.
 
     Attributes:
         seconds: wall time after which what is undecided stays unknown.

@@ -37,11 +37,11 @@ def source_of(schema: SchemaSource, resources: Mapping[str, JsonSchema] | None =
     Raises:
         InvalidSchema: for something that is no JSON Schema.
     """
-    given = dict(resources or {})
+    premises = dict(resources or {})
     if isinstance(schema, Source):
-        return Source(schema.body, {**given, **schema.resources}, schema.name)
+        return Source(schema.body, {**premises, **schema.resources}, schema.name)
     if isinstance(schema, RegisteredSchema):
-        return Source(schema.body, given, str(schema))
+        return Source(schema.body, premises, str(schema))
     if not isinstance(schema, dict | bool):
         raise InvalidSchema(f"a JSON Schema is an object or a boolean, not {type(schema).__name__}")
-    return Source(schema, given)
+    return Source(schema, premises)

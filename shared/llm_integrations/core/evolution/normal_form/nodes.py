@@ -18,13 +18,18 @@ from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = [
     "CONTENT",
+    "LISTS",
+    "MAPS",
+    "SINGLE",
     "STRICT_INTEGER",
     "Node",
     "Workspace",
+    "descendants",
     "is_false",
     "json_key",
     "node_children",
     "ref_name",
+    "references",
     "same",
 ]
 
@@ -38,12 +43,17 @@ CONTENT: Final = "!content"
 
 _REF: Final = "#/$defs/"
 _LONGEST_CHAIN: Final = 100
-_SINGLE: Final = (
+SINGLE: Final = (
     *("additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"),
     *("propertyNames", "not", "if", "then", "else", "items"),
 )
-_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
-_MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
+"""Keywords whose value is a node."""
+
+LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+"""Keywords whose value is a list of nodes."""
+
+MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
+"""Keywords whose value is an object of nodes."""
 
 
 def is_false(node: Node) -> bool:
@@ -72,13 +82,22 @@ def ref_name(node: Node) -> str | None:
 
 def node_children(node: Node) -> Iterator[Node]:
     """The nodes directly inside of one."""
-    for keyword in _SINGLE:
+    for keyword in SINGLE:
         if keyword in node:
             yield node[keyword]
-    for keyword in _LISTS:
+    for keyword in LISTS:
         yield from node.get(keyword, ())
-    for keyword in _MAPS:
+    for keyword in MAPS:
         yield from node.get(keyword, {}).values()
+
+
+def descendants(node: Node) -> Iterator[Node]:
+    """A node and all that is inside of it; references are not followed."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(node_children(current))
 
 
 class Workspace:
@@ -110,13 +129,18 @@ class Workspace:
     def place(self, node: Node) -> SchemaLocation | None:
         return self._places.get(id(node))
 
+    def written(self, node: Node) -> dict[str, Any]:
+        """The keywords of a node as its author wrote them; none where it has no place."""
+        place = self.place(node)
+        return place.schema if place is not None and isinstance(place.schema, dict) else {}
+
     def target(self, node: Node) -> Node | None:
         """What a node's ``$ref`` means; None without one."""
         name = ref_name(node)
         return None if name is None else self.definitions[name]
 
-    def behind(self, node: Node) -> Node:
-        """The node that one which is nothing but a reference stands for."""
+    def resolved(self, node: Node) -> Node:
+        """What a node that holds nothing but a reference refers to; any other node itself."""
         for _ in range(_LONGEST_CHAIN):
             if len(node) != 1 or "$ref" not in node:
                 break
@@ -133,7 +157,7 @@ class Workspace:
 
     def negation(self, node: Node) -> Node:
         """A node that demands the opposite; the same one for the same node."""
-        node = self.behind(node)
+        node = self.resolved(node)
         return self._make("not", {"not": node}, node)
 
     def having(self, name: str) -> Node:
@@ -160,10 +184,7 @@ class Workspace:
             if id(current) in found:
                 continue
             found[id(current)] = current
-            target = self.target(current)
-            if target is not None:
-                stack.append(target)
-            stack.extend(current.get("allOf", ()))
+            stack.extend(self._always(current))
             if conditional:
                 stack.extend(_conditional(current))
         return list(found.values())
@@ -188,19 +209,22 @@ class Workspace:
         return known[id(node)]
 
     def _parts_in_place(self, node: Node) -> list[Node]:
-        target = self.target(node)
         negated = [node["not"]] if "not" in node else []
-        referred = [] if target is None else [target]
-        return [*node.get("allOf", ()), *_conditional(node), *negated, *referred]
+        return [*self._always(node), *_conditional(node), *negated]
+
+    def _always(self, node: Node) -> list[Node]:
+        """The nodes that judge a value whenever this one does."""
+        target = self.target(node)
+        return [*node.get("allOf", ()), *([] if target is None else [target])]
 
     def refers(self, node: Node) -> bool:
         """Whether there is a reference in the node."""
-        return any(True for _ in _names_in(node))
+        return next(references(node), None) is not None
 
     def reachable(self, nodes: Iterable[Node]) -> frozenset[str]:
         """The names of all definitions that the nodes use, directly or not."""
         found: set[str] = set()
-        stack = [name for node in nodes for name in _names_in(node)]
+        stack = [name for node in nodes for name in references(node)]
         while stack:
             name = stack.pop()
             if name not in found:
@@ -210,11 +234,11 @@ class Workspace:
 
     def _direct(self, name: str) -> frozenset[str]:
         if name not in self._reachable:
-            self._reachable[name] = frozenset(_names_in(self.definitions[name]))
+            self._reachable[name] = frozenset(references(self.definitions[name]))
         return self._reachable[name]
 
     def standalone(self, node: Node) -> Node:
-        """The node with the definitions that it needs: a schema for an engine."""
+        """The node with the definitions that it needs: a schema on its own."""
         names = self.reachable([node])
         if not names:
             return node
@@ -241,21 +265,11 @@ def _conditional(node: Node) -> Iterator[Node]:
     yield from node.get("dependentSchemas", {}).values()
 
 
-def _names_in(node: Node) -> Iterator[str]:
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        name = ref_name(current)
-        if name is not None:
-            yield name
-        stack.extend(node_children(current))
+def references(node: Node) -> Iterator[str]:
+    """The names of the definitions that a node refers to, once for each reference."""
+    names = (ref_name(part) for part in descendants(node))
+    return (name for name in names if name is not None)
 
 
 def _holds_unenforced(node: Node) -> bool:
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if any(key.startswith("!") for key in current):
-            return True
-        stack.extend(node_children(current))
-    return False
+    return any(key.startswith("!") for part in descendants(node) for key in part)

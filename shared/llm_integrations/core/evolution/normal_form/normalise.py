@@ -10,12 +10,16 @@ from llm_integrations.core.evolution.model.limits import Limits, Undecidable, ch
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
+    LISTS,
+    MAPS,
+    SINGLE,
     STRICT_INTEGER,
     Node,
     Workspace,
+    descendants,
     json_key,
-    node_children,
     ref_name,
+    references,
     same,
 )
 from llm_integrations.core.jsonschema.documents import Documents
@@ -25,16 +29,14 @@ from llm_integrations.core.jsonschema.location import SchemaLocation
 __all__ = ["Normaliser", "normalise_pair"]
 
 _COPIED: Final = frozenset(
-    {"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"}
-    | {"maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems"}
-    | {"maxProperties", "minProperties", "minContains", "maxContains"}
+    {
+        *("multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"),
+        *("maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems"),
+        *("maxProperties", "minProperties", "minContains", "maxContains"),
+    }
 )
-_SINGLE: Final = frozenset(
-    {"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "contains"}
-    | {"propertyNames", "not", "if", "then", "else"}
-)
-_MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+"""Keywords whose value stays as it is."""
+
 _IN_PLACE: Final = frozenset(["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"])
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -89,11 +91,11 @@ class Normaliser:
                 continue
             if keyword in _COPIED:
                 node[keyword] = _plain_count(keyword, value)
-            elif keyword in _SINGLE:
+            elif keyword in SINGLE and keyword != "items":
                 node[keyword] = self.node(place.below(keyword))
-            elif keyword in _MAPS:
+            elif keyword in MAPS:
                 node[keyword] = self._map(place, keyword, value)
-            elif keyword in _LISTS:
+            elif keyword in LISTS:
                 node[keyword] = self._list(place, keyword, value)
             else:
                 _SPECIAL[keyword](self, node, place)
@@ -232,7 +234,7 @@ def _splits(place: SchemaLocation) -> bool:
 
 
 def _tidy(node: Node, place: SchemaLocation) -> None:
-    """Drop what constrains nothing, and say the rest in the simplest way."""
+    """Drop keywords that constrain nothing, and write the others in one form."""
     if _ALSO in node:
         node["allOf"] = [*node.get("allOf", ()), *node.pop(_ALSO)]
     if place.draft.exclusive_flags:
@@ -321,21 +323,17 @@ def normalise_pair(
 def _shared_names(first: dict[str, Node], second: dict[str, Node]) -> set[str]:
     """Names that mean the same on both sides: equal text, and so does all that they refer to."""
     shared = {name for name in first.keys() & second.keys() if same(first[name], second[name])}
-    uses = {name: set(_references(first[name])) for name in shared}
-    while unequal := {name for name in shared if not uses[name] <= shared}:
-        shared -= unequal
+    users: dict[str, list[str]] = {}
+    for name in shared:
+        for used in references(first[name]):
+            users.setdefault(used, []).append(name)
+    differing = [used for used in users if used not in shared]
+    while differing:
+        for name in users.get(differing.pop(), ()):
+            if name in shared:
+                shared.remove(name)
+                differing.append(name)
     return shared
-
-
-def _references(node: Node) -> list[str]:
-    found, stack = [], [node]
-    while stack:
-        current = stack.pop()
-        name = ref_name(current)
-        if name is not None:
-            found.append(name)
-        stack.extend(node_children(current))
-    return found
 
 
 def _fresh(name: str, taken: set[str]) -> str:
@@ -347,14 +345,7 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 
 def _rename(root: Node, renamed: dict[str, str]) -> None:
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        current = stack.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        name = ref_name(current)
-        if name in renamed:
-            current["$ref"] = f"#/$defs/{renamed[name]}"
-        stack.extend(node_children(current))
+    """Let references use the names that definitions have now."""
+    for node in descendants(root):
+        if (name := ref_name(node)) in renamed:
+            node["$ref"] = f"#/$defs/{renamed[name]}"

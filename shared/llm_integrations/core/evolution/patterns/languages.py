@@ -10,22 +10,23 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.patterns.syntax import (
-    Chars,
-    Choice,
+    Alternation,
+    Assertion,
+    CharacterClass,
+    Concatenation,
     Group,
-    Mark,
+    Quantified,
     Ranges,
-    Repeat,
-    Sequence,
     Tree,
     UnreadablePattern,
     read_pattern,
 )
 
-__all__ = ["NO_TEXT", "Text", "counterexample"]
+__all__ = ["NO_TEXT", "Inclusion", "TextConstraints", "inclusion"]
 
 _MOST_STATES: Final = 800
 _MOST_REPEATS: Final = 80
@@ -34,8 +35,8 @@ _ALL: Final[Ranges] = ((0, 0x10FFFF),)
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Texts by what is known of them.
+class TextConstraints:
+    """What all texts of a set have in common.
 
     Attributes:
         patterns: each must match.
@@ -48,98 +49,111 @@ class Text:
     most: int | None = None
 
 
-NO_TEXT: Final = Text(("[]",))
+NO_TEXT: Final = TextConstraints(("[]",))
 """What no text satisfies: a counterexample to it is any text of the other side."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Whether all texts that satisfy some constraints satisfy others.
+
+    Attributes:
+        holds: unknown where a pattern is not read, or leads too far.
+        counterexample: a text that satisfies only the former, if there is one.
+    """
+
+    holds: Answer
+    counterexample: str | None = None
+
+
 @lru_cache(maxsize=512)
-def counterexample(given: Text, goal: Text) -> str | Literal[False] | None:
-    """A text of ``given`` that is none of ``goal``; None when there is none; False: not known."""
+def inclusion(premises: TextConstraints, goal: TextConstraints) -> Inclusion:
+    """Compare two sets of texts; a counterexample is as short as any."""
     try:
-        left, right = _languages(given), _languages(goal)
-        return _search(left, right)
+        found = _search(_languages(premises), _languages(goal))
     except (UnreadablePattern, RecursionError):
-        return False
+        return Inclusion(Answer.UNKNOWN)
+    return Inclusion(Answer.of(found is None), found)
 
 
 # Languages: the empty one, the empty text, one character, and what is built of them.
 
 
 @dataclass(frozen=True, slots=True)
-class _Empty:
+class _EmptyLanguage:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _EmptyText:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class _One:
+class _OneCharacter:
     ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
-class _Then:
+class _Concatenation:
     first: _Language
     second: _Language
 
 
 @dataclass(frozen=True, slots=True)
-class _Any:
+class _Union:
     parts: frozenset[_Language]
 
 
 @dataclass(frozen=True, slots=True)
-class _Star:
+class _KleeneStar:
     part: _Language
 
 
-_Language = _Empty | _Done | _One | _Then | _Any | _Star
+_Language = _EmptyLanguage | _EmptyText | _OneCharacter | _Concatenation | _Union | _KleeneStar
 
-_EMPTY: Final = _Empty()
-_DONE: Final = _Done()
-_ANYTHING: Final = _Star(_One(_ALL))
+_NOTHING: Final = _EmptyLanguage()
+_EMPTY_TEXT: Final = _EmptyText()
+_ANYTHING: Final = _KleeneStar(_OneCharacter(_ALL))
 
 
-def _then(first: _Language, second: _Language) -> _Language:
-    if _EMPTY in (first, second):
-        return _EMPTY
-    if first == _DONE:
+def _concatenation(first: _Language, second: _Language) -> _Language:
+    if _NOTHING in (first, second):
+        return _NOTHING
+    if first == _EMPTY_TEXT:
         return second
-    if second == _DONE:
+    if second == _EMPTY_TEXT:
         return first
-    if isinstance(first, _Then):
-        return _then(first.first, _then(first.second, second))
-    return _Then(first, second)
+    if isinstance(first, _Concatenation):
+        return _concatenation(first.first, _concatenation(first.second, second))
+    return _Concatenation(first, second)
 
 
-def _any(parts: Iterable[_Language]) -> _Language:
+def _union(parts: Iterable[_Language]) -> _Language:
     flat: set[_Language] = set()
     for part in parts:
-        flat |= part.parts if isinstance(part, _Any) else {part}
-    flat.discard(_EMPTY)
+        flat |= part.parts if isinstance(part, _Union) else {part}
+    flat.discard(_NOTHING)
     if _ANYTHING in flat:
         return _ANYTHING
     if len(flat) > 1:
-        return _Any(frozenset(flat))
-    return next(iter(flat), _EMPTY)
+        return _Union(frozenset(flat))
+    return next(iter(flat), _NOTHING)
 
 
-def _star(part: _Language) -> _Language:
-    if part in (_EMPTY, _DONE):
-        return _DONE
-    return part if isinstance(part, _Star) else _Star(part)
+def _kleene_star(part: _Language) -> _Language:
+    if part in (_NOTHING, _EMPTY_TEXT):
+        return _EMPTY_TEXT
+    return part if isinstance(part, _KleeneStar) else _KleeneStar(part)
 
 
 # From the tree of a pattern to the language of all texts in which it has a match.
 
 
-def _languages(text: Text) -> tuple[_Language, ...]:
+def _languages(text: TextConstraints) -> tuple[_Language, ...]:
     found = [_searched(read_pattern(pattern)) for pattern in text.patterns]
     if text.least or text.most is not None:
-        found.append(_repeat(_One(_ALL), text.least, text.most))
+        found.append(_repeat(_OneCharacter(_ALL), text.least, text.most))
     for language in found:
         if sum(1 for _ in _parts(language)) > _MOST_PARTS:
             raise UnreadablePattern("too large")
@@ -148,35 +162,35 @@ def _languages(text: Text) -> tuple[_Language, ...]:
 
 def _searched(tree: Tree) -> _Language:
     """``^`` and ``$`` count at the ends of the branches only; elsewhere they are not read."""
-    branches = tree.parts if isinstance(tree, Choice) else (tree,)
-    return _any(_branch(branch) for branch in branches)
+    branches = tree.parts if isinstance(tree, Alternation) else (tree,)
+    return _union(_branch(branch) for branch in branches)
 
 
 def _branch(tree: Tree) -> _Language:
-    parts = list(tree.parts) if isinstance(tree, Sequence) else [tree]
+    parts = list(tree.parts) if isinstance(tree, Concatenation) else [tree]
     start: _Language = _ANYTHING
     end: _Language = _ANYTHING
-    while parts and parts[0] == Mark("^"):
-        start = _DONE
+    while parts and parts[0] == Assertion("^"):
+        start = _EMPTY_TEXT
         parts.pop(0)
-    while parts and parts[-1] == Mark("$"):
-        end = _DONE
+    while parts and parts[-1] == Assertion("$"):
+        end = _EMPTY_TEXT
         parts.pop()
-    return _then(start, _then(_language(Sequence(tuple(parts))), end))
+    return _concatenation(start, _concatenation(_language(Concatenation(tuple(parts))), end))
 
 
 def _language(tree: Tree) -> _Language:
     match tree:
-        case Chars(ranges=ranges, is_exact=True):
-            return _One(ranges) if ranges else _EMPTY
-        case Sequence(parts=parts):
-            made: _Language = _DONE
+        case CharacterClass(ranges=ranges, is_exact=True):
+            return _OneCharacter(ranges) if ranges else _NOTHING
+        case Concatenation(parts=parts):
+            made: _Language = _EMPTY_TEXT
             for part in reversed(parts):
-                made = _then(_language(part), made)
+                made = _concatenation(_language(part), made)
             return made
-        case Choice(parts=parts):
-            return _any(_language(part) for part in parts)
-        case Repeat(part=part, least=least, most=most):
+        case Alternation(parts=parts):
+            return _union(_language(part) for part in parts)
+        case Quantified(part=part, least=least, most=most):
             return _repeat(_language(part), least, most)
         case Group(part=part):
             return _language(part)
@@ -186,11 +200,11 @@ def _language(tree: Tree) -> _Language:
 def _repeat(part: _Language, least: int, most: int | None) -> _Language:
     if max(least, most or 0) > _MOST_REPEATS:
         raise UnreadablePattern("too many repeats")
-    made: _Language = _star(part) if most is None else _DONE
+    made: _Language = _kleene_star(part) if most is None else _EMPTY_TEXT
     for _ in range(0 if most is None else most - least):
-        made = _any([_DONE, _then(part, made)])
+        made = _union([_EMPTY_TEXT, _concatenation(part, made)])
     for _ in range(least):
-        made = _then(part, made)
+        made = _concatenation(part, made)
     return made
 
 
@@ -200,59 +214,59 @@ def _parts(language: _Language) -> Iterator[_Language]:
         current = stack.pop()
         yield current
         match current:
-            case _Then(first=first, second=second):
+            case _Concatenation(first=first, second=second):
                 stack += [first, second]
-            case _Any(parts=parts):
+            case _Union(parts=parts):
                 stack += parts
-            case _Star(part=part):
+            case _KleeneStar(part=part):
                 stack.append(part)
 
 
 # Derivatives: what may follow after one character.
 
 
-def _may_end(language: _Language) -> bool:
+def _holds_empty_text(language: _Language) -> bool:
     match language:
-        case _Done() | _Star():
+        case _EmptyText() | _KleeneStar():
             return True
-        case _Then(first=first, second=second):
-            return _may_end(first) and _may_end(second)
-        case _Any(parts=parts):
-            return any(map(_may_end, parts))
+        case _Concatenation(first=first, second=second):
+            return _holds_empty_text(first) and _holds_empty_text(second)
+        case _Union(parts=parts):
+            return any(map(_holds_empty_text, parts))
     return False
 
 
-def _after(language: _Language, code: int) -> _Language:
+def _derivative(language: _Language, code: int) -> _Language:
     match language:
-        case _One(ranges=ranges):
-            return _DONE if any(low <= code <= high for low, high in ranges) else _EMPTY
-        case _Then(first=first, second=second):
-            rest = _then(_after(first, code), second)
-            return _any([rest, _after(second, code)]) if _may_end(first) else rest
-        case _Any(parts=parts):
-            return _any(_after(part, code) for part in parts)
-        case _Star(part=part):
-            return _then(_after(part, code), language)
-    return _EMPTY
+        case _OneCharacter(ranges=ranges):
+            return _EMPTY_TEXT if any(low <= code <= high for low, high in ranges) else _NOTHING
+        case _Concatenation(first=first, second=second):
+            rest = _concatenation(_derivative(first, code), second)
+            return _union([rest, _derivative(second, code)]) if _holds_empty_text(first) else rest
+        case _Union(parts=parts):
+            return _union(_derivative(part, code) for part in parts)
+        case _KleeneStar(part=part):
+            return _concatenation(_derivative(part, code), language)
+    return _NOTHING
 
 
 _State = tuple[tuple[_Language, ...], tuple[_Language, ...]]
 
 
-def _search(given: tuple[_Language, ...], goal: tuple[_Language, ...]) -> str | None:
+def _search(premises: tuple[_Language, ...], goal: tuple[_Language, ...]) -> str | None:
     """Breadth first, so that the text found is the shortest."""
-    classes = _representatives([*given, *goal])
-    start = (given, goal)
+    classes = _representatives([*premises, *goal])
+    start = (premises, goal)
     seen = {start}
     waiting: deque[tuple[_State, str]] = deque([(start, "")])
     while waiting:
         (left, right), text = waiting.popleft()
-        if all(map(_may_end, left)) and not all(map(_may_end, right)):
+        if all(map(_holds_empty_text, left)) and not all(map(_holds_empty_text, right)):
             return text
         for code in classes:
-            following = tuple(_after(part, code) for part in left)
-            state = (following, tuple(_after(part, code) for part in right))
-            if _EMPTY in following or state in seen:
+            following = tuple(_derivative(part, code) for part in left)
+            state = (following, tuple(_derivative(part, code) for part in right))
+            if _NOTHING in following or state in seen:
                 continue
             seen.add(state)
             if len(seen) > _MOST_STATES:
@@ -266,7 +280,7 @@ def _representatives(languages: Iterable[_Language]) -> list[int]:
     edges = {0}
     for language in languages:
         for part in _parts(language):
-            if isinstance(part, _One):
+            if isinstance(part, _OneCharacter):
                 edges.update(edge for low, high in part.ranges for edge in (low, high + 1))
     starts = sorted(edge for edge in edges if edge <= 0x10FFFF)
     chosen = []

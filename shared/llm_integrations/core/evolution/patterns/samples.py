@@ -1,24 +1,23 @@
 """Text that matches a regular expression, for most expressions that schemas hold.
 
-Generous rather than exact: whoever asks checks the text with the real engine, and tries again with
+Generous rather than exact: callers check the text with a validator, and try again with
 other choices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as Options
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.evolution.patterns.syntax import (
-    Back,
-    Chars,
-    Choice,
+    Alternation,
+    Assertion,
+    Backreference,
+    CharacterClass,
+    Concatenation,
     Group,
-    Mark,
+    Quantified,
     Ranges,
-    Repeat,
-    Sequence,
     Tree,
     UnreadablePattern,
     read_pattern,
@@ -26,7 +25,7 @@ from llm_integrations.core.evolution.patterns.syntax import (
 
 __all__ = ["Pick", "sample_pattern"]
 
-Pick = Callable[[Options[Any]], Any]
+Pick = Callable[[Sequence[Any]], Any]
 """Makes a choice, from options that are never empty."""
 
 _NICE: Final = "aAb1_0z9Z -.B2xyé漢\t\n"
@@ -43,20 +42,20 @@ def sample_pattern(pattern: str, pick: Pick) -> str | None:
 
 def _draw(tree: Tree, pick: Pick, groups: dict[int, str]) -> str:
     match tree:
-        case Chars(ranges=ranges):
+        case CharacterClass(ranges=ranges):
             return str(pick(_characters(ranges)))
-        case Sequence(parts=parts):
+        case Concatenation(parts=parts):
             return "".join([_draw(part, pick, groups) for part in parts])
-        case Choice(parts=parts):
+        case Alternation(parts=parts):
             return _draw(pick(parts), pick, groups)
-        case Repeat(part=part, least=least, most=most):
+        case Quantified(part=part, least=least, most=most):
             return "".join([_draw(part, pick, groups) for _ in range(pick(_counts(least, most)))])
         case Group(number=number, part=part):
             groups[number] = _draw(part, pick, groups)
             return groups[number]
-        case Back(number=number):
+        case Backreference(number=number):
             return groups.get(number, "")
-        case Mark():
+        case Assertion():
             return ""
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
-    "Back",
-    "Chars",
-    "Choice",
+    "Alternation",
+    "Assertion",
+    "Backreference",
+    "CharacterClass",
+    "Concatenation",
     "Group",
-    "Mark",
+    "Quantified",
     "Ranges",
-    "Repeat",
-    "Sequence",
     "Tree",
     "UnreadablePattern",
     "invert",
@@ -29,7 +29,7 @@ LAST: Final = 0x10FFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Chars:
+class CharacterClass:
     """One character out of a set; ``is_exact`` false where the set is only a sample of it."""
 
     ranges: Ranges
@@ -37,17 +37,17 @@ class Chars:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Concatenation:
     parts: tuple[Tree, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Alternation:
     parts: tuple[Tree, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Quantified:
     """``most`` None is without end."""
 
     part: Tree
@@ -62,20 +62,20 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class Backreference:
     """What a group held, once more."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Assertion:
     """Something without width: ``^``, ``$``, a word boundary (``b``) or lookaround (``look``)."""
 
     kind: str
 
 
-Tree = Chars | Sequence | Choice | Repeat | Group | Back | Mark
+Tree = CharacterClass | Concatenation | Alternation | Quantified | Group | Backreference | Assertion
 
 
 class UnreadablePattern(ValueError):
@@ -171,20 +171,20 @@ class _Reader:
         branches = [self._sequence()]
         while self._take("|"):
             branches.append(self._sequence())
-        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
+        return branches[0] if len(branches) == 1 else Alternation(tuple(branches))
 
     def _sequence(self) -> Tree:
         parts: list[Tree] = []
         while self._at < len(self._text) and not self._peek("|") and not self._peek(")"):
             parts.append(self._quantified(self._atom()))
-        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+        return parts[0] if len(parts) == 1 else Concatenation(tuple(parts))
 
     def _quantified(self, tree: Tree) -> Tree:
         bounds = self._bounds()
         if bounds is None:
             return tree
         self._take("?")  # lazy: the same texts match
-        return Repeat(tree, *bounds)
+        return Quantified(tree, *bounds)
 
     def _bounds(self) -> tuple[int, int | None] | None:
         if self._take("*"):
@@ -211,17 +211,17 @@ class _Reader:
             case "\\":
                 return self._escape()
             case "^" | "$":
-                return Mark(character)
+                return Assertion(character)
             case ".":
-                return Chars(invert(_LINE_ENDS))
-        return Chars(_of(character))
+                return CharacterClass(invert(_LINE_ENDS))
+        return CharacterClass(_of(character))
 
     def _group(self) -> Tree:
         if self._take("?:"):
             return self._closed()
         if any(self._take(look) for look in ("?=", "?!", "?<=", "?<!")):
             self._closed()
-            return Mark("look")
+            return Assertion("look")
         if self._take("?<"):
             self._until(">")
         self._groups += 1
@@ -238,25 +238,25 @@ class _Reader:
         character = self._text[self._at]
         if character in "bB":
             self._at += 1
-            return Mark("b")
+            return Assertion("b")
         if character in "123456789":
             self._at += 1
-            return Back(int(character))
+            return Backreference(int(character))
         return self._escaped()
 
-    def _escaped(self) -> Chars:
+    def _escaped(self) -> CharacterClass:
         character = self._next()
         if character.lower() in _CLASSES:
             known = _CLASSES[character.lower()]
-            return Chars(known if character.islower() else invert(known))
+            return CharacterClass(known if character.islower() else invert(known))
         if character in "pP" and self._take("{"):
             known = _of(*_CATEGORIES.get(self._until("}").rpartition("=")[2], "a1"))
-            return Chars(known if character == "p" else invert(known), is_exact=False)
+            return CharacterClass(known if character == "p" else invert(known), is_exact=False)
         if character in "xu":
-            return Chars(_of(self._code(character)))
+            return CharacterClass(_of(self._code(character)))
         if character == "c":
-            return Chars(_of(chr(ord(self._next()) % 32)))
-        return Chars(_of(_CONTROL.get(character, character)))
+            return CharacterClass(_of(chr(ord(self._next()) % 32)))
+        return CharacterClass(_of(_CONTROL.get(character, character)))
 
     def _code(self, kind: str) -> str:
         if self._take("{"):
@@ -265,7 +265,7 @@ class _Reader:
         digits, self._at = self._text[self._at : self._at + length], self._at + length
         return chr(int(digits, 16))
 
-    def _class(self) -> Chars:
+    def _class(self) -> CharacterClass:
         refused = self._take("^")
         found: list[tuple[int, int]] = []
         is_exact = True
@@ -274,9 +274,9 @@ class _Reader:
             found += chars.ranges
             is_exact = is_exact and chars.is_exact
         ranges = unite(found)
-        return Chars(invert(ranges) if refused else ranges, is_exact)
+        return CharacterClass(invert(ranges) if refused else ranges, is_exact)
 
-    def _range(self) -> Chars:
+    def _range(self) -> CharacterClass:
         first = self._member()
         ends_here = not self._peek("-") or self._text[self._at + 1] == "]"
         if ends_here or not _is_single(first):
@@ -284,16 +284,16 @@ class _Reader:
         self._at += 1
         last = self._member()
         if not _is_single(last):
-            return Chars(unite([*first.ranges, *_of("-"), *last.ranges]), last.is_exact)
-        return Chars(((first.ranges[0][0], last.ranges[0][0]),))
+            return CharacterClass(unite([*first.ranges, *_of("-"), *last.ranges]), last.is_exact)
+        return CharacterClass(((first.ranges[0][0], last.ranges[0][0]),))
 
-    def _member(self) -> Chars:
+    def _member(self) -> CharacterClass:
         if not self._take("\\"):
-            return Chars(_of(self._next()))
+            return CharacterClass(_of(self._next()))
         if self._take("b"):
-            return Chars(_of("\b"))
+            return CharacterClass(_of("\b"))
         return self._escaped()
 
 
-def _is_single(chars: Chars) -> bool:
+def _is_single(chars: CharacterClass) -> bool:
     return len(chars.ranges) == 1 and chars.ranges[0][0] == chars.ranges[0][1]

@@ -1,9 +1,9 @@
-"""What is known of an instance that satisfies several nodes at once."""
+"""The constraints on an instance that satisfies several nodes at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     json_key,
     same,
 )
-from llm_integrations.core.evolution.patterns.languages import Text
+from llm_integrations.core.evolution.patterns.languages import TextConstraints
 
-__all__ = ["ALL_KINDS", "NUMERIC", "Bound", "Facts", "kind_of", "kinds_of"]
+__all__ = ["ALL_KINDS", "NUMERIC", "Bound", "Constraints", "kind_of", "kinds_of"]
 
 ALL_KINDS: Final = frozenset(
     ["null", "boolean", "object", "array", "string", "integer", "fraction"]
@@ -56,7 +56,7 @@ def kind_of(value: Any) -> str:
     return "integer" if math.isfinite(value) and float(value).is_integer() else "fraction"
 
 
-class Facts:
+class Constraints:
     """Nodes taken together: flattened through ``$ref`` and ``allOf``, their bounds merged.
 
     Attributes:
@@ -100,9 +100,8 @@ class Facts:
             stack.extend(node.get("allOf", ()))
             self.nodes.append(node)
             for keyword, value in node.items():
-                reader = _READERS.get(keyword)
-                if reader is not None:
-                    reader(self, value)
+                if keyword in _MERGED:
+                    _MERGED[keyword](self, keyword, value)
 
     def _close_required(self) -> None:
         """What is required brings its dependencies, until nothing is added."""
@@ -120,7 +119,7 @@ class Facts:
                         self._take(node["dependentSchemas"][name])
 
     def _prune(self) -> None:
-        """Give up the kinds that the bounds leave no room for."""
+        """Remove the kinds that the bounds leave no room for."""
         gone: set[str] = set()
         if self.lower is not None and _empty_interval(self.lower, self.upper):
             gone |= NUMERIC
@@ -150,7 +149,7 @@ class Facts:
         return any(_refuses(node, name) for name in self.required for node in self.nodes)
 
     def _contradicts(self) -> bool:
-        if any(id(self._workspace.behind(refused)) in self._seen for refused in self.negated):
+        if any(id(self._workspace.resolved(refused)) in self._seen for refused in self.negated):
             return True
         if len(self.negated) * len(self.nodes) > _MOST_COMPARED:
             return False
@@ -166,10 +165,10 @@ class Facts:
         return self.counts.get(keyword, default)
 
     @property
-    def text(self) -> Text:
-        """What is known of the strings."""
+    def text(self) -> TextConstraints:
+        """The constraints on strings."""
         most = self.counts.get("maxLength")
-        return Text(tuple(sorted(self.patterns)), self.counts.get("minLength", 0), most)
+        return TextConstraints(tuple(sorted(self.patterns)), self.counts.get("minLength", 0), most)
 
     def integer_bounds(self) -> tuple[int | None, int | None]:
         """The smallest and the largest whole number possible, as far as bounds say."""
@@ -182,23 +181,21 @@ class Facts:
             high -= int(self.upper[1] and high == self.upper[0])
         return low, high
 
-    # One method for each keyword that is merged.
-
-    def _type(self, names: list[str]) -> None:
+    def _type(self, _: str, names: list[str]) -> None:
         self.kinds &= kinds_of(names)
 
-    def _enum(self, values: list[Any]) -> None:
+    def _enum(self, _: str, values: list[Any]) -> None:
         if self.values is None:
             self.values = values
         else:
             keys = {json_key(value) for value in values}
             self.values = [value for value in self.values if json_key(value) in keys]
 
-    def _minimum(self, value: Any, exclusive: bool = False) -> None:
-        self.lower = max((self.lower, (value, exclusive)), key=_lower_order)
+    def _minimum(self, keyword: str, value: Any) -> None:
+        self.lower = max((self.lower, (value, keyword != "minimum")), key=_lower_order)
 
-    def _maximum(self, value: Any, exclusive: bool = False) -> None:
-        self.upper = min((self.upper, (value, exclusive)), key=_upper_order)
+    def _maximum(self, keyword: str, value: Any) -> None:
+        self.upper = min((self.upper, (value, keyword != "maximum")), key=_upper_order)
 
     def _at_least(self, keyword: str, value: int) -> None:
         self.counts[keyword] = max(value, self.counts.get(keyword, 0))
@@ -206,11 +203,11 @@ class Facts:
     def _at_most(self, keyword: str, value: int) -> None:
         self.counts[keyword] = min(value, self.counts.get(keyword, value))
 
-    def _strict(self, value: bool) -> None:
-        self.strict_integer |= value
-
-    def _unique(self, value: bool) -> None:
-        self.unique |= value
+    def _flag(self, keyword: str, value: bool) -> None:
+        if keyword == STRICT_INTEGER:
+            self.strict_integer |= value
+        else:
+            self.unique |= value
 
 
 def _excludes_integers(refused: Node) -> bool:
@@ -241,26 +238,20 @@ def _empty_interval(lower: Bound | None, upper: Bound | None) -> bool:
     return bool(lower[0] > upper[0] or (lower[0] == upper[0] and (lower[1] or upper[1])))
 
 
-_READERS: Final[dict[str, Any]] = {
-    "type": Facts._type,
-    "enum": Facts._enum,
-    "minimum": Facts._minimum,
-    "maximum": Facts._maximum,
-    "exclusiveMinimum": lambda facts, value: facts._minimum(value, True),
-    "exclusiveMaximum": lambda facts, value: facts._maximum(value, True),
-    "multipleOf": lambda facts, value: facts.multiples.append(value),
-    "pattern": lambda facts, value: facts.patterns.add(value),
-    "format": lambda facts, value: facts.formats.add(value),
-    "not": lambda facts, value: facts.negated.append(value),
-    "required": lambda facts, value: facts.required.update(value),
-    "uniqueItems": Facts._unique,
-    STRICT_INTEGER: Facts._strict,
-    **{
-        keyword: (lambda facts, value, keyword=keyword: facts._at_least(keyword, value))
-        for keyword in ("minLength", "minItems", "minProperties")
-    },
-    **{
-        keyword: (lambda facts, value, keyword=keyword: facts._at_most(keyword, value))
-        for keyword in ("maxLength", "maxItems", "maxProperties")
-    },
+_Merger = Callable[[Constraints, str, Any], None]
+
+_MERGED: Final[dict[str, _Merger]] = {
+    "type": Constraints._type,
+    "enum": Constraints._enum,
+    **dict.fromkeys(("minimum", "exclusiveMinimum"), Constraints._minimum),
+    **dict.fromkeys(("maximum", "exclusiveMaximum"), Constraints._maximum),
+    **dict.fromkeys(("minLength", "minItems", "minProperties"), Constraints._at_least),
+    **dict.fromkeys(("maxLength", "maxItems", "maxProperties"), Constraints._at_most),
+    **dict.fromkeys(("uniqueItems", STRICT_INTEGER), Constraints._flag),
+    "required": lambda constraints, _, names: constraints.required.update(names),
+    "pattern": lambda constraints, _, pattern: constraints.patterns.add(pattern),
+    "format": lambda constraints, _, name: constraints.formats.add(name),
+    "multipleOf": lambda constraints, _, value: constraints.multiples.append(value),
+    "not": lambda constraints, _, node: constraints.negated.append(node),
 }
+"""How a keyword's value joins those of other nodes."""

@@ -1,33 +1,39 @@
 """Proving that all instances of some nodes satisfy another, keyword by keyword.
 
 The proof is structural, so that it follows recursive definitions; what only a calculus of sets can
-settle (patterns, unions, negations) goes to the engine, in pieces. ``True`` is certain, ``False``
-means "not shown".
+settle (patterns, unions, negations) goes to the containment oracle, in pieces. ``True`` is
+certain, ``False`` means "not shown".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, Final
 
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Clock, Undecidable
-from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, json_key, same
-from llm_integrations.core.evolution.patterns.languages import NO_TEXT, counterexample
+from llm_integrations.core.evolution.normal_form.nodes import (
+    CONTENT,
+    STRICT_INTEGER,
+    Node,
+    Workspace,
+    json_key,
+    same,
+)
+from llm_integrations.core.evolution.patterns.languages import NO_TEXT, inclusion
 from llm_integrations.core.evolution.proof import (
     rules_arrays,
     rules_combinations,
     rules_objects,
     rules_values,
 )
-from llm_integrations.core.evolution.proof.constraints import Facts
-from llm_integrations.core.evolution.proof.containment import Engine
-from llm_integrations.core.evolution.proof.parts import Parts
+from llm_integrations.core.evolution.proof.child_schemas import ChildSchemas
+from llm_integrations.core.evolution.proof.constraints import Constraints
+from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
+from llm_integrations.core.evolution.proof.reasoner import Rule
 
-__all__ = ["Prover", "Rule"]
-
-Rule = Callable[["Prover", Facts, Node], bool]
-"""Shows one keyword of a goal from the facts."""
+__all__ = ["RULES", "Prover"]
 
 _Key = tuple[frozenset[int], int]
 
@@ -39,19 +45,19 @@ _MOST_VALUES: Final = 500
 
 
 class Prover:
-    """Shows that given nodes imply a goal.
+    """Shows that premises imply a goal.
 
     A goal that comes up again below itself, inside of a smaller part of the instance, may be taken
     for granted (induction over the size of the instance); this is how recursive schemas are
     compared. A conclusion that rests on a goal which then fails is forgotten with it.
     """
 
-    def __init__(self, workspace: Workspace, engine: Engine, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, oracle: ContainmentOracle, clock: Clock) -> None:
         self.workspace = workspace
-        self.engine = engine
-        self.parts = Parts(workspace, engine)
+        self.oracle = oracle
+        self.children = ChildSchemas(workspace, oracle)
         self._clock = clock
-        self._facts: dict[frozenset[int], Facts] = {}
+        self._constraints: dict[frozenset[int], Constraints] = {}
         self._known: dict[_Key, bool] = {}
         self._active: dict[_Key, int] = {}
         self._assumed: set[_Key] = set()
@@ -66,31 +72,31 @@ class Prover:
         """Whether the time for proofs is over."""
         return self._clock.expired
 
-    def facts(self, given: Sequence[Node]) -> Facts:
-        """What is known from the given nodes together."""
-        given = [self.workspace.behind(node) for node in given]
-        key = frozenset(map(id, given))
-        if key not in self._facts:
-            self._facts[key] = Facts(given, self.workspace)
-        return self._facts[key]
+    def constraints(self, premises: Sequence[Node]) -> Constraints:
+        """What all premises together demand of an instance."""
+        premises = [self.workspace.resolved(node) for node in premises]
+        key = frozenset(map(id, premises))
+        if key not in self._constraints:
+            self._constraints[key] = Constraints(premises, self.workspace)
+        return self._constraints[key]
 
-    def inside(self, given: Sequence[Node], goal: Node) -> bool:
-        """The same question about a part of the instance."""
+    def proves_child(self, premises: Sequence[Node], goal: Node) -> bool:
+        """The same question about a child of the instance: a property or an item."""
         if self._depth > _MOST_NESTED:
             raise Undecidable(f"the schemas nest more than {_MOST_NESTED} levels")
         self._depth += 1
         try:
-            return self.proves(given, goal)
+            return self.proves(premises, goal)
         finally:
             self._depth -= 1
 
-    def proves(self, given: Sequence[Node], goal: Node) -> bool:
-        """Whether every instance of all given nodes certainly satisfies the goal."""
-        goal = self.workspace.behind(goal)
-        given = [self.workspace.behind(node) for node in given]
-        if not goal or any(same(goal, node) for node in given):
+    def proves(self, premises: Sequence[Node], goal: Node) -> bool:
+        """Whether every instance of all premises certainly satisfies the goal."""
+        goal = self.workspace.resolved(goal)
+        premises = [self.workspace.resolved(node) for node in premises]
+        if not goal or any(same(goal, node) for node in premises):
             return True
-        key = (frozenset(map(id, given)), id(goal))
+        key = (frozenset(map(id, premises)), id(goal))
         if key in self._known:
             return self._known[key]
         if key in self._active:
@@ -102,7 +108,7 @@ class Prover:
         mark = len(self._trail)
         before, self._cut_short = self._cut_short, False
         try:
-            result = self._decide(self.facts(given), given, goal)
+            result = self._decide(self.constraints(premises), premises, goal)
         except BaseException:
             self._forget(mark)
             raise
@@ -132,46 +138,48 @@ class Prover:
             self._known.pop(dependent, None)
         del self._trail[mark:]
 
-    def _decide(self, facts: Facts, given: Sequence[Node], goal: Node) -> bool:
-        if facts.impossible or any(same(goal, node) for node in facts.nodes):
+    def _decide(self, constraints: Constraints, premises: Sequence[Node], goal: Node) -> bool:
+        if constraints.impossible or any(same(goal, node) for node in constraints.nodes):
             return True
-        decided = self._by_values(facts, given, goal)
-        if decided is not None:
-            return decided
-        failed = [k for k in goal if k in RULES and not RULES[k](self, facts, goal)]
-        if not failed or self._by_cases(facts, given, goal):
+        decided = self._by_values(constraints, premises, goal)
+        if decided is not Answer.UNKNOWN:
+            return decided is Answer.YES
+        failed = [k for k in goal if k in RULES and not RULES[k](self, constraints, goal)]
+        if not failed or self._by_cases(constraints, premises, goal):
             return True
-        return self._by_engine(given, goal, failed)
+        return self._by_oracle(premises, goal, failed)
 
-    def _by_values(self, facts: Facts, given: Sequence[Node], goal: Node) -> bool | None:
-        """A goal about a few known values is decided by trying them."""
-        values = self.finite_values(facts)
+    def _by_values(self, constraints: Constraints, premises: Sequence[Node], goal: Node) -> Answer:
+        """Try the values, where the constraints leave few of them; else unknown."""
+        values = self.finite_values(constraints)
         if values is None or self.workspace.has_unenforced(goal):
-            return None
+            return Answer.UNKNOWN
         if goal.keys() == {"enum"}:
             wanted = {json_key(value) for value in goal["enum"]}
             values = [value for value in values if json_key(value) not in wanted]
-        return all(
-            self.engine.is_valid(goal, value) is True or self._refused(given, value)
-            for value in values
+        return Answer.of(
+            all(
+                self.oracle.is_valid(goal, value) is Answer.YES or self._refused(premises, value)
+                for value in values
+            )
         )
 
-    def finite_values(self, facts: Facts) -> list[Any] | None:
-        """All values that the facts leave possible, if they are few."""
-        if facts.values is not None:
-            return facts.values if len(facts.values) <= _MOST_VALUES else None
-        if facts.kinds <= {"null", "boolean"}:
+    def finite_values(self, constraints: Constraints) -> list[Any] | None:
+        """All values that the constraints leave possible; None when they are not few."""
+        if constraints.values is not None:
+            return constraints.values if len(constraints.values) <= _MOST_VALUES else None
+        if constraints.kinds <= {"null", "boolean"}:
             possible: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
-            return [value for kind in sorted(facts.kinds) for value in possible[kind]]
-        low, high = facts.integer_bounds()
+            return [value for kind in sorted(constraints.kinds) for value in possible[kind]]
+        low, high = constraints.integer_bounds()
         few = low is not None and high is not None and high - low < 32
-        if facts.kinds == {"integer"} and low is not None and high is not None and few:
+        if constraints.kinds == {"integer"} and low is not None and high is not None and few:
             return list(range(low, high + 1))
         return None
 
-    def _by_cases(self, facts: Facts, given: Sequence[Node], goal: Node) -> bool:
-        """Split on what the givens leave open; the goal must hold in each case."""
-        splits = list(self.cases(facts, goal))
+    def _by_cases(self, constraints: Constraints, premises: Sequence[Node], goal: Node) -> bool:
+        """Split on what the premises leave open; the goal must hold in each case."""
+        splits = list(self.cases(constraints, goal))
         if not splits:
             return False
         if self._splits == 0:
@@ -179,28 +187,30 @@ class Prover:
             return False
         # One split is mostly enough; splits within splits multiply, so they come last.
         deep = prod(map(len, splits)) <= _MOST_CASES
-        return self._try_splits(splits, given, goal, 0) or (
-            deep and self._try_splits(splits, given, goal, self._splits - 1)
+        return self._try_splits(splits, premises, goal, 0) or (
+            deep and self._try_splits(splits, premises, goal, self._splits - 1)
         )
 
     def _try_splits(
-        self, splits: list[list[Node]], given: Sequence[Node], goal: Node, left: int
+        self, splits: list[list[Node]], premises: Sequence[Node], goal: Node, left: int
     ) -> bool:
         before, self._splits = self._splits, left
         try:
-            return any(all(self.proves((*given, case), goal) for case in cases) for cases in splits)
+            return any(
+                all(self.proves((*premises, case), goal) for case in cases) for cases in splits
+            )
         finally:
             self._splits = before
 
-    def cases(self, facts: Facts, goal: Node) -> Iterator[list[Node]]:
+    def cases(self, constraints: Constraints, goal: Node) -> Iterator[list[Node]]:
         """The ways to split: each yields nodes of which one at least must hold."""
-        seen = {id(node) for node in facts.nodes}
-        for node in facts.nodes:
+        seen = {id(node) for node in constraints.nodes}
+        for node in constraints.nodes:
             for branches in self._alternatives(node):
                 if not any(id(branch) in seen for branch in branches):
                     yield branches
         if goal.keys() & {"anyOf", "oneOf", "if", "not"}:
-            by_type = self._types(facts)
+            by_type = self._types(constraints)
             if len(by_type) > 1:
                 yield by_type
 
@@ -217,58 +227,62 @@ class Prover:
                 ),
             ]
 
-    def _types(self, facts: Facts) -> list[Node]:
+    def _types(self, constraints: Constraints) -> list[Node]:
         names: list[str] = [
-            k for k in ("null", "boolean", "object", "array", "string") if k in facts.kinds
+            k for k in ("null", "boolean", "object", "array", "string") if k in constraints.kinds
         ]
-        if "fraction" in facts.kinds:
+        if "fraction" in constraints.kinds:
             names.append("number")
-        elif "integer" in facts.kinds:
+        elif "integer" in constraints.kinds:
             names.append("integer")
         return [_OF_TYPE[name] for name in names]
 
-    def _by_engine(self, given: Sequence[Node], goal: Node, failed: list[str]) -> bool:
+    def _by_oracle(self, premises: Sequence[Node], goal: Node, failed: list[str]) -> bool:
         if any(keyword in _STRUCTURAL for keyword in failed):
             return False
         if any(keyword.startswith("unevaluated") for keyword in failed):
-            return self.engine.covers(goal, given)
+            return self.oracle.covers(goal, premises)
         wanted = {name for keyword in failed for name in _TOGETHER.get(keyword, (keyword,))}
-        return self.engine.covers({k: v for k, v in goal.items() if k in wanted}, given)
+        return self.oracle.covers({k: v for k, v in goal.items() if k in wanted}, premises)
 
-    def unsatisfiable(self, given: Sequence[Node]) -> bool:
-        """Whether it is certain that no instance satisfies all given nodes."""
-        given = [self.workspace.behind(node) for node in given]
-        key = frozenset(map(id, given))
+    def unsatisfiable(self, premises: Sequence[Node]) -> bool:
+        """Whether it is certain that no instance satisfies all premises."""
+        premises = [self.workspace.resolved(node) for node in premises]
+        key = frozenset(map(id, premises))
         if key not in self._empty:
             self._empty[key] = False
             self._clock.step()
-            self._empty[key] = self._is_empty(self.facts(given), given)
+            self._empty[key] = self._is_empty(self.constraints(premises), premises)
         return self._empty[key]
 
-    def _is_empty(self, facts: Facts, given: Sequence[Node]) -> bool:
-        return self._is_blatant(facts, given, 3) or self.engine.unsatisfiable(given)
-
-    def is_blatant(self, given: Sequence[Node]) -> bool:
-        """Whether it is plain to see, without the engine, that nothing satisfies the nodes."""
-        return self._is_blatant(self.facts(given), given, 3)
-
-    def _is_blatant(self, facts: Facts, given: Sequence[Node], levels: int) -> bool:
-        if facts.impossible:
-            return True
-        if facts.values is not None and len(facts.values) <= _MOST_VALUES:
-            return all(self._refused(given, value) for value in facts.values)
-        if facts.kinds == {"string"} and len(facts.patterns) > 1:
-            return counterexample(facts.text, NO_TEXT) is None
-        if facts.kinds != {"object"} or levels == 0:
-            return False
-        return any(
-            self._is_blatant(self.facts(nodes), nodes, levels - 1)
-            for name in sorted(facts.required)
-            if (nodes := self.parts.property_nodes(facts, name))
+    def _is_empty(self, constraints: Constraints, premises: Sequence[Node]) -> bool:
+        return self._is_plainly_empty(constraints, premises, 3) or self.oracle.unsatisfiable(
+            premises
         )
 
-    def _refused(self, given: Sequence[Node], value: Any) -> bool:
-        return any(self.engine.is_valid(node, value) is False for node in given)
+    def is_plainly_empty(self, premises: Sequence[Node]) -> bool:
+        """Whether it is plain to see, without the oracle, that nothing satisfies the premises."""
+        return self._is_plainly_empty(self.constraints(premises), premises, 3)
+
+    def _is_plainly_empty(
+        self, constraints: Constraints, premises: Sequence[Node], levels: int
+    ) -> bool:
+        if constraints.impossible:
+            return True
+        if constraints.values is not None and len(constraints.values) <= _MOST_VALUES:
+            return all(self._refused(premises, value) for value in constraints.values)
+        if constraints.kinds == {"string"} and len(constraints.patterns) > 1:
+            return inclusion(constraints.text, NO_TEXT).holds is Answer.YES
+        if constraints.kinds != {"object"} or levels == 0:
+            return False
+        return any(
+            self._is_plainly_empty(self.constraints(nodes), nodes, levels - 1)
+            for name in sorted(constraints.required)
+            if (nodes := self.children.property_nodes(constraints, name))
+        )
+
+    def _refused(self, premises: Sequence[Node], value: Any) -> bool:
+        return any(self.oracle.is_valid(node, value) is Answer.NO for node in premises)
 
 
 _ANYTHING: Final[Node] = {}
@@ -286,31 +300,14 @@ RULES: Final[dict[str, Rule]] = {
 """Keyword to rule. A keyword without one is read together with another."""
 
 _STRUCTURAL: Final = frozenset(
-    [
-        "type",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-        "required",
-        "minProperties",
-        "maxProperties",
-        "properties",
-        "additionalProperties",
-        "items",
-        "prefixItems",
-        "allOf",
-        "$ref",
-        "dependentRequired",
-        "!integer",
-        "!content",
-    ]
+    {
+        *("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+        *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        *("required", "properties", "additionalProperties", "dependentRequired"),
+        *("items", "prefixItems", "allOf", "$ref", STRICT_INTEGER, CONTENT),
+    }
 )
-"""Keywords for which the rules are as good as exact; the engine would only say the same."""
+"""Keywords for which the rules are as good as exact; the oracle would only say the same."""
 
 _TOGETHER: Final[dict[str, tuple[str, ...]]] = {
     "contains": ("contains", "minContains", "maxContains"),

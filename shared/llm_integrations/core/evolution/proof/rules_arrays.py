@@ -2,111 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.proof.constraints import Facts
-
-if TYPE_CHECKING:
-    from llm_integrations.core.evolution.proof.prover import Prover, Rule
+from llm_integrations.core.evolution.proof.constraints import Constraints
+from llm_integrations.core.evolution.proof.reasoner import Reasoner, rules_about
 
 __all__ = ["RULES"]
 
 
-def _can_be_array(facts: Facts) -> bool:
-    return "array" in facts.kinds
+def _min_items(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    return bool(constraints.count("minItems", 0) >= goal["minItems"])
 
 
-def _min_items(_: Prover, facts: Facts, goal: Node) -> bool:
-    return not _can_be_array(facts) or facts.count("minItems", 0) >= goal["minItems"]
-
-
-def _max_items(prover: Prover, facts: Facts, goal: Node) -> bool:
+def _max_items(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     most = goal["maxItems"]
-    if not _can_be_array(facts) or facts.count("maxItems", float("inf")) <= most:
+    if constraints.count("maxItems", float("inf")) <= most:
         return True
     # A tuple that ends before that leaves no room for one item more.
-    return prover.unsatisfiable(prover.parts.item_nodes(facts, most))
+    return reasoner.unsatisfiable(reasoner.children.item_nodes(constraints, most))
 
 
-def _unique_items(_: Prover, facts: Facts, _goal: Node) -> bool:
-    return not _can_be_array(facts) or facts.unique or facts.count("maxItems", 2) < 2
+def _unique_items(_: Reasoner, constraints: Constraints, _goal: Node) -> bool:
+    return constraints.unique or constraints.count("maxItems", 2) < 2
 
 
-def _prefix_items(prover: Prover, facts: Facts, goal: Node) -> bool:
-    return not _can_be_array(facts) or all(
-        prover.inside(prover.parts.item_nodes(facts, index), node)
+def _prefix_items(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    return all(
+        reasoner.proves_child(reasoner.children.item_nodes(constraints, index), node)
         for index, node in enumerate(goal["prefixItems"])
     )
 
 
-def _items(prover: Prover, facts: Facts, goal: Node) -> bool:
+def _items(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     start = len(goal.get("prefixItems", ()))
-    return not _can_be_array(facts) or _all_items(prover, facts, goal["items"], start)
+    return _all_items(reasoner, constraints, goal["items"], start)
 
 
-def _all_items(prover: Prover, facts: Facts, goal: Node, start: int) -> bool:
+def _all_items(reasoner: Reasoner, constraints: Constraints, goal: Node, start: int) -> bool:
     """Whether each item from an index on satisfies the goal.
 
     Items beyond those that have a place of their own are alike, so one stands for all of them.
     """
-    last = max(start, prover.parts.listed_items(facts))
+    last = max(start, reasoner.children.listed_items(constraints))
     return all(
-        prover.inside(prover.parts.item_nodes(facts, index), goal)
+        reasoner.proves_child(reasoner.children.item_nodes(constraints, index), goal)
         for index in range(start, last + 1)
     )
 
 
-def _contains(prover: Prover, facts: Facts, goal: Node) -> bool:
-    if not _can_be_array(facts):
-        return True
-    return _enough(prover, facts, goal) and _not_too_many(prover, facts, goal)
+def _contains(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    return _enough(reasoner, constraints, goal) and _not_too_many(reasoner, constraints, goal)
 
 
-def _enough(prover: Prover, facts: Facts, goal: Node) -> bool:
+def _enough(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     least = goal.get("minContains", 1)
     if least == 0:
         return True
     contained = [
         node["contains"]
-        for node in facts.nodes
+        for node in constraints.nodes
         if "contains" in node and node.get("minContains", 1) >= least
     ]
-    if any(prover.inside([known], goal["contains"]) for known in contained):
+    if any(reasoner.proves_child([known], goal["contains"]) for known in contained):
         return True
-    long_enough = facts.count("minItems", 0) >= least
-    return long_enough and _all_items(prover, facts, goal["contains"], 0)
+    long_enough = constraints.count("minItems", 0) >= least
+    return long_enough and _all_items(reasoner, constraints, goal["contains"], 0)
 
 
-def _not_too_many(prover: Prover, facts: Facts, goal: Node) -> bool:
+def _not_too_many(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     most = goal.get("maxContains")
-    if most is None or facts.count("maxItems", float("inf")) <= most:
+    if most is None or constraints.count("maxItems", float("inf")) <= most:
         return True
     limited = [
         node["contains"]
-        for node in facts.nodes
+        for node in constraints.nodes
         if "contains" in node and node.get("maxContains", float("inf")) <= most
     ]
-    return any(prover.inside([goal["contains"]], known) for known in limited)
+    return any(reasoner.proves_child([goal["contains"]], known) for known in limited)
 
 
-def _unevaluated_items(prover: Prover, facts: Facts, goal: Node) -> bool:
-    if not _can_be_array(facts):
-        return True
+def _unevaluated_items(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     listed = 0
-    for part in prover.workspace.applied(goal, conditional=False):
+    for part in reasoner.workspace.applied(goal, conditional=False):
         if "items" in part or (part is not goal and "unevaluatedItems" in part):
             return True
         listed = max(listed, len(part.get("prefixItems", ())))
-    return _all_items(prover, facts, goal["unevaluatedItems"], listed)
+    return _all_items(reasoner, constraints, goal["unevaluatedItems"], listed)
 
 
-RULES: Final[dict[str, Rule]] = {
-    "minItems": _min_items,
-    "maxItems": _max_items,
-    "uniqueItems": _unique_items,
-    "prefixItems": _prefix_items,
-    "items": _items,
-    "contains": _contains,
-    "unevaluatedItems": _unevaluated_items,
-}
+RULES: Final = rules_about(
+    ["array"],
+    {
+        "minItems": _min_items,
+        "maxItems": _max_items,
+        "uniqueItems": _unique_items,
+        "prefixItems": _prefix_items,
+        "items": _items,
+        "contains": _contains,
+        "unevaluatedItems": _unevaluated_items,
+    },
+)

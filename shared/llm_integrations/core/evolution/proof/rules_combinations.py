@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node, ref_name
-from llm_integrations.core.evolution.proof.constraints import Facts
-
-if TYPE_CHECKING:
-    from llm_integrations.core.evolution.proof.prover import Prover, Rule
+from llm_integrations.core.evolution.proof.constraints import Constraints
+from llm_integrations.core.evolution.proof.reasoner import Reasoner, Rule
 
 __all__ = ["RULES"]
 
 
-def _reference(prover: Prover, facts: Facts, goal: Node) -> bool:
+def _reference(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     name = ref_name(goal)
-    return name is None or prover.proves(facts.nodes, prover.workspace.definitions[name])
+    return name is None or reasoner.proves(constraints.nodes, reasoner.workspace.definitions[name])
 
 
-def _all_of(prover: Prover, facts: Facts, goal: Node) -> bool:
-    return all(prover.proves(facts.nodes, part) for part in goal["allOf"])
+def _all_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    return all(reasoner.proves(constraints.nodes, part) for part in goal["allOf"])
 
 
-def _any_of(prover: Prover, facts: Facts, goal: Node) -> bool:
-    return any(prover.proves(facts.nodes, part) for part in goal["anyOf"])
+def _any_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    return any(reasoner.proves(constraints.nodes, part) for part in goal["anyOf"])
 
 
-def _one_of(prover: Prover, facts: Facts, goal: Node) -> bool:
-    """One branch holds, and each of the others cannot hold with what is given."""
+def _one_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    """One branch holds, and no other can hold together with the constraints."""
     return any(
-        prover.proves(facts.nodes, branch)
+        reasoner.proves(constraints.nodes, branch)
         and all(
-            prover.unsatisfiable([*facts.nodes, other])
+            reasoner.unsatisfiable([*constraints.nodes, other])
             for other in goal["oneOf"]
             if other is not branch
         )
@@ -39,21 +37,21 @@ def _one_of(prover: Prover, facts: Facts, goal: Node) -> bool:
     )
 
 
-def _not(prover: Prover, facts: Facts, goal: Node) -> bool:
-    """What is refused is refused already, or cannot occur."""
+def _not(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    """The negated node contradicts a known negation, or the constraints."""
     refused = goal["not"]
-    if any(prover.proves([refused], known) for known in facts.negated):
+    if any(reasoner.proves([refused], known) for known in constraints.negated):
         return True
-    return prover.unsatisfiable([*facts.nodes, refused])
+    return reasoner.unsatisfiable([*constraints.nodes, refused])
 
 
-def _if(prover: Prover, facts: Facts, goal: Node) -> bool:
-    workspace = prover.workspace
+def _if(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    workspace = reasoner.workspace
     condition = goal["if"]
     otherwise = workspace.negation(condition)
-    return prover.proves([*facts.nodes, condition], goal.get("then", {})) and prover.proves(
-        [*facts.nodes, otherwise], goal.get("else", {})
-    )
+    return reasoner.proves(
+        [*constraints.nodes, condition], goal.get("then", {})
+    ) and reasoner.proves([*constraints.nodes, otherwise], goal.get("else", {}))
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -75,16 +75,16 @@ class Wavering:
 
     def __init__(self, base: Chooser, seed: int, doubt: float) -> None:
         self._base = base
+        self._other = Randomly(seed)
         self._random = random.Random(seed)  # noqa: S311 - test data, no secrets
         self._doubt = doubt
         self.likes_examples = base.likes_examples
 
+    def _now(self) -> Chooser:
+        return self._other if self._random.random() < self._doubt else self._base
+
     def pick(self, options: Sequence[T]) -> T:
-        if self._random.random() < self._doubt:
-            return self._random.choice(options)
-        return self._base.pick(options)
+        return self._now().pick(options)
 
     def includes(self, depth: int) -> bool:
-        if self._random.random() < self._doubt:
-            return self._random.random() < 0.6 / (1 + depth / 2)
-        return self._base.includes(depth)
+        return self._now().includes(depth)

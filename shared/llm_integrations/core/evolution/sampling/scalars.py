@@ -1,4 +1,4 @@
-"""Candidates for strings and numbers; whoever asks checks them and takes what fits."""
+"""Candidates for strings and numbers; callers check them and take what fits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from fractions import Fraction
 from typing import Any, Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.patterns.languages import NO_TEXT, Text, counterexample
+from llm_integrations.core.evolution.patterns.languages import (
+    NO_TEXT,
+    TextConstraints,
+    inclusion,
+)
 from llm_integrations.core.evolution.patterns.samples import Pick, sample_pattern
-from llm_integrations.core.evolution.proof.constraints import NUMERIC, Facts, kind_of, kinds_of
+from llm_integrations.core.evolution.proof.constraints import (
+    NUMERIC,
+    Constraints,
+    kind_of,
+    kinds_of,
+)
 
 __all__ = ["PLAIN", "fractions", "integers", "plainly_fits", "strings"]
 
@@ -41,7 +50,7 @@ _MOST_LENGTH: Final = 5_000
 
 
 PLAIN: Final = frozenset({"type", "minLength", "maxLength", "minimum", "maximum"})
-"""Keywords that need no engine to judge a string or a number."""
+"""Keywords that need no validator to judge a string or a number."""
 
 
 def plainly_fits(node: Node, value: Any) -> bool:
@@ -56,40 +65,42 @@ def plainly_fits(node: Node, value: Any) -> bool:
     return True
 
 
-def strings(facts: Facts, pick: Pick) -> Iterator[str]:
-    """Strings that probably satisfy the facts, the nicest first."""
-    for base in _bases(facts, pick):
+def strings(constraints: Constraints, pick: Pick) -> Iterator[str]:
+    """Strings that probably satisfy the constraints, the nicest first."""
+    for base in _bases(constraints, pick):
         yield base
-        fitted = _fit(base, facts)
+        fitted = _fit(base, constraints)
         if fitted is not None and fitted != base:
             yield fitted
 
 
-def _bases(facts: Facts, pick: Pick) -> Iterator[str]:
-    yield from _by_language(facts)
-    for name in sorted(facts.formats):
+def _bases(constraints: Constraints, pick: Pick) -> Iterator[str]:
+    yield from _by_language(constraints)
+    for name in sorted(constraints.formats):
         yield from _FORMATS.get(name, ())
-    for pattern in sorted(facts.patterns):
+    for pattern in sorted(constraints.patterns):
         for _ in range(4):
             yield from _drawn(pattern, pick)
-    if not facts.patterns and not facts.formats:
+    if not constraints.patterns and not constraints.formats:
         yield pick(_WORDS)
         yield from _WORDS
-    for sample in _near_misses(facts.negated, pick):
+    for sample in _near_misses(constraints.negated, pick):
         yield sample
-    for pattern in sorted(facts.patterns):
+    for pattern in sorted(constraints.patterns):
         for sample in _drawn(pattern, pick):
             yield from (f"{sample}x", f"x{sample}", sample[:-1], sample * 2)
     yield from _WORDS
 
 
-def _by_language(facts: Facts) -> Iterator[str]:
-    """Where patterns work with or against each other, a text that a calculation finds."""
-    refused = [node["pattern"] for node in facts.negated if "pattern" in node]
-    goals = [Text((pattern,)) for pattern in refused] or [NO_TEXT] * (len(facts.patterns) > 1)
+def _by_language(constraints: Constraints) -> Iterator[str]:
+    """Texts that satisfy several patterns, or fail one, found by calculation."""
+    refused = [node["pattern"] for node in constraints.negated if "pattern" in node]
+    goals = [TextConstraints((pattern,)) for pattern in refused] or [NO_TEXT] * (
+        len(constraints.patterns) > 1
+    )
     for goal in goals:
-        found = counterexample(facts.text, goal)
-        if isinstance(found, str):
+        found = inclusion(constraints.text, goal).counterexample
+        if found is not None:
             yield found
 
 
@@ -99,7 +110,7 @@ def _drawn(pattern: str, pick: Pick) -> list[str]:
 
 
 def _near_misses(negated: Iterable[Node], pick: Pick) -> Iterator[str]:
-    """What almost is what must not be."""
+    """Texts that differ a little from those that must not occur."""
     for node in negated:
         for base in (
             *_FORMATS.get(node.get("format", ""), ()),
@@ -109,10 +120,10 @@ def _near_misses(negated: Iterable[Node], pick: Pick) -> Iterator[str]:
             yield from (f"{base}!", f"!{base}", base[:-1], f"{base} ", base.upper(), base.lower())
 
 
-def _fit(base: str, facts: Facts) -> str | None:
+def _fit(base: str, constraints: Constraints) -> str | None:
     """The text cut or padded to the length that is asked for."""
-    least = int(facts.count("minLength", 0))
-    most = facts.count("maxLength", math.inf)
+    least = int(constraints.count("minLength", 0))
+    most = constraints.count("maxLength", math.inf)
     if least > _MOST_LENGTH:
         return None
     if len(base) > most:
@@ -120,10 +131,10 @@ def _fit(base: str, facts: Facts) -> str | None:
     return base + (base[-1:] or "a") * (least - len(base)) if len(base) < least else base
 
 
-def integers(facts: Facts, pick: Pick) -> Iterator[Any]:
-    """Whole numbers that probably satisfy the facts, the nicest first."""
-    low, high = facts.integer_bounds()
-    step = _whole_step(facts.multiples)
+def integers(constraints: Constraints, pick: Pick) -> Iterator[Any]:
+    """Whole numbers that probably satisfy the constraints, the nicest first."""
+    low, high = constraints.integer_bounds()
+    step = _whole_step(constraints.multiples)
     near = [1, 0, 2, 10, -1, 7, 100, -3, 1_000_001]
     if low is not None:
         near = [low, low + 1, low + 2, *near]
@@ -151,10 +162,10 @@ def _round(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
-def fractions(facts: Facts, pick: Pick) -> Iterator[Any]:
-    """Numbers that are not whole and probably satisfy the facts."""
-    low = None if facts.lower is None else float(facts.lower[0])
-    high = None if facts.upper is None else float(facts.upper[0])
+def fractions(constraints: Constraints, pick: Pick) -> Iterator[Any]:
+    """Numbers that are not whole and probably satisfy the constraints."""
+    low = None if constraints.lower is None else float(constraints.lower[0])
+    high = None if constraints.upper is None else float(constraints.upper[0])
     near = [0.5, 1.5, -0.5, 0.25, 2.75, 1e-3, 100.125]
     if low is not None:
         near = [low + 0.5, low + 0.25, low, *near]
@@ -162,7 +173,7 @@ def fractions(facts: Facts, pick: Pick) -> Iterator[Any]:
         near = [*near, high - 0.5, high - 0.25, high]
     if low is not None and high is not None and high > low:
         near = [low + (high - low) / 2, low + (high - low) / 3, *near]
-    for multiple in facts.multiples:
+    for multiple in constraints.multiples:
         near = [*(_times(multiple, value) for value in near), float(multiple), *near]
     near = [value for value in near if math.isfinite(value)]
     yield pick(near)

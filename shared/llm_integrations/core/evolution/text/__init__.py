@@ -1,1 +1,1 @@
-"""Changes in words: for a report, a terminal, and those who have to do something."""
+"""Changes in words, and tables for a terminal and a notebook."""

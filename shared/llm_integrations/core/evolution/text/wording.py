@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from llm_integrations.core.evolution.model.change import Change, ChangeKind, Direction
-from llm_integrations.core.jsonschema.pointer import from_pointer
+from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 
-__all__ = ["consequence", "describe", "quote", "shape"]
+__all__ = ["REFUSED", "Described", "consequence", "describe", "quote", "shape"]
 
 _LONGEST: Final = 60
+
+
+class Described(Protocol):
+    """The attributes of a ``Change`` that its description is made of."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def kind(self) -> ChangeKind: ...
+    @property
+    def old(self) -> Any: ...
+    @property
+    def new(self) -> Any: ...
+    @property
+    def keyword(self) -> str: ...
+    @property
+    def rename(self) -> str | None: ...
 
 
 def quote(value: Any) -> str:
@@ -33,9 +49,9 @@ def shape(schema: Any) -> str:
     if not isinstance(schema, dict):
         return "nothing"
     if "const" in schema:
-        return f"always {quote(_json(schema['const']))}"
+        return f"always {_quoted(schema['const'])}"
     if "enum" in schema:
-        return "one of " + ", ".join(quote(_json(value)) for value in schema["enum"][:4])
+        return "one of " + ", ".join(_quoted(value) for value in schema["enum"][:4])
     if "$ref" in schema:
         return quote(str(schema["$ref"]).rpartition("/")[2])
     if "type" in schema:
@@ -45,32 +61,26 @@ def shape(schema: Any) -> str:
     return f"{combined} of {len(schema[combined])} schemas" if combined else "any type"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _quoted(value: Any) -> str:
+    """A JSON value in backquotes; a text keeps its quotation marks."""
+    return quote(json.dumps(value, ensure_ascii=False))
 
 
-def describe(change: Change) -> str:
+def describe(change: Described) -> str:
     """What happened, as one sentence without a full stop."""
-    writer = _SENTENCES.get(change.kind)
+    subject = change.kind.rpartition(" ")[0] or change.kind.value
+    writer = _SENTENCES.get(change.kind) or _BY_SUBJECT.get(subject)
     return writer(change) if writer is not None else f"{change.kind} ({change.keyword})"
 
 
-def _property_added(change: Change) -> str:
+def _property_added(change: Described) -> str:
     origin = f", perhaps {quote(change.rename)} under a new name" if change.rename else ""
     return f"property {quote(change.keyword)} ({shape(change.new)}) was added{origin}"
 
 
-def _property_removed(change: Change) -> str:
+def _property_removed(change: Described) -> str:
     target = f", perhaps renamed to {quote(change.rename)}" if change.rename else ""
     return f"property {quote(change.keyword)} ({shape(change.old)}) was removed{target}"
-
-
-def _made_required(change: Change) -> str:
-    return f"{quote(change.new)} is required now"
-
-
-def _made_optional(change: Change) -> str:
-    return f"{quote(change.old)} is no longer required"
 
 
 def _types(value: Any) -> str:
@@ -79,65 +89,53 @@ def _types(value: Any) -> str:
     return " or ".join(value) if isinstance(value, list) else str(value)
 
 
-def _type_changed(change: Change) -> str:
+def _type_changed(change: Described) -> str:
     if change.old == change.new:
         return f"{_types(change.old)} takes 1.0 for a whole number differently"
     return f"type {_types(change.old)} became {_types(change.new)}"
 
 
-def _value_added(change: Change) -> str:
-    return f"value {quote(_json(change.new))} is allowed now"
-
-
-def _value_removed(change: Change) -> str:
-    return f"value {quote(_json(change.old))} is no longer allowed"
-
-
-def _constant(change: Change) -> str:
-    return f"the only value {quote(_json(change.old))} became {quote(_json(change.new))}"
-
-
-def _keyword(change: Change) -> str:
+def _keyword(change: Described) -> str:
     name = quote(change.keyword.removeprefix("!"))
     if change.old is None:
-        return f"{name} was set to {quote(_json(change.new))}"
+        return f"{name} was set to {_quoted(change.new)}"
     if change.new is None:
-        return f"{name} {quote(_json(change.old))} was dropped"
-    return f"{name} went from {quote(_json(change.old))} to {quote(_json(change.new))}"
+        return f"{name} {_quoted(change.old)} was dropped"
+    return f"{name} went from {_quoted(change.old)} to {_quoted(change.new)}"
 
 
-def _opened(change: Change) -> str:
+def _content(change: Described) -> str:
     what = "items" if "tems" in change.keyword else "properties"
-    return f"further {what} are allowed now"
+    closed = "refused" if change.new is False else "restricted"
+    verb = "allowed" if change.kind is ChangeKind.CONTENT_OPENED else closed
+    return f"further {what} are {verb} now"
 
 
-def _closed(change: Change) -> str:
-    what = "items" if "tems" in change.keyword else "properties"
-    limits = "refused" if change.new is False else "restricted"
-    return f"further {what} are {limits} now"
+def _last_token(change: Described) -> str:
+    """The name at the end of the change's JSON Pointer, quoted."""
+    return quote(change.path.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
 
 
-def _pattern_property(change: Change) -> str:
-    pattern = quote(from_pointer(change.path)[-1])
+def _pattern_property(change: Described) -> str:
     verb = "have" if change.new is not None else "no longer have"
-    return f"properties that match {pattern} {verb} a schema of their own"
+    return f"properties that match {_last_token(change)} {verb} a schema of their own"
 
 
-def _dependency(change: Change) -> str:
-    name = quote(from_pointer(change.path)[-1])
+def _dependency(change: Described) -> str:
+    name = _last_token(change)
     if change.old is None:
         return f"{name} now brings further demands with it"
     verb = "no longer brings" if change.new is None else "brings other"
     return f"{name} {verb} demands with it"
 
 
-def _item(change: Change) -> str:
+def _item(change: Described) -> str:
     index = int(change.path.rpartition("/")[2]) if change.path[-1:].isdigit() else 0
     verb = "has a schema of its own now" if change.old is None else "has no schema of its own"
     return f"the item at index {index} {verb}"
 
 
-def _combination(change: Change) -> str:
+def _combination(change: Described) -> str:
     if isinstance(change.old, list) or isinstance(change.new, list):
         verb = "was dropped" if change.new is None else "was added"
         return f"{quote(change.keyword)} {verb}"
@@ -146,52 +144,45 @@ def _combination(change: Change) -> str:
     return f"{quote(change.keyword)} has a new branch ({shape(change.new)})"
 
 
-def _definition(change: Change) -> str:
+def _definition(change: Described) -> str:
     return f"definition {quote(change.keyword)}: {change.kind.rpartition(' ')[2]}"
 
 
-_SENTENCES: Final[dict[ChangeKind, Callable[[Change], str]]] = {
+_SENTENCES: Final[dict[ChangeKind, Callable[[Described], str]]] = {
     ChangeKind.PROPERTY_ADDED: _property_added,
     ChangeKind.PROPERTY_REMOVED: _property_removed,
-    ChangeKind.MADE_REQUIRED: _made_required,
-    ChangeKind.MADE_OPTIONAL: _made_optional,
-    ChangeKind.TYPE_WIDENED: _type_changed,
-    ChangeKind.TYPE_NARROWED: _type_changed,
-    ChangeKind.TYPE_CHANGED: _type_changed,
-    ChangeKind.ENUM_VALUE_ADDED: _value_added,
-    ChangeKind.ENUM_VALUE_REMOVED: _value_removed,
-    ChangeKind.CONST_CHANGED: _constant,
-    ChangeKind.CONTENT_OPENED: _opened,
-    ChangeKind.CONTENT_CLOSED: _closed,
-    ChangeKind.PATTERN_PROPERTY_ADDED: _pattern_property,
-    ChangeKind.PATTERN_PROPERTY_REMOVED: _pattern_property,
-    ChangeKind.DEPENDENCY_ADDED: _dependency,
-    ChangeKind.DEPENDENCY_REMOVED: _dependency,
-    ChangeKind.DEPENDENCY_CHANGED: _dependency,
-    ChangeKind.ITEM_ADDED: _item,
-    ChangeKind.ITEM_REMOVED: _item,
-    ChangeKind.COMBINATION_ADDED: _combination,
-    ChangeKind.COMBINATION_REMOVED: _combination,
-    ChangeKind.DEFINITION_ADDED: _definition,
-    ChangeKind.DEFINITION_REMOVED: _definition,
-    ChangeKind.DEFINITION_CHANGED: _definition,
-    **{
-        kind: _keyword
-        for kind in ChangeKind
-        if kind.split()[0] in ("bound", "pattern", "format", "documentation", "reference", "enum")
-        and "property" not in kind
-        and "value" not in kind
-    },
+    ChangeKind.MADE_REQUIRED: lambda change: f"{quote(change.new)} is required now",
+    ChangeKind.MADE_OPTIONAL: lambda change: f"{quote(change.old)} is no longer required",
+    ChangeKind.ENUM_VALUE_ADDED: lambda change: f"value {_quoted(change.new)} is allowed now",
+    ChangeKind.ENUM_VALUE_REMOVED: lambda change: (
+        f"value {_quoted(change.old)} is no longer allowed"
+    ),
+    ChangeKind.CONST_CHANGED: lambda change: (
+        f"the only value {_quoted(change.old)} became {_quoted(change.new)}"
+    ),
     ChangeKind.CONTAINS_CHANGED: _keyword,
     ChangeKind.DIALECT_CHANGED: _keyword,
 }
+_BY_SUBJECT: Final[dict[str, Callable[[Described], str]]] = {
+    "type": _type_changed,
+    "content model": _content,
+    "pattern property": _pattern_property,
+    "dependency": _dependency,
+    "item": _item,
+    "combination": _combination,
+    "definition": _definition,
+    **dict.fromkeys(("bound", "pattern", "format", "documentation", "reference", "enum"), _keyword),
+}
+"""Kinds of one subject, as "item added" and "item removed", share a sentence."""
 
 
-def consequence(change: Change, direction: Direction) -> str:
+REFUSED: Final[dict[Direction, str]] = {
+    "backward": "old data that new readers refuse",
+    "forward": "new data that old readers refuse",
+}
+"""Whose data nobody can read, in each direction."""
+
+
+def consequence(change: Described, direction: Direction) -> str:
     """A change together with whom it breaks."""
-    whom = (
-        "old data that new readers refuse"
-        if direction == "backward"
-        else "new data that old readers refuse"
-    )
-    return f"{describe(change)}: there is {whom}"
+    return f"{describe(change)}: there is {REFUSED[direction]}"

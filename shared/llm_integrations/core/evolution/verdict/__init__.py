@@ -1,1 +1,1 @@
-"""Are two versions compatible, and which instance shows that they are not?"""
+"""Whether versions are compatible: reports, and the instances that show that they are not."""

@@ -10,17 +10,19 @@ from typing import Final
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.differences.annotations import compare_documents, compare_notes
 from llm_integrations.core.evolution.differences.arrays import compare_arrays
+from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.differences.combinations import compare_combinations
+from llm_integrations.core.evolution.differences.finding import Finding
 from llm_integrations.core.evolution.differences.objects import compare_objects
 from llm_integrations.core.evolution.differences.values import compare_values
-from llm_integrations.core.evolution.differences.walk import Finding, Pair, Walk
-from llm_integrations.core.evolution.model.change import Change, Direction
+from llm_integrations.core.evolution.differences.walk import Pair, Walk
+from llm_integrations.core.evolution.model.kinds import DIRECTIONS, Direction
 from llm_integrations.core.evolution.model.levels import Policy
 from llm_integrations.core.evolution.model.limits import Clock, Limits, Undecidable
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, same
 from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
-from llm_integrations.core.evolution.proof.containment import Engine
+from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 from llm_integrations.core.evolution.proof.prover import Prover
 from llm_integrations.core.evolution.sampling.sampler import Sampler
 from llm_integrations.core.evolution.verdict.lenient import closing_node
@@ -74,37 +76,25 @@ class Comparison:
                     "a schema judges the same value again and again, in too many ways"
                 )
         self._clock = Clock(limits)
-        self.engine = Engine(self.workspace, options, self._clock)
-        self.prover = Prover(self.workspace, self.engine, self._clock)
+        self.oracle = ContainmentOracle(self.workspace, options, self._clock)
+        self.prover = Prover(self.workspace, self.oracle, self._clock)
 
     @cached_property
     def sampler(self) -> Sampler:
         """Makes instances; its time counts from the first use."""
         return Sampler(self.prover, Clock(self.limits))
 
-    @property
-    def is_identical(self) -> bool:
-        return same(self.old_root, self.new_root)
-
     @cached_property
-    def old_given(self) -> tuple[Node, ...]:
-        """All that holds for old data."""
-        return self._given(self.old_root)
-
-    @cached_property
-    def new_given(self) -> tuple[Node, ...]:
-        """All that holds for new data."""
-        return self._given(self.new_root)
-
-    def _given(self, root: Node) -> tuple[Node, ...]:
+    def _premises(self) -> dict[Direction, tuple[Node, ...]]:
+        writers: dict[Direction, Node] = {"backward": self.old_root, "forward": self.new_root}
         if self.policy == "strict":
-            return (root,)
-        closed = closing_node(root, self.workspace, self.engine)
-        return (root, closed) if closed else (root,)
+            return {direction: (root,) for direction, root in writers.items()}
+        closed = {d: closing_node(root, self.workspace, self.oracle) for d, root in writers.items()}
+        return {d: (root, closed[d]) if closed[d] else (root,) for d, root in writers.items()}
 
-    def given(self, direction: Direction) -> tuple[Node, ...]:
+    def premises(self, direction: Direction) -> tuple[Node, ...]:
         """All that holds for the data that is read, in a direction."""
-        return self.old_given if direction == "backward" else self.new_given
+        return self._premises[direction]
 
     def goal(self, direction: Direction) -> Node:
         """What the reader demands, in a direction."""
@@ -113,56 +103,40 @@ class Comparison:
     @cached_property
     def safe(self) -> frozenset[Direction]:
         """The directions in which compatibility is shown by structure."""
-        directions: tuple[Direction, ...] = ("backward", "forward")
-        if self.is_identical:
-            return frozenset(directions)
-        return frozenset(d for d in directions if self._shown(d))
+        if same(self.old_root, self.new_root):
+            return frozenset(DIRECTIONS)
+        return frozenset(d for d in DIRECTIONS if self._shown(d))
 
     def _shown(self, direction: Direction) -> bool:
         try:
-            return self.prover.proves(self.given(direction), self.goal(direction))
+            return self.prover.proves(self.premises(direction), self.goal(direction))
         except (Undecidable, RecursionError):
             return False
 
-    def engine_agrees(self, direction: Direction) -> bool:
-        """Whether the containment engine shows compatibility for the schemas as wholes."""
-        return self.engine.covers(self.goal(direction), self.given(direction))
+    def oracle_agrees(self, direction: Direction) -> bool:
+        """Whether the containment oracle shows compatibility for the schemas as wholes."""
+        return self.oracle.covers(self.goal(direction), self.premises(direction))
 
     @cached_property
     def findings(self) -> list[Finding]:
         """All differences, each once, in the order of the new schema."""
         walk = Walk(self.prover, self.safe, _COMPARERS)
-        walk.compare(Pair(self.old_root, self.new_root, self.old_given, self.new_given))
+        premises = self.premises("backward"), self.premises("forward")
+        walk.compare(Pair(self.old_root, self.new_root, *premises))
         found = _merged(walk.findings)
         visited = _visited(found)
-        wholes = [Finding(c, ()) for c in compare_documents(self.old, self.new, visited)]
+        wholes = [Finding(c) for c in compare_documents(self.old, self.new, visited)]
         return [*self._blamed(found), *wholes]
 
     def _blamed(self, found: list[Finding]) -> list[Finding]:
-        """If a direction is not safe, somebody is to blame: at worst, everything that differs."""
-        backward = self._nobody_is_blamed(found, "backward")
-        forward = self._nobody_is_blamed(found, "forward")
-        return [
-            finding
-            if finding.change.is_documentation
-            else _blame(finding, backward=backward, forward=forward)
-            for finding in found
-        ]
-
-    def _nobody_is_blamed(self, found: list[Finding], direction: Direction) -> bool:
-        return direction not in self.safe and not any(f.change.breaks(direction) for f in found)
+        """In a direction that is not safe some change breaks data; where none is known, all may."""
+        known = {d for d in DIRECTIONS if any(f.change.breaks(d) for f in found)}
+        blamed = [direction not in self.safe | known for direction in DIRECTIONS]
+        return [f if f.change.is_documentation else f.also_breaking(*blamed) for f in found]
 
     @property
     def changes(self) -> list[Change]:
         return [finding.change for finding in self.findings]
-
-
-def _blame(finding: Finding, *, backward: bool, forward: bool) -> Finding:
-    change = finding.change
-    backward, forward = change.breaks_backward or backward, change.breaks_forward or forward
-    return replace(
-        finding, change=replace(change, breaks_backward=backward, breaks_forward=forward)
-    )
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:
@@ -178,20 +152,16 @@ def _merged(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _joined(first: Finding, second: Finding) -> Finding:
-    change = replace(
-        first.change,
-        breaks_backward=first.change.breaks_backward or second.change.breaks_backward,
-        breaks_forward=first.change.breaks_forward or second.change.breaks_forward,
-    )
-    leader = first if first.backward or first.forward else second
-    return replace(leader, change=change)
+    shows = first if first.backward or first.forward else second
+    both = first.also_breaking(second.change.breaks_backward, second.change.breaks_forward)
+    return replace(shows, change=both.change)
 
 
 def _visited(findings: Sequence[Finding]) -> set[str]:
     """The definitions that some change is inside of."""
-    visited = set()
-    for finding in findings:
-        tokens = finding.change.path.split("/")
-        if len(tokens) > 2 and tokens[1] in ("definitions", "$defs"):
-            visited.add("/".join(tokens[:3]))
-    return visited
+    paths = [finding.change.path.split("/") for finding in findings]
+    return {
+        "/".join(path[:3])
+        for path in paths
+        if len(path) > 2 and path[1] in ("definitions", "$defs")
+    }

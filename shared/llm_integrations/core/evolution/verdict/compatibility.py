@@ -13,13 +13,13 @@ from llm_integrations.core.evolution.model.levels import (
     versions_to_check,
 )
 from llm_integrations.core.evolution.model.limits import Limits
-from llm_integrations.core.evolution.model.report import (
+from llm_integrations.core.evolution.model.source import SchemaSource, Source, source_of
+from llm_integrations.core.evolution.verdict.pair_check import PairCheck
+from llm_integrations.core.evolution.verdict.report import (
     CompatibilityReport,
     Incompatibility,
     Undecided,
 )
-from llm_integrations.core.evolution.model.source import SchemaSource, Source, source_of
-from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.witness import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.evolution.model.change import Change
+from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.model.levels import check_policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import SchemaSource, source_of
+from llm_integrations.core.evolution.text.tables import html_table, rich_table
+from llm_integrations.core.evolution.text.wording import describe
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.evolution.verdict.witness import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["Changes", "diff"]
+
+_COLUMNS: Final = ("breaks", "where", "what")
 
 
 class Changes(list[Change]):
@@ -26,14 +30,22 @@ class Changes(list[Change]):
         return [change.to_dict() for change in self]
 
     def __rich__(self) -> Any:
-        from llm_integrations.core.evolution.text.display import changes_table
-
-        return changes_table(self)
+        return rich_table(self._count, _COLUMNS, self._rows())
 
     def _repr_html_(self) -> str:
-        from llm_integrations.core.evolution.text.display import changes_html
+        return f"<p><b>{self._count}</b></p>" + html_table(_COLUMNS, self._rows())
 
-        return changes_html(self)
+    @property
+    def _count(self) -> str:
+        return "1 change" if len(self) == 1 else f"{len(self)} changes"
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [(_whom(change), change.path or "(root)", describe(change)) for change in self]
+
+
+def _whom(change: Change) -> str:
+    names = {"readers": change.breaks_backward, "writers": change.breaks_forward}
+    return ", ".join(name for name, breaks in names.items() if breaks)
 
 
 def diff(

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, is_false
-from llm_integrations.core.evolution.proof.containment import Engine
+from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 
 __all__ = ["closing_node"]
 
@@ -23,7 +24,7 @@ _ITEMS: Final = ("items", "contains", "unevaluatedItems")
 _REST: Final = ("additionalProperties", "unevaluatedProperties")
 
 
-def closing_node(root: Node, workspace: Workspace, engine: Engine) -> Node:
+def closing_node(root: Node, workspace: Workspace, oracle: ContainmentOracle) -> Node:
     """A node that refuses what the schema at ``root`` does not declare, at every level.
 
     A property counts as declared when any subschema that may judge the object declares it.
@@ -31,13 +32,13 @@ def closing_node(root: Node, workspace: Workspace, engine: Engine) -> Node:
     Raises:
         Undecidable: when the schema has too many shapes of objects.
     """
-    return _Closer(workspace, engine).close([root])
+    return _Closer(workspace, oracle).close([root])
 
 
 class _Closer:
-    def __init__(self, workspace: Workspace, engine: Engine) -> None:
+    def __init__(self, workspace: Workspace, oracle: ContainmentOracle) -> None:
         self._workspace = workspace
-        self._engine = engine
+        self._oracle = oracle
         self._names: dict[frozenset[int], str] = {}
 
     def close(self, nodes: Iterable[Node]) -> Node:
@@ -85,7 +86,7 @@ class _Closer:
         found = [part["properties"][name] for part in shape if name in part.get("properties", ())]
         for part in shape:
             for pattern, node in part.get("patternProperties", {}).items():
-                if self._engine.matches(pattern, name) is not False:
+                if self._oracle.matches(pattern, name) is not Answer.NO:
                     found.append(node)
         return found
 

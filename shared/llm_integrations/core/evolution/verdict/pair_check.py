@@ -7,15 +7,16 @@ from typing import Final
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.evolution.differences.walk import Finding
-from llm_integrations.core.evolution.model.change import Change, Direction
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.differences.finding import Finding
+from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.model.levels import Policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
-from llm_integrations.core.evolution.model.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import same
-from llm_integrations.core.evolution.text.wording import consequence
+from llm_integrations.core.evolution.text.wording import REFUSED, consequence
 from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.verdict.witness import Judge, Witness, WitnessSearch, judge_of
 
 __all__ = ["PairCheck"]
@@ -100,14 +101,14 @@ class PairCheck:
             self.notes.append(f"{things} not looked at ({direction}, {self._name})")
 
     def tried(self, direction: Direction) -> Iterator[tuple[list[Finding], Witness | None]]:
-        """The findings that break somebody, those with one cause together, and what shows it."""
+        """The findings that break data, grouped by what shows them, each group with its witness."""
         if self.comparison is None:
             return
         for findings in _groups(self.comparison, direction):
             key = (direction, id(findings[0]))
             if key not in self._witnesses:
-                way = findings[0].way(direction)
-                found = None if way is None else self._search.find(direction, way)
+                target = findings[0].target(direction)
+                found = None if target is None else self._search.find(direction, target)
                 self._witnesses[key] = found
             yield findings, self._witnesses[key]
 
@@ -119,7 +120,7 @@ class PairCheck:
     ) -> Iterator[Incompatibility | Undecided]:
         """No change could be shown to break anything by itself: ask about the whole."""
         changes = tuple(change for group in undecided for change in group)
-        if comparison.engine_agrees(direction):
+        if comparison.oracle_agrees(direction):
             return
         witness = self._search.find_any(direction)
         if witness is not None:
@@ -133,21 +134,19 @@ class PairCheck:
         self, direction: Direction, changes: tuple[Change, ...], witness: Witness
     ) -> Incompatibility:
         path = changes[0].path if changes else ""
-        whom = "old data that new readers refuse"
-        if direction == "forward":
-            whom = "new data that old readers refuse"
-        message = consequence(changes[0], direction) if changes else f"there is {whom}"
+        unexplained = f"there is {REFUSED[direction]}"
+        message = consequence(changes[0], direction) if changes else unexplained
         value, refused = witness.value, witness.refused
         return Incompatibility(path, message, value, direction, self._name, refused, changes)
 
 
 def _groups(comparison: Comparison, direction: Direction) -> list[list[Finding]]:
-    """The findings that break somebody, those with the same way to show it together."""
+    """The findings that break data, those that the same instance shows together."""
     groups: dict[object, list[Finding]] = {}
     for finding in comparison.findings:
         if finding.change.breaks(direction):
-            way = finding.way(direction)
-            key = (id(way.node), way.steps) if way is not None else object()
+            target = finding.target(direction)
+            key = object() if target is None else (id(target.node), target.path)
             groups.setdefault(key, []).append(finding)
     return list(groups.values())
 

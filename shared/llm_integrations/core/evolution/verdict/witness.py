@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ValidationLimitExceeded
-from llm_integrations.core.evolution.differences.steps import wrap
-from llm_integrations.core.evolution.differences.walk import Way
-from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.differences.finding import WitnessTarget
+from llm_integrations.core.evolution.differences.instance_path import demanding
+from llm_integrations.core.evolution.model.answer import Answer
+from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import Node
@@ -21,8 +22,6 @@ from llm_integrations.core.validation.engine import Engine as Judge
 from llm_integrations.core.validation.engine import compile_engine
 
 __all__ = ["Judge", "Witness", "WitnessSearch", "judge_of"]
-
-_FRESH: Final = "undeclared"
 
 
 def judge_of(source: Source, options: ValidationOptions) -> Judge:
@@ -55,27 +54,29 @@ class WitnessSearch:
         self._comparison = comparison
         self._judges = {"backward": (old, new), "forward": (new, old)}
 
-    def find(self, direction: Direction, way: Way) -> Witness | None:
-        """A witness that follows a way; None when none was found in the budget."""
+    def find(self, direction: Direction, target: WitnessTarget) -> Witness | None:
+        """A witness that meets a target; None when none was found within the limits."""
         for chooser in (Minimal(), Randomly(1)):
-            target = wrap(way.node, way.steps, direction, chooser, _FRESH)
-            for value in self._attempts(direction, target, chooser):
+            demand = demanding(target.node, target.path, direction, chooser)
+            for value in self._attempts(direction, demand, chooser):
                 witness = self.checked(direction, value)
                 if witness is not None:
                     return witness
         return None
 
     def find_any(self, direction: Direction) -> Witness | None:
-        """A witness for whatever reason."""
+        """A witness whose cause is not known."""
         comparison = self._comparison
         refused = comparison.workspace.negation(comparison.goal(direction))
-        return self.find(direction, Way(refused, ()))
+        return self.find(direction, WitnessTarget(refused))
 
-    def _attempts(self, direction: Direction, target: Node, chooser: Chooser) -> Iterator[Any]:
+    def _attempts(self, direction: Direction, demand: Node, chooser: Chooser) -> Iterator[Any]:
         comparison = self._comparison
-        given = [*comparison.given(direction), comparison.workspace.add(target)]
+        premises = [*comparison.premises(direction), comparison.workspace.add(demand)]
         try:
-            yield from comparison.sampler.attempts(given, chooser, comparison.limits.samples // 2)
+            yield from comparison.sampler.attempts(
+                premises, chooser, comparison.limits.samples // 2
+            )
         except Undecidable:
             return
 
@@ -93,8 +94,8 @@ class WitnessSearch:
 
     def _declared(self, direction: Direction, value: Any) -> bool:
         """Whether the policy lets the instance count."""
-        extra = self._comparison.given(direction)[1:]
-        return all(self._comparison.engine.is_valid(node, value) for node in extra)
+        extra = self._comparison.premises(direction)[1:]
+        return all(self._comparison.oracle.is_valid(node, value) is Answer.YES for node in extra)
 
 
 def _reason(reader: Judge, value: Any) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import IncompatibleSchema
-from llm_integrations.core.evolution.model.change import Change, Direction
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.model.kinds import Direction
+from llm_integrations.core.evolution.model.values import field_values
+from llm_integrations.core.evolution.text.tables import html_table, rich_table, shown
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["CompatibilityReport", "Incompatibility", "Undecided"]
+
+_COLUMNS: Final = ("", "where", "what", "witness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,34 +138,11 @@ class CompatibilityReport:
     def to_dict(self) -> dict[str, Any]:
         """A dict of JSON types."""
         return {
-            "is_compatible": self.is_compatible,
-            "level": self.level,
-            "policy": self.policy,
-            "violations": [
-                {
-                    "path": item.path,
-                    "message": item.message,
-                    "witness": item.witness,
-                    "direction": item.direction,
-                    "version": item.version,
-                    "refused": item.refused,
-                    "changes": [change.to_dict() for change in item.changes],
-                }
-                for item in self.violations
-            ],
-            "unknown": [
-                {
-                    "path": item.path,
-                    "reason": item.reason,
-                    "direction": item.direction,
-                    "version": item.version,
-                    "changes": [change.to_dict() for change in item.changes],
-                }
-                for item in self.unknown
-            ],
+            **field_values(self),
+            "violations": [_with_plain_changes(item) for item in self.violations],
+            "unknown": [_with_plain_changes(item) for item in self.unknown],
             "compared": list(self.compared),
             "notes": list(self.notes),
-            "registry_verdict": self.registry_verdict,
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -170,16 +153,9 @@ class CompatibilityReport:
         """The opposite of ``to_dict``."""
         violations = [Incompatibility(**_with_changes(item)) for item in data["violations"]]
         unknown = [Undecided(**_with_changes(item)) for item in data["unknown"]]
-        return cls(
-            data["is_compatible"],
-            data["level"],
-            data["policy"],
-            tuple(violations),
-            tuple(unknown),
-            tuple(data["compared"]),
-            tuple(data["notes"]),
-            data["registry_verdict"],
-        )
+        tuples = {"violations": tuple(violations), "unknown": tuple(unknown)}
+        tuples |= {name: tuple(data[name]) for name in ("compared", "notes")}
+        return cls(**{**data, **tuples})
 
     def __str__(self) -> str:
         if self.is_compatible:
@@ -187,14 +163,30 @@ class CompatibilityReport:
         return self._refusal().removeprefix("is ")
 
     def __rich__(self) -> Table:
-        from llm_integrations.core.evolution.text.display import report_table
-
-        return report_table(self)
+        title = f"{self._verdict} · {self.level} · {self.policy}"
+        return rich_table(title, _COLUMNS, self._rows())
 
     def _repr_html_(self) -> str:
-        from llm_integrations.core.evolution.text.display import report_html
+        head = f"<p><b>{self._verdict}</b> · {escape(self.level)} · {escape(self.policy)}</p>"
+        rows = self._rows()
+        return head + html_table(_COLUMNS, rows) if rows else head
 
-        return report_html(self)
+    @property
+    def _verdict(self) -> str:
+        return "compatible" if self.is_compatible else "incompatible"
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        return [
+            *(
+                (v.direction, v.path or "(root)", v.message, shown(v.witness))
+                for v in self.violations
+            ),
+            *((u.direction, u.path or "(root)", f"unknown: {u.reason}", "") for u in self.unknown),
+        ]
+
+
+def _with_plain_changes(item: Incompatibility | Undecided) -> dict[str, Any]:
+    return {**field_values(item), "changes": [change.to_dict() for change in item.changes]}
 
 
 def _with_changes(item: Mapping[str, Any]) -> dict[str, Any]:

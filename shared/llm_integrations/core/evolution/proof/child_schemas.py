@@ -1,31 +1,32 @@
-"""What nodes say about the parts of an instance: its properties, its items."""
+"""Which schemas apply to the children of an instance: its properties and items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, is_false
-from llm_integrations.core.evolution.proof.constraints import Facts
-from llm_integrations.core.evolution.proof.containment import Engine
+from llm_integrations.core.evolution.proof.constraints import Constraints
+from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 
-__all__ = ["Parts"]
+__all__ = ["ChildSchemas"]
 
 _NOTHING: Final[Node] = {"not": {}}
 _ANYTHING: Final[Node] = {}
 
 
-class Parts:
-    """Looks up what applies to one property, to the properties nobody names, or to one item."""
+class ChildSchemas:
+    """Looks up what applies to a property, to the properties that no node names, or to an item."""
 
-    def __init__(self, workspace: Workspace, engine: Engine) -> None:
+    def __init__(self, workspace: Workspace, oracle: ContainmentOracle) -> None:
         self._workspace = workspace
-        self._engine = engine
+        self._oracle = oracle
 
-    def names(self, facts: Facts) -> set[str]:
-        """The names of properties that the facts mention in any way."""
-        found = set(facts.required)
-        for node in facts.nodes:
+    def names(self, constraints: Constraints) -> set[str]:
+        """The names of properties that the constraints mention."""
+        found = set(constraints.required)
+        for node in constraints.nodes:
             found.update(node.get("properties", ()))
             found.update(node.get("dependentRequired", ()))
             for listed in self._listed_names(node):
@@ -39,13 +40,13 @@ class Parts:
                     yield [value for value in part["enum"] if isinstance(value, str)]
 
     def matching(self, patterns: Iterable[str], name: str) -> list[str]:
-        """The patterns that match a name; one that cannot be tried counts as matching."""
-        return [p for p in patterns if self._engine.matches(p, name) is not False]
+        """The patterns that a name matches, or may match where they do not compile."""
+        return [p for p in patterns if self._oracle.matches(p, name) is not Answer.NO]
 
-    def property_nodes(self, facts: Facts, name: str) -> list[Node]:
+    def property_nodes(self, constraints: Constraints, name: str) -> list[Node]:
         """What holds for the value of a property, if the object has it."""
         found: list[Node] = []
-        for node in facts.nodes:
+        for node in constraints.nodes:
             found.extend(self._declared(node, name))
             if "unevaluatedProperties" in node and not self._evaluates(node, name):
                 found.append(node["unevaluatedProperties"])
@@ -55,14 +56,14 @@ class Parts:
 
     def _refuses_name(self, node: Node, name: str) -> bool:
         names = node.get("propertyNames")
-        return names is not None and self._engine.is_valid(names, name) is False
+        return names is not None and self._oracle.is_valid(names, name) is Answer.NO
 
     def _declared(self, node: Node, name: str) -> list[Node]:
         found = []
         if name in node.get("properties", ()):
             found.append(node["properties"][name])
         patterns = node.get("patternProperties", {})
-        sure = [p for p in patterns if self._engine.matches(p, name)]
+        sure = [p for p in patterns if self._oracle.matches(p, name) is Answer.YES]
         found.extend(patterns[p] for p in sure)
         if not found and not self.matching(patterns, name) and "additionalProperties" in node:
             found.append(node["additionalProperties"])
@@ -70,30 +71,28 @@ class Parts:
 
     def _evaluates(self, node: Node, name: str) -> bool:
         """Whether a neighbour of ``unevaluatedProperties`` might evaluate a property."""
-        for part in self._workspace.applied(node, conditional=True):
-            if name in part.get("properties", ()) or "additionalProperties" in part:
-                return True
-            if part is not node and "unevaluatedProperties" in part:
-                return True
-            if self.matching(part.get("patternProperties", ()), name):
-                return True
-        return False
+        return any(
+            name in part.get("properties", ())
+            or _evaluates_all(part, node)
+            or self.matching(part.get("patternProperties", ()), name)
+            for part in self._workspace.applied(node, conditional=True)
+        )
 
     def other_nodes(
-        self, facts: Facts, *, matching: str | None = None, excluded: Iterable[str] = ()
+        self, constraints: Constraints, *, matching: str | None = None, excluded: Iterable[str] = ()
     ) -> list[Node]:
         """What holds for the value of a property whose name ``names`` does not have.
 
         Args:
-            facts: about the object.
+            constraints: about the object.
             matching: a pattern that the name is known to match.
             excluded: patterns that it is known not to match.
         """
         unmatched = set(excluded)
         found = []
-        for node in facts.nodes:
+        for node in constraints.nodes:
             found.extend(self._others(node, matching, unmatched))
-            if self._names_are_listed(node):
+            if next(iter(self._listed_names(node)), None) is not None:
                 found.append(_NOTHING)
             if "unevaluatedProperties" in node and not self._evaluates_others(node, unmatched):
                 found.append(node["unevaluatedProperties"])
@@ -111,33 +110,30 @@ class Parts:
             return [self._workspace.either(possible)]
         return [self._workspace.either([additional, *possible])]
 
-    def _names_are_listed(self, node: Node) -> bool:
-        return any(True for _ in self._listed_names(node))
-
     def _evaluates_others(self, node: Node, unmatched: set[str]) -> bool:
-        for part in self._workspace.applied(node, conditional=True):
-            if (
-                "additionalProperties" in part
-                or part.get("patternProperties", {}).keys() - unmatched
-            ):
-                return True
-            if part is not node and "unevaluatedProperties" in part:
-                return True
-        return False
+        return any(
+            _evaluates_all(part, node) or part.get("patternProperties", {}).keys() - unmatched
+            for part in self._workspace.applied(node, conditional=True)
+        )
 
-    def item_nodes(self, facts: Facts, index: int) -> list[Node]:
+    def item_nodes(self, constraints: Constraints, index: int) -> list[Node]:
         """What holds for the item at an index, if the array is that long."""
         found = []
-        for node in facts.nodes:
+        for node in constraints.nodes:
             listed = node.get("prefixItems", ())
             if index < len(listed):
                 found.append(listed[index])
             elif "items" in node:
                 found.append(node["items"])
-        if index >= facts.count("maxItems", index + 1):
+        if index >= constraints.count("maxItems", index + 1):
             found.append(_NOTHING)
         return found
 
-    def listed_items(self, facts: Facts) -> int:
+    def listed_items(self, constraints: Constraints) -> int:
         """How many items have a place of their own in some node."""
-        return max((len(node.get("prefixItems", ())) for node in facts.nodes), default=0)
+        return max((len(node.get("prefixItems", ())) for node in constraints.nodes), default=0)
+
+
+def _evaluates_all(part: Node, node: Node) -> bool:
+    """Whether a neighbour of a node evaluates all properties that it does not name."""
+    return "additionalProperties" in part or (part is not node and "unevaluatedProperties" in part)

@@ -1,6 +1,6 @@
-"""The engine of jsonschema-rs: containment, satisfiability, and judging instances of nodes.
+"""What jsonschema-rs knows of nodes: containment, satisfiability, and verdicts on instances.
 
-Whatever goes wrong inside of it is "don't know"; only a clear yes is used as one.
+Whatever goes wrong inside of it is an unknown answer; only a clear yes is used as one.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import jsonschema_rs
 from jsonschema_rs.canonical import Containment, Satisfiability
 
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Clock
-from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, node_children
+from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, descendants
 
-__all__ = ["Engine"]
+__all__ = ["ContainmentOracle"]
 
 _MOST_CASES: Final = 24
-"""Alternatives at one place: the engine's time grows with their square or worse (measured)."""
+"""Alternatives at one place: containment takes time that grows like their square or worse."""
 
 _MOST_NODES: Final = 4_000
 _MOST_VALUES: Final = 2_000
 
 
-class Engine:
+class ContainmentOracle:
     """Asks jsonschema-rs about nodes of one workspace.
 
     Args:
@@ -47,34 +48,34 @@ class Engine:
         self._kept: list[Node] = []
         self._patterns: dict[str, Any] = {}
 
-    def covers(self, goal: Node, given: Sequence[Node]) -> bool:
-        """Whether it is certain that the goal admits all that satisfies the given nodes."""
+    def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
+        """Whether it is certain that the goal admits all that satisfies the premises."""
         if self._workspace.has_unenforced(goal):
             return False
 
         def ask() -> bool:
-            new, old = self._canonical(goal), self._canonical(_together(given))
+            new, old = self._canonical(goal), self._canonical(_together(premises))
             return bool(new.covers(old) == Containment.YES)
 
-        return self._worth(goal, *given) and self._ask(ask)
+        return self._worth(goal, *premises) and self._ask(ask)
 
-    def unsatisfiable(self, given: Sequence[Node]) -> bool:
-        """Whether it is certain that nothing satisfies all of the nodes."""
+    def unsatisfiable(self, premises: Sequence[Node]) -> bool:
+        """Whether it is certain that nothing satisfies all premises."""
 
         def ask() -> bool:
-            return bool(self._canonical(_together(given)).satisfiability() == Satisfiability.NO)
+            return bool(self._canonical(_together(premises)).satisfiability() == Satisfiability.NO)
 
-        return self._worth(*given) and self._ask(ask)
+        return self._worth(*premises) and self._ask(ask)
 
-    def is_valid(self, node: Node, value: Any) -> bool | None:
-        """The verdict on one instance; None when the engine cannot judge by this node."""
+    def is_valid(self, node: Node, value: Any) -> Answer:
+        """Whether an instance satisfies a node; unknown where the node does not compile."""
         if id(node) not in self._validators:
             self._kept.append(node)
             self._validators[id(node)] = self._compile(self._workspace.standalone(node))
         return self._judge(self._validators[id(node)], value)
 
-    def matches(self, pattern: str, text: str) -> bool | None:
-        """Whether the text has a match of the pattern; None when the pattern does not compile."""
+    def matches(self, pattern: str, text: str) -> Answer:
+        """Whether a text has a match of a pattern; unknown where the pattern does not compile."""
         if pattern not in self._patterns:
             self._patterns[pattern] = self._compile({"pattern": pattern})
         return self._judge(self._patterns[pattern], text)
@@ -85,17 +86,17 @@ class Engine:
         except (ValueError, RecursionError):
             return None
 
-    def _judge(self, validator: Any, value: Any) -> bool | None:
+    def _judge(self, validator: Any, value: Any) -> Answer:
         if validator is None:
-            return None
+            return Answer.UNKNOWN
         try:
             if not self._bounded:
-                return bool(validator.is_valid(value))
+                return Answer.of(validator.is_valid(value))
             # Only the errors tell a mismatch from a pattern that was given up.
             kinds = {type(error.kind).__name__ for error in validator.iter_errors(value)}
         except (ValueError, RecursionError):
-            return None
-        return None if "BacktrackLimitExceeded" in kinds else not kinds
+            return Answer.UNKNOWN
+        return Answer.UNKNOWN if "BacktrackLimitExceeded" in kinds else Answer.of(not kinds)
 
     def _canonical(self, node: Node) -> jsonschema_rs.CanonicalSchema:
         return jsonschema_rs.canonicalize(
@@ -103,7 +104,7 @@ class Engine:
         )
 
     def _worth(self, *nodes: Node) -> bool:
-        """Whether the question is small enough for the engine to answer soon."""
+        """Whether the question is small enough to be answered soon."""
         if self._clock.expired:
             return False
         names = self._workspace.reachable(nodes)
@@ -130,15 +131,11 @@ def _together(nodes: Sequence[Node]) -> Node:
 
 
 def _small(starts: list[Node]) -> bool:
-    seen = values = 0
-    stack = list(starts)
-    while stack:
-        node = stack.pop()
-        seen += 1
+    values = 0
+    for seen, node in enumerate(part for start in starts for part in descendants(start)):
         values += len(node.get("enum", ()))
-        if seen > _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
+        if seen >= _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
             return False
-        stack.extend(node_children(node))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What making objects and making arrays have in common: values for the places inside them."""
+"""What objects and arrays are made of: values for their children."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from llm_integrations.core.evolution.normal_form.nodes import Node, is_false
 from llm_integrations.core.evolution.sampling.choices import Chooser
 
-__all__ = ["DEEPEST", "MOST_ITEMS", "NoSample", "Sample", "sampled_part"]
+__all__ = ["DEEPEST", "MOST_ITEMS", "NoSample", "Sample", "sampled_child"]
 
 DEEPEST: Final = 24
 MOST_ITEMS: Final = 300
@@ -21,11 +21,11 @@ class NoSample(Exception):
 class Sample(Protocol):
     """Makes one instance of all the nodes. NoSample when the chooser's choices lead to none."""
 
-    def __call__(self, given: Sequence[Node], chooser: Chooser, depth: int) -> Any: ...
+    def __call__(self, premises: Sequence[Node], chooser: Chooser, depth: int) -> Any: ...
 
 
-def sampled_part(sample: Sample, nodes: list[Node], chooser: Chooser, depth: int) -> Any:
-    """A value for a place one level further down."""
+def sampled_child(sample: Sample, nodes: list[Node], chooser: Chooser, depth: int) -> Any:
+    """A value for a property or an item, one level further down."""
     if any(is_false(node) for node in nodes):
         raise NoSample
     return sample(nodes, chooser, depth + 1)

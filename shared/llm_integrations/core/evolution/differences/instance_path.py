@@ -1,24 +1,26 @@
-"""Where in an instance a difference shows, and an instance that has it there."""
+"""Where in an instance a difference shows, and what an instance is like that has it there."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from llm_integrations.core.evolution.model.change import Direction
+from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
 from llm_integrations.core.evolution.sampling.choices import Chooser
 
-__all__ = ["Step", "where_text", "wrap"]
+__all__ = ["InstancePath", "InstanceStep", "demanding", "where_text"]
+
+_UNDECLARED: Final = "undeclared"
+"""The name for a property that the schema does not name; hardly any schema declares it."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class InstanceStep:
     """One step into an instance.
 
     Attributes:
@@ -50,33 +52,32 @@ class Step:
         return "[*]"
 
 
-def where_text(steps: Sequence[Step]) -> str:
+InstancePath = tuple[InstanceStep, ...]
+"""From the whole instance to a value inside of it; empty for the whole."""
+
+
+def where_text(path: InstancePath) -> str:
     """The place for people, as ``user.tags[*]``; empty for the whole."""
-    return "".join(map(str, steps)).removeprefix(".")
+    return "".join(map(str, path)).removeprefix(".")
 
 
-def wrap(
-    node: Node, steps: Sequence[Step], direction: Direction, chooser: Chooser, fresh: str
-) -> Node:
-    """A node for the whole instance that demands ``node`` at the place the steps lead to.
-
-    ``fresh`` is a name that no schema declares.
-    """
-    for step in reversed(steps):
+def demanding(node: Node, path: InstancePath, direction: Direction, chooser: Chooser) -> Node:
+    """A node for the whole instance that demands ``node`` where the path leads."""
+    for step in reversed(path):
         if step.branch is not None:
             node = {"allOf": [step.branch[0 if direction == "backward" else 1], node]}
         else:
-            node = _around(node, step, chooser, fresh)
+            node = _around(node, step, chooser)
     return node
 
 
-def _around(node: Node, step: Step, chooser: Chooser, fresh: str) -> Node:
+def _around(node: Node, step: InstanceStep, chooser: Chooser) -> Node:
     if step.kind in ("item", "items"):
         listed: list[Node] = [*({} for _ in range(step.index)), node]
         return {"type": ["array"], "minItems": step.index + 1, "prefixItems": listed}
-    name = fresh
+    name = _UNDECLARED
     if step.kind == "property":
         name = step.name
     elif step.kind == "pattern":
-        name = sample_pattern(step.name, chooser.pick) or fresh
+        name = sample_pattern(step.name, chooser.pick) or _UNDECLARED
     return {"type": ["object"], "required": [name], "properties": {name: node}}

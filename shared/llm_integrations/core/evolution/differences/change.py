@@ -4,58 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Literal
 
-__all__ = ["Change", "ChangeKind", "Direction"]
+from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
+from llm_integrations.core.evolution.model.values import field_values
+from llm_integrations.core.evolution.text.wording import describe
 
-Direction = Literal["backward", "forward"]
-"""backward: new readers, old data. forward: old readers, new data."""
-
-
-class ChangeKind(StrEnum):
-    PROPERTY_ADDED = "property added"
-    PROPERTY_REMOVED = "property removed"
-    MADE_REQUIRED = "made required"
-    MADE_OPTIONAL = "made optional"
-    TYPE_WIDENED = "type widened"
-    TYPE_NARROWED = "type narrowed"
-    TYPE_CHANGED = "type changed"
-    ENUM_VALUE_ADDED = "enum value added"
-    ENUM_VALUE_REMOVED = "enum value removed"
-    ENUM_ADDED = "enum added"
-    ENUM_REMOVED = "enum removed"
-    CONST_CHANGED = "constant changed"
-    BOUND_TIGHTENED = "bound tightened"
-    BOUND_LOOSENED = "bound loosened"
-    BOUND_CHANGED = "bound changed"
-    PATTERN_ADDED = "pattern added"
-    PATTERN_REMOVED = "pattern removed"
-    PATTERN_CHANGED = "pattern changed"
-    FORMAT_ADDED = "format added"
-    FORMAT_REMOVED = "format removed"
-    FORMAT_CHANGED = "format changed"
-    CONTENT_OPENED = "content model opened"
-    CONTENT_CLOSED = "content model closed"
-    NAMES_CHANGED = "property names changed"
-    PATTERN_PROPERTY_ADDED = "pattern property added"
-    PATTERN_PROPERTY_REMOVED = "pattern property removed"
-    DEPENDENCY_ADDED = "dependency added"
-    DEPENDENCY_REMOVED = "dependency removed"
-    DEPENDENCY_CHANGED = "dependency changed"
-    ITEM_ADDED = "item added"
-    ITEM_REMOVED = "item removed"
-    CONTAINS_CHANGED = "contains changed"
-    COMBINATION_ADDED = "combination added"
-    COMBINATION_REMOVED = "combination removed"
-    COMBINATION_CHANGED = "combination changed"
-    DEFINITION_ADDED = "definition added"
-    DEFINITION_REMOVED = "definition removed"
-    DEFINITION_CHANGED = "definition changed"
-    REFERENCE_CHANGED = "reference changed"
-    DIALECT_CHANGED = "dialect changed"
-    DOCUMENTATION = "documentation"
-
+__all__ = ["Change"]
 
 _NEVER_BREAKING: Final = frozenset(
     {
@@ -112,18 +67,10 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """A dict of JSON types."""
-        made: dict[str, Any] = {
-            "path": self.path,
-            "kind": str(self.kind),
-            "old": self.old,
-            "new": self.new,
-            "breaks_backward": self.breaks_backward,
-            "breaks_forward": self.breaks_forward,
-            "where": self.where,
-            "keyword": self.keyword,
-            "side": self.side,
-        }
-        return made if self.rename is None else {**made, "rename": self.rename}
+        made = {**field_values(self), "kind": str(self.kind)}
+        if self.rename is None:
+            del made["rename"]
+        return made
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Change:
@@ -131,6 +78,4 @@ class Change:
         return cls(**{**data, "kind": ChangeKind(data["kind"])})
 
     def __str__(self) -> str:
-        from llm_integrations.core.evolution.text.wording import describe
-
         return f"{self.path or '(root)'}: {describe(self)}"

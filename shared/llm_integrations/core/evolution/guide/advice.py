@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Final
 
-from llm_integrations.core.evolution.model.change import Change, ChangeKind
+from llm_integrations.core.evolution.differences.change import Change
+from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.text.wording import quote
 
 __all__ = ["LATER", "advice", "question"]
@@ -25,8 +25,7 @@ def advice(change: Change, automated: bool) -> str:
         return _harmless(change)
     parts = []
     if change.breaks_backward:
-        by_hand = _BY_HAND.get(change.kind, _generic)
-        parts.append(_by_program(change) if automated else by_hand(change))
+        parts.append(_by_program(change) if automated else question(change))
     if change.breaks_forward:
         parts.append(_forward(change))
     return " ".join(parts)
@@ -77,67 +76,37 @@ def _forward(change: Change) -> str:
     return f"Old readers refuse what is allowed now. {LATER}"
 
 
-def _required(change: Change) -> str:
-    return f"Decide what {quote(change.new)} is for data that has none, and fill it in."
+_GENERIC: Final = (
+    "Find the data that is affected (see the examples of refused data), and correct it."
+)
+_TYPE: Final = "Decide how values of the old type are converted; some may not be convertible."
+_BOUND: Final = "Find the values beyond the new bound, and decide: correct, cut or drop them."
+_TEXT: Final = "Find the values that do not match, and correct them at their source."
 
-
-def _removed(change: Change) -> str:
-    return f"Take {quote(change.keyword)} out of old data, or keep its content elsewhere."
-
-
-def _added(change: Change) -> str:
-    return (
-        f"Old data may use the name {quote(change.keyword)} for something else. Check, and rename "
-        "or convert it."
-    )
-
-
-def _value_gone(change: Change) -> str:
-    return f"Decide which of the remaining values replaces {quote(_text(change.old))}."
-
-
-def _bound(_: Change) -> str:
-    return "Find the values beyond the new bound, and decide: correct, cut or drop them."
-
-
-def _type(_: Change) -> str:
-    return "Decide how values of the old type are converted; some may not be convertible."
-
-
-def _text_rule(_: Change) -> str:
-    return "Find the values that do not match, and correct them at their source."
-
-
-def _closed(_: Change) -> str:
-    return "Find what else old data holds here, and decide where it goes before it is dropped."
-
-
-def _generic(_: Change) -> str:
-    return "Find the data that is affected (see the examples of refused data), and correct it."
-
-
-_BY_HAND: Final[dict[ChangeKind, Callable[[Change], str]]] = {
-    ChangeKind.MADE_REQUIRED: _required,
-    ChangeKind.PROPERTY_REMOVED: _removed,
-    ChangeKind.PROPERTY_ADDED: _added,
-    ChangeKind.ENUM_VALUE_REMOVED: _value_gone,
-    ChangeKind.ENUM_ADDED: _text_rule,
-    ChangeKind.BOUND_TIGHTENED: _bound,
-    ChangeKind.BOUND_CHANGED: _bound,
-    ChangeKind.TYPE_NARROWED: _type,
-    ChangeKind.TYPE_CHANGED: _type,
-    ChangeKind.PATTERN_ADDED: _text_rule,
-    ChangeKind.PATTERN_CHANGED: _text_rule,
-    ChangeKind.FORMAT_ADDED: _text_rule,
-    ChangeKind.FORMAT_CHANGED: _text_rule,
-    ChangeKind.CONTENT_CLOSED: _closed,
+_BY_HAND: Final[dict[ChangeKind, str]] = {
+    ChangeKind.MADE_REQUIRED: "Decide what {new} is for data that has none, and fill it in.",
+    ChangeKind.PROPERTY_REMOVED: ("Take {keyword} out of old data, or keep its content elsewhere."),
+    ChangeKind.PROPERTY_ADDED: (
+        "Old data may use the name {keyword} for something else. Check, and rename or convert it."
+    ),
+    ChangeKind.ENUM_VALUE_REMOVED: "Decide which of the remaining values replaces {old_value}.",
+    ChangeKind.CONTENT_CLOSED: (
+        "Find what else old data holds here, and decide where it goes before it is dropped."
+    ),
+    **dict.fromkeys((ChangeKind.BOUND_TIGHTENED, ChangeKind.BOUND_CHANGED), _BOUND),
+    **dict.fromkeys((ChangeKind.TYPE_NARROWED, ChangeKind.TYPE_CHANGED), _TYPE),
+    **dict.fromkeys(
+        (
+            *(ChangeKind.ENUM_ADDED, ChangeKind.PATTERN_ADDED, ChangeKind.PATTERN_CHANGED),
+            *(ChangeKind.FORMAT_ADDED, ChangeKind.FORMAT_CHANGED),
+        ),
+        _TEXT,
+    ),
 }
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def question(change: Change) -> str:
     """What a person must decide because of a change that no program can settle."""
-    return _BY_HAND.get(change.kind, _generic)(change)
+    old_value = quote(json.dumps(change.old, ensure_ascii=False))
+    names = {"keyword": quote(change.keyword), "new": quote(change.new), "old_value": old_value}
+    return _BY_HAND.get(change.kind, _GENERIC).format(**names)
