@@ -8,8 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from llm_integrations.core.concurrency.loop_thread import CALLS, IO
-from llm_integrations.core.concurrency.pending import Pending, launch
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
@@ -23,6 +21,7 @@ from llm_integrations.core.registry.backend import RegistryBackend, RegistryHeal
 from llm_integrations.core.registry.cache.keys import key_of
 from llm_integrations.core.registry.cache.service import Engine
 from llm_integrations.core.registry.operations import Calls, wait
+from llm_integrations.core.registry.pending import CALLS, IO, Pending, launch
 from llm_integrations.core.registry.settings import Settings
 
 if TYPE_CHECKING:
@@ -226,7 +225,7 @@ class Registry:
             coroutine.close()
             raise RegistryError("this runs on the client's event loop already: use await")
         pending: Pending[T] = Pending()
-        launch(lambda: coroutine, pending, CALLS)
+        launch(coroutine, pending, CALLS)
         return pending.wait()
 
     def close(self) -> None:

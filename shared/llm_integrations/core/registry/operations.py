@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import (
@@ -30,6 +29,7 @@ from llm_integrations.core.registry.cache.freshness import Entry
 from llm_integrations.core.registry.cache.keys import id_key, key_of
 from llm_integrations.core.registry.cache.service import Engine
 from llm_integrations.core.registry.cache.validators import Validators
+from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.writes import Changes
 
 if TYPE_CHECKING:

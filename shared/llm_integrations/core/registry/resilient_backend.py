@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.loop_thread import IO
-from llm_integrations.core.concurrency.pending import Pending, closed_error, launch
 from llm_integrations.core.errors import (
     LLMIntegrationsError,
     RegistryError,
@@ -18,6 +16,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
+from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.resilience.retry import retrying
@@ -112,7 +111,7 @@ class GuardedBackend:
             backend = self._backend
         done: Pending[None] = Pending()
         if closing and backend is not None:
-            launch(lambda: self._shut(backend), done)
+            launch(self._shut(backend), done)
         else:
             done.resolve(None)
         return done
@@ -130,7 +129,7 @@ class GuardedBackend:
         backend = self._backend
         if not self.closed and backend is not None and IO.is_running:
             self.closed = True
-            launch(lambda: self._shut(backend), Pending[None]())
+            launch(self._shut(backend), Pending[None]())
 
     def after_fork(self) -> None:
         """In a forked child: the connections belong to the parent. Never close them from here."""

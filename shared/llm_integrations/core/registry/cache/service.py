@@ -10,11 +10,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.pending import Pending, again, closed_error, launch
 from llm_integrations.core.errors import RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
@@ -34,6 +33,7 @@ from llm_integrations.core.registry.cache.freshness import (
 )
 from llm_integrations.core.registry.cache.single_flight import Ask, Fate, Flight, Flights
 from llm_integrations.core.registry.cache.store import SchemaCache
+from llm_integrations.core.registry.pending import Pending, again, closed_error, launch
 from llm_integrations.core.registry.resilient_backend import GuardedBackend
 from llm_integrations.core.registry.settings import Settings
 
@@ -109,7 +109,7 @@ class Engine:
             flight, is_new = self.flights.join(key, ref, ask, queue=served is not None)
         if is_new:
             fly = self._fetch if served is None else self._refresh
-            launch(lambda: fly(flight), flight)
+            launch(fly(flight), flight)
         return served or flight
 
     def _count(self, verdict: Answer) -> None:
@@ -198,7 +198,7 @@ class Engine:
                 extra={"llmi_registry": self.url, "llmi_reference": str(flight.ref)},
             )
 
-    def start(self, work: Callable[[], Awaitable[T]]) -> Pending[T]:
+    def start(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Pending[T]:
         """Run something on the background loop; the answer is for this caller alone."""
         pending: Pending[T] = Pending()
         with self.lock:
@@ -206,7 +206,7 @@ class Engine:
                 raise closed_error()
             self._waiting.add(pending)
         pending.when_done(self._forget)
-        launch(work, pending)
+        launch(work(), pending)
         return pending
 
     def _forget(self, pending: Pending[Any]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache.freshness import Entry, may_mean
+from llm_integrations.core.registry.pending import Pending
 
 __all__ = ["Ask", "Fate", "Flight", "Flights"]
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from cachetools import LRUCache
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef
@@ -18,6 +17,7 @@ from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.cache.freshness import Entry
 from llm_integrations.core.registry.cache.keys import key_of
 from llm_integrations.core.registry.cache.service import Compiled, Engine
+from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.references import collect_references
 
 if TYPE_CHECKING:
