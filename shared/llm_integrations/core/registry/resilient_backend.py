@@ -22,12 +22,12 @@ from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.resilience.retry import retrying
 from llm_integrations.core.tracing import span
 
-__all__ = ["GuardedBackend"]
+__all__ = ["ResilientBackend"]
 
 T = TypeVar("T")
 
 
-class GuardedBackend:
+class ResilientBackend:
     """A backend that is asked on the background loop only, and opened anew in a forked child."""
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None) -> None:
@@ -38,7 +38,7 @@ class GuardedBackend:
         self.breaker = Breaker(self.url, settings.breaker)
         self.lock = threading.Lock()
         self.closed = False
-        self._calls: set[asyncio.Task[Any]] = set()  # touched on the background loop only
+        self._tasks: set[asyncio.Task[Any]] = set()  # touched on the background loop only
         survive_fork(self)
 
     @property
@@ -87,11 +87,11 @@ class GuardedBackend:
         task = asyncio.current_task()
         if self.closed or task is None:
             raise closed_error()
-        self._calls.add(task)
+        self._tasks.add(task)
         try:
             yield
         finally:
-            self._calls.discard(task)
+            self._tasks.discard(task)
 
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:
@@ -118,10 +118,10 @@ class GuardedBackend:
 
     async def _shut(self, backend: RegistryBackend) -> None:
         # A call that went on would open connections again, which nobody closes.
-        calls = list(self._calls)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await backend.close()
 
     def abandon(self) -> None:
@@ -134,7 +134,7 @@ class GuardedBackend:
     def after_fork(self) -> None:
         """In a forked child: the connections belong to the parent. Never close them from here."""
         self.lock = threading.Lock()
-        self._calls = set()
+        self._tasks = set()
         if not self._settings.is_memory:
             self._inherited.append(self._backend)
             self._backend = None
