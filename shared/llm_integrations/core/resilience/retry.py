@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryUnavailable
+from llm_integrations.core.resilience.backoff import backoff
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -30,9 +30,8 @@ def next_wait(options: RetryOptions, attempt: int, error: BaseException | None) 
     of the first bound on top, so that its clients do not return all at once.
     """
     if isinstance(error, RegistryUnavailable) and error.retry_after is not None:
-        return max(0.0, error.retry_after) + random.uniform(0, options.base)  # noqa: S311 - jitter
-    bound = min(options.cap, options.base * 2.0 ** min(attempt - 1, 60))
-    return random.uniform(0, bound)  # noqa: S311 - jitter is no secret
+        return max(0.0, error.retry_after) + backoff(1, base=options.base, cap=options.base)
+    return backoff(attempt, base=options.base, cap=options.cap)
 
 
 async def retrying(attempt: Callable[[], Awaitable[T]], options: RetryOptions) -> T:

@@ -18,6 +18,7 @@ from llm_integrations.core.observability import (
     EVENTS_PUBLISHED,
     get_logger,
 )
+from llm_integrations.core.resilience.backoff import backoff
 from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
 from llm_integrations.core.tracing import span
 
@@ -172,19 +173,24 @@ class HandlerRunner:
         return None
 
     async def _tries_again(self, event: SchemaEvent, first: Exception) -> str | None:
-        from tenacity import AsyncRetrying, stop_after_attempt, wait_random_exponential
+        from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
         failures = [first]
+        options = self._options
 
         async def attempt() -> None:
             if failures:
                 raise failures.pop()
             await self._call(event)
 
-        options = self._options
+        def wait(state: RetryCallState) -> float:
+            return backoff(
+                state.attempt_number, base=options.base, cap=options.cap, floor=options.base
+            )
+
         retrying = AsyncRetrying(
             stop=stop_after_attempt(options.attempts),
-            wait=wait_random_exponential(options.base, options.cap, min=options.base),
+            wait=wait,
             reraise=True,
         )
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
-import random
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
 from llm_integrations.core.events.brokers.rabbitmq.broker import REFUSALS, Broker
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE
+from llm_integrations.core.resilience.backoff import backoff
 
 __all__ = ["Publisher"]
 
@@ -66,16 +67,17 @@ class Publisher:
 
     async def _send(self, exchange: str, key: str, message: Message) -> None:
         failure: Exception | None = None
-        wait = _FIRST_PAUSE
         timeout = self._broker.options.publish_timeout
         try:
             async with asyncio.timeout(timeout):
-                while True:
+                for attempt in itertools.count(1):
                     failure = await self._try(exchange, key, message)
                     if failure is None:
                         return
-                    wait = min(2 * wait, _LONGEST_PAUSE)
-                    await asyncio.sleep(random.uniform(_FIRST_PAUSE, wait))  # noqa: S311 - no secret
+                    pause = backoff(
+                        attempt, base=2 * _FIRST_PAUSE, cap=_LONGEST_PAUSE, floor=_FIRST_PAUSE
+                    )
+                    await asyncio.sleep(pause)
         except TimeoutError:
             raise EventError(
                 f"publishing to exchange {exchange} of RabbitMQ at {self._broker.address.server}: "
