@@ -23,6 +23,8 @@ from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
     HttpResponse,
     Operation,
+    is_retryable_status,
+    shorten,
     unavailable,
 )
 
@@ -135,8 +137,17 @@ class HttpClient:
         return HttpResponse(answer.status_code, headers, body, url)
 
     async def _read(self, answer: httpx.Response, url: str) -> bytes:
+        """The body as it came over the wire, which is the only size that a limit can hold."""
+        encoding = answer.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            if is_retryable_status(answer.status_code):
+                return b""  # the status says it all
+            raise RegistryProtocolError(
+                f"{url} answered with the content encoding {shorten(encoding, 40)}, "
+                "which was not asked for"
+            )
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.aiter_raw():
             body += chunk
             if len(body) > self._max_bytes:
                 raise RegistryProtocolError(
@@ -167,7 +178,7 @@ class HttpClient:
             follow_redirects=False,
             headers={
                 "User-Agent": _user_agent(),
-                # A few kB of zipped zeros must not become the memory of the process.
+                # A few kB of zipped zeros can stand for gigabytes.
                 "Accept-Encoding": "identity",
             },
         )
@@ -212,8 +223,6 @@ def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
     """Our error for one of httpx's, whose own text may quote headers."""
     import httpx
 
-    if isinstance(error, httpx.DecodingError):
-        return RegistryProtocolError(f"{url} answered with a broken content encoding")
     if isinstance(error, httpx.RemoteProtocolError):
         if answering:
             return RegistryProtocolError(f"{url} broke off in the middle of its answer")
