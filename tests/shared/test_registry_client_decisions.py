@@ -57,7 +57,7 @@ def test_the_body_of_an_exact_version_is_kept_for_good(cache: SchemaCache) -> No
 
 def test_after_a_failed_refresh_none_is_tried_for_a_while(cache: SchemaCache) -> None:
     entry = put(cache, "s@latest")
-    cache.pause_refresh(entry.key, now=20.0)
+    cache.pause_refresh(entry, now=20.0)
     assert decide(entry, 21.9) is Decision.STALE
     assert decide(entry, 22.0) is Decision.REFRESH
 
@@ -120,7 +120,7 @@ def test_invalidating_a_subject_leaves_the_others_alone(cache: SchemaCache) -> N
 
 def test_invalidating_ends_the_pause_after_a_failed_refresh(cache: SchemaCache) -> None:
     entry = put(cache, "s")
-    cache.pause_refresh(entry.key, now=10.0)
+    cache.pause_refresh(entry, now=10.0)
     cache.mark_stale("s")
     assert decide(entry, 10.1) is Decision.REFRESH
 

@@ -229,7 +229,10 @@ class Registry:
         self._operations.apply_event(event)
 
     def health(self) -> RegistryHealth:
-        """One cheap request, whatever the breaker says; false when it failed."""
+        """One cheap request, whatever the breaker says; false when it failed.
+
+        ``detail["rejected"]`` says, by reference, why an answer did not replace a good copy.
+        """
         return self._operations.health().wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -27,6 +27,7 @@ from llm_integrations.core.model.schema import (
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.keys import id_key, key_of
+from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
 from llm_integrations.core.registry.pending import Pending
@@ -66,17 +67,13 @@ class Operations:
     # -- reading ----------
 
     def entry(self, reference: str | SchemaRef) -> CacheEntry | Pending[CacheEntry]:
-        key, ref = key_of(reference)
-        return self._service.entry(key, ref, lambda backend: backend.get(ref))
+        return self._service.schema_entry(reference)
 
     def in_force(self, reference: str | SchemaRef) -> Pending[CacheEntry]:
-        key, ref = key_of(reference)
-        return self._service.in_force(key, ref, lambda backend: backend.get(ref))
+        return self._service.in_force(reference)
 
     def entry_by_id(self, schema_id: SchemaId) -> CacheEntry | Pending[CacheEntry]:
-        return self._service.entry(
-            id_key(schema_id), None, lambda backend: backend.get_by_id(schema_id)
-        )
+        return self._service.entry(id_key(schema_id), None, ask_for_id(schema_id))
 
     def find(self, wanted: SchemaId | SchemaRef) -> CacheEntry | Pending[CacheEntry]:
         """By id for an integer or a UUID in text form, else by reference."""
@@ -128,7 +125,7 @@ class Operations:
         async def get(subject: str) -> RegisteredSchema | None:
             async with gate:
                 try:
-                    return await self._service.registry.call(lambda b: b.get(SchemaRef(subject)))
+                    return await self._service.registry.call(ask_for(SchemaRef(subject)))
                 except SchemaNotFound:  # deleted meanwhile, or only drafts
                     return None
 
@@ -219,11 +216,15 @@ class Operations:
     async def _health(self) -> RegistryHealth:
         # Past the breaker: this is how one finds out that the registry is back.
         state = self._service.registry.breaker.state
+        detail: dict[str, Any] = {}
+        with self._service.lock:
+            if rejected := self._service.cache.rejected():
+                detail["rejected"] = rejected
         try:
-            detail = await self._service.registry.once(lambda backend: backend.ping())
+            answer = await self._service.registry.once(lambda backend: backend.ping())
         except RegistryError as error:
-            return RegistryHealth(False, state, {"error": str(error)})
-        return RegistryHealth(True, state, detail)
+            return RegistryHealth(False, state, {**detail, "error": str(error)})
+        return RegistryHealth(True, state, {**answer, **detail})
 
     def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
         return self._service.start(lambda: self._service.registry.call(ask))

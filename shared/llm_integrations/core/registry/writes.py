@@ -14,8 +14,6 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
-from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.keys import key_of
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
@@ -121,16 +119,11 @@ class Writes:
             versions = await self._service.registry.call(lambda backend: backend.versions(subject))
         except SchemaNotFound:
             return {}
-        schemas = [await self._get(SchemaRef(subject, version)) for version in versions]
+        schemas = [await self._service.get(SchemaRef(subject, version)) for version in versions]
         return {
             version: Source(schema.body, await self._validators.resources(schema), str(schema))
             for version, schema in zip(versions, schemas, strict=True)
         }
-
-    async def _get(self, reference: SchemaRef) -> RegisteredSchema:
-        key, ref = key_of(reference)
-        found = self._service.entry(key, ref, lambda backend: backend.get(ref))
-        return (found if isinstance(found, CacheEntry) else await found).schema
 
     # -- telling ----------
 

@@ -32,9 +32,19 @@ class CacheEntry:
     """A copy of a schema, and the validators compiled from it (None: by the client's options).
 
     Times are in seconds of one monotonic clock. ``ref`` is None for what was asked for by id.
+    ``rejected`` says why the registry's last answer did not replace this copy.
     """
 
-    __slots__ = ("fresh_until", "key", "ref", "refresh_at", "schema", "stale_until", "validators")
+    __slots__ = (
+        "fresh_until",
+        "key",
+        "ref",
+        "refresh_at",
+        "rejected",
+        "schema",
+        "stale_until",
+        "validators",
+    )
 
     def __init__(
         self,
@@ -51,11 +61,17 @@ class CacheEntry:
         self.fresh_until = fresh_until
         self.stale_until = stale_until
         self.refresh_at = NEVER
+        self.rejected: str | None = None
         self.validators: dict[ValidationOptions | None, Validator] = {}
 
     @property
     def subject(self) -> str | None:
         return self.schema.subject if self.ref is None else self.ref.subject
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is one version for ever, whose body cannot change."""
+        return self.ref is None or not self.ref.is_latest
 
     def concerns(self, version: Version | None) -> bool:
         """Whether a change of that version (None: of any) can change what is known here."""

@@ -11,15 +11,22 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.errors import RegistryError, SchemaNotFound
+from llm_integrations.core.errors import (
+    InvalidSchema,
+    RegistryError,
+    RegistryProtocolError,
+    SchemaNotFound,
+)
 from llm_integrations.core.model.reference import SchemaRef, Version
-from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.model.schema import DELETED, RegisteredSchema
 from llm_integrations.core.observability import (
     CACHE_HITS,
     CACHE_MISSES,
+    CACHE_REJECTED,
     CACHE_STALE,
     get_logger,
 )
@@ -31,8 +38,9 @@ from llm_integrations.core.registry.cache.freshness import (
     decide,
     supersedes,
 )
+from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.requests import Ask, ask_for
 from llm_integrations.core.registry.cache.single_flight import (
-    Ask,
     Freshness,
     InFlightRequest,
     InFlightRequests,
@@ -72,6 +80,7 @@ class CacheService:
         self.hits = CACHE_HITS.labels(self.url)
         self._misses = CACHE_MISSES.labels(self.url)
         self._stale = CACHE_STALE.labels(self.url)
+        self._rejections = CACHE_REJECTED.labels(self.url)
         self._refreshes = asyncio.Semaphore(_REFRESHES)
         self._quiet_until = 0.0
         survive_fork(self)
@@ -118,8 +127,20 @@ class CacheService:
             launch(fetch(request), request)
         return served or request
 
-    def in_force(self, key: str, ref: SchemaRef, ask: Ask) -> InFlightRequest:
+    def schema_entry(self, reference: str | SchemaRef) -> CacheEntry | InFlightRequest:
+        """As ``entry``, for a reference."""
+        key, ref = key_of(reference)
+        return self.entry(key, ref, ask_for(ref))
+
+    async def get(self, reference: SchemaRef) -> RegisteredSchema:
+        """The schema, for what runs on the background loop already."""
+        found = self.schema_entry(reference)
+        return (found if isinstance(found, CacheEntry) else await found).schema
+
+    def in_force(self, reference: str | SchemaRef) -> InFlightRequest:
         """A request that goes past the cache; where it fails, it brings the old copy."""
+        key, ref = key_of(reference)
+        ask = ask_for(ref)
         with self.lock:
             if self.closed:
                 raise closed_error()
@@ -155,14 +176,14 @@ class CacheService:
     async def _fetch(self, request: InFlightRequest) -> CacheEntry:
         try:
             schema = await self.registry.call(request.ask)
-        except SchemaNotFound as error:
-            self._complete_unknown(request, error)
-            raise
-        except RegistryError as error:
-            self._complete_failed(request, error)
-            raise
-        try:
             compiled = await self._recompile(request.key, schema)
+        except SchemaNotFound as error:
+            return self._complete_unknown(request, error)
+        except InvalidSchema as error:
+            copy = self._complete_failed(request, error)
+            if copy is None:
+                raise
+            return copy
         except RegistryError as error:
             self._complete_failed(request, error)
             raise
@@ -182,10 +203,10 @@ class CacheService:
             return copy
 
     async def _recompile(self, key: str, schema: RegisteredSchema) -> Compiled:
-        """So that nobody who was served a validator from the old copy waits for the new one."""
+        """So that nobody waits for the validator of a new schema, or gets one without any."""
         with self.lock:
             old = self.cache.peek(key)
-        if old is None or self.recompile is None or not old.validators:
+        if old is None or self.recompile is None:
             return {}
         return await self.recompile(old, schema)
 
@@ -205,30 +226,56 @@ class CacheService:
             entry.validators.update(compiled)
             return entry
 
-    def _complete_unknown(self, request: InFlightRequest, error: SchemaNotFound) -> None:
-        with self.lock:
-            self.requests.complete(request)
-            if request.freshness is Freshness.FRESH and not self.closed:
-                self.cache.store_unknown(request.key, request.ref, error, time.monotonic())
-
-    def _complete_failed(self, request: InFlightRequest, error: RegistryError) -> None:
+    def _complete_unknown(self, request: InFlightRequest, error: SchemaNotFound) -> CacheEntry:
+        """The registry has no such schema; the copy of an exact version outlives that, marked."""
         now = time.monotonic()
         with self.lock:
             self.requests.complete(request)
-            self.cache.pause_refresh(request.key, now)
-            has_copy = self.cache.peek(request.key) is not None
-            is_news = now >= self._quiet_until
-            if has_copy and is_news:
-                self._quiet_until = now + self.settings.cache.refresh_pause
-        if has_copy:
-            log.log(
-                logging.WARNING if is_news else logging.DEBUG,
-                "%s could not be refreshed from %s, its copy goes on being served: %s",
-                request.ref or "a schema",
-                self.url,
-                error,
-                extra={"llmi_registry": self.url, "llmi_reference": str(request.ref)},
+            copy = self.cache.peek(request.key)
+            if copy is None or not copy.is_exact:
+                if request.freshness is Freshness.FRESH and not self.closed:
+                    self.cache.store_unknown(request.key, request.ref, error, now)
+                raise error
+            self._rejections.inc()
+            kept = self.cache.store(
+                copy.key,
+                copy.ref,
+                replace(copy.schema, state=DELETED),
+                now,
+                fresh=request.freshness is Freshness.FRESH,
             )
+            kept.validators.update(copy.validators)
+            kept.rejected = str(error)
+        self._log_kept(request, error, is_news=copy.schema.state != DELETED)
+        return kept
+
+    def _complete_failed(self, request: InFlightRequest, error: RegistryError) -> CacheEntry | None:
+        """The copy that goes on being served, if there is one."""
+        now = time.monotonic()
+        with self.lock:
+            self.requests.complete(request)
+            copy = self.cache.peek(request.key)
+            if copy is None:
+                return None
+            self.cache.pause_refresh(copy, now)
+            if isinstance(error, InvalidSchema | RegistryProtocolError):
+                self._rejections.inc()
+                self.cache.reject(copy, error, now)
+            is_news = now >= self._quiet_until
+            if is_news:
+                self._quiet_until = now + self.settings.cache.refresh_pause
+        self._log_kept(request, error, is_news=is_news)
+        return copy
+
+    def _log_kept(self, request: InFlightRequest, error: RegistryError, *, is_news: bool) -> None:
+        log.log(
+            logging.WARNING if is_news else logging.DEBUG,
+            "%s could not be refreshed from %s, its copy goes on being served: %s",
+            request.ref or "a schema",
+            self.url,
+            error,
+            extra={"llmi_registry": self.url, "llmi_reference": str(request.ref)},
+        )
 
     def start(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Pending[T]:
         """Run something on the background loop; the answer is for this caller alone."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from enum import IntEnum
 
 from llm_integrations.core.model.reference import SchemaRef, Version
-from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache.freshness import CacheEntry, may_mean
+from llm_integrations.core.registry.cache.requests import Ask
 from llm_integrations.core.registry.pending import Pending
 
-__all__ = ["Ask", "Freshness", "InFlightRequest", "InFlightRequests"]
-
-Ask = Callable[[RegistryBackend], Awaitable[RegisteredSchema]]
+__all__ = ["Freshness", "InFlightRequest", "InFlightRequests"]
 
 
 class Freshness(IntEnum):

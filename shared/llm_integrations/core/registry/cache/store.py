@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Generic, TypeVar
 
 from llm_integrations.core.config import CacheOptions
-from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.errors import InvalidSchema, RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.freshness import NEVER, CacheEntry, NegativeEntry
@@ -88,16 +88,8 @@ class SchemaCache:
         fresh: bool = True,
     ) -> CacheEntry:
         """Keep a copy; one that is not fresh is served while it is refreshed."""
-        options = self.options
-        # The body of an exact version cannot change, so nothing but the LRU order drops it.
-        lasting = ref is None or not ref.is_latest
-        entry = CacheEntry(
-            key,
-            ref,
-            schema,
-            fresh_until=now + options.ttl if fresh else NEVER,
-            stale_until=math.inf if lasting else now + options.ttl + options.stale_ttl,
-        )
+        entry = CacheEntry(key, ref, schema, fresh_until=now + self.options.ttl if fresh else NEVER)
+        self._extend(entry, now)
         self._unknown.drop(key)
         self._known.put(entry)
         return entry
@@ -109,11 +101,28 @@ class SchemaCache:
         self._known.drop(key)
         self._unknown.put(NegativeEntry(key, ref, error, now + self.options.negative_ttl))
 
-    def pause_refresh(self, key: str, now: float) -> None:
+    def pause_refresh(self, entry: CacheEntry, now: float) -> None:
         """After a failed refresh."""
-        entry = self.peek(key)
-        if entry is not None:
-            entry.refresh_at = now + self.options.refresh_pause
+        entry.refresh_at = now + self.options.refresh_pause
+
+    def reject(self, entry: CacheEntry, error: RegistryError, now: float) -> None:
+        """The registry's answer is of no use, and the last good copy stays in force."""
+        entry.rejected = str(error)
+        if isinstance(error, InvalidSchema):  # the registry works: it is no outage, with a limit
+            self._extend(entry, now)
+
+    def _extend(self, entry: CacheEntry, now: float) -> None:
+        # The body of an exact version cannot change, so nothing but the LRU order drops it.
+        limit = now + self.options.ttl + self.options.stale_ttl
+        entry.stale_until = math.inf if entry.is_exact else limit
+
+    def rejected(self) -> dict[str, str]:
+        """Of the copies that an answer did not replace: the reason, by reference or id."""
+        return {
+            str(entry.ref or entry.schema.id): entry.rejected
+            for entry in self._known.all()
+            if entry.rejected is not None
+        }
 
     def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
         """The next caller gets the copy and starts a refresh; the unknown is asked for again."""

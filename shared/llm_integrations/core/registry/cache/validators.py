@@ -11,11 +11,9 @@ from cachetools import LRUCache
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
-from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.keys import key_of
 from llm_integrations.core.registry.cache.service import CacheService, Compiled
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.references import collect_references
@@ -66,15 +64,32 @@ class Validators:
         """For a renewed schema, the validators that its old copy had.
 
         Raises:
+            InvalidSchema: nothing can be judged by it, where the old copy does.
             RegistryError: when the references cannot be had now; the old copy is of more use then.
         """
-        made: dict[ValidationOptions | None, Validator] = {}
-        for options in list(old.validators):
-            try:
-                made[options] = await self.make(schema, options)
-            except (InvalidSchema, SchemaNotFound):
-                continue  # whoever asks for a validator will be told
-        return made
+        changed = old.schema.fingerprint != schema.fingerprint
+        wanted = list(old.validators) or ([None] if changed else [])
+        try:
+            return {options: await self._make_usable(schema, options) for options in wanted}
+        except InvalidSchema:
+            if old.validators or await self._is_usable(old.schema):
+                raise
+            return {}
+
+    async def _make_usable(
+        self, schema: RegisteredSchema, options: ValidationOptions | None
+    ) -> Validator:
+        try:
+            return await self.make(schema, options)
+        except SchemaNotFound as error:
+            raise InvalidSchema(f"{schema} refers to what is not there: {error}") from None
+
+    async def _is_usable(self, schema: RegisteredSchema) -> bool:
+        try:
+            await self._make_usable(schema, None)
+        except InvalidSchema:
+            return False
+        return True
 
     async def make(
         self, schema: RegisteredSchema, options: ValidationOptions | None = None
@@ -126,16 +141,11 @@ class Validators:
         deadline = self._service.settings.retry.deadline
         try:
             async with asyncio.timeout(deadline):
-                return await collect_references(schema.references, self._get)
+                return await collect_references(schema.references, self._service.get)
         except TimeoutError:
             raise RegistryUnavailable(
                 f"the references of {schema.subject} did not await_answer within {deadline:g} s"
             ) from None
-
-    async def _get(self, reference: SchemaRef) -> RegisteredSchema:
-        key, ref = key_of(reference)
-        found = self._service.entry(key, ref, lambda backend: backend.get(ref))
-        return (found if isinstance(found, CacheEntry) else await found).schema
 
     def after_fork(self) -> None:
         """In a forked child: what was being compiled is being compiled in the parent."""

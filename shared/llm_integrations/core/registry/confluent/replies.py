@@ -119,11 +119,22 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def read_schema(document: Any, response: HttpResponse, **known: Any) -> RegisteredSchema:
-    """A schema from any of the answers that hold one; ``known`` fills in what they leave out."""
+def read_schema(
+    document: Any, response: HttpResponse, *, asked: str | None = None, **known: Any
+) -> RegisteredSchema:
+    """A schema from any of the answers that hold one.
+
+    Args:
+        asked: the subject that was asked for, which the answer may leave out.
+        known: what is known better than the answer says it.
+    """
     if not isinstance(document, dict) or "schema" not in document:
         raise response.nonsense("with something that is no schema")
     found = {**document, **known}
+    if asked is not None and found.setdefault("subject", asked) not in (asked, _bare(asked)):
+        raise response.nonsense("with a schema of another subject")
+    if asked is not None:
+        found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
     name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
     if not isinstance(schema_id, int) or not isinstance(version, int | None):
@@ -136,6 +147,11 @@ def read_schema(document: Any, response: HttpResponse, **known: Any) -> Register
         references=_references(document.get("references"), response),
         metadata=_metadata(document.get("metadata")),
     )
+
+
+def _bare(subject: str) -> str:
+    """Without the name of the default context, which servers leave out."""
+    return subject.removeprefix(":.:")
 
 
 def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:

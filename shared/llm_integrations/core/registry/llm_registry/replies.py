@@ -83,10 +83,12 @@ def error_of(response: HttpResponse) -> RegistryError:
 
 
 def read_schema(document: Any, response: HttpResponse, subject: str | None) -> RegisteredSchema:
-    """``subject`` None takes what the namespace and the name say."""
+    """``subject``: what was asked for, if it was not an id; namespace and name say the same."""
     if not isinstance(document, dict):
         raise response.nonsense("with something that is no schema")
     own = subject_of(document, response)
+    if subject is not None and own != subject.removeprefix(f"{DEFAULT_NAMESPACE}."):
+        raise response.nonsense("with a schema of another subject")
     version = version_of(document, response)
     return RegisteredSchema(
         id=id_of(document, response),
