@@ -184,4 +184,4 @@ class AsyncRegistry:
         return self
 
     def __repr__(self) -> str:
-        return f"<AsyncRegistry of {self._registry!r}>"
+        return f"<AsyncRegistry of {getattr(self, '_registry', None)!r}>"

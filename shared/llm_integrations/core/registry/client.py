@@ -271,5 +271,7 @@ class Registry:
         return self
 
     def __repr__(self) -> str:
-        closed = " (closed)" if self._service.closed else ""
-        return f"<Registry {self.url}{closed}>"
+        service = getattr(self, "_service", None)
+        if service is None:  # in a traceback that shows locals, after a constructor that failed
+            return "<Registry (not connected)>"
+        return f"<Registry {service.url}{' (closed)' if service.closed else ''}>"
