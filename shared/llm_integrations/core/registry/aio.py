@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from llm_integrations.core.config import ValidationOptions
@@ -117,8 +116,8 @@ class AsyncRegistry:
             subject,
             body,
             version,
-            metadata=metadata,
-            references=references,
+            metadata=dict(metadata or {}),
+            references=tuple(references),
             compatibility=compatibility,
             state=state,
         )
@@ -166,12 +165,7 @@ class AsyncRegistry:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from llm_integrations.core.config import ValidationOptions
@@ -176,8 +175,8 @@ class Registry:
             subject,
             body,
             version,
-            metadata=metadata,
-            references=references,
+            metadata=dict(metadata or {}),
+            references=tuple(references),
             compatibility=compatibility,
             state=state,
         ).wait()
@@ -251,12 +250,7 @@ class Registry:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
@@ -22,7 +22,6 @@ from llm_integrations.core.model.reference import (
 from llm_integrations.core.model.schema import (
     JsonSchema,
     RegisteredSchema,
-    SchemaReference,
 )
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
@@ -137,22 +136,13 @@ class Operations:
     # -- writing ----------
 
     def register(
-        self,
-        subject: str,
-        body: JsonSchema,
-        version: Version | None,
-        *,
-        metadata: Mapping[str, Any] | None,
-        references: Sequence[SchemaReference],
-        compatibility: str | None,
-        state: str,
+        self, subject: str, body: JsonSchema, version: Version | None, **rest: Any
     ) -> Pending[RegisteredSchema]:
+        """``rest``: the other fields of NewSchema."""
         SchemaRef(subject)
         if version is not None:
             version = _exact(parse_version(version), "register")
-        new = NewSchema(
-            subject, body, version, dict(metadata or {}), tuple(references), compatibility, state
-        )
+        new = NewSchema(subject, body, version, **rest)
         return self._service.start(lambda: self._writes.register(new))
 
     def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:

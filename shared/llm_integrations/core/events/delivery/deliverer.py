@@ -172,32 +172,18 @@ class HandlerRunner:
             return await self._tries_again(event, error)
         return None
 
-    async def _tries_again(self, event: SchemaEvent, first: Exception) -> str | None:
-        from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
-
-        failures = [first]
+    async def _tries_again(self, event: SchemaEvent, failure: Exception) -> str | None:
         options = self._options
-
-        async def attempt() -> None:
-            if failures:
-                raise failures.pop()
-            await self._call(event)
-
-        def wait(state: RetryCallState) -> float:
-            return backoff(
-                state.attempt_number, base=options.base, cap=options.cap, floor=options.base
-            )
-
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(options.attempts),
-            wait=wait,
-            reraise=True,
-        )
-        try:
-            await retrying(attempt)
-        except Exception as error:  # noqa: BLE001 - as above
-            return self._gave_up(event, error)
-        return None
+        for attempt in range(1, options.attempts):
+            wait = backoff(attempt, base=options.base, cap=options.cap, floor=options.base)
+            await asyncio.sleep(wait)
+            try:
+                await self._call(event)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with it
+                failure = error
+            else:
+                return None
+        return self._gave_up(event, failure)
 
     def _gave_up(self, event: SchemaEvent, error: Exception) -> str:
         reason = _reason_of(error)

@@ -20,7 +20,7 @@ from llm_integrations.core.errors import (
     Unsupported,
 )
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
-from llm_integrations.core.registry.http.exchange import HttpResponse, shorten
+from llm_integrations.core.registry.http.exchange import HttpResponse, parse_schema, shorten
 
 __all__ = [
     "NO_OWN_LEVEL",
@@ -106,17 +106,7 @@ def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
     kind = "AVRO" if schema_type is None else str(schema_type).upper()
     if kind != "JSON":
         raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
-    try:
-        body = json.loads(text, parse_constant=_refuse_constant)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidSchema(f"{name} holds something that is not JSON") from None
-    if not isinstance(body, dict | bool):
-        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
-    return body
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
+    return parse_schema(text if isinstance(text, str) else None, name)
 
 
 def read_schema(

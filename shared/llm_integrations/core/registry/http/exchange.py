@@ -14,10 +14,12 @@ from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from llm_integrations.core.errors import (
+    InvalidSchema,
     RegistryAuthError,
     RegistryProtocolError,
     RegistryUnavailable,
 )
+from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.registry.http.credentials import redact_url
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "HttpResponse",
     "Operation",
     "is_retryable_status",
+    "parse_schema",
     "path",
     "raise_for_refusal",
     "retry_after",
@@ -83,6 +86,22 @@ class HttpResponse:
 
     def nonsense(self, what: str) -> RegistryProtocolError:
         return RegistryProtocolError(f"{self.url} answered {self.status} {what}")
+
+
+def parse_schema(content: Any, name: str) -> JsonSchema:
+    """The JSON Schema in a registry's answer, as text or not; InvalidSchema when there is none."""
+    try:
+        is_text = isinstance(content, str)
+        body = json.loads(content, parse_constant=_refuse_constant) if is_text else content
+    except (ValueError, RecursionError):
+        raise InvalidSchema(f"{name} holds something that is not JSON") from None
+    if not isinstance(body, dict | bool):
+        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
+    return body
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 Operation: TypeAlias = Generator[HttpRequest, HttpResponse, T]
