@@ -65,6 +65,17 @@ def test_without_it_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) 
     ("text", "message"),
     [
         ("rules: [", "is not YAML"),
+        ("rules: !!bool foo", "is not YAML: .*!!bool"),
+        ("rules: " + "[" * 100_000, "is not YAML: it is nested too deeply"),
+        (
+            "a: &a ["
+            + "x, " * 9
+            + "]\n"
+            + "".join(
+                f"{c}: &{c} [{f'*{p}, ' * 99}]\n" for p, c in zip("abcdef", "bcdefg", strict=True)
+            ),
+            "too large a document",
+        ),
         ("", "valid dictionary"),
         ("rules: []", "at least 1 item"),
         ("rules: [{}]", "a rule needs input, output or fill_tools"),
@@ -84,6 +95,19 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_is_the_same_for_several_rules_can_be_merged_in(tmp_path: Path) -> None:
+    path = tmp_path / "vllm.yaml"
+    path.write_text(
+        "rules:\n- input: &common {checks: [{of: body, schema: a}], mode: off}\n"
+        "- input: {<<: *common, mode: warn}\n"
+    )
+    one, two = (rule.input for rule in load_config(path).rules)
+    assert one is not None
+    assert two is not None
+    assert one.checks == two.checks
+    assert (one.mode, two.mode) == ("off", "warn")
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ def test_yaml_schemas_are_read(tmp_path: Path) -> None:
     [
         ("a.json", "{cut", "line 1, column 2"),
         ("a.yaml", "a: [", "not YAML"),
+        ("a.yaml", "a: !!bool foo", r"a\.yaml is not YAML: .*!!bool"),
+        ("a.yaml", "[" * 100_000, r"a\.yaml is not YAML: it is nested too deeply"),
+        ("a.json", "[" * 100_000, r"a\.json is not JSON: it is nested too deeply"),
+        ("a.json", "9" * 5_000, r"a\.json is not JSON"),
         ("a.json", "[1]", "not a JSON Schema"),
     ],
 )

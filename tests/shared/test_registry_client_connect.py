@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from llm_integrations.core.config import ApiKeyAuth, Auth, BasicAuth, BearerAuth, RetryOptions
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry import Registry, connect, resolve_registry
+from llm_integrations.core.registry import AsyncRegistry, Registry, connect, resolve_registry
 from llm_integrations.core.registry.address import Address, is_loopback, read_addresses
 from llm_integrations.core.registry.environment import environment_auth, environment_url
 
@@ -274,3 +275,46 @@ def test_connect_makes_a_client_of_its_own_each_time() -> None:
     assert connect("memory://") is not connect("memory://")
     options = RetryOptions(attempts=1)
     assert connect("memory://", retry=options).settings.retry is options
+
+
+def _with_locals(error: BaseException) -> str:
+    """As an error tracker sees it; the frames of this file are left out."""
+    found = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(
+        f"{frame.name}: {frame.locals}\n" for frame in found.stack if frame.filename != __file__
+    )
+
+
+def test_a_constructor_that_failed_can_be_shown_with_its_locals() -> None:
+    with pytest.raises(ConfigurationError) as failed:
+        connect("http://registry.example.com", auth=BearerAuth("s3cret"))
+    shown = _with_locals(failed.value)
+    assert "<Registry (not connected)>" in shown
+    assert "repr() failed" not in shown
+    assert "s3cret" not in shown
+
+
+def test_what_is_made_without_its_constructor_can_be_shown() -> None:
+    for kind in (Registry, AsyncRegistry):
+        assert kind.__name__ in repr(object.__new__(kind))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"PASSWORD": "s3cret"},
+        {"TOKEN": "s3cret", "API_KEY": "s3cret"},
+        {"TOKEN": "s3cr\u00e9t"},
+        {"API_KEY": "s3cr\u00e9t"},
+        {"USERNAME": "s:3", "PASSWORD": "s3cret"},
+    ],
+)
+def test_no_frame_of_an_error_holds_credentials_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> None:
+    set_environment(monkeypatch, URL="https://registry", **values)
+    with pytest.raises(ConfigurationError) as refused:
+        connect()
+    shown = _with_locals(refused.value)
+    assert "s3cret" not in shown
+    assert "s3cr\u00e9t" not in shown

@@ -1,4 +1,4 @@
-"""The HTTP driver over a socket: however a registry fails, it ends in one of our errors."""
+"""The HTTP client over a socket: however a registry fails, it ends in one of our errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -30,7 +31,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.confluent.backend import ConfluentBackend
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.client import HttpClient
 from llm_integrations.core.registry.http.credentials import (
     auth_headers,
     redact_url,
@@ -128,6 +129,7 @@ async def test_retry_after_is_read_in_seconds_and_as_a_date(
         (None, None), ("", None), ("soon", None), ("-1", None), ("1.5", 1.5), ("0", 0.0),
         ("Thu, 01 Jan 1970 00:00:10 GMT", 4.0), ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
         ("Thu, 99 Jan 1970 00:00:01 GMT", None), ("٣", None), ("1e400", None),
+        ("9" * 310, 86_400.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
     ],
 )  # fmt: skip
 def test_retry_after_headers_mean(header: str | None, seconds: float | None) -> None:
@@ -214,14 +216,85 @@ async def test_a_body_of_50_mb_is_not_read_to_its_end(
     assert (await backend.get(S)).version == 1
 
 
-async def test_compressed_answers_are_not_asked_for_and_bounded_all_the_same(
-    server: ConfluentServer, backend: ConfluentBackend
+ZEROS = gzip.compress(b" " * 40_000_000)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", ZEROS),
+        ("gzip, gzip", gzip.compress(ZEROS)),
+        ("x-gzip", ZEROS),
+        ("deflate", zlib.compress(b" " * 40_000_000)),
+        ("br", b"?"),
+        ("zstd", b"?"),
+        ("identity, GZIP", ZEROS),
+    ],
+)
+async def test_an_encoding_that_was_not_asked_for_is_not_decoded(
+    server: ConfluentServer, backend: ConfluentBackend, encoding: str, body: bytes
 ) -> None:
-    bomb = gzip.compress(b" " * 40_000_000)
-    server.fail(Fault(reply=Reply(200, bomb, {"Content-Encoding": "gzip"})))
-    with pytest.raises(RegistryProtocolError, match="more than 16 MB"):
+    server.fail(Fault(reply=Reply(200, body, {"Content-Encoding": encoding})))
+    with pytest.raises(RegistryProtocolError, match="not asked for"):
         await backend.get(S)
     assert server.requests[-1].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+async def test_an_answer_may_say_that_it_is_not_encoded(
+    server: ConfluentServer, backend: ConfluentBackend, encoding: str
+) -> None:
+    body = {"id": 7, "subject": "s", "version": 1, "schemaType": "JSON", "schema": "true"}
+    server.fail(Fault(reply=Reply(200, body, {"Content-Encoding": encoding})))
+    assert (await backend.get(S)).id == 7
+
+
+async def test_an_outage_told_by_a_gateway_that_compresses_is_an_outage(
+    server: ConfluentServer, backend: ConfluentBackend
+) -> None:
+    server.fail(Fault(reply=Reply(503, ZEROS, {"Content-Encoding": "gzip", "Retry-After": "3"})))
+    with pytest.raises(RegistryUnavailable) as away:
+        await backend.get(S)
+    assert away.value.retry_after == 3.0
+
+
+async def _endless(writer: asyncio.StreamWriter, start: bytes, more: bytes, pause: float) -> None:
+    with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+        writer.write(b"HTTP/1.1 " + start)
+        while True:
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+
+@pytest.mark.parametrize(
+    ("start", "more", "pause"),
+    [
+        (b"200 OK\r\n", b"X-A: b\r\n" * 100, 0.0),
+        (b"200 OK\r\n", b"X-A: b\r\n", 0.02),
+        (b"100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 100, 0.0),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.02),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 1000, 0.0),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 100, 0.0),
+    ],
+    ids=["headers", "slow headers", "interim", "chunks", "slow chunks", "extension", "trailers"],
+)
+async def test_an_answer_without_an_end_ends_at_the_timeout(
+    start: bytes, more: bytes, pause: float
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await _endless(writer, start, more, pause)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as endless:
+        port = endless.sockets[0].getsockname()[1]
+        async with asking(f"http://127.0.0.1:{port}", timeout=0.5) as backend:
+            started = time.monotonic()
+            with pytest.raises((RegistryUnavailable, RegistryProtocolError)):
+                await backend.get(S)
+            assert time.monotonic() - started < 3.0
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -475,10 +548,10 @@ async def test_an_error_thrown_into_an_operation_can_be_handled_there(
         return "not thrown"
 
     server.fail(Fault(reply=Reply(503), times=1))
-    driver = HttpDriver(server.url)
-    assert await driver.run(operation()) == "handled"
-    assert await driver.run(operation()) == "not thrown"
-    await driver.close()
+    client = HttpClient(server.url)
+    assert await client.run(operation()) == "handled"
+    assert await client.run(operation()) == "not thrown"
+    await client.close()
 
 
 async def test_only_our_own_errors_get_out() -> None:

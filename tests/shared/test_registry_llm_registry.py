@@ -285,19 +285,24 @@ async def test_the_sdks_metadata_is_read(
     assert (schema.owner, schema.tags, schema.metadata["ticket"]) == ("team-a", ("x",), 7)
 
 
+HEAD = {"id": "i", "namespace": "com.example", "name": "user", "version": "1.0.0"}
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
         ([], RegistryProtocolError),
+        ({**HEAD, "name": "other", "content": "{}"}, RegistryProtocolError),
+        ({**HEAD, "namespace": "com", "content": "{}"}, RegistryProtocolError),
         ({"id": "i"}, RegistryProtocolError),
         ({"id": 7, "namespace": "d", "name": "u", "version": "1.0.0"}, RegistryProtocolError),
         ({"id": "i", "namespace": "d", "name": "u"}, RegistryProtocolError),
         ({"id": "i", "namespace": "d", "name": "u", "version": "one"}, RegistryProtocolError),
-        ({"id": "i", "namespace": "d", "name": "u", "version": "1.0.0", "content": "{broken"},
+        ({**HEAD, "content": "{broken"},
          InvalidSchema),
-        ({"id": "i", "namespace": "d", "name": "u", "version": "1.0.0", "content": "[]"},
+        ({**HEAD, "content": "[]"},
          InvalidSchema),
-        ({"id": "i", "namespace": "d", "name": "u", "version": "1.0.0", "content": "{}",
+        ({**HEAD, "content": "{}",
           "format": "AVRO"}, InvalidSchema),
     ],
 )  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CACHE_HITS",
     "CACHE_MISSES",
+    "CACHE_REJECTED",
     "CACHE_STALE",
     "CIRCUIT_BREAKER_STATE",
     "EVENTS_DELIVERY_DURATION",
@@ -111,6 +112,11 @@ CACHE_HITS: Final = _counter(
 )
 CACHE_MISSES: Final = _counter(
     "llm_integrations_cache_misses_total", "Schemas that had to be fetched.", ["registry"]
+)
+CACHE_REJECTED: Final = _counter(
+    "llm_integrations_cache_rejected_total",
+    "Answers of a registry against which a good copy was kept.",
+    ["registry"],
 )
 CACHE_STALE: Final = _counter(
     "llm_integrations_cache_stale_total",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ConfigDict, Field, ValidationError
 
+from llm_integrations.core.documents import parse_yaml
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving.config.events import EventsConfig
 from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
@@ -75,10 +75,10 @@ def load_config(
 
 def _read(path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"), merge=True)
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
 
 

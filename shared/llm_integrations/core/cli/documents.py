@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from llm_integrations.core.documents import parse_yaml
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema
 from llm_integrations.core.model.schema import JsonSchema
 
@@ -23,13 +24,17 @@ def read_document(path: Path) -> Any:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} cannot be read: it is no UTF-8") from None
-    if path.suffix in (".yaml", ".yml"):
-        return _read_yaml(path, text)
+    is_yaml = path.suffix in (".yaml", ".yml")
     try:
-        return json.loads(text)
+        return parse_yaml(text, merge=True) if is_yaml else json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigurationError(f"{path} is not JSON: {error.msg} ({where})") from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigurationError(
+            f"{path} is not {'YAML' if is_yaml else 'JSON'}: {reason}"
+        ) from None
 
 
 def read_schema(path: Path) -> JsonSchema:
@@ -38,14 +43,3 @@ def read_schema(path: Path) -> JsonSchema:
     if not isinstance(document, dict | bool):
         raise InvalidSchema(f"{path} holds a {type(document).__name__}, not a JSON Schema")
     return document
-
-
-def _read_yaml(path: Path, text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ConfigurationError(f"{path} is not YAML{where}") from None

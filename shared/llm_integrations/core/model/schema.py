@@ -81,4 +81,5 @@ class RegisteredSchema:
         return tuple(str(tag) for tag in self.metadata.get("tags") or ())
 
     def __str__(self) -> str:
-        return f"schema id {self.id}" if self.subject is None else str(self.ref)
+        known = self.subject is not None and self.version is not None
+        return f"{self.subject}@{self.version}" if known else f"schema id {self.id}"

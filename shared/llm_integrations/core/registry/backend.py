@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
@@ -50,7 +51,8 @@ class RegistryBackend(Protocol):
 
     Methods run on the client's background loop, many at once, and must not block it. They raise
     RegistryError subclasses only; RegistryUnavailable says whether another attempt can help.
-    References passed in are exact or latest; a backend maps integer to semantic versions.
+    References passed in are exact or latest; a backend maps integer to semantic versions. What a
+    registry cannot do is left as it is here.
     """
 
     @property
@@ -61,7 +63,7 @@ class RegistryBackend(Protocol):
     @property
     def checks_compatibility(self) -> bool:
         """Whether the server itself refuses incompatible schemas and can be asked about one."""
-        ...
+        return False
 
     async def get(self, ref: SchemaRef) -> RegisteredSchema: ...
 
@@ -85,26 +87,41 @@ class RegistryBackend(Protocol):
         """The level in force for a subject (None: the global one)."""
         ...
 
-    async def set_compatibility(self, level: str, subject: str | None = None) -> None: ...
+    async def set_compatibility(self, level: str, subject: str | None = None) -> None:
+        raise _unsupported(self, f"set the level of {subject or 'all subjects'} to {level}")
 
     async def ask_compatibility(
         self, new: NewSchema, level: str | None = None
     ) -> tuple[bool, tuple[str, ...]]:
-        """The server's own verdict and its messages. Unsupported where it has none."""
-        ...
+        """The server's own verdict and its messages."""
+        raise _unsupported(self, f"judge {new.subject!r} by {level or 'its level'} itself")
 
-    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema: ...
+    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
+        raise _unsupported(self, f"deprecate {ref}")
 
-    async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None: ...
+    async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None:  # noqa: ARG002 - same
+        raise _unsupported(self, f"delete {ref}")
 
-    async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]: ...
+    async def delete_subject(
+        self,
+        subject: str,
+        *,
+        permanent: bool = False,  # noqa: ARG002 - the protocol's signature
+    ) -> list[Version]:
+        raise _unsupported(self, f"delete {subject!r}")
 
     async def latest(self) -> Mapping[str, RegisteredSchema] | None:
         """The latest of all subjects in one request, or None where the server has no such call."""
-        ...
+        return None
 
     async def ping(self) -> Mapping[str, Any]:
         """One cheap request that shows whether the registry answers."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close connections; called once, on the loop that they were opened on."""
+        return
+
+
+def _unsupported(backend: RegistryBackend, what: str) -> Unsupported:
+    return Unsupported(f"the registry at {backend.url} cannot {what}")

@@ -41,16 +41,16 @@ def environment_auth(addresses: Sequence[Address]) -> Auth | None:
 
 
 def _credentials() -> Auth | None:
-    username, password = _get("USERNAME"), _get("PASSWORD")
+    # No secret is a local where an error is raised: error trackers send the locals of frames.
     found: list[Auth] = []
-    if username is not None:
-        found.append(BasicAuth(username, password or ""))
-    elif password is not None:
+    if _get("USERNAME"):
+        found.append(BasicAuth(_get("USERNAME") or "", _get("PASSWORD") or ""))
+    elif _get("PASSWORD"):
         raise ConfigurationError(f"{_PREFIX}PASSWORD is set, but not {_PREFIX}USERNAME")
-    if token := _get("TOKEN"):
-        found.append(BearerAuth(token))
-    if key := _get("API_KEY"):
-        found.append(ApiKeyAuth(key))
+    if _get("TOKEN"):
+        found.append(BearerAuth(_get("TOKEN") or ""))
+    if _get("API_KEY"):
+        found.append(ApiKeyAuth(_get("API_KEY") or ""))
     if len(found) > 1:
         raise ConfigurationError(
             f"set one of {_PREFIX}API_KEY, {_PREFIX}TOKEN, and {_PREFIX}USERNAME with _PASSWORD"

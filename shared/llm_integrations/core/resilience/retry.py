@@ -1,17 +1,16 @@
-"""When to try again: a policy for tenacity, with Retry-After and one deadline over everything."""
+"""When to try again: by backoff or Retry-After, under one deadline for all attempts."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import itertools
+import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryUnavailable
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
+from llm_integrations.core.resilience.backoff import backoff
 
 __all__ = ["is_retryable", "next_wait", "retrying"]
 
@@ -30,9 +29,8 @@ def next_wait(options: RetryOptions, attempt: int, error: BaseException | None) 
     of the first bound on top, so that its clients do not return all at once.
     """
     if isinstance(error, RegistryUnavailable) and error.retry_after is not None:
-        return max(0.0, error.retry_after) + random.uniform(0, options.base)  # noqa: S311 - jitter
-    bound = min(options.cap, options.base * 2.0 ** min(attempt - 1, 60))
-    return random.uniform(0, bound)  # noqa: S311 - jitter is no secret
+        return max(0.0, error.retry_after) + backoff(1, base=options.base, cap=options.base)
+    return backoff(attempt, base=options.base, cap=options.cap)
 
 
 async def retrying(attempt: Callable[[], Awaitable[T]], options: RetryOptions) -> T:
@@ -42,34 +40,21 @@ async def retrying(attempt: Callable[[], Awaitable[T]], options: RetryOptions) -
         RegistryUnavailable: when the deadline cuts an attempt off.
         Exception: otherwise what the last attempt raised.
     """
-    from tenacity import AsyncRetrying, retry_if_exception
-
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        return next_wait(options, state.attempt_number, error)
-
-    def stop(state: RetryCallState) -> bool:
-        spent = state.seconds_since_start or 0.0
-        # A wait that ends after the deadline is not begun: the answer would come too late.
-        return (
-            state.attempt_number >= options.attempts
-            or spent + state.upcoming_sleep >= options.deadline
-        )
-
-    async def once() -> T:  # tenacity awaits what is declared async, not what a lambda returns
-        return await attempt()
-
-    policy = AsyncRetrying(
-        wait=wait,
-        stop=stop,
-        retry=retry_if_exception(is_retryable),
-        sleep=asyncio.sleep,
-        reraise=True,
-    )
+    started = time.monotonic()
     try:
         async with asyncio.timeout(options.deadline):
-            return await policy(once)
+            for number in itertools.count(1):
+                try:
+                    return await attempt()
+                except RegistryUnavailable as error:
+                    wait = next_wait(options, number, error)
+                    # A wait that ends after the deadline is not begun: the answer would be late.
+                    late = time.monotonic() - started + wait >= options.deadline
+                    if not is_retryable(error) or number >= options.attempts or late:
+                        raise
+                await asyncio.sleep(wait)
     except TimeoutError:
         raise RegistryUnavailable(
             f"no answer within the deadline of {options.deadline:g} s", retryable=False
         ) from None
+    raise AssertionError("unreachable: the loop above has no end")

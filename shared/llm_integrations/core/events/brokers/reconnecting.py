@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Final
 
@@ -11,6 +10,7 @@ from llm_integrations.core.concurrency.loop_crossing import run_on
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import OnGap
 from llm_integrations.core.observability import get_logger
+from llm_integrations.core.resilience.backoff import backoff
 
 __all__ = ["UpkeptSubscription", "pause"]
 
@@ -22,8 +22,8 @@ _LONGEST_PAUSE: Final = 10.0
 
 async def pause(failures: int) -> None:
     """Wait after so many failures in a row, longer each time, with jitter."""
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
-    await asyncio.sleep(random.uniform(_FIRST_PAUSE, longest))  # noqa: S311 - no secret
+    wait = backoff(failures, base=2 * _FIRST_PAUSE, cap=_LONGEST_PAUSE, floor=_FIRST_PAUSE)
+    await asyncio.sleep(wait)
 
 
 class UpkeptSubscription(ABC):

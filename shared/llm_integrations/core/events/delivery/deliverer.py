@@ -18,6 +18,7 @@ from llm_integrations.core.observability import (
     EVENTS_PUBLISHED,
     get_logger,
 )
+from llm_integrations.core.resilience.backoff import backoff
 from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
 from llm_integrations.core.tracing import span
 
@@ -171,27 +172,18 @@ class HandlerRunner:
             return await self._tries_again(event, error)
         return None
 
-    async def _tries_again(self, event: SchemaEvent, first: Exception) -> str | None:
-        from tenacity import AsyncRetrying, stop_after_attempt, wait_random_exponential
-
-        failures = [first]
-
-        async def attempt() -> None:
-            if failures:
-                raise failures.pop()
-            await self._call(event)
-
+    async def _tries_again(self, event: SchemaEvent, failure: Exception) -> str | None:
         options = self._options
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(options.attempts),
-            wait=wait_random_exponential(options.base, options.cap, min=options.base),
-            reraise=True,
-        )
-        try:
-            await retrying(attempt)
-        except Exception as error:  # noqa: BLE001 - as above
-            return self._gave_up(event, error)
-        return None
+        for attempt in range(1, options.attempts):
+            wait = backoff(attempt, base=options.base, cap=options.cap, floor=options.base)
+            await asyncio.sleep(wait)
+            try:
+                await self._call(event)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises stays with it
+                failure = error
+            else:
+                return None
+        return self._gave_up(event, failure)
 
     def _gave_up(self, event: SchemaEvent, error: Exception) -> str:
         reason = _reason_of(error)

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from llm_integrations.core.config import Auth, TLSOptions
-from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.registry.backend import Guard, NewSchema
 from llm_integrations.core.registry.confluent import reads, writes
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.backend import HttpBackend
 
 __all__ = ["ConfluentBackend"]
 
 
-class ConfluentBackend:
-    """RegistryBackend over a Confluent-compatible HTTP API.
+class ConfluentBackend(HttpBackend):
+    """RegistryBackend over a Confluent-compatible HTTP API."""
 
-    Args:
-        urls: base URLs of one registry, tried in order.
-        timeout: seconds for one request.
-    """
-
-    def __init__(
-        self,
-        urls: str | Sequence[str],
-        *,
-        auth: Auth | None = None,
-        tls: TLSOptions | None = None,
-        timeout: float = 5.0,
-    ) -> None:
-        self._http = HttpDriver(
-            urls,
-            media_type="application/vnd.schemaregistry.v1+json",
-            auth=auth,
-            tls=tls,
-            timeout=timeout,
-        )
-
-    @property
-    def url(self) -> str:
-        return self._http.urls[0]
+    media_type = "application/vnd.schemaregistry.v1+json"
 
     @property
     def checks_compatibility(self) -> bool:
@@ -81,9 +56,6 @@ class ConfluentBackend:
     ) -> tuple[bool, tuple[str, ...]]:
         return await self._http.run(writes.ask_compatibility(new, level))
 
-    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        raise Unsupported(f"a Confluent-compatible registry cannot deprecate {ref}")
-
     async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None:
         await self._http.run(writes.delete(ref, permanent))
 
@@ -95,6 +67,3 @@ class ConfluentBackend:
 
     async def ping(self) -> Mapping[str, Any]:
         return await self._http.run(reads.ping())
-
-    async def close(self) -> None:
-        await self._http.close()

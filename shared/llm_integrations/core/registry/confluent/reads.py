@@ -103,7 +103,7 @@ def get(ref: SchemaRef) -> Operation[RegisteredSchema]:
     document, response = yield from answer(
         HttpRequest("GET", path("subjects", ref.subject, "versions", which))
     )
-    return read_schema(document, response, subject=ref.subject)
+    return read_schema(document, response, asked=ref.subject)
 
 
 def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
@@ -112,6 +112,8 @@ def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
         raise SchemaNotFound(f"no schema has the id {schema_id!r}: ids are integers here")
     number = int(schema_id)
     document, response = yield from answer(HttpRequest("GET", path("schemas", "ids", number)))
+    if isinstance(document, dict) and document.get("id", number) != number:
+        raise response.nonsense("with a schema of another id")
     subject, version = yield from _home(number)
     return read_schema(document, response, id=number, subject=subject, version=version)
 
@@ -176,7 +178,7 @@ def find_equal(
         HttpRequest("POST", path("subjects", subject), payload(body, references))
     )
     if response.status < 400:
-        return read_schema(response.json(), response, subject=subject)
+        return read_schema(response.json(), response, asked=subject)
     if is_missing_route(response):
         raise (yield from _other_api(response))
     if response.status != 404:

@@ -20,7 +20,7 @@ from llm_integrations.core.errors import (
     Unsupported,
 )
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
-from llm_integrations.core.registry.http.exchange import HttpResponse, shorten
+from llm_integrations.core.registry.http.exchange import HttpResponse, parse_schema, shorten
 
 __all__ = [
     "NO_OWN_LEVEL",
@@ -106,24 +106,25 @@ def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
     kind = "AVRO" if schema_type is None else str(schema_type).upper()
     if kind != "JSON":
         raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
-    try:
-        body = json.loads(text, parse_constant=_refuse_constant)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidSchema(f"{name} holds something that is not JSON") from None
-    if not isinstance(body, dict | bool):
-        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
-    return body
+    return parse_schema(text if isinstance(text, str) else None, name)
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
+def read_schema(
+    document: Any, response: HttpResponse, *, asked: str | None = None, **known: Any
+) -> RegisteredSchema:
+    """A schema from any of the answers that hold one.
 
-
-def read_schema(document: Any, response: HttpResponse, **known: Any) -> RegisteredSchema:
-    """A schema from any of the answers that hold one; ``known`` fills in what they leave out."""
+    Args:
+        asked: the subject that was asked for, which the answer may leave out.
+        known: what is known better than the answer says it.
+    """
     if not isinstance(document, dict) or "schema" not in document:
         raise response.nonsense("with something that is no schema")
     found = {**document, **known}
+    if asked is not None and found.setdefault("subject", asked) not in (asked, _bare(asked)):
+        raise response.nonsense("with a schema of another subject")
+    if asked is not None:
+        found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
     name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
     if not isinstance(schema_id, int) or not isinstance(version, int | None):
@@ -136,6 +137,11 @@ def read_schema(document: Any, response: HttpResponse, **known: Any) -> Register
         references=_references(document.get("references"), response),
         metadata=_metadata(document.get("metadata")),
     )
+
+
+def _bare(subject: str) -> str:
+    """Without the name of the default context, which servers leave out."""
+    return subject.removeprefix(":.:")
 
 
 def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:

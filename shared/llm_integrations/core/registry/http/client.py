@@ -23,13 +23,15 @@ from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
     HttpResponse,
     Operation,
+    is_retryable_status,
+    shorten,
     unavailable,
 )
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpDriver"]
+__all__ = ["HttpClient"]
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ MAX_RESPONSE: Final = 16 * 2**20
 _FAILED_FOR: Final = 30.0  # seconds that a base URL which failed is tried last
 
 
-class HttpDriver:
+class HttpClient:
     """Runs operations against the first of several base URLs that answers.
 
     Args:
@@ -135,8 +137,17 @@ class HttpDriver:
         return HttpResponse(answer.status_code, headers, body, url)
 
     async def _read(self, answer: httpx.Response, url: str) -> bytes:
+        """The body as it came over the wire, which is the only size that a limit can hold."""
+        encoding = answer.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            if is_retryable_status(answer.status_code):
+                return b""  # the status says it all
+            raise RegistryProtocolError(
+                f"{url} answered with the content encoding {shorten(encoding, 40)}, "
+                "which was not asked for"
+            )
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.aiter_raw():
             body += chunk
             if len(body) > self._max_bytes:
                 raise RegistryProtocolError(
@@ -167,7 +178,7 @@ class HttpDriver:
             follow_redirects=False,
             headers={
                 "User-Agent": _user_agent(),
-                # A few kB of zipped zeros must not become the memory of the process.
+                # A few kB of zipped zeros can stand for gigabytes.
                 "Accept-Encoding": "identity",
             },
         )
@@ -212,8 +223,6 @@ def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
     """Our error for one of httpx's, whose own text may quote headers."""
     import httpx
 
-    if isinstance(error, httpx.DecodingError):
-        return RegistryProtocolError(f"{url} answered with a broken content encoding")
     if isinstance(error, httpx.RemoteProtocolError):
         if answering:
             return RegistryProtocolError(f"{url} broke off in the middle of its answer")

@@ -19,25 +19,35 @@ def auth_headers(auth: Auth | None) -> dict[str, str]:
     Raises:
         ConfigurationError: when they cannot stand in a header (a line break, not Latin-1 or ASCII).
     """
+    # No secret is a local where an error is raised: error trackers send the locals of frames.
     match auth:
         case None:
             return {}
-        case BasicAuth(username, password):
-            if ":" in username:
+        case BasicAuth():
+            if ":" in auth.username:
                 raise ConfigurationError("a user name cannot hold a colon")
-            pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-            return {"Authorization": f"Basic {pair}"}
-        case BearerAuth(token):
-            return {"Authorization": f"Bearer {_header_safe(token, 'token')}"}
-        case ApiKeyAuth(key):
-            return {"X-API-Key": _header_safe(key, "API key")}
+            return {"Authorization": f"Basic {_basic(auth)}"}
+        case BearerAuth():
+            if not _fits_header(auth.token):
+                raise _unfit("token")
+            return {"Authorization": f"Bearer {auth.token}"}
+        case ApiKeyAuth():
+            if not _fits_header(auth.key):
+                raise _unfit("API key")
+            return {"X-API-Key": auth.key}
 
 
-def _header_safe(secret: str, what: str) -> str:
-    # Checked here because the HTTP library's own complaint would quote the secret.
-    if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-        raise ConfigurationError(f"the {what} holds characters that no HTTP header can carry")
-    return secret
+def _basic(auth: BasicAuth) -> str:
+    return base64.b64encode(f"{auth.username}:{auth.password}".encode()).decode("ascii")
+
+
+def _fits_header(secret: str) -> bool:
+    # Asked here because the HTTP library's own complaint would quote the secret.
+    return secret.isascii() and secret.isprintable() and secret == secret.strip()
+
+
+def _unfit(what: str) -> ConfigurationError:
+    return ConfigurationError(f"the {what} holds characters that no HTTP header can carry")
 
 
 def redact_url(url: str) -> str:

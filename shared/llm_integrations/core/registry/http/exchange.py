@@ -14,16 +14,20 @@ from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from llm_integrations.core.errors import (
+    InvalidSchema,
     RegistryAuthError,
     RegistryProtocolError,
     RegistryUnavailable,
 )
+from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.registry.http.credentials import redact_url
 
 __all__ = [
     "HttpRequest",
     "HttpResponse",
     "Operation",
+    "is_retryable_status",
+    "parse_schema",
     "path",
     "raise_for_refusal",
     "retry_after",
@@ -33,7 +37,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LONGEST_WAIT: Final = 86_400.0  # seconds; whoever is told it may compute with it
+_RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,22 @@ class HttpResponse:
         return RegistryProtocolError(f"{self.url} answered {self.status} {what}")
 
 
+def parse_schema(content: Any, name: str) -> JsonSchema:
+    """The JSON Schema in a registry's answer, as text or not; InvalidSchema when there is none."""
+    try:
+        is_text = isinstance(content, str)
+        body = json.loads(content, parse_constant=_refuse_constant) if is_text else content
+    except (ValueError, RecursionError):
+        raise InvalidSchema(f"{name} holds something that is not JSON") from None
+    if not isinstance(body, dict | bool):
+        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
+    return body
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
 Operation: TypeAlias = Generator[HttpRequest, HttpResponse, T]
 
 
@@ -103,36 +124,43 @@ def shorten(message: object, limit: int = 300) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
+def is_retryable_status(status: int) -> bool:
+    """Whether the same request can have another answer later."""
+    return status in _RETRYABLE
+
+
 def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | None:
     """What a status says about the server's health; None where it says nothing.
 
     ``now``: seconds since the epoch, for a Retry-After that is a date.
     """
     status = response.status
-    if status < 500 and status not in RETRYABLE:
+    if status < 500 and not is_retryable_status(status):
         return None
     wait = retry_after(response.headers.get("retry-after"), now)
     after = "" if wait is None else f", retry after {wait:.0f} s"
     limits = status == 429
     return RegistryUnavailable(
         f"{response.url} answered {status}{after}",
-        retryable=status in RETRYABLE,
+        retryable=is_retryable_status(status),
         retry_after=wait,
         counts_as_failure=not limits,
     )
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; None for anything else."""
+    """Seconds to wait, at most a day, from a number or an HTTP date; None for anything else."""
     text = (header or "").strip()
     if not text:
         return None
-    if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        if text.isascii() and text.replace(".", "", 1).isdigit():
+            wait = float(text)
+        else:
+            wait = parsedate_to_datetime(text).timestamp() - now
     except (ValueError, OverflowError, OSError):
         return None
+    return min(max(0.0, wait), _LONGEST_WAIT)
 
 
 def raise_for_refusal(response: HttpResponse) -> None:

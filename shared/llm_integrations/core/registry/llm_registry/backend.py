@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llm_integrations.core.config import Auth, TLSOptions
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.backend import Guard, NewSchema
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.backend import HttpBackend
 from llm_integrations.core.registry.llm_registry import protocol
 from llm_integrations.core.registry.llm_registry.protocol import History
 from llm_integrations.core.registry.local.ledger import DEFAULT_COMPATIBILITY
@@ -23,31 +22,12 @@ __all__ = ["LLMRegistryBackend"]
 _log = get_logger(__name__)
 
 
-class LLMRegistryBackend:
-    """RegistryBackend over the LLM Schema Registry's HTTP API.
-
-    Args:
-        urls: base URLs of one registry, tried in order.
-        timeout: seconds for one request.
-    """
-
-    def __init__(
-        self,
-        urls: str | Sequence[str],
-        *,
-        auth: Auth | None = None,
-        tls: TLSOptions | None = None,
-        timeout: float = 5.0,
-    ) -> None:
-        self._http = HttpDriver(urls, auth=auth, tls=tls, timeout=timeout)
+class LLMRegistryBackend(HttpBackend):
+    """RegistryBackend over the LLM Schema Registry's HTTP API."""
 
     @property
     def url(self) -> str:
         return f"llm+{self._http.urls[0]}"
-
-    @property
-    def checks_compatibility(self) -> bool:
-        return False
 
     async def get(self, ref: SchemaRef) -> RegisteredSchema:
         return await self._http.run(protocol.get(ref))
@@ -97,41 +77,11 @@ class LLMRegistryBackend:
             return DEFAULT_COMPATIBILITY
         return await self._http.run(protocol.level(subject))
 
-    async def set_compatibility(
-        self,
-        level: str,  # noqa: ARG002 - the protocol's signature
-        subject: str | None = None,  # noqa: ARG002 - the protocol's signature
-    ) -> None:
+    async def set_compatibility(self, level: str, subject: str | None = None) -> None:
         raise Unsupported(
-            "an LLM Schema Registry keeps the level with each version: register(compatibility=…)"
+            f"an LLM Schema Registry keeps the level of {subject} with each version: "
+            f"register(compatibility={level!r})"
         )
-
-    async def ask_compatibility(
-        self,
-        new: NewSchema,  # noqa: ARG002 - the protocol's signature
-        level: str | None = None,  # noqa: ARG002 - the protocol's signature
-    ) -> tuple[bool, tuple[str, ...]]:
-        raise Unsupported("an LLM Schema Registry has no verdict of its own: check locally")
-
-    async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        raise Unsupported(f"an LLM Schema Registry cannot deprecate {ref}")
-
-    async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None:  # noqa: ARG002 - same
-        raise Unsupported(f"an LLM Schema Registry cannot delete {ref}")
-
-    async def delete_subject(
-        self,
-        subject: str,
-        *,
-        permanent: bool = False,  # noqa: ARG002 - the protocol's signature
-    ) -> list[Version]:
-        raise Unsupported(f"an LLM Schema Registry cannot delete {subject!r}")
-
-    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
-        return None
 
     async def ping(self) -> Mapping[str, Any]:
         return await self._http.run(protocol.ping())
-
-    async def close(self) -> None:
-        await self._http.close()

@@ -19,7 +19,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import LATEST, Version, parse_version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
-from llm_integrations.core.registry.http.exchange import HttpResponse, shorten
+from llm_integrations.core.registry.http.exchange import HttpResponse, parse_schema, shorten
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -83,10 +83,12 @@ def error_of(response: HttpResponse) -> RegistryError:
 
 
 def read_schema(document: Any, response: HttpResponse, subject: str | None) -> RegisteredSchema:
-    """``subject`` None takes what the namespace and the name say."""
+    """``subject``: what was asked for, if it was not an id; namespace and name say the same."""
     if not isinstance(document, dict):
         raise response.nonsense("with something that is no schema")
     own = subject_of(document, response)
+    if subject is not None and own != subject.removeprefix(f"{DEFAULT_NAMESPACE}."):
+        raise response.nonsense("with a schema of another subject")
     version = version_of(document, response)
     return RegisteredSchema(
         id=id_of(document, response),
@@ -129,13 +131,7 @@ def _body(document: Mapping[str, Any], name: str) -> JsonSchema:
     if kind.upper() not in _JSON_FORMATS:
         raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
     content = document.get("content")
-    try:
-        body = json.loads(content) if isinstance(content, str) else document.get("schema")
-    except (ValueError, RecursionError):
-        raise InvalidSchema(f"{name} holds something that is not JSON") from None
-    if not isinstance(body, dict | bool):
-        raise InvalidSchema(f"{name} holds neither an object nor a boolean")
-    return body
+    return parse_schema(content if isinstance(content, str) else document.get("schema"), name)
 
 
 def _metadata(document: Mapping[str, Any]) -> dict[str, Any]:

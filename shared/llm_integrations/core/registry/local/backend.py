@@ -14,7 +14,6 @@ from llm_integrations.core.errors import (
     InvalidSchema,
     RegistryError,
     SchemaNotFound,
-    Unsupported,
 )
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import (
@@ -27,7 +26,7 @@ from llm_integrations.core.model.schema import (
     fingerprint_of,
 )
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.backend import Guard, NewSchema
+from llm_integrations.core.registry.backend import Guard, NewSchema, RegistryBackend
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
     Entry,
@@ -88,15 +87,11 @@ def as_json(body: JsonSchema) -> JsonSchema:
     return copied
 
 
-class LocalBackend:
+class LocalBackend(RegistryBackend):
     """RegistryBackend over a Store. Subclasses say what may run on the event loop's thread."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-
-    @property
-    def checks_compatibility(self) -> bool:
-        return False
 
     async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(work, *args, **kwargs)
@@ -131,13 +126,6 @@ class LocalBackend:
     async def set_compatibility(self, level: str, subject: str | None = None) -> None:
         await asyncio.to_thread(self._set_level, check_level(level), subject)
 
-    async def ask_compatibility(
-        self,
-        new: NewSchema,  # noqa: ARG002 - the protocol's signature
-        level: str | None = None,  # noqa: ARG002 - the protocol's signature
-    ) -> tuple[bool, tuple[str, ...]]:
-        raise Unsupported("there is no server to ask: compatibility is checked in this process")
-
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
         return await asyncio.to_thread(self._deprecate, ref)
 
@@ -146,9 +134,6 @@ class LocalBackend:
 
     async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]:
         return await asyncio.to_thread(self._delete_subject, subject, permanent)
-
-    async def close(self) -> None:
-        return None
 
     def _held(self, subject: str, entry: Entry) -> RegisteredSchema:
         return RegisteredSchema(

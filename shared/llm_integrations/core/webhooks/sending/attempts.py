@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from llm_integrations.core.resilience.backoff import backoff
 from llm_integrations.core.webhooks.config import WebhookConfig
 
 __all__ = ["Answer", "Health", "Verdict", "judge"]
@@ -76,8 +77,7 @@ def _wait(
     config: WebhookConfig,
     uniform: Callable[[float, float], float],
 ) -> float:
-    bound = min(config.max_backoff_secs, config.backoff_secs * 2.0 ** min(attempt - 1, 60))
-    wait = uniform(0.0, bound)
+    wait = backoff(attempt, base=config.backoff_secs, cap=config.max_backoff_secs, uniform=uniform)
     if answer.retry_after is None:
         return wait
     return max(wait, min(answer.retry_after, config.max_retry_after_secs))

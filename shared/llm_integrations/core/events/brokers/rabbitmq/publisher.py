@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
-import random
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
-from llm_integrations.core.concurrency.broker_loop import on_broker_loop
 from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
 from llm_integrations.core.events.brokers.rabbitmq.broker import REFUSALS, Broker
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE
+from llm_integrations.core.resilience.backoff import backoff
 
 __all__ = ["Publisher"]
 
@@ -54,28 +55,29 @@ class Publisher:
             message_id=message_id,
         )
         key = subject.encode("utf-8", "replace")[:_LONGEST_ROUTING_KEY].decode("utf-8", "ignore")
-        await on_broker_loop(self._send(exchange, key, message))
+        await PUBLISHING.call(self._send(exchange, key, message))
 
     async def ping(self) -> None:
         """EventError unless the broker answers."""
-        await on_broker_loop(self._ping())
+        await PUBLISHING.call(self._ping())
 
     async def close(self) -> None:
         self._closed = True
-        await on_broker_loop(self._stop())
+        await PUBLISHING.call(self._stop())
 
     async def _send(self, exchange: str, key: str, message: Message) -> None:
         failure: Exception | None = None
-        wait = _FIRST_PAUSE
         timeout = self._broker.options.publish_timeout
         try:
             async with asyncio.timeout(timeout):
-                while True:
+                for attempt in itertools.count(1):
                     failure = await self._try(exchange, key, message)
                     if failure is None:
                         return
-                    wait = min(2 * wait, _LONGEST_PAUSE)
-                    await asyncio.sleep(random.uniform(_FIRST_PAUSE, wait))  # noqa: S311 - no secret
+                    pause = backoff(
+                        attempt, base=2 * _FIRST_PAUSE, cap=_LONGEST_PAUSE, floor=_FIRST_PAUSE
+                    )
+                    await asyncio.sleep(pause)
         except TimeoutError:
             raise EventError(
                 f"publishing to exchange {exchange} of RabbitMQ at {self._broker.address.server}: "
