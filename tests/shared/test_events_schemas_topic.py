@@ -324,8 +324,8 @@ async def test_a_topic_that_is_missing_or_shared_out_shows_in_the_health(
     await admin.close()
     async with EventListener(registry, sources=[source, many]) as listener:
         health = await listener.health()
-    assert "no such topic" in str(health.feeds["confluent-topic"])
-    assert "has 4" in str(health.feeds["many"])
+    assert "no such topic" in str(health.inputs["confluent-topic"])
+    assert "has 4" in str(health.inputs["many"])
 
 
 def test_wrong_options_are_configuration_errors() -> None:

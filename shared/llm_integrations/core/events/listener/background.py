@@ -6,14 +6,25 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Protocol, Self
 
 from llm_integrations.core.errors import EventError
-
-if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.listener import EventListener, ListenerHealth
+from llm_integrations.core.events.listener.health import ListenerHealth
 
 __all__ = ["BackgroundListener"]
+
+
+class _Listener(Protocol):
+    async def health(self) -> ListenerHealth: ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class BackgroundListener:
@@ -26,7 +37,7 @@ class BackgroundListener:
         EventError: it could not start.
     """
 
-    def __init__(self, listener: EventListener) -> None:
+    def __init__(self, listener: _Listener) -> None:
         self.listener = listener
         self._started: Future[asyncio.AbstractEventLoop] = Future()
         self._ending = asyncio.Event()

@@ -18,7 +18,7 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry.address import read_addresses
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["ConfluentTopicSource"]

@@ -66,12 +66,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         *,
         allow_private: bool,
         plain: bool = False,
-        resolver: Resolver = resolve,
+        resolver: Resolver | None = None,
         inner: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._plain = plain
-        self._resolver = resolver
+        self._resolver = resolver or resolve
         self._inner: httpcore.AsyncNetworkBackend = inner or AsyncioBackend()
 
     async def connect_tcp(
