@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,7 @@ class ListenerState:
             connection.execute(
                 "INSERT INTO dead_letters (integration, transport, reason, event, at) "
                 "VALUES (?, ?, ?, ?, ?)",
-                (integration, transport, reason, to_json(event).decode(), time.time()),
+                (integration, transport, reason, _to_text(event), time.time()),
             )
 
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
@@ -182,6 +183,13 @@ class ListenerState:
             (len(events), integration, batch),
         )
         self._commits += 1
+
+
+def _to_text(event: SchemaEvent) -> str:
+    try:
+        return to_json(event).decode()
+    except EventError:  # metadata that is no JSON: its loss is better than the event's
+        return to_json(replace(event, metadata={})).decode()
 
 
 def _fields(event: SchemaEvent) -> Row:

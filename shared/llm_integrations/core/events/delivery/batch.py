@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.cloudevents import read_shared
 from llm_integrations.core.events.delivery.deliverer import (
     BatchHandler,
@@ -48,7 +47,7 @@ async def handle_batch(
         try:
             events.append(read_shared(body(record)))
             readable.append(record)
-        except EventError as error:
+        except Exception as error:  # noqa: BLE001 - one record must not hold up those behind it
             count_unreadable(transport)
             failed.append((record, reason_of(error)))
     reasons = await ask_handler(handler, events) if events else []

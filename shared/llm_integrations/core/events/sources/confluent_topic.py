@@ -159,6 +159,8 @@ class ConfluentTopicSource(EventSource):
 
 
 def _at(event: SchemaEvent, milliseconds: int) -> SchemaEvent:
-    if milliseconds <= 0:
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # a producer can write any number
         return event
-    return replace(event, timestamp=datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return replace(event, timestamp=moment) if milliseconds > 0 else event

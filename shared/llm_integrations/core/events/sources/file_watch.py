@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from llm_integrations.core.errors import ConfigurationError, RegistryError, SchemaNotFound
-from llm_integrations.core.events.sources.snapshots import SnapshotSource
+from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
     Versions,
@@ -157,12 +157,13 @@ class FileWatchSource(SnapshotSource):
             touched = {*self._subjects(), *view.subjects}
         events: list[SchemaEvent] = []
         for subject in sorted(touched):
-            before = view.of(subject)
-            after = self._read(subject, before)
-            if not is_baseline:
-                events += events_between(self._url, subject, before, after)
-            # The bodies would be kept twice: the client's cache has those that are in use.
-            view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
+            with alone(subject):
+                before = view.of(subject)
+                after = self._read(subject, before)
+                if not is_baseline:
+                    events += events_between(self._url, subject, before, after)
+                # The bodies would be kept twice: the client's cache has those that are in use.
+                view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
         return view, events
 
     def _subjects(self) -> Iterable[str]:

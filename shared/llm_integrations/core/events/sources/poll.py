@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
-from llm_integrations.core.events.sources.snapshots import SnapshotSource
+from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
     Versions,
@@ -69,18 +69,19 @@ class PollSource(SnapshotSource):
 
     async def _look(self) -> tuple[View, list[SchemaEvent]]:
         latest = await self._registry.aio.latest(self._subjects)
-        if self._view is None:
-            return View({s: _one(SeenVersion.of(schema)) for s, schema in latest.items()}), []
-        view = View(self._view.subjects)
+        view = View(None if self._view is None else self._view.subjects)
         events: list[SchemaEvent] = []
         for subject in sorted(latest.keys() | view.subjects.keys()):
-            before, now = view.of(subject), latest.get(subject)
-            if not _has_changed(before, now):
-                continue
-            after = await self._after(subject, before, now)
-            known = {**_learned(before, after), **before}
-            events += events_between(self._registry.url, subject, known, after)
-            view.put(subject, after)
+            with alone(subject):
+                before, now = view.of(subject), latest.get(subject)
+                if self._view is None and now is not None:
+                    seen = SeenVersion.of(now)
+                    view.put(subject, {seen.version: seen})
+                elif _has_changed(before, now):
+                    after = await self._after(subject, before, now)
+                    known = {**_learned(before, after), **before}
+                    events += events_between(self._registry.url, subject, known, after)
+                    view.put(subject, after)
         return view, events
 
     async def _after(
@@ -110,10 +111,6 @@ class PollSource(SnapshotSource):
             return await self._registry.aio.versions(subject, deleted=deleted)
         except (SchemaNotFound, Unsupported):
             return []
-
-
-def _one(seen: SeenVersion) -> Versions:
-    return {seen.version: seen}
 
 
 def _learned(before: Versions, after: Versions) -> Versions:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Literal
 
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    LLMIntegrationsError,
+    RegistryUnavailable,
+)
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.view import View
 from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.observability import get_logger
 
-__all__ = ["SnapshotSource"]
+__all__ = ["SnapshotSource", "alone"]
+
+log = get_logger(__name__)
 
 
 class SnapshotSource(EventSource):
@@ -56,3 +63,18 @@ class SnapshotSource(EventSource):
                 if is_first and not events:
                     yield []
                 is_first = False
+
+
+@contextmanager
+def alone(subject: str) -> Iterator[None]:
+    """What is wrong with one subject is logged; it is looked at again, and the others go on.
+
+    A registry that cannot be reached concerns them all, and is raised.
+    """
+    try:
+        yield
+    except RegistryUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a schema makes us raise
+        reason = str(error) if isinstance(error, LLMIntegrationsError) else type(error).__name__
+        log.warning("%r is left out until it can be read: %s", subject, reason)
