@@ -15,6 +15,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.cloudevents import from_json, to_json
 from llm_integrations.core.events.delivery.dead_letter import DeadLetter, moment
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.sqlite import SharedDatabase, transaction
 
 __all__ = ["ListenerState"]
@@ -57,6 +58,7 @@ class ListenerState:
         )
         self._commits = 0
 
+    @never_raises
     def __repr__(self) -> str:
         return f"ListenerState({str(self.path)!r})"
 

@@ -19,6 +19,7 @@ from llm_integrations.core.events.delivery.deliverer import (
 )
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.reprs import never_raises
 
 __all__ = ["InMemoryEventBus"]
 
@@ -48,6 +49,7 @@ class InMemoryEventBus(EventBus):
         self._members: list[_Member] = []
         self._closed = False
 
+    @never_raises
     def __repr__(self) -> str:
         return f"InMemoryEventBus({len(self._members)} subscriptions)"
 

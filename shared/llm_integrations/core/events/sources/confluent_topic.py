@@ -16,6 +16,7 @@ from llm_integrations.core.events.sources.schemas_log import SchemasLog
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry.address import read_addresses
+from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
     from llm_integrations.core.events.state import ListenerState
@@ -67,6 +68,7 @@ class ConfluentTopicSource(EventSource):
         # The offset from which on records are told; None means the end, once that is known.
         self._told_from: int | None = 0 if start == "beginning" else None
 
+    @never_raises
     def __repr__(self) -> str:
         return f"ConfluentTopicSource({self._clients.address.url!r}, {self._registry!r})"
 

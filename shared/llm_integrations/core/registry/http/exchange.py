@@ -122,16 +122,19 @@ def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | Non
     )
 
 
+_LONGEST_WAIT: Final = 2.0**31  # seconds; what RFC 9111 has for a number too large to hold
+
+
 def retry_after(header: str | None, now: float) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; None for anything else."""
+    """Seconds to wait, from a number or an HTTP date, at most 2**31; None for anything else."""
     text = (header or "").strip()
     if not text:
         return None
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
+        return min(float(text), _LONGEST_WAIT)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, OverflowError, OSError):
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), _LONGEST_WAIT)
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return None
 
 

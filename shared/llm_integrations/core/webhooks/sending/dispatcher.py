@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llm_integrations.core.config import BreakerOptions
-from llm_integrations.core.webhooks.sending.connection import Resolver, resolve
+from llm_integrations.core.reprs import never_raises
+from llm_integrations.core.webhooks.sending.lookup import Resolver, resolve
 from llm_integrations.core.webhooks.sending.service import DispatchService
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class WebhookDispatcher:
         """The same calls for code without an event loop; also a context manager."""
         return SyncWebhookDispatcher(self._service)
 
+    @never_raises
     def __repr__(self) -> str:
         outbox = self._service.outbox.path.name
         return f"WebhookDispatcher({self._service.configs!r}, outbox={outbox!r})"

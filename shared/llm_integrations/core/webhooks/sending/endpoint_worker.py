@@ -19,7 +19,6 @@ from llm_integrations.core.observability import (
 )
 from llm_integrations.core.resilience.breaker import Breaker, Permit
 from llm_integrations.core.tracing import span
-from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.lease import Lease
 from llm_integrations.core.webhooks.sending.attempts import Answer, Verdict, judge
@@ -27,7 +26,6 @@ from llm_integrations.core.webhooks.sending.connection import Connection
 from llm_integrations.core.webhooks.sending.health import EndpointHealth
 from llm_integrations.core.webhooks.sending.outbox import Delivery, Outbox, QueueState
 from llm_integrations.core.webhooks.signing import Signer, parse_secrets
-from llm_integrations.core.webhooks.urls import parse_url
 
 __all__ = ["EndpointWorker"]
 
@@ -59,12 +57,6 @@ class EndpointWorker:
         self._outbox = outbox
         self._connection = connection
         self._signer = Signer(parse_secrets(config.secret))
-        self._fixed = {
-            "content-type": CONTENT_TYPE,
-            "user-agent": "llm-integrations",
-            **authorization(config.auth, parse_url(config.url)),
-            **config.headers,
-        }
         self._poll = poll
         self._on_progress = on_progress
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -142,8 +134,8 @@ class EndpointWorker:
             permit = await self._admission()
             if permit is None:
                 break
-            attempts += 1
-            verdict = await self._attempt(delivery, attempts, permit)
+            verdict = await self._attempt(delivery, attempts + 1, permit)
+            attempts += verdict.counts
             if verdict.outcome == "delivered":
                 return self._outbox.acknowledge(delivery.seq)
             if verdict.outcome == "dead":
@@ -188,7 +180,8 @@ class EndpointWorker:
         signed = self._signer.headers(delivery.webhook_id, delivery.body)
         about = {"llm_integrations.endpoint": self.config.endpoint}
         with self._duration.time(), span("llm_integrations.webhook", about):
-            return await self._connection.post(delivery.body.encode(), {**self._fixed, **signed})
+            headers = {"content-type": CONTENT_TYPE, **signed}
+            return await self._connection.post(delivery.body.encode(), headers)
 
     def _remaining(self, due: float) -> float:
         """Seconds until a Unix time, within reason: the clock may have been set meanwhile."""

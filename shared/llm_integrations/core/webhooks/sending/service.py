@@ -20,9 +20,10 @@ from llm_integrations.core.extras import require_extra
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.sending.background import begin
-from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend, Resolver
+from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend
 from llm_integrations.core.webhooks.sending.endpoint_worker import EndpointWorker
 from llm_integrations.core.webhooks.sending.health import DispatcherHealth
+from llm_integrations.core.webhooks.sending.lookup import Resolver
 from llm_integrations.core.webhooks.sending.outbox import Outbox, QueueState
 from llm_integrations.core.webhooks.urls import parse_url
 
