@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import SchemaEvent
-from llm_integrations.core.events.cloudevents import from_json, to_cloudevent, to_json
+from llm_integrations.core.events.cloudevents import (
+    from_cloudevent,
+    from_json,
+    to_cloudevent,
+    to_json,
+)
 
 EVENTS = [
     SchemaEvent.registered("id-1", "com.example", "User", "1.0.0"),
@@ -182,3 +187,134 @@ def test_times_of_other_zones_become_utc() -> None:
     event = from_json(json.dumps({**document(), "time": "2026-01-01T02:00:00+02:00"}))
     assert event.timestamp == datetime(2026, 1, 1, tzinfo=UTC)
     assert event.timestamp.tzinfo is UTC
+
+
+HUGE = "9" * 4000
+DEEP: dict[str, Any] = {}
+for _ in range(200):
+    DEEP = {"a": [DEEP]}
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59.999999-00:01",
+        "99999-01-01T00:00:00Z",
+        "2026-01-01T00:00:00+99:99",
+        "\ud800",
+    ],
+)
+def test_a_time_that_utc_has_no_name_for_is_an_event_error(time: str) -> None:
+    with pytest.raises(EventError, match=r"time|Unicode"):
+        from_json(json.dumps({**document(), "time": time}))
+
+
+@pytest.mark.parametrize("where", ["id", "source", "type", "subject", "time"])
+@pytest.mark.parametrize(
+    "value",
+    ["\udfff", "x\ud800y", 3, 1.5, None, True, [], {}, "", "x" * 5_000_000],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_no_attribute_is_read_that_could_not_be_kept(where: str, value: object) -> None:
+    with pytest.raises(EventError):
+        from_json(json.dumps({**document(), where: value}))
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("version", "\ud800"),
+        ("version", [DEEP]),
+        ("version", int(HUGE)),
+        ("previous_version", "\ud800"),
+        ("previous_version", 1.5),
+        ("previous_version", [1]),
+        ("previous_version", DEEP),
+        ("previous_version", -int(HUGE)),
+        ("schema_id", "\udc00"),
+        ("schema_id", int(HUGE)),
+        ("metadata", {"owner": "\ud800"}),
+        ("metadata", {"\ud800": "owner"}),
+        ("metadata", {"violations": ["a", ["\ud800"]]}),
+        ("metadata", DEEP),
+        ("version", "1" * 5_000_000),
+    ],
+    ids=lambda value: ascii(value)[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_no_field_is_read_that_could_not_be_kept(where: str, value: object) -> None:
+    wrong = document()
+    wrong["data"][where] = value
+    with pytest.raises(EventError):
+        from_json(json.dumps(wrong))
+    with pytest.raises(EventError):
+        from_cloudevent(wrong)
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e999", "Infinity", "-Infinity", "NaN", "9" * 5000], ids=len
+)
+def test_numbers_that_cannot_be_written_again_are_an_event_error(number: str) -> None:
+    text = json.dumps(document()).replace('"metadata": {', f'"metadata": {{"x": {number}, ')
+    with pytest.raises(EventError, match="not JSON"):
+        from_json(text)
+
+
+def test_text_beyond_the_basic_plane_is_read_and_written() -> None:
+    event = SchemaEvent.registered(1, "", "\U0001f600", 1, metadata={"\U0001f600": ["\ud7ff"]})
+    assert from_json(to_json(event)) == event
+
+
+@pytest.mark.parametrize("metadata", [{"x": "\ud800"}, {"\ud800": 1}, DEEP])
+def test_what_no_reader_takes_is_not_written(metadata: dict[str, Any]) -> None:
+    with pytest.raises(EventError):
+        to_json(SchemaEvent.registered(1, "", "u", 1, metadata=metadata))
+
+
+def test_half_a_pair_of_surrogates_in_a_subject_is_our_error() -> None:
+    with pytest.raises(EventError, match="Unicode"):
+        SchemaEvent.registered(1, "", "\ud800", 1)
+
+
+wild_text = st.text(st.characters(), max_size=8) | st.sampled_from(["\ud800", "x" * 5000])
+wild_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | wild_text
+    | st.sampled_from([10**400, -(10**400), "9999-12-31T23:59:59-14:00"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(wild_text, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_a_record_with_anything_in_its_place_is_an_event_that_round_trips_or_refused(
+    data: st.DataObject,
+) -> None:
+    record = document()
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder = data.draw(st.sampled_from([record, record["data"]]))
+        if isinstance(holder, dict) and holder:
+            holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(wild_values)
+        if not isinstance(record["data"], dict):
+            break
+    for as_text in (True, False):
+        try:
+            event = from_json(json.dumps(record)) if as_text else from_cloudevent(record)
+        except EventError:
+            continue
+        assert from_json(to_json(event)) == event
+
+
+@given(st.binary(max_size=30), st.integers(0, 10_000))
+def test_a_record_with_bytes_out_of_place_is_an_event_or_refused(put: bytes, at: int) -> None:
+    raw = to_json(EVENTS[1])
+    at %= len(raw)
+    try:
+        event = from_json(raw[:at] + put + raw[at + len(put) :])
+    except EventError:
+        return
+    assert from_json(to_json(event)) == event

@@ -216,3 +216,42 @@ def test_only_a_file_registry_can_be_watched(tmp_path: Path) -> None:
         FileWatchSource("http://localhost:8081")
     with pytest.raises(ConfigurationError, match="beginning"):
         FileWatchSource(tmp_path, start="end")  # type: ignore[arg-type]  # that is the point
+
+
+POISON = {
+    "half a pair": b'{"description": "\\ud800"}',
+    "deep": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "not utf-8": b'{"description": "\xff"}',
+    "infinite": b'{"const": 1e400}',
+    "huge": b'{"const": ' + b"9" * 5000 + b"}",
+    "list": b"[]",
+}
+
+
+@pytest.mark.parametrize("content", POISON.values(), ids=POISON.keys())
+@pytest.mark.parametrize("start", ["now", "beginning"])
+async def test_a_file_that_cannot_be_read_holds_up_no_other_subject(
+    registry: Registry, folder: Path, content: bytes, start: Any
+) -> None:
+    (folder / "bad").mkdir(parents=True)
+    (folder / "bad" / "1.json").write_bytes(content)
+    async with following(registry, start=start) as recording:
+        (folder / "bad" / "2.json").write_bytes(content)
+        await registry.aio.register("ns.user", A)
+        await until(lambda: any(e.subject == "ns.user" for e in recording.seen))
+
+
+def write_name_that_is_no_unicode(folder: Path) -> None:
+    bad = Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff"))
+    bad.mkdir(parents=True)
+    (bad / "1.json").write_text("{}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes there")
+async def test_a_name_that_is_no_unicode_holds_up_no_other_subject(
+    registry: Registry, folder: Path
+) -> None:
+    async with following(registry, start="beginning") as recording:
+        write_name_that_is_no_unicode(folder)
+        await registry.aio.register("ns.user", A)
+        await until(lambda: any(e.subject == "ns.user" for e in recording.seen))

@@ -8,6 +8,8 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
 from llm_integrations.core.events.brokers.kafka.clients import Clients
 from llm_integrations.core.events.brokers.kafka.publisher import Publisher
-from llm_integrations.core.events.cloudevents import from_json
+from llm_integrations.core.events.cloudevents import from_json, to_json
 from llm_integrations.core.registry import connect
 from tests.support.certificates import make_certificates
 from tests.support.event_worker import rows
@@ -178,6 +180,41 @@ async def test_what_cannot_be_read_or_handled_is_dead_lettered_and_the_next_is_h
     assert from_json(failed.value).version == "2"
     assert failed.key == b"ns.user"
     assert dict(failed.headers)["dead-letter-origin"].startswith(topic.encode() + b"/")
+
+
+def poisoned(old: bytes, new: bytes) -> bytes:
+    raw = to_json(replace(event(version=1), timestamp=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert old in raw
+    return raw.replace(old, new)
+
+
+async def test_no_record_holds_up_what_stands_behind_it(
+    bus: EventBus, broker: Broker, topic: str, workers: str
+) -> None:
+    poison = [
+        poisoned(b"2026-01-01T00:00:00Z", b"9999-12-31T23:59:59-14:00"),
+        poisoned(b"2026-01-01T00:00:00Z", b"0001-01-01T00:00:00+14:00"),
+        poisoned(b'"version":"1"', b'"version":"\\ud800"'),
+        poisoned(b'"previous_version":null', b'"previous_version":' + b"[" * 5000 + b"]" * 5000),
+        poisoned(b'"previous_version":null', b'"previous_version":' + b"9" * 5000),
+        poisoned(b'"metadata":{', b'"metadata":{"x":1e400,'),
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ]
+    handled = Recorder()
+    await bus.subscribe(handled, group=workers)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.servers)
+    await producer.start()
+    for record in poison:
+        await producer.send_and_wait(topic, record, key=b"ns.user")
+    await producer.stop()
+    await bus.publish(event(version=2))
+    await until(lambda: handled.seen)
+    assert [e.version for e in handled.seen] == ["2"]
+    letters = await read(broker, f"{topic}.dead-letter")
+    assert sorted(letter.value for letter in letters) == sorted(poison)
+    reasons = [dict(letter.headers)["dead-letter-reason"] for letter in letters]
+    assert all(reason.startswith(b"EventError: ") for reason in reasons)
 
 
 async def test_two_listeners_in_a_group_handle_each_event_once_and_both_drop_their_caches(

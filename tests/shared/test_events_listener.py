@@ -261,7 +261,7 @@ async def test_dead_letters_of_sources_are_kept_and_can_be_replayed(
         [stored] = state.dead_letters()
         assert (stored.integration, stored.transport) == ("recording", "scripted")
         assert stored.event.version == "1"
-        assert await listener.replay() == 1
+        assert await listener.redeliver() == 1
         assert state.dead_letters() == []
         assert failing.versions == ["ns.user@2", "ns.user@1"]
     state.close()
@@ -324,7 +324,7 @@ async def test_a_source_that_stays_down_shows_in_the_health(registry: Registry) 
     async with EventListener(registry, sources=[Down(name="poll")]) as listener:
         health = await listener.health()
     assert not health
-    assert health.feeds == {"poll": "down"}
+    assert health.inputs == {"poll": "down"}
 
 
 class Flaky(InMemoryEventBus):
@@ -352,7 +352,7 @@ async def test_a_listener_starts_without_its_broker_and_subscribes_when_it_comes
     async with Flaky(failures=3) as bus, EventListener(registry, [recording], buses=[bus]) as it:
         health = await it.health()
         assert not health
-        assert "no broker there" in health.feeds.values()
+        assert "no broker there" in health.inputs.values()
         await until(lambda: len(bus._members) == 2)
         assert (await it.health()).ok
         await bus.publish(event())

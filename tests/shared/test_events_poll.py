@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from llm_integrations.core.config import RetryOptions
@@ -202,3 +203,18 @@ def test_looks_are_spread_so_that_many_pollers_do_not_ask_at_once() -> None:
             PollSource(registry, interval=0)
         with pytest.raises(ConfigurationError, match="beginning"):
             PollSource(registry, start="end")  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize("start", ["now", "beginning"])
+async def test_a_subject_that_cannot_be_read_holds_up_no_other(
+    registry: Registry, server: ConfluentServer, start: Any
+) -> None:
+    await registry.aio.register("s", A)
+    body = {"schemaType": "JSON", "schema": '{"description": "\\ud800"}'}
+    async with httpx.AsyncClient(base_url=server.url) as other:
+        for subject in ("a", "z"):
+            (await other.post(f"/subjects/{subject}/versions", json=body)).raise_for_status()
+    async with following(registry, start=start) as recording:
+        await registry.aio.register("s", B, compatibility="NONE")
+        await until(lambda: [e.reference for e in recording.seen][-1:] == ["s@2"])
+        assert {e.subject for e in recording.seen} == {"s"}

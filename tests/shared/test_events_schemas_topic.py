@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import (
@@ -21,6 +23,8 @@ from llm_integrations.core.events import (
     ListenerState,
     SchemaEvent,
 )
+from llm_integrations.core.events.cloudevents import to_json
+from llm_integrations.core.events.sources import confluent_topic
 from llm_integrations.core.events.sources.schemas_log import SchemasLog
 from llm_integrations.core.model.changes import content_event
 from llm_integrations.core.model.schema import RegisteredSchema
@@ -324,8 +328,8 @@ async def test_a_topic_that_is_missing_or_shared_out_shows_in_the_health(
     await admin.close()
     async with EventListener(registry, sources=[source, many]) as listener:
         health = await listener.health()
-    assert "no such topic" in str(health.feeds["confluent-topic"])
-    assert "has 4" in str(health.feeds["many"])
+    assert "no such topic" in str(health.inputs["confluent-topic"])
+    assert "has 4" in str(health.inputs["many"])
 
 
 def test_wrong_options_are_configuration_errors() -> None:
@@ -336,3 +340,59 @@ def test_wrong_options_are_configuration_errors() -> None:
     source = ConfluentTopicSource("kafka://me:sesame@h/_schemas", "http://me:secret@r:8081/")
     assert "sesame" not in repr(source)
     assert "secret" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        (b"[" * 100_000, b"{}"),
+        (b"\xff\xfe", b"{}"),
+        (key("\ud800", 1), held("x", 1, A)[1]),
+        held("\ud800", 1, A),
+        held("s", 7, A, id=10**400),
+        held("s", 7, {"description": "\ud800"}),
+        held("s", 7, {"const": 10**400}),
+        held("s", 7, A, schema=5),
+        held("s", 7, A, schema="[" * 100_000),
+        held("s", 7, A, schema='{"const": 1e400}'),
+        held("s", 7, A, metadata={"properties": {"owner": ["\ud800"], "x": float("inf")}}),
+        held("s", 7, A, schemaType=["JSON"]),
+        held("\ud800", 1, A, deleted=True),
+        (b'{"keytype":"SCHEMA","subject":"s","version":' + b"9" * 5000 + b"}", b"{}"),
+        (b'{"keytype":"DELETE_SUBJECT","subject":"s"}', b'{"version": 1e400}'),
+        (b'{"keytype":["SCHEMA"],"subject":"s"}', b'{"version": 1}'),
+    ],
+)
+def test_no_record_of_the_topic_ends_reading(poison: Record) -> None:
+    log = SchemasLog(URL)
+    log.apply(*held("s", 1, A))
+    for event in log.apply(*poison):
+        assert event.subject == "s"
+        to_json(event)
+    [behind] = log.apply(*held("s", 8, B))
+    assert behind.reference == "s@8"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_a_record_with_anything_in_its_place_is_told_or_left_out(data: st.DataObject) -> None:
+    log = SchemasLog(URL)
+    parts = [json.loads(part or b"null") for part in held("s", 1, A)]
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from(parts))
+        part[data.draw(st.sampled_from(sorted(part)))] = data.draw(anything)
+    for event in log.apply(*(json.dumps(part).encode() for part in parts)):
+        assert event.event_id
+    assert [e.subject for e in log.apply(*held("behind", 1, A))] == ["behind"]
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 0, 2**63 - 1, -(2**63)])
+def test_a_record_with_an_impossible_time_keeps_its_event(milliseconds: int) -> None:
+    event = SchemaEvent.registered(1, "", "s", 1)
+    assert confluent_topic._at(event, milliseconds) == event

@@ -13,8 +13,8 @@ import pytest
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import ListenerState, SchemaEvent
-from llm_integrations.core.events.listener import state as state_module
-from llm_integrations.core.events.listener.dedup_store import Handled
+from llm_integrations.core.events import state as state_module
+from llm_integrations.core.events.listener.dedup_store import DedupStore
 from tests.support.events import event, events
 
 
@@ -75,7 +75,7 @@ def test_the_oldest_events_go_when_there_are_too_many(
 async def test_keeping_happens_at_once_unless_somebody_else_writes(
     state: ListenerState, path: Path
 ) -> None:
-    handled = Handled("mine", limit=100, state=state)
+    handled = DedupStore("mine", limit=100, state=state)
     await handled.load()
     assert state.keep_at_once("mine", events(2))
     other = sqlite3.connect(path, isolation_level=None)
@@ -94,7 +94,7 @@ async def test_the_log_is_written_back_now_and_then(
     state: ListenerState, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_module, "_COMMITS_PER_TIDYING", 5)
-    handled = Handled("mine", limit=100, state=state)
+    handled = DedupStore("mine", limit=100, state=state)
     await handled.load()
     for _ in range(12):
         await handled.keep(events(100))

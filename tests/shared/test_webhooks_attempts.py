@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from llm_integrations.core.registry.http.exchange import retry_after
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.sending.attempts import Answer, judge
 
@@ -67,3 +70,41 @@ def test_waits_grow_from_half_a_second_to_five_with_full_jitter() -> None:
 @pytest.mark.parametrize(("asked", "waited"), [(0.0, 0.5), (30.0, 30.0), (1e9, 3600.0)])
 def test_retry_after_is_honoured_up_to_a_limit(asked: float, waited: float) -> None:
     assert judge(Answer(429, retry_after=asked), 1, CONFIG, longest).wait == waited
+
+
+def test_an_attempt_that_never_ran_costs_none_and_says_nothing_of_the_endpoint() -> None:
+    verdict = judge(Answer(failure="look-ups hang", ran=False), 99, CONFIG, longest)
+    assert (verdict.outcome, verdict.health, verdict.counts) == ("retry", "unknown", False)
+    assert 0 < verdict.wait <= CONFIG.max_backoff_secs
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("1" * 310, 2.0**31),
+        ("9" * 100_000, 2.0**31),
+        ("9" * 400 + ".5", 2.0**31),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 2.0**31),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", 2.0**31),
+        ("Thu, 01 Jan 1970 00:00:00 +1400", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("1e400", None),
+        ("inf", None),
+        ("nan", None),
+        ("-1", None),
+        ("\u0663", None),
+        ("", None),
+        (",", None),
+        ("3", 3),
+    ],
+)
+def test_a_retry_after_can_be_waited_for(header: str, seconds: float | None) -> None:
+    assert retry_after(header, 0.0) == seconds
+    wait = judge(Answer(503, retry_after=retry_after(header, 0.0)), 1, CONFIG).wait
+    assert 0 <= wait <= CONFIG.max_retry_after_secs
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ [\d:]+ \S*"))
+def test_whatever_a_retry_after_says_it_is_a_number_or_nothing(header: str) -> None:
+    seconds = retry_after(header, 0.0)
+    assert seconds is None or 0 <= seconds <= 2.0**31

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llm_integrations.core.catalogue import Catalogue
 from llm_integrations.core.config import ApiKeyAuth, BasicAuth, BearerAuth
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.webhooks import WebhookConfig
+from llm_integrations.core.events import (
+    ConfluentTopicSource,
+    EventListener,
+    FileWatchSource,
+    InMemoryEventBus,
+    ListenerState,
+    PollSource,
+)
+from llm_integrations.core.events.brokers.kafka import KafkaEventBus
+from llm_integrations.core.events.brokers.rabbitmq import RabbitMQEventBus
+from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
 from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.urls import parse_url
 from tests.support.webhooks import OTHER_SECRET, SECRET
@@ -168,3 +181,122 @@ def test_private_addresses_and_plain_http_can_be_allowed(url: str) -> None:
 def test_the_metadata_address_cannot_be_allowed() -> None:
     with pytest.raises(ConfigurationError, match="metadata"):
         WebhookConfig("http://169.254.169.254/").check_target(allow_private=True)
+
+
+NOWHERE = [
+    "https://a..b/",
+    "https://.a.example/",
+    "https://a.example../",
+    f"https://{'a' * 64}.example/",
+    f"https://{'a.' * 130}example/",
+    "https://a.example:99999/",
+    "https://a.example:65536/",
+    "https://a.example:0/",
+    "https://a.example:-1/",
+    f"https://a.example:{'9' * 5000}/",
+    "http://[::ffff:0:127.0.0.1]/",
+    "http://[::ffff:0:808:808]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b::a00:1]/",
+    "https://[2002:7f00:1::]/",
+    "https://[2002:c0a8:101::1]/",
+    "https://[fe80::1%25eth0]/",
+    "https://[fe80::1%eth0]/",
+    "https://[::1/",
+    "https://[]/",
+    "https:///path",
+    "https://:443/",
+    "https://a b.example/",
+    "https://a%20b.example/",
+    "https://a\tb.example/",
+    "https://a\x00b.example/",
+    "https://a.example/\x07",
+    "https://a,b.example/",
+    "https://*/",
+    "https://1.2.3.4.5/",
+    "https://99999999999/",
+    "https://256.256.256.256/",
+    "https://0x100000000/",
+    "https://\ud800.example/",
+    "https://a.example/\ud800",
+    "https://us\ud800er@a.example/",
+    "https://\u2603.example/",
+    "https://ex\u00adample.example/",
+]
+
+
+@pytest.mark.parametrize("url", NOWHERE, ids=lambda url: ascii(url)[:40])
+def test_a_url_that_can_never_work_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"WebhookConfig\.url") as caught:
+        WebhookConfig(url)
+    assert "example" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example./",
+        "https://a_b.example/",
+        "https://xn--bcher-kva.example/",
+        "https://b\u00fccher.example/",
+        "https://1password.example/",
+        "https://3.example:65535/",
+        "https://[2606:4700::1111]/",
+        "https://[64:ff9b::808:808]/",
+        "https://[::ffff:8.8.8.8]/",
+        "https://134744072/",
+        f"https://{'a' * 63}.example/",
+    ],
+)
+def test_a_url_that_may_work_is_taken(url: str) -> None:
+    WebhookConfig(url).check_target(allow_private=False)
+
+
+@pytest.mark.parametrize("name", ["timeout_secs", "backoff_secs", "max_retry_after_secs"])
+def test_what_is_no_number_is_no_time(name: str) -> None:
+    options: dict[str, Any] = {name: float("nan")}
+    with pytest.raises(ConfigurationError):
+        WebhookConfig(URL, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"secret": "\ud800" * 24},
+        {"auth": BasicAuth("\ud800", "x")},
+        {"auth": BearerAuth("\ud800")},
+        {"headers": {"x": "\ud800"}},
+    ],
+)
+def test_half_a_pair_of_surrogates_is_refused_everywhere(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        WebhookConfig(URL, **options)
+
+
+def test_what_was_never_made_has_a_repr(tmp_path: Path) -> None:
+    broken = [WebhookConfig.__new__(WebhookConfig)]
+    object.__setattr__(broken[0], "url", "https://a..b/?token=tell-nobody")
+    classes = [
+        WebhookConfig,
+        WebhookDispatcher,
+        WebhookReceiver,
+        InMemoryEventBus,
+        ListenerState,
+        EventListener,
+        PollSource,
+        FileWatchSource,
+        ConfluentTopicSource,
+        KafkaEventBus,
+        RabbitMQEventBus,
+        Catalogue,
+    ]
+    for one in (*broken, *(object.__new__(kind) for kind in classes)):
+        assert type(one).__name__ in repr(one)
+        assert "tell-nobody" not in repr(one)
+
+
+def test_a_traceback_of_a_refused_config_can_be_shown_with_its_locals() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        WebhookConfig("https://a..b/?token=tell-nobody")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "ConfigurationError" in "".join(shown.format())

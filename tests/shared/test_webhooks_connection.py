@@ -17,7 +17,8 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.webhooks import WebhookConfig
 from llm_integrations.core.webhooks.addresses import Address
 from llm_integrations.core.webhooks.sending.attempts import Answer
-from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend, resolve
+from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend
+from llm_integrations.core.webhooks.sending.lookup import resolve
 from tests.support.certificates import make_certificates
 from tests.support.webhooks import Endpoint, Reply, endpoint
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.webhooks.database import Database, use_wal
+from llm_integrations.core.sqlite import use_wal
+from llm_integrations.core.webhooks.storage import Database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT UNIQUE);"
 
@@ -106,7 +107,7 @@ def test_work_is_done_whole_or_not_at_all(database: Database) -> None:
 def test_a_locked_file_fails_all_that_waits_after_one_wait(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_integrations.core.webhooks.database._BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("llm_integrations.core.sqlite._BUSY_SECONDS", 0.2)
     database.submit(write("a")).result()
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

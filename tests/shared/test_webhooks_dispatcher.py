@@ -155,12 +155,12 @@ async def test_dead_letters_are_replayed_under_their_own_id_with_all_attempts(
         server.requests.clear()
         server.default = Reply(200)
         server.script = [500, 500, 500]
-        assert await webhooks.replay([letters[1].id]) == 1
+        assert await webhooks.redeliver([letters[1].id]) == 1
         await webhooks.flush()
         assert server.ids == [sent[1].event_id] * 4
         assert await webhooks.discard([letters[0].id]) == 1
-        assert await webhooks.replay(endpoint="https://elsewhere.example/") == 0
-        assert await webhooks.replay(endpoint=server.url) == 1
+        assert await webhooks.redeliver(endpoint="https://elsewhere.example/") == 0
+        assert await webhooks.redeliver(endpoint=server.url) == 1
         await webhooks.flush()
         assert server.ids[4:] == [sent[2].event_id]
         assert await webhooks.dead_letters() == []
@@ -437,7 +437,7 @@ async def test_a_closed_dispatcher_says_so_and_closes_twice(outbox: Path) -> Non
         await webhooks.dispatch(event())
 
 
-async def test_an_error_of_the_outbox_holds_up_a_lane_but_does_not_end_it(
+async def test_an_error_of_the_outbox_holds_up_a_worker_but_does_not_end_it(
     server: Endpoint, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = "llm_integrations.core.webhooks.sending.endpoint_worker"
@@ -457,7 +457,7 @@ def in_plain_code(webhooks: WebhookDispatcher) -> None:
         blocking.flush(10)
         assert blocking.health()
         assert blocking.dead_letters() == []
-        assert blocking.replay() == blocking.discard() == 0
+        assert blocking.redeliver() == blocking.discard() == 0
 
 
 async def test_plain_code_uses_the_same_dispatcher(server: Endpoint, outbox: Path) -> None:

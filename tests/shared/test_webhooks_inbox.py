@@ -141,14 +141,14 @@ async def test_a_poison_event_is_set_aside_with_the_reason_and_the_next_one_hand
         await bus.publish(one)
     await until(lambda: len(good.seen) == 3 and len(bad.seen) == 2)
     await until(lambda: bus._readers[1].position >= 2)
-    failures = await bus.failures()
-    assert [(f.reader, f.subject, f.version) for f in failures] == [("bad", "ns.user", "2")]
-    assert failures[0].reason == "ValueError: indigestible"
+    [letter] = await bus.dead_letters()
+    assert (letter.group, letter.event.reference) == ("bad", "ns.user@2")
+    assert letter.reason == "ValueError: indigestible"
 
     bad.poison = ""
-    assert await bus.retry([failures[0].id]) == 1
+    assert await bus.redeliver([letter.id]) == 1
     await until(lambda: len(bad.seen) == 3)
-    assert await bus.failures() == []
+    assert await bus.dead_letters() == []
     await asyncio.sleep(0.05)
     assert len(good.seen) == 3, "who had handled it is not asked again"
 
@@ -166,7 +166,9 @@ async def test_an_event_that_cannot_be_read_any_more_is_set_aside(
     await bus.subscribe(handler, group="g")
     await until(lambda: handler.seen)
     await until(lambda: bus._readers[0].position == 2)
-    assert [f.reason for f in await bus.failures()] == ["not JSON (JSONDecodeError)"]
+    assert [f.reason for f in await bus.dead_letters()] == [
+        "EventError: not JSON (JSONDecodeError)"
+    ]
     assert [e.version for e in handler.seen] == ["2"]
 
 

@@ -22,7 +22,9 @@ from starlette.routing import Mount
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import SchemaEvent
+from llm_integrations.core.events.cloudevents import to_json
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
+from llm_integrations.core.webhooks.signing import Signer, parse_secrets
 from tests.support.events import IMPATIENT, event, events, until
 from tests.support.webhooks import OTHER_SECRET, SECRET, served, signed
 
@@ -158,8 +160,6 @@ def test_a_signed_header_that_comes_twice_is_401(shared: httpx.Client) -> None:
     [b"", b"{}", b"[]", b"null", b"{", b'{"specversion":"1.0"}', b"[" * 100_000, b'"\\ud800"'],
 )
 def test_a_signed_body_that_is_no_schema_event_is_400(shared: httpx.Client, body: bytes) -> None:
-    from llm_integrations.core.webhooks.signing import Signer, parse_secrets
-
     headers = Signer(parse_secrets(SECRET)).headers("msg-1", body.decode())
     response = shared.post("/", content=body, headers=headers)
     assert response.status_code == 400
@@ -423,3 +423,77 @@ def test_the_time_until_an_event_is_handled_is_short(client: httpx.Client, seen:
     while not seen:
         assert time.perf_counter() - started < 1, "every stage hears of a change within a second"
         time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        (b'"time":"', b'"time":"9999-12-31T23:59:59-14:00","x":"'),
+        (b'"version":"', b'"version":"\\ud800'),
+        (b'"previous_version":', b'"previous_version":[1],"x":'),
+        (b'"metadata":{', b'"metadata":{"x":1e400,'),
+        (b'"metadata":{', b'"metadata":{"x":' + b"[" * 5000 + b"]" * 5000 + b","),
+    ],
+)
+def test_a_signed_body_that_could_not_be_kept_is_answered_400(
+    shared: httpx.Client, poison: tuple[bytes, bytes]
+) -> None:
+    body = to_json(event(owner="team-a"))
+    assert poison[0] in body
+    body = body.replace(*poison)
+    headers = Signer(parse_secrets(SECRET)).headers("poison", body.decode())
+    response = shared.post("/", content=body, headers=headers)
+    assert response.status_code == 400
+    assert silent(response)
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["1e400", "-1e400", "nan", "inf", "9" * 5000, "9" * 20, "-" + "9" * 20, "\u0663", "", "1_0"],
+    ids=lambda text: ascii(text)[:12],
+)
+async def test_a_timestamp_that_is_no_time_is_answered_401(
+    receiver: WebhookReceiver, timestamp: str
+) -> None:
+    body, headers = signed(event())
+    assert await status_of(receiver, body, {**headers, "webhook-timestamp": timestamp}) == 401
+
+
+@pytest.mark.parametrize(
+    ("announced", "status"),
+    [
+        ("9" * 5000, 413),
+        ("262145", 413),
+        ("0" * 5000 + "262145", 413),
+        ("0" * 5000 + "1", 200),
+        ("\u0669" * 10, 200),
+        ("-5", 200),
+        ("1e400", 200),
+        ("", 200),
+    ],
+    ids=lambda value: ascii(value)[:12],
+)
+async def test_whatever_length_is_announced_there_is_an_answer(
+    receiver: WebhookReceiver, announced: str, status: int
+) -> None:
+    body, headers = signed(event())
+    assert await status_of(receiver, body, {**headers, "content-length": announced}) == status
+
+
+async def status_of(receiver: WebhookReceiver, body: bytes, headers: dict[str, str]) -> int:
+    """What is answered to headers that no server would let through."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    encoded = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
+    try:
+        await receiver({"type": "http", "method": "POST", "headers": encoded}, receive, send)
+    finally:
+        await receiver.close()
+    status: int = sent[0]["status"]
+    return status

@@ -11,12 +11,16 @@ from llm_integrations.core.config import (
     BreakerOptions,
     TLSOptions,
 )
-from llm_integrations.core.events import BusHealth, DeliveryOptions, EventListener, SchemaEvent
+from llm_integrations.core.events import (
+    BusHealth,
+    DeadLetter,
+    DeliveryOptions,
+    EventListener,
+    SchemaEvent,
+)
 from llm_integrations.core.registry import connect
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
-from llm_integrations.core.webhooks.receiving.inbox import Failure
 from llm_integrations.core.webhooks.sending.health import DispatcherHealth
-from llm_integrations.core.webhooks.sending.outbox import DeadLetter
 
 plain = WebhookConfig("https://rag.example.com/hooks")
 full = WebhookConfig(
@@ -50,7 +54,7 @@ async def dispatch(event: SchemaEvent) -> None:
         assert_type(await webhooks.health(), DispatcherHealth)
         letters = await webhooks.dead_letters()
         assert_type(letters, list[DeadLetter])
-        assert_type(await webhooks.replay([letter.id for letter in letters]), int)
+        assert_type(await webhooks.redeliver([letter.id for letter in letters]), int)
         await webhooks.discard(endpoint=full.endpoint)
 
 
@@ -83,6 +87,6 @@ async def receive() -> None:
         subscription = await receiver.subscribe(on_event, group="mine")
         await subscription.cancel()
         assert_type(await receiver.health_check(), BusHealth)
-        failures = await receiver.failures()
-        assert_type(failures, list[Failure])
-        assert_type(await receiver.retry([failure.id for failure in failures]), int)
+        given_up = await receiver.dead_letters()
+        assert_type(given_up, list[DeadLetter])
+        assert_type(await receiver.redeliver([letter.id for letter in given_up]), int)

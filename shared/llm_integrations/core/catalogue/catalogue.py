@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Final, Self, cast
 
 from llm_integrations.core.catalogue.usage import Usage, UsageKind
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.sqlite import SharedDatabase
 
 __all__ = ["Catalogue"]
 
@@ -40,26 +38,22 @@ class Catalogue:
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self.path = str(path)
-        self._lock = threading.Lock()
-        try:
-            self._db = sqlite3.connect(self.path, timeout=10.0, check_same_thread=False)
-            with self._db:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute(_TABLE)
-        except sqlite3.Error as error:
-            raise ConfigurationError(f"the catalogue {path} cannot be opened: {error}") from None
+        self._database = SharedDatabase(self.path, _TABLE, ConfigurationError)
+        with self._database.reading():  # a file that cannot be used is told at once
+            pass
 
     def add(self, *usages: Usage) -> None:
         """Add uses; the same use added again replaces what was known of it."""
         statement = f"INSERT OR REPLACE INTO usage ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
-        with self._lock, self._db:
-            self._db.executemany(statement, [_row(usage) for usage in usages])
+        with self._database.transaction() as db:
+            db.executemany(statement, [_row(usage) for usage in usages])
 
     def remove(self, kind: UsageKind, name: str) -> int:
         """Forget something with all its uses; returns how many there were."""
-        with self._lock, self._db:
-            cursor = self._db.execute("DELETE FROM usage WHERE kind = ? AND name = ?", (kind, name))
-        return cursor.rowcount
+        with self._database.transaction() as db:
+            return db.execute(
+                "DELETE FROM usage WHERE kind = ? AND name = ?", (kind, name)
+            ).rowcount
 
     def using(self, subject: str, kind: UsageKind | None = None) -> list[Usage]:
         """The uses of a subject, of one kind or of all, by name."""
@@ -70,13 +64,12 @@ class Catalogue:
         return self._select("(? IS NULL OR kind = ?)", (kind, kind))
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._database.close()
 
     def _select(self, condition: str, values: Iterable[str | None]) -> list[Usage]:
         query = f"SELECT {_COLUMNS} FROM usage WHERE {condition} ORDER BY kind, name, role"  # noqa: S608 - fixed conditions
-        with self._lock, closing(self._db.execute(query, tuple(values))) as cursor:
-            return [_usage(row) for row in cursor]
+        with self._database.reading() as db:
+            return [_usage(row) for row in db.execute(query, tuple(values))]
 
     def __enter__(self) -> Self:
         return self

@@ -1,17 +1,19 @@
 """Events: what happened to schemas, the buses that carry it and the listener that reacts."""
 
-from llm_integrations.core.events.brokers.memory import DeadLetter, InMemoryEventBus
+from llm_integrations.core.events.brokers.memory import InMemoryEventBus
 from llm_integrations.core.events.bus import BusHealth, EventBus, Subscription
 from llm_integrations.core.events.connect import connect_bus
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.options import DeliveryOptions
-from llm_integrations.core.events.listener.listener import EventListener, ListenerHealth
-from llm_integrations.core.events.listener.state import ListenerState
+from llm_integrations.core.events.listener.health import ListenerHealth
+from llm_integrations.core.events.listener.listener import EventListener
 from llm_integrations.core.events.sources import (
     ConfluentTopicSource,
     EventSource,
     FileWatchSource,
     PollSource,
 )
+from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType, event_id_of
 
 __all__ = [

@@ -7,6 +7,7 @@ docs/decisions/events.md says why.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,9 @@ __all__ = [
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 
+_DEEPEST: Final = 100
+_LONGEST_TEXT: Final = 4096  # characters of what becomes a key somewhere: a subject, a version
+_LARGEST_NUMBER: Final = 2**63 - 1
 _LARGEST_SHARED: Final = 4096  # bytes: a thousand of them are kept
 _SOURCE: Final = "urn:llm-integrations"
 _TYPE_OF: Final = {kind: f"io.llm-integrations.schema.{kind}.v1" for kind in SchemaEventType}
@@ -56,25 +60,33 @@ def to_cloudevent(event: SchemaEvent) -> dict[str, Any]:
 
 
 def to_json(event: SchemaEvent) -> bytes:
-    """The event as structured-mode JSON. EventError if its metadata is no JSON."""
+    """The event as structured-mode JSON. EventError if that would be no JSON, or no Unicode."""
     try:
-        return json.dumps(to_cloudevent(event), separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise EventError(f"the metadata of {event} is not JSON: {error}") from None
+        text = json.dumps(to_cloudevent(event), separators=(",", ":"), allow_nan=False)
+        if _may_hold_bad_values(text):
+            _check_values(json.loads(text))
+        return text.encode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EventError(
+            f"the metadata of {event!s:.200} is not JSON: {type(error).__name__}"
+        ) from None
 
 
 def from_json(raw: bytes | bytearray | memoryview | str) -> SchemaEvent:
     """Read one event; fields that are not known are ignored, missing ones are an error.
 
     Raises:
-        EventError: it is no JSON, no CloudEvent 1.0 or no schema event; says which part.
+        EventError: it is no JSON, no CloudEvent 1.0 or no schema event; says which part. Nothing
+            else, whatever the bytes are.
     """
     try:
         text = raw if isinstance(raw, str) else str(raw, "utf-8")
         document = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise EventError(f"not JSON ({type(error).__name__})") from None
-    return from_cloudevent(document)
+    if _may_hold_bad_values(text):
+        _check_values(document)
+    return _read(document)
 
 
 @lru_cache(maxsize=1024)
@@ -89,6 +101,54 @@ def read_shared(raw: bytes) -> SchemaEvent:
 
 def from_cloudevent(document: object) -> SchemaEvent:
     """Read one event from the decoded JSON of a CloudEvent. Raises EventError."""
+    _check_values(document)
+    return _read(document)
+
+
+def _may_hold_bad_values(text: str) -> bool:
+    """False of most JSON texts, which saves a walk through them."""
+    too_deep = text.count("{") + text.count("[") > _DEEPEST
+    return too_deep or "\\u" in text or not _is_unicode(text)
+
+
+def _check_values(document: object) -> None:
+    """EventError for what could be read, but not written again.
+
+    That is half a pair of surrogates, an infinite number, what no JSON holds, and what is nested
+    too deep for whoever writes it again.
+    """
+    level = [document]
+    for _ in range(_DEEPEST):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.keys()
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, str):
+                if not _is_unicode(value):
+                    raise EventError("the event holds text that is not valid Unicode")
+            elif not isinstance(value, int | None) and not _is_finite(value):
+                raise EventError("the event holds a value that is not JSON")
+        if not below:
+            return
+        level = below
+    raise EventError(f"the event is nested deeper than {_DEEPEST} levels")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _read(document: object) -> SchemaEvent:
     if not isinstance(document, dict) or document.get("specversion") != "1.0":
         raise EventError("not a CloudEvent with specversion 1.0")
     kind = _KIND_OF.get(_text(document, "type"))
@@ -101,7 +161,7 @@ def from_cloudevent(document: object) -> SchemaEvent:
     return SchemaEvent(
         kind,
         _schema_id(data, kind),
-        _subject(document),
+        _text(document, "subject"),
         _version(data, kind),
         _previous(data),
         _text(document, "id"),
@@ -114,30 +174,31 @@ def _text(holder: Mapping[str, Any], name: str) -> str:
     value = holder.get(name)
     if not isinstance(value, str) or not value:
         raise EventError(f"the event's {name} is missing or not text")
+    if len(value) > _LONGEST_TEXT:
+        raise EventError(f"the event's {name} is longer than {_LONGEST_TEXT} characters")
     return value
-
-
-def _subject(document: Mapping[str, Any]) -> str:
-    subject = _text(document, "subject")
-    try:
-        subject.encode()
-    except UnicodeEncodeError:
-        raise EventError("the event's subject is not valid Unicode") from None
-    return subject
 
 
 def _version(data: Mapping[str, Any], kind: SchemaEventType) -> str:
     version = data.get("version")
-    if isinstance(version, int) and not isinstance(version, bool):
-        return str(version)
     if version == "" and kind is SchemaEventType.COMPATIBILITY_VIOLATED:
         return ""  # the registry had not numbered it yet
-    return _text(data, "version")
+    return _version_text(data, "version")
 
 
 def _previous(data: Mapping[str, Any]) -> str | None:
-    previous = data.get("previous_version")
-    return None if previous is None else str(previous)
+    if data.get("previous_version") in (None, ""):
+        return data.get("previous_version")
+    return _version_text(data, "previous_version")
+
+
+def _version_text(data: Mapping[str, Any], name: str) -> str:
+    version = data.get(name)
+    if isinstance(version, int) and not isinstance(version, bool):
+        if abs(version) > _LARGEST_NUMBER:
+            raise EventError(f"the event's {name} is too large a number")
+        return str(version)
+    return _text(data, name)
 
 
 def _schema_id(data: Mapping[str, Any], kind: SchemaEventType) -> int | str | None:
@@ -148,17 +209,19 @@ def _schema_id(data: Mapping[str, Any], kind: SchemaEventType) -> int | str | No
         return None
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise EventError("the event's schema_id is neither a number nor text")
+    if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        raise EventError("the event's schema_id is too large a number")
     return value
 
 
 def _time(document: Mapping[str, Any]) -> datetime:
     try:
         moment = datetime.fromisoformat(_text(document, "time"))
-    except ValueError:
+        if moment.tzinfo is None:
+            raise EventError("the event's time has no time zone")
+        return moment.astimezone(UTC) if moment.tzinfo is not UTC else moment
+    except (ValueError, OverflowError):  # OverflowError: in UTC it has no year of four digits
         raise EventError("the event's time is not RFC 3339") from None
-    if moment.tzinfo is None:
-        raise EventError("the event's time has no time zone")
-    return moment.astimezone(UTC) if moment.tzinfo is not UTC else moment
 
 
 def _metadata(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,4 +237,9 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text[:20])
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events.bus import EventBus
@@ -23,7 +22,7 @@ def connect_bus(url: str, **options: Any) -> EventBus:
         ConfigurationError: the URL or an option is wrong.
         MissingExtra: the client library of that broker is not installed.
     """
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
     try:
         match scheme:
             case "memory":

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from llm_integrations.core.errors import EventError
+
 if TYPE_CHECKING:  # at run time core.registry imports this module
     from llm_integrations.core.model.reference import SchemaId
 
@@ -48,7 +50,10 @@ def event_id_of(
     """
     kind = "registered" if event_type.brings_content else str(event_type)
     parts = (registry, kind, subject, version, fingerprint, state)
-    return str(uuid.uuid5(_IDS, "\x1f".join(parts)))
+    try:
+        return str(uuid.uuid5(_IDS, "\x1f".join(parts)))
+    except UnicodeEncodeError:
+        raise EventError("an event's subject and version must be valid Unicode") from None
 
 
 def _now() -> datetime:

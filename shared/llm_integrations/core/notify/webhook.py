@@ -9,11 +9,9 @@ from typing import Any
 
 from llm_integrations.core.errors import WebhookError
 from llm_integrations.core.notify.notice import Notice
-from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.sending.attempts import judge
 from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend
-from llm_integrations.core.webhooks.urls import parse_url
 
 __all__ = ["WebhookNotifier", "chat_message"]
 
@@ -47,12 +45,7 @@ class WebhookNotifier:
 
     async def notify(self, notice: Notice) -> None:
         body = json.dumps(self._template(notice)).encode()
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": notice.event_id,
-            **authorization(self._config.auth, parse_url(self._config.url)),
-            **self._config.headers,
-        }
+        headers = {"content-type": "application/json", "webhook-id": notice.event_id}
         connection = Connection(self._config, GuardedBackend(allow_private=self._allow_private))
         try:
             await self._send(connection, body, headers)

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from typing import Final, TypeAlias
 
-__all__ = ["Address", "literal_address", "refusal"]
+__all__ = ["Address", "leads_nowhere", "literal_address", "refusal"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -20,6 +20,8 @@ _METADATA: Final = frozenset(
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # An IPv4 address in the last four bytes, deprecated but still routed by some hosts.
 _IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+# Of a translator between the two protocols (RFC 2765): no address that one connects to.
+_TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
 # What is not for the public Internet, but counts as global in some Python versions.
 _RESERVED: Final = tuple(
     map(
@@ -76,6 +78,19 @@ def refusal(address: Address, *, allow_private: bool) -> str | None:
     return None
 
 
+def leads_nowhere(address: ipaddress.IPv6Address) -> bool:
+    """Whether it is an IPv4 address in a form that only a gateway knows, and no gateway serves.
+
+    A gateway (NAT64, 6to4, Teredo) leads to public addresses only, and a translated address is
+    none to connect to. ``::ffff:127.0.0.1`` is another matter: the system itself reads it.
+    """
+    if address in _TRANSLATED:
+        return True
+    inner = _embedded(address)
+    by_system = address.ipv4_mapped is not None or address in _IPV4_COMPATIBLE
+    return inner is not None and not by_system and refusal(inner, allow_private=False) is not None
+
+
 def _embedded(address: Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that this IPv6 address leads to."""
     if isinstance(address, ipaddress.IPv4Address):
@@ -85,6 +100,6 @@ def _embedded(address: Address) -> ipaddress.IPv4Address | None:
     if address.teredo is not None:
         return address.teredo[1]
     compatible = address in _IPV4_COMPATIBLE and int(address) > 1
-    if address in _NAT64 or compatible:
+    if address in _NAT64 or address in _TRANSLATED or compatible:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return None

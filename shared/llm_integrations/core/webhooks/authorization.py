@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_integrations.core.config import Auth, BasicAuth
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.http.credentials import auth_headers
 
 if TYPE_CHECKING:
@@ -21,4 +22,7 @@ def authorization(auth: Auth | None, url: httpx.URL) -> dict[str, str]:
     """
     if auth is None and url.userinfo:
         auth = BasicAuth(url.username, url.password)
-    return auth_headers(auth)
+    try:
+        return auth_headers(auth)
+    except UnicodeEncodeError:
+        raise ConfigurationError("credentials must be valid Unicode") from None

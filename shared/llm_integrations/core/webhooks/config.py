@@ -10,6 +10,7 @@ from typing import Final
 
 from llm_integrations.core.config import Auth, TLSOptions
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.webhooks.addresses import literal_address, refusal
 from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.signing import parse_secrets
@@ -75,14 +76,14 @@ class WebhookConfig:
         url = parse_url(self.url)
         if self.auth is not None and url.userinfo:
             raise ConfigurationError("WebhookConfig: credentials in the URL and in auth=; give one")
-        _check_headers(self.headers)
-        _check_credentials(authorization(self.auth, url), self.headers)
+        _check_headers(self.headers, set(authorization(self.auth, url)))
         parse_secrets(self.secret)
         if self.max_retries < 0 or self.max_response_bytes < 0:
             raise ConfigurationError("WebhookConfig: max_retries and max_response_bytes >= 0")
-        if self.timeout_secs <= 0:
+        if not self.timeout_secs > 0:  # as NaN is not
             raise ConfigurationError("WebhookConfig.timeout_secs must be positive (seconds)")
-        if min(self.backoff_secs, self.max_backoff_secs, self.max_retry_after_secs) < 0:
+        waits = (self.backoff_secs, self.max_backoff_secs, self.max_retry_after_secs)
+        if not all(wait >= 0 for wait in waits):
             raise ConfigurationError("WebhookConfig: waits must not be negative (seconds)")
 
     @property
@@ -113,6 +114,7 @@ class WebhookConfig:
                 f"{self.endpoint} is {reason}; private ones need allow_private=True"
             )
 
+    @never_raises
     def __repr__(self) -> str:
         return (
             f"WebhookConfig(endpoint={self.endpoint!r}, max_retries={self.max_retries}, "
@@ -120,18 +122,15 @@ class WebhookConfig:
         )
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def _check_headers(headers: Mapping[str, str], credentials: set[str]) -> None:
+    """``credentials`` are the names of the headers that auth= or the URL's user stands for."""
+    refused = {name.lower() for name in credentials}
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ConfigurationError(f"WebhookConfig.headers: {name!r} is not a valid header")
         if name.lower() in _OURS:
             raise ConfigurationError(f"WebhookConfig.headers: {name!r} is set by the dispatcher")
-
-
-def _check_credentials(credentials: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    given = {name.lower() for name in headers}
-    for name in credentials:
-        if name.lower() in given:
+        if name.lower() in refused:
             raise ConfigurationError(f"WebhookConfig: {name} in headers and auth=; give one")
 
 

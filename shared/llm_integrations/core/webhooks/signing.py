@@ -33,17 +33,22 @@ def parse_secrets(secret: str | Sequence[str] | None) -> tuple[bytes, ...]:
 
 
 def _key(secret: str) -> bytes:
-    key = _decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
+    key = _decode(secret)
     if len(key) < _MIN_BYTES:
         raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
     return key
 
 
-def _decode(text: str) -> bytes:
+def _decode(secret: str) -> bytes:
+    text = secret.removeprefix(_PREFIX)
     try:
+        if text == secret:
+            return secret.encode()
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ConfigurationError("a webhook secret after whsec_ must be base64") from None
+        raise ConfigurationError(
+            "a webhook secret is base64 after whsec_, and else valid Unicode"
+        ) from None
 
 
 class Signer:
@@ -79,13 +84,10 @@ class Verifier:
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Raise WebhookError, which does not say why, unless the signature and time are right."""
-        from standardwebhooks import WebhookVerificationError
-
         for webhook in self._webhooks:
             try:
                 webhook.verify(body, dict(headers), json_parse=False)
-            except (WebhookVerificationError, ValueError):
-                # Malformed input is told by ValueError: bad base64, bad UTF-8, a missing comma.
+            except Exception:  # noqa: BLE001, S112 - strangers send whatever they like
                 continue
             return
         raise WebhookError("not verified")

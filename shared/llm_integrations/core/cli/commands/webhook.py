@@ -6,8 +6,6 @@ import json
 import os
 import socket
 import sys
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -20,9 +18,10 @@ from llm_integrations.core.errors import ConfigurationError, WebhookError
 
 if TYPE_CHECKING:
     from llm_integrations.core.events import EventBus, SchemaEvent
+    from llm_integrations.core.events.delivery.dead_letter import DeadLetter
     from llm_integrations.core.events.delivery.deliverer import Handler
     from llm_integrations.core.webhooks import WebhookReceiver
-    from llm_integrations.core.webhooks.sending.outbox import DeadLetter, Outbox
+    from llm_integrations.core.webhooks.sending.outbox import Outbox
 
 __all__ = ["replay", "serve"]
 
@@ -101,7 +100,7 @@ def replay(
         if show:
             _show(_chosen(box, endpoint, ids), as_json=as_json)
             return
-        act = box.discard if discard else box.replay
+        act = box.discard if discard else box.redeliver
         count = act(endpoint, ids).result()
     finally:
         box.close()
@@ -130,14 +129,27 @@ def _chosen(box: Outbox, endpoint: str | None, ids: list[int] | None) -> list[De
 
 def _show(letters: list[DeadLetter], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(letter) for letter in letters], indent=2))
+        print(json.dumps([_fields(letter) for letter in letters], indent=2))
         return
     table = Table("id", "endpoint", "webhook-id", "attempts", "given up", "reason")
     for letter in letters:
-        died = datetime.fromtimestamp(letter.died, UTC).isoformat(" ", "seconds")
+        died = letter.at.isoformat(" ", "seconds")
         row = (letter.id, letter.endpoint, letter.webhook_id, letter.attempts, died, letter.reason)
         table.add_row(*map(str, row))
     Console().print(table)
+
+
+def _fields(letter: DeadLetter) -> dict[str, int | float | str]:
+    """Times are Unix times in seconds."""
+    return {
+        "id": letter.id,
+        "endpoint": letter.endpoint,
+        "webhook_id": letter.webhook_id,
+        "attempts": letter.attempts,
+        "reason": letter.reason,
+        "created": letter.event.timestamp.timestamp(),
+        "died": letter.at.timestamp(),
+    }
 
 
 def _tell(counts: dict[str, int], *, as_json: bool) -> None:

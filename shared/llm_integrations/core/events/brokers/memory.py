@@ -5,35 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from llm_integrations.core.concurrency.loop_crossing import run_on, running_loop
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
+from llm_integrations.core.events.delivery.batch import ask_handler
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.deliverer import (
     BatchHandler,
     count_published,
     lane_of,
-    settle,
 )
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.reprs import never_raises
 
-__all__ = ["DeadLetter", "InMemoryEventBus"]
+__all__ = ["InMemoryEventBus"]
 
 _BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event that a handler gave up, and why. ``group`` is None for a broadcast."""
-
-    event: SchemaEvent
-    reason: str
-    group: str | None
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class InMemoryEventBus(EventBus):
@@ -59,6 +49,7 @@ class InMemoryEventBus(EventBus):
         self._members: list[_Member] = []
         self._closed = False
 
+    @never_raises
     def __repr__(self) -> str:
         return f"InMemoryEventBus({len(self._members)} subscriptions)"
 
@@ -206,7 +197,7 @@ class _Member:
             self._idle.set()
 
     async def _handle(self) -> None:
-        reasons = await settle(self._handler, self._in_hand)
+        reasons = await ask_handler(self._handler, self._in_hand)
         for event, reason in zip(self._in_hand, reasons, strict=True):
             if reason is not None:
                 self._bus.dead_letters.append(DeadLetter(event, reason, self.group))

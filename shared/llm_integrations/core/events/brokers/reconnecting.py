@@ -12,7 +12,7 @@ from llm_integrations.core.events.bus import OnGap
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.resilience.backoff import backoff
 
-__all__ = ["UpkeptSubscription", "pause"]
+__all__ = ["ReconnectingSubscription", "pause"]
 
 log = get_logger(__name__)
 
@@ -26,7 +26,7 @@ async def pause(failures: int) -> None:
     await asyncio.sleep(wait)
 
 
-class UpkeptSubscription(ABC):
+class ReconnectingSubscription(ABC):
     """Whatever goes wrong with a connection, it is thrown away and a new one made.
 
     Subclasses say how to make one, consume by it until something fails, and drop it.

@@ -31,7 +31,7 @@ __all__ = [
     "count_unreadable",
     "in_lanes",
     "lane_of",
-    "settle",
+    "reason_of",
 ]
 
 log = get_logger(__name__)
@@ -79,20 +79,8 @@ async def in_lanes(
     return reasons
 
 
-async def settle(handler: BatchHandler, events: Sequence[SchemaEvent]) -> list[str | None]:
-    """Ask a batch handler; if it breaks its promise not to raise, every event has failed."""
-    try:
-        reasons = list(await handler(events))
-    except Exception as error:
-        # One handler must not end its subscription.
-        log.exception("a batch handler raised")
-        return [_reason_of(error)] * len(events)
-    if len(reasons) != len(events):
-        return [f"the handler answered {len(reasons)} times for {len(events)} events"] * len(events)
-    return reasons
-
-
-def _reason_of(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What a dead letter says of an error, cut where it gets long."""
     return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
 
 
@@ -186,7 +174,7 @@ class HandlerRunner:
         return self._gave_up(event, failure)
 
     def _gave_up(self, event: SchemaEvent, error: Exception) -> str:
-        reason = _reason_of(error)
+        reason = reason_of(error)
         log.error(
             "%s failed %d times on %s: %s",
             self.name,

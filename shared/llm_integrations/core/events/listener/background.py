@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import EventError
-
-if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.listener import EventListener, ListenerHealth
+from llm_integrations.core.events.listener.health import ListenerHealth
 
 __all__ = ["BackgroundListener"]
+
+
+class _Listener(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def health(self) -> ListenerHealth: ...
 
 
 class BackgroundListener:
@@ -23,7 +29,7 @@ class BackgroundListener:
         EventError: it could not start.
     """
 
-    def __init__(self, listener: EventListener) -> None:
+    def __init__(self, listener: _Listener) -> None:
         self.listener = listener
         self._thread = LoopThread("llm-integrations-listener")
         try:

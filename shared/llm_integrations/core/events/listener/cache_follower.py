@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.events.listener.dedup_store import Handled
+from llm_integrations.core.events.listener.dedup_store import DedupStore
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.observability import get_logger
@@ -14,17 +14,17 @@ from llm_integrations.core.observability import get_logger
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
 
-__all__ = ["CacheReaction"]
+__all__ = ["CacheFollower"]
 
 log = get_logger(__name__)
 
 
-class CacheReaction:
+class CacheFollower:
     """Tells each registry client of an event once, before any handler hears of it."""
 
     def __init__(self, registries: Iterable[Registry], *, limit: int) -> None:
         self._registries = list({id(registry): registry for registry in registries}.values())
-        self._heard = Handled("cache", limit=limit, state=None)
+        self._heard = DedupStore("cache", limit=limit, state=None)
 
     def apply(self, events: Sequence[SchemaEvent]) -> None:
         """In a burst, what concerns one subject marks all of it stale, once."""

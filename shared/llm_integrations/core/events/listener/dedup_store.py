@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
 
-__all__ = ["Handled"]
+__all__ = ["DedupStore"]
 
 
-class Handled:
+class DedupStore:
     """The ids of the events that one integration has handled, grouped by subject and version.
 
     A deletion forgets the other ids of its version, since the same content can be registered

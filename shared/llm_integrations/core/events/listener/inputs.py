@@ -16,16 +16,16 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.observability import get_logger
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
 
-__all__ = ["BusFeed", "Feed", "SourceFeed"]
+__all__ = ["BusInput", "Input", "SourceInput"]
 
 log = get_logger(__name__)
 
 _READY_SECONDS: Final = 15.0
 
 
-class Feed(Protocol):
+class Input(Protocol):
     """Attributes: name."""
 
     name: str
@@ -42,7 +42,7 @@ class Feed(Protocol):
     async def stop(self) -> None: ...
 
 
-class BusFeed:
+class BusInput:
     """A subscription that is tried again until the broker is there."""
 
     def __init__(
@@ -98,7 +98,7 @@ class BusFeed:
         return True
 
 
-class SourceFeed:
+class SourceInput:
     """A source that is followed, and called again after it failed."""
 
     def __init__(

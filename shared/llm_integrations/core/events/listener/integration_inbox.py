@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_integrations.core.events.delivery.deliverer import LANES, HandlerRunner, in_lanes
 from llm_integrations.core.events.delivery.options import DeliveryOptions
-from llm_integrations.core.events.listener.dedup_store import Handled
+from llm_integrations.core.events.listener.dedup_store import DedupStore
+from llm_integrations.core.events.listener.health import IntegrationHealth
 from llm_integrations.core.model.event import SchemaEvent
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
     from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 
-__all__ = ["Intake", "IntakeHealth"]
+__all__ = ["IntegrationInbox"]
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeHealth:
-    """Events of one integration since the start: handled, recognised as repeated, given up."""
-
-    handled: int
-    repeated: int
-    failed: int
-    breaker: str
-
-
-class Intake:
+class IntegrationInbox:
     """Hands events to one integration. The same change may come from several sides at once."""
 
     def __init__(
@@ -46,7 +36,7 @@ class Intake:
         self._runner = HandlerRunner(
             integration.handle_schema_event, name=self.name, options=options
         )
-        self._handled = Handled(self.name, limit=limit, state=state)
+        self._handled = DedupStore(self.name, limit=limit, state=state)
         self._locks: list[asyncio.Lock] = []
         self._succeeded = self._repeated = self._failed = 0
 
@@ -56,8 +46,10 @@ class Intake:
         self._locks = [asyncio.Lock() for _ in range(LANES)]
         await self._handled.load()
 
-    def health(self) -> IntakeHealth:
-        return IntakeHealth(self._succeeded, self._repeated, self._failed, self._runner.breaker)
+    def health(self) -> IntegrationHealth:
+        return IntegrationHealth(
+            self._succeeded, self._repeated, self._failed, self._runner.breaker
+        )
 
     async def deliver(self, events: Sequence[SchemaEvent], transport: str) -> list[str | None]:
         """Handle what is new; a reason stands where the integration gave up."""

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llm_integrations.core.concurrency.loop_crossing import run_on, running_loop
 from llm_integrations.core.errors import ConfigurationError, EventError
-from llm_integrations.core.events.brokers.memory import DeadLetter
-from llm_integrations.core.events.bus import BusHealth, EventBus
+from llm_integrations.core.events.bus import EventBus
 from llm_integrations.core.events.connect import connect_bus
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.options import DeliveryOptions
-from llm_integrations.core.events.listener.inputs import BusFeed, Feed, SourceFeed
-from llm_integrations.core.events.listener.integration_inbox import IntakeHealth
+from llm_integrations.core.events.listener.background import BackgroundListener
+from llm_integrations.core.events.listener.health import ListenerHealth
+from llm_integrations.core.events.listener.inputs import BusInput, Input, SourceInput
 from llm_integrations.core.events.listener.router import Router
-from llm_integrations.core.events.listener.state import ListenerState
 from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.background import BackgroundListener
     from llm_integrations.core.integration import LLMModuleIntegration
     from llm_integrations.core.registry import Registry
 
-__all__ = ["EventListener", "ListenerHealth"]
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerHealth:
-    """Whether everything is connected. False when not.
-
-    Attributes:
-        buses: what each bus says of itself.
-        feeds: of each subscription and source, None while events come, else what is wrong.
-        integrations: what each integration was given so far.
-    """
-
-    ok: bool
-    buses: tuple[BusHealth, ...]
-    feeds: Mapping[str, str | None]
-    integrations: Mapping[str, IntakeHealth]
-
-    def __bool__(self) -> bool:
-        return self.ok
+__all__ = ["EventListener"]
 
 
 class EventListener:
@@ -101,7 +81,7 @@ class EventListener:
             remember=remember,
             state=self.state,
         )
-        self._feeds: list[Feed] = []
+        self._inputs: list[Input] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -123,9 +103,9 @@ class EventListener:
             raise EventError("the listener runs already")
         await self._router.load()
         self._loop = asyncio.get_running_loop()
-        self._feeds = [*self._bus_feeds(), *self._source_feeds()]
+        self._inputs = [*self._bus_inputs(), *self._source_inputs()]
         try:
-            await asyncio.gather(*(feed.start() for feed in self._feeds))
+            await asyncio.gather(*(input_.start() for input_ in self._inputs))
         except BaseException:
             await self.stop()
             raise
@@ -133,9 +113,9 @@ class EventListener:
     async def stop(self) -> None:
         """Stop listening; unacknowledged events are delivered again later. Idempotent."""
         self._loop = None
-        feeds, self._feeds = self._feeds, []
-        for feed in feeds:
-            await feed.stop()
+        inputs, self._inputs = self._inputs, []
+        for input_ in inputs:
+            await input_.stop()
         for thing in self._made:
             if isinstance(thing, EventBus):
                 await thing.close()
@@ -165,18 +145,18 @@ class EventListener:
     async def health(self) -> ListenerHealth:
         """Ask the buses, and say how it goes. Never raises."""
         buses = tuple([await bus.health_check() for bus in self.buses])
-        feeds = {feed.name: feed.problem for feed in self._feeds}
-        ok = self.running and all(buses) and not any(feeds.values())
-        return ListenerHealth(ok, buses, feeds, self._router.health())
+        inputs = {input_.name: input_.problem for input_ in self._inputs}
+        ok = self.running and all(buses) and not any(inputs.values())
+        return ListenerHealth(ok, buses, inputs, self._router.health())
 
-    async def replay(self) -> int:
+    async def redeliver(self) -> int:
         """Hand the state's dead letters to their integrations again; how many were handled."""
-        return await self._router.replay()
+        return await self._router.redeliver()
+
+    replay = redeliver  # its first name
 
     def run_in_background(self) -> BackgroundListener:
         """Start on a thread with an event loop of its own, for programs without one."""
-        from llm_integrations.core.events.listener.background import BackgroundListener
-
         return BackgroundListener(self)
 
     async def __aenter__(self) -> Self:
@@ -215,22 +195,22 @@ class EventListener:
             self._made.append(registry)
         return [registry]
 
-    def _bus_feeds(self) -> list[Feed]:
+    def _bus_inputs(self) -> list[Input]:
         router = self._router
-        feeds: list[Feed] = []
+        inputs: list[Input] = []
         for number, bus in enumerate(self.buses, 1):
             name, label = f"{bus.transport}-{number}", bus.transport
             everyone = router.broadcast(label)
-            feeds.append(BusFeed(f"{name}/broadcast", bus, everyone, None, self._gap))
-            for intake in router.workers:
-                group = f"{self.group}.{intake.name}"
-                work = router.work(intake, label)
-                feeds.append(BusFeed(f"{name}/{intake.name}", bus, work, group, self._gap))
-        return feeds
+            inputs.append(BusInput(f"{name}/broadcast", bus, everyone, None, self._gap))
+            for inbox in router.workers:
+                group = f"{self.group}.{inbox.name}"
+                work = router.work(inbox, label)
+                inputs.append(BusInput(f"{name}/{inbox.name}", bus, work, group, self._gap))
+        return inputs
 
-    def _source_feeds(self) -> list[Feed]:
+    def _source_inputs(self) -> list[Input]:
         receive = self._router.receive
-        return [SourceFeed(source, self.state, receive, self._gap) for source in self.sources]
+        return [SourceInput(source, self.state, receive, self._gap) for source in self.sources]
 
     def _gap(self) -> None:
         self._router.missed_something()

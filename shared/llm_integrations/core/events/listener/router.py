@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from llm_integrations.core.events.brokers.memory import DeadLetter
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.events.delivery.options import DeliveryOptions
-from llm_integrations.core.events.listener.cache_follower import CacheReaction
-from llm_integrations.core.events.listener.integration_inbox import Intake, IntakeHealth
+from llm_integrations.core.events.listener.cache_follower import CacheFollower
+from llm_integrations.core.events.listener.health import IntegrationHealth
+from llm_integrations.core.events.listener.integration_inbox import IntegrationInbox
 from llm_integrations.core.model.event import SchemaEvent
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
     from llm_integrations.core.integration import LLMModuleIntegration
     from llm_integrations.core.registry import Registry
 
@@ -41,79 +42,79 @@ class Router:
         state: ListenerState | None,
     ) -> None:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
-        self._cache = CacheReaction(registries, limit=remember)
+        self._cache = CacheFollower(registries, limit=remember)
         self._state = state
-        self._intakes = [
-            Intake(integration, options=delivery, limit=remember, state=state)
+        self._inboxes = [
+            IntegrationInbox(integration, options=delivery, limit=remember, state=state)
             for integration in integrations
         ]
 
     @property
-    def workers(self) -> list[Intake]:
+    def workers(self) -> list[IntegrationInbox]:
         """The integrations of which one process handles an event for all."""
-        return [intake for intake in self._intakes if intake.delivery == "work"]
+        return [inbox for inbox in self._inboxes if inbox.delivery == "work"]
 
     async def load(self) -> None:
         """Read what was handled before a restart."""
-        for intake in self._intakes:
-            await intake.load()
+        for inbox in self._inboxes:
+            await inbox.load()
 
     def missed_something(self) -> None:
         self._cache.missed_something()
 
-    def health(self) -> dict[str, IntakeHealth]:
-        return {intake.name: intake.health() for intake in self._intakes}
+    def health(self) -> dict[str, IntegrationHealth]:
+        return {inbox.name: inbox.health() for inbox in self._inboxes}
 
     def broadcast(self, transport: str) -> BatchHandler:
         """What every process does with every event."""
-        intakes = [intake for intake in self._intakes if intake.delivery == "broadcast"]
+        inboxes = [inbox for inbox in self._inboxes if inbox.delivery == "broadcast"]
 
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
-            answers = await self._deliver(intakes, events, transport)
-            return [_joined(intakes, reasons) for reasons in zip(*answers, strict=True)] or [
+            answers = await self._deliver(inboxes, events, transport)
+            return [_joined(inboxes, reasons) for reasons in zip(*answers, strict=True)] or [
                 None for _ in events
             ]
 
         return handle
 
-    def work(self, intake: Intake, transport: str) -> BatchHandler:
+    def work(self, inbox: IntegrationInbox, transport: str) -> BatchHandler:
         """What one process of a group does with an event."""
 
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
-            return (await self._deliver([intake], events, transport))[0]
+            return (await self._deliver([inbox], events, transport))[0]
 
         return handle
 
     async def receive(self, events: Sequence[SchemaEvent], transport: str) -> None:
         """Events that came without a bus: dead letters are kept here."""
-        answers = await self._deliver(self._intakes, events, transport)
-        for intake, reasons in zip(self._intakes, answers, strict=True):
+        answers = await self._deliver(self._inboxes, events, transport)
+        for inbox, reasons in zip(self._inboxes, answers, strict=True):
             for event, reason in zip(events, reasons, strict=True):
                 if reason is not None:
-                    await self._dead_letter(intake.name, transport, event, reason)
+                    await self._dead_letter(inbox.name, transport, event, reason)
 
-    async def replay(self) -> int:
+    async def redeliver(self) -> int:
         """Deliver the kept dead letters once more; how many were handled."""
         if self._state is None:
             return 0
-        named = {intake.name: intake for intake in self._intakes}
+        named = {inbox.name: inbox for inbox in self._inboxes}
         handled = []
         for letter in await asyncio.to_thread(self._state.dead_letters):
-            intake = named.get(letter.integration)
-            if intake and await intake.deliver([letter.event], letter.transport) == [None]:
+            inbox = named.get(letter.integration)
+            if inbox and await inbox.deliver([letter.event], letter.transport) == [None]:
                 handled.append(letter.id)
         await asyncio.to_thread(self._state.discard_dead_letters, handled)
         return len(handled)
 
     async def _deliver(
-        self, intakes: Sequence[Intake], events: Sequence[SchemaEvent], transport: str
+        self, inboxes: Sequence[IntegrationInbox], events: Sequence[SchemaEvent], transport: str
     ) -> list[list[str | None]]:
         # Even where a broadcast brings the event too: that may be a moment behind, and no handler
         # must see the old copy.
         self._cache.apply(events)
-        if len(intakes) == 1:
-            return [await intakes[0].deliver(events, transport)]
-        return await asyncio.gather(*(intake.deliver(events, transport) for intake in intakes))
+        if len(inboxes) == 1:
+            return [await inboxes[0].deliver(events, transport)]
+        return await asyncio.gather(*(inbox.deliver(events, transport) for inbox in inboxes))
 
     async def _dead_letter(
         self, integration: str, transport: str, event: SchemaEvent, reason: str
@@ -125,6 +126,6 @@ class Router:
             )
 
 
-def _joined(intakes: Sequence[Intake], reasons: Sequence[str | None]) -> str | None:
-    named = [f"{i.name}: {reason}" for i, reason in zip(intakes, reasons, strict=True) if reason]
+def _joined(inboxes: Sequence[IntegrationInbox], reasons: Sequence[str | None]) -> str | None:
+    named = [f"{i.name}: {reason}" for i, reason in zip(inboxes, reasons, strict=True) if reason]
     return "; ".join(named) or None

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING
 
+from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
-
-if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
 
 __all__ = ["EventSource"]
 

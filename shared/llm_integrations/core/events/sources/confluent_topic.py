@@ -16,9 +16,10 @@ from llm_integrations.core.events.sources.schemas_log import SchemasLog
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry.address import read_addresses
+from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
+    from llm_integrations.core.events.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["ConfluentTopicSource"]
@@ -67,6 +68,7 @@ class ConfluentTopicSource(EventSource):
         # The offset from which on records are told; None means the end, once that is known.
         self._told_from: int | None = 0 if start == "beginning" else None
 
+    @never_raises
     def __repr__(self) -> str:
         return f"ConfluentTopicSource({self._clients.address.url!r}, {self._registry!r})"
 
@@ -159,6 +161,8 @@ class ConfluentTopicSource(EventSource):
 
 
 def _at(event: SchemaEvent, milliseconds: int) -> SchemaEvent:
-    if milliseconds <= 0:
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # a producer can write any number
         return event
-    return replace(event, timestamp=datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return replace(event, timestamp=moment) if milliseconds > 0 else event

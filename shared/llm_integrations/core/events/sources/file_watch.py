@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from llm_integrations.core.errors import ConfigurationError, RegistryError, SchemaNotFound
-from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
     Versions,
@@ -32,7 +32,6 @@ from llm_integrations.core.registry.local.file.names import decode_subject
 from llm_integrations.core.registry.local.ledger import Entry, schema_id
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["FileWatchSource"]
@@ -48,7 +47,7 @@ _LOOK_FOR_REPORTS_MS: Final = 1000
 _MISSING_FOLDER_SECONDS: Final = 0.3
 
 
-class FileWatchSource(EventSource):
+class FileWatchSource(SnapshotSource):
     """Notices within milliseconds what anybody does to the folder of a file registry.
 
     Hand edits, ``git pull`` and other processes' registrations alike: what counts is what the
@@ -73,34 +72,16 @@ class FileWatchSource(EventSource):
         name: str = "file-watch",
     ) -> None:
         require_extra("events", "watchfiles")
-        if start not in ("now", "beginning"):
-            raise ConfigurationError(f"start must be 'now' or 'beginning', not {start!r}")
-        self.name = name
+        super().__init__(name, start)
         self._url = FileBackend(_folder(registry)).url
         self._store = FolderStore(_folder(registry))
         self._root = self._store.root
         self._poll_interval = poll_interval
-        self._view = View() if start == "beginning" else None
 
-    async def batches(
-        self, state: ListenerState | None = None
-    ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
-        kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
-        if kept is not None:
-            self._view = View.from_json(kept)
-        is_first = True
+    async def _looks(self) -> AsyncGenerator[tuple[View, list[SchemaEvent]], None]:
         async with aclosing(self._watch()) as changes:
             async for touched in changes:
-                view, events = await asyncio.to_thread(self._look, touched)
-                if events:
-                    yield events
-                # Only what was handled counts as seen.
-                if state is not None and (events or is_first):
-                    await asyncio.to_thread(state.save_snapshot, self.name, view.to_json())
-                self._view = view
-                if is_first and not events:
-                    yield []
-                is_first = False
+                yield await asyncio.to_thread(self._look, touched)
 
     async def _watch(self) -> AsyncGenerator[set[str] | None, None]:
         """The subjects that were touched; None, as at the beginning, means any."""
@@ -170,19 +151,19 @@ class FileWatchSource(EventSource):
         return subjects
 
     def _look(self, touched: set[str] | None) -> tuple[View, list[SchemaEvent]]:
-        """What is there now, and what happened since the last look."""
         is_baseline = self._view is None
         view = View(self._view.subjects if self._view is not None else None)
         if touched is None:
             touched = {*self._subjects(), *view.subjects}
         events: list[SchemaEvent] = []
         for subject in sorted(touched):
-            before = view.of(subject)
-            after = self._read(subject, before)
-            if not is_baseline:
-                events += events_between(self._url, subject, before, after)
-            # The bodies would be kept twice: the client's cache has those that are in use.
-            view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
+            with alone(subject):
+                before = view.of(subject)
+                after = self._read(subject, before)
+                if not is_baseline:
+                    events += events_between(self._url, subject, before, after)
+                # The bodies would be kept twice: the client's cache has those that are in use.
+                view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
         return view, events
 
     def _subjects(self) -> Iterable[str]:

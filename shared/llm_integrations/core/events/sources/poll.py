@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
-from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
 from llm_integrations.core.events.sources.view import (
     SeenVersion,
     Versions,
@@ -21,7 +21,6 @@ from llm_integrations.core.model.reference import SchemaRef, Version, version_ke
 from llm_integrations.core.model.schema import DELETED, RegisteredSchema
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events.listener.state import ListenerState
     from llm_integrations.core.registry import Registry
 
 __all__ = ["PollSource"]
@@ -29,7 +28,7 @@ __all__ = ["PollSource"]
 _JITTER: Final = 0.2
 
 
-class PollSource(EventSource):
+class PollSource(SnapshotSource):
     """Asks again and again for what is latest, and tells what changed.
 
     One request per interval where the registry can list the latest of all subjects, else one for
@@ -57,50 +56,32 @@ class PollSource(EventSource):
     ) -> None:
         if interval <= 0:
             raise ConfigurationError("interval must be above 0 (seconds)")
-        if start not in ("now", "beginning"):
-            raise ConfigurationError(f"start must be 'now' or 'beginning', not {start!r}")
-        self.name = name
+        super().__init__(name, start)
         self._registry = registry
         self._subjects = None if subjects is None else frozenset(subjects)
         self._interval = interval
-        self._view = View() if start == "beginning" else None
 
-    async def batches(
-        self, state: ListenerState | None = None
-    ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
-        kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
-        if kept is not None:
-            self._view = View.from_json(kept)
-        is_first = True
+    async def _looks(self) -> AsyncGenerator[tuple[View, list[SchemaEvent]], None]:
         while True:
-            view, events = await self._look()
-            if events:
-                yield events
-            # Only what was handled counts as seen.
-            if state is not None and (events or is_first):
-                await asyncio.to_thread(state.save_snapshot, self.name, view.to_json())
-            self._view = view
-            if is_first and not events:
-                yield []
-            is_first = False
+            yield await self._look()
             wait = self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
             await asyncio.sleep(wait)
 
     async def _look(self) -> tuple[View, list[SchemaEvent]]:
-        """What is there now, and what happened since the last look."""
         latest = await self._registry.aio.latest(self._subjects)
-        if self._view is None:
-            return View({s: _one(SeenVersion.of(schema)) for s, schema in latest.items()}), []
-        view = View(self._view.subjects)
+        view = View(None if self._view is None else self._view.subjects)
         events: list[SchemaEvent] = []
         for subject in sorted(latest.keys() | view.subjects.keys()):
-            before, now = view.of(subject), latest.get(subject)
-            if not _has_changed(before, now):
-                continue
-            after = await self._after(subject, before, now)
-            known = {**_learned(before, after), **before}
-            events += events_between(self._registry.url, subject, known, after)
-            view.put(subject, after)
+            with alone(subject):
+                before, now = view.of(subject), latest.get(subject)
+                if self._view is None and now is not None:
+                    seen = SeenVersion.of(now)
+                    view.put(subject, {seen.version: seen})
+                elif _has_changed(before, now):
+                    after = await self._after(subject, before, now)
+                    known = {**_learned(before, after), **before}
+                    events += events_between(self._registry.url, subject, known, after)
+                    view.put(subject, after)
         return view, events
 
     async def _after(
@@ -130,10 +111,6 @@ class PollSource(EventSource):
             return await self._registry.aio.versions(subject, deleted=deleted)
         except (SchemaNotFound, Unsupported):
             return []
-
-
-def _one(seen: SeenVersion) -> Versions:
-    return {seen.version: seen}
 
 
 def _learned(before: Versions, after: Versions) -> Versions:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.events.delivery.deliverer import count_unreadable
 from llm_integrations.core.events.sources.view import SeenVersion, View, events_between
 from llm_integrations.core.model.changes import deleted_event
 from llm_integrations.core.model.event import SchemaEvent
@@ -37,7 +38,20 @@ class SchemasLog:
         self.view = View()
 
     def apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
-        """Take in one record. What it does not understand it leaves alone."""
+        """The events that the log's next record stands for.
+
+        None for a record of another kind, and for one that cannot be read, which is logged and
+        counted: those behind it must be heard.
+        """
+        try:
+            return self._apply(key, value)
+        except Exception as error:  # noqa: BLE001 - whatever a record makes us raise
+            reason = str(error) if isinstance(error, LLMIntegrationsError) else type(error).__name__
+            log.warning("a record of the schemas topic is left out: %s", reason)
+            count_unreadable("confluent-topic")
+            return []
+
+    def _apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
         name, content = _object(key), _object(value)
         subject = name.get("subject") if name is not None else None
         if name is None or not isinstance(subject, str) or not subject.strip():
@@ -57,8 +71,9 @@ class SchemasLog:
         before = self.view.of(subject)
         known = before.get(version)
         if gone:
+            events = self._gone(subject, version, known, permanent=True)
             self.view.put(subject, {v: seen for v, seen in before.items() if v != version})
-            return self._gone(subject, version, known, permanent=True)
+            return events
         if content is None:
             return []
         if content.get("deleted") is True:
@@ -67,9 +82,10 @@ class SchemasLog:
             number = content.get("id") if isinstance(content.get("id"), int) else None
             foreign = not _is_json(content)
             now = SeenVersion(version, number, "", _OTHER if foreign else DELETED)
-            self.view.put(subject, {**before, version: now})
             seen = now if foreign else (known or now)
-            return self._gone(subject, version, seen, permanent=False)
+            events = self._gone(subject, version, seen, permanent=False)
+            self.view.put(subject, {**before, version: now})
+            return events
         return self._content(subject, version, content)
 
     def _content(self, subject: str, version: int, content: Mapping[str, Any]) -> list[SchemaEvent]:
@@ -78,8 +94,9 @@ class SchemasLog:
         if now is None:
             return []
         after = {**before, version: now}
+        events = events_between(self._registry, subject, _ours(before), _ours(after))
         self.view.put(subject, {**before, version: replace(now, schema=None)})
-        return events_between(self._registry, subject, _ours(before), _ours(after))
+        return events
 
     def _subject(self, subject: str, last: Any) -> list[SchemaEvent]:
         """A soft deletion of all versions up to one."""
@@ -114,16 +131,10 @@ def _read(subject: str, version: int, content: Mapping[str, Any]) -> SeenVersion
         return None
     if not _is_json(content):
         return SeenVersion(version, number, "", _OTHER)
-    try:
-        body = parse_body(content.get("schema"), "JSON", f"{subject}@{version}")
-        return SeenVersion.of(
-            RegisteredSchema(
-                number, subject, version, body, state=ACTIVE, metadata=_metadata(content)
-            )
-        )
-    except LLMIntegrationsError as error:
-        log.warning("a record of the schemas topic is left out: %s", error)
-        return None
+    body = parse_body(content.get("schema"), "JSON", f"{subject}@{version}")
+    return SeenVersion.of(
+        RegisteredSchema(number, subject, version, body, state=ACTIVE, metadata=_metadata(content))
+    )
 
 
 def _is_json(content: Mapping[str, Any]) -> bool:
@@ -139,8 +150,5 @@ def _metadata(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _object(raw: bytes | None) -> Mapping[str, Any] | None:
     if not raw:
         return None
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
+    document = json.loads(raw)
     return document if isinstance(document, dict) else None

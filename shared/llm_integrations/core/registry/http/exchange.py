@@ -158,7 +158,7 @@ def retry_after(header: str | None, now: float) -> float | None:
             wait = float(text)
         else:
             wait = parsedate_to_datetime(text).timestamp() - now
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return None
     return min(max(0.0, wait), _LONGEST_WAIT)
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.cloudevents import from_json
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter, moment
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
-from llm_integrations.core.webhooks.database import Database
+from llm_integrations.core.webhooks.storage import Database
 
-__all__ = ["BROADCAST", "Entry", "Failure", "Inbox", "InboxState"]
+__all__ = ["BROADCAST", "Entry", "Inbox", "InboxState"]
 
 BROADCAST: Final = ""
 """The reader that stands for all broadcast subscriptions; groups have their own names."""
@@ -60,25 +63,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """An event that a reader's handler gave up: which, why, and when (Unix time)."""
-
-    id: int
-    reader: str
-    subject: str
-    version: str
-    kind: str
-    reason: str
-    failed: float
-
-
-@dataclass(frozen=True, slots=True)
 class InboxState:
     """How many events are held, and how many each reader has still to handle."""
 
     held: int
     waiting: dict[str, int]
-    failures: int
+    dead_letters: int
 
 
 class Inbox:
@@ -136,16 +126,12 @@ class Inbox:
 
     def after(self, reader: str, position: int, limit: int) -> Future[list[Entry]]:
         """The next events for a reader, in the order they came."""
-
-        def work(db: sqlite3.Connection) -> list[Entry]:
-            rows = db.execute(
-                "SELECT seq, body FROM events WHERE seq > ? AND (reader IS NULL OR reader = ?) "
-                "ORDER BY seq LIMIT ?",
-                (position, reader, limit),
-            )
-            return [Entry(*row) for row in rows]
-
-        return self._database.submit(work, writes=False)
+        return self._database.rows(
+            Entry,
+            "SELECT seq, body FROM events WHERE seq > ? AND (reader IS NULL OR reader = ?) "
+            "ORDER BY seq LIMIT ?",
+            (position, reader, limit),
+        )
 
     def advance(
         self, reader: str, position: int, failures: Sequence[tuple[int, str]] = ()
@@ -166,19 +152,16 @@ class Inbox:
 
         return self._database.submit(work, synced=bool(failures))
 
-    def failures(self, limit: int) -> Future[list[Failure]]:
-        def work(db: sqlite3.Connection) -> list[Failure]:
-            rows = db.execute(
-                "SELECT id, reader, subject, version, kind, reason, failed FROM failures "
-                "ORDER BY id LIMIT ?",
-                (limit,),
-            )
-            return [Failure(*row) for row in rows]
+    def dead_letters(self, limit: int) -> Future[list[DeadLetter]]:
+        return self._database.rows(
+            _dead_letter,
+            "SELECT body, subject, version, kind, reason, reader, failed, id FROM failures "
+            "ORDER BY id LIMIT ?",
+            (limit,),
+        )
 
-        return self._database.submit(work, writes=False)
-
-    def retry(self, ids: Sequence[int] | None) -> Future[int]:
-        """Put failed events back, for the reader that gave them up alone; how many."""
+    def redeliver(self, ids: Sequence[int] | None) -> Future[int]:
+        """Put dead letters back, for the reader that gave them up alone; how many."""
         now = time.time()
 
         def work(db: sqlite3.Connection) -> int:
@@ -218,6 +201,24 @@ class Inbox:
             (now - self._retention, handled),
         )
         db.execute("DELETE FROM failures WHERE failed < ?", (now - _FORGOTTEN_AFTER,))
+
+
+def _dead_letter(
+    body: bytes,
+    subject: str,
+    version: str,
+    kind: str,
+    reason: str,
+    reader: str,
+    failed: float,
+    number: int,
+) -> DeadLetter:
+    try:
+        event = from_json(body)
+    except EventError:  # which is why it is here: what is known of it must do
+        event = SchemaEvent(SchemaEventType(kind), None, subject, version)
+    group = None if reader == BROADCAST else reader
+    return DeadLetter(event, reason, group, moment(failed), number, "webhook")
 
 
 def _forget_superseded(db: sqlite3.Connection, event: SchemaEvent) -> None:

@@ -11,10 +11,11 @@ from typing import ClassVar
 from llm_integrations.core.errors import EventError, WebhookError
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
 from llm_integrations.core.events.cloudevents import to_json
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_published
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
-from llm_integrations.core.webhooks.receiving.inbox import BROADCAST, Failure, Inbox
+from llm_integrations.core.webhooks.receiving.inbox import BROADCAST, Inbox
 from llm_integrations.core.webhooks.receiving.reader import Reader
 
 __all__ = ["InboxBus"]
@@ -25,7 +26,7 @@ class InboxBus(EventBus):
 
     A group goes on where it was before a crash or restart; a new one begins with the oldest event
     that is held. Broadcasts go on behind what any process has handled before. Events that a
-    handler gave up are in ``failures`` for a week.
+    handler gave up are in ``dead_letters`` for a week.
 
     Args:
         inbox: the file; made on first use.
@@ -86,15 +87,17 @@ class InboxBus(EventBus):
             self._readers.append(reader)
         return reader
 
-    async def failures(self, limit: int = 1000) -> list[Failure]:
+    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         """Events that a handler gave up, oldest first."""
-        return await asyncio.wrap_future(self._inbox.failures(limit))
+        return await asyncio.wrap_future(self._inbox.dead_letters(limit))
 
-    async def retry(self, ids: Sequence[int] | None = None) -> int:
-        """Give failed events, all or those with these ids, to the same handlers again."""
-        count = await asyncio.wrap_future(self._inbox.retry(ids))
+    async def redeliver(self, ids: Sequence[int] | None = None) -> int:
+        """Give dead letters, all or those with these ids, to the same handlers again; how many."""
+        count = await asyncio.wrap_future(self._inbox.redeliver(ids))
         self._wake()
         return count
+
+    failures, retry = dead_letters, redeliver  # their first names
 
     async def health_check(self) -> BusHealth:
         try:
@@ -102,7 +105,7 @@ class InboxBus(EventBus):
         except WebhookError as error:
             return BusHealth(False, self.transport, {"error": str(error)})
         connected = all(reader.connected for reader in self._readers)
-        detail = {"held": state.held, "waiting": state.waiting, "failures": state.failures}
+        detail = {"held": state.held, "waiting": state.waiting, "failures": state.dead_letters}
         return BusHealth(connected and not self._closed, self.transport, detail)
 
     async def close(self) -> None:

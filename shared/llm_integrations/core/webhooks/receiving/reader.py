@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from llm_integrations.core.errors import EventError, LLMIntegrationsError
-from llm_integrations.core.events.cloudevents import from_json
-from llm_integrations.core.events.delivery.deliverer import BatchHandler, settle
-from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.events.delivery.batch import handle_batch
+from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.webhooks.lease import Lease
 from llm_integrations.core.webhooks.receiving.inbox import BROADCAST, Entry, Inbox
@@ -120,26 +119,21 @@ class Reader:
         entries = await asyncio.wrap_future(self._inbox.after(self.name, self.position, _BATCH))
         if not entries:
             return False
-        failures = await self._handle(entries)
+        given_up: list[tuple[int, str]] = []
+
+        async def dead_letter(entry: Entry, reason: str) -> None:
+            given_up.append((entry.seq, reason))
+
+        await handle_batch(entries, _body, self._handler, dead_letter, transport="webhook")
         position = entries[-1].seq
-        done = self._inbox.advance(self.name, self._reached(self, position), failures)
+        done = self._inbox.advance(self.name, self._reached(self, position), given_up)
         await _to_the_end(asyncio.wrap_future(done))
         self.position = position
         return True
 
-    async def _handle(self, entries: Sequence[Entry]) -> list[tuple[int, str]]:
-        failures: list[tuple[int, str]] = []
-        numbers: list[int] = []
-        events: list[SchemaEvent] = []
-        for entry in entries:
-            try:
-                events.append(from_json(entry.body))
-                numbers.append(entry.seq)
-            except EventError as error:
-                failures.append((entry.seq, str(error)))
-        reasons = await settle(self._handler, events)
-        failures += [(n, why) for n, why in zip(numbers, reasons, strict=True) if why is not None]
-        return failures
+
+def _body(entry: Entry) -> bytes:
+    return entry.body
 
 
 async def _to_the_end(future: asyncio.Future[None]) -> None:

@@ -22,13 +22,15 @@ _LATER: Final = frozenset({408, 429})
 class Answer:
     """How one attempt ended: an HTTP status, or the reason why there is none.
 
-    ``final`` marks a failure that no further attempt can mend (a refused address).
+    ``final`` marks a failure that no further attempt can mend (a refused address); without
+    ``ran`` nothing was tried, so that it costs no attempt.
     """
 
     status: int | None = None
     retry_after: float | None = None
     failure: str = ""
     final: bool = False
+    ran: bool = True
 
     @property
     def reason(self) -> str:
@@ -37,12 +39,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``wait`` is the seconds until the next attempt, where there is one."""
+    """``wait`` is the seconds until the next attempt, where there is one.
+
+    ``counts`` is whether this one was one of those that ``max_retries`` allows.
+    """
 
     outcome: Literal["delivered", "retry", "dead"]
     health: Health
     reason: str = ""
     wait: float = 0.0
+    counts: bool = True
 
 
 def judge(
@@ -56,6 +62,9 @@ def judge(
     Redirects are not followed, and neither they nor 4xx (but 408 and 429) get better by asking
     again. An endpoint that answers at all is alive; one that limits us says nothing.
     """
+    if not answer.ran:
+        wait = _wait(answer, attempt, config, uniform)
+        return Verdict("retry", "unknown", answer.reason, wait, counts=False)
     status = answer.status
     if status is not None and 200 <= status < 300:
         return Verdict("delivered", "good")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import httpcore
 
@@ -17,14 +15,14 @@ from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 from llm_integrations.core.registry.http.exchange import retry_after
 from llm_integrations.core.webhooks.addresses import Address, refusal
+from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.sending.attempts import Answer
+from llm_integrations.core.webhooks.sending.lookup import LookupBusy, Resolver, resolve
 from llm_integrations.core.webhooks.sending.stream import AsyncioBackend
 from llm_integrations.core.webhooks.urls import parse_url
 
-__all__ = ["Connection", "GuardedBackend", "Resolver", "TargetRefused", "resolve"]
-
-Resolver: TypeAlias = Callable[[str, int], Awaitable[list[Address]]]
+__all__ = ["Connection", "GuardedBackend", "TargetRefused"]
 
 _IDLE_SECONDS: Final = 30.0
 _DRAIN_SECONDS: Final = 1.0
@@ -39,13 +37,6 @@ _NETWORK_ERRORS: Final = (
 
 class TargetRefused(WebhookError):
     """The host leads to an address that deliveries may not go to."""
-
-
-async def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a host, by the system's resolver, in its order of preference."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ipaddress.ip_address(entry[4][0]) for entry in found]
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -122,7 +113,8 @@ class Connection:
         self._url = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        self._host = url.netloc
+        # Kept here, so that no caller has a credential among its local variables.
+        self._fixed = [(b"host", url.netloc), *_own_headers(config)]
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=_tls(config.tls) if url.scheme == "https" else None,
             max_connections=1,
@@ -131,19 +123,23 @@ class Connection:
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send it; whatever goes wrong is in the Answer, except cancellation."""
-        request = httpcore.Request(
-            "POST", self._url, headers=self._headers(body, headers), content=body
-        )
+        """Send it, with the endpoint's own headers besides; whatever goes wrong is in the Answer.
+
+        Nothing is raised, except cancellation: a traceback would hold the request's headers.
+        """
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._pool.handle_async_request(request)
+                response = await self._pool.handle_async_request(self._request(body, headers))
         except TimeoutError:
             return Answer(failure="timed out")
         except TargetRefused as error:
             return Answer(failure=str(error), final=True)
+        except LookupBusy:
+            return Answer(failure="earlier look-ups of the host's name hang", ran=False)
         except _NETWORK_ERRORS as error:
             return Answer(failure=f"{type(error).__name__} before an answer")
+        except Exception as error:  # noqa: BLE001 - a name, a port or a header that cannot be
+            return Answer(failure=f"{type(error).__name__} while connecting", final=True)
         await self._drain(response)
         wait = retry_after(_header(response, b"retry-after"), time.time())
         return Answer(status=response.status, retry_after=wait)
@@ -151,12 +147,9 @@ class Connection:
     async def close(self) -> None:
         await self._pool.aclose()
 
-    def _headers(self, body: bytes, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-        own = {"content-length": str(len(body)), **headers}
-        return [
-            (b"host", self._host),
-            *((name.encode("ascii"), value.encode("latin-1")) for name, value in own.items()),
-        ]
+    def _request(self, body: bytes, headers: Mapping[str, str]) -> httpcore.Request:
+        own = [*self._fixed, (b"content-length", b"%d" % len(body)), *_encoded(headers)]
+        return httpcore.Request("POST", self._url, headers=own, content=body)
 
     async def _drain(self, response: httpcore.Response) -> None:
         """Read the body up to the limit, so that the connection can be used again.
@@ -174,6 +167,15 @@ class Connection:
             return
         finally:
             await response.aclose()
+
+
+def _own_headers(config: WebhookConfig) -> list[tuple[bytes, bytes]]:
+    credentials = authorization(config.auth, parse_url(config.url))
+    return _encoded({"user-agent": "llm-integrations", **credentials, **config.headers})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llm_integrations.core.config import BreakerOptions
-from llm_integrations.core.webhooks.sending.connection import Resolver, resolve
-from llm_integrations.core.webhooks.sending.service import Engine
-from llm_integrations.core.webhooks.sending.sync import SyncWebhookDispatcher
+from llm_integrations.core.reprs import never_raises
+from llm_integrations.core.webhooks.sending.lookup import Resolver, resolve
+from llm_integrations.core.webhooks.sending.service import DispatchService
 
 if TYPE_CHECKING:
+    from llm_integrations.core.events.delivery.dead_letter import DeadLetter
     from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.webhooks.config import WebhookConfig
     from llm_integrations.core.webhooks.sending.health import DispatcherHealth
-    from llm_integrations.core.webhooks.sending.outbox import DeadLetter
 
-__all__ = ["WebhookDispatcher"]
+__all__ = ["SyncWebhookDispatcher", "WebhookDispatcher"]
 
 
 class WebhookDispatcher:
@@ -56,7 +56,7 @@ class WebhookDispatcher:
         poll: float = 0.25,
         resolver: Resolver = resolve,
     ) -> None:
-        self._engine = Engine(
+        self._service = DispatchService(
             configs,
             outbox,
             allow_private=allow_private,
@@ -67,7 +67,7 @@ class WebhookDispatcher:
 
     async def start(self) -> None:
         """Begin to deliver what the outbox holds already."""
-        self._engine.start()
+        self._service.start()
 
     async def dispatch(self, event: SchemaEvent) -> None:
         """Hand an event over; returns once every endpoint's delivery is in the outbox.
@@ -78,7 +78,7 @@ class WebhookDispatcher:
             WebhookError: the outbox cannot be written, or the dispatcher is closed.
             EventError: the event's metadata is no JSON.
         """
-        await asyncio.wrap_future(self._engine.dispatch(event))
+        await asyncio.wrap_future(self._service.dispatch(event))
 
     async def publish(self, event: SchemaEvent) -> None:
         """``dispatch`` as a registry calls it: ``connect("file://schemas", bus=dispatcher)``."""
@@ -90,34 +90,38 @@ class WebhookDispatcher:
         Raises:
             WebhookError: after ``timeout`` seconds there is still something pending.
         """
-        await asyncio.wrap_future(self._engine.flush(timeout))
+        await asyncio.wrap_future(self._service.flush(timeout))
 
     async def dead_letters(
         self, endpoint: str | None = None, limit: int = 1000
     ) -> list[DeadLetter]:
         """What was given up, oldest first; of one endpoint (as ``DeadLetter.endpoint``) or all."""
-        return await asyncio.wrap_future(self._engine.dead_letters(endpoint, limit))
+        return await asyncio.wrap_future(self._service.outbox.dead_letters(endpoint, limit))
 
-    async def replay(self, ids: Sequence[int] | None = None, *, endpoint: str | None = None) -> int:
+    async def redeliver(
+        self, ids: Sequence[int] | None = None, *, endpoint: str | None = None
+    ) -> int:
         """Deliver dead letters once more, behind what waits already; returns how many.
 
         All of them, those with these ``DeadLetter.id``, or those of one endpoint.
         """
-        return await asyncio.wrap_future(self._engine.replay(ids, endpoint))
+        return await asyncio.wrap_future(self._service.redeliver(ids, endpoint))
+
+    replay = redeliver  # its first name
 
     async def discard(
         self, ids: Sequence[int] | None = None, *, endpoint: str | None = None
     ) -> int:
-        """Delete dead letters for good, chosen as in ``replay``; returns how many."""
-        return await asyncio.wrap_future(self._engine.discard(ids, endpoint))
+        """Delete dead letters for good, chosen as in ``redeliver``; returns how many."""
+        return await asyncio.wrap_future(self._service.outbox.discard(endpoint, ids))
 
     async def health(self) -> DispatcherHealth:
         """Per endpoint: what waits, since when, what was given up, and the breaker's state."""
-        return await asyncio.wrap_future(self._engine.health())
+        return await asyncio.wrap_future(self._service.health())
 
     async def close(self) -> None:
         """End after the requests under way; the rest stays in the outbox for the next start."""
-        await asyncio.to_thread(self._engine.close)
+        await asyncio.to_thread(self._service.close)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -134,7 +138,58 @@ class WebhookDispatcher:
     @property
     def sync(self) -> SyncWebhookDispatcher:
         """The same calls for code without an event loop; also a context manager."""
-        return SyncWebhookDispatcher(self._engine)
+        return SyncWebhookDispatcher(self._service)
 
+    @never_raises
     def __repr__(self) -> str:
-        return f"WebhookDispatcher({self._engine.configs!r}, outbox={self._engine.path.name!r})"
+        outbox = self._service.outbox.path.name
+        return f"WebhookDispatcher({self._service.configs!r}, outbox={outbox!r})"
+
+
+class SyncWebhookDispatcher:
+    """A view of a WebhookDispatcher that blocks until each call is done; errors are the same.
+
+    >>> with WebhookDispatcher(configs).sync as webhooks:
+    ...     webhooks.dispatch(event)
+    """
+
+    def __init__(self, service: DispatchService) -> None:
+        self._service = service
+
+    def start(self) -> None:
+        self._service.start()
+
+    def dispatch(self, event: SchemaEvent) -> None:
+        self._service.dispatch(event).result()
+
+    def flush(self, timeout: float | None = None) -> None:
+        self._service.flush(timeout).result()
+
+    def dead_letters(self, endpoint: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        return self._service.outbox.dead_letters(endpoint, limit).result()
+
+    def redeliver(self, ids: Sequence[int] | None = None, *, endpoint: str | None = None) -> int:
+        return self._service.redeliver(ids, endpoint).result()
+
+    replay = redeliver
+
+    def discard(self, ids: Sequence[int] | None = None, *, endpoint: str | None = None) -> int:
+        return self._service.outbox.discard(endpoint, ids).result()
+
+    def health(self) -> DispatcherHealth:
+        return self._service.health().result()
+
+    def close(self) -> None:
+        self._service.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -19,23 +19,22 @@ from llm_integrations.core.observability import (
 )
 from llm_integrations.core.resilience.breaker import Breaker, Permit
 from llm_integrations.core.tracing import span
-from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
 from llm_integrations.core.webhooks.lease import Lease
 from llm_integrations.core.webhooks.sending.attempts import Answer, Verdict, judge
 from llm_integrations.core.webhooks.sending.connection import Connection
-from llm_integrations.core.webhooks.sending.outbox import Delivery, Outbox
+from llm_integrations.core.webhooks.sending.health import EndpointHealth
+from llm_integrations.core.webhooks.sending.outbox import Delivery, Outbox, QueueState
 from llm_integrations.core.webhooks.signing import Signer, parse_secrets
-from llm_integrations.core.webhooks.urls import parse_url
 
-__all__ = ["Lane"]
+__all__ = ["EndpointWorker"]
 
 _LOG = get_logger(__name__)
 _BATCH: Final = 100
 _AFTER_AN_ERROR: Final = 5.0  # seconds
 
 
-class Lane:
+class EndpointWorker:
     """Works off one endpoint's part of the outbox. Lives on the delivery loop.
 
     Only the holder of the endpoint's lease delivers; the others look again after ``poll``
@@ -53,17 +52,11 @@ class Lane:
         on_progress: Callable[[], None],
     ) -> None:
         self.config = config
-        self.breaker = breaker
-        self.lease = Lease(outbox.path, config.key)
+        self._breaker = breaker
+        self._lease = Lease(outbox.path, config.key)
         self._outbox = outbox
         self._connection = connection
         self._signer = Signer(parse_secrets(config.secret))
-        self._fixed = {
-            "content-type": CONTENT_TYPE,
-            "user-agent": "llm-integrations",
-            **authorization(config.auth, parse_url(config.url)),
-            **config.headers,
-        }
         self._poll = poll
         self._on_progress = on_progress
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,6 +73,16 @@ class Lane:
             with suppress(RuntimeError):  # the process is ending, and the loop is closed
                 loop.call_soon_threadsafe(self._news.set)
 
+    def health(self, queue: QueueState) -> EndpointHealth:
+        return EndpointHealth(
+            self.config.endpoint,
+            self._breaker.state,
+            self._lease.held,
+            queue.pending,
+            queue.oldest,
+            queue.dead,
+        )
+
     def stop(self) -> None:
         """End after the request that is under way."""
         self._end.set()
@@ -91,17 +94,17 @@ class Lane:
             while not self._end.is_set():
                 await self._turn()
         finally:
-            self.lease.give_back()
+            self._lease.give_back()
             await self._connection.close()
 
     async def _turn(self) -> None:
         self._news.clear()
         try:
-            busy = self.lease.take() and await self._deliver_batch()
+            busy = self._lease.take() and await self._deliver_batch()
         except LLMIntegrationsError as error:
             _LOG.error("webhooks to %s are held up: %s", self.config.endpoint, error)
             await self._wait(self._end, _AFTER_AN_ERROR)
-        except Exception:  # noqa: BLE001 - a lane that ends would hold all back, and tell nobody
+        except Exception:  # noqa: BLE001 - a worker that ends would hold all back, and tell nobody
             _LOG.exception("webhooks to %s are held up", self.config.endpoint)
             await self._wait(self._end, _AFTER_AN_ERROR)
         else:
@@ -131,8 +134,8 @@ class Lane:
             permit = await self._admission()
             if permit is None:
                 break
-            attempts += 1
-            verdict = await self._attempt(delivery, attempts, permit)
+            verdict = await self._attempt(delivery, attempts + 1, permit)
+            attempts += verdict.counts
             if verdict.outcome == "delivered":
                 return self._outbox.acknowledge(delivery.seq)
             if verdict.outcome == "dead":
@@ -154,7 +157,7 @@ class Lane:
         """The breaker's leave to make one request; None if we were stopped while waiting."""
         while not self._end.is_set():
             try:
-                return self.breaker.admit()
+                return self._breaker.admit()
             except CircuitOpen as error:
                 await self._wait(self._end, max(error.retry_after or 0.0, 0.001))
         return None
@@ -177,7 +180,8 @@ class Lane:
         signed = self._signer.headers(delivery.webhook_id, delivery.body)
         about = {"llm_integrations.endpoint": self.config.endpoint}
         with self._duration.time(), span("llm_integrations.webhook", about):
-            return await self._connection.post(delivery.body.encode(), {**self._fixed, **signed})
+            headers = {"content-type": CONTENT_TYPE, **signed}
+            return await self._connection.post(delivery.body.encode(), headers)
 
     def _remaining(self, due: float) -> float:
         """Seconds until a Unix time, within reason: the clock may have been set meanwhile."""

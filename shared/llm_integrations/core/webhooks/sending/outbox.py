@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from llm_integrations.core.webhooks.database import Database
+from llm_integrations.core.events.cloudevents import from_json
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter, moment
+from llm_integrations.core.webhooks.storage import Database
 
-__all__ = ["DeadLetter", "Delivery", "Outbox", "QueueState"]
+__all__ = ["Delivery", "Outbox", "QueueState"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -47,19 +49,6 @@ class Delivery:
     body: str
     attempts: int
     due: float
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A delivery that was given up: after how many attempts, why and when (Unix times)."""
-
-    id: int
-    endpoint: str
-    webhook_id: str
-    attempts: int
-    reason: str
-    created: float
-    died: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +88,22 @@ class Outbox:
 
     def pending(self, endpoint: str, limit: int) -> Future[list[Delivery]]:
         """The oldest deliveries of an endpoint, in order."""
-
-        def work(db: sqlite3.Connection) -> list[Delivery]:
-            rows = db.execute(
-                "SELECT seq, webhook_id, body, attempts, due FROM deliveries "
-                "WHERE endpoint = ? ORDER BY seq LIMIT ?",
-                (endpoint, limit),
-            )
-            return [Delivery(*row) for row in rows]
-
-        return self._database.submit(work, writes=False)
+        return self._database.rows(
+            Delivery,
+            "SELECT seq, webhook_id, body, attempts, due FROM deliveries "
+            "WHERE endpoint = ? ORDER BY seq LIMIT ?",
+            (endpoint, limit),
+        )
 
     def acknowledge(self, seq: int) -> Future[None]:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM deliveries WHERE seq = ?", (seq,))
-
-        return self._database.submit(work, synced=False)
+        return self._database.execute("DELETE FROM deliveries WHERE seq = ?", (seq,), synced=False)
 
     def postpone(self, seq: int, attempts: int, due: float) -> Future[None]:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(
-                "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?", (attempts, due, seq)
-            )
-
-        return self._database.submit(work, synced=False)
+        return self._database.execute(
+            "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?",
+            (attempts, due, seq),
+            synced=False,
+        )
 
     def bury(self, seq: int, attempts: int, reason: str) -> Future[None]:
         """Move a delivery to the dead letters."""
@@ -141,18 +122,14 @@ class Outbox:
 
     def dead_letters(self, endpoint: str | None, limit: int) -> Future[list[DeadLetter]]:
         """The oldest first; of one endpoint, or of all."""
+        return self._database.rows(
+            _dead_letter,
+            "SELECT body, reason, endpoint, died, seq, attempts "
+            "FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq LIMIT ?2",
+            (endpoint, limit),
+        )
 
-        def work(db: sqlite3.Connection) -> list[DeadLetter]:
-            rows = db.execute(
-                "SELECT seq, endpoint, webhook_id, attempts, reason, created, died "
-                "FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq LIMIT ?2",
-                (endpoint, limit),
-            )
-            return [DeadLetter(*row) for row in rows]
-
-        return self._database.submit(work, writes=False)
-
-    def replay(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
+    def redeliver(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
         """Queue dead letters once more, at the end and with all their attempts; how many."""
 
         def work(db: sqlite3.Connection) -> int:
@@ -211,6 +188,12 @@ class Outbox:
             return {row[0]: QueueState(*row[1:]) for row in rows}
 
         return self._database.submit(work, writes=False)
+
+
+def _dead_letter(
+    body: str, reason: str, endpoint: str, died: float, number: int, attempts: int
+) -> DeadLetter:
+    return DeadLetter(from_json(body), reason, endpoint, moment(died), number, "webhook", attempts)
 
 
 def _chosen(

@@ -13,6 +13,7 @@ from llm_integrations.core.events.cloudevents import CONTENT_TYPE, to_json
 from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_published
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.reprs import never_raises
 
 __all__ = ["KafkaEventBus"]
 
@@ -51,6 +52,7 @@ class KafkaEventBus(EventBus):
         """Without credentials."""
         return self._clients.address.url
 
+    @never_raises
     def __repr__(self) -> str:
         return f"KafkaEventBus({self.url!r})"
 

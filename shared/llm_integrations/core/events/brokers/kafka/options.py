@@ -81,7 +81,10 @@ class KafkaAddress:
 
     @classmethod
     def parse(cls, url: str) -> KafkaAddress:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ConfigurationError(f"not a Kafka URL: {_HINT}") from None
         if parts.scheme != "kafka" or parts.query or parts.fragment:
             raise ConfigurationError(f"not a Kafka URL: {_HINT}; options are keywords")
         credentials, _, hosts = parts.netloc.rpartition("@")

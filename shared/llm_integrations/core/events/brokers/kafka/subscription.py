@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.kafka.clients import Clients, event_errors
 from llm_integrations.core.events.brokers.kafka.connections import Connections
 from llm_integrations.core.events.brokers.kafka.dead_letters import DeadLetters
 from llm_integrations.core.events.brokers.kafka.position import Position
 from llm_integrations.core.events.brokers.kafka.publisher import Publisher
 from llm_integrations.core.events.brokers.kafka.reader import Reader
-from llm_integrations.core.events.brokers.reconnecting import UpkeptSubscription
+from llm_integrations.core.events.brokers.reconnecting import ReconnectingSubscription
 from llm_integrations.core.events.bus import OnGap
-from llm_integrations.core.events.cloudevents import read_shared
-from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_unreadable, settle
-from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.events.delivery.batch import handle_batch
+from llm_integrations.core.events.delivery.deliverer import BatchHandler
 
 __all__ = ["KafkaSubscription"]
 
 
-class KafkaSubscription(UpkeptSubscription):
+class KafkaSubscription(ReconnectingSubscription):
     """Reads batches, hands them on, dead-letters what failed, then commits.
 
     With a new consumer a group goes on from its commits, a broadcast from the positions kept here.
     """
 
-    trouble = (*UpkeptSubscription.trouble, KafkaError, ConsumerStoppedError)
+    trouble = (*ReconnectingSubscription.trouble, KafkaError, ConsumerStoppedError)
 
     def __init__(
         self,
@@ -78,7 +75,13 @@ class KafkaSubscription(UpkeptSubscription):
             missing = connections.lost_one(reader.consumer) or missing
             if batch:
                 async with reader.in_hand:
-                    await self._handle([r for records in batch.values() for r in records])
+                    await handle_batch(
+                        [record for records in batch.values() for record in records],
+                        _body,
+                        self._handler,
+                        self._dead_letters.add,
+                        transport="kafka",
+                    )
                     self._acknowledge(reader, batch)
             else:
                 await reader.commits.finish()
@@ -88,26 +91,14 @@ class KafkaSubscription(UpkeptSubscription):
                 missing = False
             self._works()
 
-    async def _handle(self, records: Sequence[Any]) -> None:
-        """Return once each record was handled or dead-lettered."""
-        events: list[SchemaEvent] = []
-        readable: list[Any] = []
-        failed: list[tuple[Any, str]] = []
-        for record in records:
-            try:
-                events.append(read_shared(record.value or b""))
-                readable.append(record)
-            except EventError as error:
-                count_unreadable("kafka")
-                failed.append((record, f"EventError: {error}"))
-        reasons = await settle(self._handler, events) if events else []
-        failed += [(r, reason) for r, reason in zip(readable, reasons, strict=True) if reason]
-        if failed:
-            await asyncio.gather(*(self._dead_letters.add(*letter) for letter in failed))
-
     def _acknowledge(self, reader: Reader, batch: dict[Any, list[Any]]) -> None:
         offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
         for partition, offset in offsets.items():
             self._position.handled(partition, offset)
         if self.group is not None:
             reader.commits.add(offsets)
+
+
+def _body(record: Any) -> bytes:
+    body: bytes = record.value or b""  # a tombstone has none
+    return body

@@ -14,6 +14,7 @@ from llm_integrations.core.events.cloudevents import to_json
 from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_published
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.reprs import never_raises
 
 __all__ = ["RabbitMQEventBus"]
 
@@ -50,6 +51,7 @@ class RabbitMQEventBus(EventBus):
         """Without credentials."""
         return self._address.url
 
+    @never_raises
     def __repr__(self) -> str:
         return f"RabbitMQEventBus({self.url!r})"
 

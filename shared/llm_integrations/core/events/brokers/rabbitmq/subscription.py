@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
@@ -12,11 +11,10 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.rabbitmq.broker import TROUBLE, Broker
 from llm_integrations.core.events.brokers.rabbitmq.publisher import Publisher
-from llm_integrations.core.events.brokers.reconnecting import UpkeptSubscription
+from llm_integrations.core.events.brokers.reconnecting import ReconnectingSubscription
 from llm_integrations.core.events.bus import OnGap
-from llm_integrations.core.events.cloudevents import read_shared
-from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_unreadable, settle
-from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.events.delivery.batch import handle_batch
+from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.observability import get_logger
 
 __all__ = ["RabbitMQSubscription"]
@@ -24,10 +22,10 @@ __all__ = ["RabbitMQSubscription"]
 log = get_logger(__name__)
 
 
-class RabbitMQSubscription(UpkeptSubscription):
+class RabbitMQSubscription(ReconnectingSubscription):
     """Takes what arrives in batches, hands them on, dead-letters what failed, then acknowledges."""
 
-    trouble = (*UpkeptSubscription.trouble, *TROUBLE)
+    trouble = (*ReconnectingSubscription.trouble, *TROUBLE)
 
     def __init__(
         self,
@@ -43,52 +41,37 @@ class RabbitMQSubscription(UpkeptSubscription):
         self._publisher = publisher
         self._handler = handler
 
-    async def _open(self) -> _Inbox:
+    async def _open(self) -> _Prefetched:
         connection = await self._broker.connect()
-        inbox = _Inbox(connection)
+        prefetched = _Prefetched(connection)
         try:
             with self._broker.errors(f"consuming from {self.name}"):
                 async with asyncio.timeout(self._broker.options.connect_timeout):
-                    await self._begin(inbox)
+                    await self._begin(prefetched)
         except BaseException:
             await self._broker.close(connection)
             raise
-        return inbox
+        return prefetched
 
-    async def _begin(self, inbox: _Inbox) -> None:
-        channel = await inbox.connection.channel()
+    async def _begin(self, prefetched: _Prefetched) -> None:
+        channel = await prefetched.connection.channel()
         await channel.set_qos(prefetch_count=self._broker.options.batch)
         await self._broker.declare_exchanges(channel)
         queue = await self._broker.declare_queue(channel, self.group)
-        inbox.watch(await channel.get_underlay_channel(), channel)
-        await queue.consume(inbox.put)
+        prefetched.watch(await channel.get_underlay_channel(), channel)
+        await queue.consume(prefetched.put)
 
-    async def _drop(self, connection: _Inbox) -> None:
+    async def _drop(self, connection: _Prefetched) -> None:
         await self._broker.close(connection.connection)
 
-    async def _consume(self, connection: _Inbox) -> None:
+    async def _consume(self, connection: _Prefetched) -> None:
         while True:
             messages = await connection.take(self._broker.options.batch)
-            await self._handle(messages)
+            await handle_batch(
+                messages, _body, self._handler, self._dead_letter, transport="rabbitmq"
+            )
             await messages[-1].ack(multiple=True)
             self._works()
-
-    async def _handle(self, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """Return once each message was handled or dead-lettered."""
-        events: list[SchemaEvent] = []
-        readable: list[AbstractIncomingMessage] = []
-        failed: list[tuple[AbstractIncomingMessage, str]] = []
-        for message in messages:
-            try:
-                events.append(read_shared(message.body))
-                readable.append(message)
-            except EventError as error:
-                count_unreadable("rabbitmq")
-                failed.append((message, f"EventError: {error}"))
-        reasons = await settle(self._handler, events) if events else []
-        failed += [(m, reason) for m, reason in zip(readable, reasons, strict=True) if reason]
-        if failed:
-            await asyncio.gather(*(self._dead_letter(*letter) for letter in failed))
 
     async def _dead_letter(self, message: AbstractIncomingMessage, reason: str) -> None:
         # Published by us, since a rejected message would arrive there without the reason.
@@ -114,7 +97,11 @@ class RabbitMQSubscription(UpkeptSubscription):
         )
 
 
-class _Inbox:
+def _body(message: AbstractIncomingMessage) -> bytes:
+    return message.body
+
+
+class _Prefetched:
     """What one connection has delivered and nobody has taken yet."""
 
     def __init__(self, connection: AbstractConnection) -> None:

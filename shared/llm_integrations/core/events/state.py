@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.cloudevents import from_json, to_json
+from llm_integrations.core.events.delivery.dead_letter import DeadLetter, moment
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.reprs import never_raises
+from llm_integrations.core.sqlite import SharedDatabase, transaction
 
-__all__ = ["ListenerState", "StoredLetter"]
+__all__ = ["ListenerState"]
 
-_BUSY_SECONDS: Final = 10.0
 _MOST_EVENTS: Final = 1_000_000
 _COMMITS_PER_TIDYING: Final = 256
+# No sync per commit: what a power cut takes back is handled again, which is allowed.
 _SCHEMA: Final = """
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS handled (upto INTEGER PRIMARY KEY, integration TEXT, events TEXT);
 CREATE TABLE IF NOT EXISTS once (
     integration TEXT, subject TEXT, version TEXT, event_id TEXT, deletion INTEGER,
@@ -35,17 +37,6 @@ _OF_KEY: Final = "integration = ? AND subject = ? AND version = ?"
 
 Row = tuple[str, str, str, bool]
 """Subject, version, event id, and whether the event was a deletion."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLetter:
-    """An event from a source that an integration gave up."""
-
-    id: int
-    integration: str
-    transport: str
-    reason: str
-    event: SchemaEvent
 
 
 class ListenerState:
@@ -61,17 +52,20 @@ class ListenerState:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        # Its commits must never wait for the disk: tidy() does that.
+        self._file = SharedDatabase(
+            path, _SCHEMA, EventError, setup="PRAGMA wal_autocheckpoint = 0"
+        )
         self._commits = 0
 
+    @never_raises
     def __repr__(self) -> str:
         return f"ListenerState({str(self.path)!r})"
 
     def load(self, integration: str, limit: int) -> list[Row]:
         """The newest events that were handled, oldest first."""
         found: list[Row] = []
-        with self._transaction() as connection:
+        with self._file.reading() as connection:
             batches = connection.execute(
                 "SELECT events FROM handled WHERE integration = ? ORDER BY upto DESC",
                 (integration,),
@@ -84,7 +78,7 @@ class ListenerState:
 
     def keep(self, integration: str, events: Sequence[SchemaEvent]) -> None:
         """Record that events were handled, in their order, in one commit."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             self._append(connection, integration, events)
 
     def keep_at_once(self, integration: str, events: Sequence[SchemaEvent]) -> bool:
@@ -92,17 +86,11 @@ class ListenerState:
 
         A thread would be slower by far: it waits for the interpreter's lock again and again.
         """
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
-            connection = self._connection
-            if connection is None or not self._begin_at_once(connection):
+        with self._file.transaction_at_once() as connection:
+            if connection is None:
                 return False
-            with self._own_errors(), self._committing(connection):
-                self._append(connection, integration, events)
-            return True
-        finally:
-            self._lock.release()
+            self._append(connection, integration, events)
+        return True
 
     @property
     def is_untidy(self) -> bool:
@@ -111,13 +99,13 @@ class ListenerState:
 
     def tidy(self) -> None:
         """Forget the oldest events, and write the log back into the file. May wait for the disk."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             self._commits = 0
             connection.execute(
                 "DELETE FROM handled WHERE upto <= (SELECT max(upto) FROM handled) - ?",
                 (_MOST_EVENTS,),
             )
-        with self._own_errors(), closing(self._open()) as connection:
+        with self._file.separate() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
@@ -131,51 +119,49 @@ class ListenerState:
         ...     if connection is not None:
         ...         connection.execute("INSERT INTO effects VALUES (?)", (event.subject,))
         """
-        with self._own_errors(), closing(self._open()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with self._committing(connection):
-                if _happened(connection, integration, event):
-                    yield None
-                else:
-                    yield connection
-                    _remember(connection, integration, event)
+        with self._file.separate() as connection, transaction(connection):
+            if _happened(connection, integration, event):
+                yield None
+            else:
+                yield connection
+                _remember(connection, integration, event)
 
     def add_dead_letter(
         self, integration: str, transport: str, event: SchemaEvent, reason: str
     ) -> None:
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute(
                 "INSERT INTO dead_letters (integration, transport, reason, event, at) "
                 "VALUES (?, ?, ?, ?, ?)",
-                (integration, transport, reason, to_json(event).decode(), time.time()),
+                (integration, transport, reason, _to_text(event), time.time()),
             )
 
-    def dead_letters(self, limit: int = 1000) -> list[StoredLetter]:
+    def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         """What integrations gave up, oldest first."""
-        with self._transaction() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(
-                "SELECT id, integration, transport, reason, event FROM dead_letters "
+                "SELECT event, reason, integration, at, id, transport FROM dead_letters "
                 "ORDER BY id LIMIT ?",
                 (limit,),
             ).fetchall()
         return [
-            StoredLetter(number, integration, transport, reason, from_json(event))
-            for number, integration, transport, reason, event in rows
+            DeadLetter(from_json(event), reason, integration, moment(at), number, transport)
+            for event, reason, integration, at, number, transport in rows
         ]
 
     def discard_dead_letters(self, ids: Iterable[int]) -> None:
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.executemany("DELETE FROM dead_letters WHERE id = ?", [(i,) for i in ids])
 
     def save_snapshot(self, source: str, content: Mapping[str, Any]) -> None:
         """Replace what a source remembers: JSON types."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (source, json.dumps(content))
             )
 
     def snapshot(self, source: str) -> dict[str, Any] | None:
-        with self._transaction() as connection:
+        with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT content FROM snapshots WHERE source = ?", (source,)
             ).fetchone()
@@ -186,42 +172,7 @@ class ListenerState:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._own_errors(), self._lock:
-            if self._connection is None:
-                self._connection = self._open()
-                # Its commits must never wait for the disk: tidy() does that.
-                self._connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._committing(self._connection):
-                yield self._connection
-
-    @contextmanager
-    def _committing(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """For a transaction that has begun."""
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-    def _begin_at_once(self, connection: sqlite3.Connection) -> bool:
-        connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return False  # another connection writes at this moment
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
-        return True
+        self._file.close()
 
     def _append(
         self, connection: sqlite3.Connection, integration: str, events: Sequence[SchemaEvent]
@@ -235,29 +186,12 @@ class ListenerState:
         )
         self._commits += 1
 
-    def _open(self) -> sqlite3.Connection:
-        self._make()
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode=WAL")
-        # No sync per commit: what a power cut takes back is handled again, which is allowed.
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_SCHEMA)
-        return connection
 
-    def _make(self) -> None:
-        # SQLite gives its -wal and -shm files the mode of the database. A file that is there is
-        # not touched: closing it would drop the locks that this process holds on it.
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-    @contextmanager
-    def _own_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise EventError(f"the listener's state {self.path.name}: {error}") from error
+def _to_text(event: SchemaEvent) -> str:
+    try:
+        return to_json(event).decode()
+    except EventError:  # metadata that is no JSON: its loss is better than the event's
+        return to_json(replace(event, metadata={})).decode()
 
 
 def _fields(event: SchemaEvent) -> Row:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import sqlite3
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.errors import ConfigurationError, WebhookError
+from llm_integrations.core.sqlite import database_errors, open_database, transaction
 
-__all__ = ["Database", "Work", "use_wal"]
+__all__ = ["Database", "Work"]
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sqlite3.Connection], T]
 
 _MOST_PER_COMMIT: Final = 512
-_BUSY_SECONDS: Final = 10.0
 _VERSION: Final = 1
 
 
@@ -74,6 +70,18 @@ class Database:
             self._jobs.put(job)
         return job.future
 
+    def execute(self, sql: str, values: Sequence[Any] = (), *, synced: bool = True) -> Future[None]:
+        """``submit`` one statement that writes."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(sql, values)
+
+        return self.submit(work, synced=synced)
+
+    def rows(self, make: Callable[..., T], sql: str, values: Sequence[Any] = ()) -> Future[list[T]]:
+        """``submit`` one query; each row's columns are the arguments of ``make``."""
+        return self.submit(lambda db: [make(*row) for row in db.execute(sql, values)], writes=False)
+
     def close(self) -> None:
         """Finish what was submitted, then close the file. Blocks; may be called twice."""
         with self.lock:
@@ -103,48 +111,34 @@ class Database:
             batch, ending = _gather(jobs)
             try:
                 connection = connection or self._open()
-            except (sqlite3.Error, OSError, WebhookError) as error:
+            except WebhookError as error:
                 for job in batch:
-                    job.future.set_exception(_ours(self.path, error))
+                    job.future.set_exception(error)
                 continue
-            _perform(self.path, connection, batch)
+            self._perform(connection, batch)
         if connection is not None:
             connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite gives its -wal and -shm files the mode of the database. A file that is there is
-        # not touched: closing it would drop the locks that this process holds on it.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        with database_errors(self.path, WebhookError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return open_database(self.path, self._schema, version=_VERSION)
+
+    def _perform(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
         try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        use_wal(connection)
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > _VERSION:
-            raise WebhookError(f"{self.path.name} was written by a newer version of this library")
-        connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
-        connection.execute(f"PRAGMA user_version={_VERSION}")
-
-
-def use_wal(connection: sqlite3.Connection) -> None:
-    """SQLite itself does not wait when two processes turn to WAL at the same moment."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            with database_errors(self.path, WebhookError):
+                results = _transact(connection, batch)
+        except Exception as error:  # noqa: BLE001 - it belongs to a caller, and the thread must live
+            if len(batch) > 1 and not _concerns_all(error.__cause__ or error):
+                # One bad piece of work must not fail the others.
+                for job in batch:
+                    self._perform(connection, [job])
+            else:
+                for job in batch:
+                    job.future.set_exception(error)
             return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+        for job, result in zip(batch, results, strict=True):
+            job.future.set_result(result)
 
 
 def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
@@ -164,23 +158,7 @@ def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
     return batch, True
 
 
-def _perform(path: Path, connection: sqlite3.Connection, batch: list[_Job]) -> None:
-    try:
-        results = _transact(connection, batch)
-    except Exception as error:  # noqa: BLE001 - it belongs to a caller, and the thread must live
-        if len(batch) > 1 and not _concerns_all(error):
-            # One bad piece of work must not fail the others.
-            for job in batch:
-                _perform(path, connection, [job])
-        else:
-            for job in batch:
-                job.future.set_exception(_ours(path, error))
-        return
-    for job, result in zip(batch, results, strict=True):
-        job.future.set_result(result)
-
-
-def _concerns_all(error: Exception) -> bool:
+def _concerns_all(error: BaseException) -> bool:
     """Whether it is the file that is in trouble (locked, full, broken), not a piece of work."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
@@ -192,21 +170,5 @@ def _transact(connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:
     # FULL waits for the disk; NORMAL leaves the write-ahead log to the next one that does.
     synced = any(job.synced for job in batch)
     connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        results = [job.work(connection) for job in batch]
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # the first error is the one to tell
-            connection.execute("ROLLBACK")
-        raise
-    return results
-
-
-def _ours(path: Path, error: Exception) -> Exception:
-    if isinstance(error, sqlite3.Error | OSError):
-        # Such messages name files and tables, never values.
-        ours = WebhookError(f"{path.name}: {error}")
-        ours.__cause__ = error
-        return ours
-    return error
+    with transaction(connection):
+        return [job.work(connection) for job in batch]
