@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.extras import require_extra
 
-require_extra("langchain", "langchain_core")
+require_extra("langchain", "langchain_core", if_installed=("langchain",))
 
 from llm_integrations.langchain.bind import bind_schema  # noqa: E402 - the check is first
 from llm_integrations.langchain.handler import SchemaCallbackHandler  # noqa: E402
@@ -45,6 +45,4 @@ _ON_DEMAND: Final = {
 def __getattr__(name: str) -> Any:
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "SchemaMiddleware":
-        require_extra("langchain", "langchain")
     return getattr(import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)
