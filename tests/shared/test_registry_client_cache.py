@@ -368,7 +368,7 @@ def test_who_has_no_copy_does_not_queue_behind_refreshes(
         server.let_go()
         assert cold.result().version == 1
     until(lambda: len(server.requests) == 24)
-    until(lambda: not registry._engine.flights._flying)
+    until(lambda: not registry._service.requests._running)
     assert server.count(f"/{subjects[-1]}/") == 2, "the refresh that was overtaken asks no more"
 
 

@@ -9,9 +9,9 @@ from llm_integrations.core.errors import ConfigurationError, InvalidReference, S
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.freshness import (
-    Answer,
-    Entry,
-    answer,
+    CacheEntry,
+    Decision,
+    decide,
     same_version,
     supersedes,
 )
@@ -25,7 +25,7 @@ def schema(subject: str = "s", version: Version = 1, state: str = "ACTIVE") -> R
     return RegisteredSchema(f"{subject}-{version}", subject, version, {}, state=state)
 
 
-def put(cache: SchemaCache, reference: str, now: float = 0.0, version: Version = 1) -> Entry:
+def put(cache: SchemaCache, reference: str, now: float = 0.0, version: Version = 1) -> CacheEntry:
     key, ref = key_of(reference)
     return cache.store(key, ref, schema(ref.subject, version), now)
 
@@ -36,37 +36,37 @@ def cache() -> SchemaCache:
 
 
 def test_nothing_known_is_fetched() -> None:
-    assert answer(None, 0.0) is Answer.FETCH
+    assert decide(None, 0.0) is Decision.FETCH
 
 
 def test_a_copy_is_fresh_for_its_ttl_then_served_while_refreshed_then_fetched(
     cache: SchemaCache,
 ) -> None:
     entry = put(cache, "s@latest")
-    assert answer(entry, 9.9) is Answer.FRESH
-    assert answer(entry, 10.0) is Answer.REFRESH
-    assert answer(entry, 109.9) is Answer.REFRESH
-    assert answer(entry, 110.0) is Answer.FETCH
+    assert decide(entry, 9.9) is Decision.FRESH
+    assert decide(entry, 10.0) is Decision.REFRESH
+    assert decide(entry, 109.9) is Decision.REFRESH
+    assert decide(entry, 110.0) is Decision.FETCH
 
 
 def test_the_body_of_an_exact_version_is_kept_for_good(cache: SchemaCache) -> None:
-    assert answer(put(cache, "s@1"), 1e12) is Answer.REFRESH
+    assert decide(put(cache, "s@1"), 1e12) is Decision.REFRESH
     by_id = cache.store(id_key(7), None, schema(), 0.0)
-    assert answer(by_id, 1e12) is Answer.REFRESH
+    assert decide(by_id, 1e12) is Decision.REFRESH
 
 
 def test_after_a_failed_refresh_none_is_tried_for_a_while(cache: SchemaCache) -> None:
     entry = put(cache, "s@latest")
     cache.pause_refresh(entry.key, now=20.0)
-    assert answer(entry, 21.9) is Answer.STALE
-    assert answer(entry, 22.0) is Answer.REFRESH
+    assert decide(entry, 21.9) is Decision.STALE
+    assert decide(entry, 22.0) is Decision.REFRESH
 
 
 def test_what_is_unknown_stays_unknown_for_the_negative_ttl(cache: SchemaCache) -> None:
     key, ref = key_of("s@1")
     cache.store_unknown(key, ref, SchemaNotFound("no"), 0.0)
-    assert answer(cache.find(key), 4.9) is Answer.UNKNOWN
-    assert answer(cache.find(key), 5.0) is Answer.FETCH
+    assert decide(cache.find(key), 4.9) is Decision.UNKNOWN
+    assert decide(cache.find(key), 5.0) is Decision.FETCH
 
 
 def test_the_least_recently_used_goes_first(cache: SchemaCache) -> None:
@@ -102,33 +102,33 @@ def test_naming_unknown_subjects_pushes_no_known_one_out(cache: SchemaCache) -> 
 def test_invalidating_a_version_marks_it_and_latest_but_no_other(cache: SchemaCache) -> None:
     latest, one, two = put(cache, "s"), put(cache, "s@1"), put(cache, "s@2", version=2)
     cache.mark_stale("s", 2)
-    assert [answer(entry, 1.0) for entry in (latest, one, two)] == [
-        Answer.REFRESH,
-        Answer.FRESH,
-        Answer.REFRESH,
+    assert [decide(entry, 1.0) for entry in (latest, one, two)] == [
+        Decision.REFRESH,
+        Decision.FRESH,
+        Decision.REFRESH,
     ]
 
 
 def test_invalidating_a_subject_leaves_the_others_alone(cache: SchemaCache) -> None:
     mine, other = put(cache, "s@1"), put(cache, "t@1")
     cache.mark_stale("s")
-    assert answer(mine, 1.0) is Answer.REFRESH
-    assert answer(other, 1.0) is Answer.FRESH
+    assert decide(mine, 1.0) is Decision.REFRESH
+    assert decide(other, 1.0) is Decision.FRESH
     cache.mark_stale(None)
-    assert answer(other, 1.0) is Answer.REFRESH
+    assert decide(other, 1.0) is Decision.REFRESH
 
 
 def test_invalidating_ends_the_pause_after_a_failed_refresh(cache: SchemaCache) -> None:
     entry = put(cache, "s")
     cache.pause_refresh(entry.key, now=10.0)
     cache.mark_stale("s")
-    assert answer(entry, 10.1) is Answer.REFRESH
+    assert decide(entry, 10.1) is Decision.REFRESH
 
 
 def test_a_schema_known_by_its_id_follows_its_subject(cache: SchemaCache) -> None:
     entry = cache.store(id_key(7), None, schema("s", 2), 0.0)
     cache.mark_stale("s")
-    assert answer(entry, 1.0) is Answer.REFRESH
+    assert decide(entry, 1.0) is Decision.REFRESH
     cache.drop("s", 1)
     assert cache.peek(id_key(7)) is entry
     cache.drop("s", 2)
@@ -158,8 +158,8 @@ def test_what_was_unknown_is_asked_for_again_after_any_change_of_its_subject(
 def test_marking_latest_leaves_exact_versions_fresh(cache: SchemaCache) -> None:
     latest, exact = put(cache, "s"), put(cache, "s@1")
     cache.mark_latest_stale()
-    assert answer(latest, 1.0) is Answer.REFRESH
-    assert answer(exact, 1.0) is Answer.FRESH
+    assert decide(latest, 1.0) is Decision.REFRESH
+    assert decide(exact, 1.0) is Decision.FRESH
 
 
 @pytest.mark.parametrize(
@@ -206,4 +206,4 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None
 def test_a_copy_that_was_never_fresh_can_still_be_kept(cache: SchemaCache) -> None:
     key, ref = key_of("s")
     entry = cache.store(key, ref, schema(), 0.0, fresh=False)
-    assert answer(entry, 0.0) is Answer.REFRESH
+    assert decide(entry, 0.0) is Decision.REFRESH

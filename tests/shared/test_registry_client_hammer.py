@@ -120,11 +120,11 @@ def test_under_load_and_outages_every_call_ends_well(
     assert hammer.wrong == []
     assert hammer.answers > 0
     assert not any(thread.is_alive() for thread in threads), "nobody waits for ever"
-    engine = registry._engine
-    until(lambda: not engine.flights._flying, timeout=2.0)
-    assert not engine.flights._joinable
-    assert not engine._waiting
-    assert len(engine.cache) <= 8
+    service = registry._service
+    until(lambda: not service.requests._running, timeout=2.0)
+    assert not service.requests._joinable
+    assert not service._waiting
+    assert len(service.cache) <= 8
     time.sleep(0.1)
     assert registry.get(SUBJECTS[0]).subject == SUBJECTS[0], "and it works as before"
 

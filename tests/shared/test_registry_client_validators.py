@@ -198,7 +198,7 @@ class TestRefreshing:
         registry.validator("s")
         registry.validator("s", options=options)
         self.renew(server, registry, {"type": "string"})
-        entry = registry._engine.cache.peek("s@latest")
+        entry = registry._service.cache.peek("s@latest")
         assert entry is not None
         assert set(entry.validators) == {None, options}
         assert registry.validator("s").is_valid("text")

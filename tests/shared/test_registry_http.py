@@ -1,4 +1,4 @@
-"""The HTTP driver over a socket: however a registry fails, it ends in one of our errors."""
+"""The HTTP client over a socket: however a registry fails, it ends in one of our errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.confluent.backend import ConfluentBackend
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.client import HttpClient
 from llm_integrations.core.registry.http.credentials import (
     auth_headers,
     redact_url,
@@ -475,10 +475,10 @@ async def test_an_error_thrown_into_an_operation_can_be_handled_there(
         return "not thrown"
 
     server.fail(Fault(reply=Reply(503), times=1))
-    driver = HttpDriver(server.url)
-    assert await driver.run(operation()) == "handled"
-    assert await driver.run(operation()) == "not thrown"
-    await driver.close()
+    client = HttpClient(server.url)
+    assert await client.run(operation()) == "handled"
+    assert await client.run(operation()) == "not thrown"
+    await client.close()
 
 
 async def test_only_our_own_errors_get_out() -> None:

@@ -1,108 +1,128 @@
-"""Event loops on daemon threads, so that no fetch ever runs on a caller's thread or loop."""
+"""Event loops on daemon threads: for work that must outlive its caller's loop, or hold up none."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, Final
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
 
-__all__ = ["CALLS", "IO", "LoopThread"]
+from llm_integrations.core.concurrency.fork import survive_fork
 
-_GOODBYE = 1.0  # seconds that unfinished work gets at the end of the process
+__all__ = ["LoopThread"]
+
+T = TypeVar("T")
+
+_GOODBYE: Final = 1.0  # seconds that unfinished work gets when the thread is stopped
+
+# Loops of a parent process. Collecting one in a child would warn about it and touch its sockets.
+_inherited: Final[list[object]] = []
 
 
 class LoopThread:
-    """One event loop on one daemon thread: started on first use, and anew in a forked child."""
+    """One event loop on one daemon thread: started on first use, and anew in a forked child.
+
+    What still runs on it when the process ends is cancelled and given a second.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        # Loops of a parent process. Collecting one here would warn about it and touch its sockets.
-        self._inherited: list[object] = []
+        # The loop itself holds its tasks weakly; each future holds its task.
+        self._futures: set[Future[Any]] = set()
+        survive_fork(self)
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs on this thread, where waiting would wait for ever."""
+        """Whether the caller runs on this thread, where blocking would wait for ever."""
         return threading.current_thread() is self._thread
 
     @property
     def is_running(self) -> bool:
         return self._loop is not None
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that handles its own errors. Callable from any thread."""
-        self._running().call_soon_threadsafe(self._begin, work)
+    def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine there, from any thread. Cancelling the future cancels the coroutine.
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        # The loop itself holds tasks weakly.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        At the end of the process, when the loop is gone, the future is cancelled at once.
+        """
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._running())
+        except RuntimeError:
+            work.close()
+            future = Future()
+            future.cancel()
+            return future
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        return future
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine that runs there. Cancelling the caller cancels it."""
+        if self.is_current:
+            return await work
+        return await asyncio.wrap_future(self.run(work))
 
     def _running(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
         if loop is not None:
             return loop
-        with self._lock:
+        with self.lock:
             return self._loop or self._start()
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._run, args=(loop,), name=self._name, daemon=True
+            target=_run_forever, args=(loop,), name=self._name, daemon=True
         )
         self._thread.start()
+        # Here and not at the import, so that the thread started last is stopped first: it may
+        # wait for the others.
+        atexit.register(self.stop)
         self._loop = loop
         return loop
 
-    @staticmethod
-    def _run(loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_forever()
-
     def stop(self) -> None:
-        """Cancel what runs and end the thread; the next ``spawn`` starts another."""
-        with self._lock:
+        """Cancel what runs and end the thread; the next ``run`` starts another."""
+        with self.lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
+        atexit.unregister(self.stop)
         if loop is None or thread is None or not thread.is_alive():
             return
-        asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
+        asyncio.run_coroutine_threadsafe(_wind_up(), loop)
         thread.join(_GOODBYE)
         if not thread.is_alive():
             loop.close()
 
-    async def _wind_up(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_GOODBYE / 2)
-        loop = asyncio.get_running_loop()
-        await loop.shutdown_asyncgens()
-        loop.call_soon(loop.stop)
-
-    def forget(self) -> None:
+    def after_fork(self) -> None:
         """In a forked child: the thread stayed in the parent."""
-        self._inherited.append((self._loop, self._tasks))
-        self._lock = threading.Lock()
+        _inherited.append((self._loop, self._futures))
+        self.lock = threading.Lock()
         self._loop = self._thread = None
-        self._tasks = set()
+        self._futures = set()
 
 
-IO: Final = LoopThread("llm-integrations-io")
-"""Where every request to a registry runs; nothing on it may block."""
+def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    while True:
+        try:
+            return loop.run_forever()
+        except (KeyboardInterrupt, SystemExit):
+            # A coroutine raised it: its future has it, and the other coroutines need the loop.
+            continue
 
-CALLS: Final = LoopThread("llm-integrations-calls")
-"""Where ``Registry.run`` runs other people's coroutines, which may block or wait for ``IO``."""
 
-for _thread in (IO, CALLS):
-    atexit.register(_thread.stop)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_thread.forget)
+async def _wind_up() -> None:
+    loop = asyncio.get_running_loop()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_GOODBYE / 2)
+    await loop.shutdown_asyncgens()
+    loop.call_soon(loop.stop)

@@ -16,8 +16,8 @@ from llm_integrations.core.model.schema import (
 )
 from llm_integrations.core.registry.backend import RegistryHealth
 from llm_integrations.core.registry.cache.keys import key_of
-from llm_integrations.core.registry.cache.service import Engine
-from llm_integrations.core.registry.operations import Calls, arrive
+from llm_integrations.core.registry.cache.service import CacheService
+from llm_integrations.core.registry.operations import Operations, await_answer
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
@@ -35,10 +35,10 @@ class AsyncRegistry:
     stops its waiting, never a fetch that others wait for. Each method is described at Registry.
     """
 
-    def __init__(self, registry: Registry, engine: Engine, calls: Calls) -> None:
+    def __init__(self, registry: Registry, service: CacheService, operations: Operations) -> None:
         self._registry = registry
-        self._engine = engine
-        self._calls = calls
+        self._service = service
+        self._operations = operations
         self.url = registry.url
         self.validation = registry.validation
 
@@ -48,53 +48,56 @@ class AsyncRegistry:
         return self._registry
 
     async def get(self, reference: str | SchemaRef) -> RegisteredSchema:
-        entry = self._engine.fresh(key_of(reference)[0])
+        entry = self._service.fresh(key_of(reference)[0])
         if entry is None:
-            entry = await arrive(self._calls.entry(reference))
+            entry = await await_answer(self._operations.entry(reference))
         return entry.schema
 
+    async def in_force(self, reference: str | SchemaRef) -> RegisteredSchema:
+        return (await self._operations.in_force(reference)).schema
+
     async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
-        return (await arrive(self._calls.entry_by_id(schema_id))).schema
+        return (await await_answer(self._operations.entry_by_id(schema_id))).schema
 
     async def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
-        return (await arrive(self._calls.find(wanted))).schema
+        return (await await_answer(self._operations.find(wanted))).schema
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
-        return self._calls.peek(reference)
+        return self._operations.peek(reference)
 
     async def subjects(self, *, deleted: bool = False) -> list[str]:
-        return await self._calls.subjects(deleted)
+        return await self._operations.subjects(deleted)
 
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
-        return await self._calls.versions(subject, deleted)
+        return await self._operations.versions(subject, deleted)
 
     async def latest(
         self, subjects: Collection[str] | None = None
     ) -> Mapping[str, RegisteredSchema]:
-        return await self._calls.latest(subjects)
+        return await self._operations.latest(subjects)
 
     async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        return await self._calls.lookup(subject, body)
+        return await self._operations.lookup(subject, body)
 
     async def validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator:
-        entry = self._engine.fresh(key_of(reference)[0])
+        entry = self._service.fresh(key_of(reference)[0])
         if entry is not None:
             validator = entry.validators.get(options)
             if validator is not None:
                 return validator
-        return await arrive(self._calls.validator(reference, options))
+        return await await_answer(self._operations.validator(reference, options))
 
     def ready_validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator | None:
-        return self._calls.ready_validator(reference, options)
+        return self._operations.ready_validator(reference, options)
 
     async def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
-        return await arrive(self._calls.validator_for(schema, options))
+        return await await_answer(self._operations.validator_for(schema, options))
 
     async def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         return (await self.validator(reference)).validate(data)
@@ -110,7 +113,7 @@ class AsyncRegistry:
         compatibility: str | None = None,
         state: str = ACTIVE,
     ) -> RegisteredSchema:
-        return await self._calls.register(
+        return await self._operations.register(
             subject,
             body,
             version,
@@ -121,13 +124,13 @@ class AsyncRegistry:
         )
 
     async def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
-        return await self._calls.deprecate(reference)
+        return await self._operations.deprecate(reference)
 
     async def delete(self, reference: str | SchemaRef, permanent: bool = False) -> None:
-        await self._calls.delete(reference, permanent)
+        await self._operations.delete(reference, permanent)
 
     async def delete_subject(self, subject: str, permanent: bool = False) -> list[Version]:
-        return await self._calls.delete_subject(subject, permanent)
+        return await self._operations.delete_subject(subject, permanent)
 
     async def check_compatibility(
         self,
@@ -137,28 +140,28 @@ class AsyncRegistry:
         *,
         policy: Literal["strict", "lenient"] | None = None,
     ) -> CompatibilityReport:
-        return await self._calls.check_compatibility(subject, body, level, policy)
+        return await self._operations.check_compatibility(subject, body, level, policy)
 
     async def get_compatibility(self, subject: str | None = None) -> str:
-        return await self._calls.get_compatibility(subject)
+        return await self._operations.get_compatibility(subject)
 
     async def set_compatibility(self, level: str, subject: str | None = None) -> None:
-        await self._calls.set_compatibility(level, subject)
+        await self._operations.set_compatibility(level, subject)
 
     def invalidate(self, reference: str | SchemaRef | None = None) -> None:
-        self._calls.invalidate(reference)
+        self._operations.invalidate(reference)
 
     def mark_latest_stale(self) -> None:
-        self._engine.mark_latest_stale()
+        self._service.mark_latest_stale()
 
     def apply_event(self, event: SchemaEvent) -> None:
-        self._calls.apply_event(event)
+        self._operations.apply_event(event)
 
     async def health(self) -> RegistryHealth:
-        return await self._calls.health()
+        return await self._operations.health()
 
     async def close(self) -> None:
-        await self._engine.close()
+        await self._service.close()
 
     async def __aenter__(self) -> Self:
         return self

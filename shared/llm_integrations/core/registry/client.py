@@ -8,8 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from llm_integrations.core.concurrency.loop_thread import CALLS, IO
-from llm_integrations.core.concurrency.pending import Pending, launch
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
@@ -21,8 +19,9 @@ from llm_integrations.core.model.schema import (
 )
 from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.keys import key_of
-from llm_integrations.core.registry.cache.service import Engine
-from llm_integrations.core.registry.operations import Calls, wait
+from llm_integrations.core.registry.cache.service import CacheService
+from llm_integrations.core.registry.operations import Operations, wait
+from llm_integrations.core.registry.pending import CALLS, IO, Pending, launch
 from llm_integrations.core.registry.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,62 +49,75 @@ class Registry:
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None = None) -> None:
         self.settings = settings
-        self._engine = Engine(settings, backend)
-        self._calls = Calls(self._engine)
+        self._service = CacheService(settings, backend)
+        self._operations = Operations(self._service)
         # A client that nobody holds any more closes its connections, but not at the end of the
         # process, when there is nothing left to do it with.
-        weakref.finalize(self, self._engine.registry.abandon).atexit = False
-        self.url = self._engine.url
+        weakref.finalize(self, self._service.registry.abandon).atexit = False
+        self.url = self._service.url
         self.validation = settings.validation
 
     @property
     def closed(self) -> bool:
-        return self._engine.closed
+        return self._service.closed
 
     @cached_property
     def aio(self) -> AsyncRegistry:
         """The same client for coroutines: same cache, same breaker."""
         from llm_integrations.core.registry.aio import AsyncRegistry
 
-        return AsyncRegistry(self, self._engine, self._calls)
+        return AsyncRegistry(self, self._service, self._operations)
 
     def get(self, reference: str | SchemaRef) -> RegisteredSchema:
         """The schema. Waits only when there is no copy of it."""
-        entry = self._engine.fresh(key_of(reference)[0])
+        entry = self._service.fresh(key_of(reference)[0])
         if entry is None:
-            entry = wait(self._calls.entry(reference))
+            entry = wait(self._operations.entry(reference))
         return entry.schema
+
+    def in_force(self, reference: str | SchemaRef) -> RegisteredSchema:
+        """The schema as the registry has it now: asked for past the cache, which then has it too.
+
+        What to ask after hearing of a change: ``get`` may serve the copy from before once more.
+        Callers who ask at the same time share one request. While the registry cannot be asked,
+        the old copy is returned; that is logged, and counted as stale.
+
+        Raises:
+            SchemaNotFound: when the registry does not have it.
+            RegistryError: when the registry cannot be asked and there is no copy.
+        """
+        return self._operations.in_force(reference).wait().schema
 
     def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
         """The schema with the id that the registry gave it."""
-        return wait(self._calls.entry_by_id(schema_id)).schema
+        return wait(self._operations.entry_by_id(schema_id)).schema
 
     def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
         """By id for an integer or a UUID in text form, else by reference."""
-        return wait(self._calls.find(wanted)).schema
+        return wait(self._operations.find(wanted)).schema
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
         """What the cache holds, old copies included; never asks the registry."""
-        return self._calls.peek(reference)
+        return self._operations.peek(reference)
 
     def subjects(self, *, deleted: bool = False) -> list[str]:
         """All subjects, with ``deleted`` the softly deleted ones too."""
-        return self._calls.subjects(deleted).wait()
+        return self._operations.subjects(deleted).wait()
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         """A subject's versions, ascending."""
-        return self._calls.versions(subject, deleted).wait()
+        return self._operations.versions(subject, deleted).wait()
 
     def latest(self, subjects: Collection[str] | None = None) -> Mapping[str, RegisteredSchema]:
         """The latest schema of every subject, or of some, straight from the registry.
 
         One request where the registry can list them, else one for each subject.
         """
-        return self._calls.latest(subjects).wait()
+        return self._operations.latest(subjects).wait()
 
     def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
         """The version of the subject with this content, else SchemaNotFound."""
-        return self._calls.lookup(subject, body).wait()
+        return self._operations.lookup(subject, body).wait()
 
     def validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
@@ -115,24 +127,24 @@ class Registry:
         Raises:
             InvalidSchema: when the schema does not compile.
         """
-        entry = self._engine.fresh(key_of(reference)[0])
+        entry = self._service.fresh(key_of(reference)[0])
         if entry is not None:
             validator = entry.validators.get(options)
             if validator is not None:
                 return validator
-        return wait(self._calls.validator(reference, options))
+        return wait(self._operations.validator(reference, options))
 
     def ready_validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator | None:
         """The validator in force if no waiting is needed, else None: for a server's hot path."""
-        return self._calls.ready_validator(reference, options)
+        return self._operations.ready_validator(reference, options)
 
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
         """A compiled validator of a schema that is at hand."""
-        return wait(self._calls.validator_for(schema, options))
+        return wait(self._operations.validator_for(schema, options))
 
     def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         """Judge data; the report is false when it is invalid."""
@@ -160,7 +172,7 @@ class Registry:
             IncompatibleSchema: when it breaks the subject's level.
             SchemaConflict: when the version exists with other content.
         """
-        return self._calls.register(
+        return self._operations.register(
             subject,
             body,
             version,
@@ -172,15 +184,15 @@ class Registry:
 
     def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
         """Mark an exact version as deprecated. Unsupported where the registry has no states."""
-        return self._calls.deprecate(reference).wait()
+        return self._operations.deprecate(reference).wait()
 
     def delete(self, reference: str | SchemaRef, permanent: bool = False) -> None:
         """Delete an exact version, softly unless ``permanent``."""
-        self._calls.delete(reference, permanent).wait()
+        self._operations.delete(reference, permanent).wait()
 
     def delete_subject(self, subject: str, permanent: bool = False) -> list[Version]:
         """Delete all versions of a subject, and return them."""
-        return self._calls.delete_subject(subject, permanent).wait()
+        return self._operations.delete_subject(subject, permanent).wait()
 
     def check_compatibility(
         self,
@@ -191,34 +203,34 @@ class Registry:
         policy: Literal["strict", "lenient"] | None = None,
     ) -> CompatibilityReport:
         """Compare a schema with the subject's versions (level None: the level in force)."""
-        return self._calls.check_compatibility(subject, body, level, policy).wait()
+        return self._operations.check_compatibility(subject, body, level, policy).wait()
 
     def get_compatibility(self, subject: str | None = None) -> str:
         """The level in force for a subject (None: the registry's)."""
-        return self._calls.get_compatibility(subject).wait()
+        return self._operations.get_compatibility(subject).wait()
 
     def set_compatibility(self, level: str, subject: str | None = None) -> None:
         """Set the level of a subject (None: the registry's)."""
-        self._calls.set_compatibility(level, subject).wait()
+        self._operations.set_compatibility(level, subject).wait()
 
     def invalidate(self, reference: str | SchemaRef | None = None) -> None:
         """Mark copies stale: of one exact version, of a whole subject, or (None) of everything.
 
         They are still served while one refresh runs, so this is no error during an outage.
         """
-        self._calls.invalidate(reference)
+        self._operations.invalidate(reference)
 
     def mark_latest_stale(self) -> None:
         """Mark every ``latest`` stale: changes may have been missed."""
-        self._engine.mark_latest_stale()
+        self._service.mark_latest_stale()
 
     def apply_event(self, event: SchemaEvent) -> None:
         """Let the cache follow a change that was heard of."""
-        self._calls.apply_event(event)
+        self._operations.apply_event(event)
 
     def health(self) -> RegistryHealth:
         """One cheap request, whatever the breaker says; false when it failed."""
-        return self._calls.health().wait()
+        return self._operations.health().wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end on a background event loop, for callers without one."""
@@ -226,12 +238,12 @@ class Registry:
             coroutine.close()
             raise RegistryError("this runs on the client's event loop already: use await")
         pending: Pending[T] = Pending()
-        launch(lambda: coroutine, pending, CALLS)
+        launch(coroutine, pending, CALLS)
         return pending.wait()
 
     def close(self) -> None:
         """Close connections; whoever waits gets an error. A second call does nothing."""
-        self._engine.close().wait()
+        self._service.close().wait()
 
     def __enter__(self) -> Self:
         return self
@@ -245,7 +257,7 @@ class Registry:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        content = self._engine.registry.backend if self.settings.is_memory else None
+        content = self._service.registry.backend if self.settings.is_memory else None
         return Registry, (self.settings.for_pickling(), content)
 
     def __copy__(self) -> Self:
@@ -256,5 +268,5 @@ class Registry:
         return self
 
     def __repr__(self) -> str:
-        closed = " (closed)" if self._engine.closed else ""
+        closed = " (closed)" if self._service.closed else ""
         return f"<Registry {self.url}{closed}>"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import (
@@ -26,18 +25,19 @@ from llm_integrations.core.model.schema import (
     SchemaReference,
 )
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.keys import id_key, key_of
-from llm_integrations.core.registry.cache.service import Engine
+from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
-from llm_integrations.core.registry.writes import Changes
+from llm_integrations.core.registry.pending import Pending
+from llm_integrations.core.registry.writes import Writes
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.validation import Validator
 
-__all__ = ["Calls", "arrive", "wait"]
+__all__ = ["Operations", "await_answer", "wait"]
 
 T = TypeVar("T")
 
@@ -50,31 +50,35 @@ def wait(found: T | Pending[T]) -> T:
     return cast("Pending[T]", found).wait() if isinstance(found, Pending) else found
 
 
-async def arrive(found: T | Pending[T]) -> T:
+async def await_answer(found: T | Pending[T]) -> T:
     """The answer, for a coroutine."""
     return await cast("Pending[T]", found) if isinstance(found, Pending) else found
 
 
-class Calls:
-    """The operations on one engine."""
+class Operations:
+    """The operations on one service."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._validators = Validators(engine)
-        self._changes = Changes(engine, self._validators)
+    def __init__(self, service: CacheService) -> None:
+        self._service = service
+        self._validators = Validators(service)
+        self._writes = Writes(service, self._validators)
 
     # -- reading ----------
 
-    def entry(self, reference: str | SchemaRef) -> Entry | Pending[Entry]:
+    def entry(self, reference: str | SchemaRef) -> CacheEntry | Pending[CacheEntry]:
         key, ref = key_of(reference)
-        return self._engine.entry(key, ref, lambda backend: backend.get(ref))
+        return self._service.entry(key, ref, lambda backend: backend.get(ref))
 
-    def entry_by_id(self, schema_id: SchemaId) -> Entry | Pending[Entry]:
-        return self._engine.entry(
+    def in_force(self, reference: str | SchemaRef) -> Pending[CacheEntry]:
+        key, ref = key_of(reference)
+        return self._service.in_force(key, ref, lambda backend: backend.get(ref))
+
+    def entry_by_id(self, schema_id: SchemaId) -> CacheEntry | Pending[CacheEntry]:
+        return self._service.entry(
             id_key(schema_id), None, lambda backend: backend.get_by_id(schema_id)
         )
 
-    def find(self, wanted: SchemaId | SchemaRef) -> Entry | Pending[Entry]:
+    def find(self, wanted: SchemaId | SchemaRef) -> CacheEntry | Pending[CacheEntry]:
         """By id for an integer or a UUID in text form, else by reference."""
         if isinstance(wanted, int) or (isinstance(wanted, str) and _UUID.fullmatch(wanted)):
             return self.entry_by_id(wanted)
@@ -88,16 +92,16 @@ class Calls:
     def ready_validator(
         self, reference: str | SchemaRef, options: ValidationOptions | None
     ) -> Validator | None:
-        found: Entry | Pending[Entry] | None = self._engine.fresh(key_of(reference)[0])
+        found: CacheEntry | Pending[CacheEntry] | None = self._service.fresh(key_of(reference)[0])
         if found is None and self.peek(reference) is not None:
             found = self.entry(reference)  # an old copy, and a refresh behind it
-        return found.validators.get(options) if isinstance(found, Entry) else None
+        return found.validators.get(options) if isinstance(found, CacheEntry) else None
 
     def validator_for(
         self, schema: RegisteredSchema, options: ValidationOptions | None
     ) -> Validator | Pending[Validator]:
         ready = self._validators.ready(schema, options)
-        return ready or self._engine.start(lambda: self._validators.make(schema, options))
+        return ready or self._service.start(lambda: self._validators.make(schema, options))
 
     def subjects(self, deleted: bool) -> Pending[list[str]]:
         return self._ask(lambda backend: backend.subjects(deleted=deleted))
@@ -113,10 +117,10 @@ class Calls:
     def latest(
         self, subjects: Collection[str] | None = None
     ) -> Pending[Mapping[str, RegisteredSchema]]:
-        return self._engine.start(lambda: self._latest(subjects))
+        return self._service.start(lambda: self._latest(subjects))
 
     async def _latest(self, subjects: Collection[str] | None) -> Mapping[str, RegisteredSchema]:
-        found = await self._engine.registry.call(lambda backend: backend.latest())
+        found = await self._service.registry.call(lambda backend: backend.latest())
         if found is not None:
             return {s: schema for s, schema in found.items() if subjects is None or s in subjects}
         gate = asyncio.Semaphore(_PARALLEL)
@@ -124,12 +128,12 @@ class Calls:
         async def get(subject: str) -> RegisteredSchema | None:
             async with gate:
                 try:
-                    return await self._engine.registry.call(lambda b: b.get(SchemaRef(subject)))
+                    return await self._service.registry.call(lambda b: b.get(SchemaRef(subject)))
                 except SchemaNotFound:  # deleted meanwhile, or only drafts
                     return None
 
         if subjects is None:
-            subjects = await self._engine.registry.call(lambda backend: backend.subjects())
+            subjects = await self._service.registry.call(lambda backend: backend.subjects())
         schemas = await asyncio.gather(*(get(subject) for subject in subjects))
         return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
 
@@ -152,19 +156,19 @@ class Calls:
         new = NewSchema(
             subject, body, version, dict(metadata or {}), tuple(references), compatibility, state
         )
-        return self._engine.start(lambda: self._changes.register(new))
+        return self._service.start(lambda: self._writes.register(new))
 
     def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
         ref = _exact_ref(reference, "deprecate")
-        return self._engine.start(lambda: self._changes.deprecate(ref))
+        return self._service.start(lambda: self._writes.deprecate(ref))
 
     def delete(self, reference: str | SchemaRef, permanent: bool) -> Pending[None]:
         ref = _exact_ref(reference, "delete")
-        return self._engine.start(lambda: self._changes.delete(ref, permanent))
+        return self._service.start(lambda: self._writes.delete(ref, permanent))
 
     def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
         SchemaRef(subject)
-        return self._engine.start(lambda: self._changes.delete_subject(subject, permanent))
+        return self._service.start(lambda: self._writes.delete_subject(subject, permanent))
 
     # -- compatibility ----------
 
@@ -182,47 +186,47 @@ class Calls:
         policy: Literal["strict", "lenient"] | None,
     ) -> Pending[CompatibilityReport]:
         SchemaRef(subject)
-        return self._engine.start(
-            lambda: self._changes.check_compatibility(subject, body, level, policy)
+        return self._service.start(
+            lambda: self._writes.check_compatibility(subject, body, level, policy)
         )
 
     # -- the rest ----------
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
         key, _ = key_of(reference)
-        with self._engine.lock:
-            entry = self._engine.cache.peek(key)
+        with self._service.lock:
+            entry = self._service.cache.peek(key)
         return None if entry is None else entry.schema
 
     def invalidate(self, reference: str | SchemaRef | None) -> None:
         if reference is None:
-            self._engine.mark_stale(None)
+            self._service.mark_stale(None)
             return
         _, ref = key_of(reference)
-        self._engine.mark_stale(ref.subject, None if ref.is_latest else ref.version)
+        self._service.mark_stale(ref.subject, None if ref.is_latest else ref.version)
 
     def apply_event(self, event: SchemaEvent) -> None:
         """A change marks stale, so that an event during an outage is no error; deleted drops."""
         version = _version_of(event)
         if event.event_type == "deleted":
-            self._engine.drop(event.subject, version)
+            self._service.drop(event.subject, version)
         elif event.event_type != "compatibility_violated":
-            self._engine.mark_stale(event.subject, version)
+            self._service.mark_stale(event.subject, version)
 
     def health(self) -> Pending[RegistryHealth]:
-        return self._engine.start(self._health)
+        return self._service.start(self._health)
 
     async def _health(self) -> RegistryHealth:
         # Past the breaker: this is how one finds out that the registry is back.
-        state = self._engine.registry.breaker.state
+        state = self._service.registry.breaker.state
         try:
-            detail = await self._engine.registry.once(lambda backend: backend.ping())
+            detail = await self._service.registry.once(lambda backend: backend.ping())
         except RegistryError as error:
             return RegistryHealth(False, state, {"error": str(error)})
         return RegistryHealth(True, state, detail)
 
     def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
-        return self._engine.start(lambda: self._engine.registry.call(ask))
+        return self._service.start(lambda: self._service.registry.call(ask))
 
 
 def _version_of(event: SchemaEvent) -> Version | None:

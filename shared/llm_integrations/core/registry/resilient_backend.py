@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.loop_thread import IO
-from llm_integrations.core.concurrency.pending import Pending, closed_error, launch
 from llm_integrations.core.errors import (
     LLMIntegrationsError,
     RegistryError,
@@ -18,17 +16,18 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
+from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.resilience.retry import retrying
 from llm_integrations.core.tracing import span
 
-__all__ = ["GuardedBackend"]
+__all__ = ["ResilientBackend"]
 
 T = TypeVar("T")
 
 
-class GuardedBackend:
+class ResilientBackend:
     """A backend that is asked on the background loop only, and opened anew in a forked child."""
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None) -> None:
@@ -39,7 +38,7 @@ class GuardedBackend:
         self.breaker = Breaker(self.url, settings.breaker)
         self.lock = threading.Lock()
         self.closed = False
-        self._calls: set[asyncio.Task[Any]] = set()  # touched on the background loop only
+        self._tasks: set[asyncio.Task[Any]] = set()  # touched on the background loop only
         survive_fork(self)
 
     @property
@@ -88,11 +87,11 @@ class GuardedBackend:
         task = asyncio.current_task()
         if self.closed or task is None:
             raise closed_error()
-        self._calls.add(task)
+        self._tasks.add(task)
         try:
             yield
         finally:
-            self._calls.discard(task)
+            self._tasks.discard(task)
 
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:
@@ -112,17 +111,17 @@ class GuardedBackend:
             backend = self._backend
         done: Pending[None] = Pending()
         if closing and backend is not None:
-            launch(lambda: self._shut(backend), done)
+            launch(self._shut(backend), done)
         else:
             done.resolve(None)
         return done
 
     async def _shut(self, backend: RegistryBackend) -> None:
         # A call that went on would open connections again, which nobody closes.
-        calls = list(self._calls)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await backend.close()
 
     def abandon(self) -> None:
@@ -130,12 +129,12 @@ class GuardedBackend:
         backend = self._backend
         if not self.closed and backend is not None and IO.is_running:
             self.closed = True
-            launch(lambda: self._shut(backend), Pending[None]())
+            launch(self._shut(backend), Pending[None]())
 
     def after_fork(self) -> None:
         """In a forked child: the connections belong to the parent. Never close them from here."""
         self.lock = threading.Lock()
-        self._calls = set()
+        self._tasks = set()
         if not self._settings.is_memory:
             self._inherited.append(self._backend)
             self._backend = None

@@ -14,72 +14,72 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
-from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.keys import key_of
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.model.event import SchemaEvent
-    from llm_integrations.core.registry.cache.service import Engine
+    from llm_integrations.core.registry.cache.service import CacheService
     from llm_integrations.core.registry.cache.validators import Validators
 
-__all__ = ["Changes", "Policy"]
+__all__ = ["Policy", "Writes"]
 
 T = TypeVar("T")
 Policy = Literal["strict", "lenient"]
 
 
-class Changes:
+class Writes:
     """Every operation of a client that changes the registry, or asks about a change."""
 
-    def __init__(self, engine: Engine, validators: Validators) -> None:
-        self._engine = engine
+    def __init__(self, service: CacheService, validators: Validators) -> None:
+        self._service = service
         self._validators = validators
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
-        guarded = not self._engine.registry.backend.checks_compatibility
+        guarded = not self._service.registry.backend.checks_compatibility
         previous = await self._sources(new.subject) if guarded else {}
         resources = await self._validators.resources(new)
-        options = self._engine.settings.validation
+        options = self._service.settings.validation
 
         def guard(new: NewSchema, live: Sequence[RegisteredSchema], level: str) -> None:
             _refuse_breaking(new, live, level, resources, previous, options)
 
         try:
-            schema = await self._engine.registry.call(lambda backend: backend.register(new, guard))
+            schema = await self._service.registry.call(lambda backend: backend.register(new, guard))
         except IncompatibleSchema as error:
             await self._publish_refusal(new, error)
             raise
-        self._engine.wrote(schema)
+        self._service.wrote(schema)
         await self._publish_registration(schema)
         return schema
 
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        schema = await self._engine.registry.call(lambda backend: backend.deprecate(ref))
-        self._engine.wrote(schema)
+        schema = await self._service.registry.call(lambda backend: backend.deprecate(ref))
+        self._service.wrote(schema)
         if self._has_bus:
             from llm_integrations.core.model.changes import deprecated_event
 
-            await self._publish(deprecated_event(self._engine.url, schema))
+            await self._publish(deprecated_event(self._service.url, schema))
         return schema
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
-        await self._engine.registry.call(
+        await self._service.registry.call(
             _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None)
         )
-        self._engine.drop(ref.subject, ref.version)
+        self._service.drop(ref.subject, ref.version)
         await self._publish_deletion(ref.subject, [ref.version], permanent)
 
     async def delete_subject(self, subject: str, permanent: bool) -> list[Version]:
         nothing: list[Version] = []
-        versions = await self._engine.registry.call(
+        versions = await self._service.registry.call(
             _when_repeated(
                 lambda backend: backend.delete_subject(subject, permanent=permanent), nothing
             )
         )
-        self._engine.drop(subject)
+        self._service.drop(subject)
         await self._publish_deletion(subject, versions, permanent)
         return versions
 
@@ -92,11 +92,11 @@ class Changes:
         server's own policy (lenient). What either refuses is incompatible; a difference is in the
         report's notes.
         """
-        backend = self._engine.registry.backend
+        backend = self._service.registry.backend
         asks_server = policy is None and backend.checks_compatibility
         wanted = level
         if wanted is None:
-            wanted = await self._engine.registry.call(lambda b: b.get_compatibility(subject))
+            wanted = await self._service.registry.call(lambda b: b.get_compatibility(subject))
         previous = list((await self._sources(subject)).values())
         ours = await asyncio.to_thread(
             _compare,
@@ -104,11 +104,11 @@ class Changes:
             previous,
             wanted,
             policy or ("lenient" if asks_server else "strict"),
-            self._engine.settings.validation,
+            self._service.settings.validation,
         )
         if not asks_server or not previous:
             return ours
-        accepted, messages = await self._engine.registry.call(
+        accepted, messages = await self._service.registry.call(
             lambda backend: backend.ask_compatibility(NewSchema(subject, body), wanted)
         )
         return ours.beside_server(accepted, messages)
@@ -118,7 +118,7 @@ class Changes:
         from llm_integrations.core.evolution.model.source import Source
 
         try:
-            versions = await self._engine.registry.call(lambda backend: backend.versions(subject))
+            versions = await self._service.registry.call(lambda backend: backend.versions(subject))
         except SchemaNotFound:
             return {}
         schemas = [await self._get(SchemaRef(subject, version)) for version in versions]
@@ -129,17 +129,17 @@ class Changes:
 
     async def _get(self, reference: SchemaRef) -> RegisteredSchema:
         key, ref = key_of(reference)
-        found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
-        return (found if isinstance(found, Entry) else await found).schema
+        found = self._service.entry(key, ref, lambda backend: backend.get(ref))
+        return (found if isinstance(found, CacheEntry) else await found).schema
 
     # -- telling ----------
 
     @property
     def _has_bus(self) -> bool:
-        return self._engine.settings.bus is not None
+        return self._service.settings.bus is not None
 
     async def _publish(self, event: SchemaEvent) -> None:
-        bus = self._engine.settings.bus
+        bus = self._service.settings.bus
         if bus is not None:
             await bus.publish(event)
 
@@ -148,7 +148,7 @@ class Changes:
             return
         from llm_integrations.core.model.changes import content_event
 
-        event = content_event(self._engine.url, schema, await self._previous(schema))
+        event = content_event(self._service.url, schema, await self._previous(schema))
         try:
             await self._publish(event)
         except EventError as error:
@@ -159,7 +159,7 @@ class Changes:
 
     async def _previous(self, schema: RegisteredSchema) -> Version | None:
         ref = schema.ref
-        versions = await self._engine.registry.call(lambda b: b.versions(ref.subject))
+        versions = await self._service.registry.call(lambda b: b.versions(ref.subject))
         mine = version_key(ref.version)
         older = [
             version
@@ -177,7 +177,7 @@ class Changes:
 
         for version in versions:
             await self._publish(
-                deleted_event(self._engine.url, subject, version, permanent=permanent)
+                deleted_event(self._service.url, subject, version, permanent=permanent)
             )
 
     async def _publish_refusal(self, new: NewSchema, error: IncompatibleSchema) -> None:
@@ -188,7 +188,7 @@ class Changes:
         violations = error.report.messages if error.report is not None else (str(error),)
         await self._publish(
             refused_event(
-                self._engine.url,
+                self._service.url,
                 new.subject,
                 new.version,
                 fingerprint=fingerprint_of(new.body),

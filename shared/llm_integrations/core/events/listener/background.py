@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import EventError
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ __all__ = ["BackgroundListener"]
 
 
 class BackgroundListener:
-    """Runs an EventListener on a daemon thread, from now until ``stop``.
+    """Runs an EventListener on a thread of its own, from now until ``stop``.
 
     >>> with EventListener(registry, [integration], buses=[bus]).run_in_background():
     ...     ...
@@ -28,23 +26,29 @@ class BackgroundListener:
 
     def __init__(self, listener: EventListener) -> None:
         self.listener = listener
-        self._started: Future[asyncio.AbstractEventLoop] = Future()
-        self._ending = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="llm-integrations-listener")
-        self._thread.daemon = True
-        self._thread.start()
-        self._loop = self._started.result()
+        self._thread = LoopThread("llm-integrations-listener")
+        try:
+            self._thread.run(listener.start()).result()
+        except BaseException:
+            self._thread.stop()
+            raise
 
     def health(self) -> ListenerHealth:
-        if not self._thread.is_alive():
+        if not self._thread.is_running:
             raise EventError("the listener has been stopped")
-        return asyncio.run_coroutine_threadsafe(self.listener.health(), self._loop).result()
+        return self._thread.run(self.listener.health()).result()
 
     def stop(self) -> None:
-        """Stop and wait until it has. Idempotent."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join()
+        """Stop and wait until it has. Idempotent.
+
+        Raises:
+            EventError: called by a handler, which would wait for itself.
+        """
+        if self._thread.is_current:
+            raise EventError("a handler cannot stop the listener that runs it")
+        if self._thread.is_running:
+            self._thread.run(self.listener.stop()).result()
+            self._thread.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -56,15 +60,3 @@ class BackgroundListener:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._live())
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
-            if not self._started.done():
-                self._started.set_exception(error)
-
-    async def _live(self) -> None:
-        async with self.listener:
-            self._started.set_result(asyncio.get_running_loop())
-            await self._ending.wait()

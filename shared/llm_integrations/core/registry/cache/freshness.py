@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEVER",
-    "Answer",
-    "Entry",
-    "Unknown",
-    "answer",
+    "CacheEntry",
+    "Decision",
+    "NegativeEntry",
+    "decide",
     "may_mean",
     "same_version",
     "supersedes",
@@ -28,7 +28,7 @@ __all__ = [
 NEVER: Final = -math.inf
 
 
-class Entry:
+class CacheEntry:
     """A copy of a schema, and the validators compiled from it (None: by the client's options).
 
     Times are in seconds of one monotonic clock. ``ref`` is None for what was asked for by id.
@@ -71,7 +71,7 @@ class Entry:
         self.fresh_until = self.refresh_at = NEVER
 
 
-class Unknown:
+class NegativeEntry:
     """That the registry does not know something; believed for a while."""
 
     __slots__ = ("error", "key", "ref", "until")
@@ -89,7 +89,7 @@ class Unknown:
         return None if self.ref is None else self.ref.subject
 
 
-class Answer(Enum):
+class Decision(Enum):
     """What to do with a request."""
 
     FRESH = "serve the copy"
@@ -99,16 +99,16 @@ class Answer(Enum):
     FETCH = "fetch it and wait"
 
 
-def answer(entry: Entry | Unknown | None, now: float) -> Answer:
+def decide(entry: CacheEntry | NegativeEntry | None, now: float) -> Decision:
     """The whole policy of the cache."""
-    if isinstance(entry, Entry):
+    if isinstance(entry, CacheEntry):
         if now < entry.fresh_until:
-            return Answer.FRESH
+            return Decision.FRESH
         if now < entry.stale_until:
-            return Answer.STALE if now < entry.refresh_at else Answer.REFRESH
+            return Decision.STALE if now < entry.refresh_at else Decision.REFRESH
     elif entry is not None and now < entry.until:
-        return Answer.UNKNOWN
-    return Answer.FETCH
+        return Decision.UNKNOWN
+    return Decision.FETCH
 
 
 def same_version(one: Version, other: Version) -> bool:

@@ -1,7 +1,7 @@
-"""The cache at work: what is served, what is fetched, and who waits for it.
+"""What is served from the cache, what is fetched, and who waits for it.
 
-One lock guards cache and flights together, so that no caller slips between the end of a fetch and
-the moment when its result is in the cache. It is never held during I/O.
+One lock guards the cache and the unfinished requests together: with two, a caller could come
+between the end of a request and the storing of its result. It is never held during I/O.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.pending import Pending, again, closed_error, launch
 from llm_integrations.core.errors import RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
@@ -26,22 +25,28 @@ from llm_integrations.core.observability import (
 )
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache.freshness import (
-    Answer,
-    Entry,
-    Unknown,
-    answer,
+    CacheEntry,
+    Decision,
+    NegativeEntry,
+    decide,
     supersedes,
 )
-from llm_integrations.core.registry.cache.single_flight import Ask, Fate, Flight, Flights
+from llm_integrations.core.registry.cache.single_flight import (
+    Ask,
+    Freshness,
+    InFlightRequest,
+    InFlightRequests,
+)
 from llm_integrations.core.registry.cache.store import SchemaCache
-from llm_integrations.core.registry.resilient_backend import GuardedBackend
+from llm_integrations.core.registry.pending import Pending, again, closed_error, launch
+from llm_integrations.core.registry.resilient_backend import ResilientBackend
 from llm_integrations.core.registry.settings import Settings
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
     from llm_integrations.core.validation import Validator
 
-__all__ = ["Compiled", "Engine"]
+__all__ = ["CacheService", "Compiled"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -51,19 +56,19 @@ Compiled: TypeAlias = "Mapping[ValidationOptions | None, Validator]"
 _REFRESHES = 8  # at once: a cache that went stale as a whole must not flood its registry
 
 
-class Engine:
-    """Cache and flights over one registry, shared by the sync and the async face."""
+class CacheService:
+    """The cache over one registry; Registry and AsyncRegistry share it."""
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None = None) -> None:
         self.settings = settings
-        self.registry = GuardedBackend(settings, backend)
+        self.registry = ResilientBackend(settings, backend)
         self.url = self.registry.url
         self.lock = threading.Lock()
         self.cache = SchemaCache(settings.cache)
-        self.flights = Flights()
+        self.requests = InFlightRequests()
         self._waiting: set[Pending[Any]] = set()
         # Compiles for a renewed schema what was compiled for its old copy.
-        self.recompile: Callable[[Entry, RegisteredSchema], Awaitable[Compiled]] | None = None
+        self.recompile: Callable[[CacheEntry, RegisteredSchema], Awaitable[Compiled]] | None = None
         self.hits = CACHE_HITS.labels(self.url)
         self._misses = CACHE_MISSES.labels(self.url)
         self._stale = CACHE_STALE.labels(self.url)
@@ -77,7 +82,7 @@ class Engine:
 
     # -- asking the cache ----------
 
-    def fresh(self, key: str) -> Entry | None:
+    def fresh(self, key: str) -> CacheEntry | None:
         """The hot path: an entry that may be served as it is, without any waiting."""
         with self.lock:
             entry = self.cache.peek(key)
@@ -88,7 +93,7 @@ class Engine:
             self.hits.inc()
             return entry
 
-    def entry(self, key: str, ref: SchemaRef | None, ask: Ask) -> Entry | Flight:
+    def entry(self, key: str, ref: SchemaRef | None, ask: Ask) -> CacheEntry | InFlightRequest:
         """What is known about a key, or the fetch under way to wait for.
 
         Raises:
@@ -99,57 +104,82 @@ class Engine:
             if self.closed:
                 raise closed_error()
             entry = self.cache.find(key)
-            verdict = answer(entry, time.monotonic())
-            self._count(verdict)
-            if isinstance(entry, Unknown) and verdict is Answer.UNKNOWN:
+            decision = decide(entry, time.monotonic())
+            self._count(decision)
+            if isinstance(entry, NegativeEntry) and decision is Decision.UNKNOWN:
                 raise again(entry.error)
-            served = entry if isinstance(entry, Entry) and verdict is not Answer.FETCH else None
-            if served is not None and verdict is not Answer.REFRESH:
+            is_copy = isinstance(entry, CacheEntry) and decision is not Decision.FETCH
+            served = cast("CacheEntry", entry) if is_copy else None
+            if served is not None and decision is not Decision.REFRESH:
                 return served
-            flight, is_new = self.flights.join(key, ref, ask, queue=served is not None)
+            request, is_new = self.requests.join(key, ref, ask, queue=served is not None)
         if is_new:
-            fly = self._fetch if served is None else self._refresh
-            launch(lambda: fly(flight), flight)
-        return served or flight
+            fetch = self._fetch if served is None else self._refresh
+            launch(fetch(request), request)
+        return served or request
 
-    def _count(self, verdict: Answer) -> None:
-        if verdict is Answer.FETCH:
+    def in_force(self, key: str, ref: SchemaRef, ask: Ask) -> InFlightRequest:
+        """A request that goes past the cache; where it fails, it brings the old copy."""
+        with self.lock:
+            if self.closed:
+                raise closed_error()
+            self._misses.inc()
+            request, is_new = self.requests.join_past_cache(key, ref, ask)
+        if is_new:
+            launch(self._fetch_or_old_copy(request), request)
+        return request
+
+    def _count(self, decision: Decision) -> None:
+        if decision is Decision.FETCH:
             self._misses.inc()
             return
         self.hits.inc()
-        if verdict in (Answer.STALE, Answer.REFRESH):
+        if decision in (Decision.STALE, Decision.REFRESH):
             self._stale.inc()
 
     # -- fetching ----------
 
-    async def _refresh(self, flight: Flight) -> Entry:
+    async def _refresh(self, request: InFlightRequest) -> CacheEntry:
         async with self._refreshes:
             with self.lock:
-                entry = self.cache.peek(flight.key)
+                entry = self.cache.peek(request.key)
                 if entry is not None and time.monotonic() < entry.fresh_until:
-                    self.flights.land(flight)
+                    self.requests.complete(request)
                     return entry  # written or fetched meanwhile
-                ahead = self.flights.dequeue(flight)
-            if ahead is flight:
-                return await self._fetch(flight)
+                ahead = self.requests.dequeue(request)
+            if ahead is request:
+                return await self._fetch(request)
         # Not while holding a turn: the other may be queueing for one.
         return await ahead
 
-    async def _fetch(self, flight: Flight) -> Entry:
+    async def _fetch(self, request: InFlightRequest) -> CacheEntry:
         try:
-            schema = await self.registry.call(flight.ask)
+            schema = await self.registry.call(request.ask)
         except SchemaNotFound as error:
-            self._land_unknown(flight, error)
+            self._complete_unknown(request, error)
             raise
         except RegistryError as error:
-            self._land_failed(flight, error)
+            self._complete_failed(request, error)
             raise
         try:
-            compiled = await self._recompile(flight.key, schema)
+            compiled = await self._recompile(request.key, schema)
         except RegistryError as error:
-            self._land_failed(flight, error)
+            self._complete_failed(request, error)
             raise
-        return self._land(flight, schema, compiled)
+        return self._complete(request, schema, compiled)
+
+    async def _fetch_or_old_copy(self, request: InFlightRequest) -> CacheEntry:
+        try:
+            return await self._fetch(request)
+        except SchemaNotFound:
+            raise
+        except RegistryError:
+            with self.lock:
+                copy = self.cache.peek(request.key)
+                if copy is None or time.monotonic() >= copy.stale_until:
+                    raise
+                self._stale.inc()
+            return copy
 
     async def _recompile(self, key: str, schema: RegisteredSchema) -> Compiled:
         """So that nobody who was served a validator from the old copy waits for the new one."""
@@ -159,32 +189,34 @@ class Engine:
             return {}
         return await self.recompile(old, schema)
 
-    def _land(self, flight: Flight, schema: RegisteredSchema, compiled: Compiled) -> Entry:
+    def _complete(
+        self, request: InFlightRequest, schema: RegisteredSchema, compiled: Compiled
+    ) -> CacheEntry:
         now = time.monotonic()
         with self.lock:
-            self.flights.land(flight)
-            kept = self.cache.peek(flight.key)
-            if flight.fate is Fate.DISCARD or self.closed:
-                return Entry(flight.key, flight.ref, schema)
-            if flight.fate is Fate.STALE and kept is not None and now < kept.fresh_until:
+            self.requests.complete(request)
+            kept = self.cache.peek(request.key)
+            if request.freshness is Freshness.DISCARD or self.closed:
+                return CacheEntry(request.key, request.ref, schema)
+            if request.freshness is Freshness.STALE and kept is not None and now < kept.fresh_until:
                 return kept  # a fetch that began later was faster
-            fresh = flight.fate is Fate.FRESH
-            entry = self.cache.store(flight.key, flight.ref, schema, now, fresh=fresh)
+            fresh = request.freshness is Freshness.FRESH
+            entry = self.cache.store(request.key, request.ref, schema, now, fresh=fresh)
             entry.validators.update(compiled)
             return entry
 
-    def _land_unknown(self, flight: Flight, error: SchemaNotFound) -> None:
+    def _complete_unknown(self, request: InFlightRequest, error: SchemaNotFound) -> None:
         with self.lock:
-            self.flights.land(flight)
-            if flight.fate is Fate.FRESH and not self.closed:
-                self.cache.store_unknown(flight.key, flight.ref, error, time.monotonic())
+            self.requests.complete(request)
+            if request.freshness is Freshness.FRESH and not self.closed:
+                self.cache.store_unknown(request.key, request.ref, error, time.monotonic())
 
-    def _land_failed(self, flight: Flight, error: RegistryError) -> None:
+    def _complete_failed(self, request: InFlightRequest, error: RegistryError) -> None:
         now = time.monotonic()
         with self.lock:
-            self.flights.land(flight)
-            self.cache.pause_refresh(flight.key, now)
-            has_copy = self.cache.peek(flight.key) is not None
+            self.requests.complete(request)
+            self.cache.pause_refresh(request.key, now)
+            has_copy = self.cache.peek(request.key) is not None
             is_news = now >= self._quiet_until
             if has_copy and is_news:
                 self._quiet_until = now + self.settings.cache.refresh_pause
@@ -192,13 +224,13 @@ class Engine:
             log.log(
                 logging.WARNING if is_news else logging.DEBUG,
                 "%s could not be refreshed from %s, its copy goes on being served: %s",
-                flight.ref or "a schema",
+                request.ref or "a schema",
                 self.url,
                 error,
-                extra={"llmi_registry": self.url, "llmi_reference": str(flight.ref)},
+                extra={"llmi_registry": self.url, "llmi_reference": str(request.ref)},
             )
 
-    def start(self, work: Callable[[], Awaitable[T]]) -> Pending[T]:
+    def start(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Pending[T]:
         """Run something on the background loop; the answer is for this caller alone."""
         pending: Pending[T] = Pending()
         with self.lock:
@@ -206,7 +238,7 @@ class Engine:
                 raise closed_error()
             self._waiting.add(pending)
         pending.when_done(self._forget)
-        launch(work, pending)
+        launch(work(), pending)
         return pending
 
     def _forget(self, pending: Pending[Any]) -> None:
@@ -218,26 +250,26 @@ class Engine:
     def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
         """A version (None: any, of any subject) changed; a fetch begun before is old as well."""
         with self.lock:
-            self.flights.worsen(Fate.STALE, subject, version)
+            self.requests.downgrade(Freshness.STALE, subject, version)
             self.cache.mark_stale(subject, version)
 
     def mark_latest_stale(self) -> None:
-        """Changes may have been missed."""
+        """Writes may have been missed."""
         with self.lock:
-            self.flights.worsen(Fate.STALE, None)
+            self.requests.downgrade(Freshness.STALE, None)
             self.cache.mark_latest_stale()
 
     def drop(self, subject: str, version: Version | None = None) -> None:
         """A version (None: the whole subject) is deleted."""
         with self.lock:
-            self.flights.worsen(Fate.DISCARD, subject, version)
+            self.requests.downgrade(Freshness.DISCARD, subject, version)
             self.cache.drop(subject, version)
 
     def wrote(self, schema: RegisteredSchema) -> None:
         """Let this client read what it has just written."""
         ref, now = schema.ref, time.monotonic()
         with self.lock:
-            self.flights.worsen(Fate.DISCARD, ref.subject, ref.version)
+            self.requests.downgrade(Freshness.DISCARD, ref.subject, ref.version)
             self.cache.forget_unknown(ref.subject)
             self.cache.store(str(ref), ref, schema, now)
             latest = self.cache.peek(str(SchemaRef(ref.subject)))
@@ -252,7 +284,7 @@ class Engine:
         """Turn callers away, those who wait included, and close the connections."""
         done = self.registry.close()
         with self.lock:
-            waiting: list[Pending[Any]] = [*self.flights.take_all(), *self._waiting]
+            waiting: list[Pending[Any]] = [*self.requests.take_all(), *self._waiting]
             self.cache.clear()
         for pending in waiting:
             pending.reject(closed_error())
@@ -261,6 +293,6 @@ class Engine:
     def after_fork(self) -> None:
         """In a forked child: whoever waited for a fetch stayed in the parent."""
         self.lock = threading.Lock()
-        self.flights.take_all()
+        self.requests.take_all()
         self._waiting.clear()
         self._refreshes = asyncio.Semaphore(_REFRESHES)

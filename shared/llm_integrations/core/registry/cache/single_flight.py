@@ -5,58 +5,59 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.cache.freshness import Entry, may_mean
+from llm_integrations.core.registry.cache.freshness import CacheEntry, may_mean
+from llm_integrations.core.registry.pending import Pending
 
-__all__ = ["Ask", "Fate", "Flight", "Flights"]
+__all__ = ["Ask", "Freshness", "InFlightRequest", "InFlightRequests"]
 
 Ask = Callable[[RegistryBackend], Awaitable[RegisteredSchema]]
 
 
-class Fate(IntEnum):
-    """What becomes of a fetched schema; a change that comes in meanwhile can only worsen it."""
+class Freshness(IntEnum):
+    """How a fetched schema is kept; a change heard of meanwhile can only downgrade it."""
 
     FRESH = 0
     STALE = 1
-    """Invalidated on the way: an answer for those who asked before, and a copy for bad times."""
+    """Invalidated meanwhile: an answer for those who asked before, and a copy for an outage."""
     DISCARD = 2
-    """Deleted on the way."""
+    """Deleted meanwhile: an answer for those who asked before, and not kept."""
 
 
-class Flight(Pending[Entry]):
-    """A fetch under way."""
+class InFlightRequest(Pending[CacheEntry]):
+    """A fetch that was asked for and has not ended."""
 
-    __slots__ = ("ask", "fate", "is_queued", "key", "ref")
+    __slots__ = ("ask", "freshness", "is_queued", "key", "past_cache", "ref")
 
     def __init__(self, key: str, ref: SchemaRef | None, ask: Ask) -> None:
         super().__init__()
         self.key = key
         self.ref = ref
         self.ask = ask
-        self.fate = Fate.FRESH
+        self.freshness = Freshness.FRESH
         self.is_queued = False  # a refresh that waits for its turn; nothing has been asked yet
+        self.past_cache = False
 
     def concerns(self, subject: str | None, version: Version | None) -> bool:
-        """Whether a change of that version (None: of any) can change what this will bring."""
+        """Whether a change of that version (None: of any) can change what the registry answers."""
         # Whose schema an id will bring is not known before it is here.
         if subject is None or self.ref is None:
             return True
         return subject == self.ref.subject and may_mean(self.ref, version)
 
 
-class Flights:
-    """The fetches under way, and which of them a new caller may join. Callers hold the lock."""
+class InFlightRequests:
+    """The unfinished requests, and which of them a new caller may join. Callers hold the lock."""
 
     def __init__(self) -> None:
-        self._flying: set[Flight] = set()
-        self._joinable: dict[str, Flight] = {}
+        self._running: set[InFlightRequest] = set()
+        self._joinable: dict[str, InFlightRequest] = {}
 
     def join(
         self, key: str, ref: SchemaRef | None, ask: Ask, *, queue: bool
-    ) -> tuple[Flight, bool]:
+    ) -> tuple[InFlightRequest, bool]:
         """The fetch to wait for, and whether it is a new one that the caller has to launch.
 
         Whoever cannot queue, for lack of a copy to serve meanwhile, overtakes a queued fetch.
@@ -64,37 +65,59 @@ class Flights:
         known = self._joinable.get(key)
         if known is not None and (queue or not known.is_queued):
             return known, False
-        flight = self._joinable[key] = Flight(key, ref, ask)
-        flight.is_queued = queue
-        self._flying.add(flight)
-        return flight, True
+        request = self._begin(key, ref, ask)
+        request.is_queued = queue
+        return request, True
 
-    def dequeue(self, flight: Flight) -> Flight:
-        """Its turn has come: the flight itself, as good as new, or the one that overtook it."""
-        overtaker = self._joinable.setdefault(flight.key, flight)
-        if overtaker is flight:
-            flight.is_queued = False
-            flight.fate = Fate.FRESH
+    def join_past_cache(
+        self, key: str, ref: SchemaRef | None, ask: Ask
+    ) -> tuple[InFlightRequest, bool]:
+        """As ``join``, for who may not be answered by a read that began for the cache's sake.
+
+        Such a read may have been answered before the change that the caller heard of.
+        """
+        known = self._joinable.get(key)
+        if known is not None and known.past_cache:
+            return known, False
+        if known is not None:
+            known.freshness = max(known.freshness, Freshness.STALE)
+        request = self._begin(key, ref, ask)
+        request.past_cache = True
+        return request, True
+
+    def _begin(self, key: str, ref: SchemaRef | None, ask: Ask) -> InFlightRequest:
+        request = self._joinable[key] = InFlightRequest(key, ref, ask)
+        self._running.add(request)
+        return request
+
+    def dequeue(self, request: InFlightRequest) -> InFlightRequest:
+        """When its turn has come: the request itself, or the one that overtook it meanwhile."""
+        overtaker = self._joinable.setdefault(request.key, request)
+        if overtaker is request:
+            request.is_queued = False
+            request.freshness = Freshness.FRESH
         else:
-            self._flying.discard(flight)
+            self._running.discard(request)
         return overtaker
 
-    def land(self, flight: Flight) -> None:
-        self._flying.discard(flight)
-        self._bar(flight)
+    def complete(self, request: InFlightRequest) -> None:
+        self._running.discard(request)
+        self._refuse_joining(request)
 
-    def worsen(self, fate: Fate, subject: str | None, version: Version | None = None) -> None:
-        """Whoever asks from now on gets a fetch that begins now."""
-        for flight in self._flying:
-            if flight.concerns(subject, version):
-                flight.fate = max(flight.fate, fate)
-                self._bar(flight)
+    def downgrade(
+        self, freshness: Freshness, subject: str | None, version: Version | None = None
+    ) -> None:
+        """Of the requests that a change concerns: no later caller joins them."""
+        for request in self._running:
+            if request.concerns(subject, version):
+                request.freshness = max(request.freshness, freshness)
+                self._refuse_joining(request)
 
-    def take_all(self) -> set[Flight]:
-        flights, self._flying = self._flying, set()
+    def take_all(self) -> set[InFlightRequest]:
+        requests, self._running = self._running, set()
         self._joinable.clear()
-        return flights
+        return requests
 
-    def _bar(self, flight: Flight) -> None:
-        if self._joinable.get(flight.key) is flight:
-            del self._joinable[flight.key]
+    def _refuse_joining(self, request: InFlightRequest) -> None:
+        if self._joinable.get(request.key) is request:
+            del self._joinable[request.key]

@@ -10,11 +10,11 @@ from llm_integrations.core.config import CacheOptions
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry.cache.freshness import NEVER, Entry, Unknown
+from llm_integrations.core.registry.cache.freshness import NEVER, CacheEntry, NegativeEntry
 
 __all__ = ["SchemaCache"]
 
-E = TypeVar("E", Entry, Unknown)
+E = TypeVar("E", CacheEntry, NegativeEntry)
 
 
 class _Table(Generic[E]):
@@ -54,15 +54,15 @@ class _Table(Generic[E]):
 
 
 class SchemaCache:
-    """What is known, and apart from it what is known to be unknown. Callers hold the engine's lock.
+    """What is known, and apart from it what is known to be unknown. Callers hold a lock.
 
     Apart, because anybody who can name subjects could otherwise push the known ones out.
     """
 
     def __init__(self, options: CacheOptions) -> None:
         self.options = options
-        self._known: _Table[Entry] = _Table(options.maxsize)
-        self._unknown: _Table[Unknown] = _Table(options.maxsize)
+        self._known: _Table[CacheEntry] = _Table(options.maxsize)
+        self._unknown: _Table[NegativeEntry] = _Table(options.maxsize)
         # Bound once, for the hot path.
         self.peek = self._known.entries.get
         self.use = self._known.entries.move_to_end
@@ -70,7 +70,7 @@ class SchemaCache:
     def __len__(self) -> int:
         return len(self._known.entries)
 
-    def find(self, key: str) -> Entry | Unknown | None:
+    def find(self, key: str) -> CacheEntry | NegativeEntry | None:
         """What there is, which becomes the most recently used."""
         entry = self.peek(key)
         if entry is None:
@@ -86,12 +86,12 @@ class SchemaCache:
         now: float,
         *,
         fresh: bool = True,
-    ) -> Entry:
+    ) -> CacheEntry:
         """Keep a copy; one that is not fresh is served while it is refreshed."""
         options = self.options
         # The body of an exact version cannot change, so nothing but the LRU order drops it.
         lasting = ref is None or not ref.is_latest
-        entry = Entry(
+        entry = CacheEntry(
             key,
             ref,
             schema,
@@ -107,7 +107,7 @@ class SchemaCache:
     ) -> None:
         """Remember for a short while that the registry does not know it."""
         self._known.drop(key)
-        self._unknown.put(Unknown(key, ref, error, now + self.options.negative_ttl))
+        self._unknown.put(NegativeEntry(key, ref, error, now + self.options.negative_ttl))
 
     def pause_refresh(self, key: str, now: float) -> None:
         """After a failed refresh."""

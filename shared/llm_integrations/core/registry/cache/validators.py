@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from cachetools import LRUCache
 
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.concurrency.pending import Pending
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema
-from llm_integrations.core.registry.cache.freshness import Entry
+from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.keys import key_of
-from llm_integrations.core.registry.cache.service import Compiled, Engine
+from llm_integrations.core.registry.cache.service import CacheService, Compiled
+from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.references import collect_references
 
 if TYPE_CHECKING:
@@ -31,27 +31,27 @@ _Key: TypeAlias = tuple[str, str, ValidationOptions, tuple[tuple[str, str], ...]
 class Validators:
     """Makes validators for a client and keeps as many as it keeps schemas."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._options = engine.settings.validation
-        self._made: LRUCache[_Key, Validator] = LRUCache(engine.settings.cache.maxsize)
+    def __init__(self, service: CacheService) -> None:
+        self._service = service
+        self._options = service.settings.validation
+        self._made: LRUCache[_Key, Validator] = LRUCache(service.settings.cache.maxsize)
         self._making: dict[_Key, asyncio.Task[Validator]] = {}  # background loop only
         self.lock = threading.Lock()
         survive_fork(self)
-        engine.recompile = self.recompile
+        service.recompile = self.recompile
 
     def of(
-        self, found: Entry | Pending[Entry], options: ValidationOptions | None
+        self, found: CacheEntry | Pending[CacheEntry], options: ValidationOptions | None
     ) -> Validator | Pending[Validator]:
         """The validator of an entry, at once if there is one already."""
-        if isinstance(found, Entry) and options in found.validators:
+        if isinstance(found, CacheEntry) and options in found.validators:
             return found.validators[options]
-        return self._engine.start(lambda: self._of(found, options))
+        return self._service.start(lambda: self._of(found, options))
 
     async def _of(
-        self, found: Entry | Pending[Entry], options: ValidationOptions | None
+        self, found: CacheEntry | Pending[CacheEntry], options: ValidationOptions | None
     ) -> Validator:
-        entry = found if isinstance(found, Entry) else await found
+        entry = found if isinstance(found, CacheEntry) else await found
         validator = await self.make(entry.schema, options)
         entry.validators[options] = validator
         return validator
@@ -62,7 +62,7 @@ class Validators:
         """What is compiled already. With references it takes the registry to know which it is."""
         return None if schema.references else self._known(self._key(schema, options, {}))
 
-    async def recompile(self, old: Entry, schema: RegisteredSchema) -> Compiled:
+    async def recompile(self, old: CacheEntry, schema: RegisteredSchema) -> Compiled:
         """For a renewed schema, the validators that its old copy had.
 
         Raises:
@@ -123,19 +123,19 @@ class Validators:
         """What a schema refers to, directly or not, by the names that it uses."""
         if not schema.references:
             return {}
-        deadline = self._engine.settings.retry.deadline
+        deadline = self._service.settings.retry.deadline
         try:
             async with asyncio.timeout(deadline):
                 return await collect_references(schema.references, self._get)
         except TimeoutError:
             raise RegistryUnavailable(
-                f"the references of {schema.subject} did not arrive within {deadline:g} s"
+                f"the references of {schema.subject} did not await_answer within {deadline:g} s"
             ) from None
 
     async def _get(self, reference: SchemaRef) -> RegisteredSchema:
         key, ref = key_of(reference)
-        found = self._engine.entry(key, ref, lambda backend: backend.get(ref))
-        return (found if isinstance(found, Entry) else await found).schema
+        found = self._service.entry(key, ref, lambda backend: backend.get(ref))
+        return (found if isinstance(found, CacheEntry) else await found).schema
 
     def after_fork(self) -> None:
         """In a forked child: what was being compiled is being compiled in the parent."""

@@ -11,7 +11,7 @@ from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.registry.backend import Guard, NewSchema
 from llm_integrations.core.registry.confluent import reads, writes
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.client import HttpClient
 
 __all__ = ["ConfluentBackend"]
 
@@ -32,7 +32,7 @@ class ConfluentBackend:
         tls: TLSOptions | None = None,
         timeout: float = 5.0,
     ) -> None:
-        self._http = HttpDriver(
+        self._http = HttpClient(
             urls,
             media_type="application/vnd.schemaregistry.v1+json",
             auth=auth,

@@ -29,7 +29,7 @@ from llm_integrations.core.registry.http.exchange import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpDriver"]
+__all__ = ["HttpClient"]
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ MAX_RESPONSE: Final = 16 * 2**20
 _FAILED_FOR: Final = 30.0  # seconds that a base URL which failed is tried last
 
 
-class HttpDriver:
+class HttpClient:
     """Runs operations against the first of several base URLs that answers.
 
     Args:

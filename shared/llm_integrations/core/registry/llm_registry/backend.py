@@ -13,7 +13,7 @@ from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.backend import Guard, NewSchema
-from llm_integrations.core.registry.http.client import HttpDriver
+from llm_integrations.core.registry.http.client import HttpClient
 from llm_integrations.core.registry.llm_registry import protocol
 from llm_integrations.core.registry.llm_registry.protocol import History
 from llm_integrations.core.registry.local.ledger import DEFAULT_COMPATIBILITY
@@ -39,7 +39,7 @@ class LLMRegistryBackend:
         tls: TLSOptions | None = None,
         timeout: float = 5.0,
     ) -> None:
-        self._http = HttpDriver(urls, auth=auth, tls=tls, timeout=timeout)
+        self._http = HttpClient(urls, auth=auth, tls=tls, timeout=timeout)
 
     @property
     def url(self) -> str:

@@ -12,7 +12,7 @@ from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import WebhookError
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.webhooks.config import WebhookConfig
-from llm_integrations.core.webhooks.sending.background import begin
+from llm_integrations.core.webhooks.sending.background import DELIVERIES
 from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend, Resolver
 from llm_integrations.core.webhooks.sending.endpoint_worker import Lane
 from llm_integrations.core.webhooks.sending.health import DispatcherHealth, EndpointHealth
@@ -42,7 +42,7 @@ class Crew:
         self._options = options
         self._progress = asyncio.Event()
         self.lanes = tuple(self._lane(config) for config in configs)
-        self._work = begin(self._run())
+        self._work = DELIVERIES.run(self._run())
 
     def wake(self) -> None:
         """Something was added to the outbox."""
@@ -51,14 +51,14 @@ class Crew:
 
     def settle(self, timeout: float | None) -> Future[None]:
         """Done when what the outbox holds now was delivered or given up."""
-        return begin(self._settle(timeout))
+        return DELIVERIES.run(self._settle(timeout))
 
     def health(self) -> Future[DispatcherHealth]:
-        return begin(self._health())
+        return DELIVERIES.run(self._health())
 
     def stop(self) -> None:
         """End each lane after its request under way. Blocks, up to the longest timeout."""
-        begin(self._each_stops())
+        DELIVERIES.run(self._each_stops())
         with suppress(CancelledError):  # the process is ending, and the loop with it
             self._work.result()
 

@@ -6,9 +6,9 @@ import asyncio
 import os
 from typing import Any, Final
 
-from llm_integrations.core.concurrency.broker_loop import on_broker_loop
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.kafka.clients import Clients, event_errors, quietly
+from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
 
 __all__ = ["Headers", "Publisher"]
 
@@ -34,11 +34,11 @@ class Publisher:
         Raises:
             EventError: not within ``publish_timeout`` seconds. It may arrive all the same.
         """
-        await on_broker_loop(self._send(topic, key, value, headers))
+        await PUBLISHING.call(self._send(topic, key, value, headers))
 
     async def close(self) -> None:
         self._closed = True
-        await on_broker_loop(self._stop())
+        await PUBLISHING.call(self._stop())
 
     async def _send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         timeout = self._clients.options.publish_timeout

@@ -11,8 +11,8 @@ from typing import Any, Final
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
-from llm_integrations.core.concurrency.broker_loop import on_broker_loop
 from llm_integrations.core.errors import EventError
+from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
 from llm_integrations.core.events.brokers.rabbitmq.broker import REFUSALS, Broker
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE
 
@@ -54,15 +54,15 @@ class Publisher:
             message_id=message_id,
         )
         key = subject.encode("utf-8", "replace")[:_LONGEST_ROUTING_KEY].decode("utf-8", "ignore")
-        await on_broker_loop(self._send(exchange, key, message))
+        await PUBLISHING.call(self._send(exchange, key, message))
 
     async def ping(self) -> None:
         """EventError unless the broker answers."""
-        await on_broker_loop(self._ping())
+        await PUBLISHING.call(self._ping())
 
     async def close(self) -> None:
         self._closed = True
-        await on_broker_loop(self._stop())
+        await PUBLISHING.call(self._stop())
 
     async def _send(self, exchange: str, key: str, message: Message) -> None:
         failure: Exception | None = None

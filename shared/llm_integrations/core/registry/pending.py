@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
 
-from llm_integrations.core.concurrency.loop_thread import IO, LoopThread
+from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import LLMIntegrationsError, RegistryError
 
-__all__ = ["Pending", "again", "closed_error", "launch"]
+__all__ = ["CALLS", "IO", "Pending", "again", "closed_error", "launch"]
 
 T = TypeVar("T")
+
+IO: Final = LoopThread("llm-integrations-io")
+"""Where every request to a registry runs; nothing on it may block."""
+
+CALLS: Final = LoopThread("llm-integrations-calls")
+"""Where ``Registry.run`` runs other people's coroutines, which may block or wait for ``IO``."""
 
 
 def closed_error() -> RegistryError:
@@ -39,12 +46,20 @@ class Pending(Generic[T]):
         self._future.set_running_or_notify_cancel()
 
     def resolve(self, value: T) -> None:
-        if not self._future.done():
+        with suppress(InvalidStateError):  # closing the client came first
             self._future.set_result(value)
 
     def reject(self, error: BaseException) -> None:
-        if not self._future.done():
+        with suppress(InvalidStateError):
             self._future.set_exception(error)
+
+    def follow(self, work: Future[T]) -> None:
+        """Take over the outcome of work that is done."""
+        error = closed_error() if work.cancelled() else work.exception()
+        if error is None:
+            self.resolve(work.result())
+        else:
+            self.reject(error)
 
     def when_done(self, tell: Callable[[Pending[T]], None]) -> None:
         self._future.add_done_callback(lambda _: tell(self))
@@ -68,21 +83,6 @@ class Pending(Generic[T]):
             raise again(error) from error.__cause__
 
 
-def launch(work: Callable[[], Awaitable[T]], pending: Pending[T], thread: LoopThread = IO) -> None:
-    """Run ``work`` on a background loop and hand its outcome to whoever waits."""
-    coroutine = _run(work, pending)
-    try:
-        thread.spawn(coroutine)
-    except RuntimeError:  # the process is ending, and the loop with it
-        coroutine.close()
-        pending.reject(closed_error())
-
-
-async def _run(work: Callable[[], Awaitable[T]], pending: Pending[T]) -> None:
-    try:
-        pending.resolve(await work())
-    except asyncio.CancelledError:
-        pending.reject(closed_error())
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the waiters
-        pending.reject(error)
+def launch(work: Coroutine[Any, Any, T], pending: Pending[T], thread: LoopThread = IO) -> None:
+    """Run a coroutine on a background loop and hand its outcome to whoever waits."""
+    thread.run(work).add_done_callback(pending.follow)

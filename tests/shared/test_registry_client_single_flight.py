@@ -240,10 +240,10 @@ class TestRun:
             return registry.get("s")
 
         async def outer() -> object:
-            return await registry._engine.registry.call(ask)
+            return await registry._service.registry.call(ask)
 
         with pytest.raises(RegistryError, match=r"registry\.aio"):
-            registry._engine.start(outer).wait()
+            registry._service.start(outer).wait()
 
 
 def test_limits_are_not_hidden(server: RegistryServer, connected: Connect) -> None:
