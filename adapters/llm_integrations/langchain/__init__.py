@@ -18,8 +18,10 @@ from llm_integrations.langchain.handler import SchemaCallbackHandler  # noqa: E4
 from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402
 
 if TYPE_CHECKING:
-    from llm_integrations.langchain.impact import AffectedPrompt
-    from llm_integrations.langchain.integration import PromptManagementIntegration
+    from llm_integrations.langchain.integration import (
+        AffectedPrompt,
+        PromptManagementIntegration,
+    )
     from llm_integrations.langchain.middleware import SchemaMiddleware
     from llm_integrations.langchain.report import ChainReport
 
@@ -35,7 +37,7 @@ __all__ = [
 
 # A chain that only validates needs neither agents (langgraph) nor the comparison of schemas.
 _ON_DEMAND: Final = {
-    "AffectedPrompt": "impact",
+    "AffectedPrompt": "integration",
     "ChainReport": "report",
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
