@@ -51,8 +51,13 @@ def updated(subject: str, version: int = 2) -> SchemaEvent:
 def training(registry: Registry, folder: Path) -> tuple[TrainingPipelineIntegration, Any]:
     """A data set with a row in quarantine, and a client that has the schema in its cache."""
     (folder / "rows.jsonl").write_text('{"n": 1}\n{"n": -1}\n')
-    options = {"registry": registry, "quarantine": folder / "bad", "output": folder / "valid"}
-    validate_dataset(folder / "rows.jsonl", "row", **options)
+    validate_dataset(
+        folder / "rows.jsonl",
+        "row",
+        registry=registry,
+        quarantine=folder / "bad",
+        output=folder / "valid",
+    )
     assert Quarantine(folder / "bad").count() == 1
     told: list[AffectedDataset] = []
     integration = TrainingPipelineIntegration(
