@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from llm_integrations.core.arrow.driver import JudgedData, WorkerJudge
+from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
@@ -27,7 +28,7 @@ class Judge(WorkerJudge):
 
 class Judged(JudgedData["pa.Table"]):
     def quarantine(self, folder: Path) -> int:
-        found = self.judged.filter(pa.compute.invert(self.judged.column(self.by.valid)))
+        found = self.judged.filter(pc.invert(self.judged.column(self.by.valid)))
         return self._set_aside([found.drop_columns([self.by.valid])], folder, "rows")
 
 
