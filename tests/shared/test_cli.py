@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, SchemaNotFound
+from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import connect
 
 PROFILE = {
@@ -296,3 +297,20 @@ def test_help_teaches() -> None:
         "webhook",
     ):
         assert command in result.stdout
+
+
+def test_versions_that_refer_to_other_schemas_are_compared_with_them(tmp_path: Path) -> None:
+    with connect(tmp_path / "schemas") as registry:
+        registry.register("address", {"type": "string"})
+        referring = {**PROFILE, "properties": {"at": {"$ref": "address"}}}
+        for required in ([], ["at"]):
+            registry.register(
+                "user",
+                {**referring, "required": required},
+                compatibility="NONE",
+                references=[SchemaReference("address", "address", 1)],
+            )
+    compared = call("diff", "user@1", "user@2")
+    assert "`at` is required now" in compared.output
+    guide = call("guide", "user@1", "user@2")
+    assert (guide.exit_code, "at" in guide.output) == (0, True)

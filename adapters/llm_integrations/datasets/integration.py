@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.drift import DriftReport, DriftThresholds
 from llm_integrations.core.errors import LLMIntegrationsError, SchemaNotFound
-from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.impact import CatalogueIntegration, in_force_after
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, ReleaseResult
@@ -36,7 +36,8 @@ class AffectedDataset:
     """A data set that a change concerns, and what was done about it.
 
     Attributes:
-        usage: the data set, as it stands in the catalogue.
+        usage: the data set, as it stands in the catalogue, with the schema's owner where it names
+            none.
         in_force: the new version judges its rows from now on by itself (it follows the latest).
         drift: what the drift check found; None if there was none.
         released: how many quarantined rows became valid and left, how many stayed; None if
@@ -50,6 +51,11 @@ class AffectedDataset:
     released: ReleaseResult | None = None
     problem: str = ""
 
+    @property
+    def owner(self) -> str | None:
+        """Who looks after it; None where neither the data set, the event nor the schema says."""
+        return self.usage.owner
+
     def __str__(self) -> str:
         parts = [f"{self.usage.name} ({self.usage.schema})"]
         if self.drift is not None:
@@ -62,7 +68,7 @@ class AffectedDataset:
 OnAffected = Callable[[SchemaEvent, Sequence[AffectedDataset]], Awaitable[None] | None]
 
 
-class TrainingPipelineIntegration(LLMModuleIntegration):
+class TrainingPipelineIntegration(CatalogueIntegration):
     """Knows which data sets use which schema, and acts when one changes.
 
     At a new version: caches are dropped; for each data set that uses the schema the drift check
@@ -79,7 +85,7 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
         thresholds: what may drift.
     """
 
-    delivery: ClassVar[Delivery] = "work"
+    kind = "dataset"
 
     def __init__(
         self,
@@ -90,9 +96,7 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
         on_affected: OnAffected | None = None,
         thresholds: DriftThresholds | None = None,
     ) -> None:
-        super().__init__(registry)
-        given = ":memory:" if catalogue is None else catalogue
-        self.catalogue = given if isinstance(given, Catalogue) else Catalogue(given)
+        super().__init__(registry, catalogue=catalogue)
         self._load = load or _file_of
         self._on_affected = on_affected
         self._thresholds = thresholds
@@ -138,11 +142,14 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
         self.registry.apply_event(event)
-        usages = self.datasets_using(event.subject)
-        if not usages or event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
+        if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
             return
+        usages = await self.owned_usages(event)
+        if not usages:
+            return
+        in_force = await self._in_force(event)
         # Reading data and judging it take long; the loop has other events to hand out meanwhile.
-        affected = [await asyncio.to_thread(self._react, usage, event) for usage in usages]
+        affected = [await asyncio.to_thread(self._react, usage, in_force) for usage in usages]
         for one in affected:
             log.info(
                 "%s: %s",
@@ -155,11 +162,17 @@ class TrainingPipelineIntegration(LLMModuleIntegration):
             if isawaitable(told):
                 await told
 
-    def _react(self, usage: Usage, event: SchemaEvent) -> AffectedDataset:
-        if not event.event_type.brings_content or not usage.follows_latest:
+    async def _in_force(self, event: SchemaEvent) -> str | None:
+        """What rows are judged by again: not by the event's version, if a newer one replaced it."""
+        if not event.event_type.brings_content:
+            return None
+        latest = SchemaRef(event.subject)
+        found = await in_force_after(self.registry, latest, event)
+        return str(latest if found is None else found.ref)
+
+    def _react(self, usage: Usage, reference: str | None) -> AffectedDataset:
+        if reference is None or not usage.follows_latest:
             return AffectedDataset(usage, in_force=False)
-        # A late event must not release rows by a version that a newer one replaced.
-        reference = f"{event.subject}@latest"
         drift, problem = self._drift(usage, reference)
         return AffectedDataset(usage, True, drift, self._release(usage, reference), problem)
 

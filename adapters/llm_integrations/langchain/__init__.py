@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.extras import require_extra
 
-require_extra("langchain", "langchain_core")
+require_extra("langchain", "langchain_core", if_installed=("langchain",))
 
 from llm_integrations.langchain.bind import bind_schema  # noqa: E402 - the check is first
 from llm_integrations.langchain.handler import SchemaCallbackHandler  # noqa: E402
 from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402
 
 if TYPE_CHECKING:
-    from llm_integrations.langchain.impact import AffectedPrompt
-    from llm_integrations.langchain.integration import PromptManagementIntegration
+    from llm_integrations.langchain.integration import (
+        AffectedPrompt,
+        PromptManagementIntegration,
+    )
     from llm_integrations.langchain.middleware import SchemaMiddleware
     from llm_integrations.langchain.report import ChainReport
 
@@ -35,7 +37,7 @@ __all__ = [
 
 # A chain that only validates needs neither agents (langgraph) nor the comparison of schemas.
 _ON_DEMAND: Final = {
-    "AffectedPrompt": "impact",
+    "AffectedPrompt": "integration",
     "ChainReport": "report",
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
@@ -45,6 +47,4 @@ _ON_DEMAND: Final = {
 def __getattr__(name: str) -> Any:
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "SchemaMiddleware":
-        require_extra("langchain", "langchain")
     return getattr(import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)

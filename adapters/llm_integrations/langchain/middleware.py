@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import ToolMessage
-from langgraph.runtime import Runtime
-from langgraph.types import Command
 
-from langchain.agents.middleware import AgentMiddleware, AgentState
-from langchain.agents.middleware.types import ToolCallRequest
 from llm_integrations.core.config import Mode, OnUnavailable
+from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.payload import payloads
+
+require_extra("langchain", "langchain", "langgraph")
+
+from langgraph.runtime import Runtime  # noqa: E402 - the check is first
+from langgraph.types import Command  # noqa: E402
+
+from langchain.agents.middleware import AgentMiddleware, AgentState  # noqa: E402
+from langchain.agents.middleware.types import ToolCallRequest  # noqa: E402
 
 __all__ = ["SchemaMiddleware"]
 

@@ -8,9 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.impact import is_breaking, with_references
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.langchain.impact import is_breaking
 from llm_integrations.langchain.keys import INPUT, OUTPUT
 from llm_integrations.langchain.walk import prompts_in
 
@@ -111,8 +111,15 @@ def _line(prompt: str, role: str, reference: str, registry: Registry) -> PromptL
         str(mine.version),
         mine.state,
         str(latest.version),
-        is_breaking(mine, latest, role),
+        _is_breaking(mine, latest, role, registry),
     )
+
+
+def _is_breaking(
+    mine: RegisteredSchema, latest: RegisteredSchema, role: str, registry: Registry
+) -> bool:
+    old = registry.run(with_references(registry, mine))
+    return is_breaking(old, registry.run(with_references(registry, latest)), role)
 
 
 def _get(registry: Registry, ref: SchemaRef) -> RegisteredSchema | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.extras import require_extra
 
-require_extra("llamaindex", "llama_index")
+require_extra("llamaindex", "llama_index.core")
 
 from llm_integrations.llamaindex.postprocessor import SchemaPostprocessor  # noqa: E402
 from llm_integrations.llamaindex.transform import SchemaTransform  # noqa: E402

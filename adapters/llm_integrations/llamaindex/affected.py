@@ -25,6 +25,8 @@ class AffectedDocuments:
         impact: in what way they are affected; only "stale" ones are reindexed.
         vectors: for each document's id, the ids of the nodes in the vector store that carry the
             old stamp; none for a document whose reindexing was interrupted.
+        owner: who is told; None where neither the index, nor the event, nor the schema names
+            anybody.
     """
 
     index: str
@@ -32,6 +34,7 @@ class AffectedDocuments:
     reference: str
     impact: Impact
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owner: str | None = None
 
     @property
     def document_ids(self) -> tuple[str, ...]:

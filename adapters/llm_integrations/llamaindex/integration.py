@@ -7,20 +7,19 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from llama_index.core.ingestion import IngestionPipeline
 
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.integration import Delivery, LLMModuleIntegration
+from llm_integrations.core.impact import CatalogueIntegration, in_force_after, is_about
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
 from llm_integrations.llamaindex.index import Index, Loader
-from llm_integrations.llamaindex.latest import in_force_now
 from llm_integrations.llamaindex.release import release
 from llm_integrations.llamaindex.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
@@ -30,7 +29,7 @@ __all__ = ["OnAffected", "RAGPipelineIntegration"]
 OnAffected: TypeAlias = Callable[[AffectedDocuments], Awaitable[None] | None]
 
 
-class RAGPipelineIntegration(LLMModuleIntegration):
+class RAGPipelineIntegration(CatalogueIntegration):
     """Keeps indexes in step with their schemas.
 
     On a change, documents that another version stamped go through their pipeline again, the rest
@@ -46,7 +45,7 @@ class RAGPipelineIntegration(LLMModuleIntegration):
         progress: whether reindexing shows a progress bar.
     """
 
-    delivery: ClassVar[Delivery] = "work"
+    kind = "index"
 
     def __init__(
         self,
@@ -57,9 +56,7 @@ class RAGPipelineIntegration(LLMModuleIntegration):
         on_affected: OnAffected | None = None,
         progress: bool = False,
     ) -> None:
-        super().__init__(registry)
-        given = ":memory:" if catalogue is None else catalogue
-        self.catalogue = given if isinstance(given, Catalogue) else Catalogue(given)
+        super().__init__(registry, catalogue=catalogue)
         self.indexes: dict[str, Index] = {}
         self._notifier = notifier_for(notifier)
         self._on_affected = on_affected
@@ -109,7 +106,11 @@ class RAGPipelineIntegration(LLMModuleIntegration):
 
     async def affected_documents(self, event: SchemaEvent) -> list[AffectedDocuments]:
         """What a change affects in the indexes of this process."""
-        found = [await self._affected(index, t, event) for index, t in self._using(event.subject)]
+        owners = {usage.name: usage.owner for usage in await self.owned_usages(event)}
+        found = [
+            await self._affected(index, transform, event, owners.get(index.name))
+            for index, transform in self._here(event.subject)
+        ]
         return [affected for affected in found if affected]
 
     async def reindex(self, affected: AffectedDocuments) -> ReindexResult:
@@ -118,12 +119,12 @@ class RAGPipelineIntegration(LLMModuleIntegration):
         transform = index.transform_for(affected.subject) if index else None
         if index is None or transform is None:
             raise ConfigurationError(f"no index {affected.index!r} with {affected.subject!r} here")
-        return await self._bring_up_to_date(index, transform, await in_force_now(transform))
+        return await self._bring_up_to_date(index, transform)
 
     async def catch_up(self) -> list[ReindexResult]:
         """Bring every index of this process up to date: after a start, a crash, or a pause."""
         return [
-            await self._bring_up_to_date(index, transform, await in_force_now(transform))
+            await self._bring_up_to_date(index, transform)
             for index in self.indexes.values()
             for transform in index.transforms
         ]
@@ -132,46 +133,50 @@ class RAGPipelineIntegration(LLMModuleIntegration):
         if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
             return
         self.registry.apply_event(event)
-        for index, transform in self._using(event.subject):
+        usages = await self.owned_usages(event)
+        owners = {usage.name: usage.owner for usage in usages}
+        for index, transform in self._here(event.subject):
             transform.client.apply_event(event)
-            await self._handle(index, transform, event)
-        for usage in self.catalogue.using(event.subject, "index"):
+            await self._handle(index, transform, event, owners.get(index.name))
+        for usage in usages:
             if usage.name not in self.indexes and _concerns(usage, event):
-                await self._tell(usage, event, f"{usage.name} uses {usage.schema}")
+                await self._tell(usage.owner, event, f"{usage.name} uses {usage.schema}")
 
-    async def _handle(self, index: Index, transform: SchemaTransform, event: SchemaEvent) -> None:
-        affected = await self._affected(index, transform, event)
+    async def _handle(
+        self, index: Index, transform: SchemaTransform, event: SchemaEvent, owner: str | None
+    ) -> None:
+        affected = await self._affected(index, transform, event, owner)
         if affected.impact != "stale":
-            self._flag(index.name, event)
+            await asyncio.to_thread(self._flag, index.name, event)
             if affected:
-                await self._tell(self._usage(index, event), event, str(affected))
+                await self._tell(owner, event, str(affected))
         elif self._on_affected is not None:
             if affected or _holds_back(transform):
                 answer = self._on_affected(affected)
                 if inspect.isawaitable(answer):
                     await answer
         else:
-            in_force = await in_force_now(transform)
-            result = await self._bring_up_to_date(index, transform, in_force)
+            result = await self._bring_up_to_date(index, transform, event)
             if result or result.missing:
-                await self._tell(self._usage(index, event), event, str(result))
+                await self._tell(owner, event, str(result))
 
     async def _affected(
-        self, index: Index, transform: SchemaTransform, event: SchemaEvent
+        self, index: Index, transform: SchemaTransform, event: SchemaEvent, owner: str | None
     ) -> AffectedDocuments:
-        in_force = None
+        impact: Impact = "deprecated"
         if event.event_type is not SchemaEventType.DEPRECATED:
-            in_force = await in_force_now(transform)
-        if in_force is not None:
-            return await asyncio.to_thread(index.stale, transform.subject, in_force)
+            in_force = await _in_force(transform, event)
+            if in_force is not None:
+                found = await asyncio.to_thread(index.stale, transform.subject, in_force)
+                return replace(found, owner=owner)
+            impact = "gone"
         vectors = await asyncio.to_thread(index.stamped_by, event.subject, event.version)
-        deprecated = event.event_type is SchemaEventType.DEPRECATED
-        impact: Impact = "deprecated" if deprecated else "gone"
-        return AffectedDocuments(index.name, event.subject, event.reference, impact, vectors)
+        return AffectedDocuments(index.name, event.subject, event.reference, impact, vectors, owner)
 
     async def _bring_up_to_date(
-        self, index: Index, transform: SchemaTransform, in_force: InForce | None
+        self, index: Index, transform: SchemaTransform, event: SchemaEvent | None = None
     ) -> ReindexResult:
+        in_force = await _in_force(transform, event)
         if in_force is None:
             return ReindexResult(index.name)
 
@@ -183,15 +188,11 @@ class RAGPipelineIntegration(LLMModuleIntegration):
 
         return await asyncio.to_thread(work)
 
-    def _using(self, subject: str) -> Iterable[tuple[Index, SchemaTransform]]:
+    def _here(self, subject: str) -> Iterable[tuple[Index, SchemaTransform]]:
         for index in tuple(self.indexes.values()):
             transform = index.transform_for(subject)
             if transform is not None:
                 yield index, transform
-
-    def _usage(self, index: Index, event: SchemaEvent) -> Usage:
-        uses = self.catalogue.using(event.subject, "index")
-        return next(usage for usage in uses if usage.name == index.name)
 
     def _flag(self, name: str, event: SchemaEvent) -> None:
         for usage in self.catalogue.using(event.subject, "index"):
@@ -199,11 +200,20 @@ class RAGPipelineIntegration(LLMModuleIntegration):
                 flags = {**usage.metadata, event.version: str(event.event_type)}
                 self.catalogue.add(replace(usage, metadata=flags))
 
-    async def _tell(self, usage: Usage, event: SchemaEvent, what: str) -> None:
-        owner = usage.owner or event.metadata.get("owner")
+    async def _tell(self, owner: str | None, event: SchemaEvent, what: str) -> None:
         headline = f"{event.subject}@{event.version} {event.event_type}"
         breaking = event.event_type is SchemaEventType.DELETED
         await self._notifier.notify(Notice(owner, event, (what,), headline, breaking=breaking))
+
+
+async def _in_force(transform: SchemaTransform, event: SchemaEvent | None) -> InForce | None:
+    """The version that a transform's reference means now; None when there is none left."""
+    registry = transform.client
+    schema = await in_force_after(registry, SchemaRef.parse(transform.schema_ref), event)
+    if schema is None:
+        return None
+    validator = await registry.aio.validator_for(schema, options=transform.options)
+    return InForce(validator, schema.id)
 
 
 def _holds_back(transform: SchemaTransform) -> bool:
@@ -212,4 +222,4 @@ def _holds_back(transform: SchemaTransform) -> bool:
 
 
 def _concerns(usage: Usage, event: SchemaEvent) -> bool:
-    return usage.follows_latest or str(usage.schema.version) == event.version
+    return usage.follows_latest or is_about(event, usage.schema)

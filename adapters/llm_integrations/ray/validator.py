@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from llm_integrations.core.arrow import ERRORS, VALID, count, plan_for
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.ray.result import RayResult, tally_of
+import pyarrow as pa
+
+from llm_integrations.core.arrow.driver import WorkerJudge
+from llm_integrations.ray.result import RayResult
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SchemaBatchValidator"]
 
 
-class SchemaBatchValidator:
+class SchemaBatchValidator(WorkerJudge):
     """Adds the verdict on each row as two columns::
 
         ds.map_batches(SchemaBatchValidator("training-row@1"), batch_format="pyarrow")
@@ -27,42 +26,10 @@ class SchemaBatchValidator:
     Or leave the rest to ``judge(ds)``. The reference is resolved here, on the driver. What travels
     to the workers is the schema and the options, never a registry: all of them judge by one
     version, without a request. The verdict stays with the rows, so a block that is computed again
-    after a crash counts once.
-
-    Args:
-        schema: as ``training-row@1``.
-        registry: a Registry, a URL, or None for the environment's.
-        options: how to judge; None means the registry's options, with null in an optional property
-            taken as a missing one.
-        json_columns: columns of JSON text that stand for what the text says.
-        valid: the name of the first column: boolean.
-        errors: the name of the second: JSON text, null for valid rows.
-
-    Raises:
-        RegistryError: there is no schema to judge by.
+    after a crash counts once. The arguments are those of ``WorkerJudge``.
     """
 
-    def __init__(
-        self,
-        schema: str | SchemaRef,
-        *,
-        registry: Registry | str | None = None,
-        options: ValidationOptions | None = None,
-        json_columns: Iterable[str] = (),
-        valid: str = VALID,
-        errors: str = ERRORS,
-    ) -> None:
-        # Ray runs a worker for each processor; more threads in each would only stand in line.
-        self.plan = plan_for(
-            schema, registry=registry, options=options, json_columns=json_columns, threads=1
-        )
-        self.valid = valid
-        self.errors = errors
-
-    @property
-    def reference(self) -> str:
-        """The exact version that all workers judge by."""
-        return self.plan.validator.reference
+    module: ClassVar[str] = "ray"
 
     def __call__(self, batch: Any) -> Any:
         """The batch, a pyarrow Table, with its verdict.
@@ -71,7 +38,7 @@ class SchemaBatchValidator:
             ConfigurationError: it is something else (say ``batch_format="pyarrow"``), or it has
                 such columns already.
         """
-        return self.plan.annotate(batch, valid=self.valid, errors=self.errors)
+        return self.annotate(batch)
 
     def judge(self, dataset: Dataset, **map_batches: Any) -> RayResult:
         """The valid rows, the invalid ones with their reasons, and the counts.
@@ -84,9 +51,11 @@ class SchemaBatchValidator:
         judged = dataset.map_batches(
             self, batch_format="pyarrow", **{"batch_size": None, **map_batches}
         ).materialize()
-        tally = tally_of(judged, self.plan, self.valid, self.errors)
-        count(tally, module="ray", subject=self.plan.validator.subject)
-        return RayResult(judged, tally, self.valid, self.errors, self.plan.json_columns)
+        counted = judged.map_batches(self._table_of_counts, batch_format="pyarrow")
+        return RayResult(judged, self.total(counted.iter_rows()), self)
+
+    def _table_of_counts(self, batch: Any) -> Any:
+        return pa.Table.from_batches([self.counts(batch)])
 
     def __repr__(self) -> str:
         return f"SchemaBatchValidator({self.reference!r})"

@@ -11,7 +11,7 @@ from llm_integrations.core.cli.documents import read_schema
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import Source
-    from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
+    from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["NewSide", "OldSide", "schema_of"]
 
@@ -25,15 +25,16 @@ NewSide = Annotated[
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
-def schema_of(side: str, registry: str | None) -> Source | RegisteredSchema:
+def schema_of(side: str, registry: str | None) -> Source:
     """Read a file if there is one of that name, else ask the registry."""
     path = Path(side)
     if path.is_file() or path.suffix in _SUFFIXES:
         return _named(path, read_schema(path))
+    from llm_integrations.core.impact import with_references
     from llm_integrations.core.registry import resolve_registry
 
     with resolve_registry(registry) as client:
-        return client.get(side)
+        return client.run(with_references(client, client.get(side)))
 
 
 def _named(path: Path, body: JsonSchema) -> Source:

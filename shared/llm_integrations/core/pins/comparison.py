@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_integrations.core.evolution import Change, check_compatibility, diff
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.evolution import Change, Source, check_compatibility, diff
 from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["Comparison", "compare"]
@@ -19,12 +20,15 @@ class Comparison:
     changes: tuple[Change, ...] = ()
 
 
-def compare(old: JsonSchema, new: JsonSchema) -> Comparison:
-    """Comparable only if both versions accept exactly the same data."""
-    changes = tuple(diff(old, new))
-    if not changes:
-        return Comparison(True, "nothing changed")
-    report = check_compatibility(new, [old], "FULL", policy="strict")
+def compare(old: JsonSchema | Source, new: JsonSchema | Source) -> Comparison:
+    """Comparable only if both versions accept exactly the same data, and that can be shown."""
+    try:
+        changes = tuple(diff(old, new))
+        if not changes:
+            return Comparison(True, "nothing changed")
+        report = check_compatibility(new, [old], "FULL", policy="strict")
+    except InvalidSchema as error:
+        return Comparison(False, f"the two versions cannot be compared: {error}")
     if report.is_compatible:
         return Comparison(True, "both versions accept the same data", changes)
     return Comparison(False, "the two versions accept different data", changes)

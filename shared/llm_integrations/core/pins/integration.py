@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.impact import is_about, once, owner_of, with_references
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.observability import get_logger
@@ -21,12 +23,18 @@ __all__ = ["AffectedBenchmark", "EvaluationFrameworkIntegration"]
 
 log = get_logger(__name__)
 
-_CHANGES = frozenset({SchemaEventType.UPDATED, SchemaEventType.DEPRECATED, SchemaEventType.DELETED})
-
 
 @dataclass(frozen=True, slots=True)
 class AffectedBenchmark:
-    """A benchmark that a change concerns, and whether its past results remain comparable."""
+    """A benchmark that a change concerns.
+
+    Attributes:
+        benchmark, role, pin: what is pinned, and to what.
+        comparable: whether past results remain comparable.
+        reason: for people.
+        held: whether it may not run before it is pinned again.
+        owner: of the schema; None where neither the event nor the registry names one.
+    """
 
     benchmark: str
     role: Role
@@ -34,6 +42,7 @@ class AffectedBenchmark:
     comparable: bool
     reason: str
     held: bool
+    owner: str | None = None
 
 
 class EvaluationFrameworkIntegration(LLMModuleIntegration):
@@ -65,12 +74,12 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
         return "evaluation"
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
-        if event.event_type not in _CHANGES:
-            return
-        affected = await self.affected_by(event)
-        self.pins.hold(
-            *(Hold(a.benchmark, event.event_id, a.reason, a.comparable) for a in affected if a.held)
-        )
+        self.registry.apply_event(event)
+        found = await self._effects(event)
+        holds = [Hold(a.benchmark, event.event_id, a.reason, a.comparable) for a in found if a.held]
+        # Held before anybody is asked for the owner: a registry that is down must not let it run.
+        await asyncio.to_thread(self.pins.hold, *holds)
+        affected = await self._owned(event, found)
         for one in affected:
             log.warning(
                 "benchmark %s: %s",
@@ -83,24 +92,37 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
 
     async def affected_by(self, event: SchemaEvent) -> list[AffectedBenchmark]:
         """The benchmarks that pin the event's subject, and what the change means for each."""
-        return [
-            await self._effect(event, pinned.name, role, pin)
-            for pinned in self.pins.affected_by(event.subject)
-            for role, pin in pinned
+        return await self._owned(event, await self._effects(event))
+
+    async def _owned(
+        self, event: SchemaEvent, found: list[AffectedBenchmark]
+    ) -> list[AffectedBenchmark]:
+        owner = await owner_of(self.registry, event) if found else None
+        return [replace(one, owner=owner) for one in found]
+
+    async def _effects(self, event: SchemaEvent) -> list[AffectedBenchmark]:
+        if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
+            return []
+        pinned = await asyncio.to_thread(self.pins.affected_by, event.subject)
+        found = [
+            await self._effect(event, benchmark.name, role, pin)
+            for benchmark in pinned
+            for role, pin in benchmark
             if pin.subject == event.subject
         ]
+        return [effect for effect in found if effect is not None]
 
     async def _effect(
         self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
-    ) -> AffectedBenchmark:
-        mine = str(pin.version) == event.version
+    ) -> AffectedBenchmark | None:
+        mine = is_about(event, pin.ref)
         if event.event_type is SchemaEventType.DEPRECATED:
             reason = f"{event.subject}@{event.version} is deprecated"
             return AffectedBenchmark(benchmark, role, pin, True, reason, held=False)
         if event.event_type is SchemaEventType.DELETED:
             reason = f"{event.subject}@{event.version} was deleted"
             return AffectedBenchmark(benchmark, role, pin, not mine, reason, held=mine)
-        return await self._update(event, benchmark, role, pin)
+        return None if mine else await self._update(event, benchmark, role, pin)
 
     async def _update(
         self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
@@ -110,7 +132,8 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
             new = await self.registry.aio.get(SchemaRef.parse(f"{event.subject}@{event.version}"))
         except SchemaNotFound as error:
             return AffectedBenchmark(benchmark, role, pin, False, str(error), held=True)
-        found = compare(old.body, new.body)
+        sources = [await with_references(self.registry, schema) for schema in (old, new)]
+        found = await once(compare, *sources)
         reason = f"{new} follows {pin.ref}: {found.reason}"
         held = old.fingerprint != new.fingerprint and not found.comparable
         return AffectedBenchmark(benchmark, role, pin, found.comparable, reason, held)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
-from llm_integrations.core.evolution import MigrationGuide, migration_guide
-from llm_integrations.core.model.schema import DEPRECATED, RegisteredSchema
+from llm_integrations.core.evolution import MigrationGuide, Source, migration_guide
+from llm_integrations.core.impact import with_references
+from llm_integrations.core.model.schema import DEPRECATED
 from llm_integrations.core.pins.comparison import Comparison, compare
 from llm_integrations.core.pins.holds import Hold, Holds
 from llm_integrations.core.pins.lockfile import read_lock, write_lock
@@ -186,15 +187,15 @@ class BenchmarkPins:
         return [PinFinding(pinned.name, role, f"names {schema}, is pinned to {pin.ref}")]
 
     def _move(self, benchmark: str, role: Role, old: Pin, new: Pin) -> PinMove:
-        before, after = self._pinned(old), self.registry.get(new.ref)
+        before, after = self._source(old), self._source(new)
         return PinMove(
             benchmark,
             role,
             old,
             new,
-            compare(before.body, after.body),
+            compare(before, after),
             migration_guide(before, after),
         )
 
-    def _pinned(self, pin: Pin) -> RegisteredSchema:
-        return self.registry.get(pin.ref)
+    def _source(self, pin: Pin) -> Source:
+        return self.registry.run(with_references(self.registry, self.registry.get(pin.ref)))

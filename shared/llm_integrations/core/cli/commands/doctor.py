@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -13,25 +14,28 @@ from rich.markup import escape
 
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.extras import too_old
 from llm_integrations.core.registry import resolve_registry
 
 __all__ = ["doctor"]
 
-_PARTS = {
-    "langchain": "langchain-core",
-    "llamaindex": "llama-index-core",
-    "datasets": "datasets",
-    "arrow": "pyarrow",
-    "drift": "matplotlib",
-    "ray": "ray",
-    "spark": "pyspark",
-    "lm-eval": "lm-eval",
-    "inspect": "inspect-ai",
-    "kafka": "aiokafka",
-    "rabbitmq": "aio-pika",
-    "webhooks": "standardwebhooks",
-    "otel": "opentelemetry-api",
+_PARTS: Final = {
+    "langchain": ("langchain-core", "langchain"),
+    "llamaindex": ("llama-index-core",),
+    "vllm": ("pydantic",),
+    "datasets": ("datasets",),
+    "arrow": ("pyarrow",),
+    "drift": ("matplotlib", "scipy"),
+    "ray": ("ray",),
+    "spark": ("pyspark",),
+    "lm-eval": ("lm-eval",),
+    "inspect": ("inspect-ai",),
+    "kafka": ("aiokafka",),
+    "rabbitmq": ("aio-pika",),
+    "webhooks": ("standardwebhooks",),
+    "otel": ("opentelemetry-api",),
 }
+"""For each extra what people install it for; with none of that, it is not wanted here."""
 
 
 def doctor(registry: RegistryUrl = None) -> None:
@@ -41,17 +45,35 @@ def doctor(registry: RegistryUrl = None) -> None:
         f"llm-integrations {version('llm-integrations')}, Python {platform.python_version()} "
         f"({sys.platform})"
     )
-    for extra, distribution in _PARTS.items():
-        console.print(_part(extra, distribution))
-    if not _registry_answers(console, registry):
+    parts_are_well = [_part(console, extra, names) for extra, names in _PARTS.items()]
+    if not (_registry_answers(console, registry) and all(parts_are_well)):
         raise typer.Exit(1)
 
 
-def _part(extra: str, distribution: str) -> str:
+def _part(console: Console, extra: str, distributions: tuple[str, ...]) -> bool:
+    """False for a part that is there, and cannot be used as it is."""
+    found = {name: _version(name) for name in distributions}
+    install = f"pip install 'llm-integrations[{extra}]'"
+    if not any(found.values()):
+        console.print(f"  [dim]-[/] {extra:<11} {escape(install)}")
+        return True
+    missing = [f"{name} is not installed" for name in distributions if not found[name]]
+    old = [problem for name in distributions if (problem := too_old(extra, name))]
+    if missing or old:
+        console.print(
+            f"  [red]✗[/] {extra:<11} {escape(', '.join(missing + old))}: {escape(install)}"
+        )
+        return False
+    named = ", ".join(f"{name} {installed}" for name, installed in found.items())
+    console.print(f"  [green]✓[/] {extra:<11} {named}")
+    return True
+
+
+def _version(distribution: str) -> str | None:
     try:
-        return f"  [green]✓[/] {extra:<11} {distribution} {version(distribution)}"
+        return version(distribution)
     except PackageNotFoundError:
-        return f"  [dim]-[/] {extra:<11} pip install 'llm-integrations\\[{extra}]'"
+        return None
 
 
 def _registry_answers(console: Console, registry: str | None) -> bool:

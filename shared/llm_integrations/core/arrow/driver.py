@@ -1,0 +1,130 @@
+"""Judging on many workers: what travels to them, and what their driver counts and sets aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import pyarrow as pa
+
+from llm_integrations.core.arrow.plan import ERRORS, VALID
+from llm_integrations.core.arrow.registered_plan import count, plan_for
+from llm_integrations.core.arrow.run.setting_aside import set_aside
+from llm_integrations.core.arrow.verdict_counts import Tally
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, SchemaRef
+
+__all__ = ["COUNTS", "JudgedData", "WorkerJudge"]
+
+T = TypeVar("T")
+
+COUNTS: Final = "counts"
+"""The column of ``WorkerJudge.counts``: a Tally as JSON text."""
+
+
+class WorkerJudge:
+    """Adds the verdict on each row as two columns, on whatever worker the rows are.
+
+    The reference is resolved here, on the driver. What travels to the workers is the schema and
+    the options, never a registry: all of them judge by one version, without a request. The verdict
+    stays with the rows, so that a part that is computed again after a crash counts once.
+
+    Args:
+        schema: as ``training-row@1``.
+        registry: a Registry, a URL, or None for the environment's.
+        options: how to judge; None means the registry's options, with null in an optional property
+            taken as a missing one.
+        json_columns: columns of JSON text that stand for what the text says.
+        valid: the name of the first column: boolean.
+        errors: the name of the second: JSON text, null for valid rows.
+
+    Raises:
+        ConfigurationError: the two columns have one name, or none.
+        RegistryError: there is no schema to judge by.
+    """
+
+    module: ClassVar[str]
+
+    def __init__(
+        self,
+        schema: str | SchemaRef,
+        *,
+        registry: Registry | str | None = None,
+        options: ValidationOptions | None = None,
+        json_columns: Iterable[str] = (),
+        valid: str = VALID,
+        errors: str = ERRORS,
+    ) -> None:
+        if not valid or not errors or valid == errors:
+            raise ConfigurationError(
+                f"the verdict needs two columns of different names, not {valid!r} and {errors!r}"
+            )
+        # These frameworks run a worker for each core; more threads in each would stand in line.
+        self.plan = plan_for(
+            schema, registry=registry, options=options, json_columns=json_columns, threads=1
+        )
+        self.valid = valid
+        self.errors = errors
+
+    @property
+    def reference(self) -> str:
+        """The exact version that all workers judge by."""
+        return self.plan.validator.reference
+
+    def annotate(self, batch: Any) -> Any:
+        """A pyarrow Table or RecordBatch with its verdict.
+
+        Raises:
+            ConfigurationError: it is something else, or it has such columns already.
+        """
+        return self.plan.annotate(batch, valid=self.valid, errors=self.errors)
+
+    def counts(self, judged: Any) -> Any:
+        """One row for an annotated batch: what was found there."""
+        tally = self.plan.tally(judged, valid=self.valid, errors=self.errors)
+        return pa.record_batch({COUNTS: pa.array([tally.to_json()])})
+
+    def total(self, rows: Iterable[Mapping[str, Any]]) -> Tally:
+        """The rows of ``counts`` from all workers added up, also to this process's metrics."""
+        none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
+        nothing = self.plan.tally(pa.table(none), valid=self.valid, errors=self.errors)
+        parts = (Tally.from_dict(json.loads(row[COUNTS])) for row in rows)
+        total = reduce(add, parts, nothing)
+        count(total, module=self.module, subject=self.plan.validator.subject)
+        return total
+
+
+@dataclass(frozen=True)
+class JudgedData(Generic[T]):
+    """What came of judging rows on workers. False when a row is invalid.
+
+    Attributes:
+        judged: every row with the columns that hold its verdict; computed already.
+        report: the counts and reasons. ``report.rows`` is all rows, valid and invalid.
+        by: what judged.
+    """
+
+    judged: T
+    report: Tally
+    by: WorkerJudge
+
+    def _set_aside(self, parts: Iterable[Any], into: Quarantine | str | Path, source: str) -> int:
+        """Write invalid rows, which lack their ``valid`` column; return how many."""
+        return set_aside(
+            parts,
+            into,
+            self.report,
+            source=source,
+            errors=self.by.errors,
+            json_columns=self.by.plan.json_columns,
+        )
+
+    def __bool__(self) -> bool:
+        return self.report.is_valid

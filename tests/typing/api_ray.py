@@ -1,0 +1,29 @@
+"""Type-checked, never run: Ray Data as a user writes it."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+from llm_integrations.core.arrow import Tally
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.registry import Registry
+from llm_integrations.ray import RayResult, SchemaBatchValidator
+
+
+def judge(dataset: Any, registry: Registry) -> None:
+    validator = SchemaBatchValidator(
+        "training-row@1",
+        registry=registry,
+        options=ValidationOptions(nulls="absent"),
+        json_columns=["arguments"],
+        valid="is_valid",
+        errors="why_not",
+    )
+    assert_type(validator.reference, str)
+    dataset.map_batches(validator, batch_format="pyarrow")
+    result = validator.judge(dataset, num_cpus=1)
+    assert_type(result, RayResult)
+    assert_type(result.report, Tally)
+    assert_type(result.quarantine("bad/", source="training"), int)
+    if not result:
+        result.report.raise_if_invalid()
