@@ -21,12 +21,12 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import (
     AffectedDocuments,
     RAGPipelineIntegration,
     SchemaTransform,
 )
-from llm_integrations.llamaindex.stamp import VERSION
 from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
 from tests.support.rag_worker import open_index
 

@@ -26,8 +26,8 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from llm_integrations.llamaindex import SchemaTransform
-from llm_integrations.llamaindex.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline
 
 NOWHERE = "http://127.0.0.1:9"

@@ -199,7 +199,7 @@ def test_a_pattern_that_is_given_up_leaves_data_unjudged(caplog: pytest.LogCaptu
     with connect("memory://") as registry:
         with pytest.raises(ValidationLimitExceeded):
             Judge(registry, "test_judge_hard").judge_by(hard, hurts)
-        judge = Judge(registry, "test_judge_hard", side="warned", mode="warn")
+        judge = Judge(registry, "test_judge_hard", side="output", mode="warn")
         with caplog.at_level(logging.WARNING):
             assert judge.judge_by(hard, hurts) == Verdict("unjudged")
             assert judge.judge_each(hard, [hurts]) == [Verdict("unjudged")]

@@ -6,7 +6,7 @@ from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.model.reference import version_key
 from llm_integrations.core.model.schema import DELETED, DRAFT, RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.llamaindex.stamp import InForce
+from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
 
 __all__ = ["in_force_now"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reason", "Tally", "read_reasons"]
 
-_POSITION = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -30,7 +27,7 @@ class Reason:
 
     @classmethod
     def of(cls, violation: Violation) -> Reason:
-        return cls(_POSITION.sub("/*", violation.path), violation.keyword)
+        return cls(violation.place, violation.keyword)
 
     def __str__(self) -> str:
         return f"{self.keyword} at {self.path or '(root)'}"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from llm_integrations.core.catalogue.usage import Usage, UsageKind
 from llm_integrations.core.errors import ConfigurationError
@@ -103,4 +103,4 @@ def _row(usage: Usage) -> tuple[str | None, ...]:
 def _usage(row: tuple[str, ...]) -> Usage:
     kind, name, role, subject, version, owner, metadata = row
     ref = SchemaRef.parse(f"{subject}@{version}")
-    return Usage(cast("UsageKind", kind), name, ref, role, owner, json.loads(metadata))
+    return Usage(kind, name, ref, role, owner, json.loads(metadata))
