@@ -48,8 +48,10 @@ def _current(index: Index, records: Sequence[QuarantinedRecord]) -> dict[str, Ba
         known = index.docstore.get_document(node.ref_doc_id or node.id_, raise_error=False)
         if known is None:
             found[node.id_] = node
-        elif node.ref_doc_id is not None or known.hash == value[HASH]:
+        elif node.ref_doc_id is not None:
             found[known.id_] = known
+        elif value[HASH] in (known.hash, index.docstore.get_document_hash(known.id_)):
+            found[node.id_] = node  # with its media, which docstores do not keep
         else:
             log.info("%s: a later text replaced a document that was set aside", index.name)
     return found

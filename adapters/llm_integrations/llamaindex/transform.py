@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from llama_index.core.bridge.pydantic import (
@@ -33,6 +33,8 @@ __all__ = ["DOCUMENT", "HASH", "SchemaTransform"]
 DOCUMENT = "document"
 HASH = "hash"
 """The two keys of a quarantined record: the node whole, and its hash when it was set aside."""
+
+_MEDIA: Final = ("text_resource", "image_resource", "audio_resource", "video_resource")
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,13 @@ class SchemaTransform(TransformComponent):
 
 
 def _whole(node: BaseNode) -> dict[str, Any]:
-    return {DOCUMENT: {DATA_KEY: node.to_dict(), TYPE_KEY: node.get_type()}, HASH: node.hash}
+    """The node as a docstore keeps it, and with its images and sounds, which no docstore keeps."""
+    data = node.to_dict()
+    for name in _MEDIA:
+        content = getattr(getattr(node, name, None), "data", None)
+        if content is not None:
+            data[name]["data"] = content
+    return {DOCUMENT: {DATA_KEY: data, TYPE_KEY: node.get_type()}, HASH: node.hash}
 
 
 def _rebuild(kind: type[SchemaTransform], fields: dict[str, Any], pin: _Pin) -> SchemaTransform:
