@@ -16,8 +16,8 @@ from demo.stage import Stage, schema_document
 from llm_integrations.core.events import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
-from llm_integrations.llamaindex.stamp import VERSION
 
 LATER = 10
 """Documents that come after the new version is published, and before the event is handled."""

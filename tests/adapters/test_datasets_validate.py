@@ -6,6 +6,8 @@ import json
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from datasets import Dataset, DatasetDict, Features, IterableDataset, Json, Valu
 from datasets.distributed import split_dataset_by_node
 from pyarrow import csv, parquet
 
+from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry
@@ -325,3 +328,50 @@ def test_the_valid_part_is_a_dataset_like_any_other(registry: Registry, tmp_path
     assert again.valid is valid
     once_more = validate_dataset(dataset, "row@1", registry=registry).valid
     assert once_more._fingerprint == valid._fingerprint
+
+
+@pytest.mark.parametrize("form", ["dataset", "jsonl", "parquet", "stream"])
+def test_the_report_and_the_quarantine_count_alike(
+    registry: Registry, tmp_path: Path, form: str
+) -> None:
+    body = {"properties": {"tags": {"items": {"maximum": 0}}, "n": {"minimum": 0}}}
+    registry.register("listed", body)
+    rows = [{"n": -1, "tags": [1, 2]}, {"n": 1, "tags": [0, 3]}, {"n": -2, "tags": []}] * 2
+    data: Any = Dataset.from_list(rows)
+    if form == "stream":
+        data = data.to_iterable_dataset()
+    elif form != "dataset":
+        getattr(data, {"jsonl": "to_json", "parquet": "to_parquet"}[form])(tmp_path / f"r.{form}")
+        data = tmp_path / f"r.{form}"
+    result = validate_dataset(data, "listed", registry=registry, quarantine=tmp_path / "bad")
+    list(result.valid)
+    assert result.report.reasons == {"minimum at /n": 4, "maximum at /tags/*": 4}
+    assert Quarantine(tmp_path / "bad").reasons() == result.report.reasons
+
+
+def test_rows_with_images_and_dates_come_back_as_they_came(
+    registry: Registry, tmp_path: Path
+) -> None:
+    when = datetime(2026, 1, 2, tzinfo=UTC)
+    image = {"bytes": b"\x89PNG\x00\xff", "path": None}
+    body = {"properties": {"when": {"format": "date-time"}, "n": {"minimum": 0}}}
+    registry.register("pictures", body)
+    columns = {
+        "n": pa.array([-1, -2]),
+        "when": pa.array([when] * 2, pa.timestamp("us", "UTC")),
+        "price": pa.array([Decimal("1.10")] * 2),
+        "image": pa.array([image] * 2),
+    }
+    data = Dataset(pa.table(columns))
+    validate_dataset(data, "pictures", registry=registry, quarantine=tmp_path / "bad")
+    relaxed = {"properties": {"when": {"type": "string", "format": "date-time"}}}
+    registry.register("pictures", relaxed, compatibility="NONE")
+    released: list[Any] = []
+    options = ValidationOptions(nulls="absent")
+    Quarantine(tmp_path / "bad").release(
+        registry.validator("pictures@2", options=options), released.extend
+    )
+    assert [record.value for record in released] == [
+        {"n": n, "when": when.isoformat(), "price": Decimal("1.10"), "image": image}
+        for n in (-1, -2)
+    ]

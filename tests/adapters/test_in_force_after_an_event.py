@@ -14,6 +14,7 @@ from llm_integrations.core.impact import in_force_after
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.quarantine import Quarantine, ReleaseResult
 from llm_integrations.core.registry import Registry, SchemaRef, connect
+from llm_integrations.core.stamp import VERSION
 from llm_integrations.datasets import (
     AffectedDataset,
     TrainingPipelineIntegration,
@@ -21,7 +22,6 @@ from llm_integrations.datasets import (
     validate_dataset,
 )
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
-from llm_integrations.llamaindex.stamp import VERSION
 from tests.support.clients import Connect, connected, server
 from tests.support.confluent_server import ConfluentServer
 from tests.support.rag import STRICT, V1, document, pipeline

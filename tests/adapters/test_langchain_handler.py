@@ -174,6 +174,10 @@ def test_retrieved_documents_are_judged_by_their_metadata(registry: Registry) ->
     using = config(SchemaCallbackHandler(registry))
     named = {"schema_document": "user-profile@1"}
     assert Fixed(metadata_of_it=ADA, metadata=named).invoke("q", using)
+    registry.register("closed", {"properties": {"title": {}}, "additionalProperties": False})
+    stamped = {"title": "A", "schema_subject": "doc-meta", "schema_version": "1"}
+    closed = {"schema_document": "closed@1"}
+    assert Fixed(metadata_of_it=stamped, metadata=closed).invoke("q", using)
     with pytest.raises(SchemaValidationError):
         Fixed(metadata_of_it=BAD, metadata=named).invoke("q", using)
 

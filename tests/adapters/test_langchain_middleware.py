@@ -103,12 +103,16 @@ async def test_an_invalid_result_is_not_shown_to_the_model(
 def test_warn_runs_the_tool_and_says_so(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    middleware = SchemaMiddleware(registry, tools={"weather": "weather-args@1"}, mode="warn")
-    state = agent(middleware, call("rome", 1), AIMessage("done")).invoke(
+    named = {"weather": "weather-args@1"}, {"weather": "weather-result@1"}
+    middleware = SchemaMiddleware(registry, tools=named[0], results=named[1], mode="warn")
+    state = agent(middleware, call("atlantis", 1), AIMessage("done")).invoke(
         {"messages": [("human", "Weather?")]}
     )
     assert [message.status for message in tool_messages(state)] == ["success"]
-    assert "weather-args@1" in caplog.text
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "langchain tool does not satisfy weather-args@1",
+        "langchain tool_result does not satisfy weather-result@1",
+    ]
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
+from llama_index.core.schema import ImageDocument, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 
@@ -21,12 +23,12 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import (
     AffectedDocuments,
     RAGPipelineIntegration,
     SchemaTransform,
 )
-from llm_integrations.llamaindex.stamp import VERSION
 from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
 from tests.support.rag_worker import open_index
 
@@ -150,6 +152,29 @@ async def test_what_was_set_aside_comes_back_when_the_schema_relaxes(
     assert set(by_document(store)) == {"x", "y"}
     assert [record.position for record in quarantine.records()] == ["z"]
     assert steps.run(documents=[bad("x")]) == []  # known again, so that it is not indexed twice
+
+
+async def test_an_image_that_comes_back_is_the_same_image(
+    registry: Registry, transform: SchemaTransform, quarantine: Quarantine
+) -> None:
+    raw = b"\x89PNG\x00\xff"
+    seen: list[bytes] = []
+
+    class Reader(TransformComponent):
+        def __call__(self, nodes: Any, **kwargs: Any) -> Any:
+            seen.extend(node.resolve_image().read() for node in nodes)
+            return nodes
+
+    steps = pipeline(transform, SimpleVectorStore())
+    steps.transformations = [transform, Reader(), CountingEmbedding()]
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[ImageDocument(id_="i", image=b64encode(raw), metadata={"kind": "x"})])
+    assert (seen, quarantine.count()) == ([], 1)
+    registry.register("doc-meta", RELAXED, compatibility="NONE")
+    [result] = await integration.catch_up()
+    assert result.released == ("i",)
+    assert (seen, quarantine.count()) == ([raw], 0)
 
 
 async def test_a_text_that_was_replaced_since_does_not_come_back(

@@ -17,8 +17,8 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import ISSUE, SUBJECT
 from llm_integrations.llamaindex import SchemaPostprocessor, SchemaTransform
-from llm_integrations.llamaindex.stamp import ISSUE, SUBJECT
 from tests.support.rag import RELAXED, STRICT, V1, document
 
 NOWHERE = "http://127.0.0.1:9"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +15,19 @@ from typing import Any
 import pytest
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import BaseNode, Document, MetadataMode, TransformComponent
+from llama_index.core.schema import (
+    BaseNode,
+    Document,
+    ImageDocument,
+    MetadataMode,
+    TransformComponent,
+)
 from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.storage.docstore.utils import json_to_doc
 from llama_index.core.vector_stores import SimpleVectorStore
+from typer.testing import CliRunner
 
+from llm_integrations.core.cli.app import app
 from llm_integrations.core.config import RetryOptions, ValidationOptions
 from llm_integrations.core.errors import (
     ConfigurationError,
@@ -26,8 +37,8 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from llm_integrations.llamaindex import SchemaTransform
-from llm_integrations.llamaindex.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline
 
 NOWHERE = "http://127.0.0.1:9"
@@ -140,6 +151,42 @@ def test_a_date_in_metadata_is_kept_as_json_has_it(
     transform([document("dated", when=datetime(2026, 1, 2, tzinfo=UTC))])
     [record] = quarantine.records()
     assert record.value["document"]["__data__"]["metadata"]["when"].startswith("2026-01-02T00")
+
+
+def test_an_image_and_raw_bytes_come_back_as_they_came(
+    registry: Registry, quarantine: Quarantine
+) -> None:
+    raw = b"\x89PNG\x00\xff"
+    given = ImageDocument(id_="image", image=b64encode(raw), metadata={"hash": raw, "year": "soon"})
+    SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)([given])
+    [record] = quarantine.records()
+    again = json_to_doc(record.value["document"])
+    assert isinstance(again, ImageDocument)
+    assert again.resolve_image().read() == raw
+    assert again.metadata == given.metadata
+    assert record.judged == given.metadata
+
+
+@pytest.mark.parametrize("text_field", [None, "text"])
+def test_the_command_line_releases_what_is_valid_and_nothing_else(
+    registry: Registry, tmp_path: Path, text_field: str | None
+) -> None:
+    relaxed = {"properties": {"year": {"type": "integer"}, "when": {"format": "date-time"}}}
+    with connect(tmp_path / "schemas") as registry:
+        registry.register("doc-meta", V1)
+        SchemaTransform(
+            schema="doc-meta", registry=registry, quarantine=tmp_path / "bad", text_field=text_field
+        )([bad(), document("dated", when=datetime(2026, 1, 2, tzinfo=UTC))])
+        registry.register("doc-meta", relaxed, compatibility="NONE")
+    into = tmp_path / "released.jsonl"
+    url = ["--registry", str(tmp_path / "schemas")]
+    command = ["quarantine", "release", str(tmp_path / "bad"), "doc-meta@2", "--into", str(into)]
+    result = CliRunner().invoke(app, [*command, *url], catch_exceptions=False)
+    assert "1 released" in result.output
+    assert [
+        json.loads(line)["document"]["__data__"]["id_"] for line in into.read_text().splitlines()
+    ] == ["dated"]
+    assert [record.position for record in Quarantine(tmp_path / "bad").records()] == ["bad"]
 
 
 def test_without_a_quarantine_an_invalid_document_stops_the_pipeline(registry: Registry) -> None:

@@ -17,7 +17,7 @@ import pytest
 from llm_integrations.core.arrow import (
     ArrowPlan,
     Reason,
-    Tally,
+    VerdictCounts,
     compile_arrow,
     plan_for,
 )
@@ -114,7 +114,7 @@ def test_annotated_rows_carry_their_verdict_and_can_be_counted_in_parts(plan: Ar
     report = plan.validate(TABLE)
     assert (total.rows, total.valid, total.schema) == (4, 1, "row@1")
     assert total.reasons == report.reasons
-    assert Tally.from_dict(json.loads(total.to_json())) == total
+    assert VerdictCounts.from_dict(json.loads(total.to_json())) == total
     batch = plan.annotate(TABLE.to_batches()[0], valid="ok", errors="why")
     assert isinstance(batch, pa.RecordBatch)
     assert batch.schema.names[-2:] == ["ok", "why"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from prometheus_client import REGISTRY
 
-from llm_integrations.core.arrow import Tally, compile_arrow, count, set_aside
+from llm_integrations.core.arrow import VerdictCounts, compile_arrow, count, set_aside
 from llm_integrations.core.quarantine import Quarantine
 
 PLAN = compile_arrow({"properties": {"n": {"maximum": 0}}}, reference="row@1")
@@ -58,7 +58,7 @@ def test_json_columns_are_set_aside_as_what_they_say(tmp_path: Path) -> None:
 
 
 def test_nothing_invalid_writes_nothing(tmp_path: Path) -> None:
-    tally = Tally(rows=0, valid=0)
+    tally = VerdictCounts(rows=0, valid=0)
     assert set_aside([invalid().slice(0, 0)], tmp_path / "bad", tally, source="here") == 0
     assert Quarantine(tmp_path / "bad").parts() == []
 
@@ -68,8 +68,8 @@ def test_what_workers_judged_is_counted_where_they_are_gathered() -> None:
         return REGISTRY.get_sample_value(f"llm_integrations_{name}", labels) or 0.0
 
     labels = {"module": "test-rows", "subject": "row", "side": "input"}
-    count(Tally(rows=10, valid=7), module="test-rows", subject="row")
-    count(Tally(rows=1, valid=1), module="test-rows", subject=None)
+    count(VerdictCounts(rows=10, valid=7), module="test-rows", subject="row")
+    count(VerdictCounts(rows=1, valid=1), module="test-rows", subject=None)
     assert value("validation_total", outcome="valid", **labels) == 7
     assert value("validation_total", outcome="invalid", **labels) == 3
     assert value("validation_failures_total", **labels) == 3

@@ -33,6 +33,12 @@ def test_uses_are_found_by_subject_and_kind(catalogue: Catalogue) -> None:
     assert catalogue.using("nobody") == []
 
 
+def test_a_kind_is_any_word_of_an_adapter(catalogue: Catalogue) -> None:
+    step = Usage("filter", "step-1", SchemaRef("user-profile"))
+    catalogue.add(step, usage("greeting"))
+    assert catalogue.using("user-profile", "filter") == [step]
+
+
 def test_the_same_use_added_again_replaces_what_was_known(catalogue: Catalogue) -> None:
     catalogue.add(usage("a"))
     catalogue.add(usage("a", "user-profile@2.0.0"))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -20,7 +21,8 @@ from llm_integrations.core.errors import (
     SchemaValidationError,
     ValidationLimitExceeded,
 )
-from llm_integrations.core.judge import Judge, Verdict
+from llm_integrations.core.judge import Judge, Sorted, Verdict
+from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.validation import compile_validator
 
@@ -199,7 +201,7 @@ def test_a_pattern_that_is_given_up_leaves_data_unjudged(caplog: pytest.LogCaptu
     with connect("memory://") as registry:
         with pytest.raises(ValidationLimitExceeded):
             Judge(registry, "test_judge_hard").judge_by(hard, hurts)
-        judge = Judge(registry, "test_judge_hard", side="warned", mode="warn")
+        judge = Judge(registry, "test_judge_hard", side="output", mode="warn")
         with caplog.at_level(logging.WARNING):
             assert judge.judge_by(hard, hurts) == Verdict("unjudged")
             assert judge.judge_each(hard, [hurts]) == [Verdict("unjudged")]
@@ -242,3 +244,133 @@ def test_a_mode_that_does_not_exist_is_refused_at_once(registry: Registry) -> No
         Judge(registry, "test_judge", mode="strict")  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ConfigurationError, match="on_unavailable"):
         Judge(registry, "test_judge", on_unavailable="ask")  # type: ignore[arg-type]  # the same
+
+
+@pytest.mark.parametrize("side", ["ouput", "", "Input", "warned", None])
+def test_a_side_that_does_not_exist_is_refused_at_once(registry: Registry, side: Any) -> None:
+    with pytest.raises(ConfigurationError, match="side must be one of 'input', 'output'"):
+        Judge(registry, "test_judge", side=side)
+
+
+@pytest.mark.parametrize("module", ["", "a b", 'x"}', None, 7])
+def test_a_module_that_is_no_name_is_refused_at_once(registry: Registry, module: Any) -> None:
+    with pytest.raises(ConfigurationError, match="module"):
+        Judge(registry, module)
+
+
+async def test_off_is_off_whichever_way_a_judge_is_asked(unreachable: Registry) -> None:
+    with connect("memory://") as there:
+        there.register("profile", PROFILE)
+        validator = there.validator("profile")
+    judge = Judge(unreachable, "test_judge_off_all", mode="off")
+    off = Verdict("off")
+    assert judge.resolve("profile") is judge.ready("profile") is None
+    assert await judge.aresolve("profile") is None
+    assert judge.judge_by(validator, BAD) == judge.refuse(validator, "no JSON") == off
+    assert judge.judge_each(validator, [BAD, GOOD]) == [off, off]
+    found = judge.sort(validator, [BAD, GOOD])
+    assert (found.valid, found.condemned) == ([BAD, GOOD], [])
+    assert judge.settle(found) == [(BAD, off), (GOOD, off)]
+    assert durations(judge) == 0
+    assert counted(judge, "profile", "invalid") == counted(judge, "unknown", "unjudged") == 0
+
+
+# -- many pieces ----------
+
+
+def piece(name: str, value: Any) -> dict[str, Any]:
+    return {"name": name, "value": value, "raw": b"\xff"}
+
+
+PIECES = [piece("a", GOOD), piece("b", BAD), piece("c", GOOD), piece("d", BAD)]
+
+
+def sorted_out(judge: Judge, registry: Registry) -> Sorted[dict[str, Any]]:
+    return judge.sort(registry.validator("profile"), iter(PIECES), payload=lambda p: p["value"])
+
+
+def test_sorting_tells_valid_from_condemned_in_order(registry: Registry) -> None:
+    judge = Judge(registry, "test_judge_sort", "row")
+    found = sorted_out(judge, registry)
+    assert [p["name"] for p in found.valid] == ["a", "c"]
+    assert [(one.number, one.piece["name"], one.judged) for one in found.condemned] == [
+        (1, "b", BAD),
+        (3, "d", BAD),
+    ]
+    assert counted(judge, "profile", "valid") == counted(judge, "profile", "invalid") == 2
+    assert judge.sort(registry.validator("profile"), []).valid == []
+
+
+def test_enforce_sets_aside_what_is_condemned_whole_and_hands_on_the_rest(
+    registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = Judge(registry, "test_judge_settle", "row")
+    quarantine = Quarantine(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):  # done again it adds nothing
+            kept = judge.settle(
+                sorted_out(judge, registry),
+                quarantine,
+                source="here",
+                whole=lambda p: p,
+                position=lambda p: p["name"],
+            )
+    assert [(p["name"], verdict.outcome) for p, verdict in kept] == [("a", "valid"), ("c", "valid")]
+    records = list(quarantine.records())
+    assert [(r.source, r.position, r.value, r.judged) for r in records] == [
+        ("here", "b", PIECES[1], BAD),
+        ("here", "d", PIECES[3], BAD),
+    ]
+    assert "2 of 4 do not satisfy profile@1; set aside" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_enforce_without_a_quarantine_names_the_first_that_is_condemned(registry: Registry) -> None:
+    judge = Judge(registry, "test_judge_settle", "row")
+    with pytest.raises(SchemaValidationError, match="row d does not satisfy") as caught:
+        judge.settle(
+            judge.sort(registry.validator("profile"), PIECES[2:], payload=lambda p: p["value"]),
+            position=lambda p: p["name"],
+        )
+    assert not caught.value.report
+    with pytest.raises(SchemaValidationError, match=r"^row 1 does not satisfy"):
+        judge.settle(sorted_out(judge, registry))
+    with pytest.raises(SchemaValidationError, match=r"^does not satisfy"):
+        judge.settle(judge.sort(registry.validator("profile"), [BAD]))
+
+
+def test_warn_hands_everything_on_with_its_verdict_and_names_it_in_the_log(
+    registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = Judge(registry, "test_judge_settle", "row", mode="warn")
+    with caplog.at_level(logging.WARNING):
+        kept = judge.settle(
+            sorted_out(judge, registry), Quarantine(tmp_path), position=lambda p: p["name"]
+        )
+    outcomes = ["valid", "invalid", "valid", "invalid"]
+    assert [verdict.outcome for _, verdict in kept] == outcomes
+    assert [r.message.partition(" does")[0] for r in caplog.records] == [
+        "test_judge_settle row b",
+        "test_judge_settle row d",
+    ]
+    assert Quarantine(tmp_path).count() == 0
+
+
+async def test_every_piece_without_a_schema_is_counted_unjudged(unreachable: Registry) -> None:
+    judge = Judge(unreachable, "test_judge_sort_cold", "row", mode="warn")
+    found = judge.sort(await judge.aresolve("profile"), PIECES)
+    assert found.valid == PIECES
+    assert {verdict.outcome for _, verdict in judge.settle(found)} == {"unjudged"}
+    assert counted(judge, "unknown", "unjudged") == len(PIECES)
+
+
+def test_a_piece_that_is_acted_upon_is_called_by_its_name(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = Judge(registry, "test_judge", "document")
+    verdict = judge.judge("profile", BAD)
+    with pytest.raises(SchemaValidationError, match=r"^document b does not satisfy profile@1"):
+        judge.act(verdict, what="document b")
+    with caplog.at_level(logging.WARNING):
+        Judge(registry, "test_judge", "document", "warn").act(verdict, what="document b")
+    assert caplog.messages[0].startswith("test_judge document b does not satisfy profile@1")

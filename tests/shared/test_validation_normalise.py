@@ -326,3 +326,11 @@ def test_the_original_is_left_as_it_was() -> None:
     compile_validator({"properties": {"when": {"type": "integer"}}}).validate(original)
     assert original == before
     assert original["rows"] is before["rows"]
+
+
+def test_a_key_without_text_makes_its_whole_mapping_opaque_whatever_came_before_it() -> None:
+    for value in ({"a": b"x", (0,): None}, {"a": {"b": object()}, frozenset(): 1}):
+        found = normalise(value)
+        assert [problem.path for problem in found.opaque] == [()]
+        assert not compile_validator({"type": "object"}).is_valid(value)
+        assert not compile_validator({"additionalProperties": {"type": "string"}}).validate(value)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, assert_type
 
-from llm_integrations.core.arrow import (
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.registry import Registry
+from llm_integrations.core.validation import Violation
+from llm_integrations.core.validation.arrow import (
     ArrowPlan,
     ArrowReport,
     ArrowSplit,
@@ -17,9 +20,6 @@ from llm_integrations.core.arrow import (
     read_reasons,
     set_aside,
 )
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.registry import Registry
-from llm_integrations.core.validation import Violation
 
 
 def judge(table: Any, registry: Registry) -> None:

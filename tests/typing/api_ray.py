@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from llm_integrations.core.arrow import Tally
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.registry import Registry
+from llm_integrations.core.validation.arrow import Tally
 from llm_integrations.ray import RayResult, SchemaBatchValidator
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from llm_integrations.core.arrow import Tally
 from llm_integrations.core.registry import Registry
+from llm_integrations.core.validation.arrow import Tally
 from llm_integrations.spark import SchemaMapInArrow, SparkResult, schema_map_in_arrow
 
 

@@ -69,9 +69,9 @@ def validated_dataset(
     client = resolve_registry(registry)
     gate = _Gate(Judge(client, module="inspect_ai", side="case"), client.validator(schema), source)
     dataset = _read(source, gate, sample_fields, kwargs)
-    if quarantine is not None:
-        kept = Quarantine(quarantine) if isinstance(quarantine, str | Path) else quarantine
-        kept.add(gate.condemned)
+    aside = Quarantine.of(quarantine)
+    if aside is not None:
+        aside.add(gate.condemned)
     gate.stop_if(stops=on_invalid == "stop")
     return ValidatedDataset(list(dataset), dataset, gate.total, len(gate.condemned))
 

@@ -63,13 +63,13 @@ class SchemaHooks(Hooks):
         cls,
         registry: Registry | str | None = None,
         *,
-        quarantine: str | Path | None = None,
+        quarantine: str | Path | Quarantine | None = None,
         name: str = "llm_integrations",
     ) -> type[SchemaHooks]:
         """Register a subclass with these settings; returns it, for its ``finished`` records."""
         settings: dict[str, Any] = {
             "registry": resolve_registry(registry),
-            "quarantine": None if quarantine is None else Quarantine(quarantine),
+            "quarantine": Quarantine.of(quarantine),
             "finished": [],
         }
         configured = type("EnabledSchemaHooks", (cls,), settings)

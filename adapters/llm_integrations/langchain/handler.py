@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -12,17 +12,15 @@ from langchain_core.documents import Document
 from langchain_core.outputs import LLMResult
 
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
-from llm_integrations.core.judge import Judge
+from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
 from llm_integrations.langchain.keys import DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.langchain.payload import answers, prompt_input
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import Runs
 from llm_integrations.langchain.walk import references_in
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["SchemaCallbackHandler"]
 
@@ -65,7 +63,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         options: ValidationOptions | None = None,
     ) -> None:
         self.registry = resolve_registry(registry)
-        sides: dict[str, Mode] = {
+        sides: dict[Side, Mode] = {
             "input": mode,
             "output": output_mode or mode,
             "tool": mode,
@@ -209,7 +207,9 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     ) -> None:
         reference = self._runs.end(run_id)
         if reference:
-            self._check("document", reference, lambda _: [d.metadata for d in documents])
+            self._check(
+                "document", reference, lambda _: [without_stamp(d.metadata) for d in documents]
+            )
 
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.end(run_id)
@@ -229,10 +229,8 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if parent is None:
             forget_answer(self)
 
-    def _check(self, side: str, reference: str, pieces: Any) -> None:
+    def _check(self, side: Side, reference: str, pieces: Any) -> None:
         judge = self._judges[side]
-        if judge.mode == "off":
-            return
         validator = self._resolver.validator(judge, reference)
         if validator is not None:
             for piece in pieces(validator):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import ToolMessage
 
 from llm_integrations.core.config import Mode, OnUnavailable
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.judge import Judge, Verdict
+from llm_integrations.core.judge import OFF, Judge, Side, Verdict
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.payload import payloads
 
@@ -29,17 +29,32 @@ Result = ToolMessage | Command[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Something to judge, in a sync or an async agent."""
+    """Something to judge, in a sync or an async agent; nothing where no schema is named."""
 
-    judge_: Judge
-    reference: SchemaRef
-    data: Any
+    by: Judge
+    reference: SchemaRef | None
+    data: Any = None
+    call: Mapping[str, Any] = field(default_factory=dict)
 
     def judge(self) -> Verdict:
-        return self.judge_.judge(self.reference, self.data)
+        return OFF if self.reference is None else self.by.judge(self.reference, self.data)
 
     async def ajudge(self) -> Verdict:
-        return await self.judge_.ajudge(self.reference, self.data)
+        return OFF if self.reference is None else await self.by.ajudge(self.reference, self.data)
+
+    def refusal(self, verdict: Verdict) -> ToolMessage | None:
+        """Under enforce, what the model is told about an invalid call or result."""
+        if verdict:
+            return None
+        if self.by.mode != "enforce":
+            self.by.act(verdict)
+            return None
+        return ToolMessage(
+            content=f"Error: {self.call['name']} {verdict.report}. Mend this and call it again.",
+            name=self.call["name"],
+            tool_call_id=self.call["id"],
+            status="error",
+        )
 
 
 class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -73,82 +88,62 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         self._arguments = _references(tools)
         self._results = _references(results)
         self._response = None if response is None else SchemaRef.parse(response)
+        sides: tuple[Side, ...] = ("tool", "tool_result", "output")
         self._judges = {
             side: Judge(
                 client, module="langchain", side=side, mode=mode, on_unavailable=on_unavailable
             )
-            for side in ("tool", "tool_result", "output")
+            for side in sides
         }
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
     ) -> Result:
-        call = request.tool_call
-        question = self._about_arguments(call)
-        refused = self._refusal(question.judge() if question else None, call)
+        asked = self._about_arguments(request.tool_call)
+        refused = asked.refusal(asked.judge())
         if refused is not None:
             return refused
         result = handler(request)
-        question = self._about_result(call, result)
-        return self._refusal(question.judge() if question else None, call) or result
+        asked = self._about_result(request.tool_call, result)
+        return asked.refusal(asked.judge()) or result
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
-        call = request.tool_call
-        question = self._about_arguments(call)
-        refused = self._refusal(await question.ajudge() if question else None, call)
+        asked = self._about_arguments(request.tool_call)
+        refused = asked.refusal(await asked.ajudge())
         if refused is not None:
             return refused
         result = await handler(request)
-        question = self._about_result(call, result)
-        return self._refusal(await question.ajudge() if question else None, call) or result
+        asked = self._about_result(request.tool_call, result)
+        return asked.refusal(await asked.ajudge()) or result
 
     def after_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        question = self._about_response(state)
-        if question is not None:
-            question.judge_.act(question.judge())
+        asked = self._about_response(state)
+        asked.by.act(asked.judge())
         return None
 
     async def aafter_agent(
         self, state: AgentState[Any], runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
-        question = self._about_response(state)
-        if question is not None:
-            question.judge_.act(await question.ajudge())
+        asked = self._about_response(state)
+        asked.by.act(await asked.ajudge())
         return None
 
-    def _about_arguments(self, call: Mapping[str, Any]) -> _Question | None:
-        return self._question("tool", self._arguments.get(call["name"]), call["args"])
+    def _about_arguments(self, call: Mapping[str, Any]) -> _Question:
+        reference = self._arguments.get(call["name"])
+        return _Question(self._judges["tool"], reference, call["args"], call)
 
-    def _about_result(self, call: Mapping[str, Any], result: Result) -> _Question | None:
+    def _about_result(self, call: Mapping[str, Any], result: Result) -> _Question:
+        judge = self._judges["tool_result"]
         if not isinstance(result, ToolMessage) or result.status == "error":
-            return None
+            return _Question(judge, None)
         [payload] = payloads(result)
-        return self._question("tool_result", self._results.get(call["name"]), payload)
+        return _Question(judge, self._results.get(call["name"]), payload, call)
 
-    def _about_response(self, state: Mapping[str, Any]) -> _Question | None:
-        if "structured_response" not in state:
-            return None
-        return self._question("output", self._response, state["structured_response"])
-
-    def _question(self, side: str, reference: SchemaRef | None, data: Any) -> _Question | None:
-        return None if reference is None else _Question(self._judges[side], reference, data)
-
-    def _refusal(self, verdict: Verdict | None, call: Mapping[str, Any]) -> ToolMessage | None:
-        """Under enforce, what the model is told about an invalid call or result."""
-        if verdict is None or verdict:
-            return None
-        judge = self._judges["tool"]
-        if judge.mode != "enforce":
-            judge.act(verdict)
-            return None
-        return ToolMessage(
-            content=f"Error: {call['name']} {verdict.report}. Mend this and call it again.",
-            name=call["name"],
-            tool_call_id=call["id"],
-            status="error",
-        )
+    def _about_response(self, state: Mapping[str, Any]) -> _Question:
+        reference = self._response if "structured_response" in state else None
+        return _Question(self._judges["output"], reference, state.get("structured_response"))
 
 
 def _references(named: Mapping[str, str] | None) -> dict[str, SchemaRef]:

@@ -46,8 +46,8 @@ class Resolver:
         Raises:
             RegistryError: as ``Judge.judge``.
         """
-        found = self._registry.ready_validator(reference, options=self._options)
-        if found is None:
+        found = judge.ready(reference)
+        if found is None and judge.mode != "off":
             found = judge.resolve(reference, within=self._patience(reference))
         if found is not None:
             self._met.add(reference)

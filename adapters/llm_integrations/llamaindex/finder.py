@@ -16,7 +16,7 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from llm_integrations.core.errors import Unsupported
-from llm_integrations.llamaindex.stamp import FINGERPRINT, SUBJECT, VERSION
+from llm_integrations.core.stamp import FINGERPRINT, SUBJECT, VERSION
 
 __all__ = ["Stamped", "documents_of", "has_collection"]
 

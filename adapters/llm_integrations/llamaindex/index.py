@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
+from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
 from llm_integrations.llamaindex.finder import Stamped, documents_of, has_collection
-from llm_integrations.llamaindex.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
 
 __all__ = ["Index", "Loader"]

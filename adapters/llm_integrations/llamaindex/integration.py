@@ -18,10 +18,10 @@ from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
 from llm_integrations.llamaindex.index import Index, Loader
 from llm_integrations.llamaindex.release import release
-from llm_integrations.llamaindex.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]

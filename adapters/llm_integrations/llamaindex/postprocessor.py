@@ -16,8 +16,9 @@ from llm_integrations.core.errors import InvalidReference, SchemaNotFound
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.stamp import FINGERPRINT, ISSUE, SUBJECT
 from llm_integrations.core.validation import Validator
-from llm_integrations.llamaindex.stamp import FINGERPRINT, ISSUE, SUBJECT, hide, payload_of
+from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
 __all__ = ["Action", "SchemaPostprocessor"]
 
@@ -174,11 +175,13 @@ class SchemaPostprocessor(BaseNodePostprocessor):
                 if stamp.get(SUBJECT) == subject and stamp.get(FINGERPRINT) != current:
                     issues[place] = "stale"
         if self.on_invalid != "ignore":
-            payloads = [payload_of(node, self.text_field) for node in nodes]
-            for place, verdict in enumerate(self._judge.judge_each(validator, payloads)):
-                if not verdict:
-                    issues[place] = "invalid"
+            found = self._judge.sort(validator, nodes, payload=self._payload)
+            for one in found.condemned:
+                issues[one.number] = "invalid"
         return issues
+
+    def _payload(self, node: BaseNode) -> Mapping[str, Any]:
+        return payload_of(node, self.text_field)
 
     def _finish(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
         self._tally.add(counts)
@@ -199,9 +202,7 @@ _DONE: Final[dict[Action, str]] = {
 
 
 def _flagged(item: NodeWithScore, issue: _Issue, score: float | None) -> NodeWithScore:
-    node = item.node.model_copy(deep=True)
-    node.metadata[ISSUE] = issue
-    hide(node)
+    node = with_metadata(item.node, {**item.node.metadata, ISSUE: issue})
     return NodeWithScore(node=node, score=score)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore.utils import json_to_doc
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.index import Index
-from llm_integrations.llamaindex.stamp import InForce
 from llm_integrations.llamaindex.transform import DOCUMENT, HASH, SchemaTransform
 
 __all__ = ["release"]
@@ -25,8 +24,8 @@ def release(index: Index, transform: SchemaTransform, in_force: InForce) -> tupl
     They leave the quarantine after they are in the index, so that a crash loses none. What has
     been replaced by a later text of the same document leaves it without being ingested.
     """
-    quarantine = transform.quarantine
-    if not isinstance(quarantine, Quarantine):
+    quarantine = Quarantine.of(transform.quarantine)
+    if quarantine is None:
         return ()
     released: dict[str, None] = {}
 
@@ -36,10 +35,7 @@ def release(index: Index, transform: SchemaTransform, in_force: InForce) -> tupl
             index.ingest(list(documents.values()), in_force)
             released.update(dict.fromkeys(documents))
 
-    def judged(value: Any) -> Any:
-        return transform.payload(json_to_doc(value[DOCUMENT]))
-
-    quarantine.release(in_force.validator, into, subject=transform.subject, judged=judged)
+    quarantine.release(in_force.validator, into, subject=transform.subject)
     return tuple(released)
 
 
@@ -52,8 +48,10 @@ def _current(index: Index, records: Sequence[QuarantinedRecord]) -> dict[str, Ba
         known = index.docstore.get_document(node.ref_doc_id or node.id_, raise_error=False)
         if known is None:
             found[node.id_] = node
-        elif node.ref_doc_id is not None or known.hash == value[HASH]:
+        elif node.ref_doc_id is not None:
             found[known.id_] = known
+        elif value[HASH] in (known.hash, index.docstore.get_document_hash(known.id_)):
+            found[node.id_] = node  # with its media, which docstores do not keep
         else:
             log.info("%s: a later text replaced a document that was set aside", index.name)
     return found

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from llama_index.core.bridge.pydantic import (
@@ -21,20 +21,20 @@ from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import computed_field
 
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_mode
-from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.judge import Judge, Verdict
-from llm_integrations.core.observability import get_logger
-from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.judge import Judge
+from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef, connect, resolve_registry
-from llm_integrations.llamaindex.stamp import VALID, InForce, payload_of, stamped
+from llm_integrations.core.stamp import InForce
+from llm_integrations.core.validation import Validator
+from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
 __all__ = ["DOCUMENT", "HASH", "SchemaTransform"]
-
-log = get_logger(__name__)
 
 DOCUMENT = "document"
 HASH = "hash"
 """The two keys of a quarantined record: the node whole, and its hash when it was set aside."""
+
+_MEDIA: Final = ("text_resource", "image_resource", "audio_resource", "video_resource")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SchemaTransform(TransformComponent):
     @field_validator("quarantine", mode="before")
     @classmethod
     def _read_quarantine(cls, value: Any) -> Any:
-        return Quarantine(value) if isinstance(value, str | Path) else value
+        return Quarantine.of(value)
 
     @field_serializer("quarantine")
     def _show_quarantine(self, value: Any) -> str | None:
@@ -155,24 +155,25 @@ class SchemaTransform(TransformComponent):
         Raises:
             RegistryError: when there is none and ``on_unavailable`` says raise.
         """
-        if self._pin is not None or self.mode == "off":
-            return self._pin.in_force if self._pin else None
+        if self._pin is not None:
+            return self._pin.in_force
         validator = self._judge.resolve(self.schema_ref)
-        if validator is None or (self._last and self._last.validator is validator):
-            return self._last if validator else None
-        self._last = InForce(validator, self.client.get(validator.reference).id)
-        return self._last
+        if validator is not None and not self._is_last(validator):
+            self._last = InForce(validator, self.client.get(validator.reference).id)
+        return self._last if validator else None
 
     async def ain_force(self) -> InForce | None:
         """``in_force`` without blocking the event loop; call it once to warm a cold client."""
-        if self._pin is not None or self.mode == "off":
-            return self._pin.in_force if self._pin else None
+        if self._pin is not None:
+            return self._pin.in_force
         validator = await self._judge.aresolve(self.schema_ref)
-        if validator is None or (self._last and self._last.validator is validator):
-            return self._last if validator else None
-        schema = await self.client.aio.get(validator.reference)
-        self._last = InForce(validator, schema.id)
-        return self._last
+        if validator is not None and not self._is_last(validator):
+            schema = await self.client.aio.get(validator.reference)
+            self._last = InForce(validator, schema.id)
+        return self._last if validator else None
+
+    def _is_last(self, validator: Validator) -> bool:
+        return self._last is not None and self._last.validator is validator
 
     def pinned_to(self, in_force: InForce | None) -> Self:
         """A copy that judges by one version, whatever is published meanwhile."""
@@ -192,46 +193,35 @@ class SchemaTransform(TransformComponent):
         return super().to_dict(**kwargs)
 
     def _apply(self, nodes: Sequence[BaseNode], in_force: InForce | None) -> list[BaseNode]:
-        if in_force is None:
-            return list(nodes)
-        kept: list[BaseNode] = []
-        aside: list[QuarantinedRecord] = []
-        for node in nodes:
-            verdict = self._judge.judge_by(in_force.validator, self.payload(node))
-            if verdict:
-                judged = verdict.outcome == "valid"
-                kept.append(stamped(node, in_force.stamp) if judged else node)
-            elif self.mode == "enforce" and self.quarantine is not None:
-                aside.append(self._record(node, verdict))
-            else:
-                self._judge.act(verdict)
-                kept.append(stamped(node, {**in_force.stamp, VALID: False}))
-        self._set_aside(aside, in_force)
-        return kept
-
-    def _record(self, node: BaseNode, verdict: Verdict) -> QuarantinedRecord:
-        if verdict.report is None:
-            raise LLMIntegrationsError("a verdict of invalid carries no report")
-        # In JSON's own types, so that a date is judged alike when it comes back.
-        whole = {DATA_KEY: node.to_dict(mode="json", fallback=str), TYPE_KEY: node.get_type()}
-        data = {DOCUMENT: whole, HASH: node.hash}
-        return QuarantinedRecord.of(data, verdict.report, source=self.source, position=node.id_)
-
-    def _set_aside(self, records: list[QuarantinedRecord], in_force: InForce) -> None:
-        if not records or not isinstance(self.quarantine, Quarantine):
-            return
-        part = self.quarantine.add(records)
-        log.warning(
-            "%d nodes do not satisfy %s and were set aside",
-            len(records),
-            in_force.validator.reference,
-            extra={"llmi_part": str(part), "llmi_reference": in_force.validator.reference},
+        validator = in_force.validator if in_force else None
+        settled = self._judge.settle(
+            self._judge.sort(validator, nodes, payload=self.payload),
+            Quarantine.of(self.quarantine),
+            source=self.source,
+            whole=_whole,
+            position=lambda node: node.id_,
         )
+        return [
+            with_metadata(node, in_force.stamped(node.metadata, valid=bool(verdict)))
+            if in_force and verdict.outcome in ("valid", "invalid")
+            else node
+            for node, verdict in settled
+        ]
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         del fields["registry"]
         return _rebuild, (type(self), fields, self._pin or _Pin(self.in_force()))
+
+
+def _whole(node: BaseNode) -> dict[str, Any]:
+    """The node as a docstore keeps it, and with its images and sounds, which no docstore keeps."""
+    data = node.to_dict()
+    for name in _MEDIA:
+        content = getattr(getattr(node, name, None), "data", None)
+        if content is not None:
+            data[name]["data"] = content
+    return {DOCUMENT: {DATA_KEY: data, TYPE_KEY: node.get_type()}, HASH: node.hash}
 
 
 def _rebuild(kind: type[SchemaTransform], fields: dict[str, Any], pin: _Pin) -> SchemaTransform:

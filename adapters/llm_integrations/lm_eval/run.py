@@ -64,9 +64,8 @@ def evaluate_with_schemas(
     """
     if on_invalid not in ("stop", "set_aside"):
         raise ConfigurationError(f"on_invalid is 'stop' or 'set_aside', not {on_invalid!r}")
-    run = _Run(
-        resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", _folder(quarantine)
-    )
+    aside = Quarantine.of(quarantine)
+    run = _Run(resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", aside)
     results = simple_evaluate(
         model,
         tasks=tasks,
@@ -84,10 +83,6 @@ def evaluate_with_schemas(
         store_results(Path(output), judged)
     run.stop_if_invalid(judged)
     return judged
-
-
-def _folder(quarantine: str | Path | Quarantine | None) -> Quarantine | None:
-    return Quarantine(quarantine) if isinstance(quarantine, str | Path) else quarantine
 
 
 class _Run:

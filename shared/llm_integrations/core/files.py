@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "locked"]
 
 
 @contextmanager
@@ -31,6 +31,29 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold a folder among threads and processes: many share it, or one has it alone.
+
+    The lock goes with its process, however that ends. Windows cannot open folders: there is no
+    lock there.
+    """
+    if os.name == "nt":
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+    finally:
+        # Closing is not enough: a process forked meanwhile has the descriptor too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -112,6 +112,7 @@ class BlockJudge:
             schema=report.schema,
             fingerprint=report.fingerprint,
             source=self._source,
+            nulls=report.nulls,
         )
 
     def _plan(self, schema: pa.Schema) -> ArrowPlan:

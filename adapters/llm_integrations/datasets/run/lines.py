@@ -46,11 +46,7 @@ class ExaminedLines:
 
     @property
     def count(self) -> BlockCount:
-        reasons = Counter(
-            reason
-            for record in self.aside
-            for reason in {f"{e.keyword} at {e.path or '(root)'}" for e in record.errors}
-        )
+        reasons = Counter(reason for record in self.aside for reason in record.reasons)
         return BlockCount(len(self.valid) + len(self.aside), len(self.aside), dict(reasons))
 
 
@@ -94,9 +90,8 @@ class LineJudge:
             value = read_row(line)
         except NoRow as error:
             return self._broken(line, str(error), number)
-        if self._validator.is_valid(value):
-            return None
-        return self._set_aside(value, self._validator.validate(value), number)
+        report = self._validator.validate(value)
+        return None if report.is_valid else self._set_aside(value, report, number)
 
     def _broken(self, line: bytes, reason: str, number: int) -> QuarantinedRecord:
         text = line.decode("utf-8", "backslashreplace").rstrip("\n")

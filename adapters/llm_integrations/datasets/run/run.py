@@ -180,11 +180,8 @@ class Run:
         return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / run
 
     def aside(self, run: str) -> Quarantine:
-        if isinstance(self._quarantine, Quarantine):
-            return self._quarantine
-        if self._quarantine is not None:
-            return Quarantine(self._quarantine, "parquet")
-        return Quarantine(self._folder(run) / "quarantine", "parquet")
+        given = Quarantine.of(self._quarantine, "parquet")
+        return Quarantine(self._folder(run) / "quarantine", "parquet") if given is None else given
 
     @contextmanager
     def _bar(self, name: str, total: int | None, done: int) -> Iterator[Any]:

@@ -28,7 +28,6 @@ __all__ = [
     "Explanation",
     "Note",
     "Reason",
-    "Tally",
     "VerdictCounts",
     "compile_arrow",
     "count",
@@ -36,6 +35,3 @@ __all__ = [
     "read_reasons",
     "set_aside",
 ]
-
-Tally = VerdictCounts
-"""The name under which code that uses this package knows VerdictCounts."""

@@ -12,10 +12,9 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import pyarrow as pa
 
-from llm_integrations.core.arrow.plan import ERRORS, VALID
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.run.setting_aside import set_aside
-from llm_integrations.core.arrow.verdict_counts import Tally
+from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VALID, VerdictCounts
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
@@ -26,7 +25,7 @@ __all__ = ["COUNTS", "JudgedData", "WorkerJudge"]
 T = TypeVar("T")
 
 COUNTS: Final = "counts"
-"""The column of ``WorkerJudge.counts``: a Tally as JSON text."""
+"""The column of ``WorkerJudge.counts``: a VerdictCounts as JSON text."""
 
 
 class WorkerJudge:
@@ -91,11 +90,11 @@ class WorkerJudge:
         tally = self.plan.tally(judged, valid=self.valid, errors=self.errors)
         return pa.record_batch({COUNTS: pa.array([tally.to_json()])})
 
-    def total(self, rows: Iterable[Mapping[str, Any]]) -> Tally:
+    def total(self, rows: Iterable[Mapping[str, Any]]) -> VerdictCounts:
         """The rows of ``counts`` from all workers added up, also to this process's metrics."""
         none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
         nothing = self.plan.tally(pa.table(none), valid=self.valid, errors=self.errors)
-        parts = (Tally.from_dict(json.loads(row[COUNTS])) for row in rows)
+        parts = (VerdictCounts.from_dict(json.loads(row[COUNTS])) for row in rows)
         total = reduce(add, parts, nothing)
         count(total, module=self.module, subject=self.plan.validator.subject)
         return total
@@ -112,7 +111,7 @@ class JudgedData(Generic[T]):
     """
 
     judged: T
-    report: Tally
+    report: VerdictCounts
     by: WorkerJudge
 
     def _set_aside(self, parts: Iterable[Any], into: Quarantine | str | Path, source: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from llm_integrations.core.catalogue.usage import Usage, UsageKind
 from llm_integrations.core.errors import ConfigurationError
@@ -96,4 +96,4 @@ def _row(usage: Usage) -> tuple[str | None, ...]:
 def _usage(row: tuple[str, ...]) -> Usage:
     kind, name, role, subject, version, owner, metadata = row
     ref = SchemaRef.parse(f"{subject}@{version}")
-    return Usage(cast("UsageKind", kind), name, ref, role, owner, json.loads(metadata))
+    return Usage(kind, name, ref, role, owner, json.loads(metadata))

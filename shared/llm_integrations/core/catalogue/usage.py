@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, TypeAlias
 
 from llm_integrations.core.model.reference import SchemaRef
 
 __all__ = ["Usage", "UsageKind"]
 
-UsageKind = Literal["prompt", "dataset", "index", "benchmark"]
+UsageKind: TypeAlias = str
+"""What sort of thing, in its adapter's word: ``prompt``, ``dataset``, ``index``, ``benchmark`` …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Usage:
     """That something is held to a schema.
 
     Attributes:
-        kind: what sort of thing.
+        kind: what sort of thing; any text.
         name: which one; unique within its kind.
         schema: the reference as it was written: pinned to a version, or latest.
         role: what the schema is for there, as ``input`` or ``output``.

@@ -9,7 +9,7 @@ from typing import IO, Any, Literal
 
 from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.quarantine.record import QuarantinedRecord
+from llm_integrations.core.quarantine.record import COLUMNS, QuarantinedRecord
 
 __all__ = ["Format", "check_format", "read_part", "write_part"]
 
@@ -38,7 +38,9 @@ def read_part(path: Path) -> Iterator[QuarantinedRecord]:
     try:
         for row in rows:
             yield QuarantinedRecord.from_row(row)
-    except (LLMIntegrationsError, ValueError) as error:
+    except FileNotFoundError:
+        return  # released or forgotten since the folder was listed
+    except (LLMIntegrationsError, ValueError, OSError, RecursionError) as error:
         raise LLMIntegrationsError(f"{path} is damaged: {type(error).__name__}") from None
 
 
@@ -53,17 +55,16 @@ def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = ("record_id", "schema", "fingerprint", "source", "position", "at", "errors", "data")
     # Data may hold lone surrogates, which are no UTF-8: JSON text can carry them escaped.
-    columns = {name: _utf8([row[name] for row in rows]) for name in names}
-    schema = pa.schema([(name, pa.string()) for name in names])
+    columns = {name: _utf8([row[name] for row in rows]) for name in COLUMNS}
+    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
     parquet.write_table(pa.table(columns, schema=schema), stream, compression="zstd")
 
 
-def _utf8(texts: list[str]) -> list[str]:
-    if all(map(str.isascii, texts)):
+def _utf8(texts: list[str | None]) -> list[str | None]:
+    if all(text is None or text.isascii() for text in texts):
         return texts
-    return [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
+    return [text and text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:

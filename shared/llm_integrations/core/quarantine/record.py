@@ -10,16 +10,30 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.quarantine.encoding import Encodings, read, write, write_row
+from llm_integrations.core.stamp import without_stamp
 from llm_integrations.core.validation.report import NO_RECORD, Violation
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["QuarantinedRecord", "record_id_of", "rows_of"]
+__all__ = ["COLUMNS", "QuarantinedRecord", "record_id_of", "rows_of"]
 
-
-_text: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
-"""Made once: ``json.dumps`` makes an encoder for each call that is not by its defaults."""
+COLUMNS: Final = (
+    "record_id",
+    "schema",
+    "fingerprint",
+    "source",
+    "position",
+    "at",
+    "errors",
+    "data",
+    "whole",
+    "encodings",
+    "nulls",
+)
+"""Of a row in a part; each holds text, and ``whole`` may be null."""
+_SAME: Final = object()
 
 
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
@@ -40,19 +54,21 @@ def rows_of(
     schema: str,
     fingerprint: str,
     source: str,
+    nulls: str = "",
 ) -> list[dict[str, Any]]:
     """Rows for ``Quarantine.add_rows`` without an object for each: for tables of millions.
 
     Args:
-        data: the records.
+        data: the records: dicts whose keys are text.
         errors: for each, JSON text: a list of [path, message, keyword, schema path].
         positions: for each, which record of the source it is.
+        nulls: how null was taken, "strict" or "absent".
     """
     at = _now().isoformat()
     place = json.dumps(source)
     rows = []
     for value, reasons, position in zip(data, errors, positions, strict=True):
-        text = _text(value)
+        text, encodings = write_row(value)
         rows.append(
             {
                 "record_id": _hashed(place, str(position), text),
@@ -63,6 +79,9 @@ def rows_of(
                 "at": at,
                 "errors": reasons,
                 "data": text,
+                "whole": None,
+                "encodings": _encodings_text(encodings, {}),
+                "nulls": nulls,
             }
         )
     return rows
@@ -72,18 +91,26 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _encodings_text(data: Encodings, whole: Encodings) -> str:
+    return json.dumps({"data": data, "whole": whole}) if data or whole else ""
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantinedRecord:
     """A record with the reason why it is here. Holds the data itself: keep it where it is safe.
 
     Attributes:
-        data: the record as JSON text, exactly as it was judged.
+        data: what was judged, as JSON text.
         errors: what is wrong with it.
         schema: the exact reference it was judged by.
         fingerprint: SHA-256 of that schema.
         source: where it came from, as a file, a data set or a pipeline.
         position: which record of the source, if that is known.
         at: when it was set aside, in UTC.
+        whole: all that came, as JSON text, where only a part of it was judged.
+        encodings: by JSON Pointer into ``data``, what JSON cannot say, as ``{"contentEncoding":
+            "base64"}``; ``whole_encodings`` likewise.
+        nulls: how null was taken, "strict" or "absent"; empty if that is not known.
     """
 
     data: str
@@ -93,6 +120,10 @@ class QuarantinedRecord:
     source: str = ""
     position: int | str | None = None
     at: datetime = field(default_factory=_now)
+    whole: str | None = None
+    encodings: Encodings = field(default_factory=dict, hash=False)
+    whole_encodings: Encodings = field(default_factory=dict, hash=False)
+    nulls: str = ""
 
     @classmethod
     def of(
@@ -100,20 +131,49 @@ class QuarantinedRecord:
         data: Any,
         report: ValidationReport,
         *,
+        whole: Any = _SAME,
         source: str = "",
         position: int | str | None = None,
     ) -> Self:
-        """From data and the report that condemned it; what JSON lacks is kept as text."""
-        return cls(_text(data), report.errors, report.schema, report.fingerprint, source, position)
+        """From what was judged and the report that condemned it.
+
+        Args:
+            data: any Python value.
+            whole: all that came and is to be given back, if ``data`` is only a part of it.
+        """
+        text, encodings = write(data)
+        whole_text, whole_encodings = (None, {}) if whole is _SAME else write(whole)
+        return cls(
+            text,
+            report.errors,
+            report.schema,
+            report.fingerprint,
+            source,
+            position,
+            whole=whole_text,
+            encodings=encodings,
+            whole_encodings=whole_encodings,
+            nulls=report.nulls,
+        )
 
     @property
     def record_id(self) -> str:
-        return record_id_of(self.source, self.position, self.data)
+        return record_id_of(self.source, self.position, self.text)
+
+    @property
+    def text(self) -> str:
+        """All that came, as JSON text."""
+        return self.data if self.whole is None else self.whole
 
     @property
     def value(self) -> Any:
-        """The record, parsed."""
-        return json.loads(self.data)
+        """All that came: bytes and images as they were, dates as text."""
+        return self.judged if self.whole is None else read(self.whole, self.whole_encodings)
+
+    @property
+    def judged(self) -> Any:
+        """What was judged; a schema gives the same verdict on it as on what came."""
+        return read(self.data, self.encodings)
 
     @property
     def is_readable(self) -> bool:
@@ -121,12 +181,14 @@ class QuarantinedRecord:
         return NO_RECORD.isdisjoint(error.keyword for error in self.errors)
 
     @property
+    def reasons(self) -> tuple[str, ...]:
+        """Each reason once, without data, for counting: keyword and place."""
+        return tuple(dict.fromkeys(error.reason for error in self.errors)) or ("unknown",)
+
+    @property
     def reason(self) -> str:
-        """The first violation without its data, for counting: keyword and place."""
-        if not self.errors:
-            return "unknown"
-        first = self.errors[0]
-        return f"{first.keyword} at {first.path or '(root)'}"
+        """The first of the reasons."""
+        return self.reasons[0]
 
     def to_row(self) -> dict[str, Any]:
         """A flat dict, the same in JSONL and Parquet."""
@@ -140,12 +202,18 @@ class QuarantinedRecord:
             "at": self.at.isoformat(),
             "errors": json.dumps(errors, ensure_ascii=False),
             "data": self.data,
+            "whole": self.whole,
+            "encodings": _encodings_text(self.encodings, self.whole_encodings),
+            "nulls": self.nulls,
         }
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         """LLMIntegrationsError when the row is not one of ours."""
         try:
+            if "encodings" not in row:
+                row = {**row, **_of_before(row["data"])}
+            encodings = json.loads(row["encodings"] or "{}")
             return cls(
                 data=row["data"],
                 errors=tuple(Violation(*error) for error in json.loads(row["errors"])),
@@ -154,8 +222,26 @@ class QuarantinedRecord:
                 source=row["source"],
                 position=json.loads(row["position"]),
                 at=datetime.fromisoformat(row["at"]),
+                whole=row["whole"],
+                encodings=encodings.get("data", {}),
+                whole_encodings=encodings.get("whole", {}),
+                nulls=row["nulls"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise LLMIntegrationsError(
                 f"not a quarantined record ({type(error).__name__})"
             ) from None
+
+
+def _of_before(data: str) -> dict[str, Any]:
+    """The columns that files written by version 0.1 lack.
+
+    Documents stood there in a wrapper, and what had been judged of them was their metadata without
+    the stamp.
+    """
+    row = {"whole": None, "encodings": "", "nulls": ""}
+    if not data.startswith('{"document": {"__data__": '):
+        return row
+    value = json.loads(data)
+    judged = without_stamp(value["document"]["__data__"]["metadata"])
+    return {**row, "whole": data, "data": json.dumps(judged, ensure_ascii=False)}

@@ -8,10 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, overload
 
-from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.files import atomic_write
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    LLMIntegrationsError,
+    ValidationLimitExceeded,
+)
+from llm_integrations.core.files import atomic_write, locked
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine.formats import (
     Format,
     check_format,
@@ -23,14 +28,14 @@ from llm_integrations.core.validation import Validator
 
 __all__ = ["Quarantine", "ReleaseResult"]
 
+log = get_logger(__name__)
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
+_NAMED_BY_CONTENT = re.compile(r"part-[0-9a-f]{24}")
 _SUFFIXES = (".jsonl", ".parquet")
 
-Sink = Callable[[Sequence[QuarantinedRecord]], None]
-
-
-def _whole(value: Any) -> Any:
-    return value
+Sink: TypeAlias = Callable[[Sequence[QuarantinedRecord]], None]
+Judges: TypeAlias = Validator | Callable[[QuarantinedRecord], Validator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Quarantine:
     """What was set aside, in a folder (mode 0700) of parts (mode 0600), for they hold data.
 
     A part is written in one step under a name that follows from its content, so that work done
-    again after a crash writes the same part again and no record twice.
+    again after a crash writes the same part again and no record twice. Processes may share it.
 
     Args:
         folder: made when the first part is written.
@@ -53,8 +58,28 @@ class Quarantine:
     """
 
     def __init__(self, folder: str | Path, form: str = "jsonl") -> None:
+        if not isinstance(folder, str | Path) or folder == "":
+            raise ConfigurationError(f"a quarantine is a folder, not {type(folder).__name__}")
         self.folder = Path(folder)
         self.form: Format = check_format(form)
+
+    @overload
+    @classmethod
+    def of(cls, value: None, form: str = ...) -> None: ...
+    @overload
+    @classmethod
+    def of(cls, value: str | Path | Quarantine, form: str = ...) -> Quarantine: ...
+    @overload
+    @classmethod
+    def of(cls, value: str | Path | Quarantine | None, form: str = ...) -> Quarantine | None: ...
+    @classmethod
+    def of(cls, value: str | Path | Quarantine | None, form: str = "jsonl") -> Quarantine | None:
+        """What adapters take: a Quarantine, its folder, or None for none.
+
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        return value if value is None or isinstance(value, Quarantine) else cls(value, form)
 
     def add(self, records: Iterable[QuarantinedRecord], *, part: str | None = None) -> Path | None:
         """Write records as one part; return its path, or None if there were none.
@@ -64,18 +89,16 @@ class Quarantine:
                 ``train-000003``; None names the part after its records.
         """
         kept = list({record.record_id: record for record in records}.values())
-        if not kept:
-            return None
-        path = self._path(part if part is not None else _name_of(kept))
-        self._write(path, (record.to_row() for record in kept))
-        return path
+        rows = [record.to_row() for record in kept]
+        return self.add_rows(rows, part=part if part is not None else _name_of(kept))
 
     def add_rows(self, rows: Sequence[dict[str, Any]], *, part: str) -> Path | None:
         """``add`` for many rows at once, as ``rows_of`` makes them from a table's verdict."""
         if not rows:
             return None
         path = self._path(part)
-        self._write(path, rows)
+        with locked(self.folder, exclusive=False):
+            self._write(path, rows)
         return path
 
     def parts(self) -> list[Path]:
@@ -104,49 +127,86 @@ class Quarantine:
         return self.count()
 
     def reasons(self) -> Counter[str]:
-        """How many records for each reason."""
-        return Counter(record.reason for record in self.records())
+        """How many records for each reason; a record counts once for each that it has."""
+        return Counter(reason for record in self.records() for reason in record.reasons)
 
     def release(
-        self,
-        validator: Validator,
-        into: Sink,
-        *,
-        subject: str | None = None,
-        judged: Callable[[Any], Any] = _whole,
+        self, validator: Judges, into: Sink, *, subject: str | None = None
     ) -> ReleaseResult:
         """Judge again, hand what became valid to ``into``, and remove it from here.
 
-        What could not be read as a record stays: no schema makes one of it.
+        What could not be read as a record stays: no schema makes one of it. So does a part that
+        changed meanwhile, by ``into`` or by another process. A damaged part stops no other: its
+        error is raised at the end.
 
-        ``into`` runs before the removal: after a crash between the two it gets the same records
-        again, with the same ``record_id``.
+        ``into`` runs before the removal: after a crash between the two, and where a part changed,
+        it gets the same records again, with the same ``record_id``.
 
         Args:
+            validator: judges what was judged before; or a function that chooses one for a record.
             subject: only records that were judged by a schema of this subject; None takes the
                 validator's.
-            judged: from a record's value to what is judged, for records that hold more than that.
         """
-        wanted = subject if subject is not None else validator.subject
-        released = kept = 0
+        released: set[str] = set()
+        kept = 0
+        damaged: LLMIntegrationsError | None = None
         for path in self.parts():
-            free, held = _judge_again(path, validator, wanted, judged)
+            seen = _state(path)
+            try:
+                free, held = _judge_again(read_part(path), validator, subject)
+            except LLMIntegrationsError as error:
+                damaged = damaged or error
+                continue
+            new = [record for record in free if record.record_id not in released]
+            if new:
+                into(new)
             if free:
-                into(free)
-                self._rewrite(path, held)
-            released += len(free)
+                self._replace(path, seen, held)
+            released.update(record.record_id for record in new)
             kept += len(held)
-        return ReleaseResult(released, kept)
+        if damaged is not None:
+            raise damaged
+        return ReleaseResult(len(released), kept)
 
-    def _rewrite(self, path: Path, records: list[QuarantinedRecord]) -> None:
-        if records:
+    def forget(self, ids: Iterable[int | str]) -> int:
+        """Erase records for good, as their owner asks for it; return how many there were.
+
+        Args:
+            ids: ``record_id`` or ``position`` of each.
+        """
+        unwanted = frozenset(ids)
+        forgotten: set[str] = set()
+        for path in self.parts():
+            with locked(self.folder, exclusive=True):
+                records = list(read_part(path))
+                held = [r for r in records if unwanted.isdisjoint((r.record_id, r.position))]
+                if len(held) < len(records):
+                    forgotten |= {r.record_id for r in records} - {r.record_id for r in held}
+                    # Work that named a part sees by it that it is done, and does not do it again.
+                    self._rewrite(path, held, empty=not _NAMED_BY_CONTENT.fullmatch(path.stem))
+        return len(forgotten)
+
+    def _replace(
+        self, path: Path, seen: tuple[int, ...] | None, records: list[QuarantinedRecord]
+    ) -> None:
+        """Write what is left of a part, unless it is another one by now."""
+        with locked(self.folder, exclusive=True):
+            if _state(path) == seen:
+                self._rewrite(path, records)
+            else:
+                log.info("%s changed while its records were released, and stays", path)
+
+    def _rewrite(
+        self, path: Path, records: list[QuarantinedRecord], *, empty: bool = False
+    ) -> None:
+        if records or empty:
             self._write(path, (record.to_row() for record in records))
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _write(self, path: Path, rows: Iterable[dict[str, Any]]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         form: Format = "parquet" if path.suffix == ".parquet" else "jsonl"
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic_write(path, mode=0o600) as stream:
             write_part(stream, rows, form)
 
@@ -162,18 +222,37 @@ def _is_part(path: Path) -> bool:
     return path.suffix in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Another one for each time that a part was written; None if it is not there."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_ino, about.st_mtime_ns, about.st_size
+
+
 def _name_of(records: Sequence[QuarantinedRecord]) -> str:
     digest = hashlib.sha256("".join(record.record_id for record in records).encode())
     return f"part-{digest.hexdigest()[:24]}"
 
 
 def _judge_again(
-    path: Path, validator: Validator, subject: str | None, judged: Callable[[Any], Any]
+    records: Iterable[QuarantinedRecord], validator: Judges, subject: str | None
 ) -> tuple[list[QuarantinedRecord], list[QuarantinedRecord]]:
     free: list[QuarantinedRecord] = []
     held: list[QuarantinedRecord] = []
-    for record in read_part(path):
-        mine = subject is None or record.schema.rpartition("@")[0] == subject
-        judged_again = mine and record.is_readable
-        (free if judged_again and validator.is_valid(judged(record.value)) else held).append(record)
+    for record in records:
+        judge = validator if isinstance(validator, Validator) else validator(record)
+        wanted = judge.subject if subject is None else subject
+        mine = wanted is None or record.schema.rpartition("@")[0] == wanted
+        (free if mine and record.is_readable and _takes(judge, record) else held).append(record)
     return free, held
+
+
+def _takes(validator: Validator, record: QuarantinedRecord) -> bool:
+    """Whether a record is valid now. What cannot be told, or read, stops no other record."""
+    try:
+        return validator.is_valid(record.judged)
+    except (ValidationLimitExceeded, LLMIntegrationsError) as error:
+        log.warning("record %s was not judged again: %s", record.record_id, error)
+        return False

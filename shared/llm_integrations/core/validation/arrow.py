@@ -11,7 +11,7 @@ from llm_integrations.core.arrow import (
     Explanation,
     Note,
     Reason,
-    Tally,
+    VerdictCounts,
     compile_arrow,
     count,
     plan_for,
@@ -35,3 +35,6 @@ __all__ = [
     "read_reasons",
     "set_aside",
 ]
+
+Tally = VerdictCounts
+"""The name under which users know the counts."""

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from llm_integrations.core.validation.convert import NO_JSON, NoJson, convert, key_text
 
-__all__ = ["ENGINE_DEPTH", "Normalised", "Problem", "normalise"]
+__all__ = ["ENGINE_DEPTH", "Normalised", "Normaliser", "Place", "Problem", "normalise"]
 
 ENGINE_DEPTH: Final = 250
 """Levels of a value that the engine can quote in an error; no schema is nested as deep."""
@@ -81,17 +81,17 @@ def normalise(value: Any, max_depth: int | None = None) -> Normalised:
         max_depth: containers nested deeper are a problem, and taken as empty; None takes those as
             empty that lie deeper than a schema without recursion can look.
     """
-    return _Normaliser(max_depth).run(value)
+    return Normaliser(max_depth).run(value)
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """A value on its way: where its JSON form goes, and what it stands in."""
 
     raw: Any
     target: Any
     key: Any
-    parent: _Place | None
+    parent: Place | None
     depth: int
 
     def path(self) -> tuple[str | int, ...]:
@@ -111,88 +111,106 @@ class _Place:
         return False
 
 
-class _Normaliser:
+class Normaliser:
+    """Brings one value to JSON types, container by container.
+
+    ``step``, ``text``, ``number``, ``mapping``, ``opaque`` and ``too_deep`` are there to be
+    overridden by who keeps more of a value than a verdict on it needs.
+    """
+
     def __init__(self, max_depth: int | None) -> None:
         self.max_depth = max_depth
         self.is_too_deep = False
         self.result = Normalised()
-        self.waiting: deque[_Place] = deque()
+        self.waiting: deque[Place] = deque()
 
     def run(self, value: Any) -> Normalised:
         holder = [None]
-        self.waiting.append(_Place(value, holder, 0, None, 0))
+        self.waiting.append(Place(value, holder, 0, None, 0))
         while self.waiting:
             place = self.waiting.popleft()
             try:
                 place.target[place.key] = self.form(place)
             except NoJson as reason:
-                place.target[place.key] = NO_JSON
-                self.result.opaque.append(Problem(place.path(), f"is {reason}"))
+                place.target[place.key] = self.opaque(place, reason)
         self.result.value = holder[0]
         return self.result
 
-    def form(self, place: _Place) -> Any:
+    def form(self, place: Place) -> Any:
         value = place.raw
         for _ in range(_STEPS):
             kind = type(value)
             if kind is str:
-                return encodable(value)
+                return self.text(value)
             if kind is int or kind is bool or value is None:
                 return value
             if kind is float or kind is Decimal:
                 return self.number(value, place)
             if kind is dict or kind is list or kind is tuple:
                 return self.container(value, place)
-            value = convert(value)
+            value = self.step(value, place)
         raise NoJson("an object without an end")
 
-    def number(self, value: float | Decimal, place: _Place) -> float | Decimal | None:
+    def step(self, value: Any, _place: Place) -> Any:
+        """The value one step nearer to JSON types, as ``convert``."""
+        return convert(value)
+
+    def text(self, value: str) -> str:
+        return encodable(value)
+
+    def opaque(self, place: Place, reason: NoJson) -> Any:
+        """What stands where there is no JSON form."""
+        self.result.opaque.append(Problem(place.path(), f"is {reason}"))
+        return NO_JSON
+
+    def number(self, value: float | Decimal, place: Place) -> float | Decimal | None:
         if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
             return value
         self.problem(place, "is NaN or infinite, which no JSON number is")
         return None
 
-    def container(self, value: Any, place: _Place) -> Any:
+    def container(self, value: Any, place: Place) -> Any:
         if place.stands_in(place.raw):
             raise NoJson("an object that contains itself")
         if place.depth >= (self.max_depth or ENGINE_DEPTH):
-            return self.too_deep(value)
+            return self.too_deep(value, place)
         return self.mapping(value, place) if type(value) is dict else self.sequence(value, place)
 
-    def too_deep(self, value: Any) -> Any:
+    def too_deep(self, value: Any, _place: Place) -> Any:
         if self.max_depth is not None and not self.is_too_deep:
             self.is_too_deep = True
             text = f"is nested deeper than {self.max_depth} levels"
             self.result.problems.append(Problem((), text, "max_depth"))
         return type(value)()
 
-    def mapping(self, value: dict[Any, Any], place: _Place) -> dict[str, Any]:
+    def mapping(self, value: dict[Any, Any], place: Place) -> dict[str, Any]:
         form: dict[str, Any] = {}
-        for key, item in list(value.items()):
-            name = encodable(key if type(key) is str else key_text(key))
+        # All the keys first: one that has no text makes the whole mapping opaque.
+        names = [self.text(key if type(key) is str else key_text(key)) for key in value]
+        for name, item in zip(names, list(value.values()), strict=True):
             if name in form:
                 self.problem(place, "has two keys that are written alike in JSON")
             form[name] = None
             self.enter(item, form, name, place)
         return form
 
-    def sequence(self, value: Iterable[Any], place: _Place) -> list[Any]:
+    def sequence(self, value: Iterable[Any], place: Place) -> list[Any]:
         items = list(value)
         form: list[Any] = [None] * len(items)
         for position, item in enumerate(items):
             self.enter(item, form, position, place)
         return form
 
-    def enter(self, item: Any, form: Any, key: str | int, place: _Place) -> None:
+    def enter(self, item: Any, form: Any, key: str | int, place: Place) -> None:
         kind = type(item)
         if kind is str:
-            form[key] = encodable(item)
+            form[key] = self.text(item)
         elif kind is int or kind is bool or item is None or (kind is float and isfinite(item)):
             form[key] = item
         else:
-            self.waiting.append(_Place(item, form, key, place, place.depth + 1))
+            self.waiting.append(Place(item, form, key, place, place.depth + 1))
 
-    def problem(self, place: _Place, message: str, keyword: str = "type") -> None:
+    def problem(self, place: Place, message: str, keyword: str = "type") -> None:
         self.result.problems.append(Problem(place.path(), message, keyword))
 
 

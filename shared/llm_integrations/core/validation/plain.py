@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-__all__ = ["JSON_TYPES", "is_exactly_json", "is_plain", "levels"]
+__all__ = ["JSON_TYPES", "is_exactly_json", "is_plain", "is_shallow_json", "levels"]
 
 JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
 """All of them: as a ``type`` they refuse NaN and infinity, and nothing else."""
@@ -25,9 +25,15 @@ def is_plain(value: Any, max_depth: int) -> bool:
     False decides nothing but that the value needs a closer look; a Python object may raise
     ValueError instead.
     """
-    if max_depth >= _LEVELS and _engine().is_valid(value):
-        return True
-    return is_exactly_json(value, max_depth)
+    return (max_depth >= _LEVELS and is_shallow_json(value)) or is_exactly_json(value, max_depth)
+
+
+def is_shallow_json(value: Any) -> bool:
+    """Whether a value of a few levels holds only JSON types, finite numbers and text as keys.
+
+    False decides nothing, as in ``is_plain``; a Python object may raise ValueError instead.
+    """
+    return _engine().is_valid(value)
 
 
 def levels(prefix: str, depth: int, *, end: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_RECORD", "ValidationReport", "Violation"]
 
+_POSITION: Final = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
 ROOT: Final = "(root)"
 """How the empty path is shown to people."""
 NO_RECORD: Final = frozenset({"json", "csv"})
@@ -40,6 +42,16 @@ class Violation:
     message: str
     keyword: str
     schema_path: str = ""
+
+    @property
+    def place(self) -> str:
+        """``path`` with ``*`` for every position in a list, so that like ones count together."""
+        return _POSITION.sub("/*", self.path)
+
+    @property
+    def reason(self) -> str:
+        """What reports count: the keyword and the place, as ``minimum at /ages/*``."""
+        return f"{self.keyword} at {self.place or ROOT}"
 
     def __str__(self) -> str:
         return f"{self.path or ROOT}: {self.message}"

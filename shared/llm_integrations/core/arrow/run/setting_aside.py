@@ -43,7 +43,7 @@ def set_aside(
     Returns:
         How many rows were written.
     """
-    store = into if isinstance(into, Quarantine) else Quarantine(into, "parquet")
+    store = Quarantine.of(into, "parquet")
     read = tuple(json_columns)
     seen: Counter[str] = Counter()
     written = 0
@@ -59,6 +59,7 @@ def set_aside(
                 schema=tally.schema,
                 fingerprint=tally.fingerprint,
                 source=source,
+                nulls=tally.nulls,
             )
             store.add_rows(rows, part=_name(source, rows))
             written += len(rows)

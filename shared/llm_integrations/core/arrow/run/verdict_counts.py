@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,8 +20,6 @@ VALID: Final = "schema_valid"
 ERRORS: Final = "schema_errors"
 """The columns that hold a verdict, unless they are called otherwise."""
 
-_POSITION = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -34,7 +31,7 @@ class Reason:
 
     @classmethod
     def of(cls, violation: Violation) -> Reason:
-        return cls(_POSITION.sub("/*", violation.path), violation.keyword)
+        return cls(violation.place, violation.keyword)
 
     def __str__(self) -> str:
         return f"{self.keyword} at {self.path or '(root)'}"

@@ -30,14 +30,15 @@ def show(
     folder: Folder,
     records: Annotated[int, typer.Option(help="How many records to show.", min=0)] = 5,
     reason: Annotated[
-        str, typer.Option(help="Only those whose first reason is this, as 'minimum at /age'.")
+        str, typer.Option(help="Only those that have this reason, as 'minimum at /age'.")
     ] = "",
     values: Annotated[bool, typer.Option("--values", help="Show the data itself.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
     """Show how many records there are for each reason, and some of them.
 
-    The data stays hidden unless --values asks for it: it may be personal.
+    A record counts once for each reason that it has, as in the reports. The data stays hidden
+    unless --values asks for it: it may be personal.
 
     Example: `llm-integrations quarantine show bad/ --reason "minimum at /age" --values`
     """
@@ -45,9 +46,9 @@ def show(
     schemas: Counter[str] = Counter()
     examples: list[QuarantinedRecord] = []
     for record in _opened(folder).records():
-        if reason not in ("", record.reason):
+        if reason and reason not in record.reasons:
             continue
-        reasons[record.reason] += 1
+        reasons.update(record.reasons)
         schemas[record.schema] += 1
         if len(examples) < records:
             examples.append(record)
@@ -66,8 +67,13 @@ def release(
     ],
     registry: RegistryUrl = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="null is null; else it may stand for a missing value.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--strict/--absent",
+            help="Whether null is null, or may stand for a missing value.",
+            show_default="as each record was judged",
+        ),
+    ] = None,
 ) -> None:
     """Judge the records again by REFERENCE; what is valid now leaves the quarantine.
 
@@ -76,14 +82,17 @@ def release(
     from dataclasses import replace
 
     quarantine = _opened(folder)
+    forced = None if strict is None else "strict" if strict else "absent"
     with resolve_registry(registry) as client:
-        options = replace(client.validation, nulls="strict" if strict else "absent")
-        validator = client.validator(reference, options=options)
+        validators = {
+            nulls: client.validator(reference, options=replace(client.validation, nulls=nulls))
+            for nulls in ("strict", "absent")
+        }
 
         def write(records: Sequence[QuarantinedRecord]) -> None:
             _append(into, records)
 
-        result = quarantine.release(validator, write)
+        result = quarantine.release(lambda r: validators[forced or r.nulls or "absent"], write)
     text = f"{result.released:,} released into {into}, {result.kept:,} kept"
     Console().print(escape(text), soft_wrap=True)
 
@@ -103,7 +112,8 @@ def _append(path: Path, records: Sequence[QuarantinedRecord]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "wb") as stream:
         for record in records:
-            stream.write(json.dumps(record.value).encode() + b"\n")
+            # Half of a surrogate pair is no UTF-8: JSON can carry it escaped.
+            stream.write(record.text.encode("utf-8", "backslashreplace") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -116,7 +126,7 @@ def _shown(record: QuarantinedRecord, *, values: bool) -> dict[str, object]:
         "position": record.position,
         "errors": [{"path": e.path, "message": e.message} for e in record.errors],
     }
-    return {**known, "data": record.value} if values else known
+    return {**known, "data": json.loads(record.text)} if values else known
 
 
 def _summary(
@@ -127,7 +137,7 @@ def _summary(
     values: bool,
 ) -> dict[str, object]:
     return {
-        "records": reasons.total(),
+        "records": schemas.total(),
         "schemas": dict(schemas.most_common()),
         "reasons": dict(reasons.most_common()),
         "examples": [_shown(record, values=values) for record in examples],
@@ -142,7 +152,7 @@ def _print(
     values: bool,
 ) -> None:
     console = Console()
-    table = Table("records", "reason", title=f"{reasons.total():,} records", title_justify="left")
+    table = Table("records", "reason", title=f"{schemas.total():,} records", title_justify="left")
     for reason, count in reasons.most_common(20):
         table.add_row(f"{count:,}", escape(reason))
     console.print(table)
@@ -154,4 +164,4 @@ def _print(
         for error in record.errors:
             console.print(f"  {escape(error.path or '(root)')}: {escape(error.message)}")
         if values:
-            console.print(f"  [dim]{escape(record.data)}[/]", soft_wrap=True)
+            console.print(f"  [dim]{escape(record.text)}[/]", soft_wrap=True)

@@ -1,0 +1,49 @@
+"""The stamp on metadata: flat text under keys of ours, and none of what is judged."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_integrations.core.stamp import (
+    ISSUE,
+    STAMP_KEYS,
+    SUBJECT,
+    VALID,
+    InForce,
+    is_stamped,
+    without_stamp,
+)
+from llm_integrations.core.validation import compile_validator
+
+IN_FORCE = InForce(compile_validator(True, subject="a.b@c", reference="a.b@c@2.0.0"), 7)
+
+
+def test_a_stamp_names_subject_version_id_and_fingerprint_as_flat_text() -> None:
+    assert IN_FORCE.stamp == {
+        "schema_subject": "a.b@c",
+        "schema_version": "2.0.0",
+        "schema_id": "7",
+        "schema_fingerprint": IN_FORCE.validator.fingerprint,
+    }
+
+
+@given(st.dictionaries(st.text().filter(lambda k: k not in STAMP_KEYS), st.integers()))
+def test_what_is_judged_is_what_its_author_wrote_however_often_it_was_stamped(
+    metadata: dict[str, Any],
+) -> None:
+    stamped = IN_FORCE.stamped(metadata, valid=False)
+    assert stamped[VALID] is False
+    again = IN_FORCE.stamped(MappingProxyType({**stamped, ISSUE: "stale"}))
+    assert again == {**metadata, **IN_FORCE.stamp}
+    assert dict(without_stamp(again)) == metadata
+    assert not is_stamped(without_stamp(again))
+
+
+def test_metadata_without_a_stamp_is_left_alone_though_its_keys_look_like_ours() -> None:
+    own = {"schema_version": "mine"}
+    assert without_stamp(own) is own
+    assert "schema_version" not in without_stamp({**own, SUBJECT: "x"})
