@@ -191,7 +191,7 @@ def test_times_of_other_zones_become_utc() -> None:
 
 HUGE = "9" * 4000
 DEEP: dict[str, Any] = {}
-for _ in range(200):
+for _ in range(300):
     DEEP = {"a": [DEEP]}
 
 

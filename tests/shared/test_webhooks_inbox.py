@@ -290,3 +290,31 @@ async def test_a_closed_inbox_refuses_events_and_subscriptions(path: Path) -> No
 async def test_a_group_needs_a_name(bus: InboxBus) -> None:
     with pytest.raises(EventError, match="name"):
         await bus.subscribe(Handler(), group="")
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("half: \ud800"), Speechless(), ValueError("\0" * 999)]
+)
+async def test_whatever_a_handler_raises_its_event_is_set_aside_and_the_next_is_handled(
+    bus: InboxBus, error: Exception
+) -> None:
+    seen: list[str] = []
+
+    async def handler(sent: SchemaEvent) -> None:
+        if sent.version == "1":
+            raise error
+        seen.append(sent.version)
+
+    await bus.subscribe(handler, group="g")
+    await bus.publish(event(version=1))
+    await bus.publish(event(version=2))
+    await until(lambda: seen)
+    await until(lambda: bus._readers[0].position == 2)
+    [letter] = await bus.dead_letters()
+    assert letter.reason.startswith(type(error).__name__)
+    assert letter.reason.encode()

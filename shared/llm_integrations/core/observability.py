@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from llm_integrations.core.errors import LLMIntegrationsError
+
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
@@ -35,6 +37,7 @@ __all__ = [
     "WEBHOOK_REQUEST_DURATION",
     "Metric",
     "get_logger",
+    "log_failure",
 ]
 
 UNKNOWN_SUBJECT: Final = "unknown"
@@ -161,3 +164,8 @@ WEBHOOK_FAILURES: Final = _counter(
 def get_logger(name: str) -> logging.Logger:
     """A stdlib logger; structured fields go into ``extra`` with the prefix ``llmi_``."""
     return logging.getLogger(name)
+
+
+def log_failure(log: logging.Logger, what: str, error: Exception) -> None:
+    """Log an error that nobody else hears of; with a traceback if it is none of ours."""
+    log.error("%s: %s", what, error, exc_info=not isinstance(error, LLMIntegrationsError))

@@ -70,17 +70,23 @@ class Database:
             self._jobs.put(job)
         return job.future
 
-    def execute(self, sql: str, values: Sequence[Any] = (), *, synced: bool = True) -> Future[None]:
-        """``submit`` one statement that writes."""
+    def execute(
+        self, sql: str, rows: Sequence[Sequence[Any]], *, synced: bool = True
+    ) -> Future[None]:
+        """``submit`` one statement that writes, once for each row of values."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute(sql, values)
+            db.executemany(sql, rows)
 
         return self.submit(work, synced=synced)
 
     def rows(self, make: Callable[..., T], sql: str, values: Sequence[Any] = ()) -> Future[list[T]]:
         """``submit`` one query; each row's columns are the arguments of ``make``."""
         return self.submit(lambda db: [make(*row) for row in db.execute(sql, values)], writes=False)
+
+    def number(self, sql: str, values: Sequence[Any] = ()) -> Future[int]:
+        """``submit`` one query whose answer is one number."""
+        return self.submit(lambda db: int(db.execute(sql, values).fetchone()[0]), writes=False)
 
     def close(self) -> None:
         """Finish what was submitted, then close the file. Blocks; may be called twice."""

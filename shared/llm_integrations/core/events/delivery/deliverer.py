@@ -81,7 +81,12 @@ async def in_lanes(
 
 def reason_of(error: Exception) -> str:
     """What a dead letter says of an error, cut where it gets long."""
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a handler's error may be unable to describe itself
+        text = type(error).__name__
+    # Where letters are kept, half a pair of surrogates cannot be.
+    return text[:_LONGEST_REASON].encode("utf-8", "replace").decode()
 
 
 class HandlerRunner:

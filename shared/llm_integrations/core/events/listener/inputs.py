@@ -5,41 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 from llm_integrations.core.errors import EventError, LLMIntegrationsError
 from llm_integrations.core.events.brokers.reconnecting import pause
 from llm_integrations.core.events.bus import EventBus, OnGap, Subscription
 from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.observability import get_logger
 
-if TYPE_CHECKING:
-    from llm_integrations.core.events.state import ListenerState
-
-__all__ = ["BusInput", "Input", "SourceInput"]
+__all__ = ["BusInput", "SourceInput"]
 
 log = get_logger(__name__)
 
 _READY_SECONDS: Final = 15.0
-
-
-class Input(Protocol):
-    """Attributes: name."""
-
-    name: str
-
-    @property
-    def problem(self) -> str | None:
-        """None while events come, else what is wrong."""
-        ...
-
-    async def start(self) -> None:
-        """Return once events come, or the first try failed; then trying goes on."""
-        ...
-
-    async def stop(self) -> None: ...
 
 
 class BusInput:

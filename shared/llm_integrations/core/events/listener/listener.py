@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llm_integrations.core.concurrency.loop_crossing import run_on, running_loop
@@ -16,7 +15,7 @@ from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.events.listener.background import BackgroundListener
 from llm_integrations.core.events.listener.health import ListenerHealth
-from llm_integrations.core.events.listener.inputs import BusInput, Input, SourceInput
+from llm_integrations.core.events.listener.inputs import BusInput, SourceInput
 from llm_integrations.core.events.listener.router import Router
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.state import ListenerState
@@ -81,7 +80,7 @@ class EventListener:
             remember=remember,
             state=self.state,
         )
-        self._inputs: list[Input] = []
+        self._inputs: list[BusInput | SourceInput] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -163,12 +162,7 @@ class EventListener:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def _state(self, state: ListenerState | str | Path | None) -> ListenerState | None:
@@ -195,9 +189,9 @@ class EventListener:
             self._made.append(registry)
         return [registry]
 
-    def _bus_inputs(self) -> list[Input]:
+    def _bus_inputs(self) -> list[BusInput | SourceInput]:
         router = self._router
-        inputs: list[Input] = []
+        inputs: list[BusInput | SourceInput] = []
         for number, bus in enumerate(self.buses, 1):
             name, label = f"{bus.transport}-{number}", bus.transport
             everyone = router.broadcast(label)
@@ -208,7 +202,7 @@ class EventListener:
                 inputs.append(BusInput(f"{name}/{inbox.name}", bus, work, group, self._gap))
         return inputs
 
-    def _source_inputs(self) -> list[Input]:
+    def _source_inputs(self) -> list[BusInput | SourceInput]:
         receive = self._router.receive
         return [SourceInput(source, self.state, receive, self._gap) for source in self.sources]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Final
 
-from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.events.delivery.batch import handle_batch
 from llm_integrations.core.events.delivery.deliverer import BatchHandler
-from llm_integrations.core.observability import get_logger
+from llm_integrations.core.observability import get_logger, log_failure
 from llm_integrations.core.webhooks.lease import Lease
 from llm_integrations.core.webhooks.receiving.inbox import BROADCAST, Entry, Inbox
 
@@ -93,12 +93,8 @@ class Reader:
         self._news.clear()
         try:
             busy = await self._may_read() and await self._read()
-        except LLMIntegrationsError as error:
-            _LOG.error("the inbox cannot be read: %s", error)
-            await asyncio.sleep(_AFTER_AN_ERROR)
-            return
-        except Exception:  # noqa: BLE001 - a reader that ends would leave events lying, unnoticed
-            _LOG.exception("the inbox cannot be read")
+        except Exception as error:  # noqa: BLE001 - one that ends would leave events lying, unnoticed
+            log_failure(_LOG, "the inbox cannot be read", error)
             await asyncio.sleep(_AFTER_AN_ERROR)
             return
         if not busy:
@@ -124,16 +120,14 @@ class Reader:
         async def dead_letter(entry: Entry, reason: str) -> None:
             given_up.append((entry.seq, reason))
 
-        await handle_batch(entries, _body, self._handler, dead_letter, transport="webhook")
+        await handle_batch(
+            entries, attrgetter("body"), self._handler, dead_letter, transport="webhook"
+        )
         position = entries[-1].seq
         done = self._inbox.advance(self.name, self._reached(self, position), given_up)
         await _to_the_end(asyncio.wrap_future(done))
         self.position = position
         return True
-
-
-def _body(entry: Entry) -> bytes:
-    return entry.body
 
 
 async def _to_the_end(future: asyncio.Future[None]) -> None:

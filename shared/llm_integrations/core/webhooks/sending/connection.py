@@ -12,8 +12,9 @@ from typing import Any, Final
 import httpcore
 
 from llm_integrations.core.config import TLSOptions
-from llm_integrations.core.errors import ConfigurationError, WebhookError
+from llm_integrations.core.errors import WebhookError
 from llm_integrations.core.registry.http.exchange import retry_after
+from llm_integrations.core.tls import tls_context
 from llm_integrations.core.webhooks.addresses import Address, refusal
 from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.config import WebhookConfig
@@ -189,10 +190,4 @@ def _tls(options: TLSOptions | None) -> ssl.SSLContext:
     if options is None:
         # certifi's roots; loading them takes longer than a delivery.
         return httpx.create_ssl_context(trust_env=False)
-    try:
-        context = ssl.create_default_context(cafile=options.ca)
-        if options.cert:
-            context.load_cert_chain(options.cert, options.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"TLSOptions: a file cannot be used: {error}") from error
-    return context
+    return tls_context(options, "webhooks")

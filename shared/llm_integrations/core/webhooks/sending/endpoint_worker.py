@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final
 
-from llm_integrations.core.errors import CircuitOpen, LLMIntegrationsError
+from llm_integrations.core.errors import CircuitOpen
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE
 from llm_integrations.core.observability import (
     WEBHOOK_FAILURES,
     WEBHOOK_REQUEST_DURATION,
     WEBHOOK_REQUESTS,
     get_logger,
+    log_failure,
 )
 from llm_integrations.core.resilience.breaker import Breaker, Permit
 from llm_integrations.core.tracing import span
@@ -101,11 +102,8 @@ class EndpointWorker:
         self._news.clear()
         try:
             busy = self._lease.take() and await self._deliver_batch()
-        except LLMIntegrationsError as error:
-            _LOG.error("webhooks to %s are held up: %s", self.config.endpoint, error)
-            await self._wait(self._end, _AFTER_AN_ERROR)
-        except Exception:  # noqa: BLE001 - a worker that ends would hold all back, and tell nobody
-            _LOG.exception("webhooks to %s are held up", self.config.endpoint)
+        except Exception as error:  # noqa: BLE001 - one that ends would hold all back, and tell nobody
+            log_failure(_LOG, f"webhooks to {self.config.endpoint} are held up", error)
             await self._wait(self._end, _AFTER_AN_ERROR)
         else:
             if not busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     died REAL NOT NULL
 );
 """
+_CHOSEN: Final = (
+    "(?1 IS NULL OR endpoint = ?1) AND (?2 IS NULL OR seq IN (SELECT value FROM json_each(?2)))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,10 @@ class Outbox:
     def add(self, endpoints: Sequence[str], webhook_id: str, body: str) -> Future[None]:
         """One delivery per endpoint, all or none."""
         now = time.time()
-        rows = [(endpoint, webhook_id, body, now) for endpoint in endpoints]
-
-        def work(db: sqlite3.Connection) -> None:
-            db.executemany(
-                "INSERT INTO deliveries (endpoint, webhook_id, body, created) VALUES (?, ?, ?, ?)",
-                rows,
-            )
-
-        return self._database.submit(work)
+        return self._database.execute(
+            "INSERT INTO deliveries (endpoint, webhook_id, body, created) VALUES (?, ?, ?, ?)",
+            [(endpoint, webhook_id, body, now) for endpoint in endpoints],
+        )
 
     def pending(self, endpoint: str, limit: int) -> Future[list[Delivery]]:
         """The oldest deliveries of an endpoint, in order."""
@@ -96,14 +95,12 @@ class Outbox:
         )
 
     def acknowledge(self, seq: int) -> Future[None]:
-        return self._database.execute("DELETE FROM deliveries WHERE seq = ?", (seq,), synced=False)
+        sql = "DELETE FROM deliveries WHERE seq = ?"
+        return self._database.execute(sql, [(seq,)], synced=False)
 
     def postpone(self, seq: int, attempts: int, due: float) -> Future[None]:
-        return self._database.execute(
-            "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?",
-            (attempts, due, seq),
-            synced=False,
-        )
+        sql = "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?"
+        return self._database.execute(sql, [(attempts, due, seq)], synced=False)
 
     def bury(self, seq: int, attempts: int, reason: str) -> Future[None]:
         """Move a delivery to the dead letters."""
@@ -133,48 +130,32 @@ class Outbox:
         """Queue dead letters once more, at the end and with all their attempts; how many."""
 
         def work(db: sqlite3.Connection) -> int:
-            chosen = _chosen(db, endpoint, ids)
-            db.executemany(
-                "INSERT INTO deliveries (endpoint, webhook_id, body, created) "
-                "SELECT endpoint, webhook_id, body, created FROM dead_letters WHERE seq = ?",
-                chosen,
+            values = _choice(endpoint, ids)
+            db.execute(
+                "INSERT INTO deliveries (endpoint, webhook_id, body, created) SELECT endpoint, "  # noqa: S608 - a constant
+                f"webhook_id, body, created FROM dead_letters WHERE {_CHOSEN} ORDER BY seq",
+                values,
             )
-            db.executemany("DELETE FROM dead_letters WHERE seq = ?", chosen)
-            return len(chosen)
+            return db.execute(f"DELETE FROM dead_letters WHERE {_CHOSEN}", values).rowcount  # noqa: S608 - as above
 
         return self._database.submit(work)
 
     def discard(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
         """Delete dead letters for good; how many."""
-
-        def work(db: sqlite3.Connection) -> int:
-            chosen = _chosen(db, endpoint, ids)
-            db.executemany("DELETE FROM dead_letters WHERE seq = ?", chosen)
-            return len(chosen)
-
-        return self._database.submit(work)
+        sql = f"DELETE FROM dead_letters WHERE {_CHOSEN}"  # noqa: S608 - a constant
+        return self._database.submit(lambda db: db.execute(sql, _choice(endpoint, ids)).rowcount)
 
     def last(self) -> Future[int]:
         """The number of the newest delivery; 0 if there is none."""
-
-        def work(db: sqlite3.Connection) -> int:
-            return int(db.execute("SELECT COALESCE(MAX(seq), 0) FROM deliveries").fetchone()[0])
-
-        return self._database.submit(work, writes=False)
+        return self._database.number("SELECT COALESCE(MAX(seq), 0) FROM deliveries")
 
     def count(self, endpoints: Sequence[str], upto: int) -> Future[int]:
         """How many of the deliveries up to a number wait for these endpoints."""
-
-        def work(db: sqlite3.Connection) -> int:
-            return sum(
-                db.execute(
-                    "SELECT COUNT(*) FROM deliveries WHERE endpoint = ? AND seq <= ?",
-                    (endpoint, upto),
-                ).fetchone()[0]
-                for endpoint in endpoints
-            )
-
-        return self._database.submit(work, writes=False)
+        return self._database.number(
+            "SELECT COUNT(*) FROM deliveries WHERE seq <= ? "
+            "AND endpoint IN (SELECT value FROM json_each(?))",
+            (upto, json.dumps(list(endpoints))),
+        )
 
     def state(self) -> Future[dict[str, QueueState]]:
         """Per endpoint that the file knows, configured here or not."""
@@ -196,10 +177,5 @@ def _dead_letter(
     return DeadLetter(from_json(body), reason, endpoint, moment(died), number, "webhook", attempts)
 
 
-def _chosen(
-    db: sqlite3.Connection, endpoint: str | None, ids: Sequence[int] | None
-) -> list[tuple[int]]:
-    rows = db.execute(
-        "SELECT seq FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq", (endpoint,)
-    ).fetchall()
-    return rows if ids is None else [row for row in rows if row[0] in set(ids)]
+def _choice(endpoint: str | None, ids: Sequence[int] | None) -> tuple[str | None, str | None]:
+    return endpoint, None if ids is None else json.dumps(list(ids))

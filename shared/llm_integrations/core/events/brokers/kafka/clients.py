@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import ConfigurationError, EventError
 from llm_integrations.core.events.brokers.kafka.options import KafkaAddress, KafkaOptions
+from llm_integrations.core.tls import tls_context
 
 __all__ = ["Clients", "event_errors", "quietly"]
 
@@ -120,7 +119,8 @@ def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
         common["sasl_plain_username"] = options.auth.username
         common["sasl_plain_password"] = options.auth.password
     if options.tls:
-        common["ssl_context"] = _ssl_context(options.tls)
+        files = None if isinstance(options.tls, bool) else options.tls
+        common["ssl_context"] = tls_context(files, "Kafka")
     sasl, tls = options.auth is not None, bool(options.tls)
     common["security_protocol"] = {
         (False, False): "PLAINTEXT",
@@ -129,15 +129,3 @@ def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
         (True, True): "SASL_SSL",
     }[sasl, tls]
     return common
-
-
-def _ssl_context(tls: TLSOptions | bool) -> ssl.SSLContext:
-    if isinstance(tls, bool):
-        return ssl.create_default_context()
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if tls.cert is not None:
-            context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"TLS files for Kafka: {error}") from None
-    return context

@@ -1,4 +1,4 @@
-"""One handler's presence on a topic, kept up while brokers come and go."""
+"""A reconnecting subscription to a topic."""
 
 from __future__ import annotations
 

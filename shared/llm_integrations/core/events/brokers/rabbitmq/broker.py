@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,9 +17,9 @@ from aiormq.exceptions import (
     ConnectionNotAllowed,
 )
 
-from llm_integrations.core.config import TLSOptions
-from llm_integrations.core.errors import ConfigurationError, EventError
+from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.rabbitmq.options import RabbitMQAddress, RabbitMQOptions
+from llm_integrations.core.tls import tls_context
 
 __all__ = ["REFUSALS", "TROUBLE", "Broker"]
 
@@ -44,7 +43,7 @@ class Broker:
     def __init__(self, address: RabbitMQAddress, options: RabbitMQOptions) -> None:
         self.address = address
         self.options = options
-        self._tls = _ssl_context(options.tls) if address.secure else None
+        self._tls = tls_context(options.tls, "RabbitMQ") if address.secure else None
         self.exchange = address.exchange
         self.dead_letter_exchange = f"{address.exchange}.dead-letter"
 
@@ -113,13 +112,3 @@ class Broker:
                 await connection.close()
         except TROUBLE:
             return
-
-
-def _ssl_context(tls: TLSOptions | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca if tls else None)
-        if tls is not None and tls.cert is not None:
-            context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"TLS files for RabbitMQ: {error}") from None
-    return context

@@ -21,7 +21,7 @@ __all__ = ["Publisher"]
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-_LONGEST_ROUTING_KEY: Final = 255
+_LONGEST_SHORT_TEXT: Final = 255  # bytes, in AMQP
 
 # Connections of a parent process, which a forked child must not close.
 _inherited: Final[list[Any]] = []
@@ -52,10 +52,9 @@ class Publisher:
             headers=dict(headers),
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
-            message_id=message_id,
+            message_id=_short(message_id),
         )
-        key = subject.encode("utf-8", "replace")[:_LONGEST_ROUTING_KEY].decode("utf-8", "ignore")
-        await PUBLISHING.call(self._send(exchange, key, message))
+        await PUBLISHING.call(self._send(exchange, _short(subject), message))
 
     async def ping(self) -> None:
         """EventError unless the broker answers."""
@@ -140,3 +139,7 @@ class Publisher:
         self._exchanges = {}
         if connection is not None and self._pid == os.getpid():
             await self._broker.close(connection)
+
+
+def _short(text: str) -> str:
+    return text.encode("utf-8", "replace")[:_LONGEST_SHORT_TEXT].decode("utf-8", "ignore")

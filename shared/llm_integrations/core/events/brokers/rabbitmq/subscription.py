@@ -1,9 +1,10 @@
-"""One handler's presence on an exchange, kept up while the broker comes and goes."""
+"""A reconnecting subscription to an exchange."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from operator import attrgetter
 from typing import Any
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
@@ -68,7 +69,7 @@ class RabbitMQSubscription(ReconnectingSubscription):
         while True:
             messages = await connection.take(self._broker.options.batch)
             await handle_batch(
-                messages, _body, self._handler, self._dead_letter, transport="rabbitmq"
+                messages, attrgetter("body"), self._handler, self._dead_letter, transport="rabbitmq"
             )
             await messages[-1].ack(multiple=True)
             self._works()
@@ -95,10 +96,6 @@ class RabbitMQSubscription(ReconnectingSubscription):
             headers,
             message.message_id or "",
         )
-
-
-def _body(message: AbstractIncomingMessage) -> bytes:
-    return message.body
 
 
 class _Prefetched:
