@@ -203,7 +203,11 @@ class CacheService:
             return copy
 
     async def _recompile(self, key: str, schema: RegisteredSchema) -> Compiled:
-        """So that nobody waits for the validator of a new schema, or gets one without any."""
+        """The validators of a fetched schema, so that nobody waits for them afterwards.
+
+        Raises:
+            InvalidSchema: nothing can be judged by it, where the copy can be used.
+        """
         with self.lock:
             old = self.cache.peek(key)
         if old is None or self.recompile is None:
@@ -236,14 +240,12 @@ class CacheService:
                 if request.freshness is Freshness.FRESH and not self.closed:
                     self.cache.store_unknown(request.key, request.ref, error, now)
                 raise error
+            fresh = request.freshness is Freshness.FRESH
+            if not fresh and now < copy.fresh_until:
+                return copy  # of a request that began later and came first
             self._rejections.inc()
-            kept = self.cache.store(
-                copy.key,
-                copy.ref,
-                replace(copy.schema, state=DELETED),
-                now,
-                fresh=request.freshness is Freshness.FRESH,
-            )
+            marked = replace(copy.schema, state=DELETED)
+            kept = self.cache.store(copy.key, copy.ref, marked, now, fresh=fresh)
             kept.validators.update(copy.validators)
             kept.rejected = str(error)
         self._log_kept(request, error, is_news=copy.schema.state != DELETED)
@@ -301,7 +303,7 @@ class CacheService:
             self.cache.mark_stale(subject, version)
 
     def mark_latest_stale(self) -> None:
-        """Writes may have been missed."""
+        """Changes may have been missed."""
         with self.lock:
             self.requests.downgrade(Freshness.STALE, None)
             self.cache.mark_latest_stale()
