@@ -1,1 +1,1 @@
-"""Event loops on threads of their own, answers on their way, and what survives a fork."""
+"""Event loops on threads of their own, crossing between loops, and locks that survive a fork."""

@@ -11,28 +11,28 @@ __all__ = ["ForkAware", "survive_fork"]
 
 
 class ForkAware(Protocol):
-    """Something with a lock that is only ever held for a moment, and never while another is."""
+    """An object whose lock is held for moments only, and never together with another such lock."""
 
     lock: threading.Lock
 
     def after_fork(self) -> None:
-        """In the child, where no other thread exists: put a new lock in the place of the held."""
+        """In the child: replace the lock, whose holder exists in the parent only."""
 
 
-_guarded: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
-_guarded_lock = threading.Lock()
+_fork_aware: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+_fork_aware_lock = threading.Lock()
 _held: list[ForkAware] = []
 
 
 def survive_fork(thing: ForkAware) -> None:
-    """From now on a fork waits until nobody is in the middle of changing ``thing``."""
-    with _guarded_lock:
-        _guarded.add(thing)
+    """From now on a fork waits until no thread holds the lock of ``thing``."""
+    with _fork_aware_lock:
+        _fork_aware.add(thing)
 
 
 def _before() -> None:
-    _guarded_lock.acquire()
-    for thing in list(_guarded):
+    _fork_aware_lock.acquire()
+    for thing in list(_fork_aware):
         thing.lock.acquire()
         _held.append(thing)
 
@@ -40,14 +40,14 @@ def _before() -> None:
 def _in_parent() -> None:
     while _held:
         _held.pop().lock.release()
-    _guarded_lock.release()
+    _fork_aware_lock.release()
 
 
 def _in_child() -> None:
-    global _guarded_lock
+    global _fork_aware_lock
     while _held:
         _held.pop().after_fork()
-    _guarded_lock = threading.Lock()
+    _fork_aware_lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

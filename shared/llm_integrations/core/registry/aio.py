@@ -1,4 +1,4 @@
-"""The asynchronous face of the client."""
+"""The client for coroutines."""
 
 from __future__ import annotations
 

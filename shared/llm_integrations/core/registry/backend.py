@@ -15,7 +15,7 @@ __all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
 
 @dataclass(frozen=True, slots=True)
 class NewSchema:
-    """A schema on its way into a registry. ``version`` None lets the registry number it.
+    """A schema to be registered. ``version`` None lets the registry number it.
 
     ``compatibility`` sets the subject's level together with this registration; None leaves it.
     """

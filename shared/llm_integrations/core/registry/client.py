@@ -1,4 +1,4 @@
-"""The synchronous face of the client."""
+"""The client for code without an event loop."""
 
 from __future__ import annotations
 

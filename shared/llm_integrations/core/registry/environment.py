@@ -1,4 +1,4 @@
-"""What the environment says: a URL, and credentials that go to that URL's origin only."""
+"""The registry's URL in the environment, and credentials that go to that URL's origin only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every operation of a registry client, once: ``Registry`` waits, ``AsyncRegistry`` awaits.
+"""The operations of a registry client, once: ``Registry`` waits, ``AsyncRegistry`` awaits.
 
-An operation answers with its value, or with a Pending when something has to be fetched first.
+An operation returns its value, or a Pending where the registry has to be asked first.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def await_answer(found: T | Pending[T]) -> T:
 
 
 class Operations:
-    """The operations on one service."""
+    """The operations on one cache service."""
 
     def __init__(self, service: CacheService) -> None:
         self._service = service
@@ -177,7 +177,7 @@ class Operations:
             lambda: self._writes.check_compatibility(subject, body, level, policy)
         )
 
-    # -- the rest ----------
+    # -- cache and health ----------
 
     def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
         key, _ = key_of(reference)

@@ -1,4 +1,4 @@
-"""An answer on its way: one future that any number of threads and tasks wait on."""
+"""One future for the answer of the background loop; any number of threads and tasks wait on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import LLMIntegrationsError, RegistryError
 
-__all__ = ["CALLS", "IO", "Pending", "again", "closed_error", "launch"]
+__all__ = ["CALLS", "IO", "Pending", "closed_error", "copy_of", "launch"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def closed_error() -> RegistryError:
     return RegistryError("this registry client is closed")
 
 
-def again(error: LLMIntegrationsError) -> LLMIntegrationsError:
+def copy_of(error: LLMIntegrationsError) -> LLMIntegrationsError:
     """A copy to raise: an exception raised by several threads would collect all their frames."""
     copied = copy.copy(error)
     copied.__cause__ = error.__cause__
@@ -36,7 +36,7 @@ def again(error: LLMIntegrationsError) -> LLMIntegrationsError:
 
 
 class Pending(Generic[T]):
-    """Wait for it with ``wait()`` on a thread or ``await`` on a task. Giving up stops nothing."""
+    """A future: ``wait()`` on a thread, ``await`` on a task. Giving up waiting stops nothing."""
 
     __slots__ = ("_future",)
 
@@ -74,13 +74,13 @@ class Pending(Generic[T]):
         try:
             return self._future.result()
         except LLMIntegrationsError as error:
-            raise again(error) from error.__cause__
+            raise copy_of(error) from error.__cause__
 
     def __await__(self) -> Generator[Any, None, T]:
         try:
             return (yield from asyncio.wrap_future(self._future).__await__())
         except LLMIntegrationsError as error:
-            raise again(error) from error.__cause__
+            raise copy_of(error) from error.__cause__
 
 
 def launch(work: Coroutine[Any, Any, T], pending: Pending[T], thread: LoopThread = IO) -> None:

@@ -1,4 +1,4 @@
-"""Asking the registry: breaker, retries, deadline, and none but our own errors."""
+"""A backend behind a circuit breaker, retries and a deadline, that raises our errors only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ResilientBackend:
             return self._backend
 
     async def call(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
-        """Ask, with everything that this module is for.
+        """The answer of the registry, asked again where another attempt can help.
 
         Raises:
             CircuitOpen: when the last calls failed.
@@ -64,7 +64,7 @@ class ResilientBackend:
                     permit.failed()
                 raise
             except RegistryProtocolError:
-                raise  # one odd answer shows neither that the registry works nor that it does not
+                raise  # one such answer shows neither that the registry works nor that it fails
             except RegistryError:
                 permit.succeeded()  # a refusal is an answer
                 raise
@@ -83,7 +83,7 @@ class ResilientBackend:
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
-        """What is between here and there ends when the client is closed."""
+        """The calling task is cancelled when the client is closed."""
         task = asyncio.current_task()
         if self.closed or task is None:
             raise closed_error()
@@ -99,7 +99,7 @@ class ResilientBackend:
         except LLMIntegrationsError:
             raise
         except Exception as error:
-            # A bug of ours or of the backend; it must not look like the caller's.
+            # A bug of ours or of the backend: the caller must not take it for a mistake of its own.
             raise RegistryProtocolError(
                 f"asking {self.url} failed with {type(error).__name__}"
             ) from error
@@ -117,7 +117,7 @@ class ResilientBackend:
         return done
 
     async def _shut(self, backend: RegistryBackend) -> None:
-        # A call that went on would open connections again, which nobody closes.
+        # A task that went on would open connections again, which nobody closes.
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -125,7 +125,7 @@ class ResilientBackend:
         await backend.close()
 
     def abandon(self) -> None:
-        """Close what a client that was never closed leaves behind; nobody waits, nobody locks."""
+        """Close the connections of a client that was collected, without waiting or locking."""
         backend = self._backend
         if not self.closed and backend is not None and IO.is_running:
             self.closed = True

@@ -1,4 +1,4 @@
-"""Writing to a registry: what breaks is refused, and what changed is published."""
+"""Writing to a registry: incompatible schemas are refused, and changes are published."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Writes:
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
-        guarded = not self._service.registry.backend.checks_compatibility
-        previous = await self._sources(new.subject) if guarded else {}
+        checks_here = not self._service.registry.backend.checks_compatibility
+        previous = await self._sources(new.subject) if checks_here else {}
         resources = await self._validators.resources(new)
         options = self._service.settings.validation
 
@@ -84,10 +84,10 @@ class Writes:
     async def check_compatibility(
         self, subject: str, body: JsonSchema, level: str | None, policy: Policy | None
     ) -> CompatibilityReport:
-        """Ours by the policy that was named, strict if none was.
+        """Our own verdict, by the policy that was named or strictly.
 
-        Where the server judges as well and no policy was named, both are asked, ours by the
-        server's own policy (lenient). What either refuses is incompatible; a difference is in the
+        Where the server judges as well and no policy was named, its verdict is asked for, and ours
+        is by its own policy (lenient). What either refuses is incompatible; a difference is in the
         report's notes.
         """
         backend = self._service.registry.backend
@@ -125,7 +125,7 @@ class Writes:
             for version, schema in zip(versions, schemas, strict=True)
         }
 
-    # -- telling ----------
+    # -- publishing ----------
 
     @property
     def _has_bus(self) -> bool:
@@ -214,7 +214,7 @@ def _refuse_breaking(
     sources: dict[Version, Source],
     options: ValidationOptions,
 ) -> None:
-    """The guard of registries that do not check by themselves; they hold it under their lock."""
+    """The check for registries without one of their own; they call it under their lock."""
     from llm_integrations.core.evolution.model.source import Source
 
     if not live or level == "NONE":

@@ -125,7 +125,7 @@ class Breaker:
                 self._count(success)
             self._gauge.set(_METRIC[self._state()])
         if self._openings > openings:
-            self._say_that_it_opened()
+            self._log_opening()
 
     def _count(self, success: bool) -> None:
         if success:
@@ -137,7 +137,7 @@ class Breaker:
             self._openings += 1
             self._probe_at = self._clock() + self._options.reset_timeout
 
-    def _say_that_it_opened(self) -> None:
+    def _log_opening(self) -> None:
         log.warning(
             "circuit breaker of %s is open for %g s after %d failures in a row",
             self.target,

@@ -52,8 +52,10 @@ class BackgroundListener:
         if self._thread.is_current:
             raise EventError("a handler cannot stop the listener that runs it")
         if self._thread.is_running:
-            self._thread.run(self.listener.stop()).result()
-            self._thread.stop()
+            try:
+                self._thread.run(self.listener.stop()).result()
+            finally:
+                self._thread.stop()
 
     def __enter__(self) -> Self:
         return self

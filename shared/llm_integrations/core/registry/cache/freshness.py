@@ -1,4 +1,4 @@
-"""What is known about one reference, and what to do with a request for it."""
+"""What the cache holds for one reference, and whether that may be served."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class CacheEntry:
         return self.ref is None or not self.ref.is_latest
 
     def concerns(self, version: Version | None) -> bool:
-        """Whether a change of that version (None: of any) can change what is known here."""
+        """Whether a change of that version (None: of any) can change what this reference means."""
         return self.ref is None or may_mean(self.ref, version)
 
     def holds(self, version: Version | None) -> bool:
@@ -88,7 +88,7 @@ class CacheEntry:
 
 
 class NegativeEntry:
-    """That the registry does not know something; believed for a while."""
+    """That the registry does not have a schema; believed for a while."""
 
     __slots__ = ("error", "key", "ref", "until")
 
@@ -106,17 +106,17 @@ class NegativeEntry:
 
 
 class Decision(Enum):
-    """What to do with a request."""
+    """How the cache serves a read."""
 
     FRESH = "serve the copy"
     STALE = "serve the copy; a refresh is not due yet"
     REFRESH = "serve the copy, and fetch a new one behind it"
-    UNKNOWN = "say again that the registry does not know it"
+    UNKNOWN = "raise SchemaNotFound again"
     FETCH = "fetch it and wait"
 
 
 def decide(entry: CacheEntry | NegativeEntry | None, now: float) -> Decision:
-    """The whole policy of the cache."""
+    """What a read of this entry gets, at a time of the cache's clock."""
     if isinstance(entry, CacheEntry):
         if now < entry.fresh_until:
             return Decision.FRESH

@@ -46,7 +46,7 @@ from llm_integrations.core.registry.cache.single_flight import (
     InFlightRequests,
 )
 from llm_integrations.core.registry.cache.store import SchemaCache
-from llm_integrations.core.registry.pending import Pending, again, closed_error, launch
+from llm_integrations.core.registry.pending import Pending, closed_error, copy_of, launch
 from llm_integrations.core.registry.resilient_backend import ResilientBackend
 from llm_integrations.core.registry.settings import Settings
 
@@ -89,7 +89,7 @@ class CacheService:
     def closed(self) -> bool:
         return self.registry.closed
 
-    # -- asking the cache ----------
+    # -- reading ----------
 
     def fresh(self, key: str) -> CacheEntry | None:
         """The hot path: an entry that may be served as it is, without any waiting."""
@@ -103,7 +103,7 @@ class CacheService:
             return entry
 
     def entry(self, key: str, ref: SchemaRef | None, ask: Ask) -> CacheEntry | InFlightRequest:
-        """What is known about a key, or the fetch under way to wait for.
+        """The entry of a key, or the request to wait for.
 
         Raises:
             SchemaNotFound: when the registry said so a moment ago.
@@ -116,7 +116,7 @@ class CacheService:
             decision = decide(entry, time.monotonic())
             self._count(decision)
             if isinstance(entry, NegativeEntry) and decision is Decision.UNKNOWN:
-                raise again(entry.error)
+                raise copy_of(entry.error)
             is_copy = isinstance(entry, CacheEntry) and decision is not Decision.FETCH
             served = cast("CacheEntry", entry) if is_copy else None
             if served is not None and decision is not Decision.REFRESH:
@@ -166,11 +166,11 @@ class CacheService:
                 entry = self.cache.peek(request.key)
                 if entry is not None and time.monotonic() < entry.fresh_until:
                     self.requests.complete(request)
-                    return entry  # written or fetched meanwhile
+                    return entry  # written or fetched while this waited for its turn
                 ahead = self.requests.dequeue(request)
             if ahead is request:
                 return await self._fetch(request)
-        # Not while holding a turn: the other may be queueing for one.
+        # Outside the semaphore: the other request may be waiting for it.
         return await ahead
 
     async def _fetch(self, request: InFlightRequest) -> CacheEntry:
@@ -203,7 +203,11 @@ class CacheService:
             return copy
 
     async def _recompile(self, key: str, schema: RegisteredSchema) -> Compiled:
-        """So that nobody waits for the validator of a new schema, or gets one without any."""
+        """The validators of a fetched schema, so that nobody waits for them afterwards.
+
+        Raises:
+            InvalidSchema: nothing can be judged by it, where the copy can be used.
+        """
         with self.lock:
             old = self.cache.peek(key)
         if old is None or self.recompile is None:
@@ -220,7 +224,7 @@ class CacheService:
             if request.freshness is Freshness.DISCARD or self.closed:
                 return CacheEntry(request.key, request.ref, schema)
             if request.freshness is Freshness.STALE and kept is not None and now < kept.fresh_until:
-                return kept  # a fetch that began later was faster
+                return kept  # of a request that began later and came first
             fresh = request.freshness is Freshness.FRESH
             entry = self.cache.store(request.key, request.ref, schema, now, fresh=fresh)
             entry.validators.update(compiled)
@@ -236,14 +240,12 @@ class CacheService:
                 if request.freshness is Freshness.FRESH and not self.closed:
                     self.cache.store_unknown(request.key, request.ref, error, now)
                 raise error
+            fresh = request.freshness is Freshness.FRESH
+            if not fresh and now < copy.fresh_until:
+                return copy  # of a request that began later and came first
             self._rejections.inc()
-            kept = self.cache.store(
-                copy.key,
-                copy.ref,
-                replace(copy.schema, state=DELETED),
-                now,
-                fresh=request.freshness is Freshness.FRESH,
-            )
+            marked = replace(copy.schema, state=DELETED)
+            kept = self.cache.store(copy.key, copy.ref, marked, now, fresh=fresh)
             kept.validators.update(copy.validators)
             kept.rejected = str(error)
         self._log_kept(request, error, is_news=copy.schema.state != DELETED)
@@ -301,7 +303,7 @@ class CacheService:
             self.cache.mark_stale(subject, version)
 
     def mark_latest_stale(self) -> None:
-        """Writes may have been missed."""
+        """Changes may have been missed."""
         with self.lock:
             self.requests.downgrade(Freshness.STALE, None)
             self.cache.mark_latest_stale()
@@ -325,7 +327,7 @@ class CacheService:
                 fresh = now < latest.fresh_until
                 self.cache.store(latest.key, latest.ref, schema, now, fresh=fresh)
 
-    # -- the end ----------
+    # -- closing ----------
 
     def close(self) -> Pending[None]:
         """Turn callers away, those who wait included, and close the connections."""

@@ -1,4 +1,4 @@
-"""The entries there are: by key, by subject, and by last use. No I/O, no clock, no lock here."""
+"""The table of cache entries: by key, by subject, and by last use. No I/O, no clock, no lock."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class _Table(Generic[E]):
 
 
 class SchemaCache:
-    """What is known, and apart from it what is known to be unknown. Callers hold a lock.
+    """Entries and negative entries, in a table each. Callers hold the lock of the service.
 
-    Apart, because anybody who can name subjects could otherwise push the known ones out.
+    In one table, whoever can name subjects could push the entries out with unknown ones.
     """
 
     def __init__(self, options: CacheOptions) -> None:
@@ -71,7 +71,7 @@ class SchemaCache:
         return len(self._known.entries)
 
     def find(self, key: str) -> CacheEntry | NegativeEntry | None:
-        """What there is, which becomes the most recently used."""
+        """The entry of a key, which becomes the most recently used."""
         entry = self.peek(key)
         if entry is None:
             return self._unknown.entries.get(key)

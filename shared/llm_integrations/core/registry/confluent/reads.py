@@ -81,10 +81,10 @@ def _other_api(response: HttpResponse) -> Operation[RegistryProtocolError]:
     except RegistryError:
         document = None
     if isinstance(document, dict) and "components" in document:
-        return response.nonsense(
+        return response.protocol_error(
             "as an LLM Schema Registry does: write its URL with llm+http:// or llm+https://"
         )
-    return response.nonsense(
+    return response.protocol_error(
         "as no Confluent-compatible registry does: check the URL and its path "
         "(an LLM Schema Registry is written llm+http://)"
     )
@@ -113,7 +113,7 @@ def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
     number = int(schema_id)
     document, response = yield from answer(HttpRequest("GET", path("schemas", "ids", number)))
     if isinstance(document, dict) and document.get("id", number) != number:
-        raise response.nonsense("with a schema of another id")
+        raise response.protocol_error("with a schema of another id")
     subject, version = yield from _home(number)
     return read_schema(document, response, id=number, subject=subject, version=version)
 
@@ -125,7 +125,7 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
     try:
         homes = [(str(home["subject"]), int(home["version"])) for home in response.json()]
     except (KeyError, TypeError, ValueError):
-        raise response.nonsense("with no list of subjects and versions") from None
+        raise response.protocol_error("with no list of subjects and versions") from None
     if len({subject for subject, _ in homes}) != 1:
         return None, None
     return max(homes, key=lambda home: home[1])
@@ -149,7 +149,7 @@ def _also(deleted: bool) -> dict[str, str]:
 
 def _list_of(kind: type[T], document: Any, response: HttpResponse) -> list[T]:
     if not isinstance(document, list) or not all(isinstance(item, kind) for item in document):
-        raise response.nonsense("with something that is no list of them")
+        raise response.protocol_error("with something that is no list of them")
     return document
 
 
@@ -269,7 +269,7 @@ def _listing(query: dict[str, str]) -> Operation[dict[str, RegisteredSchema] | N
         except InvalidSchema:
             continue
         if schema.subject is None or schema.version is None:
-            raise response.nonsense("with a schema that has no subject and version")
+            raise response.protocol_error("with a schema that has no subject and version")
         known = found.get(schema.subject)
         if known is None or version_key(known.ref.version) < version_key(schema.version):
             found[schema.subject] = schema

@@ -1,4 +1,4 @@
-"""What a Confluent-compatible registry answers, as our values and errors.
+"""The answers of a Confluent-compatible registry, as our values and errors.
 
 Confluent's server, Karapace, Redpanda and Apicurio differ in what they leave out and in the codes
 they use beside the documented ones; everything here takes what any of them sends.
@@ -78,7 +78,7 @@ def error_of(response: HttpResponse) -> RegistryError:
         return IncompatibleSchema(text)
     if response.status == 422:
         return InvalidSchema(text)
-    return response.nonsense(f"({_message(response)})")
+    return response.protocol_error(f"({_message(response)})")
 
 
 _ERRORS: Final[Mapping[int, type[RegistryError]]] = {
@@ -119,16 +119,16 @@ def read_schema(
         known: what is known better than the answer says it.
     """
     if not isinstance(document, dict) or "schema" not in document:
-        raise response.nonsense("with something that is no schema")
+        raise response.protocol_error("with something that is no schema")
     found = {**document, **known}
     if asked is not None and found.setdefault("subject", asked) not in (asked, _bare(asked)):
-        raise response.nonsense("with a schema of another subject")
+        raise response.protocol_error("with a schema of another subject")
     if asked is not None:
         found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
     name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
     if not isinstance(schema_id, int) or not isinstance(version, int | None):
-        raise response.nonsense("with a schema that has no id or no version")
+        raise response.protocol_error("with a schema that has no id or no version")
     return RegisteredSchema(
         id=schema_id,
         subject=subject,
@@ -148,7 +148,7 @@ def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ..
     try:
         return tuple(SchemaReference(r["name"], r["subject"], r["version"]) for r in found or ())
     except (KeyError, TypeError):
-        raise response.nonsense("with references that have no name, subject and version") from None
+        raise response.protocol_error("with references without name, subject and version") from None
 
 
 def _metadata(found: Any) -> dict[str, Any]:
@@ -165,4 +165,4 @@ def read_level(document: Any, response: HttpResponse) -> str:
     for key in ("compatibilityLevel", "compatibility"):
         if isinstance(document, dict) and isinstance(document.get(key), str):
             return str(document[key]).upper()
-    raise response.nonsense("with no compatibility level")
+    raise response.protocol_error("with no compatibility level")

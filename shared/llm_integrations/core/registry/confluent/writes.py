@@ -88,10 +88,10 @@ def _register(new: NewSchema) -> Operation[RegisteredSchema]:
         raise error_of(response)
     document = response.json()
     if not isinstance(document, dict) or not isinstance(document.get("id"), int):
-        raise response.nonsense("to a registration without an id")
+        raise response.protocol_error("to a registration without an id")
     registered = yield from find_equal(new.subject, new.body, new.references)
     if registered is None:
-        raise response.nonsense(f"with id {document['id']}, but has no such version")
+        raise response.protocol_error(f"with id {document['id']}, but has no such version")
     return registered
 
 
@@ -153,7 +153,7 @@ def _against(
     document = response.json()
     verdict = document.get("is_compatible") if isinstance(document, dict) else None
     if not isinstance(verdict, bool):
-        raise response.nonsense("with no verdict")
+        raise response.protocol_error("with no verdict")
     return verdict, tuple(str(message) for message in document.get("messages") or ())
 
 
@@ -191,7 +191,7 @@ def _exact(ref: SchemaRef) -> int:
 def delete_subject(subject: str, permanent: bool) -> Operation[list[Version]]:
     deleted, response = yield from _delete(path("subjects", subject), permanent)
     if not isinstance(deleted, list):
-        raise response.nonsense("without the deleted versions")
+        raise response.protocol_error("without the deleted versions")
     return sorted(deleted)
 
 

@@ -1,4 +1,4 @@
-"""Drives protocol operations over HTTP: one client, several base URLs, limits on everything."""
+"""Runs protocol operations over HTTP: on several base URLs, with limits on size and time."""
 
 from __future__ import annotations
 

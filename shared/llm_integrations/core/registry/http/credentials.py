@@ -1,4 +1,4 @@
-"""Credentials on their way into a request, and out of everything that people read."""
+"""Credentials as request headers, and URLs without them for messages and metrics."""
 
 from __future__ import annotations
 

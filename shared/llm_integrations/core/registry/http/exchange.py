@@ -75,16 +75,16 @@ class HttpResponse:
     def json(self) -> Any:
         """Raises RegistryProtocolError saying what the body is instead."""
         if self.is_html:
-            raise self.nonsense("with an HTML page: is a proxy or a login page in between?")
+            raise self.protocol_error("with an HTML page: is a proxy or a login page in between?")
         try:
             return json.loads(self.body)
         except RecursionError:
-            raise self.nonsense("with JSON that is nested too deeply") from None
+            raise self.protocol_error("with JSON that is nested too deeply") from None
         except ValueError:
             what = "with an empty body" if not self.body.strip() else "with broken JSON"
-            raise self.nonsense(what) from None
+            raise self.protocol_error(what) from None
 
-    def nonsense(self, what: str) -> RegistryProtocolError:
+    def protocol_error(self, what: str) -> RegistryProtocolError:
         return RegistryProtocolError(f"{self.url} answered {self.status} {what}")
 
 
@@ -171,7 +171,7 @@ def raise_for_refusal(response: HttpResponse) -> None:
     if status == 403:
         raise RegistryAuthError(f"{response.url} answered 403: these credentials may not do that")
     if status < 200 or 300 <= status < 400:
-        raise response.nonsense(f"which is not followed{_target(response)}")
+        raise response.protocol_error(f"which is not followed{_target(response)}")
     if response.is_html:
         response.json()
 

@@ -119,14 +119,14 @@ def _missing(response: HttpResponse) -> Operation[RegistryError]:
         document = None
     if isinstance(document, dict) and "components" in document:
         return Unsupported(f"{response.url}: {_NO_NAMES}")
-    return response.nonsense(
+    return response.protocol_error(
         "as no LLM Schema Registry does: check the URL and its path "
         "(a Confluent-compatible registry is written http:// or https://)"
     )
 
 
 def _confluent(response: HttpResponse) -> RegistryProtocolError:
-    return response.nonsense(
+    return response.protocol_error(
         "as a Confluent-compatible registry does: write its URL with http:// or https://, "
         "without llm+"
     )
@@ -230,7 +230,7 @@ def store(new: NewSchema, level: str) -> Operation[RegisteredSchema]:
     version, request = _registration(new, level)
     document, response = yield from _call(HttpRequest("POST", path(*_SCHEMAS), request))
     if not isinstance(document, dict):
-        raise response.nonsense("to a registration without an id")
+        raise response.protocol_error("to a registration without an id")
     found = id_of(document, response)
     if response.status == 201:
         return RegisteredSchema(
@@ -277,5 +277,5 @@ def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def ping() -> Operation[dict[str, Any]]:
     document, response = yield from _call(HttpRequest("GET", "/health"))
     if not isinstance(document, dict) or "status" not in document:
-        raise response.nonsense("with no state of health: is it an LLM Schema Registry?")
+        raise response.protocol_error("with no state of health: is it an LLM Schema Registry?")
     return {"url": response.url, **document}

@@ -1,4 +1,4 @@
-"""What an LLM Schema Registry answers, as our values and errors.
+"""The answers of an LLM Schema Registry, as our values and errors.
 
 Its server and its SDKs name some fields differently (``id`` and ``schema_id``, ``JSON`` and
 ``json_schema``); everything here takes both.
@@ -79,16 +79,16 @@ def error_of(response: HttpResponse) -> RegistryError:
             return SchemaConflict(text)
         case 400 | 422:
             return InvalidSchema(text)
-    return response.nonsense(f"({_explanation(response) or 'no explanation'})")
+    return response.protocol_error(f"({_explanation(response) or 'no explanation'})")
 
 
 def read_schema(document: Any, response: HttpResponse, subject: str | None) -> RegisteredSchema:
     """``subject``: what was asked for, if it was not an id; namespace and name say the same."""
     if not isinstance(document, dict):
-        raise response.nonsense("with something that is no schema")
+        raise response.protocol_error("with something that is no schema")
     own = subject_of(document, response)
     if subject is not None and own != subject.removeprefix(f"{DEFAULT_NAMESPACE}."):
-        raise response.nonsense("with a schema of another subject")
+        raise response.protocol_error("with a schema of another subject")
     version = version_of(document, response)
     return RegisteredSchema(
         id=id_of(document, response),
@@ -103,7 +103,7 @@ def read_schema(document: Any, response: HttpResponse, subject: str | None) -> R
 def id_of(document: Mapping[str, Any], response: HttpResponse) -> str:
     found = document.get("id", document.get("schema_id"))
     if not isinstance(found, str):
-        raise response.nonsense("with a schema that has no id")
+        raise response.protocol_error("with a schema that has no id")
     return found
 
 
@@ -114,14 +114,14 @@ def version_of(document: Mapping[str, Any], response: HttpResponse) -> Version:
     except InvalidReference:
         version = LATEST
     if version == LATEST:
-        raise response.nonsense("with a schema that has no version")
+        raise response.protocol_error("with a schema that has no version")
     return version
 
 
 def subject_of(document: Mapping[str, Any], response: HttpResponse) -> str:
     namespace, name = document.get("namespace"), document.get("name")
     if not isinstance(namespace, str) or not isinstance(name, str) or not name:
-        raise response.nonsense("with a schema that has no namespace and name")
+        raise response.protocol_error("with a schema that has no namespace and name")
     return name if namespace in ("", DEFAULT_NAMESPACE) else f"{namespace}.{name}"
 
 
@@ -154,7 +154,7 @@ def read_listing(
     """The versions in a list of texts or objects, bare or under ``key``; ascending."""
     found = document.get(key) if isinstance(document, dict) else document
     if not isinstance(found, list):
-        raise response.nonsense("with something that is no list")
+        raise response.protocol_error("with something that is no list")
     items = [item if isinstance(item, dict) else {"version": item} for item in found]
     pairs = [(version_of(item, response), item) for item in items]
     return sorted(pairs, key=lambda pair: version_key(pair[0]))

@@ -1,7 +1,7 @@
-"""What a subject's versions are, and what may become of them: decisions without any storage.
+"""The versions of a subject and their rules (numbers, states, latest), without any storage.
 
-The file and the memory registry keep their data differently and decide everything here, so that
-they mean the same.
+The file and the memory registry keep their data differently and share these rules, so that both
+mean the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands in a registry's folder, and what its errors mean."""
+"""The files and folders of a file registry, and the errors of the file system as ours."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = [
     "document",
     "entries",
     "has_versions",
-    "own_errors",
-    "sweep",
-    "tell_of_other_names",
+    "registry_errors",
+    "remove_leftovers",
     "version_of",
+    "warn_about_other_names",
 ]
 
 SIDECAR: Final = "meta"
@@ -37,7 +37,7 @@ _log = get_logger(__name__)
 
 
 @contextmanager
-def own_errors(path: Path) -> Iterator[None]:
+def registry_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -50,7 +50,7 @@ def own_errors(path: Path) -> Iterator[None]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What stands in a folder, by name and without hidden entries; nothing if it is not there."""
+    """The paths in a folder, by name and without hidden ones; none if there is no such folder."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
@@ -79,13 +79,13 @@ def has_versions(folder: Path) -> bool:
     return any(version_of(path) is not None for path in entries(folder))
 
 
-def tell_of_other_names(folder: Path) -> None:
+def warn_about_other_names(folder: Path) -> None:
     others = [p.name for p in entries(folder) if p.suffix in SUFFIXES and p.stem != SIDECAR]
     if others:
         _log.warning("%s holds no version: call %s 1.json or 1.0.0.json", folder, others[0])
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what a writer that was killed left behind; whoever holds the lock is the only one."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)

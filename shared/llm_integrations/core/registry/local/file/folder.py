@@ -33,10 +33,10 @@ from llm_integrations.core.registry.local.file.entries import (
     document,
     entries,
     has_versions,
-    own_errors,
-    sweep,
-    tell_of_other_names,
+    registry_errors,
+    remove_leftovers,
     version_of,
+    warn_about_other_names,
 )
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
@@ -71,7 +71,7 @@ class FolderStore:
         from filelock import FileLock, Timeout
 
         path = self.root / _LOCK
-        with own_errors(self.root):
+        with registry_errors(self.root):
             self._prepare()
             try:
                 with FileLock(path, timeout=self._lock_timeout, poll_interval=0.01):
@@ -92,12 +92,12 @@ class FolderStore:
                 stream.write(f"{_LOCK}\n.*.tmp\n".encode())
 
     def subjects(self) -> Iterable[str]:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             named = ((self._subject_of(folder), folder) for folder in entries(self.root))
             return sorted({name for name, folder in named if name and has_versions(folder)})
 
     def ledger(self, subject: str) -> Ledger:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             folder = self._folder(subject)
             if folder is None:
                 return Ledger(subject)
@@ -108,7 +108,7 @@ class FolderStore:
             return Ledger.of(subject, held, sidecar.compatibility)
 
     def body(self, subject: str, version: Version) -> JsonSchema:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             folder = self._folder(subject)
             path = self._files(folder).get(version) if folder is not None else None
             if path is None:
@@ -122,19 +122,19 @@ class FolderStore:
             return body
 
     def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             folder = self._folder(ledger.subject) or self._make_folder(ledger.subject)
-            sweep(folder)
+            remove_leftovers(folder)
             self._save(folder, ledger)
             with atomic_write(folder / f"{version}.json") as stream:
                 stream.write(dump_document(body))
 
     def save(self, ledger: Ledger) -> None:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             self._save(self._folder(ledger.subject) or self._make_folder(ledger.subject), ledger)
 
     def erase(self, ledger: Ledger, versions: Iterable[Version]) -> None:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             folder = self._folder(ledger.subject)
             if folder is None:
                 return
@@ -148,11 +148,11 @@ class FolderStore:
                 self._remove(folder)
 
     def level(self) -> str | None:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             return self._read_sidecar(self.root, _CONFIG).compatibility
 
     def set_level(self, level: str) -> None:
-        with own_errors(self.root):
+        with registry_errors(self.root):
             config = self._read_sidecar(self.root, _CONFIG)
             self._write_sidecar(config, {**config.content, "compatibility": level})
 
@@ -214,7 +214,7 @@ class FolderStore:
                 raise RegistryProtocolError(f"{seen[key]} and {path} are the same version")
             files[version] = seen[key] = path
         if not files:
-            tell_of_other_names(folder)
+            warn_about_other_names(folder)
         return files
 
     def _sidecar(self, folder: Path) -> Sidecar:
@@ -239,7 +239,7 @@ class FolderStore:
 
     def _remove(self, folder: Path) -> None:
         """The sidecar goes, and the folder unless people keep something else in it."""
-        sweep(folder)
+        remove_leftovers(folder)
         path = document(folder, SIDECAR)
         if path is not None:
             path.unlink()
