@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from llm_integrations.core.evolution.model.limits import Limits, Undecidable, check_size
+from llm_integrations.core.evolution.model.limits import Budget, Limits, Undecidable, check_size
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
@@ -67,6 +67,7 @@ class Normaliser:
         return root
 
     def node(self, place: Place) -> Node:
+        self._workspace.budget.spend()
         schema = place.value
         if schema is True:
             return self._workspace.add({}, place)
@@ -300,7 +301,7 @@ def normalise_pair(
     Raises:
         Undecidable: when a schema is too large, or written in a way that has no nodes.
     """
-    workspace = Workspace()
+    workspace = Workspace(Budget(limits))
     sides: list[tuple[Normaliser, Node]] = []
     for source in (old, new):
         check_size(source.body, limits)
