@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from llm_integrations.core.errors import InvalidSchema
-from llm_integrations.core.evolution import Limits, check_compatibility
+from llm_integrations.core.evolution import (
+    Limits,
+    check_compatibility,
+    diff,
+    migration_guide,
+)
+from llm_integrations.core.evolution.model.limits import Budget
 
 Schema = dict[str, Any]
 
 SECONDS = 0.4
 LIMITS = Limits(seconds=SECONDS)
+OVERSHOOT = 1.2  # a step that is under way when the budget ends may count for many
 ENDS_WITHIN = 8.0  # seconds: three times SECONDS, one long question, and a busy machine
 
 
@@ -82,20 +93,113 @@ HOSTILE: dict[str, Callable[[int], Schema]] = {
     },
     "an array without end": lambda d: {"type": "array", "minItems": 10**9 + d},
     "steps without measure": lambda d: {"allOf": [{"multipleOf": 1e-300}, {"multipleOf": 7 + d}]},
+    "1,000 conditions": lambda d: {
+        "allOf": [
+            {"if": {"properties": {"k": {"const": i}}}, "then": obj({f"b{i}": least(d)})}
+            for i in range(1_000)
+        ]
+    },
+    "conditions within conditions": lambda d: reduce(
+        lambda s, i: {"if": {"required": [f"a{i}"]}, "then": s, "else": least(i + d)},
+        range(40),
+        least(d),
+    ),
+    "2,000 branches": lambda d: {
+        "anyOf": [obj({f"p{i}": least(i + d)}, required=[f"p{i}"]) for i in range(2_000)]
+    },
+    "2,000 branches of one value": lambda d: {"anyOf": [{"const": i + d} for i in range(2_000)]},
+    "oneOf of 3,000": lambda d: {
+        "oneOf": [obj({"t": {"const": i}, "v": least(i + d)}) for i in range(3_000)]
+    },
+    "not in not": lambda d: reduce(lambda s, _: {"not": s}, range(90), least(d)),
+    "not of anyOf in not": lambda d: reduce(
+        lambda s, i: {"not": {"anyOf": [s, least(i)]}}, range(30), least(d)
+    ),
+    "5,000 property patterns": lambda d: obj(
+        {}, patternProperties={f"^p{i}_": least(i + d) for i in range(5_000)}
+    ),
+    "1,000 properties and as many patterns": lambda d: obj(
+        {f"p{i}_": least(d) for i in range(1_000)},
+        patternProperties={f"^p{i}_": least(i + d) for i in range(1_000)},
+        additionalProperties=False,
+    ),
+    "5,000 properties of other names": lambda d: obj(
+        {f"p{d}_{i}": least(i) for i in range(5_000)}, additionalProperties=False
+    ),
+    "5,000 values that are objects": lambda d: {
+        "enum": [{"a": [i, {"b": i}]} for i in range(2_000 * d, 5_000 + 2_000 * d)]
+    },
+    "5,000 required properties": lambda d: {
+        "type": "object",
+        "required": [f"r{i}" for i in range(2_000 * d, 5_000 + 2_000 * d)],
+    },
+    "a chain of 3,000 dependencies": lambda d: {
+        "type": "object",
+        "required": ["r0"],
+        "dependentRequired": {f"r{i}": [f"r{i + 1}"] for i in range(3_000 + d)},
+    },
+    "5,000 items": lambda d: {
+        "type": "array",
+        "prefixItems": [least(i + d) for i in range(5_000)],
+    },
+    "a pattern that repeats much": lambda d: {"pattern": f"^(a{{0,{900 + d}}}b?){{50}}$"},
+    "a long pattern": lambda d: {"pattern": f"^{'[a-z]?' * 5_000}{'x' * d}$"},
+    "a pattern nested 90 deep": lambda d: {"pattern": "(" * 90 + "a" + ")*" * 90 + "b" * d},
+    "objects that double 20 times": lambda d: defs(
+        20, lambda i: obj({"a": ref(i + 1), "b": ref(i + 1)}, required=["a", "b"]), least(d)
+    ),
+    "arrays of arrays of 40": lambda d: defs(
+        6, lambda i: {"type": "array", "items": ref(i + 1), "minItems": 40}, least(d)
+    ),
+    "names of a million letters": lambda d: obj({"a" * 1_000_000 + str(d): least(d)}),
     "a refusal of a large object": lambda d: {
         "not": obj({f"p{i}": obj({"q": least(d)}) for i in range(20)}, required=["p0"])
     },
 }
 
 
+STEPS = Limits().steps
+PHASES = 4  # reading, proving, the search and the plan: all that one budget counts
+
+
+@pytest.fixture
+def spent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """The most steps that one budget counted since the test began."""
+    budgets: list[Budget] = []
+    make = Budget.__init__
+
+    def remembered(self: Budget, limits: Limits) -> None:
+        make(self, limits)
+        budgets.append(self)
+
+    monkeypatch.setattr(Budget, "__init__", remembered)
+    return lambda: max((budget.spent for budget in budgets), default=0)
+
+
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_schema_ends_in_time(make: Callable[[int], Schema]) -> None:
+def test_a_hostile_schema_ends_in_time(
+    make: Callable[[int], Schema], spent: Callable[[], int]
+) -> None:
     old, new = make(0), make(1)
     started = time.process_time()  # what others on the machine do is no part of the bound
     report = check_compatibility(new, [old], "FULL", limits=LIMITS)
     assert time.process_time() - started < ENDS_WITHIN
+    assert spent() < (PHASES - 1) * STEPS * OVERSHOOT
     assert report.is_compatible or report.violations or report.unknown
     assert all(item.reason for item in report.unknown)
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
+def test_the_guide_of_a_hostile_schema_ends_in_time_and_shows_little(
+    make: Callable[[int], Schema], spent: Callable[[], int]
+) -> None:
+    started = time.process_time()
+    with contextlib.suppress(InvalidSchema):
+        guide = migration_guide(make(0), make(1), limits=LIMITS)
+        assert len(json.dumps([v.witness for v in guide.violations[:1]])) < 300_000
+        assert len(json.dumps(guide.example and guide.example.before)) < 300_000
+    assert time.process_time() - started < ENDS_WITHIN
+    assert spent() < PHASES * STEPS * OVERSHOOT
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
@@ -123,3 +227,72 @@ def test_what_was_left_out_is_noted() -> None:
     report = check_compatibility(many(1), [many(0)])
     assert len(report.violations) == 50
     assert "450 further changes" in report.notes[0]
+
+
+def test_a_comparison_that_is_cut_says_so() -> None:
+    make = HOSTILE["2,000 branches"]
+    report = check_compatibility(make(1), [make(0)], limits=Limits(seconds=60, steps=5_000))
+    assert "more than 5,000 steps" in report.unknown[0].reason
+    with pytest.raises(InvalidSchema, match="more than 5 steps"):
+        diff({"minimum": 1}, {"minimum": 2}, limits=Limits(steps=5))
+
+
+def test_the_same_comparison_ends_at_the_same_step(spent: Callable[[], int]) -> None:
+    make, limits = HOSTILE["anyOf of 10 within itself, 10 deep"], Limits(seconds=60, steps=20_000)
+    counted = []
+    for _ in range(2):
+        check_compatibility(make(1), [make(0)], "FULL", limits=limits)
+        counted.append(spent())
+    assert counted[0] == counted[1]
+
+
+def test_a_long_example_is_cut_with_a_word_that_says_so() -> None:
+    wide = obj({"a": {"type": "array", "default": [*range(400)]}, "b": {"type": "string"}})
+    wide["required"] = ["a"]
+    new = {**wide, "required": ["a", "c"], "properties": {**wide["properties"], "c": least(0)}}
+    text = migration_guide(wide, new).to_markdown()
+    assert "more lines" in text
+
+
+KEYWORDS = ("allOf", "anyOf", "oneOf")
+
+
+def schemas() -> st.SearchStrategy[Schema]:
+    leaves: st.SearchStrategy[Schema] = st.sampled_from(
+        [{"type": "string"}, {"const": 1}, {"$ref": "#"}, {"$ref": "#/$defs/r"}, {"minimum": 3},
+         {"pattern": "^(a|b)*a(a|b){9}$"}, {"required": ["a"]}, {"enum": [1, "a", None]}, {}]
+    )  # fmt: skip
+
+    def larger(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
+        several = st.lists(inner, min_size=1, max_size=6)
+        return st.one_of(
+            st.builds(lambda keyword, parts: {keyword: parts}, st.sampled_from(KEYWORDS), several),
+            st.builds(lambda a, b, c: {"if": a, "then": b, "else": c}, inner, inner, inner),
+            st.builds(lambda a: {"not": a}, inner),
+            st.builds(lambda a, b: obj({"a": a, "b": b}, required=["a"]), inner, inner),
+            st.builds(lambda a: {"type": "array", "items": a, "minItems": 2}, inner),
+            st.builds(lambda a, b: {"allOf": [a], "unevaluatedProperties": b}, inner, inner),
+        )
+
+    return st.recursive(leaves, larger, max_leaves=25)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(schemas(), schemas(), schemas())
+def test_no_call_exceeds_its_steps_on_random_schemas(
+    spent: Callable[[], int], old: Schema, new: Schema, shared: Schema
+) -> None:
+    limits = Limits(seconds=60, steps=4_000)
+    old, new = ({"allOf": [s], "$defs": {"r": obj({"n": shared})}} for s in (old, new))
+    for call in (
+        lambda: check_compatibility(new, [old], "FULL", limits=limits),
+        lambda: diff(old, new, limits=limits),
+        lambda: migration_guide(old, new, limits=limits),
+    ):
+        with contextlib.suppress(InvalidSchema):
+            call()
+    assert spent() < PHASES * limits.steps * OVERSHOOT

@@ -10,7 +10,7 @@ import pytest
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.model.answer import Answer
-from llm_integrations.core.evolution.model.limits import Clock, Limits, Undecidable
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import Source, source_of
 from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 def rewritten(source: Source) -> tuple[ContainmentOracle, Schema, bool]:
     workspace, node, _ = normalise_pair(source, source, formats=True, limits=Limits())
-    oracle = ContainmentOracle(workspace, ValidationOptions(), Clock(Limits()))
+    oracle = ContainmentOracle(workspace, ValidationOptions())
     return oracle, node, workspace.has_unenforced(node)
 
 

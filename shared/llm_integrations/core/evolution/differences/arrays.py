@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from llm_integrations.core.evolution.differences.instance_path import InstanceStep
 from llm_integrations.core.evolution.differences.walk import Goals, Pair, Walk
 from llm_integrations.core.evolution.model.kinds import ChangeKind
@@ -9,7 +11,8 @@ from llm_integrations.core.evolution.normal_form.nodes import Node, is_false, sa
 
 __all__ = ["compare_arrays"]
 
-_CONTAINS = ("contains", "minContains", "maxContains")
+_CONTAINS: Final = ("contains", "minContains", "maxContains")
+_ANYTHING: Final[Node] = {}
 
 
 def compare_arrays(walk: Walk, pair: Pair) -> None:
@@ -46,9 +49,11 @@ def _compare_listed(walk: Walk, pair: Pair) -> None:
 
 
 def _demanded(walk: Walk, premises: tuple[Node, ...], index: int) -> Node:
-    """What the premises demand of the item at one index."""
-    nodes = walk.prover.children.item_nodes(walk.prover.constraints(premises), index)
-    return {"prefixItems": [*({} for _ in range(index)), {"allOf": nodes}]} if nodes else {}
+    """What the premises demand of the item at one index; nothing is good enough if not known."""
+    items = walk.prover.children.item_nodes
+    nodes = walk.nodes_about(premises, lambda array: items(array, index))
+    demand: Node = {"not": {}} if nodes is None else {"allOf": [*nodes]}
+    return {} if nodes == [] else {"prefixItems": [*[_ANYTHING] * index, demand]}
 
 
 def _compare_rest(walk: Walk, pair: Pair, keyword: str) -> None:
@@ -69,7 +74,7 @@ def _rest_goal(node: Node) -> Node | None:
     """What a node demands of the items that have no schema of their own."""
     if "items" not in node:
         return None
-    return {"prefixItems": [{} for _ in node.get("prefixItems", ())], "items": node["items"]}
+    return {"prefixItems": [_ANYTHING] * len(node.get("prefixItems", ())), "items": node["items"]}
 
 
 def _compare_contains(walk: Walk, pair: Pair) -> None:

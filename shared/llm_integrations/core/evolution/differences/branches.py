@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, json_key, same
+from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, json_key
 
 __all__ = ["match_branches"]
 
@@ -46,13 +46,14 @@ def match_branches(
 
 
 def _equal_pairs(left: list[Node], right: list[Node]) -> list[tuple[Node, Node]]:
-    pairs = []
-    for node in list(left):
-        twin = next((other for other in right if same(other, node)), None)
-        if twin is not None:
-            pairs.append((node, twin))
-            left[:] = [other for other in left if other is not node]
-            right[:] = [other for other in right if other is not twin]
+    """Take the branches that both sides have out of the lists, as pairs."""
+    twins: dict[str, list[Node]] = {}
+    for node in reversed(right):
+        twins.setdefault(json_key(node), []).append(node)
+    pairs = [(node, same.pop()) for node in left if (same := twins.get(json_key(node)))]
+    paired = {id(node) for pair in pairs for node in pair}
+    left[:] = [node for node in left if id(node) not in paired]
+    right[:] = [node for node in right if id(node) not in paired]
     return pairs
 
 

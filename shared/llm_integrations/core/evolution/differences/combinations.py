@@ -30,13 +30,14 @@ def _compare_all_of(walk: Walk, pair: Pair) -> None:
     pairs, removed, added = match_branches(old, new, walk.workspace)
     for before, after in pairs:
         walk.compare(replace(pair, old=before, new=after))
+    old_indices, new_indices = _indices(pair.old, "allOf"), _indices(pair.new, "allOf")
     for node in removed:
-        rest = _index(pair.old, "allOf", node)
+        rest = old_indices.get(id(node), "")
         walk.report(
             pair, ChangeKind.COMBINATION_REMOVED, "allOf", node, None, (None, node), rest=rest
         )
     for node in added:
-        rest = _index(pair.new, "allOf", node)
+        rest = new_indices.get(id(node), "")
         walk.report(
             pair, ChangeKind.COMBINATION_ADDED, "allOf", None, node, (node, None), rest=rest
         )
@@ -48,9 +49,10 @@ def _conjuncts(walk: Walk, node: Node) -> list[Node]:
     return [*node.get("allOf", ()), *([] if target is None else [target])]
 
 
-def _index(node: Node, keyword: str, branch: Node) -> str:
+def _indices(node: Node, keyword: str) -> dict[int, str]:
+    """For each branch of a keyword, by its identity, what its JSON Pointer ends with."""
     branches = node.get(keyword, ())
-    return next((f"/{i}" for i, other in enumerate(branches) if other is branch), "")
+    return {id(b): f"/{i}" for i, b in enumerate(branches)} if isinstance(branches, list) else {}
 
 
 def _failures(walk: Walk, pair: Pair, *keywords: str) -> _Failures:
@@ -79,14 +81,13 @@ def _compare_union(walk: Walk, pair: Pair, keyword: str) -> None:
     with walk.together():
         for before, after in pairs:
             walk.compare(_branch_pair(pair, before, after))
+    old_indices, new_indices = _indices(pair.old, keyword), _indices(pair.new, keyword)
     for node in removed:
-        _note_branch(
-            walk, pair, keyword, node, None, (_within(walk, node, failures[0]), failures[1])
-        )
+        failed = _within(walk, node, failures[0]), failures[1]
+        _note_branch(walk, pair, keyword, node, None, failed, old_indices.get(id(node), ""))
     for node in added:
-        _note_branch(
-            walk, pair, keyword, None, node, (failures[0], _within(walk, node, failures[1]))
-        )
+        failed = failures[0], _within(walk, node, failures[1])
+        _note_branch(walk, pair, keyword, None, node, failed, new_indices.get(id(node), ""))
     # A difference inside of a branch breaks nobody if the union as a whole does not. Where the
     # union breaks somebody and no branch says why (oneOf refuses what satisfies two branches),
     # all differences in it share the blame.
@@ -107,10 +108,14 @@ def _within(walk: Walk, branch: Node, failure: Node | None) -> Node | None:
 
 
 def _note_branch(
-    walk: Walk, pair: Pair, keyword: str, old: Node | None, new: Node | None, failures: _Failures
+    walk: Walk,
+    pair: Pair,
+    keyword: str,
+    old: Node | None,
+    new: Node | None,
+    failures: _Failures,
+    rest: str = "",
 ) -> None:
-    side, branch = (pair.old, old) if new is None else (pair.new, new)
-    rest = "" if branch is None else _index(side, keyword, branch)
     kind = ChangeKind.COMBINATION_REMOVED if new is None else ChangeKind.COMBINATION_ADDED
     walk.note(pair, kind, keyword, old, new, *failures, rest=rest)
 

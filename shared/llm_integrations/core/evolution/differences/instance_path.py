@@ -13,6 +13,8 @@ from llm_integrations.core.evolution.sampling.choices import Chooser
 
 __all__ = ["InstancePath", "InstanceStep", "demanding", "where_text"]
 
+_ANYTHING: Final[Node] = {}
+
 _UNDECLARED: Final = "undeclared"
 """The name for a property that the schema does not name; hardly any schema declares it."""
 
@@ -73,7 +75,7 @@ def demanding(node: Node, path: InstancePath, direction: Direction, chooser: Cho
 
 def _around(node: Node, step: InstanceStep, chooser: Chooser) -> Node:
     if step.kind in ("item", "items"):
-        listed: list[Node] = [*({} for _ in range(step.index)), node]
+        listed = [*[_ANYTHING] * step.index, node]
         return {"type": ["array"], "minItems": step.index + 1, "prefixItems": listed}
     name = _UNDECLARED
     if step.kind == "property":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from llm_integrations.core.jsonschema.pointer import escape_token
 
 __all__ = ["compare_objects"]
 
+_NOTHING: Final[Node] = {"not": {}}
 _CONTENT: Final = ("properties", "patternProperties", "additionalProperties")
 
 
@@ -62,9 +64,9 @@ def _note_property(
 ) -> None:
     old, new = (node.get("properties", {}).get(name) for node in (pair.old, pair.new))
     kind = ChangeKind.of("property", old, new)
+    look_up = partial(_property, walk.prover.children, name)
     old_nodes, new_nodes = (
-        walk.prover.children.property_nodes(walk.prover.constraints(premises), name)
-        for premises in (pair.old_premises, pair.new_premises)
+        walk.nodes_about(premises, look_up) for premises in (pair.old_premises, pair.new_premises)
     )
     walk.note(
         pair,
@@ -81,9 +83,15 @@ def _note_property(
     )
 
 
-def _with_property(walk: Walk, name: str, premises: list[Node], goals: list[Node]) -> Node | None:
-    """An object with a value for the property that the other side refuses; None if none can be."""
-    if all(walk.implies(premises, goal) for goal in goals):
+def _with_property(
+    walk: Walk, name: str, premises: Sequence[Node] | None, goals: Sequence[Node] | None
+) -> Node | None:
+    """An object with a value for the property that the other side refuses; None if none can be.
+
+    Where the goals are not known, any value may be refused.
+    """
+    goals = [_NOTHING] if goals is None else goals
+    if all(walk.implies(premises or (), goal) for goal in goals):
         return None
     failed = [walk.workspace.negation(goal) for goal in goals]
     value = failed[0] if len(failed) == 1 else walk.workspace.either(failed)

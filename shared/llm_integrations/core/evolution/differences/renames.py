@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import Final
 
 from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.normal_form.nodes import Node, same
 
 __all__ = ["pair_renames"]
 
-_ALIKE = 0.45
-_MOST_PAIRS = 10_000
+_ALIKE: Final = 0.45
+_MOST_PAIRS: Final = 10_000
+_LONGEST: Final = 100
+"""Characters of a name that are compared: the likeness of long names takes quadratic time."""
 
 
 def pair_renames(
@@ -47,7 +50,7 @@ def pair_renames(
 
 
 def _likeness(old: str, new: str, required: tuple[set[str], set[str]]) -> float:
-    ratio = SequenceMatcher(None, _bare(old), _bare(new)).ratio()
+    ratio = SequenceMatcher(None, _bare(old)[:_LONGEST], _bare(new)[:_LONGEST]).ratio()
     return ratio + (0.1 if (old in required[0]) == (new in required[1]) else 0.0)
 
 

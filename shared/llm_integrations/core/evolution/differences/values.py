@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any, Final
 
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
-from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
@@ -101,7 +100,7 @@ def _missing(values: list[Any], others: list[Any]) -> dict[int, Any]:
 
 def _only(walk: Walk, premises: tuple[Node, ...], value: Any) -> Node | None:
     """A node for just this value; None when the premises refuse it anyway."""
-    if any(walk.prover.oracle.is_valid(node, value) is Answer.NO for node in premises):
+    if walk.refuses(premises, value):
         return None
     return walk.workspace.add({"enum": [value]})
 

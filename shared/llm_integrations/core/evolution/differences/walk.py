@@ -14,8 +14,9 @@ from llm_integrations.core.evolution.differences.instance_path import (
     InstanceStep,
     where_text,
 )
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
-from llm_integrations.core.evolution.model.limits import Undecidable
+from llm_integrations.core.evolution.model.limits import Budget, Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node, same
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.prover import Prover
@@ -72,6 +73,8 @@ class Walk:
         self.findings: list[Finding] = []
         self._safe = safe
         self._comparers = comparers
+        # Without a clock: a list of differences is complete, or none is given.
+        self._budget = Budget(prover.workspace.budget.limits)
         self._seen: set[tuple[int, int, bool]] = set()
         self._depth = 0
         self._together = 0
@@ -86,6 +89,7 @@ class Walk:
         if key in self._seen:
             return
         self._seen.add(key)
+        self._budget.spend(_size(old) + _size(new))
         if self._depth > _DEEPEST:
             raise Undecidable(f"the schemas nest more than {_DEEPEST} levels")
         self._depth += 1
@@ -110,11 +114,20 @@ class Walk:
             new: what the new node says about it.
             premises: what holds for the child, by the constraints on the instance.
         """
-        constraints = self.prover.constraints
         old_premises, new_premises = (
-            tuple(premises(constraints(p))) for p in (pair.old_premises, pair.new_premises)
+            tuple(self.nodes_about(p, premises) or ())
+            for p in (pair.old_premises, pair.new_premises)
         )
         self.compare(Pair(old, new, old_premises, new_premises, (*pair.path, step)))
+
+    def nodes_about(
+        self, premises: Sequence[Node], look_up: Callable[[Constraints], Sequence[Node]]
+    ) -> Sequence[Node] | None:
+        """What holds for a child of the instance; None once the budget is exhausted."""
+        try:
+            return look_up(self.prover.constraints(premises))
+        except Undecidable:
+            return None
 
     def is_unchanged(self, old: Node, new: Node) -> bool:
         """Whether two nodes without references were written alike: nothing to compare inside."""
@@ -138,11 +151,19 @@ class Walk:
 
     def implies(self, premises: Sequence[Node], goal: Node) -> bool:
         """Whether the goal certainly holds; giving up counts as no."""
-        if self.prover.expired:
+        if self.prover.exhausted:
             return False
         try:
             return self.prover.proves(premises, goal)
         except (Undecidable, RecursionError):
+            return False
+
+    def refuses(self, premises: Sequence[Node], value: Any) -> bool:
+        """Whether a value certainly fails one of the premises; giving up counts as no."""
+        try:
+            oracle = self.prover.oracle
+            return any(oracle.is_valid(node, value) is Answer.NO for node in premises)
+        except Undecidable:
             return False
 
     def report(
@@ -248,6 +269,7 @@ class Walk:
         """
         broken = node is not None and direction not in self._safe
         target = WitnessTarget(node, pair.path) if node is not None and broken else None
+        self._budget.spend(len(self.findings) - mark)
         for index in range(mark, len(self.findings)):
             finding = self.findings[index]
             if not finding.change.is_documentation:
@@ -255,6 +277,12 @@ class Walk:
                 targets: dict[str, Any] = {direction: target}
                 change = replace(finding.change, **changed)
                 self.findings[index] = replace(finding, change=change, **targets)
+
+
+def _size(node: Node) -> int:
+    """How much there is to compare at one node, without what is inside of its children."""
+    lengths = (len(value) for value in node.values() if isinstance(value, dict | list))
+    return 1 + sum(lengths)
 
 
 _SPELLINGS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
@@ -25,10 +25,13 @@ from llm_integrations.core.evolution.text.wording import quote
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
-from llm_integrations.core.evolution.verdict.witness import Judge, Witness, judge_of
+from llm_integrations.core.evolution.verdict.witness import Judge, Witness, judge_of, refusals
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["migration_guide"]
+
+_MOST_PLACES: Final = 100
+"""Places where a witness is refused that are looked at."""
 
 
 def migration_guide(
@@ -81,14 +84,15 @@ class _Making:
     def guide(self, names: tuple[str, str]) -> MigrationGuide:
         comparison = self._comparison
         against = {d: list(self._pair.judge(d)) for d in DIRECTIONS}
-        plan = self._plan(bool(against["backward"]))
+        comparison.workspace.budget.start_phase()
+        plan, given_up = self._plan(bool(against["backward"]))
         automated = self._automated(plan)
         actions = [
             Action(f.change, advice(f.change, id(f) in automated), id(f) in automated)
             for f in comparison.findings
         ]
         left = [a.change for a in actions if a.change.breaks_backward and not a.automated]
-        decisions = _decisions(left) if against["backward"] else ()
+        decisions = (*given_up, *(_decisions(left) if against["backward"] else ()))
         return MigrationGuide(
             *names,
             comparison.policy,
@@ -102,12 +106,17 @@ class _Making:
             decisions=decisions,
         )
 
-    def _plan(self, needed: bool) -> Plan:
+    def _plan(self, needed: bool) -> tuple[Plan, Sequence[str]]:
+        """The plan for old data; an empty one, and what that means, if it takes too long."""
         if not needed:
-            return Plan()
+            return Plan(), ()
         comparison = self._comparison
         planner = Planner(comparison.prover)
-        return planner.plan([comparison.old_root], [comparison.new_root], "document")
+        try:
+            plan = planner.plan([comparison.old_root], [comparison.new_root], "document")
+        except (Undecidable, RecursionError) as error:
+            return Plan(), [f"`(root)`: Write `migrate()` by hand: {error}, so it was not drafted."]
+        return plan, ()
 
     def _automated(self, plan: Plan) -> set[int]:
         """The findings that the plan settles, by trying it on what shows them."""
@@ -149,7 +158,7 @@ def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
 def _places(judge: Judge, value: Any) -> set[str]:
     """Where a value is refused, in the notation of ``Change.where``."""
     found: set[str] = set()
-    for error in judge.errors(value):
+    for error in refusals(judge, value, _MOST_PLACES):
         path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
         details = error.kind.as_dict()
         named = details.get("unexpected") or [details.get("property")]

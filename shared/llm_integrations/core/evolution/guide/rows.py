@@ -17,15 +17,19 @@ __all__ = ["GuideRow", "guide_rows"]
 _ABOUT_REQUIRED: Final = (ChangeKind.MADE_REQUIRED, ChangeKind.MADE_OPTIONAL)
 
 
+_ByProperty = dict[tuple[str, str], list[tuple[int, Action]]]
+"""Actions with their order, by the object and the name of the property that they are about."""
+
+
 @dataclass(slots=True)
 class GuideRow:
-    """What one row says; ``paths`` are JSON Pointers into the schemas."""
+    """What one row says; ``paths`` are JSON Pointers into the schemas, each once, in order."""
 
     text: str
     advice: str
     breaks_backward: bool
     breaks_forward: bool
-    paths: list[str] = field(default_factory=list)
+    paths: dict[str, None] = field(default_factory=dict)
 
 
 def guide_rows(actions: Sequence[Action]) -> list[GuideRow]:
@@ -33,30 +37,32 @@ def guide_rows(actions: Sequence[Action]) -> list[GuideRow]:
     merged: dict[tuple[Any, ...], GuideRow] = {}
     for row in _rows([action for action in actions if not action.change.is_documentation]):
         key = (row.text, row.advice, row.breaks_backward, row.breaks_forward)
-        if key in merged:
-            merged[key].paths += [path for path in row.paths if path not in merged[key].paths]
-        else:
-            merged[key] = row
+        merged.setdefault(key, row).paths.update(row.paths)
     return sorted(merged.values(), key=lambda r: (not r.breaks_backward, not r.breaks_forward))
 
 
 def _rows(actions: Sequence[Action]) -> Iterable[GuideRow]:
+    by_property: _ByProperty = {}
+    for index, action in enumerate(actions):
+        if (about := _about(action.change)) is not None:
+            by_property.setdefault(about, []).append((index, action))
     used: set[int] = set()
     for action in actions:
-        if id(action) in used:
-            continue
-        family = _family(action, actions)
-        used.update(map(id, family))
-        yield _row(action, family)
+        if id(action) not in used:
+            family = _family(action, by_property)
+            used.update(map(id, family))
+            yield _row(action, family)
 
 
-def _family(action: Action, actions: Sequence[Action]) -> list[Action]:
+def _family(action: Action, by_property: _ByProperty) -> list[Action]:
     """The actions about the same property, or about the two names of a renamed one."""
     change = action.change
     if change.kind not in (ChangeKind.PROPERTY_ADDED, ChangeKind.PROPERTY_REMOVED):
         return [action]
-    places = {(_parent(change), name) for name in (change.keyword, change.rename) if name}
-    return [action, *(a for a in actions if a is not action and _about(a.change) in places)]
+    places = [(_parent(change), name) for name in (change.keyword, change.rename) if name]
+    related = [other for place in places for other in by_property.get(place, ())]
+    related.sort(key=lambda other: other[0])
+    return [action, *(other for _, other in related if other is not action)]
 
 
 def _about(change: Change) -> tuple[str, str] | None:
@@ -82,7 +88,7 @@ def _row(action: Action, family: Sequence[Action]) -> GuideRow:
         text, advice = _renamed(action.change, family, breaks[1])
     else:
         text, advice = _with_required(family)
-    return GuideRow(text, advice, *breaks, list(dict.fromkeys(_path(c) for c in changes)))
+    return GuideRow(text, advice, *breaks, dict.fromkeys(_path(c) for c in changes))
 
 
 def _path(change: Change) -> str:

@@ -19,6 +19,8 @@ __all__ = ["summary", "to_markdown"]
 _MOST_REFUSED: Final = 6
 _MOST_PLACES: Final = 4
 _LONGEST_WITNESS: Final = 240
+_LONGEST_LINE: Final = 500
+_MOST_LINES: Final = 200
 
 _ORDER: Final = {
     (False, True): "Move the readers first, then the writers.",
@@ -76,7 +78,12 @@ def _changes(guide: GuideContents) -> Iterator[str]:
 
 def _row(row: GuideRow) -> str:
     whom = [name for name, breaks in _whom(row) if breaks]
-    cells = (row.text[:1].upper() + row.text[1:], _places(row.paths), ", ".join(whom), row.advice)
+    cells = (
+        row.text[:1].upper() + row.text[1:],
+        _places(list(row.paths)),
+        ", ".join(whom),
+        row.advice,
+    )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -134,8 +141,7 @@ def _witnesses(violations: Sequence[Incompatibility], direction: Direction | str
 
 def _inline(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=True)
-    if len(text) > _LONGEST_WITNESS:
-        text = f"{text[:_LONGEST_WITNESS]}…"
+    text = _cut(text, _LONGEST_WITNESS)
     fence = "`"
     while fence in text:
         fence += "`"
@@ -166,7 +172,15 @@ def _after(guide: GuideContents, example: Example) -> str:
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=True)
+    """An example for people: its first lines, and how many more there are."""
+    lines = json.dumps(value, indent=2, ensure_ascii=True).splitlines()
+    shown = [_cut(line, _LONGEST_LINE) for line in lines[:_MOST_LINES]]
+    hidden = len(lines) - _MOST_LINES
+    return "\n".join([*shown, f"… and {hidden} more lines"] if hidden > 0 else shown)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… and {len(text) - most} more characters"
 
 
 def _code(language: str, text: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Clock", "Limits", "Undecidable", "check_size"]
+__all__ = ["Budget", "Limits", "Undecidable", "check_size"]
 
 
 class Undecidable(Exception):
@@ -17,51 +18,70 @@ class Undecidable(Exception):
 class Limits:
     """Bounds on one comparison of two schemas.
 
-    Proving and the search for instances may each take ``seconds``, so a comparison ends within
-    about three times as long: the clock is read between steps, and the longest step, one question
-    to the containment oracle, is kept short by bounds of its own.
+    A comparison has phases: reading, proving, listing the differences, the search for instances
+    and, for a guide, the plan. Each may take ``steps``; proving, the search and the plan may take
+    ``seconds`` too. What is still open when either runs out stays unknown, and the report says so.
+    Steps are pieces of work of about the same size, counted in every loop that grows with the
+    schemas, so that the same comparison ends at the same place on any machine; a step takes a few
+    microseconds.
 
     Attributes:
-        seconds: wall time after which what is undecided stays unknown.
+        seconds: wall time of a phase, at the most.
         nodes: JSON values in a schema, at the most.
         depth: nesting of a schema, at the most.
-        steps: goals that the structural comparison looks at.
+        steps: steps of a phase, at the most.
         samples: instances tried for one witness.
     """
 
     seconds: float = 2.0
     nodes: int = 50_000
     depth: int = 100
-    steps: int = 50_000
+    steps: int = 250_000
     samples: int = 60
 
 
-class Clock:
-    """Counts steps and seconds against the limits."""
+class Budget:
+    """Counts the steps and seconds of a phase against the limits.
 
-    __slots__ = ("_deadline", "_limits", "_steps")
+    Attributes:
+        limits: what may be spent in each phase.
+        spent: the steps of all phases so far.
+    """
+
+    __slots__ = ("_deadline", "_end", "_next_look", "limits", "spent")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._deadline = time.monotonic() + limits.seconds
-        self._steps = 0
+        self.limits = limits
+        self.spent = 0
+        self._deadline = math.inf
+        self._end = limits.steps
+        self._next_look = 0
+
+    def start_phase(self) -> None:
+        """Let a phase have all that the limits allow; before the first, only steps count."""
+        self._deadline = time.monotonic() + self.limits.seconds
+        self._end = self.spent + self.limits.steps
+        self._next_look = self.spent
 
     @property
-    def expired(self) -> bool:
-        return time.monotonic() > self._deadline
+    def exhausted(self) -> bool:
+        return self.spent > self._end or time.monotonic() > self._deadline
 
-    def step(self) -> None:
-        """Count one step; raise Undecidable once there were too many or time is over."""
-        self._steps += 1
-        if self._steps > self._limits.steps:
-            raise Undecidable(f"the comparison took more than {self._limits.steps:,} steps")
-        if self._steps % 64 == 0:
-            self.check()
+    def spend(self, steps: int = 1) -> None:
+        """Count some steps; raise Undecidable once there were too many or time is over."""
+        self.spent += steps
+        if self.spent > self._next_look:
+            self._look()
 
-    def check(self) -> None:
-        if self.expired:
-            raise Undecidable(f"the comparison took longer than {self._limits.seconds:g} s")
+    def _look(self) -> None:
+        if self.spent > self._end:
+            raise Undecidable(f"the comparison took more than {self.limits.steps:,} steps")
+        if time.monotonic() > self._deadline:
+            raise Undecidable(f"the comparison took longer than {self.limits.seconds:g} s")
+        self._next_look = min(self.spent + _STEPS_BETWEEN_LOOKS, self._end)
 
+
+_STEPS_BETWEEN_LOOKS: Final = 500
 
 _CONTAINERS: Final = (dict, list, tuple)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from jsonschema_rs.canonical import json as canonical_json
 
+from llm_integrations.core.evolution.model.limits import Budget
 from llm_integrations.core.jsonschema.location import SchemaLocation
 
 __all__ = [
@@ -106,11 +107,13 @@ class Workspace:
     Nodes are told apart by identity, so the workspace keeps all of them alive.
 
     Attributes:
+        budget: what the comparison may cost; all that is asked about nodes is counted.
         definitions: name to node.
         unenforced: whether any node asserts what draft 2020-12 cannot say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
         self.definitions: dict[str, Node] = {}
         self.unenforced = False
         self._places: dict[int, SchemaLocation] = {}
@@ -118,6 +121,7 @@ class Workspace:
         self._reachable: dict[str, frozenset[str]] = {}
         self._made: dict[tuple[str, tuple[int, ...]], Node] = {}
         self._named: dict[str, Node] = {}
+        self._judgements: dict[int, int] = {}
 
     def add(self, node: Node, place: SchemaLocation | None = None) -> Node:
         """Keep a node; ``place`` says where it comes from."""
@@ -181,6 +185,7 @@ class Workspace:
         stack = [node]
         while stack:
             current = stack.pop()
+            self.budget.spend()
             if id(current) in found:
                 continue
             found[id(current)] = current
@@ -194,10 +199,11 @@ class Workspace:
 
         References that fan out again and again make this grow exponentially.
         """
-        known: dict[int, int] = {}
+        known = self._judgements
         # Depth first without recursion: a node is counted after all that it applies.
         stack: list[tuple[Node, bool]] = [(node, False)]
         while stack:
+            self.budget.spend()
             current, ready = stack.pop()
             if ready:
                 parts = self._parts_in_place(current)
@@ -224,9 +230,10 @@ class Workspace:
     def reachable(self, nodes: Iterable[Node]) -> frozenset[str]:
         """The names of all definitions that the nodes use, directly or not."""
         found: set[str] = set()
-        stack = [name for node in nodes for name in references(node)]
+        stack = [name for node in nodes for name in self._names_in(node)]
         while stack:
             name = stack.pop()
+            self.budget.spend()
             if name not in found:
                 found.add(name)
                 stack.extend(self._direct(name))
@@ -234,8 +241,20 @@ class Workspace:
 
     def _direct(self, name: str) -> frozenset[str]:
         if name not in self._reachable:
-            self._reachable[name] = frozenset(references(self.definitions[name]))
+            self._reachable[name] = frozenset(self._names_in(self.definitions[name]))
         return self._reachable[name]
+
+    def _names_in(self, node: Node) -> Iterator[str]:
+        for part in self.inside(node):
+            name = ref_name(part)
+            if name is not None:
+                yield name
+
+    def inside(self, node: Node) -> Iterator[Node]:
+        """A node and all that is inside of it, each counted; references are not followed."""
+        for part in descendants(node):
+            self.budget.spend()
+            yield part
 
     def standalone(self, node: Node) -> Node:
         """The node with the definitions that it needs: a schema on its own."""
@@ -244,18 +263,13 @@ class Workspace:
             return node
         return {**node, "$defs": {name: self.definitions[name] for name in sorted(names)}}
 
-    def is_recursive(self, node: Node) -> bool:
-        """Whether a definition in reach of the node uses itself."""
-        return any(
-            name in self.reachable([self.definitions[name]]) for name in self.reachable([node])
-        )
-
     def has_unenforced(self, node: Node) -> bool:
         """Whether an assertion that 2020-12 cannot say is in reach of the node."""
         if not self.unenforced:
             return False
         starts = [node, *(self.definitions[name] for name in self.reachable([node]))]
-        return any(_holds_unenforced(start) for start in starts)
+        parts = (part for start in starts for part in self.inside(start))
+        return any(key.startswith("!") for part in parts for key in part)
 
 
 def _conditional(node: Node) -> Iterator[Node]:
@@ -269,7 +283,3 @@ def references(node: Node) -> Iterator[str]:
     """The names of the definitions that a node refers to, once for each reference."""
     names = (ref_name(part) for part in descendants(node))
     return (name for name in names if name is not None)
-
-
-def _holds_unenforced(node: Node) -> bool:
-    return any(key.startswith("!") for part in descendants(node) for key in part)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from llm_integrations.core.evolution.model.limits import Limits, Undecidable, check_size
+from llm_integrations.core.evolution.model.limits import Budget, Limits, Undecidable, check_size
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
@@ -69,6 +69,7 @@ class Normaliser:
         return root
 
     def node(self, place: SchemaLocation) -> Node:
+        self._workspace.budget.spend()
         schema = place.schema
         if declared_draft(schema) is None:
             raise Undecidable("the schema is written in a dialect of its own ($schema)")
@@ -297,7 +298,7 @@ def normalise_pair(
     Raises:
         Undecidable: when a schema is too large, or written in a way that has no nodes.
     """
-    workspace = Workspace()
+    workspace = Workspace(Budget(limits))
     sides: list[tuple[Normaliser, Node]] = []
     for source in (old, new):
         check_size(source.body, limits)

@@ -30,33 +30,50 @@ Pick = Callable[[Sequence[Any]], Any]
 
 _NICE: Final = "aAb1_0z9Z -.B2xyé漢\t\n"
 _MOST_REPEATS: Final = 3
+_MOST_DRAWN: Final = 5_000
+"""Parts of a pattern that a text is drawn from, counted each time."""
+
+_MOST_RANGES: Final = 100
 
 
 def sample_pattern(pattern: str, pick: Pick) -> str | None:
-    """Text that probably matches; None when the pattern cannot be read."""
+    """Text that probably matches; None when the pattern cannot be read, or asks for a long text."""
     try:
-        return _draw(read_pattern(pattern), pick, {})
+        return _Drawing(pick).draw(read_pattern(pattern))
     except (UnreadablePattern, RecursionError):
         return None
 
 
-def _draw(tree: Tree, pick: Pick, groups: dict[int, str]) -> str:
-    match tree:
-        case CharacterClass(ranges=ranges):
-            return str(pick(_characters(ranges)))
-        case Concatenation(parts=parts):
-            return "".join([_draw(part, pick, groups) for part in parts])
-        case Alternation(parts=parts):
-            return _draw(pick(parts), pick, groups)
-        case Quantified(part=part, least=least, most=most):
-            return "".join([_draw(part, pick, groups) for _ in range(pick(_counts(least, most)))])
-        case Group(number=number, part=part):
-            groups[number] = _draw(part, pick, groups)
-            return groups[number]
-        case Backreference(number=number):
-            return groups.get(number, "")
-        case Assertion():
-            return ""
+class _Drawing:
+    """One text in the making."""
+
+    def __init__(self, pick: Pick) -> None:
+        self._pick = pick
+        self._groups: dict[int, str] = {}
+        self._left = _MOST_DRAWN
+
+    def draw(self, tree: Tree) -> str:
+        self._left -= 1
+        if self._left < 0:
+            raise UnreadablePattern("the text is too long")
+        match tree:
+            case CharacterClass(ranges=ranges):
+                return str(self._pick(_characters(ranges)))
+            case Concatenation(parts=parts):
+                return "".join([self.draw(part) for part in parts])
+            case Alternation(parts=parts):
+                return self.draw(self._pick(parts))
+            case Quantified(part=part, least=least, most=most):
+                count = self._pick(_counts(least, most))
+                return "".join([self.draw(part) for _ in range(count)])
+            case Group(number=number, part=part):
+                self._groups[number] = self.draw(part)
+                return self._groups[number]
+            case Backreference(number=number):
+                self._left -= len(self._groups.get(number, ""))
+                return self._groups.get(number, "")
+            case Assertion():
+                return ""
 
 
 def _counts(least: int, most: int | None) -> list[int]:
@@ -72,6 +89,7 @@ def _none_last(count: int) -> tuple[bool, int]:
 
 def _characters(ranges: Ranges) -> list[str]:
     """Some characters of a set, the plain ones first."""
+    ranges = ranges[:_MOST_RANGES]
     if not ranges:
         raise UnreadablePattern("an empty class matches nothing")
     nice = [c for c in _NICE if any(low <= ord(c) <= high for low, high in ranges)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Ranges",
     "Tree",
     "UnreadablePattern",
+    "compiled_size",
     "invert",
     "read_pattern",
     "unite",
@@ -135,6 +137,26 @@ def read_pattern(pattern: str) -> Tree:
         return _Reader(pattern).read()
     except (IndexError, ValueError, RecursionError):
         raise UnreadablePattern(pattern) from None
+
+
+@lru_cache(maxsize=1_000)
+def compiled_size(pattern: str) -> int:
+    """About how many characters a pattern has with its repeats written out."""
+    try:
+        return _size(read_pattern(pattern))
+    except (UnreadablePattern, RecursionError):
+        return len(pattern)
+
+
+def _size(tree: Tree) -> int:
+    match tree:
+        case Concatenation(parts=parts) | Alternation(parts=parts):
+            return sum(map(_size, parts))
+        case Quantified(part=part, least=least, most=most):
+            return _size(part) * max(least, most or 1, 1)
+        case Group(part=part):
+            return _size(part)
+    return 1
 
 
 class _Reader:

@@ -27,9 +27,11 @@ class ChildSchemas:
         """The names of properties that the constraints mention."""
         found = set(constraints.required)
         for node in constraints.nodes:
+            self._workspace.budget.spend(1 + len(node.get("properties", ())))
             found.update(node.get("properties", ()))
             found.update(node.get("dependentRequired", ()))
             for listed in self._listed_names(node):
+                self._workspace.budget.spend(len(listed))
                 found.update(listed)
         return found
 
@@ -46,6 +48,7 @@ class ChildSchemas:
     def property_nodes(self, constraints: Constraints, name: str) -> list[Node]:
         """What holds for the value of a property, if the object has it."""
         found: list[Node] = []
+        self._workspace.budget.spend(len(constraints.nodes))
         for node in constraints.nodes:
             found.extend(self._declared(node, name))
             if "unevaluatedProperties" in node and not self._evaluates(node, name):
@@ -89,8 +92,10 @@ class ChildSchemas:
             excluded: patterns that it is known not to match.
         """
         unmatched = set(excluded)
+        self._workspace.budget.spend(len(unmatched))
         found = []
         for node in constraints.nodes:
+            self._workspace.budget.spend(1 + len(node.get("patternProperties", ())))
             found.extend(self._others(node, matching, unmatched))
             if next(iter(self._listed_names(node)), None) is not None:
                 found.append(_NOTHING)
@@ -119,6 +124,7 @@ class ChildSchemas:
     def item_nodes(self, constraints: Constraints, index: int) -> list[Node]:
         """What holds for the item at an index, if the array is that long."""
         found = []
+        self._workspace.budget.spend(len(constraints.nodes))
         for node in constraints.nodes:
             listed = node.get("prefixItems", ())
             if index < len(listed):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, Final
 
+from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.normal_form.nodes import (
     STRICT_INTEGER,
     Node,
@@ -15,7 +16,7 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     json_key,
     same,
 )
-from llm_integrations.core.evolution.patterns.languages import TextConstraints
+from llm_integrations.core.evolution.patterns.languages import Inclusion, TextConstraints, inclusion
 
 __all__ = ["ALL_KINDS", "NUMERIC", "Bound", "Constraints", "kind_of", "kinds_of"]
 
@@ -28,6 +29,8 @@ NUMERIC: Final = frozenset({"integer", "fraction"})
 _KINDS: Final = {kind: frozenset({kind}) for kind in ALL_KINDS} | {"number": NUMERIC}
 
 _MOST_COMPARED: Final = 500
+_TEXT_STEPS_IN_ONE: Final = 4
+"""Steps of a search through texts are smaller than those of a proof."""
 
 Bound = tuple[Any, bool]
 """A number, and whether it is excluded itself."""
@@ -98,6 +101,7 @@ class Constraints:
             if target is not None:
                 stack.append(target)
             stack.extend(node.get("allOf", ()))
+            self._workspace.budget.spend(1 + len(node))
             self.nodes.append(node)
             for keyword, value in node.items():
                 if keyword in _MERGED:
@@ -108,15 +112,27 @@ class Constraints:
         if not self.required:
             return
         before = -1
-        while before != (size := len(self.required) + len(self.nodes)):
-            before = size
-            for node in list(self.nodes):
-                for name in self.required & node.get("dependentRequired", {}).keys():
-                    self.required.update(node["dependentRequired"][name])
-                # What is no object has no properties, whatever is required of objects.
-                if self.kinds == {"object"}:
-                    for name in self.required & node.get("dependentSchemas", {}).keys():
-                        self._take(node["dependentSchemas"][name])
+        while before != len(self.nodes):
+            before = len(self.nodes)
+            self._close_names()
+            # What is no object has no properties, whatever is required of objects.
+            for node in self.nodes[:] if self.kinds == {"object"} else ():
+                schemas = node.get("dependentSchemas", {})
+                self._workspace.budget.spend(1 + len(schemas))
+                for name in self.required & schemas.keys():
+                    self._take(schemas[name])
+
+    def _close_names(self) -> None:
+        depending = [n["dependentRequired"] for n in self.nodes if "dependentRequired" in n]
+        waiting = list(self.required) if depending else []
+        while waiting:
+            name = waiting.pop()
+            self._workspace.budget.spend(len(depending))
+            for needed in depending:
+                further = set(needed.get(name, ())) - self.required
+                self._workspace.budget.spend(len(further))
+                self.required |= further
+                waiting.extend(further)
 
     def _prune(self) -> None:
         """Remove the kinds that the bounds leave no room for."""
@@ -146,7 +162,9 @@ class Constraints:
         return {kind for kind, (least, most) in lengths.items() if least > most}
 
     def _refuses_a_required(self) -> bool:
-        return any(_refuses(node, name) for name in self.required for node in self.nodes)
+        closed = [n for n in self.nodes if "properties" in n or "additionalProperties" in n]
+        self._workspace.budget.spend(len(self.required) * len(closed))
+        return any(_refuses(node, name) for name in self.required for node in closed)
 
     def _contradicts(self) -> bool:
         if any(id(self._workspace.resolved(refused)) in self._seen for refused in self.negated):
@@ -170,6 +188,16 @@ class Constraints:
         most = self.counts.get("maxLength")
         return TextConstraints(tuple(sorted(self.patterns)), self.counts.get("minLength", 0), most)
 
+    def inclusion(self, goal: TextConstraints) -> Inclusion:
+        """Whether all strings possible satisfy the goal."""
+        found = inclusion(self.text, goal)
+        self._workspace.budget.spend(found.steps // _TEXT_STEPS_IN_ONE)
+        return found
+
+    def implies_text(self, goal: TextConstraints) -> bool:
+        """Whether it is certain that all strings possible satisfy the goal."""
+        return self.inclusion(goal).holds is Answer.YES
+
     def integer_bounds(self) -> tuple[int | None, int | None]:
         """The smallest and the largest whole number possible, as far as bounds say."""
         low = high = None
@@ -185,11 +213,16 @@ class Constraints:
         self.kinds &= kinds_of(names)
 
     def _enum(self, _: str, values: list[Any]) -> None:
+        self._workspace.budget.spend(len(values))
         if self.values is None:
             self.values = values
         else:
             keys = {json_key(value) for value in values}
             self.values = [value for value in self.values if json_key(value) in keys]
+
+    def _required(self, _: str, names: list[str]) -> None:
+        self._workspace.budget.spend(len(names))
+        self.required.update(names)
 
     def _minimum(self, keyword: str, value: Any) -> None:
         self.lower = max((self.lower, (value, keyword != "minimum")), key=_lower_order)
@@ -248,7 +281,7 @@ _MERGED: Final[dict[str, _Merger]] = {
     **dict.fromkeys(("minLength", "minItems", "minProperties"), Constraints._at_least),
     **dict.fromkeys(("maxLength", "maxItems", "maxProperties"), Constraints._at_most),
     **dict.fromkeys(("uniqueItems", STRICT_INTEGER), Constraints._flag),
-    "required": lambda constraints, _, names: constraints.required.update(names),
+    "required": Constraints._required,
     "pattern": lambda constraints, _, pattern: constraints.patterns.add(pattern),
     "format": lambda constraints, _, name: constraints.formats.add(name),
     "multipleOf": lambda constraints, _, value: constraints.multiples.append(value),

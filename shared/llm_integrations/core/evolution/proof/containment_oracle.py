@@ -5,7 +5,7 @@ Whatever goes wrong inside of it is an unknown answer; only a clear yes is used 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ from jsonschema_rs.canonical import Containment, Satisfiability
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.model.answer import Answer
-from llm_integrations.core.evolution.model.limits import Clock
-from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, descendants
+from llm_integrations.core.evolution.model.limits import Undecidable
+from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace
+from llm_integrations.core.evolution.patterns.syntax import compiled_size
 
 __all__ = ["ContainmentOracle"]
 
@@ -24,6 +25,11 @@ _MOST_CASES: Final = 24
 
 _MOST_NODES: Final = 4_000
 _MOST_VALUES: Final = 2_000
+_QUESTION_STEPS: Final = 200
+"""What a question about containment counts as, besides its nodes."""
+
+_PATTERN_STEPS: Final = 20
+"""What it counts as to compile a pattern, besides its size."""
 
 
 class ContainmentOracle:
@@ -32,12 +38,10 @@ class ContainmentOracle:
     Args:
         workspace: where the definitions are.
         options: formats and regular expressions mean what they mean to a Validator.
-        clock: no question is asked once it expired.
     """
 
-    def __init__(self, workspace: Workspace, options: ValidationOptions, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, options: ValidationOptions) -> None:
         self._workspace = workspace
-        self._clock = clock
         self._options: dict[str, Any] = {
             "validate_formats": options.formats,
             "pattern_options": _pattern_options(options),
@@ -69,14 +73,18 @@ class ContainmentOracle:
 
     def is_valid(self, node: Node, value: Any) -> Answer:
         """Whether an instance satisfies a node; unknown where the node does not compile."""
+        self._workspace.budget.spend()
         if id(node) not in self._validators:
+            self._workspace.budget.spend(self._size([node]))
             self._kept.append(node)
             self._validators[id(node)] = self._compile(self._workspace.standalone(node))
         return self._judge(self._validators[id(node)], value)
 
     def matches(self, pattern: str, text: str) -> Answer:
         """Whether a text has a match of a pattern; unknown where the pattern does not compile."""
+        self._workspace.budget.spend()
         if pattern not in self._patterns:
+            self._workspace.budget.spend(_PATTERN_STEPS + compiled_size(pattern))
             self._patterns[pattern] = self._compile({"pattern": pattern})
         return self._judge(self._patterns[pattern], text)
 
@@ -104,12 +112,31 @@ class ContainmentOracle:
         )
 
     def _worth(self, *nodes: Node) -> bool:
-        """Whether the question is small enough to be answered soon."""
-        if self._clock.expired:
+        """Whether the question is small enough to be answered soon, and there is time for it."""
+        try:
+            self._workspace.budget.spend(_QUESTION_STEPS)
+            values = 0
+            for seen, node in enumerate(self._parts(nodes)):
+                values += len(node.get("enum", ()))
+                if seen >= _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
+                    return False
+        except Undecidable:
             return False
+        return True
+
+    def _parts(self, nodes: Sequence[Node]) -> Iterator[Node]:
+        """All that the nodes consist of, with the definitions that they use."""
         names = self._workspace.reachable(nodes)
-        starts = [*nodes, *(self._workspace.definitions[name] for name in names)]
-        return _small(starts)
+        for start in (*nodes, *(self._workspace.definitions[name] for name in names)):
+            yield from self._workspace.inside(start)
+
+    def _size(self, nodes: Sequence[Node]) -> int:
+        parts = list(self._parts(nodes))
+        patterns = (
+            p for n in parts for p in (n.get("pattern", ""), *n.get("patternProperties", ()))
+        )
+        values = sum(len(node) + len(node.get("enum", ())) for node in parts)
+        return values + sum(map(compiled_size, patterns))
 
     def _ask(self, question: Callable[[], bool]) -> bool:
         try:
@@ -128,15 +155,6 @@ def _pattern_options(options: ValidationOptions) -> Any:
 
 def _together(nodes: Sequence[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else {"allOf": list(nodes)}
-
-
-def _small(starts: list[Node]) -> bool:
-    values = 0
-    for seen, node in enumerate(part for start in starts for part in descendants(start)):
-        values += len(node.get("enum", ()))
-        if seen >= _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
-            return False
-    return True
 
 
 def _cases(node: Node) -> int:

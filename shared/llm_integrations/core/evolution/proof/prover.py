@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, Final
 
 from llm_integrations.core.evolution.model.answer import Answer
-from llm_integrations.core.evolution.model.limits import Clock, Undecidable
+from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
     STRICT_INTEGER,
@@ -21,7 +21,7 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     json_key,
     same,
 )
-from llm_integrations.core.evolution.patterns.languages import NO_TEXT, inclusion
+from llm_integrations.core.evolution.patterns.languages import NO_TEXT
 from llm_integrations.core.evolution.proof import (
     rules_arrays,
     rules_combinations,
@@ -52,11 +52,11 @@ class Prover:
     compared. A conclusion that rests on a goal which then fails is forgotten with it.
     """
 
-    def __init__(self, workspace: Workspace, oracle: ContainmentOracle, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, oracle: ContainmentOracle) -> None:
         self.workspace = workspace
         self.oracle = oracle
         self.children = ChildSchemas(workspace, oracle)
-        self._clock = clock
+        self._budget = workspace.budget
         self._constraints: dict[frozenset[int], Constraints] = {}
         self._known: dict[_Key, bool] = {}
         self._active: dict[_Key, int] = {}
@@ -68,12 +68,13 @@ class Prover:
         self._cut_short = False
 
     @property
-    def expired(self) -> bool:
-        """Whether the time for proofs is over."""
-        return self._clock.expired
+    def exhausted(self) -> bool:
+        """Whether nothing is left of the budget."""
+        return self._budget.exhausted
 
     def constraints(self, premises: Sequence[Node]) -> Constraints:
         """What all premises together demand of an instance."""
+        self._budget.spend(1 + len(premises))
         premises = [self.workspace.resolved(node) for node in premises]
         key = frozenset(map(id, premises))
         if key not in self._constraints:
@@ -92,6 +93,7 @@ class Prover:
 
     def proves(self, premises: Sequence[Node], goal: Node) -> bool:
         """Whether every instance of all premises certainly satisfies the goal."""
+        self._budget.spend(1 + len(premises))
         goal = self.workspace.resolved(goal)
         premises = [self.workspace.resolved(node) for node in premises]
         if not goal or any(same(goal, node) for node in premises):
@@ -101,7 +103,6 @@ class Prover:
             return self._known[key]
         if key in self._active:
             return self._assume(key)
-        self._clock.step()
         if len(self._active) > _MOST_ACTIVE:
             raise Undecidable("the schemas lead through too long a chain of questions")
         self._active[key] = self._depth
@@ -139,6 +140,7 @@ class Prover:
         del self._trail[mark:]
 
     def _decide(self, constraints: Constraints, premises: Sequence[Node], goal: Node) -> bool:
+        self._budget.spend(len(constraints.nodes))
         if constraints.impossible or any(same(goal, node) for node in constraints.nodes):
             return True
         decided = self._by_values(constraints, premises, goal)
@@ -207,6 +209,7 @@ class Prover:
         seen = {id(node) for node in constraints.nodes}
         for node in constraints.nodes:
             for branches in self._alternatives(node):
+                self._budget.spend(len(branches))
                 if not any(id(branch) in seen for branch in branches):
                     yield branches
         if goal.keys() & {"anyOf", "oneOf", "if", "not"}:
@@ -251,7 +254,6 @@ class Prover:
         key = frozenset(map(id, premises))
         if key not in self._empty:
             self._empty[key] = False
-            self._clock.step()
             self._empty[key] = self._is_empty(self.constraints(premises), premises)
         return self._empty[key]
 
@@ -272,7 +274,7 @@ class Prover:
         if constraints.values is not None and len(constraints.values) <= _MOST_VALUES:
             return all(self._refused(premises, value) for value in constraints.values)
         if constraints.kinds == {"string"} and len(constraints.patterns) > 1:
-            return inclusion(constraints.text, NO_TEXT).holds is Answer.YES
+            return constraints.implies_text(NO_TEXT)
         if constraints.kinds != {"object"} or levels == 0:
             return False
         return any(

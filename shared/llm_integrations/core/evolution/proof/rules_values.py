@@ -6,14 +6,13 @@ import math
 from fractions import Fraction
 from typing import Any, Final
 
-from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.normal_form.nodes import (
     CONTENT,
     STRICT_INTEGER,
     Node,
     json_key,
 )
-from llm_integrations.core.evolution.patterns.languages import TextConstraints, inclusion
+from llm_integrations.core.evolution.patterns.languages import TextConstraints
 from llm_integrations.core.evolution.proof.constraints import NUMERIC, Constraints, kinds_of
 from llm_integrations.core.evolution.proof.reasoner import Reasoner, Rule, rules_about
 
@@ -82,7 +81,7 @@ def _min_length(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
     least = goal["minLength"]
     known = constraints.count("minLength", 0) >= least
     return known or (
-        bool(constraints.patterns) and _implies(constraints, TextConstraints(least=least))
+        bool(constraints.patterns) and constraints.implies_text(TextConstraints(least=least))
     )
 
 
@@ -90,18 +89,13 @@ def _max_length(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
     most = goal["maxLength"]
     known = constraints.count("maxLength", math.inf) <= most
     return known or (
-        bool(constraints.patterns) and _implies(constraints, TextConstraints(most=most))
+        bool(constraints.patterns) and constraints.implies_text(TextConstraints(most=most))
     )
 
 
 def _pattern(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
     pattern = goal["pattern"]
-    return pattern in constraints.patterns or _implies(constraints, TextConstraints((pattern,)))
-
-
-def _implies(constraints: Constraints, goal: TextConstraints) -> bool:
-    """Whether all texts that the constraints allow are texts of the goal."""
-    return inclusion(constraints.text, goal).holds is Answer.YES
+    return pattern in constraints.patterns or constraints.implies_text(TextConstraints((pattern,)))
 
 
 def _format(_: Reasoner, constraints: Constraints, goal: Node) -> bool:

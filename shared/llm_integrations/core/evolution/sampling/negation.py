@@ -21,6 +21,7 @@ AS_FRACTION: Final = "!fraction"
 """A whole number must be written as 1.0, which only draft 4 refuses."""
 
 _ALL_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
+_ANYTHING: Final[Node] = {}
 _NEVER: Final[Node] = {"not": {}}
 _MOST_PAIRS: Final = 12
 
@@ -84,7 +85,7 @@ def _opposite(type_name: str, keyword: str, opposite: str, shift: int = 0) -> _R
 
 
 def _item(index: int, refused: Node) -> Node:
-    listed: list[Node] = [*({} for _ in range(index)), refused]
+    listed = [*[_ANYTHING] * index, refused]
     return {"type": ["array"], "minItems": index + 1, "prefixItems": listed}
 
 

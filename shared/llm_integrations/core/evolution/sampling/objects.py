@@ -79,7 +79,9 @@ class ObjectSampler:
         if wanted > MOST_ITEMS:
             raise NoSample
         for name in self._further_names(constraints, wanted, chooser):
-            if wanted > 0 and name not in made:
+            if wanted <= 0:
+                break
+            if name not in made:
                 try:
                     nodes = self._children.property_nodes(constraints, name)
                     made[name] = sampled_child(self._sample, nodes, chooser, depth)
@@ -98,6 +100,7 @@ class ObjectSampler:
             for pattern in node.get("patternProperties", ()):
                 for _ in range(wanted + 1):
                     drawn = sample_pattern(pattern, chooser.pick)
+                    self._workspace.budget.spend(1 + len(drawn or pattern))
                     if drawn is not None:
                         yield drawn
             if "propertyNames" in node:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.evolution.model.answer import Answer
-from llm_integrations.core.evolution.model.limits import Clock
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.patterns.samples import sample_pattern
+from llm_integrations.core.evolution.patterns.samples import Pick, sample_pattern
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.prover import Prover
 from llm_integrations.core.evolution.sampling.arrays import ArraySampler
@@ -32,6 +31,7 @@ from llm_integrations.core.evolution.sampling.scalars import (
     plainly_fits,
     strings,
 )
+from llm_integrations.core.evolution.sampling.size import InstanceSize, TooLarge
 
 __all__ = ["NoSample", "Sampler"]
 
@@ -47,24 +47,21 @@ _NONE: Final = object()
 class Sampler:
     """Makes instances of the nodes that a prover knows about."""
 
-    def __init__(self, prover: Prover, clock: Clock) -> None:
+    def __init__(self, prover: Prover) -> None:
         self._workspace = prover.workspace
         self._oracle = prover.oracle
         self._children = prover.children
         self._prover = prover
-        self._clock = clock
+        self._budget = prover.workspace.budget
         self._objects = ObjectSampler(self._children, self._workspace, self.sample)
         self._arrays = ArraySampler(self._children, self.sample)
-        self._smallest: dict[frozenset[int], Any] = {}
-
-    @property
-    def expired(self) -> bool:
-        return self._clock.expired
+        self._smallest: dict[frozenset[int], tuple[Any, int]] = {}
+        self._size = InstanceSize()
 
     def attempts(self, premises: Sequence[Node], chooser: Chooser, count: int) -> Iterator[Any]:
         """Instances by the chooser, then by choices that differ from it more and more."""
         for seed in range(count):
-            self._clock.check()
+            self._budget.spend()
             draw = chooser if seed == 0 else Wavering(chooser, seed, seed / count)
             try:
                 yield self.sample(premises, draw)
@@ -75,19 +72,30 @@ class Sampler:
         """One instance by the chooser's choices. NoSample when they lead to none."""
         if depth > DEEPEST:
             raise NoSample
+        if depth == 0:
+            self._size = InstanceSize()
         if type(chooser) is not Minimal:
             return self._sample(premises, chooser, depth)
         # The smallest instance of the same nodes is always the same.
         key = frozenset(map(id, premises))
-        if key not in self._smallest:
-            self._smallest[key] = _NONE
-            self._smallest[key] = self._sample(premises, chooser, depth)
-        if self._smallest[key] is _NONE:
-            raise NoSample
-        return copy.deepcopy(self._smallest[key])
+        if key in self._smallest:
+            known, size = self._smallest[key]
+            self._size.add(size)
+            if known is _NONE:
+                raise NoSample
+            return copy.deepcopy(known)
+        before = self._size.counted
+        self._smallest[key] = (_NONE, 1)
+        try:
+            made = self._sample(premises, chooser, depth)
+        except TooLarge:
+            del self._smallest[key]
+            raise
+        self._smallest[key] = (made, self._size.counted - before)
+        return made
 
     def _sample(self, premises: Sequence[Node], chooser: Chooser, depth: int) -> Any:
-        self._clock.step()
+        self._budget.spend()
         constraints = self._without_alternatives(premises, chooser)
         if constraints.impossible:
             raise NoSample
@@ -97,6 +105,7 @@ class Sampler:
             )
         if chooser.likes_examples:
             for value in self._offered(constraints):
+                self._size.add_value(value)
                 return value
         kinds = [kind for kind in _ORDER if kind in constraints.kinds]
         first = chooser.pick(kinds)
@@ -107,6 +116,15 @@ class Sampler:
                 continue
         raise NoSample
 
+    def _pick(self, chooser: Chooser) -> Pick:
+        """The chooser's choices, counted: a text takes one for each of its characters."""
+
+        def pick(options: Sequence[Any]) -> Any:
+            self._budget.spend()
+            return chooser.pick(options)
+
+        return pick
+
     def _ordered(self, values: list[Any], chooser: Chooser) -> list[Any]:
         first = chooser.pick(values) if values else None
         return [first, *values] if values else []
@@ -114,11 +132,13 @@ class Sampler:
     def _of_kind(self, kind: str, constraints: Constraints, chooser: Chooser, depth: int) -> Any:
         match kind:
             case "object":
+                self._size.add(1)
                 return self._objects.make(constraints, chooser, depth)
             case "array":
+                self._size.add(1)
                 return self._arrays.make(constraints, chooser, depth)
             case "string":
-                return self._fitting(strings(constraints, chooser.pick), constraints)
+                return self._fitting(strings(constraints, self._pick(chooser)), constraints)
             case "integer":
                 return self._fitting(integers(constraints, chooser.pick), constraints)
             case "fraction":
@@ -148,10 +168,12 @@ class Sampler:
             if tried > _TRIES:
                 break
             if self._fits(value, constraints) and (not wants_fraction or isinstance(value, float)):
+                self._size.add_value(value)
                 return value
         raise NoSample
 
     def _fits(self, value: Any, constraints: Constraints) -> bool:
+        self._budget.spend(len(constraints.nodes))
         return all(self._fits_node(value, node) for node in constraints.nodes)
 
     def _fits_node(self, value: Any, node: Node) -> bool:
@@ -177,7 +199,6 @@ class Sampler:
                     chosen.extend(self._decided(node, constraints, chooser))
             if len(chosen) == before:
                 return constraints
-            self._clock.check()
         raise NoSample
 
     def _decided(self, node: Node, constraints: Constraints, chooser: Chooser) -> Iterator[Node]:
@@ -237,7 +258,10 @@ class Sampler:
             return self._names_for(keyword, about, constraints, chooser)
 
         context = NegationContext(names, self._workspace.negation)
-        found = [self._workspace.add(node) for node in negations(refused, context)]
+        found = []
+        for node in negations(refused, context):
+            self._budget.spend()
+            found.append(self._workspace.add(node))
         if not found:
             raise NoSample
         return chooser.pick(self._satisfiable(found, constraints))
@@ -248,10 +272,10 @@ class Sampler:
         """Names of properties by which an object can fail a keyword."""
         known = sorted(self._children.names(constraints))
         patterns = [p for node in constraints.nodes for p in node.get("patternProperties", ())]
-        drawn = [sample_pattern(pattern, chooser.pick) for pattern in patterns]
+        drawn = [sample_pattern(pattern, self._pick(chooser)) for pattern in patterns]
         names = [*known, *(name for name in drawn if name is not None), *FRESH_NAMES]
         if isinstance(about, str):
-            own = [sample_pattern(about, chooser.pick) for _ in range(3)]
+            own = [sample_pattern(about, self._pick(chooser)) for _ in range(3)]
             names = [name for name in own if name is not None] + names
             return [
                 name

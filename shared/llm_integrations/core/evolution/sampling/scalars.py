@@ -12,7 +12,6 @@ from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.patterns.languages import (
     NO_TEXT,
     TextConstraints,
-    inclusion,
 )
 from llm_integrations.core.evolution.patterns.samples import Pick, sample_pattern
 from llm_integrations.core.evolution.proof.constraints import (
@@ -99,7 +98,7 @@ def _by_language(constraints: Constraints) -> Iterator[str]:
         len(constraints.patterns) > 1
     )
     for goal in goals:
-        found = inclusion(constraints.text, goal).counterexample
+        found = constraints.inclusion(goal).counterexample
         if found is not None:
             yield found
 

@@ -18,7 +18,7 @@ from llm_integrations.core.evolution.differences.values import compare_values
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
 from llm_integrations.core.evolution.model.kinds import DIRECTIONS, Direction
 from llm_integrations.core.evolution.model.levels import Policy
-from llm_integrations.core.evolution.model.limits import Clock, Limits, Undecidable
+from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, same
 from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
@@ -75,17 +75,23 @@ class Comparison:
                 raise Undecidable(
                     "a schema judges the same value again and again, in too many ways"
                 )
-        self._clock = Clock(limits)
-        self.oracle = ContainmentOracle(self.workspace, options, self._clock)
-        self.prover = Prover(self.workspace, self.oracle, self._clock)
+        self.oracle = ContainmentOracle(self.workspace, options)
+        self.prover = Prover(self.workspace, self.oracle)
+        self._premises = self._all_that_holds()
+        self.workspace.budget.start_phase()
 
     @cached_property
     def sampler(self) -> Sampler:
-        """Makes instances; its time counts from the first use."""
-        return Sampler(self.prover, Clock(self.limits))
+        """Makes instances; with its first use the search begins, and all proofs are done."""
+        self.workspace.budget.start_phase()
+        return Sampler(self.prover)
 
-    @cached_property
-    def _premises(self) -> dict[Direction, tuple[Node, ...]]:
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left of what the present phase may cost."""
+        return self.workspace.budget.exhausted
+
+    def _all_that_holds(self) -> dict[Direction, tuple[Node, ...]]:
         writers: dict[Direction, Node] = {"backward": self.old_root, "forward": self.new_root}
         if self.policy == "strict":
             return {direction: (root,) for direction, root in writers.items()}

@@ -32,7 +32,10 @@ def closing_node(root: Node, workspace: Workspace, oracle: ContainmentOracle) ->
     Raises:
         Undecidable: when the schema has too many shapes of objects.
     """
-    return _Closer(workspace, oracle).close([root])
+    closer = _Closer(workspace, oracle)
+    closed = closer.close([root])
+    closer.define_all()
+    return closed
 
 
 class _Closer:
@@ -40,6 +43,7 @@ class _Closer:
         self._workspace = workspace
         self._oracle = oracle
         self._names: dict[frozenset[int], str] = {}
+        self._pending: list[tuple[Node, list[Node]]] = []
 
     def close(self, nodes: Iterable[Node]) -> Node:
         """The closing of one place in the data, that all of the nodes may judge."""
@@ -64,6 +68,14 @@ class _Closer:
         self._names[key] = name
         node = self._workspace.add({})
         self._workspace.definitions[name] = node
+        self._pending.append((node, shape))
+
+    def define_all(self) -> None:
+        """Fill in the definitions; a queue, as references can form a chain of any length."""
+        while self._pending:
+            self._fill(*self._pending.pop())
+
+    def _fill(self, node: Node, shape: list[Node]) -> None:
         node.update(self._object(shape))
         items = [part[keyword] for part in shape for keyword in _ITEMS if keyword in part]
         items += [item for part in shape for item in part.get("prefixItems", ())]
@@ -72,27 +84,25 @@ class _Closer:
 
     def _object(self, shape: list[Node]) -> Node:
         rest = [part[k] for part in shape for k in _REST if part.get(k) and not is_false(part[k])]
-        patterns = {p for part in shape for p in part.get("patternProperties", ())}
-        names = {name for part in shape for name in part.get("properties", ())}
+        by_pattern = [item for part in shape for item in part.get("patternProperties", {}).items()]
+        by_name: dict[str, list[Node]] = {}
+        for part in shape:
+            for name, node in part.get("properties", {}).items():
+                by_name.setdefault(name, []).append(node)
+        # A name can match several patterns; what all of them declare is declared.
+        matched = self.close([node for _, node in by_pattern] + rest)
         return {
-            "properties": {n: self.close(self._declared(shape, n) + rest) for n in sorted(names)},
-            "patternProperties": {
-                pattern: self.close(self._under(shape) + rest) for pattern in sorted(patterns)
+            "properties": {
+                name: self.close(by_name[name] + self._matched(by_pattern, name) + rest)
+                for name in sorted(by_name)
             },
+            "patternProperties": {pattern: matched for pattern, _ in by_pattern},
             "additionalProperties": self.close(rest) if rest else {"not": {}},
         }
 
-    def _declared(self, shape: list[Node], name: str) -> list[Node]:
-        found = [part["properties"][name] for part in shape if name in part.get("properties", ())]
-        for part in shape:
-            for pattern, node in part.get("patternProperties", {}).items():
-                if self._oracle.matches(pattern, name) is not Answer.NO:
-                    found.append(node)
-        return found
-
-    def _under(self, shape: list[Node]) -> list[Node]:
-        # A name can match several patterns; what all of them declare is declared.
-        return [node for part in shape for node in part.get("patternProperties", {}).values()]
+    def _matched(self, by_pattern: list[tuple[str, Node]], name: str) -> list[Node]:
+        matches = self._oracle.matches
+        return [node for pattern, node in by_pattern if matches(pattern, name) is not Answer.NO]
 
 
 def _can_nest(shape: Iterable[Node]) -> bool:

@@ -86,7 +86,7 @@ class PairCheck:
                 continue
             shown += 1
             yield self._incompatibility(direction, changes, witness)
-            if shown == _MOST_SHOWN or comparison.sampler.expired:
+            if shown == _MOST_SHOWN or comparison.exhausted:
                 self._note_rest(direction, len(groups) - number - 1)
                 break
         if shown == 0:
@@ -127,7 +127,7 @@ class PairCheck:
             yield self._incompatibility(direction, changes, witness)
         else:
             path = changes[0].path if changes else ""
-            reason = _NO_TIME if comparison.sampler.expired else _NO_WITNESS
+            reason = _NO_TIME if comparison.exhausted else _NO_WITNESS
             yield Undecided(path, reason, direction, self._name, changes)
 
     def _incompatibility(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from jsonschema_rs import ValidationError
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ValidationLimitExceeded
@@ -21,7 +23,7 @@ from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.engine import Engine as Judge
 from llm_integrations.core.validation.engine import compile_engine
 
-__all__ = ["Judge", "Witness", "WitnessSearch", "judge_of"]
+__all__ = ["Judge", "Witness", "WitnessSearch", "judge_of", "refusals"]
 
 
 def judge_of(source: Source, options: ValidationOptions) -> Judge:
@@ -31,6 +33,11 @@ def judge_of(source: Source, options: ValidationOptions) -> Judge:
         InvalidSchema: when it does not compile.
     """
     return compile_engine(Documents(source.body, source.resources), options)
+
+
+def refusals(judge: Judge, value: Any, most: int) -> Sequence[ValidationError]:
+    """Why a value is refused: the first reasons, and no more than are shown."""
+    return judge.errors(value)[:most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ class WitnessSearch:
             if not self._declared(direction, value):
                 return None
             return Witness(value, _reason(reader, value))
-        except (ValueError, ValidationLimitExceeded):
+        except (ValueError, ValidationLimitExceeded, Undecidable):
             return None
 
     def _declared(self, direction: Direction, value: Any) -> bool:
@@ -99,7 +106,7 @@ class WitnessSearch:
 
 
 def _reason(reader: Judge, value: Any) -> str:
-    errors = reader.errors(value)
+    errors = refusals(reader, value, 1)
     if not errors:
         return ""
     path = "".join(f"/{part}" for part in errors[0].instance_path)
