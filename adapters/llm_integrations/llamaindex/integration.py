@@ -108,7 +108,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         """What a change affects in the indexes of this process."""
         owners = {usage.name: usage.owner for usage in await self.owned_usages(event)}
         found = [
-            await self._affected(index, transform, event, owners.get(index.name))
+            await _affected(index, event, await _in_force(transform, event), owners.get(index.name))
             for index, transform in self._here(event.subject)
         ]
         return [affected for affected in found if affected]
@@ -119,12 +119,12 @@ class RAGPipelineIntegration(CatalogueIntegration):
         transform = index.transform_for(affected.subject) if index else None
         if index is None or transform is None:
             raise ConfigurationError(f"no index {affected.index!r} with {affected.subject!r} here")
-        return await self._bring_up_to_date(index, transform)
+        return await self._bring_up_to_date(index, transform, await _in_force(transform))
 
     async def catch_up(self) -> list[ReindexResult]:
         """Bring every index of this process up to date: after a start, a crash, or a pause."""
         return [
-            await self._bring_up_to_date(index, transform)
+            await self._bring_up_to_date(index, transform, await _in_force(transform))
             for index in self.indexes.values()
             for transform in index.transforms
         ]
@@ -145,38 +145,25 @@ class RAGPipelineIntegration(CatalogueIntegration):
     async def _handle(
         self, index: Index, transform: SchemaTransform, event: SchemaEvent, owner: str | None
     ) -> None:
-        affected = await self._affected(index, transform, event, owner)
-        if affected.impact != "stale":
+        in_force = await _in_force(transform, event)
+        if in_force is not None and self._on_affected is None:
+            result = await self._bring_up_to_date(index, transform, in_force)
+            if result or result.missing:
+                await self._tell(owner, event, str(result))
+            return
+        affected = await _affected(index, event, in_force, owner)
+        if in_force is None:
             await asyncio.to_thread(self._flag, index.name, event)
             if affected:
                 await self._tell(owner, event, str(affected))
-        elif self._on_affected is not None:
-            if affected or _holds_back(transform):
-                answer = self._on_affected(affected)
-                if inspect.isawaitable(answer):
-                    await answer
-        else:
-            result = await self._bring_up_to_date(index, transform, event)
-            if result or result.missing:
-                await self._tell(owner, event, str(result))
-
-    async def _affected(
-        self, index: Index, transform: SchemaTransform, event: SchemaEvent, owner: str | None
-    ) -> AffectedDocuments:
-        impact: Impact = "deprecated"
-        if event.event_type is not SchemaEventType.DEPRECATED:
-            in_force = await _in_force(transform, event)
-            if in_force is not None:
-                found = await asyncio.to_thread(index.stale, transform.subject, in_force)
-                return replace(found, owner=owner)
-            impact = "gone"
-        vectors = await asyncio.to_thread(index.stamped_by, event.subject, event.version)
-        return AffectedDocuments(index.name, event.subject, event.reference, impact, vectors, owner)
+        elif self._on_affected is not None and (affected or _holds_back(transform)):
+            answer = self._on_affected(affected)
+            if inspect.isawaitable(answer):
+                await answer
 
     async def _bring_up_to_date(
-        self, index: Index, transform: SchemaTransform, event: SchemaEvent | None = None
+        self, index: Index, transform: SchemaTransform, in_force: InForce | None
     ) -> ReindexResult:
-        in_force = await _in_force(transform, event)
         if in_force is None:
             return ReindexResult(index.name)
 
@@ -206,14 +193,28 @@ class RAGPipelineIntegration(CatalogueIntegration):
         await self._notifier.notify(Notice(owner, event, (what,), headline, breaking=breaking))
 
 
-async def _in_force(transform: SchemaTransform, event: SchemaEvent | None) -> InForce | None:
-    """The version that a transform's reference means now; None when there is none left."""
+async def _in_force(transform: SchemaTransform, event: SchemaEvent | None = None) -> InForce | None:
+    """What documents are to be judged by now; None if a version only went, or is not to be used."""
+    if event is not None and event.event_type is SchemaEventType.DEPRECATED:
+        return None
     registry = transform.client
     schema = await in_force_after(registry, SchemaRef.parse(transform.schema_ref), event)
     if schema is None:
         return None
     validator = await registry.aio.validator_for(schema, options=transform.options)
     return InForce(validator, schema.id)
+
+
+async def _affected(
+    index: Index, event: SchemaEvent, in_force: InForce | None, owner: str | None
+) -> AffectedDocuments:
+    if in_force is not None:
+        stale = await asyncio.to_thread(index.stale, event.subject, in_force)
+        return replace(stale, owner=owner)
+    deprecated = event.event_type is SchemaEventType.DEPRECATED
+    vectors = await asyncio.to_thread(index.stamped_by, event.subject, event.version)
+    impact: Impact = "deprecated" if deprecated else "gone"
+    return AffectedDocuments(index.name, event.subject, event.reference, impact, vectors, owner)
 
 
 def _holds_back(transform: SchemaTransform) -> bool:
