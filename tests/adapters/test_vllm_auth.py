@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import CHAT, registry_with_user
+from tests.support.serving_apps import CHAT, registry_with_user
 
 KEY = {"Authorization": "Bearer right"}
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "no JSON"}]}

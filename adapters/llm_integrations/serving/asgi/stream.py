@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.sse import Event, EventParser, EventTooLarge
 from llm_integrations.serving.asgi.types import Message, Send, drop
-from llm_integrations.serving.judging.failure import invalid_answer
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import count_unjudged
+from llm_integrations.serving.shapes.failure import invalid_answer
+from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
 __all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
 
@@ -50,7 +50,7 @@ class JudgedStream(ABC):
     def _give_up(self) -> None:
         self._gave_up = True
         count_unjudged(self._by.rule.judge)
-        log.warning("vllm output passed no judge: an event of its stream is too long")
+        log.warning("%s output passed no judge: its stream is too long", self._by.rule.judge.module)
 
 
 class WatchedStream(JudgedStream):
@@ -78,12 +78,8 @@ class EnforcedStream(JudgedStream):
     half, since it may be the one to hold back; no client can use it earlier.
     """
 
-    def __init__(
-        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, limit: int
-    ) -> None:
-        super().__init__(send, by, verdicts, body, limit)
-        self._withheld = False
-        self._over = False
+    _withheld = False
+    _over = False
 
     async def __call__(self, message: Message) -> None:
         if self._gave_up or message["type"] != "http.response.body":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from llm_integrations.serving.shapes.failure import Headers
+
 __all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop", "header"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -12,7 +14,6 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 async def drop(_message: Message) -> None:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError
 
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.events import EventsConfig
 from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
 from llm_integrations.serving.config.rules import RuleConfig
@@ -18,13 +19,13 @@ from llm_integrations.serving.config.section import Section
 
 __all__ = ["CONFIG_VARIABLE", "MiddlewareConfig", "load_config"]
 
-CONFIG_VARIABLE = "LLM_INTEGRATIONS_VLLM_CONFIG"
+CONFIG_VARIABLE = "LLM_INTEGRATIONS_SERVING_CONFIG"
 
 
 class MiddlewareConfig(Section):
     """Everything that the middleware can be told."""
 
-    model_config = ConfigDict(title="llm-integrations: vLLM middleware")
+    model_config = ConfigDict(title="llm-integrations: serving middleware")
 
     registry: str | RegistryConfig | None = Field(
         default=None, description="A URL, or the options; else LLM_INTEGRATIONS_REGISTRY_URL."
@@ -51,14 +52,23 @@ class MiddlewareConfig(Section):
     events: EventsConfig = EventsConfig()
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
 
+    def open_registry(self) -> Registry:
+        """A client that is not connected yet. Raises ConfigurationError."""
+        given = self.registry
+        options = given if isinstance(given, RegistryConfig) else RegistryConfig(url=given)
+        return options.open(self.validation.options())
+
 
 def load_config(
     source: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
+    *,
+    variable: str = CONFIG_VARIABLE,
 ) -> MiddlewareConfig:
     """Read and check a configuration.
 
     Args:
         source: the values, a YAML file, or None for the file that the environment names.
+        variable: by which the environment names it.
 
     Raises:
         ConfigurationError: with one line for each thing that is wrong, and where.
@@ -67,9 +77,9 @@ def load_config(
         return source
     if isinstance(source, Mapping):
         return _checked(source, "the middleware's configuration")
-    path = source or os.environ.get(CONFIG_VARIABLE)
+    path = source or os.environ.get(variable)
     if not path:
-        raise ConfigurationError(f"set {CONFIG_VARIABLE} to the path of the middleware's YAML file")
+        raise ConfigurationError(f"set {variable} to the path of the middleware's YAML file")
     return _checked(_read(Path(path)), str(path))
 
 

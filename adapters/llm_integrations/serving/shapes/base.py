@@ -7,22 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.sse import Event
 
-__all__ = [
-    "Answer",
-    "Body",
-    "Collector",
-    "Parsed",
-    "Prompt",
-    "Shape",
-    "Tool",
-    "as_dict",
-    "as_list",
-    "joined_text",
-    "openai_error",
-]
+__all__ = ["Answer", "Body", "Collector", "Parsed", "Prompt", "Shape", "Tool", "openai_error"]
 
 Body: TypeAlias = Mapping[str, Any]
 """A request or reply, parsed. Nothing about its inside is certain."""
@@ -84,8 +72,6 @@ class Shape(ABC):
     """One endpoint's way to write things down. Stateless."""
 
     name: ClassVar[str]
-    constrained_fields: ClassVar[tuple[str, ...]] = ()
-    """Top-level request fields by which a client constrains decoding itself."""
     defers: ClassVar[str] = ""
     """The field by which a request asks for an answer that its reply will not hold."""
 
@@ -105,18 +91,6 @@ class Shape(ABC):
         """The function tools that the request offers."""
         return iter(())
 
-    def is_constrained(self, request: Body) -> bool:
-        """Whether the client constrains decoding itself."""
-        for field in self.constrained_fields:
-            value = request.get(field)
-            if value and as_dict(value).get("type") != "text":
-                return True
-        return False
-
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        """Top-level fields that constrain decoding to a schema; None where that cannot be."""
-        return None
-
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""
         return openai_error(failure)
@@ -135,25 +109,3 @@ def openai_error(failure: Failure) -> dict[str, Any]:
             "code": failure.status,
         }
     }
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
-    """Text as it is, or the text parts of a list of content parts in a row; None without any."""
-    if isinstance(content, str):
-        return content
-    texts = [
-        part["text"]
-        for part in as_list(content)
-        if isinstance(part, dict)
-        and part.get("type") in kinds
-        and isinstance(part.get("text"), str)
-    ]
-    return "".join(texts) if texts else None

@@ -1,15 +1,15 @@
-"""What /v1/chat/completions and /v1/completions have in common: ``choices``."""
+"""/v1/chat/completions and /v1/completions, which both answer with ``choices``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.jsontext import read_json
-from llm_integrations.serving.shapes.base import Answer, Body, Collector
+from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape, Tool
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["AddDelta", "ChoiceCollector", "Part", "json_schema_format"]
+__all__ = ["Chat", "Completions", "Part", "message_prompts"]
 
 
 class Part:
@@ -52,11 +52,7 @@ class ChoiceCollector(Collector):
         if not data or data == b"[DONE]":
             self.ended = bool(data)
             return ()
-        try:
-            chunk = read_json(data)
-        except (ValueError, RecursionError):
-            return ()
-        choices = chunk.get("choices") if isinstance(chunk, dict) else None
+        choices = read_fields(data).get("choices")
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
@@ -77,10 +73,103 @@ def _key(index: Any) -> Any:
     return index if isinstance(index, int | str) else 0
 
 
-def json_schema_format(name: str, schema: Body) -> Mapping[str, Any]:
-    return {
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": name, "schema": schema, "strict": True},
-        }
-    }
+def message_prompts(request: Body) -> Iterator[Prompt]:
+    """The texts of ``messages``, as OpenAI and Anthropic write them."""
+    for index, message in enumerate(as_list(request.get("messages"))):
+        message = as_dict(message)
+        text = joined_text(message.get("content"), ("text",))
+        yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+
+
+class Chat(Shape):
+    """/v1/chat/completions."""
+
+    name = "chat"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        return message_prompts(request)
+
+    def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
+        return [
+            _answer(choice, position)
+            for position, choice in enumerate(as_list(choices))
+            if isinstance(choice, dict)
+        ]
+
+    def collector(self) -> Collector:
+        return ChoiceCollector(_add_delta)
+
+    def tools(self, request: Body) -> Iterator[Tool]:
+        for index, tool in enumerate(as_list(request.get("tools"))):
+            function = as_dict(as_dict(tool).get("function"))
+            if isinstance(name := function.get("name"), str):
+                path = ("tools", index, "function", "parameters")
+                yield Tool(path, name, function.get("parameters"))
+
+
+def _answer(choice: dict[str, Any], position: int) -> Answer:
+    message = as_dict(choice.get("message"))
+    content = message.get("content")
+    calls = message.get("tool_calls")
+    return Answer(
+        choice.get("index", position),
+        content if isinstance(content, str) else None,
+        tuple(_call(call) for call in calls) if isinstance(calls, list) else (),
+        choice.get("finish_reason") == "length",
+    )
+
+
+def _call(call: Any) -> tuple[str, str]:
+    function = as_dict(as_dict(call).get("function"))
+    return str(function.get("name")), str(function.get("arguments", ""))
+
+
+def _add_delta(part: Part, choice: dict[str, Any]) -> None:
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return
+    if isinstance(content := delta.get("content"), str):
+        part.text.append(content)
+    if calls := delta.get("tool_calls"):
+        for call in as_list(calls):
+            call = as_dict(call)
+            function = as_dict(call.get("function"))
+            part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
+
+
+class Completions(Shape):
+    """/v1/completions."""
+
+    name = "completions"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        prompt = request.get("prompt")
+        if isinstance(prompt, str):
+            yield Prompt(("prompt",), "user", prompt)
+        elif isinstance(prompt, list) and prompt and all(isinstance(p, str) for p in prompt):
+            for index, text in enumerate(prompt):
+                yield Prompt(("prompt", index), "user", text)
+        elif prompt is not None:
+            # Token ids, which nobody can read as JSON here.
+            yield Prompt(("prompt",), "user", None)
+
+    def answers(self, reply: Any) -> Sequence[Answer]:
+        return [
+            Answer(
+                choice.get("index", position),
+                text if isinstance(text := choice.get("text"), str) else None,
+                (),
+                choice.get("finish_reason") == "length",
+            )
+            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
+            if isinstance(choice, dict)
+        ]
+
+    def collector(self) -> Collector:
+        return ChoiceCollector(_add_text)
+
+
+def _add_text(part: Part, choice: dict[str, Any]) -> None:
+    if isinstance(text := choice.get("text"), str):
+        part.text.append(text)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
-from llm_integrations.serving.judging.jsontext import read_json
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -17,11 +14,11 @@ from llm_integrations.serving.shapes.base import (
     Prompt,
     Shape,
     Tool,
-    as_dict,
-    as_list,
-    joined_text,
 )
-from llm_integrations.serving.shapes.choices import Part
+from llm_integrations.serving.shapes.choices import Part, message_prompts
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Messages"]
 
@@ -32,10 +29,7 @@ class Messages(Shape):
     name = "messages"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        for index, message in enumerate(as_list(request.get("messages"))):
-            message = as_dict(message)
-            text = joined_text(message.get("content"), ("text",))
-            yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+        return message_prompts(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":
@@ -58,14 +52,6 @@ class Messages(Shape):
             if isinstance(name := tool.get("name"), str):
                 yield Tool(("tools", index, "input_schema"), name, tool.get("input_schema"))
 
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        config = as_dict(request.get("output_config"))
-        choice = as_dict(request.get("tool_choice")).get("type")
-        if config.get("format") or (request.get("tools") and choice != "none"):
-            return None
-        form = {"type": "json_schema", "schema": schema}
-        return {"output_config": {**config, "format": form}}
-
     def error(self, failure: Failure) -> Body:
         return {"type": "error", "error": {"type": failure.kind, "message": failure.message}}
 
@@ -80,12 +66,7 @@ class _Blocks(Collector):
         self._part = Part()
 
     def take(self, event: Event) -> Sequence[Answer]:
-        if not event.data:
-            return ()
-        try:
-            fields = as_dict(read_json(event.data))
-        except (ValueError, RecursionError):
-            return ()
+        fields = read_fields(event.data)
         match fields.get("type"):
             case "content_block_delta":
                 self._add(fields.get("index"), as_dict(fields.get("delta")))

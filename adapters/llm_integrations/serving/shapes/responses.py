@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
-from llm_integrations.serving.judging.jsontext import read_json
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -16,11 +13,11 @@ from llm_integrations.serving.shapes.base import (
     Prompt,
     Shape,
     Tool,
-    as_dict,
-    as_list,
-    joined_text,
     openai_error,
 )
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Responses"]
 
@@ -30,7 +27,6 @@ _LAST: Final = (b"response.completed", b"response.incomplete")
 
 class Responses(Shape):
     name = "responses"
-    constrained_fields = ("structured_outputs",)
     defers = "background"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
@@ -66,14 +62,6 @@ class Responses(Shape):
             if tool.get("type") == "function" and isinstance(name := tool.get("name"), str):
                 yield Tool(("tools", index, "parameters"), name, tool.get("parameters"))
 
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        text = as_dict(request.get("text"))
-        wanted = as_dict(text.get("format")).get("type", "text")
-        if wanted != "text" or (request.get("tools") and request.get("tool_choice") != "none"):
-            return None
-        form = {"type": "json_schema", "name": name, "schema": schema, "strict": True}
-        return {"text": {**text, "format": form}}
-
     def stream_error(self, failure: Failure) -> bytes:
         fields = {
             "type": "error",
@@ -96,8 +84,4 @@ class _LastEvent(Collector):
         if event.name not in _LAST:
             return ()
         self.ended = True
-        try:
-            fields = read_json(event.data)
-        except (ValueError, RecursionError):
-            return ()
-        return self._shape.answers(as_dict(fields).get("response"))
+        return self._shape.answers(read_fields(event.data).get("response"))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from llm_integrations.core.errors import RegistryUnavailable
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.serving.asgi.types import Headers
 
-__all__ = ["Failure", "bad_request", "invalid_answer", "too_large", "unavailable"]
+__all__ = [
+    "Failure",
+    "Headers",
+    "Refused",
+    "bad_request",
+    "invalid_answer",
+    "too_large",
+    "unavailable",
+]
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Of a request or reply, as ASGI has them: names in lower case."""
 
 RETRY_AFTER = 5
 
@@ -27,12 +38,13 @@ class Failure:
     def with_headers(self, headers: Headers) -> Failure:
         return replace(self, headers=(*self.headers, *headers))
 
-    def response_headers(self, length: int) -> Headers:
-        return [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(length).encode()),
-            *self.headers,
-        ]
+
+class Refused(Exception):
+    """Ends a request from deep inside with this failure. Never leaves the middleware."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 def bad_request(message: str, param: str | None = None) -> Failure:

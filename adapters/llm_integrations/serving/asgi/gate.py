@@ -10,18 +10,17 @@ import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send, drop
+from llm_integrations.serving.runtime.runtime import Runtime
 
 __all__ = ["Gate", "gate_for"]
 
 log = get_logger(__name__)
 
-_KEY_VARIABLE: Final = "VLLM_API_KEY"
 _REACHED: Final = "llm_integrations.admitted"
-_GUARDED: Final = "/v1/schemas"  # the server checks keys below /v1, so ours are checked as there
 
 
 class Gate(ABC):
@@ -38,7 +37,7 @@ class Gate(ABC):
 
     async def admits_to_schemas(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """The same for our own routes."""
-        return await self.admits({**scope, "path": _GUARDED, "root_path": ""}, headers)
+        return await self.admits(scope, headers)
 
 
 class OpenGate(Gate):
@@ -62,9 +61,11 @@ class ServerGate(Gate):
 
     Args:
         check: the server's authentication middleware; a copy of it is asked.
+        guarded: the beginning of the paths that it wants a key for.
     """
 
-    def __init__(self, check: Any) -> None:
+    def __init__(self, check: Any, guarded: str) -> None:
+        self._guarded = guarded
         self._check = copy.copy(check)
         self._check.app = _reached
 
@@ -77,6 +78,10 @@ class ServerGate(Gate):
             return False
         return _REACHED in probe
 
+    async def admits_to_schemas(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+        path = f"{self._guarded}/schemas"
+        return await self.admits({**scope, "path": path, "root_path": ""}, headers)
+
 
 async def _reached(scope: Scope, _receive: Receive, _send: Send) -> None:
     scope[_REACHED] = True
@@ -86,24 +91,14 @@ async def _no_body() -> Message:
     return {"type": "http.disconnect"}
 
 
-def gate_for(app: ASGIApp, setting: Literal["auto", "header", "none"]) -> Gate:
+def gate_for(app: ASGIApp, runtime: Runtime) -> Gate:
     """The gate for an app, by what is found inside it and what the configuration says."""
+    server, setting = runtime.server, runtime.config.auth
     if setting == "none":
         return OpenGate()
     if setting == "header":
         return HeaderGate()
-    check = _find_check(app)
+    check = server.find_key_check(app)
     if check is not None:
-        return ServerGate(check)
-    return HeaderGate() if os.environ.get(_KEY_VARIABLE) else OpenGate()
-
-
-def _find_check(app: Any) -> Any | None:
-    """The middleware that verifies tokens, if it is further inside."""
-    seen: set[int] = set()
-    while app is not None and id(app) not in seen:
-        seen.add(id(app))
-        if callable(getattr(app, "verify_token", None)) and hasattr(app, "app"):
-            return app
-        app = getattr(app, "app", None) or getattr(app, "middleware_stack", None)
-    return None
+        return ServerGate(check, server.guarded)
+    return HeaderGate() if server.key_variable in os.environ else OpenGate()

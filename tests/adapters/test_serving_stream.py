@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.vllm_apps import (
+from tests.support.serving_apps import (
     BAD,
     GOOD,
     Reply,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.support.vllm_apps import CHAT, GOOD, Server, chat_reply, chat_request, counted
+from tests.support.serving_apps import CHAT, GOOD, Server, chat_reply, chat_request, counted
 
 REQUEST = {
     "type": "object",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from llm_integrations.serving.rules.plan import REUSED_SECONDS
-from tests.support.vllm_apps import (
+from tests.support.serving_apps import (
     BAD,
     GOOD,
     Server,
@@ -45,7 +45,7 @@ class TestWarn:
         assert reply.headers["x-schema-valid"] == "false"
         assert reply.headers["x-schema-errors"] == "1"
         assert counted("invalid") == before + 1
-        assert "vllm output, rule rule-1, choice 0: does not satisfy user@1: /age" in caplog.text
+        assert "serving output, rule rule-1, choice 0: does not satisfy user@1: /age" in caplog.text
         assert "old" not in caplog.text
         assert caplog.records[0].__dict__["llmi_schema"] == "user@1"
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from llm_integrations.serving.rules.patterns import Patterns
-from tests.support.vllm_apps import BAD, CHAT, GOOD, Server, chat_reply, chat_request
+from tests.support.serving_apps import BAD, CHAT, GOOD, Server, chat_reply, chat_request
 
 USER = {"output": {"schema": "user", "mode": "enforce"}}
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from llm_integrations.core.registry import Registry
-from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
+from llm_integrations.serving import SchemaMiddleware
+from tests.support.serving_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
 
 EXCHANGES = 50_000
 PATHS = [CHAT, "/v1/completions", "/v1/responses", "/v1/messages", "/plain"]
