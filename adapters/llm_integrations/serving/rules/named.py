@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
@@ -14,6 +14,9 @@ from llm_integrations.serving.rules.pointer import at, param_of, parse_pointer
 from llm_integrations.serving.shapes.failure import Refused, bad_request
 
 __all__ = ["Named", "SchemaSource", "allowed"]
+
+
+_LONGEST: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ def allowed(text: str, by: str, allow: Patterns) -> SchemaRef:
     Raises:
         Refused: it is no reference, or this subject may not be named.
     """
+    if len(text) > _LONGEST or not text.isprintable():
+        raise Refused(bad_request(f"{by}: this is no reference to a schema", by))
     try:
         reference = SchemaRef.parse(text)
     except InvalidReference as error:

@@ -27,11 +27,12 @@ class RuleTable:
     def match(self, planners: Sequence[Planner], request: Any) -> Planner | None:
         """The first rule that takes the request's model."""
         model = as_dict(request).get("model") or self._default_model
+        named = model if isinstance(model, str) else None
         for planner in planners:
             models = planner.rule.models
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
-            if models is None or model is None or models.match(str(model)):
+            if models is None or named is None or models.match(named):
                 return planner
         return None
 
