@@ -53,7 +53,9 @@ async def model(request: Request) -> Any:
 
 @contextmanager
 def served(**config: Any) -> Iterator[str]:
-    ours = Middleware(SchemaMiddleware, config=config, registry=registry_with_user())
+    ours = Middleware(
+        SchemaMiddleware, config={"auth": "none", **config}, registry=registry_with_user()
+    )
     app = Starlette(routes=[Route(CHAT, model, methods=["POST"])], middleware=[ours])
     server = UvicornServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)

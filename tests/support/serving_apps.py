@@ -45,6 +45,10 @@ GOOD = '{"name": "Ann", "age": 33}'
 BAD = '{"name": "Ann", "age": "old"}'
 
 
+# Nothing checks keys here, and everybody may be told what is wrong.
+DEFAULTS: dict[str, Any] = {"rules": [{"output": {"schema": "user"}}], "auth": "none"}
+
+
 def registry_with_user() -> Registry:
     """A registry in memory with ``user@1``."""
     registry = connect("memory://")
@@ -138,9 +142,7 @@ class Server:
         self.disconnects = 0
         self.registry = registry or registry_with_user()
         self.headers: list[tuple[bytes, bytes]] = []
-        self.middleware = kind(
-            self.app, config or {"rules": [{"output": {"schema": "user"}}]}, registry=self.registry
-        )
+        self.middleware = kind(self.app, {**DEFAULTS, **config}, registry=self.registry)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes.append(scope)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
+from urllib.parse import unquote
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
-from llm_integrations.serving.asgi.gate import gate_for
-from llm_integrations.serving.asgi.lifespan import run_lifespan
+from llm_integrations.serving.asgi.gate import Gate, gate_for
+from llm_integrations.serving.asgi.lifespan import LifespanEvents, run_lifespan
 from llm_integrations.serving.asgi.replies import reply_failure
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
@@ -62,23 +65,39 @@ class SchemaMiddleware:
         self._registry = registry
         self._runtime: Runtime | None = None
         self._handlers: Mapping[str, _Handler] | None = None
+        self._ruled: Mapping[str, RequestHandler] = {}
+        self._gate: Callable[[], Gate] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             handlers = self._handlers
             if handlers is None:
                 handlers = await self._begin_late()
-            handler = handlers.get(_path(scope))
+            path = _path(scope)
+            handler = handlers.get(path)
+            if handler is None and _is_odd(path):
+                # ``//v1/chat/completions`` is no way round a rule, whatever the app makes of it.
+                handler = self._ruled.get(_canonical(path))
             if handler is not None:
                 await handler(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
-            await run_lifespan(self.app, scope, receive, send, start=self._begin, stop=self._end)
+            events = LifespanEvents(self._begin, self._ready, self._end)
+            await run_lifespan(self.app, scope, receive, send, events)
             return
+        elif scope["type"] == "websocket" and (self._handlers or await self._begin_late()):
+            ruled = self._ruled.get(_canonical(_path(scope)))
+            if ruled is not None:
+                await ruled.websocket(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
     async def _begin(self) -> None:
         await self._open().start()
+
+    async def _ready(self) -> None:
+        if self._gate is not None:
+            self._gate()
 
     async def _begin_late(self) -> Mapping[str, _Handler]:
         """Without a lifespan: what is wrong can only be said in the log and to clients."""
@@ -93,11 +112,15 @@ class SchemaMiddleware:
     def _open(self) -> Runtime:
         runtime = self._runtime = Runtime(self.server, self._config, self._registry)
         # Found late: the app has built all of its own middleware by its first request.
-        gate = cache(lambda: gate_for(self.app, runtime))
-        handlers: dict[str, _Handler] = {
+        gate = self._gate = cache(lambda: gate_for(self.app, runtime))
+        if isinstance(runtime.config.auth, AuthConfig):
+            gate()  # a key that is not set ends the start
+        ruled = {
             path: RequestHandler(planners, runtime, self.app, gate)
             for path, planners in runtime.rules.by_path.items()
         }
+        self._ruled = {_canonical(path): handler for path, handler in ruled.items()}
+        handlers: dict[str, _Handler] = {**ruled}
         if runtime.config.routes:
             routes = Routes(runtime, gate)
             handlers["/schemas/health"] = routes.health
@@ -115,9 +138,23 @@ class SchemaMiddleware:
 
 
 def _path(scope: Scope) -> str:
+    """The path below the root, as Starlette finds it."""
     path: str = scope["path"]
     root: str | None = scope.get("root_path")
-    return path.removeprefix(root) if root else path
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] == "/":
+        return path[len(root) :]
+    return path
+
+
+def _is_odd(path: str) -> bool:
+    if "//" in path or "/." in path or "%" in path or path[-1:] == "/":
+        return True
+    return not path.islower()
+
+
+def _canonical(path: str) -> str:
+    """One name for all that an app might take for the same path."""
+    return "/" + posixpath.normpath(unquote(path)).lower().lstrip("/")
 
 
 class _Everywhere(dict[str, _Handler]):

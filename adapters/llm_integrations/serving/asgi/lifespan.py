@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["run_lifespan"]
+__all__ = ["LifespanEvents", "run_lifespan"]
 
 _LAST: Final = (
     "lifespan.startup.failed",
@@ -17,21 +17,23 @@ _LAST: Final = (
 )
 
 
+class LifespanEvents(NamedTuple):
+    """What is called before the app's start, after it, and at the end."""
+
+    start: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+
+
 async def run_lifespan(
-    app: ASGIApp,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    *,
-    start: Callable[[], Awaitable[None]],
-    stop: Callable[[], Awaitable[None]],
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, ours: LifespanEvents
 ) -> None:
     """Run the app's lifespan between ours. A start of ours that fails stops the server cleanly."""
     first = await receive()
     try:
-        await start()
+        await ours.start()
     except LLMIntegrationsError as error:
-        await stop()
+        await ours.stop()
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     pending = [first]
@@ -40,8 +42,10 @@ async def run_lifespan(
         return pending.pop() if pending else await receive()
 
     async def forward(message: Message) -> None:
-        if message["type"] in _LAST:
-            await stop()
+        if message["type"] == "lifespan.startup.complete":
+            await ours.ready()
+        elif message["type"] in _LAST:
+            await ours.stop()
         await send(message)
 
     await app(scope, replay, forward)

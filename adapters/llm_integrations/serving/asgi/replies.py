@@ -36,11 +36,14 @@ async def reply_failure(send: Send, write: Callable[[Failure], Body], failure: F
         await send(message)
 
 
-def telling(send: Send, verdicts: Verdicts) -> Send:
-    """A ``send`` that adds the verdict on the request to a reply that is not judged itself."""
+def telling(send: Send, verdicts: Verdicts, *, always: bool) -> Send:
+    """A ``send`` that adds the verdict on the request to a reply that is not judged itself.
+
+    Not ``always``, only if the app lets the client in, is a stranger told.
+    """
 
     async def tell(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and (always or message["status"] < 300):
             message = with_headers(message, verdicts.headers())
         await send(message)
 

@@ -17,7 +17,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.failure import invalid_answer
+from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
 
 __all__ = ["ResponseHandler"]
@@ -69,6 +69,7 @@ class ResponseHandler:
         self._start: Message = {}
         self._next: Send | None = None
         self._held: list[Message] = []
+        self._size = 0
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
@@ -93,7 +94,7 @@ class ResponseHandler:
                 self.runtime.compresses = True
         self.verdicts.forget_answers()
         self.body.rewind()
-        self._next, self._held = None, []
+        self._next, self._held, self._size = None, [], 0
         await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
@@ -135,7 +136,7 @@ class ResponseHandler:
 
     def _begin_ok(self, start: Message) -> Message | None:
         """Decide how the reply is judged; a stream begins to go out at once."""
-        headers = dict(start.get("headers") or ())
+        headers = {name.lower(): value for name, value in start.get("headers") or ()}
         content_type = headers.get(b"content-type", b"").lower()
         self._next = self._hold
         if headers.get(b"content-encoding", b"identity") != b"identity":
@@ -151,19 +152,24 @@ class ResponseHandler:
 
     def _stream(self) -> JudgedStream:
         kind = EnforcedStream if self.by.rule.enforces else WatchedStream
-        limit = self.runtime.config.max_event_bytes
-        return kind(self.send, self.by, self.verdicts, self.body, limit)
+        return kind(self.send, self.by, self.verdicts, self.body, self.runtime)
 
     async def _hold(self, message: Message) -> None:
-        """Hold a reply back until it is whole and judged."""
+        """Hold a reply back until it is whole and judged, or too large to be."""
         self._held.append(message)
-        if not self._readable or message["type"] != "http.response.body":
-            passes = self._unjudged()
+        self._size += len(message.get("body", b""))
+        limit = self.runtime.config.max_answer
+        failure = None
+        if self._size > limit:
+            passes = self._unjudged("it is larger than max_answer")
+            failure = answer_too_large(limit)
+        elif not self._readable or message["type"] != "http.response.body":
+            passes = self._unjudged("its form is not known")
         elif message.get("more_body", False):
             return
         else:
             passes = self._judge()
-        for ready in self._finish(passes=passes):
+        for ready in self._finish(failure, passes=passes):
             await self.send(ready)
 
     def _judge(self) -> bool:
@@ -177,26 +183,31 @@ class ResponseHandler:
         try:
             answers = self.by.shape.answers(read_json(data))
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
-            return self._unjudged()
-        return judge_answers(self.by, answers, self.verdicts)
+            answers = ()
+        if answers:
+            return judge_answers(self.by, answers, self.verdicts)
+        # Some servers say null to a client that left before they knew of it.
+        return data == b"null" or self._unjudged("its form is not known")
 
-    def _unjudged(self) -> bool:
-        """A reply in a form that nobody expected."""
+    def _unjudged(self, why: str) -> bool:
+        """A reply that nobody can judge, and whether it may go out."""
         count_unjudged(self.by.rule.judge)
         self.verdicts.unjudged()
-        log.warning("%s output passed no judge: its form is not known", self.by.rule.judge.module)
+        log.warning("%s output passed no judge: %s", self.by.rule.judge.module, why)
         return not raises(self.by.rule.judge)
 
-    def _finish(self, *, passes: bool) -> Sequence[Message]:
+    def _finish(self, failure: Failure | None, *, passes: bool) -> Sequence[Message]:
         """What goes out now that there is a verdict."""
+        held, self._held = self._held, []
         if passes or not (self._may_retry or self.by.rule.enforces):
             self._next = self.send
-            return (with_headers(self._start, self.verdicts.headers()), *self._held)
-        if self._may_retry:
+            return (with_headers(self._start, self.verdicts.headers()), *held)
+        if self._may_retry and failure is None:
             self._ask_again("retry")
             return ()
         self._next = drop
-        failure = invalid_answer(self.verdicts.invalid).with_headers(self.verdicts.headers())
+        failure = failure or invalid_answer(self.verdicts.invalid)
+        failure = failure.with_headers(self.verdicts.headers())
         return failure_messages(self.by.shape.error, failure)
 
     def _ask_again(self, why: Again) -> None:

@@ -40,7 +40,7 @@ class Routes:
             await _reply(send, scope, 200, {"rules": rules})
 
     async def _admitted(self, scope: Scope, send: Send) -> bool:
-        if not await self._gate().admits_to_schemas(scope, dict(scope["headers"])):
+        if not await self._gate().admits_to_schemas(scope):
             await _reply(send, scope, 401, _UNAUTHORIZED)
             return False
         if scope["method"] not in ("GET", "HEAD"):

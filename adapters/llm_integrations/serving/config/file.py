@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry
+from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.events import EventsConfig
 from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
 from llm_integrations.serving.config.rules import RuleConfig
@@ -37,17 +38,34 @@ class MiddlewareConfig(Section):
     default_model: str | None = Field(
         default=None, description="The model of a request that names none; else it matches any."
     )
-    auth: Literal["auto", "header", "none"] = Field(
+    auth: Literal["auto", "header", "none"] | AuthConfig = Field(
         default="auto",
-        description="auto asks the server's own check, or wants an Authorization header where "
-        "VLLM_API_KEY is set; header always wants one; none judges every request.",
+        description="Who is told about schemas. auto asks the server's own check of API keys; "
+        "where none is within reach, nobody. header is for a check that is out of reach: nobody. "
+        "none tells everybody. keys_env names the keys to compare.",
     )
     content_types: Literal["json", "any"] = Field(
-        default="json", description="any judges JSON bodies whatever their content type says."
+        default="json",
+        description="json refuses requests of another content type with 415; any reads them as "
+        "JSON whatever it says, except forms. Without a content type, a body is JSON.",
     )
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="Larger requests get 413.")
-    max_event_bytes: int = Field(
-        default=16 * 2**20, ge=1, description="Longest stream event judged."
+    max_body: int = Field(
+        default=64 * 2**20,
+        ge=1,
+        validation_alias=AliasChoices("max_body", "max_body_bytes"),
+        description="Bytes. Larger requests get 413.",
+    )
+    max_answer: int = Field(
+        default=16 * 2**20,
+        ge=1,
+        description="Bytes of an answer, or characters of a stream's text, that are held to be "
+        "judged. A larger one is 502 under enforce, and passes unjudged under warn.",
+    )
+    max_event: int = Field(
+        default=16 * 2**20,
+        ge=1,
+        validation_alias=AliasChoices("max_event", "max_event_bytes"),
+        description="Bytes of a stream's event; a larger one is as a larger answer.",
     )
     events: EventsConfig = EventsConfig()
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")

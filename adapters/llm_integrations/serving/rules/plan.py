@@ -75,11 +75,15 @@ class Planner:
 
     Where the request has no say in which schemas count, a plan serves all requests of a moment:
     asking the registry client for each would cost more than judging a small one.
+
+    Attributes:
+        names: whether the request has a say.
     """
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._is_fixed = _is_fixed(rule)
+        self.names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self._is_fixed = not self.names and _is_fixed(rule)
         self._last: Plan | None = None
 
     def ready(self) -> Plan | None:
@@ -143,6 +147,4 @@ class Planner:
 
 def _is_fixed(rule: Rule) -> bool:
     side = rule.output
-    if side is not None and (side.tools or (side.enforces and rule.shape.defers)):
-        return False
-    return rule.fillable is None and not any(source.depends for source in rule.sources())
+    return side is None or not (side.tools or (side.enforces and rule.shape.defers))

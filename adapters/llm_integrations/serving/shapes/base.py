@@ -59,13 +59,21 @@ class Collector(ABC):
 
     Attributes:
         ended: set when the event just taken is the stream's last.
+        failed: the server itself has said that the stream failed.
+        kept: characters that are held for answers to come.
     """
 
     ended: bool = False
+    failed: bool = False
+    kept: int = 0
 
     @abstractmethod
     def take(self, event: Event) -> Sequence[Answer]:
         """Take one event; return the answers that are complete with it."""
+
+    def is_unfinished(self) -> bool:
+        """Whether an answer has begun and not come to its end."""
+        return False
 
 
 class Shape(ABC):
@@ -84,8 +92,8 @@ class Shape(ABC):
         """The answers in a complete reply; none when it is no reply of this shape."""
 
     @abstractmethod
-    def collector(self) -> Collector:
-        """A new collector for one stream."""
+    def collector(self, *, texts: bool = True) -> Collector:
+        """A new collector for one stream; without ``texts`` it keeps tool calls only."""
 
     def tools(self, request: Body) -> Iterator[Tool]:
         """The function tools that the request offers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
 from typing import Any, TypeAlias
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape, Tool
@@ -13,25 +14,39 @@ __all__ = ["Chat", "Completions", "Part", "message_prompts"]
 
 
 class Part:
-    """One choice of a stream, as far as it has come."""
+    """One answer of a stream, as far as it has come.
 
-    __slots__ = ("calls", "text")
+    Attributes:
+        begun: whether anything came.
+        size: characters that are held.
+    """
 
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.calls: dict[Any, tuple[list[str], list[str]]] = {}
+    __slots__ = ("_calls", "_text", "begun", "size")
+
+    def __init__(self, *, text: bool) -> None:
+        self.begun = False
+        self.size = 0
+        self._text = StringIO() if text else None
+        self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
+
+    def add_text(self, text: str) -> None:
+        self.begun = self.begun or text != ""
+        if self._text is not None:
+            self.size += self._text.write(text)
 
     def add_call(self, index: Any, name: Any, arguments: Any) -> None:
         """Add a fragment of a tool call; the name comes once, the arguments in pieces."""
-        names, pieces = self.calls.setdefault(_key(index), ([], []))
+        self.begun = True
+        names, pieces = self._calls.setdefault(_key(index), (StringIO(), StringIO()))
         if isinstance(name, str):
-            names.append(name)
+            self.size += names.write(name)
         if isinstance(arguments, str):
-            pieces.append(arguments)
+            self.size += pieces.write(arguments)
 
     def answer(self, index: Any, *, cut: bool) -> Answer:
-        calls = tuple(("".join(names), "".join(pieces)) for names, pieces in self.calls.values())
-        return Answer(index, "".join(self.text) or None, calls, cut)
+        calls = [(name.getvalue(), pieces.getvalue()) for name, pieces in self._calls.values()]
+        text = self._text.getvalue() if self._text is not None else None
+        return Answer(index, text or None, tuple(calls), cut)
 
 
 AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
@@ -40,32 +55,45 @@ AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
 class ChoiceCollector(Collector):
     """Collects by choice, since the choices of one stream interleave."""
 
-    __slots__ = ("_add", "_parts", "ended")
+    __slots__ = ("_add", "_parts", "_texts", "ended", "failed", "kept")
 
-    def __init__(self, add: AddDelta) -> None:
+    def __init__(self, add: AddDelta, *, texts: bool) -> None:
         self._add = add
+        self._texts = texts
         self._parts: dict[Any, Part] = {}
-        self.ended = False
+        self.ended = self.failed = False
+        self.kept = 0
 
     def take(self, event: Event) -> Sequence[Answer]:
         data = event.data
         if not data or data == b"[DONE]":
             self.ended = bool(data)
             return ()
-        choices = read_fields(data).get("choices")
+        fields = read_fields(data)
+        choices = fields.get("choices")
+        if choices is None:
+            self.failed = self.failed or "error" in fields
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            index = _key(choice.get("index", 0))
-            part = self._parts.get(index)
-            if part is None:
-                part = self._parts[index] = Part()
-            self._add(part, choice)
-            if (reason := choice.get("finish_reason")) is not None:
-                del self._parts[index]
-                finished.append(part.answer(index, cut=reason == "length"))
+            if isinstance(choice, dict):
+                self._take(choice, finished)
         return finished
+
+    def _take(self, choice: dict[str, Any], finished: list[Answer]) -> None:
+        index = _key(choice.get("index", 0))
+        part = self._parts.get(index)
+        if part is None:
+            part = self._parts[index] = Part(text=self._texts)
+        before = part.size
+        self._add(part, choice)
+        self.kept += part.size - before
+        if reason := choice.get("finish_reason"):
+            del self._parts[index]
+            self.kept -= part.size
+            finished.append(part.answer(index, cut=reason == "length"))
+
+    def is_unfinished(self) -> bool:
+        return any(part.begun for part in self._parts.values())
 
 
 def _key(index: Any) -> Any:
@@ -97,8 +125,8 @@ class Chat(Shape):
             if isinstance(choice, dict)
         ]
 
-    def collector(self) -> Collector:
-        return ChoiceCollector(_add_delta)
+    def collector(self, *, texts: bool = True) -> Collector:
+        return ChoiceCollector(_add_delta, texts=texts)
 
     def tools(self, request: Body) -> Iterator[Tool]:
         for index, tool in enumerate(as_list(request.get("tools"))):
@@ -130,7 +158,7 @@ def _add_delta(part: Part, choice: dict[str, Any]) -> None:
     if not isinstance(delta, dict):
         return
     if isinstance(content := delta.get("content"), str):
-        part.text.append(content)
+        part.add_text(content)
     if calls := delta.get("tool_calls"):
         for call in as_list(calls):
             call = as_dict(call)
@@ -166,10 +194,10 @@ class Completions(Shape):
             if isinstance(choice, dict)
         ]
 
-    def collector(self) -> Collector:
-        return ChoiceCollector(_add_text)
+    def collector(self, *, texts: bool = True) -> Collector:
+        return ChoiceCollector(_add_text, texts=texts)
 
 
 def _add_text(part: Part, choice: dict[str, Any]) -> None:
     if isinstance(text := choice.get("text"), str):
-        part.text.append(text)
+        part.add_text(text)

@@ -13,6 +13,7 @@ __all__ = [
     "Failure",
     "Headers",
     "Refused",
+    "answer_too_large",
     "bad_request",
     "invalid_answer",
     "too_large",
@@ -23,6 +24,8 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Of a request or reply, as ASGI has them: names in lower case."""
 
 RETRY_AFTER = 5
+LONGEST_WAIT = 3600.0
+_NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def too_large(limit: int) -> Failure:
 def unavailable(error: Exception | None = None) -> Failure:
     """Nothing can be judged: for a while, as far as anyone knows."""
     wait = error.retry_after if isinstance(error, RegistryUnavailable) else None
-    seconds = max(1, math.ceil(wait)) if wait is not None else RETRY_AFTER
+    # What the registry said may be infinite, or centuries.
+    seconds = math.ceil(max(1, min(wait, LONGEST_WAIT))) if wait is not None else RETRY_AFTER
     return Failure(
         503,
         "ServiceUnavailableError",
@@ -66,6 +70,11 @@ def unavailable(error: Exception | None = None) -> Failure:
         None,
         ((b"retry-after", str(seconds).encode()),),
     )
+
+
+def answer_too_large(limit: int) -> Failure:
+    message = f"the model's answer is larger than the {limit} bytes that can be judged"
+    return Failure(502, "InvalidOutputError", message, None, _NO_RETRY)
 
 
 def invalid_answer(report: ValidationReport | None) -> Failure:
@@ -76,5 +85,5 @@ def invalid_answer(report: ValidationReport | None) -> Failure:
         "InvalidOutputError",
         f"the model's answer {reason}",
         None,
-        ((b"x-should-retry", b"false"),),
+        _NO_RETRY,
     )

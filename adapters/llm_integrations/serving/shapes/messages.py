@@ -43,8 +43,8 @@ class Messages(Shape):
         text = joined_text(blocks, ("text",))
         return [Answer(0, text, calls, reply.get("stop_reason") == _CUT)]
 
-    def collector(self) -> Collector:
-        return _Blocks()
+    def collector(self, *, texts: bool = True) -> Collector:
+        return _Blocks(texts=texts)
 
     def tools(self, request: Body) -> Iterator[Tool]:
         for index, tool in enumerate(as_list(request.get("tools"))):
@@ -62,8 +62,9 @@ class Messages(Shape):
 class _Blocks(Collector):
     """Collects content blocks; the one answer is complete when a stop reason comes."""
 
-    def __init__(self) -> None:
-        self._part = Part()
+    def __init__(self, *, texts: bool) -> None:
+        self._texts = texts
+        self._part = Part(text=texts)
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
@@ -73,20 +74,28 @@ class _Blocks(Collector):
             case "content_block_start":
                 self._start(fields.get("index"), as_dict(fields.get("content_block")))
             case "message_delta":
-                reason = as_dict(fields.get("delta")).get("stop_reason")
-                return () if reason is None else [self._part.answer(0, cut=reason == _CUT)]
+                if reason := as_dict(fields.get("delta")).get("stop_reason"):
+                    part, self._part = self._part, Part(text=self._texts)
+                    self.kept = 0
+                    return [part.answer(0, cut=reason == _CUT)]
             case "message_stop":
                 self.ended = True
+            case "error":
+                self.failed = True
+        self.kept = self._part.size
         return ()
+
+    def is_unfinished(self) -> bool:
+        return self._part.begun
 
     def _start(self, index: Any, block: dict[str, Any]) -> None:
         if block.get("type") == "tool_use":
             self._part.add_call(index, block.get("name"), None)
         elif block.get("type") == "text":
-            self._part.text.append(str(block.get("text") or ""))
+            self._part.add_text(str(block.get("text") or ""))
 
     def _add(self, index: Any, delta: dict[str, Any]) -> None:
         if isinstance(text := delta.get("text"), str):
-            self._part.text.append(text)
+            self._part.add_text(text)
         elif isinstance(fragment := delta.get("partial_json"), str):
             self._part.add_call(index, None, fragment)

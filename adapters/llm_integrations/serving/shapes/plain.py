@@ -20,7 +20,7 @@ class Plain(Shape):
     def answers(self, reply: Any) -> Sequence[Answer]:
         return [Answer(0, Parsed(reply))]
 
-    def collector(self) -> Collector:
+    def collector(self, *, texts: bool = True) -> Collector:
         return _EachEvent()
 
 

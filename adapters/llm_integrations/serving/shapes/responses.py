@@ -22,6 +22,7 @@ from llm_integrations.serving.shapes.sse import Event
 __all__ = ["Responses"]
 
 _FINISHED: Final = ("completed", "incomplete")
+_FAILED: Final = (b"error", b"response.failed")
 _LAST: Final = (b"response.completed", b"response.incomplete")
 
 
@@ -53,7 +54,7 @@ class Responses(Shape):
         cut = as_dict(reply.get("incomplete_details")).get("reason") == "max_output_tokens"
         return [Answer(0, "".join(texts) or None, tuple(calls), cut)]
 
-    def collector(self) -> Collector:
+    def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
 
     def tools(self, request: Body) -> Iterator[Tool]:
@@ -81,6 +82,7 @@ class _LastEvent(Collector):
         self._shape = shape
 
     def take(self, event: Event) -> Sequence[Answer]:
+        self.failed = self.failed or event.name in _FAILED
         if event.name not in _LAST:
             return ()
         self.ended = True
