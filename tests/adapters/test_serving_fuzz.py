@@ -149,6 +149,13 @@ SEEDS = [
 ]
 
 
+ASKED = json.dumps({"messages": [{"role": "user", "content": GOOD}]}).encode()
+FITTING = [
+    (CHAT, ASKED, KINDS[0], json.dumps(chat_reply(GOOD, GOOD)).encode()),
+    (CHAT, ASKED, KINDS[1], b"".join(chat_chunks(GOOD, GOOD))),
+]
+
+
 def middleware(app: Any, registry: Registry, mode: str) -> SchemaMiddleware:
     checks = [{"of": "messages", "schema": "user"}, {"of": "/metadata", "schema": "user"}]
     rule = {
@@ -174,10 +181,14 @@ async def run(
         app.reply = split(choose.choice(MAKERS)(choose), choose) if choose.random() < 0.7 else []
         app.kind = choose.choice(KINDS)
         app.status = choose.choice([200, 200, 200, 404])
+        path = choose.choice(PATHS)
+        if choose.random() < 0.3:
+            path, sent, app.kind, reply = choose.choice(FITTING)
+            app.reply = split(reply, choose)
         scope = {
             "type": "http",
             "method": "POST",
-            "path": choose.choice(PATHS),
+            "path": path,
             "headers": [(b"content-type", b"application/json")],
         }
         exchange = Exchange(split(sent, choose))
