@@ -165,6 +165,12 @@ class TestKeysThatAreConfigured:
         with pytest.raises(ConfigurationError, match="keys_env: Field required"):
             Runtime(SchemaMiddleware.server, config, registry_with_user())
 
+    @pytest.mark.parametrize("name", ["", "x key", "schlüssel", "x:y"])
+    def test_a_header_that_cannot_be_is_wrong(self, name: str) -> None:
+        config = {"rules": [RULE], "auth": {"keys_env": ["KEY_A"], "headers": [name]}}
+        with pytest.raises(ConfigurationError, match="headers"):
+            Runtime(SchemaMiddleware.server, config, registry_with_user())
+
     async def test_a_gate_shows_no_key(self) -> None:
         gate = KeyGate(["hush"], ["x-key"], Caller.STRANGER)
         assert "hush" not in repr(vars(gate))

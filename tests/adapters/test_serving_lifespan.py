@@ -132,6 +132,16 @@ class TestWithoutLifespan:
             assert (reply.status, reply.json["error"]["code"]) == (500, 500)
             assert "secret" not in reply.body.decode()
         assert server.requests == []
+        sent: list[str] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+
+        await server.middleware({"type": "websocket", "path": "/any"}, receive, send)
+        assert sent == ["websocket.close"]
         assert "rules.0.wrong: Extra inputs are not permitted" in caplog.text
 
 

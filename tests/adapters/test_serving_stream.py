@@ -285,6 +285,17 @@ class TestAStreamWithoutEnd:
         assert counted("unjudged", subject="unknown") == before
 
 
+async def test_a_stream_that_the_server_would_take_from_a_file_is_withheld() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.pathsend", "path": "/answers"})
+
+    made = server([], mode="enforce")
+    made.middleware.app = app
+    assert b"InvalidOutputError" in (await made.post(STREAM)).body
+
+
 class TestTooLargeAnAnswer:
     CHUNKS: ClassVar[list[bytes]] = [delta(content="x" * 60) for _ in range(3)]
 

@@ -85,12 +85,20 @@ class SchemaMiddleware:
             events = LifespanEvents(self._begin, self._ready, self._end)
             await run_lifespan(self.app, scope, receive, send, events)
             return
-        elif scope["type"] == "websocket" and (self._handlers or await self._begin_late()):
-            ruled = self._ruled.get(_canonical(_path(scope)))
-            if ruled is not None:
-                await ruled.websocket(scope, receive, send)
-                return
+        elif scope["type"] == "websocket" and not await self._takes_socket(scope):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         await self.app(scope, receive, send)
+
+    async def _takes_socket(self, scope: Scope) -> bool:
+        """What passes through a socket is not judged, so no rule that enforces lets one through."""
+        if self._handlers is None:
+            await self._begin_late()
+        ruled = self._ruled.get(_canonical(_path(scope)))
+        if ruled is not None:
+            return ruled.passes_unjudged("a socket cannot be judged")
+        return not isinstance(self._handlers, _Everywhere)
 
     async def _begin(self) -> None:
         await self._open().start()

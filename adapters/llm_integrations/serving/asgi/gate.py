@@ -71,7 +71,7 @@ class KeyGate(Gate):
     """
 
     def __init__(self, keys: Iterable[str], headers: Iterable[str], otherwise: Caller) -> None:
-        self._keys = [_digest(key.encode()) for key in keys]
+        self._keys = [_digest(os.fsencode(key)) for key in keys]
         self._headers = [header.lower().encode("latin-1") for header in headers]
         self._otherwise = otherwise
 

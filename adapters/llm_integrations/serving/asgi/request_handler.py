@@ -20,7 +20,7 @@ from llm_integrations.serving.rules.plan import Plan, Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.rules.tools import fill_tools
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request, too_large
+from llm_integrations.serving.shapes.failure import Refused, bad_request, too_large
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -71,7 +71,10 @@ class RequestHandler:
             await reply_failure(send, self._shape.error, too_large(self._limit))
             return
         except Refused as refused:
-            await self._unreadable(refused.failure, scope, body, send)
+            if self.passes_unjudged(refused.failure.message):
+                await self._app(scope, body.receive, send)
+            else:
+                await reply_failure(send, self._shape.error, refused.failure)
             return
         planner = None
         if body.complete:  # what a client that left did not send is the app's to notice
@@ -86,15 +89,6 @@ class RequestHandler:
             if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
                 failure = _BARE
             await reply_failure(send, planner.rule.shape.error, failure)
-
-    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What passes through a socket is not judged."""
-        failure = Failure(403, "PermissionDeniedError", "a socket cannot be judged")
-        if self._passes_unjudged(failure):
-            await self._app(scope, receive, send)
-            return
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
 
     async def _read(self, scope: Scope, headers: Mapping[bytes, bytes], body: RequestBody) -> Any:
         """The request as the server itself would read it.
@@ -113,19 +107,11 @@ class RequestHandler:
         except (ValueError, RecursionError):
             raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
 
-    async def _unreadable(
-        self, failure: Failure, scope: Scope, body: RequestBody, send: Send
-    ) -> None:
-        if self._passes_unjudged(failure):
-            await self._app(scope, body.receive, send)
-        else:
-            await reply_failure(send, self._shape.error, failure)
-
-    def _passes_unjudged(self, failure: Failure) -> bool:
+    def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""
         for judge in self._judges.values():
             count_unjudged(judge)
-        log.warning("%s request was not judged: %s", self._runtime.server.name, failure.message)
+        log.warning("%s request was not judged: %s", self._runtime.server.name, why)
         return not self._is_strict
 
     async def _judged(

@@ -77,7 +77,7 @@ class JudgedStream(ABC):
         self._gave_up = True
         self._parser.rest()
         self._collector = self._by.shape.collector()
-        self._count_unjudged("its stream is too long")
+        self._count_unjudged("its stream is too long, or passes by itself")
 
     def _count_unjudged(self, why: str) -> None:
         count_unjudged(self._by.rule.judge)
@@ -115,8 +115,11 @@ class EnforcedStream(JudgedStream):
     _over = False
 
     async def __call__(self, message: Message) -> None:
-        if self._gave_up or message["type"] != "http.response.body":
+        if self._gave_up or message["type"] == "http.response.trailers":
             await self._send(message)
+            return
+        if message["type"] != "http.response.body":  # as a file by its path
+            await self._cut_off()
             return
         more = message.get("more_body", False)
         try:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
-from llm_integrations.serving.config.section import Section
+from llm_integrations.serving.config.section import HeaderName, Section
 
 __all__ = ["KEY_HEADERS", "AuthConfig"]
 
@@ -19,7 +19,7 @@ class AuthConfig(Section):
     keys_env: tuple[str, ...] = Field(
         min_length=1, description="Environment variables that hold a key each."
     )
-    headers: tuple[str, ...] = Field(
+    headers: tuple[HeaderName, ...] = Field(
         default=KEY_HEADERS,
         min_length=1,
         description="Request headers that may hold the key, with or without Bearer.",
