@@ -13,7 +13,7 @@ from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.gate import Gate, gate_for
-from llm_integrations.serving.asgi.lifespan import LifespanEvents, run_lifespan
+from llm_integrations.serving.asgi.lifespan import run_lifespan
 from llm_integrations.serving.asgi.replies import reply_failure
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
@@ -82,8 +82,8 @@ class SchemaMiddleware:
                 await handler(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
-            events = LifespanEvents(self._begin, self._ready, self._end)
-            await run_lifespan(self.app, scope, receive, send, events)
+            start, ready, stop = self._begin, self._ready, self._end
+            await run_lifespan(self.app, scope, receive, send, start=start, ready=ready, stop=stop)
             return
         elif scope["type"] == "websocket" and not await self._takes_socket(scope):
             await receive()
@@ -103,7 +103,7 @@ class SchemaMiddleware:
     async def _begin(self) -> None:
         await self._open().start()
 
-    async def _ready(self) -> None:
+    def _ready(self) -> None:
         if self._gate is not None:
             self._gate()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LifespanEvents", "run_lifespan"]
+__all__ = ["run_lifespan"]
 
 _LAST: Final = (
     "lifespan.startup.failed",
@@ -17,23 +17,22 @@ _LAST: Final = (
 )
 
 
-class LifespanEvents(NamedTuple):
-    """What is called before the app's start, after it, and at the end."""
-
-    start: Callable[[], Awaitable[None]]
-    ready: Callable[[], Awaitable[None]]
-    stop: Callable[[], Awaitable[None]]
-
-
 async def run_lifespan(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, ours: LifespanEvents
+    app: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    start: Callable[[], Awaitable[None]],
+    ready: Callable[[], None],
+    stop: Callable[[], Awaitable[None]],
 ) -> None:
     """Run the app's lifespan between ours. A start of ours that fails stops the server cleanly."""
     first = await receive()
     try:
-        await ours.start()
+        await start()
     except LLMIntegrationsError as error:
-        await ours.stop()
+        await stop()
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     pending = [first]
@@ -43,9 +42,9 @@ async def run_lifespan(
 
     async def forward(message: Message) -> None:
         if message["type"] == "lifespan.startup.complete":
-            await ours.ready()
+            ready()
         elif message["type"] in _LAST:
-            await ours.stop()
+            await stop()
         await send(message)
 
     await app(scope, replay, forward)

@@ -16,9 +16,8 @@ from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.plan import Plan, Planner
+from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
-from llm_integrations.serving.rules.tools import fill_tools
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes.failure import Refused, bad_request, too_large
 from llm_integrations.serving.shapes.jsontext import read_json
@@ -127,33 +126,18 @@ class RequestHandler:
         """Raises Refused instead of calling the app."""
         rule = planner.rule
         verdicts = Verdicts(rule.name)
-        fields: dict[str, Any] = {}
-        plan = planner.ready() or await self._plan(planner, headers, request, fields)
+        plan = planner.ready() or await planner.make(headers, request)
         if plan.unjudged:
             verdicts.unjudged()
         if rule.input is not None:
             judge_request(rule.input, rule.shape, plan, request, verdicts)
         if plan.answers is None:
-            scope = changed(scope, body, request, fields) if fields else scope
+            if plan.fields:
+                scope = changed(scope, body, request, plan.fields)
             tell = telling(send, verdicts, always=caller is Caller.KNOWN)
             await self._app(scope, body.receive, tell)
             return
-        by, runtime = plan.answers, self._runtime
-        handler = ResponseHandler(scope, send, body, request, fields, verdicts, by, runtime)
+        handler = ResponseHandler(
+            scope, send, body, request, plan.fields, verdicts, plan.answers, self._runtime
+        )
         await handler.answer(self._app)
-
-    async def _plan(
-        self,
-        planner: Planner,
-        headers: Mapping[bytes, bytes],
-        request: Any,
-        fields: dict[str, Any],
-    ) -> Plan:
-        """The schemas for this request. Tools that get theirs filled in are put into ``fields``."""
-        references: Mapping[str, str] = {}
-        if planner.rule.fillable is not None:
-            filled = await fill_tools(planner.rule, request, self._runtime.registry)
-            if filled is not None:
-                fields["tools"] = filled.tools
-                references = filled.references
-        return await planner.make(headers, request, references)

@@ -12,11 +12,13 @@ from time import monotonic
 from typing import Any, Final
 
 from llm_integrations.core.judge import Judge
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import Validator
 from llm_integrations.serving.rules.checks import Check
 from llm_integrations.serving.rules.named import Named
 from llm_integrations.serving.rules.resolve import resolve
 from llm_integrations.serving.rules.rule import OutputRule, Rule
+from llm_integrations.serving.rules.tools import fill_tools
 from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import as_dict
@@ -52,12 +54,14 @@ class Plan:
 
     Attributes:
         inputs: the checks of the request, each with its schema.
+        fields: top-level fields of the request that are set: tools with schemas in place.
         answers: what the answers are judged by; None where nothing does.
         unjudged: something passes because its schema is not to be had.
         until: when it is too old for another request, by the monotonic clock.
     """
 
     inputs: list[tuple[Check, Validator]] = field(default_factory=list)
+    fields: Mapping[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
     unjudged: bool = False
     until: float = 0.0
@@ -80,8 +84,9 @@ class Planner:
         names: whether the request has a say.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, registry: Registry) -> None:
         self.rule = rule
+        self._registry = registry
         self.names = rule.fillable is not None or any(s.depends for s in rule.sources())
         self._is_fixed = not self.names and _is_fixed(rule)
         self._last: Plan | None = None
@@ -91,10 +96,8 @@ class Planner:
         last = self._last
         return last if last is not None and monotonic() < last.until else None
 
-    async def make(
-        self, headers: Mapping[bytes, bytes], request: Any, filled: Mapping[str, str]
-    ) -> Plan:
-        """The plan for a request; ``filled`` are the tools that named their schemas.
+    async def make(self, headers: Mapping[bytes, bytes], request: Any) -> Plan:
+        """The plan for a request.
 
         Raises:
             Refused: 503 when a schema is not to be had and data may not pass without; 400 when
@@ -102,6 +105,10 @@ class Planner:
                 answer that could not be judged.
         """
         plan = Plan()
+        filled: Mapping[str, str] = {}
+        if allow := self.rule.fillable:
+            tools, filled = await fill_tools(self.rule.shape, request, self._registry, allow)
+            plan.fields = {"tools": tools} if filled else {}
         before, after = self.rule.input, self.rule.output
         if before is not None:
             for check in before.checks:
@@ -111,8 +118,8 @@ class Planner:
                     plan.inputs.append((check, validator))
         if after is not None:
             named = self._answered_by(after, headers, request)
-            tools = self._tools(after, request, filled)
-            plan.answers = await self._answers(after, named, tools, plan)
+            by_name = self._tools(after, request, filled)
+            plan.answers = await self._answers(after, named, by_name, plan)
         if self._is_fixed and not plan.unjudged:
             plan.until = monotonic() + REUSED_SECONDS
             self._last = plan

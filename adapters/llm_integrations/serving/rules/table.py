@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.rule import MakeJudge, Rule
@@ -16,12 +17,12 @@ __all__ = ["RuleTable"]
 class RuleTable:
     """Each rule with its planner, once per path; the first that matches a request is its rule."""
 
-    def __init__(self, config: MiddlewareConfig, judging: MakeJudge) -> None:
+    def __init__(self, config: MiddlewareConfig, registry: Registry, judging: MakeJudge) -> None:
         self._default_model = config.default_model
         self.by_path: dict[str, tuple[Planner, ...]] = {}
         for number, rule in enumerate(config.rules, start=1):
             for path in rule.paths:
-                made = Planner(Rule.of(rule, number, path, judging))
+                made = Planner(Rule.of(rule, number, path, judging), registry)
                 self.by_path[path] = (*self.by_path.get(path, ()), made)
 
     def match(self, planners: Sequence[Planner], request: Any) -> Planner | None:

@@ -57,7 +57,7 @@ class Runtime:
             self.registry = self.config.open_registry()
         else:
             self.registry = resolve_registry(registry)
-        self.rules = RuleTable(self.config, self._judge)
+        self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
         self.constrainer = self._constrainer()
         self._references = self.rules.references()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Answer", "Body", "Collector", "Parsed", "Prompt", "Shape", "Tool", "openai_error"]
@@ -83,6 +84,9 @@ class Shape(ABC):
     defers: ClassVar[str] = ""
     """The field by which a request asks for an answer that its reply will not hold."""
 
+    tool: ClassVar[tuple[str, ...]] = ()
+    """Where the parameters of a tool are."""
+
     @abstractmethod
     def prompts(self, request: Body) -> Iterator[Prompt]:
         """The texts that the client sends, in their order."""
@@ -97,7 +101,15 @@ class Shape(ABC):
 
     def tools(self, request: Body) -> Iterator[Tool]:
         """The function tools that the request offers."""
-        return iter(())
+        if not self.tool:
+            return
+        *inside, field = self.tool
+        for index, tool in enumerate(as_list(request.get("tools"))):
+            function = as_dict(tool)
+            for key in inside:
+                function = as_dict(function.get(key))
+            if isinstance(name := function.get("name"), str):
+                yield Tool(("tools", index, *self.tool), name, function.get(field))
 
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from typing import Any, TypeAlias
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape, Tool
+from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.sse import Event
 
@@ -113,6 +113,7 @@ class Chat(Shape):
     """/v1/chat/completions."""
 
     name = "chat"
+    tool = ("function", "parameters")
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request)
@@ -127,13 +128,6 @@ class Chat(Shape):
 
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(_add_delta, texts=texts)
-
-    def tools(self, request: Body) -> Iterator[Tool]:
-        for index, tool in enumerate(as_list(request.get("tools"))):
-            function = as_dict(as_dict(tool).get("function"))
-            if isinstance(name := function.get("name"), str):
-                path = ("tools", index, "function", "parameters")
-                yield Tool(path, name, function.get("parameters"))
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:

@@ -13,7 +13,6 @@ from llm_integrations.serving.shapes.base import (
     Parsed,
     Prompt,
     Shape,
-    Tool,
 )
 from llm_integrations.serving.shapes.choices import Part, message_prompts
 from llm_integrations.serving.shapes.failure import Failure
@@ -27,6 +26,7 @@ _CUT: Final = "max_tokens"
 
 class Messages(Shape):
     name = "messages"
+    tool = ("input_schema",)
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request)
@@ -45,12 +45,6 @@ class Messages(Shape):
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _Blocks(texts=texts)
-
-    def tools(self, request: Body) -> Iterator[Tool]:
-        for index, tool in enumerate(as_list(request.get("tools"))):
-            tool = as_dict(tool)
-            if isinstance(name := tool.get("name"), str):
-                yield Tool(("tools", index, "input_schema"), name, tool.get("input_schema"))
 
     def error(self, failure: Failure) -> Body:
         return {"type": "error", "error": {"type": failure.kind, "message": failure.message}}

@@ -12,7 +12,6 @@ from llm_integrations.serving.shapes.base import (
     Collector,
     Prompt,
     Shape,
-    Tool,
     openai_error,
 )
 from llm_integrations.serving.shapes.failure import Failure
@@ -28,6 +27,7 @@ _LAST: Final = (b"response.completed", b"response.incomplete")
 
 class Responses(Shape):
     name = "responses"
+    tool = ("parameters",)
     defers = "background"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
@@ -56,12 +56,6 @@ class Responses(Shape):
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
-
-    def tools(self, request: Body) -> Iterator[Tool]:
-        for index, tool in enumerate(as_list(request.get("tools"))):
-            tool = as_dict(tool)
-            if tool.get("type") == "function" and isinstance(name := tool.get("name"), str):
-                yield Tool(("tools", index, "parameters"), name, tool.get("parameters"))
 
     def stream_error(self, failure: Failure) -> bytes:
         fields = {
