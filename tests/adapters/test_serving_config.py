@@ -15,7 +15,8 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving.config.file import CONFIG_VARIABLE, MiddlewareConfig, load_config
 
 SCHEMA = json.loads(files("llm_integrations.serving").joinpath("config.schema.json").read_text())
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples/vllm").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "docs/examples"
+EXAMPLES = [*FOLDER.glob("serving/*.yaml"), *FOLDER.glob("vllm/*.yaml")]
 
 MINIMAL = {"rules": [{"output": {"schema": "user"}}]}
 
