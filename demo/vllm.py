@@ -25,6 +25,8 @@ COLOUR: dict[str, Any] = {
     "additionalProperties": False,
 }
 RULES = """\
+auth: none                            # this server has no API key
+events: {watch: true}
 rules:
   - name: free                        # the model says what it likes
     models: [free]
@@ -48,7 +50,7 @@ def main() -> None:
         registry.register("question", QUESTION)
         registry.register("colour", COLOUR, compatibility="NONE")
         registry.register("dark-colour", {**COLOUR, "not": {"required": ["colour"]}})
-        config = {"registry": registry.url, "events": {"watch": True}, **yaml.safe_load(RULES)}
+        config = {"registry": registry.url, **yaml.safe_load(RULES)}
         console.print(Panel(Syntax(RULES, "yaml"), title="vllm.yaml", title_align="left"))
         names = ("free", "constrained", "strict")
         model = make_tiny_model(folder / "model")

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import CHAT, registry_with_user
+from tests.support.serving_apps import CHAT, registry_with_user
 
 KEY = {"Authorization": "Bearer right"}
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "no JSON"}]}
@@ -54,6 +54,27 @@ def client(*, check: bool = True, **config: Any) -> TestClient:
 
 
 class TestTheServersOwnCheck:
+    def test_what_it_takes_after_all_is_not_served_unjudged(self) -> None:
+        """A middleware between ours and the check gives strangers a key."""
+
+        class Doorman:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                key = (b"authorization", b"Bearer right")
+                headers = [*scope.get("headers", ()), key]
+                await self.app({**scope, "headers": headers}, receive, send)
+
+        ours = Middleware(SchemaMiddleware, config={"rules": [RULE]}, registry=registry_with_user())
+        app = Starlette(
+            routes=[Route(CHAT, answer, methods=["POST"])],
+            middleware=[ours, Middleware(Doorman), Middleware(KeyCheck, token="right")],
+        )
+        with TestClient(app) as http:
+            reply = http.post(CHAT, json=BODY)
+            assert (reply.status_code, reply.json()["error"]["code"]) == (401, 401)
+
     def test_a_stranger_gets_the_servers_401(self) -> None:
         with client() as http:
             reply = http.post(CHAT, json=BODY)
@@ -92,19 +113,41 @@ class TestTheServersOwnCheck:
 
 
 class TestOutOfReach:
-    """A key is configured, but what checks it cannot be asked."""
+    """A key is configured, but what checks it cannot be asked: the key itself is compared."""
 
-    def test_only_requests_with_a_header_are_judged(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.fixture(autouse=True)
+    def key(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("VLLM_API_KEY", "right")
-        with client(check=False) as http:
-            assert http.post(CHAT, json=BODY).status_code == 200
-            assert http.post(CHAT, json=BODY, headers=KEY).status_code == 400
-            assert http.get("/schemas/rules").status_code == 401
 
-    def test_the_configuration_can_say_so(self) -> None:
-        with client(check=False, auth="header") as http:
-            assert http.post(CHAT, json=BODY).status_code == 200
-            assert http.post(CHAT, json=BODY, headers=KEY).status_code == 400
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Authorization": "Bearer junk"},
+            {"Authorization": "Bearer righ"},
+            {"Authorization": "Basic right"},
+            {"x-api-key": "junk"},
+        ],
+    )
+    def test_strangers_are_judged_and_told_nothing(self, headers: dict[str, str]) -> None:
+        with client(check=False) as http:
+            reply = http.post(CHAT, json=BODY, headers=headers)
+            assert (reply.status_code, reply.json()["error"]["param"]) == (400, None)
+            assert "user" not in reply.text
+            assert http.get("/schemas/rules", headers=headers).status_code == 401
+
+    @pytest.mark.parametrize("headers", [KEY, {"x-api-key": "right"}, {"Authorization": "right"}])
+    def test_whoever_has_the_key_is_told_what_is_wrong(self, headers: dict[str, str]) -> None:
+        with client(check=False) as http:
+            reply = http.post(CHAT, json=BODY, headers=headers)
+            assert reply.json()["error"]["param"] == "body.messages.0.content"
+            assert http.get("/schemas/rules", headers=headers).status_code == 200
+
+    def test_two_keys_of_which_one_is_wrong_are_a_strangers(self) -> None:
+        twice = [("authorization", "Bearer right"), ("authorization", "Bearer junk")]
+        with client(check=False) as http:
+            for headers in (twice, twice[::-1]):
+                assert "user" not in http.post(CHAT, json=BODY, headers=headers).text
 
 
 def test_without_keys_everybody_is_judged() -> None:

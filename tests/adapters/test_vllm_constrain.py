@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
-from llm_integrations.serving.judging.constrain import schema_name, widen
-from tests.support.vllm_apps import BAD, GOOD, USER, Server, chat_reply, chat_request, sse
+from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.vllm.widen import schema_name, widen
+from tests.support import serving_apps
+from tests.support.serving_apps import BAD, GOOD, USER, chat_reply, chat_request, sse
+
+Server = partial(serving_apps.Server, kind=SchemaMiddleware)
 
 RULES = [{"output": {"schema": "user", "constrain": True, "mode": "enforce"}}]
 
@@ -60,7 +65,7 @@ WIDENED: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-def sent(server: Server, number: int = -1) -> Any:
+def sent(server: serving_apps.Server, number: int = -1) -> Any:
     return json.loads(server.requests[number])
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llm_integrations.serving.config import MiddlewareConfig
+from llm_integrations.serving.config.file import MiddlewareConfig
 
 __all__ = ["config_schema"]
 

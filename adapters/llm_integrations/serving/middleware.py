@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import posixpath
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
+from urllib.parse import unquote
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
-from llm_integrations.serving.asgi.auth import Gate, gate_for
+from llm_integrations.serving.asgi.gate import Gate, gate_for
 from llm_integrations.serving.asgi.lifespan import run_lifespan
-from llm_integrations.serving.asgi.request_handler import RuledPath
+from llm_integrations.serving.asgi.replies import reply_failure
+from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
-from llm_integrations.serving.config import MiddlewareConfig
-from llm_integrations.serving.judging.failure import Failure
+from llm_integrations.serving.config.auth import AuthConfig
+from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.runtime.server import Server
 from llm_integrations.serving.shapes.base import openai_error
+from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["SchemaMiddleware"]
 
@@ -30,9 +35,8 @@ _Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 class SchemaMiddleware:
     """Judges requests before inference and answers after it, by the schemas of a registry.
 
-    ``vllm serve MODEL --middleware llm_integrations.vllm.SchemaMiddleware`` reads the YAML file
-    that LLM_INTEGRATIONS_VLLM_CONFIG names; any ASGI app takes it as
-    ``app.add_middleware(SchemaMiddleware, config=…)``. A path without rules passes untouched.
+    Any OpenAI-compatible ASGI app takes it as ``app.add_middleware(SchemaMiddleware, config=…)``.
+    A path without rules passes untouched.
 
     A wrong configuration ends the server's start with a message. Where the server runs no
     lifespan, the first request starts everything, and with a wrong configuration every request
@@ -42,7 +46,12 @@ class SchemaMiddleware:
         app: the next app.
         config: the values, the path of a YAML file, or None for the environment's.
         registry: a client to use instead of what the configuration says; it stays open.
+
+    Attributes:
+        server: the kind of server that it stands in front of.
     """
+
+    server: ClassVar[Server] = Server()
 
     def __init__(
         self,
@@ -55,53 +64,79 @@ class SchemaMiddleware:
         self._config = config
         self._registry = registry
         self._runtime: Runtime | None = None
-        self._gate: Gate | None = None
         self._handlers: Mapping[str, _Handler] | None = None
+        self._ruled: Mapping[str, RequestHandler] = {}
+        self._gate: Callable[[], Gate] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             handlers = self._handlers
             if handlers is None:
                 handlers = await self._begin_late()
-            handler = handlers.get(_path(scope))
+            path = _path(scope)
+            handler = handlers.get(path)
+            if handler is None and _is_odd(path):
+                # ``//v1/chat/completions`` is no way round a rule, whatever the app makes of it.
+                handler = self._ruled.get(_canonical(path))
             if handler is not None:
                 await handler(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
-            await run_lifespan(self.app, scope, receive, send, start=self._begin, stop=self._end)
+            start, ready, stop = self._begin, self._ready, self._end
+            await run_lifespan(self.app, scope, receive, send, start=start, ready=ready, stop=stop)
+            return
+        elif scope["type"] == "websocket" and not await self._takes_socket(scope):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
             return
         await self.app(scope, receive, send)
 
+    async def _takes_socket(self, scope: Scope) -> bool:
+        """What passes through a socket is not judged, so no rule that enforces lets one through."""
+        if self._handlers is None:
+            await self._begin_late()
+        ruled = self._ruled.get(_canonical(_path(scope)))
+        if ruled is not None:
+            return ruled.passes_unjudged("a socket cannot be judged")
+        return not isinstance(self._handlers, _Everywhere)
+
     async def _begin(self) -> None:
-        self._open()
-        assert self._runtime is not None  # noqa: S101 - _open made it
-        await self._runtime.start()
+        await self._open().start()
+
+    def _ready(self) -> None:
+        if self._gate is not None:
+            self._gate()
 
     async def _begin_late(self) -> Mapping[str, _Handler]:
         """Without a lifespan: what is wrong can only be said in the log and to clients."""
         try:
-            self._open()
-            assert self._runtime is not None  # noqa: S101 - _open made it
-            await self._runtime.listen()
+            await self._open().listen()
         except LLMIntegrationsError as error:
-            log.error("vllm middleware cannot start: %s", error)
+            log.error("%s middleware cannot start: %s", self.server.name, error)
             self._handlers = _Everywhere()
         assert self._handlers is not None  # noqa: S101 - set either way
         return self._handlers
 
-    def _open(self) -> None:
-        runtime = Runtime(self._config, self._registry)
-        handlers: dict[str, _Handler] = {
-            path: RuledPath(rules, runtime, self.app, self._gate_of_app)
-            for path, rules in runtime.rules.by_path.items()
+    def _open(self) -> Runtime:
+        runtime = self._runtime = Runtime(self.server, self._config, self._registry)
+        # Found late: the app has built all of its own middleware by its first request.
+        gate = self._gate = cache(lambda: gate_for(self.app, runtime))
+        if isinstance(runtime.config.auth, AuthConfig):
+            gate()  # a key that is not set ends the start
+        ruled = {
+            path: RequestHandler(planners, runtime, self.app, gate)
+            for path, planners in runtime.rules.by_path.items()
         }
+        self._ruled = {_canonical(path): handler for path, handler in ruled.items()}
+        handlers: dict[str, _Handler] = {**ruled}
         if runtime.config.routes:
-            routes = Routes(runtime, self._gate_of_app)
+            routes = Routes(runtime, gate)
             handlers["/schemas/health"] = routes.health
             handlers["/schemas/rules"] = routes.rules
         if runtime.follower.receiver is not None and runtime.config.events.webhook is not None:
             handlers[runtime.config.events.webhook.path] = runtime.follower.receiver
-        self._runtime, self._handlers = runtime, handlers
+        self._handlers = handlers
+        return runtime
 
     async def _end(self) -> None:
         runtime, self._runtime = self._runtime, None
@@ -109,18 +144,25 @@ class SchemaMiddleware:
         if runtime is not None:
             await runtime.stop()
 
-    def _gate_of_app(self) -> Gate:
-        """Found late: the app has built all of its own middleware by its first request."""
-        if self._gate is None:
-            assert self._runtime is not None  # noqa: S101 - a request came, so it runs
-            self._gate = gate_for(self.app, self._runtime.config.auth)
-        return self._gate
-
 
 def _path(scope: Scope) -> str:
+    """The path below the root, as Starlette finds it."""
     path: str = scope["path"]
     root: str | None = scope.get("root_path")
-    return path.removeprefix(root) if root else path
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] == "/":
+        return path[len(root) :]
+    return path
+
+
+def _is_odd(path: str) -> bool:
+    if "//" in path or "/." in path or "%" in path or path[-1:] == "/":
+        return True
+    return not path.islower()
+
+
+def _canonical(path: str) -> str:
+    """One name for all that an app might take for the same path."""
+    return "/" + posixpath.normpath(unquote(path)).lower().lstrip("/")
 
 
 class _Everywhere(dict[str, _Handler]):
@@ -132,7 +174,4 @@ class _Everywhere(dict[str, _Handler]):
 
 async def _misconfigured(_scope: Scope, _receive: Receive, send: Send) -> None:
     failure = Failure(500, "InternalServerError", "the schema middleware is not configured right")
-    body = json.dumps(openai_error(failure)).encode()
-    headers = failure.response_headers(len(body))
-    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await reply_failure(send, openai_error, failure)

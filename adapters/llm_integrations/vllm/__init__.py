@@ -1,4 +1,4 @@
-"""vLLM: an ASGI middleware that judges requests and answers by the schemas of a registry."""
+"""vLLM: the serving middleware, with the server's own key check and constrained decoding."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from llm_integrations.core.extras import require_extra
 
 require_extra("vllm", "pydantic")
 
-from llm_integrations.serving.config import MiddlewareConfig, load_config  # noqa: E402 - extra first
-from llm_integrations.serving.middleware import SchemaMiddleware  # noqa: E402
-from llm_integrations.serving.runtime.integration import ModelServingIntegration  # noqa: E402
+from llm_integrations.serving import MiddlewareConfig  # noqa: E402 - the extra comes first
+from llm_integrations.vllm.middleware import (  # noqa: E402
+    ModelServingIntegration,
+    SchemaMiddleware,
+    load_config,
+)
 
 __all__ = ["MiddlewareConfig", "ModelServingIntegration", "SchemaMiddleware", "load_config"]

@@ -37,20 +37,29 @@ class RequestBody:
         self.complete = not (self.disconnected or first.get("more_body", False))
         self.data: bytes = first.get("body", b"")
 
-    async def read_on(self, limit: int) -> None:
-        """Read to the end. Raises BodyTooLarge as soon as ``limit`` bytes are exceeded."""
+    async def read_on(self, announced: bytes, limit: int) -> None:
+        """Read to the end; ``announced`` is what the client says that it sends.
+
+        Raises:
+            BodyTooLarge: as soon as ``limit`` bytes are exceeded, or announced.
+        """
+        # No number of twenty digits is within a limit, and thousands of them are not converted.
+        if announced.isdigit() and int(announced.lstrip(b"0")[:20] or 0) > limit:
+            raise BodyTooLarge
         pieces = [self.data]
         size = len(self.data)
-        while not (self.complete or self.disconnected):
+        while size <= limit and not (self.complete or self.disconnected):
             message = await self._real()
             self._received.append(message)
             self.disconnected = message["type"] == "http.disconnect"
             self.complete = not (self.disconnected or message.get("more_body", False))
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > limit:
-                raise BodyTooLarge
+        if size > limit:
+            raise BodyTooLarge
         self.data = b"".join(pieces)
+        if self.complete:
+            self._received[:] = [{"type": "http.request", "body": self.data, "more_body": False}]
 
     def rewind(self, changed: bytes | None = None) -> None:
         """Let ``receive`` begin again, with the body as it came or a changed one."""

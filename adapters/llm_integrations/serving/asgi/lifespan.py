@@ -24,6 +24,7 @@ async def run_lifespan(
     send: Send,
     *,
     start: Callable[[], Awaitable[None]],
+    ready: Callable[[], None],
     stop: Callable[[], Awaitable[None]],
 ) -> None:
     """Run the app's lifespan between ours. A start of ours that fails stops the server cleanly."""
@@ -40,7 +41,9 @@ async def run_lifespan(
         return pending.pop() if pending else await receive()
 
     async def forward(message: Message) -> None:
-        if message["type"] in _LAST:
+        if message["type"] == "lifespan.startup.complete":
+            ready()
+        elif message["type"] in _LAST:
             await stop()
         await send(message)
 

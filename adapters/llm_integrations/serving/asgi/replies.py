@@ -1,40 +1,53 @@
-"""Replies that nothing judges: a request's verdict in their headers, or what went wrong."""
+"""Replies of our own, and verdicts in the headers of those that nothing judges."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from llm_integrations.serving.asgi.types import Headers, Message, Send
-from llm_integrations.serving.judging.failure import Failure
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes.base import Body
+from llm_integrations.serving.shapes.failure import Failure
 
-__all__ = ["HeaderSend", "failure_messages", "with_headers"]
-
-
-def failure_messages(shape: Shape, failure: Failure) -> list[Message]:
-    """A whole reply that says what went wrong."""
-    body = json.dumps(shape.error(failure)).encode()
-    headers = failure.response_headers(len(body))
-    return [
-        {"type": "http.response.start", "status": failure.status, "headers": headers},
-        {"type": "http.response.body", "body": body},
-    ]
+__all__ = ["failure_messages", "json_reply", "reply_failure", "telling", "with_headers"]
 
 
-class HeaderSend:
-    """Adds the verdict on the request to a reply that is not judged itself."""
+def json_reply(
+    status: int, content: Any, headers: Iterable[tuple[bytes, bytes]] = (), *, head: bool = False
+) -> tuple[Message, Message]:
+    """A whole reply; ``head`` leaves its body out."""
+    body = json.dumps(content).encode()
+    fixed = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))
+    return (
+        {"type": "http.response.start", "status": status, "headers": [*fixed, *headers]},
+        {"type": "http.response.body", "body": b"" if head else body},
+    )
 
-    __slots__ = ("_send", "_verdicts")
 
-    def __init__(self, send: Send, verdicts: Verdicts) -> None:
-        self._send = send
-        self._verdicts = verdicts
+def failure_messages(write: Callable[[Failure], Body], failure: Failure) -> tuple[Message, Message]:
+    """A whole reply that says what went wrong, as ``write`` does."""
+    return json_reply(failure.status, write(failure), failure.headers)
 
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = with_headers(message, self._verdicts.headers())
-        await self._send(message)
+
+async def reply_failure(send: Send, write: Callable[[Failure], Body], failure: Failure) -> None:
+    for message in failure_messages(write, failure):
+        await send(message)
+
+
+def telling(send: Send, verdicts: Verdicts, *, always: bool) -> Send:
+    """A ``send`` that adds the verdict on the request to a reply that is not judged itself.
+
+    Not ``always``, only if the app lets the client in, is a stranger told.
+    """
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start" and (always or message["status"] < 300):
+            message = with_headers(message, verdicts.headers())
+        await send(message)
+
+    return tell
 
 
 def with_headers(start: Message, headers: Headers) -> Message:

@@ -5,130 +5,139 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.auth import Gate
+from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import BodyTooLarge, RequestBody
-from llm_integrations.serving.asgi.replies import HeaderSend, failure_messages
-from llm_integrations.serving.asgi.response_handler import Exchange
+from llm_integrations.serving.asgi.content import check_content, is_harmless
+from llm_integrations.serving.asgi.gate import Caller, Gate
+from llm_integrations.serving.asgi.refusal import let_refuse
+from llm_integrations.serving.asgi.replies import reply_failure, telling
+from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
-from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send, header
-from llm_integrations.serving.judging.failure import Failure, too_large
-from llm_integrations.serving.judging.jsontext import read_json
+from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
-from llm_integrations.serving.judging.refused import Refused
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.plan import Plan
-from llm_integrations.serving.rules.rules import Rule
-from llm_integrations.serving.rules.tools import fill_tools
+from llm_integrations.serving.rules.plan import Planner
+from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes.failure import Refused, bad_request, too_large
+from llm_integrations.serving.shapes.jsontext import read_json
 
-__all__ = ["RuledPath"]
+__all__ = ["RequestHandler"]
 
-_UNREADABLE: Final = object()
-_JSON: Final = (b"content-type", b"application/json")
+log = get_logger(__name__)
+
+_BARE: Final = bad_request("the request is not valid")
 
 
-class RuledPath:
+class RequestHandler:
     """Judges the requests on a path that has rules, and their answers. One per path.
 
     Args:
-        rules: those of the path; the first that matches a request is its rule.
+        planners: of the rules of the path; the first that matches a request is its rule.
         runtime: what the configuration became.
         app: the next app, called with the request as it came unless a rule changes it.
-        gate: finds out whether the server would let a request in.
+        gate: finds out who asks.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], runtime: Runtime, app: ASGIApp, gate: Callable[[], Gate]
+        self, planners: Sequence[Planner], runtime: Runtime, app: ASGIApp, gate: Callable[[], Gate]
     ) -> None:
-        self._rules = rules
+        self._planners = planners
         self._runtime = runtime
         self._app = app
-        self._find_gate = gate
-        self._gate: Gate | None = None
-        self._limit = runtime.config.max_body_bytes
+        self._gate = gate
+        self._shape = planners[0].rule.shape
+        self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
+        sides = [side for p in planners for side in (p.rule.input, p.rule.output) if side]
+        self._judges = {side.judge.side: side.judge for side in sides}
+        self._is_strict = any(raises(side.judge) for side in sides)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Bodies of another type are for the server to refuse.
-        if scope["method"] != "POST" or not (self._takes_any_type or _is_json(scope)):
-            await self._app(scope, receive, send)
-            return
-        gate = self._gate or self._found_gate()
-        if not (gate.open or await gate.admits(scope, dict(scope["headers"]))):
-            await self._app(scope, receive, send)
-            return
         body = RequestBody(receive, await receive())
-        if not body.complete or len(body.data) > self._limit:
-            try:
-                await self._read_on(scope, body)
-            except BodyTooLarge:
-                await _fail(send, self._rules[0].shape, too_large(self._limit))
-                return
-        request = _parsed(body)
-        rule = None if request is _UNREADABLE else self._runtime.rules.match(self._rules, request)
-        if rule is None:
+        if scope["method"] != "POST" and is_harmless(scope, body):
             await self._app(scope, body.receive, send)
             return
-        await self._judged(rule, scope, send, body, request)
+        gate = self._gate()
+        caller = gate.always or await gate.caller(scope)
+        if caller is Caller.REFUSED:
+            await let_refuse(self._app, scope, send, self._shape)
+            return
+        headers = dict(scope["headers"])
+        try:
+            request = await self._read(scope, headers, body)
+        except BodyTooLarge:
+            await reply_failure(send, self._shape.error, too_large(self._limit))
+            return
+        except Refused as refused:
+            if self.passes_unjudged(refused.failure.message):
+                await self._app(scope, body.receive, send)
+            else:
+                await reply_failure(send, self._shape.error, refused.failure)
+            return
+        planner = None
+        if body.complete:  # what a client that left did not send is the app's to notice
+            planner = self._runtime.rules.match(self._planners, request)
+        if planner is None:
+            await self._app(scope, body.receive, send)
+            return
+        try:
+            await self._judged(planner, scope, headers, send, body, request, caller)
+        except Refused as refused:
+            failure = refused.failure
+            if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
+                failure = _BARE
+            await reply_failure(send, planner.rule.shape.error, failure)
+
+    async def _read(self, scope: Scope, headers: Mapping[bytes, bytes], body: RequestBody) -> Any:
+        """The request as the server itself would read it.
+
+        Raises:
+            BodyTooLarge: it is.
+            Refused: 415 or 400 for what is no JSON.
+        """
+        check_content(scope["headers"], headers, any_type=self._takes_any_type)
+        if not body.complete or len(body.data) > self._limit:
+            await body.read_on(headers.get(b"content-length", b""), self._limit)
+        if not body.complete:
+            return None
+        try:
+            return read_json(body.data)
+        except (ValueError, RecursionError):
+            raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
+
+    def passes_unjudged(self, why: str) -> bool:
+        """Whether no rule of this path enforces; counts what cannot be judged."""
+        for judge in self._judges.values():
+            count_unjudged(judge)
+        log.warning("%s request was not judged: %s", self._runtime.server.name, why)
+        return not self._is_strict
 
     async def _judged(
-        self, rule: Rule, scope: Scope, send: Send, body: RequestBody, request: Any
+        self,
+        planner: Planner,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        send: Send,
+        body: RequestBody,
+        request: Any,
+        caller: Caller,
     ) -> None:
+        """Raises Refused instead of calling the app."""
+        rule = planner.rule
         verdicts = Verdicts(rule.name)
-        fields: dict[str, Any] = {}
-        try:
-            plan = rule.plans.ready() or await self._plan(rule, scope, request, fields)
-            if plan.unjudged:
-                verdicts.unjudged()
-            if rule.input is not None:
-                judge_request(rule.input, rule.shape, plan, request, verdicts)
-        except Refused as refused:
-            await _fail(send, rule.shape, refused.failure)
-            return
+        plan = planner.ready() or await planner.make(headers, request)
+        if plan.unjudged:
+            verdicts.unjudged()
+        if rule.input is not None:
+            judge_request(rule.input, rule.shape, plan, request, verdicts)
         if plan.answers is None:
-            scope = changed(scope, body, request, fields) if fields else scope
-            await self._app(scope, body.receive, HeaderSend(send, verdicts))
+            if plan.fields:
+                scope = changed(scope, body, request, plan.fields)
+            tell = telling(send, verdicts, always=caller is Caller.KNOWN)
+            await self._app(scope, body.receive, tell)
             return
-        runtime = self._runtime
-        exchange = Exchange(scope, send, body, request, fields, verdicts, plan.answers, runtime)
-        await exchange.answer(self._app)
-
-    def _found_gate(self) -> Gate:
-        self._gate = self._find_gate()
-        return self._gate
-
-    async def _read_on(self, scope: Scope, body: RequestBody) -> None:
-        announced = header(scope, b"content-length")
-        if body.complete or (announced.isdigit() and int(announced) > self._limit):
-            raise BodyTooLarge
-        await body.read_on(self._limit)
-
-    async def _plan(self, rule: Rule, scope: Scope, request: Any, fields: dict[str, Any]) -> Plan:
-        """The schemas for this request. Tools that get theirs filled in are put into ``fields``."""
-        references: Mapping[str, str] = {}
-        if rule.fillable is not None:
-            filled = await fill_tools(rule, request, self._runtime.registry)
-            if filled is not None:
-                fields["tools"] = filled.tools
-                references = filled.references
-        return await rule.plans.make(dict(scope["headers"]), request, references)
-
-
-def _is_json(scope: Scope) -> bool:
-    return _JSON in scope["headers"] or b"json" in header(scope, b"content-type", b"json").lower()
-
-
-async def _fail(send: Send, shape: Shape, failure: Failure) -> None:
-    for message in failure_messages(shape, failure):
-        await send(message)
-
-
-def _parsed(body: RequestBody) -> Any:
-    """The body as the server itself would read it; what it cannot read is for it to refuse."""
-    if not body.complete:
-        return _UNREADABLE
-    try:
-        return read_json(body.data)
-    except (ValueError, RecursionError):
-        return _UNREADABLE
+        handler = ResponseHandler(
+            scope, send, body, request, plan.fields, verdicts, plan.answers, self._runtime
+        )
+        await handler.answer(self._app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from llm_integrations.core.observability import get_logger
@@ -11,17 +12,15 @@ from llm_integrations.serving.asgi.replies import failure_messages, with_headers
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
 from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
-from llm_integrations.serving.judging.constrain import schema_name
-from llm_integrations.serving.judging.failure import invalid_answer
-from llm_integrations.serving.judging.jsontext import read_json
 from llm_integrations.serving.judging.judging import judge_answers
-from llm_integrations.serving.judging.verdicts import Verdicts
+from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.base import as_dict
+from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
+from llm_integrations.serving.shapes.jsontext import as_dict, read_json
 
-__all__ = ["Exchange"]
+__all__ = ["ResponseHandler"]
 
 log = get_logger(__name__)
 
@@ -34,10 +33,11 @@ Again = Literal["", "retry", "unconstrained", "compressed"]
 refused, or the reply is compressed and cannot be read."""
 
 
-class Exchange:
+@dataclass(eq=False)
+class ResponseHandler:
     """Calls the app, and takes the place of ``send`` meanwhile. One per request.
 
-    Args:
+    Attributes:
         scope: as the server made it.
         send: the server's ``send``.
         body: of the request; it knows whether the client has left, and then nothing is judged.
@@ -48,48 +48,40 @@ class Exchange:
         runtime: what the configuration became.
     """
 
-    # Of the call of the app that is under way:
-    _again: Again = ""
-    _status = 0
-    _asked_plain = False
-    _readable = False
-    _start: Message | None = None
-    _next: Send | None = None
+    scope: Scope
+    send: Send
+    body: RequestBody
+    request: Any
+    fields: Mapping[str, Any]
+    verdicts: Verdicts
+    by: Answers
+    runtime: Runtime
 
-    def __init__(
-        self,
-        scope: Scope,
-        send: Send,
-        body: RequestBody,
-        request: Any,
-        fields: Mapping[str, Any],
-        verdicts: Verdicts,
-        by: Answers,
-        runtime: Runtime,
-    ) -> None:
-        self._scope = scope
-        self._send = send
-        self._body = body
-        self._request = request
-        self._fields = fields
-        self._verdicts = verdicts
-        self._by = by
-        self._runtime = runtime
-        side = by.rule.config
+    def __post_init__(self) -> None:
+        side = self.by.rule.config
         self._may_retry = side.retries > 0
         self._constraint = self._constraining() if side.constrain else _NOTHING
+        # Of the call of the app that is under way:
+        self._again: Again = ""
+        self._status = 0
+        self._asked_plain = False
+        self._readable = False
+        self._start: Message = {}
+        self._next: Send | None = None
         self._held: list[Message] = []
+        self._size = 0
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
-        await app(self._for_app(), self._body.receive, self)
+        await app(self._for_app(), self.body.receive, self)
         refused = False
-        while self._again and not self._body.disconnected:
+        while self._again and not self.body.disconnected:
             refused = refused or self._again == "unconstrained"
             await self._call_again(app)
-        if refused and self._status == 200 and self._by.content is not None:
+        constrainer = self.runtime.constrainer
+        if refused and self._status == 200 and self.by.content and constrainer:
             # It was the constraint that the server did not take, not the request.
-            self._runtime.constrainer.refuse(self._by.content)
+            constrainer.refuse(self.by.content)
 
     async def _call_again(self, app: ASGIApp) -> None:
         why, self._again = self._again, ""
@@ -99,32 +91,28 @@ class Exchange:
             case "unconstrained":
                 self._constraint = _NOTHING
             case "compressed":
-                self._runtime.compresses = True
-        self._verdicts.forget_answers()
-        self._body.rewind()
-        self._next, self._held = None, []
-        await app(self._for_app(), self._body.receive, self)
+                self.runtime.compresses = True
+        self.verdicts.forget_answers()
+        self.body.rewind()
+        self._next, self._held, self._size = None, [], 0
+        await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
-        scope = self._scope
-        if self._fields or self._constraint:
-            fields = {**self._fields, **self._constraint}
-            scope = changed(scope, self._body, self._request, fields)
-        if self._runtime.compresses:
+        scope = self.scope
+        if self.fields or self._constraint:
+            fields = {**self.fields, **self._constraint}
+            scope = changed(scope, self.body, self.request, fields)
+        if self.runtime.compresses:
             self._asked_plain = True
             return without_encodings(scope)
         return scope
 
     def _constraining(self) -> Mapping[str, Any]:
         """The fields that constrain decoding; none where the client does so itself."""
-        by, request = self._by, as_dict(self._request)
-        if by.content is None or by.shape.is_constrained(request):
+        by, constrainer = self.by, self.runtime.constrainer
+        if by.content is None or constrainer is None:
             return _NOTHING
-        schema = self._runtime.constrainer.schema(by.content)
-        if schema is None:
-            return _NOTHING
-        name = schema_name(by.content.reference)
-        return by.shape.constraint(request, name, schema) or _NOTHING
+        return constrainer.fields(by.shape.name, as_dict(self.request), by.content)
 
     def __call__(self, message: Message) -> Awaitable[None]:
         # Not a coroutine of its own: a stream passes here with every chunk.
@@ -132,23 +120,23 @@ class Exchange:
 
     async def _begin(self, message: Message) -> None:
         if message["type"] != "http.response.start":
-            await self._send(message)
+            await self.send(message)
             return
         self._start = message
         self._status = message["status"]
         if self._status in _OK:
             begun = self._begin_ok(message)
             if begun is not None:
-                await self._send(begun)
+                await self.send(begun)
         elif self._status in _REFUSALS and self._constraint:
             self._ask_again("unconstrained")
         else:
-            self._next = self._send
-            await self._send(message)
+            self._next = self.send
+            await self.send(message)
 
     def _begin_ok(self, start: Message) -> Message | None:
         """Decide how the reply is judged; a stream begins to go out at once."""
-        headers = dict(start.get("headers") or ())
+        headers = {name.lower(): value for name, value in start.get("headers") or ()}
         content_type = headers.get(b"content-type", b"").lower()
         self._next = self._hold
         if headers.get(b"content-encoding", b"identity") != b"identity":
@@ -157,60 +145,70 @@ class Exchange:
         elif content_type.startswith(b"text/event-stream"):
             self._next = self._stream()
             # The verdict comes after the headers; they can only say what it will be by.
-            return with_headers(start, [(b"x-schema", self._by.header())])
+            return with_headers(start, [(b"x-schema", schema_header(*self.by.references()))])
         else:
             self._readable = b"json" in content_type
         return None
 
     def _stream(self) -> JudgedStream:
-        kind = EnforcedStream if self._by.rule.enforces else WatchedStream
-        limit = self._runtime.config.max_event_bytes
-        return kind(self._send, self._by, self._verdicts, self._body, limit)
+        kind = EnforcedStream if self.by.rule.enforces else WatchedStream
+        return kind(self.send, self.by, self.verdicts, self.body, self.runtime)
 
     async def _hold(self, message: Message) -> None:
-        """Hold a reply back until it is whole and judged."""
+        """Hold a reply back until it is whole and judged, or too large to be."""
         self._held.append(message)
-        if not self._readable or message["type"] != "http.response.body":
-            passes = self._unjudged()
+        self._size += len(message.get("body", b""))
+        limit = self.runtime.config.max_answer
+        failure = None
+        if self._size > limit:
+            passes = self._unjudged("it is larger than max_answer")
+            failure = answer_too_large(limit)
+        elif not self._readable or message["type"] != "http.response.body":
+            passes = self._unjudged("its form is not known")
         elif message.get("more_body", False):
             return
         else:
             passes = self._judge()
-        for ready in self._finish(passes=passes):
-            await self._send(ready)
+        for ready in self._finish(failure, passes=passes):
+            await self.send(ready)
 
     def _judge(self) -> bool:
         """Whether the reply that is held may go out."""
-        if self._body.disconnected:
+        if self.body.disconnected:
             return True
         held = self._held
         data = held[0].get("body", b"")
         if len(held) > 1:
             data = b"".join(message.get("body", b"") for message in held)
         try:
-            answers = self._by.shape.answers(read_json(data))
+            answers = self.by.shape.answers(read_json(data))
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
-            return self._unjudged()
-        return judge_answers(self._by, answers, self._verdicts)
+            answers = ()
+        if answers:
+            return judge_answers(self.by, answers, self.verdicts)
+        # Some servers say null to a client that left before they knew of it.
+        return data == b"null" or self._unjudged("its form is not known")
 
-    def _unjudged(self) -> bool:
-        """A reply in a form that nobody expected."""
-        count_unjudged(self._by.rule.judge)
-        self._verdicts.unjudged()
-        log.warning("vllm output passed no judge: its form is not known")
-        return not raises(self._by.rule.judge)
+    def _unjudged(self, why: str) -> bool:
+        """A reply that nobody can judge, and whether it may go out."""
+        count_unjudged(self.by.rule.judge)
+        self.verdicts.unjudged()
+        log.warning("%s output passed no judge: %s", self.by.rule.judge.module, why)
+        return not raises(self.by.rule.judge)
 
-    def _finish(self, *, passes: bool) -> Sequence[Message]:
+    def _finish(self, failure: Failure | None, *, passes: bool) -> Sequence[Message]:
         """What goes out now that there is a verdict."""
-        if passes or not (self._may_retry or self._by.rule.enforces):
-            self._next = self._send
-            return (with_headers(self._start or {}, self._verdicts.headers()), *self._held)
-        if self._may_retry:
+        held, self._held = self._held, []
+        if passes or not (self._may_retry or self.by.rule.enforces):
+            self._next = self.send
+            return (with_headers(self._start, self.verdicts.headers()), *held)
+        if self._may_retry and failure is None:
             self._ask_again("retry")
             return ()
         self._next = drop
-        failure = invalid_answer(self._verdicts.invalid).with_headers(self._verdicts.headers())
-        return failure_messages(self._by.shape, failure)
+        failure = failure or invalid_answer(self.verdicts.invalid)
+        failure = failure.with_headers(self.verdicts.headers())
+        return failure_messages(self.by.shape.error, failure)
 
     def _ask_again(self, why: Again) -> None:
         self._again = why

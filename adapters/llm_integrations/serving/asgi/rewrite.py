@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.types import Headers, Scope
+from llm_integrations.serving.shapes.failure import Refused, bad_request
 
 __all__ = ["changed", "with_fields", "with_length", "without_encodings"]
 
@@ -29,10 +30,13 @@ def with_fields(data: bytes, request: Mapping[str, Any], fields: Mapping[str, An
     """The body ``data``, which holds ``request``, with some of its top-level fields set.
 
     New fields are appended to the bytes as they came; a body that has one of them already, or
-    is not plain UTF-8, is written anew.
+    is not plain UTF-8, is written anew. Raises Refused where that cannot be.
     """
     if not request or not fields.keys().isdisjoint(request) or not _is_plain(data):
-        return json.dumps({**request, **fields}).encode()
+        try:
+            return json.dumps({**request, **fields}).encode()
+        except (ValueError, RecursionError):
+            raise Refused(bad_request("the body cannot be written anew", "body")) from None
     end = data.rindex(b"}")
     return data[:end] + b"," + json.dumps(fields).encode()[1:]
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable
 from typing import Any, Final
 
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.serving.asgi.auth import Gate
+from llm_integrations.serving.asgi.gate import Gate
+from llm_integrations.serving.asgi.replies import json_reply
 from llm_integrations.serving.asgi.types import Receive, Scope, Send
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.rules import Rule
+from llm_integrations.serving.rules.rule import Rule
 from llm_integrations.serving.runtime.runtime import Runtime
 
 __all__ = ["Routes"]
 
 _UNAUTHORIZED: Final = {"error": "Unauthorized"}
+_NOT_KEPT: Final = ((b"cache-control", b"no-store"),)
 
 
 class Routes:
@@ -39,7 +40,7 @@ class Routes:
             await _reply(send, scope, 200, {"rules": rules})
 
     async def _admitted(self, scope: Scope, send: Send) -> bool:
-        if not await self._gate().admits_to_schemas(scope, dict(scope["headers"])):
+        if not await self._gate().admits_to_schemas(scope):
             await _reply(send, scope, 401, _UNAUTHORIZED)
             return False
         if scope["method"] not in ("GET", "HEAD"):
@@ -95,11 +96,5 @@ class Routes:
 
 
 async def _reply(send: Send, scope: Scope, status: int, content: Any) -> None:
-    body = json.dumps(content).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    for message in json_reply(status, content, _NOT_KEPT, head=scope["method"] == "HEAD"):
+        await send(message)

@@ -3,54 +3,85 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.sse import Event, EventParser, EventTooLarge
 from llm_integrations.serving.asgi.types import Message, Send, drop
-from llm_integrations.serving.judging.failure import invalid_answer
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import count_unjudged
+from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
+from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
 __all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
 
 log = get_logger(__name__)
 
+_NO_DATA: Final = (b"", b"[DONE]")
+
 
 class JudgedStream(ABC):
     """Takes the place of ``send`` once a stream has begun."""
 
+    _gave_up = False
+    _seen = False
+    _has_answered = False
+
     def __init__(
-        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, limit: int
+        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, runtime: Runtime
     ) -> None:
         self._send = send
         self._request = body
         self._by = by
         self._verdicts = verdicts
-        self._parser = EventParser(limit)
-        self._collector = by.shape.collector()
-        self._gave_up = False
+        self._limit = runtime.config.max_answer
+        self._parser = EventParser(runtime.config.max_event)
+        self._collector = by.shape.collector(texts=by.content is not None)
 
     @abstractmethod
     async def __call__(self, message: Message) -> None: ...
 
     def _judge(self, event: Event) -> bool:
-        """Whether it may go out, as far as judging goes."""
+        """Whether it may go out, as far as judging goes.
+
+        Raises:
+            EventTooLarge: more is held than may be.
+        """
+        collector = self._collector
         try:
-            answers = self._collector.take(event)
+            answers = collector.take(event)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
-        # A server ends the choices of a client that has left; they are no answers.
-        if not answers or self._request.disconnected:
+        if collector.kept > self._limit:
+            raise EventTooLarge
+        if not answers:
+            self._seen = self._seen or event.data not in _NO_DATA
             return True
-        return judge_answers(self._by, answers, self._verdicts)
+        self._has_answered = True
+        # A server ends the choices of a client that has left; they are no answers.
+        return self._request.disconnected or judge_answers(self._by, answers, self._verdicts)
+
+    def _is_whole(self) -> bool:
+        """At the end: whether everything was judged. What was not is counted."""
+        if self._request.disconnected or self._collector.failed:
+            return True
+        if not self._collector.is_unfinished() and (self._has_answered or not self._seen):
+            return True
+        self._count_unjudged("its stream has no end, or is not known")
+        return False
 
     def _give_up(self) -> None:
         self._gave_up = True
+        self._parser.rest()
+        self._collector = self._by.shape.collector()
+        self._count_unjudged("its stream is too long, or passes by itself")
+
+    def _count_unjudged(self, why: str) -> None:
         count_unjudged(self._by.rule.judge)
-        log.warning("vllm output passed no judge: an event of its stream is too long")
+        log.warning("%s output passed no judge: %s", self._by.rule.judge.module, why)
 
 
 class WatchedStream(JudgedStream):
@@ -60,44 +91,45 @@ class WatchedStream(JudgedStream):
         await self._send(message)
         if self._gave_up or message["type"] != "http.response.body":
             return
+        more = message.get("more_body", False)
         try:
-            events = self._parser.feed(message.get("body", b""))
+            for event in self._parser.feed(message.get("body", b"")):
+                self._judge(event)
+            if not more:
+                for event in self._parser.finish():
+                    self._judge(event)
+                self._is_whole()
         except EventTooLarge:
             self._give_up()
-            return
-        if not message.get("more_body", False):
-            events += self._parser.finish()
-        for event in events:
-            self._judge(event)
 
 
 class EnforcedStream(JudgedStream):
     """``enforce``: the end of an invalid choice is held back, and the stream ends with an error.
 
     The other choices, and all that came before, pass at once. Half an event waits for its other
-    half, since it may be the one to hold back; no client can use it earlier.
+    half, since it may be the one to hold back; no client can use it earlier. An answer that comes
+    to no end is as an invalid one.
     """
 
-    def __init__(
-        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, limit: int
-    ) -> None:
-        super().__init__(send, by, verdicts, body, limit)
-        self._withheld = False
-        self._over = False
+    _withheld = False
+    _over = False
 
     async def __call__(self, message: Message) -> None:
-        if self._gave_up or message["type"] != "http.response.body":
+        if self._gave_up or message["type"] == "http.response.trailers":
             await self._send(message)
+            return
+        if message["type"] != "http.response.body":  # as a file by its path
+            await self._cut_off()
             return
         more = message.get("more_body", False)
         try:
             events = self._parser.feed(message.get("body", b""))
+            if not more:
+                events += self._parser.finish()
+            passed = b"".join(map(self._pass, events))
         except EventTooLarge:
             await self._cut_off()
             return
-        if not more:
-            events += self._parser.finish()
-        passed = b"".join(map(self._pass, events))
         if not more and not self._over:
             passed += self._ending()
         if passed or not more:
@@ -114,14 +146,16 @@ class EnforcedStream(JudgedStream):
         return event.raw if passes else b""
 
     def _ending(self) -> bytes:
-        if not self._withheld:
-            return b""
+        self._withheld = self._withheld or not self._is_whole()
+        return self._error(invalid_answer(self._verdicts.invalid)) if self._withheld else b""
+
+    def _error(self, failure: Failure) -> bytes:
         self._over = True
-        return self._by.shape.stream_error(invalid_answer(self._verdicts.invalid))
+        return self._by.shape.stream_error(failure)
 
     async def _cut_off(self) -> None:
-        """An event that cannot be held in memory cannot be judged either."""
+        """What cannot be held in memory cannot be judged either."""
         self._give_up()
-        error = self._by.shape.stream_error(invalid_answer(None))
+        error = self._error(answer_too_large(self._limit))
         await self._send({"type": "http.response.body", "body": error, "more_body": False})
         self._send = drop

@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop", "header"]
+from llm_integrations.serving.shapes.failure import Headers
+
+__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 async def drop(_message: Message) -> None:
     """A ``send`` that sends nothing."""
-
-
-def header(scope: Scope, name: bytes, default: bytes = b"") -> bytes:
-    """A request header, by its name in lower case; the first if it was sent twice."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return default

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 
 from llm_integrations.core.documents import parse_yaml
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry import Registry
+from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.events import EventsConfig
 from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
 from llm_integrations.serving.config.rules import RuleConfig
@@ -18,13 +20,13 @@ from llm_integrations.serving.config.section import Section
 
 __all__ = ["CONFIG_VARIABLE", "MiddlewareConfig", "load_config"]
 
-CONFIG_VARIABLE = "LLM_INTEGRATIONS_VLLM_CONFIG"
+CONFIG_VARIABLE = "LLM_INTEGRATIONS_SERVING_CONFIG"
 
 
 class MiddlewareConfig(Section):
     """Everything that the middleware can be told."""
 
-    model_config = ConfigDict(title="llm-integrations: vLLM middleware")
+    model_config = ConfigDict(title="llm-integrations: serving middleware")
 
     registry: str | RegistryConfig | None = Field(
         default=None, description="A URL, or the options; else LLM_INTEGRATIONS_REGISTRY_URL."
@@ -36,29 +38,55 @@ class MiddlewareConfig(Section):
     default_model: str | None = Field(
         default=None, description="The model of a request that names none; else it matches any."
     )
-    auth: Literal["auto", "header", "none"] = Field(
+    auth: Literal["auto", "header", "none"] | AuthConfig = Field(
         default="auto",
-        description="auto asks the server's own check, or wants an Authorization header where "
-        "VLLM_API_KEY is set; header always wants one; none judges every request.",
+        description="Who is told about schemas. auto asks the server's own check of API keys; "
+        "where none is within reach, nobody. header is for a check that is out of reach: nobody. "
+        "none tells everybody. keys_env names the keys to compare.",
     )
     content_types: Literal["json", "any"] = Field(
-        default="json", description="any judges JSON bodies whatever their content type says."
+        default="json",
+        description="json refuses requests of another content type with 415; any reads them as "
+        "JSON whatever it says, except forms. Without a content type, a body is JSON.",
     )
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="Larger requests get 413.")
-    max_event_bytes: int = Field(
-        default=16 * 2**20, ge=1, description="Longest stream event judged."
+    max_body: int = Field(
+        default=64 * 2**20,
+        ge=1,
+        validation_alias=AliasChoices("max_body", "max_body_bytes"),
+        description="Bytes. Larger requests get 413.",
+    )
+    max_answer: int = Field(
+        default=16 * 2**20,
+        ge=1,
+        description="Bytes of an answer, or characters of a stream's text, that are held to be "
+        "judged. A larger one is 502 under enforce, and passes unjudged under warn.",
+    )
+    max_event: int = Field(
+        default=16 * 2**20,
+        ge=1,
+        validation_alias=AliasChoices("max_event", "max_event_bytes"),
+        description="Bytes of a stream's event; a larger one is as a larger answer.",
     )
     events: EventsConfig = EventsConfig()
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
 
+    def open_registry(self) -> Registry:
+        """A client that is not connected yet. Raises ConfigurationError."""
+        given = self.registry
+        options = given if isinstance(given, RegistryConfig) else RegistryConfig(url=given)
+        return options.open(self.validation.options())
+
 
 def load_config(
     source: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
+    *,
+    variable: str = CONFIG_VARIABLE,
 ) -> MiddlewareConfig:
     """Read and check a configuration.
 
     Args:
         source: the values, a YAML file, or None for the file that the environment names.
+        variable: by which the environment names it.
 
     Raises:
         ConfigurationError: with one line for each thing that is wrong, and where.
@@ -67,9 +95,9 @@ def load_config(
         return source
     if isinstance(source, Mapping):
         return _checked(source, "the middleware's configuration")
-    path = source or os.environ.get(CONFIG_VARIABLE)
+    path = source or os.environ.get(variable)
     if not path:
-        raise ConfigurationError(f"set {CONFIG_VARIABLE} to the path of the middleware's YAML file")
+        raise ConfigurationError(f"set {variable} to the path of the middleware's YAML file")
     return _checked(_read(Path(path)), str(path))
 
 

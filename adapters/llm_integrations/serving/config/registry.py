@@ -6,8 +6,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.serving.config.section import Section
+from llm_integrations.core.config import (
+    ApiKeyAuth,
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    CacheOptions,
+    TLSOptions,
+    ValidationOptions,
+)
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.serving.config.section import Section, secret_from
 
 __all__ = ["RegistryConfig", "ValidationConfig"]
 
@@ -55,6 +64,26 @@ class RegistryConfig(Section):
         if (self.username is None) != (self.password_env is None):
             raise ValueError("username and password_env belong together")
         return self
+
+    def open(self, validation: ValidationOptions) -> Registry:
+        return connect(
+            self.url,
+            timeout=self.timeout,
+            cache=CacheOptions(ttl=self.ttl, stale_ttl=self.stale_ttl),
+            validation=validation,
+            auth=self._auth(),
+            tls=TLSOptions(self.ca, self.cert, self.key) if self.ca or self.cert else None,
+            allow_insecure=self.allow_insecure,
+        )
+
+    def _auth(self) -> Auth | None:
+        if self.bearer_env:
+            return BearerAuth(secret_from("registry", self.bearer_env))
+        if self.api_key_env:
+            return ApiKeyAuth(secret_from("registry", self.api_key_env))
+        if self.username and self.password_env:
+            return BasicAuth(self.username, secret_from("registry", self.password_env))
+        return None
 
 
 class ValidationConfig(Section):

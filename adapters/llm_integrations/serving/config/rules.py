@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from llm_integrations.core.config import Mode, OnUnavailable
-from llm_integrations.serving.config.section import Pointer, Reference, Section, UrlPath
+from llm_integrations.serving.config.section import HeaderName, Pointer, Reference, Section, UrlPath
 
 __all__ = [
     "DEFAULT_PATHS",
@@ -27,7 +27,9 @@ ShapeName = Literal["chat", "completions", "responses", "messages", "json"]
 class NamedBy(Section):
     """Lets the client name the schema, by a request header or by a field of the body."""
 
-    header: str | None = Field(default=None, description="Request header that holds a reference.")
+    header: HeaderName | None = Field(
+        default=None, description="Request header that holds a reference."
+    )
     field: Pointer | None = Field(default=None, description="JSON Pointer to a field of the body.")
     allow: tuple[str, ...] = Field(
         description="Subjects that a client may name; * stands for any text.", min_length=1

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from llm_integrations.core.judge import Verdict
+from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitExceeded
+from llm_integrations.core.judge import Judge, Verdict
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import Validator
-from llm_integrations.serving.judging.failure import bad_request, unavailable
-from llm_integrations.serving.judging.guard import FAILED, failed
-from llm_integrations.serving.judging.jsontext import judge_text
-from llm_integrations.serving.judging.refused import Refused
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.checks import Piece
 from llm_integrations.serving.rules.plan import Answers, Plan
 from llm_integrations.serving.rules.pointer import param_of
-from llm_integrations.serving.rules.resolve import raises
-from llm_integrations.serving.rules.rules import InputRule
+from llm_integrations.serving.rules.resolve import count_unjudged, raises
+from llm_integrations.serving.rules.rule import InputRule
 from llm_integrations.serving.shapes import Answer, Parsed, Shape
+from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
+from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["judge_answers", "judge_request"]
+
+log = get_logger(__name__)
+
+_FAILED: Final = Verdict("unjudged")
+"""There was a schema, and judging by it broke off."""
 
 
 def judge_request(
@@ -33,7 +39,7 @@ def judge_request(
     for check, validator in plan.inputs:
         for piece in check.pieces(shape, request):
             verdict = _judge_piece(side, piece, validator)
-            verdicts.add("input", validator.reference, verdict, piece.path)
+            verdicts.add(side.judge, validator.reference, verdict, piece.path)
             if verdict.outcome != "valid":
                 _act(side, piece, verdict, verdicts)
     verdicts.input_done()
@@ -44,14 +50,14 @@ def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict
         if piece.problem is not None:
             return side.judge.refuse(validator, piece.problem)
         if piece.is_text:
-            return judge_text(side.judge, validator, piece.value)
+            return _judge_text(side.judge, validator, piece.value)
         return side.judge.judge_by(validator, piece.value)
     except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-        return failed(side.judge, error)
+        return _failed(side.judge, error)
 
 
 def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
-    if verdict is FAILED and raises(side.judge):
+    if verdict is _FAILED and raises(side.judge):
         raise Refused(unavailable())
     if verdict.report is not None and side.judge.mode == "enforce":
         inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
@@ -68,9 +74,9 @@ def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) ->
             try:
                 verdict = _judge(by, validator, value, cut=answer.cut)
             except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-                verdict = failed(by.rule.judge, error)
-            verdicts.add("output", validator.reference, verdict, (answer, tool))
-            if verdict.outcome == "invalid" or (verdict is FAILED and raises(by.rule.judge)):
+                verdict = _failed(by.rule.judge, error)
+            verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
+            if verdict.outcome == "invalid" or (verdict is _FAILED and raises(by.rule.judge)):
                 passes = False
     return passes
 
@@ -93,7 +99,29 @@ def _judge(by: Answers, validator: Validator, value: str | Parsed | None, *, cut
     if cut and by.rule.config.on_length == "invalid":
         return judge.refuse(validator, "the token limit cut it")
     if isinstance(value, str):
-        return judge_text(judge, validator, value)
+        return _judge_text(judge, validator, value)
     if value is None:
         return judge.refuse(validator, "there is no text")
     return judge.judge_by(validator, value.value)
+
+
+def _judge_text(judge: Judge, validator: Validator, text: str) -> Verdict:
+    """Judge text that should be JSON; text that is not is invalid."""
+    try:
+        data = read_json(text)
+    except ValueError as error:
+        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        return judge.refuse(validator, f"the text is not JSON{where}")
+    except RecursionError:
+        return judge.refuse(validator, "the text is JSON nested too deeply")
+    return judge.judge_by(validator, data)
+
+
+def _failed(judge: Judge, error: Exception) -> Verdict:
+    """_FAILED, counted and logged. Foreign messages could quote data, so only ours are repeated."""
+    reason = f": {error}" if isinstance(error, LLMIntegrationsError) else ""
+    what = f"{judge.module} {judge.side}"
+    log.error("%s was not judged: %s%s", what, type(error).__name__, reason)
+    if not isinstance(error, ValidationLimitExceeded):  # which the judge has counted
+        count_unjudged(judge)
+    return _FAILED

@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote
 
-from llm_integrations.core.judge import Verdict
+from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.serving.asgi.types import Headers
 from llm_integrations.serving.shapes import Answer
+from llm_integrations.serving.shapes.failure import Headers
 
 __all__ = ["Verdicts", "schema_header"]
 
@@ -46,7 +46,7 @@ class Verdicts:
         self._unjudged = False
         self.invalid: ValidationReport | None = None
 
-    def add(self, side: str, reference: str, verdict: Verdict, piece: Piece) -> None:
+    def add(self, judge: Judge, reference: str, verdict: Verdict, piece: Piece) -> None:
         """``piece`` is where in the request, or which answer and which tool's arguments in it."""
         if reference not in self._references:
             self._references.append(reference)
@@ -57,7 +57,7 @@ class Verdicts:
             return
         self._errors += len(verdict.report.errors)
         self.invalid = self.invalid or verdict.report
-        self._log(side, verdict.report, piece)
+        self._log(judge, verdict.report, piece)
 
     def unjudged(self) -> None:
         self._unjudged = True
@@ -87,16 +87,17 @@ class Verdicts:
             headers.append((b"x-schema-valid", b"unjudged"))
         return headers
 
-    def _log(self, side: str, report: ValidationReport, piece: Piece) -> None:
+    def _log(self, judge: Judge, report: ValidationReport, piece: Piece) -> None:
         log.warning(
-            "vllm %s, rule %s, %s: %s",
-            side,
+            "%s %s, rule %s, %s: %s",
+            judge.module,
+            judge.side,
             self._rule,
             _name(piece),
             report,
             extra={
-                "llmi_module": "vllm",
-                "llmi_side": side,
+                "llmi_module": judge.module,
+                "llmi_side": judge.side,
                 "llmi_rule": self._rule,
                 "llmi_schema": report.schema,
                 "llmi_errors": [f"{e.path}: {e.keyword}" for e in report.errors],

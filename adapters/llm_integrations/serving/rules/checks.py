@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from llm_integrations.serving.config import CheckConfig
+from llm_integrations.serving.config.rules import CheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.pointer import MISSING, at, parse_pointer
 from llm_integrations.serving.shapes import Shape
-from llm_integrations.serving.shapes.base import as_dict
+from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["Check", "Piece"]
 

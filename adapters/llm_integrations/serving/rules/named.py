@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.serving.config import NamedBy
-from llm_integrations.serving.judging.failure import bad_request
-from llm_integrations.serving.judging.refused import Refused
+from llm_integrations.serving.config.rules import NamedBy
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.pointer import at, param_of, parse_pointer
+from llm_integrations.serving.shapes.failure import Refused, bad_request
 
-__all__ = ["Named", "SchemaSource"]
+__all__ = ["Named", "SchemaSource", "allowed"]
+
+
+_LONGEST: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,23 @@ class Named:
 
     reference: str
     by: str | None = None
+
+
+def allowed(text: str, by: str, allow: Patterns) -> SchemaRef:
+    """What a client named in the place ``by``.
+
+    Raises:
+        Refused: it is no reference, or this subject may not be named.
+    """
+    if len(text) > _LONGEST or not text.isprintable():
+        raise Refused(bad_request(f"{by}: this is no reference to a schema", by))
+    try:
+        reference = SchemaRef.parse(text)
+    except InvalidReference as error:
+        raise Refused(bad_request(f"{by}: {error}", by)) from None
+    if not allow.match(reference.subject):
+        raise Refused(bad_request(f"{by}: this schema cannot be asked for here", by))
+    return reference
 
 
 class SchemaSource:
@@ -56,13 +75,7 @@ class SchemaSource:
         text, by = self._asked_for(headers, body)
         if text is None:
             return self.own
-        try:
-            reference = SchemaRef.parse(text)
-        except InvalidReference as error:
-            raise Refused(bad_request(f"{by}: {error}", by)) from None
-        if not self._allow.match(reference.subject):
-            raise Refused(bad_request(f"{by}: this schema cannot be asked for here", by))
-        return Named(str(reference), by)
+        return Named(str(allowed(text, by, self._allow)), by)
 
     def _asked_for(self, headers: Mapping[bytes, bytes], body: Any) -> tuple[str | None, str]:
         if self._header and (value := headers.get(self._header)):

@@ -7,29 +7,29 @@ schema is found out before inference is paid for, and the way back waits for not
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from llm_integrations.core.judge import Judge
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import Validator
-from llm_integrations.serving.judging.failure import bad_request
-from llm_integrations.serving.judging.refused import Refused
-from llm_integrations.serving.judging.verdicts import schema_header
 from llm_integrations.serving.rules.checks import Check
 from llm_integrations.serving.rules.named import Named
 from llm_integrations.serving.rules.resolve import resolve
+from llm_integrations.serving.rules.rule import OutputRule, Rule
+from llm_integrations.serving.rules.tools import fill_tools
 from llm_integrations.serving.shapes import Shape
-from llm_integrations.serving.shapes.base import as_dict
+from llm_integrations.serving.shapes.failure import Refused, bad_request
+from llm_integrations.serving.shapes.jsontext import as_dict
 
-if TYPE_CHECKING:
-    from llm_integrations.serving.rules.rules import OutputRule, Rule
-
-__all__ = ["REUSED_SECONDS", "Answers", "Plan", "Plans"]
+__all__ = ["REUSED_SECONDS", "Answers", "Plan", "Planner"]
 
 REUSED_SECONDS: Final = 0.05
 """How long a plan serves other requests: a new version counts that much later."""
 
 
+@dataclass(slots=True)
 class Answers:
     """What the answers to one request are judged by.
 
@@ -38,54 +38,57 @@ class Answers:
         tools: for the arguments of tool calls, by tool name.
     """
 
-    __slots__ = ("content", "rule", "shape", "tools")
+    rule: OutputRule
+    shape: Shape
+    content: Validator | None
+    tools: Mapping[str, Validator]
 
-    def __init__(
-        self,
-        rule: OutputRule,
-        shape: Shape,
-        content: Validator | None,
-        tools: Mapping[str, Validator],
-    ) -> None:
-        self.rule = rule
-        self.shape = shape
-        self.content = content
-        self.tools = tools
-
-    def header(self) -> bytes:
-        """The schemas, as the value of ``x-schema``."""
+    def references(self) -> list[str]:
         validators = [self.content] if self.content else []
-        return schema_header(*(v.reference for v in (*validators, *self.tools.values())))
+        return [v.reference for v in (*validators, *self.tools.values())]
 
 
+@dataclass(slots=True)
 class Plan:
     """The schemas for one request.
 
     Attributes:
         inputs: the checks of the request, each with its schema.
+        fields: top-level fields of the request that are set: tools with schemas in place.
         answers: what the answers are judged by; None where nothing does.
         unjudged: something passes because its schema is not to be had.
+        until: when it is too old for another request, by the monotonic clock.
     """
 
-    __slots__ = ("answers", "inputs", "unjudged", "until")
+    inputs: list[tuple[Check, Validator]] = field(default_factory=list)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    answers: Answers | None = None
+    unjudged: bool = False
+    until: float = 0.0
 
-    def __init__(self) -> None:
-        self.inputs: list[tuple[Check, Validator]] = []
-        self.answers: Answers | None = None
-        self.unjudged = False
-        self.until = 0.0
+    async def resolve(self, judge: Judge, named: Named | None) -> Validator | None:
+        if named is None:
+            return None
+        validator = await resolve(judge, named)
+        self.unjudged = self.unjudged or validator is None
+        return validator
 
 
-class Plans:
-    """Makes plans for one rule. One per rule.
+class Planner:
+    """Makes plans for the requests of one rule on one path.
 
     Where the request has no say in which schemas count, a plan serves all requests of a moment:
     asking the registry client for each would cost more than judging a small one.
+
+    Attributes:
+        names: whether the request has a say.
     """
 
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-        self._is_fixed = _is_fixed(rule)
+    def __init__(self, rule: Rule, registry: Registry) -> None:
+        self.rule = rule
+        self._registry = registry
+        self.names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self._is_fixed = not self.names and _is_fixed(rule)
         self._last: Plan | None = None
 
     def ready(self) -> Plan | None:
@@ -93,10 +96,8 @@ class Plans:
         last = self._last
         return last if last is not None and monotonic() < last.until else None
 
-    async def make(
-        self, headers: Mapping[bytes, bytes], request: Any, filled: Mapping[str, str]
-    ) -> Plan:
-        """The plan for a request; ``filled`` are the tools that named their schemas.
+    async def make(self, headers: Mapping[bytes, bytes], request: Any) -> Plan:
+        """The plan for a request.
 
         Raises:
             Refused: 503 when a schema is not to be had and data may not pass without; 400 when
@@ -104,64 +105,53 @@ class Plans:
                 answer that could not be judged.
         """
         plan = Plan()
-        rule = self._rule
-        if rule.input is not None:
-            for check in rule.input.checks:
+        filled: Mapping[str, str] = {}
+        if allow := self.rule.fillable:
+            tools, filled = await fill_tools(self.rule.shape, request, self._registry, allow)
+            plan.fields = {"tools": tools} if filled else {}
+        before, after = self.rule.input, self.rule.output
+        if before is not None:
+            for check in before.checks:
                 named = check.source.pick(headers, request)
-                validator = await _resolve(rule.input.judge, named, plan)
+                validator = await plan.resolve(before.judge, named)
                 if validator is not None:
                     plan.inputs.append((check, validator))
-        if rule.output is not None:
-            plan.answers = await _answers(rule.output, rule.shape, headers, request, filled, plan)
+        if after is not None:
+            named = self._answered_by(after, headers, request)
+            by_name = self._tools(after, request, filled)
+            plan.answers = await self._answers(after, named, by_name, plan)
         if self._is_fixed and not plan.unjudged:
             plan.until = monotonic() + REUSED_SECONDS
             self._last = plan
         return plan
 
+    def _answered_by(
+        self, side: OutputRule, headers: Mapping[bytes, bytes], request: Any
+    ) -> Named | None:
+        defers = self.rule.shape.defers
+        if side.enforces and defers and as_dict(request).get(defers):
+            message = "answers are judged here, so none can be left for later"
+            raise Refused(bad_request(message, f"body.{defers}"))
+        return side.source.pick(headers, request)
+
+    def _tools(
+        self, side: OutputRule, request: Any, filled: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Those tools of the rule that the request offers, and those that it names a schema for."""
+        if not side.tools:
+            return filled
+        offered = {tool.name for tool in self.rule.shape.tools(as_dict(request))}
+        return {**filled, **{name: ref for name, ref in side.tools.items() if name in offered}}
+
+    async def _answers(
+        self, side: OutputRule, named: Named | None, tools: Mapping[str, str], plan: Plan
+    ) -> Answers | None:
+        content = await plan.resolve(side.judge, named)
+        found = {name: await plan.resolve(side.judge, Named(ref)) for name, ref in tools.items()}
+        known = {name: validator for name, validator in found.items() if validator is not None}
+        return Answers(side, self.rule.shape, content, known) if content or known else None
+
 
 def _is_fixed(rule: Rule) -> bool:
-    sources = [check.source for check in rule.input.checks] if rule.input else []
-    if rule.output is not None:
-        sources.append(rule.output.source)
-        if rule.output.tools or (rule.output.enforces and rule.shape.defers):
-            return False
-    return rule.fillable is None and not any(source.depends for source in sources)
-
-
-async def _answers(
-    side: OutputRule,
-    shape: Shape,
-    headers: Mapping[bytes, bytes],
-    request: Any,
-    filled: Mapping[str, str],
-    plan: Plan,
-) -> Answers | None:
-    if side.enforces and shape.defers and as_dict(request).get(shape.defers):
-        message = "answers are judged here, so none can be left for later"
-        raise Refused(bad_request(message, f"body.{shape.defers}"))
-    content = await _resolve(side.judge, side.source.pick(headers, request), plan)
-    tools: dict[str, Validator] = {}
-    for name, reference in _tools(side, shape, request, filled).items():
-        validator = await _resolve(side.judge, Named(reference), plan)
-        if validator is not None:
-            tools[name] = validator
-    return Answers(side, shape, content, tools) if content or tools else None
-
-
-async def _resolve(judge: Judge, named: Named | None, plan: Plan) -> Validator | None:
-    if named is None:
-        return None
-    validator = await resolve(judge, named)
-    plan.unjudged = plan.unjudged or validator is None
-    return validator
-
-
-def _tools(
-    side: OutputRule, shape: Shape, request: Any, filled: Mapping[str, str]
-) -> Mapping[str, str]:
-    """Those tools of the rule that the request offers, and those that it names a schema for."""
-    if not side.tools:
-        return filled
-    offered = {tool.name for tool in shape.tools(as_dict(request))}
-    mine = {name: ref for name, ref in side.tools.items() if name in offered}
-    return {**filled, **mine}
+    side = rule.output
+    return side is None or not (side.tools or (side.enforces and rule.shape.defers))

@@ -14,9 +14,8 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import UNKNOWN_SUBJECT, VALIDATION_TOTAL, get_logger
 from llm_integrations.core.validation import Validator
-from llm_integrations.serving.judging.failure import bad_request, unavailable
-from llm_integrations.serving.judging.refused import Refused
 from llm_integrations.serving.rules.named import Named
+from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
 
 __all__ = ["count_unjudged", "raises", "resolve"]
 
@@ -55,7 +54,8 @@ def count_unjudged(judge: Judge) -> None:
 
 def _broken_rule(judge: Judge, named: Named, error: LLMIntegrationsError) -> None:
     """The rule's own schema has gone: an operator must hear of it, whatever the mode."""
-    log.error("vllm %s cannot be judged by %s: %s", judge.side, named.reference, error)
+    what = f"{judge.module} {judge.side}"
+    log.error("%s cannot be judged by %s: %s", what, named.reference, error)
     count_unjudged(judge)
     if raises(judge):
         raise Refused(unavailable(error))

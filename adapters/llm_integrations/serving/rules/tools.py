@@ -7,55 +7,43 @@ schema, and the arguments of its calls are judged by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from llm_integrations.core.errors import (
-    InvalidReference,
-    InvalidSchema,
-    RegistryError,
-    SchemaNotFound,
-)
+from llm_integrations.core.errors import InvalidSchema, RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry import Registry
-from llm_integrations.serving.judging.failure import bad_request, unavailable
-from llm_integrations.serving.judging.refused import Refused
+from llm_integrations.serving.rules.named import allowed
+from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.pointer import param_of, set_at
-from llm_integrations.serving.rules.rules import Rule
-from llm_integrations.serving.shapes import Tool
-from llm_integrations.serving.shapes.base import as_dict
+from llm_integrations.serving.shapes import Shape, Tool
+from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
+from llm_integrations.serving.shapes.jsontext import as_dict
 
-__all__ = ["FilledTools", "fill_tools"]
+__all__ = ["fill_tools"]
 
 _SCHEME: Final = "schema:"
 
 
-class FilledTools(NamedTuple):
-    """The request's ``tools`` with schemas in place, and which tool named which schema."""
-
-    tools: Any
-    references: Mapping[str, str]
-
-
-async def fill_tools(rule: Rule, request: Any, registry: Registry) -> FilledTools | None:
-    """Fill in the schemas that tools name; None when none names one.
+async def fill_tools(
+    shape: Shape, request: Any, registry: Registry, allow: Patterns
+) -> tuple[Any, Mapping[str, str]]:
+    """The request's ``tools`` with schemas in place, and which tool named which schema.
 
     Raises:
         Refused: 400 for a reference that is wrong, not allowed or unknown; 503 when the registry
             does not answer (the model would not know what to call the tool with).
     """
-    if rule.fillable is None:
-        return None
     filled = request
     references: dict[str, str] = {}
-    for tool in rule.shape.tools(as_dict(request)):
+    for tool in shape.tools(as_dict(request)):
         text = _named_by(tool)
         if text is None:
             continue
         param = param_of(tool.path)
-        reference = _allowed(rule, text, param)
+        reference = allowed(text, param, allow)
         filled = set_at(filled, tool.path, await _parameters(registry, reference, param))
         references[tool.name] = str(reference)
-    return FilledTools(filled["tools"], references) if references else None
+    return as_dict(filled).get("tools"), references
 
 
 def _named_by(tool: Tool) -> str | None:
@@ -64,16 +52,6 @@ def _named_by(tool: Tool) -> str | None:
     if isinstance(text, str) and text.startswith(_SCHEME):
         return text.removeprefix(_SCHEME)
     return None
-
-
-def _allowed(rule: Rule, text: str, param: str) -> SchemaRef:
-    try:
-        reference = SchemaRef.parse(text)
-    except InvalidReference as error:
-        raise Refused(bad_request(f"{param}: {error}", param)) from None
-    if rule.fillable is None or not rule.fillable.match(reference.subject):
-        raise Refused(bad_request(f"{param}: this schema cannot be asked for here", param))
-    return reference
 
 
 async def _parameters(registry: Registry, reference: SchemaRef, param: str) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING
 
-from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import (
     ConfluentTopicSource,
     EventBus,
@@ -15,14 +14,17 @@ from llm_integrations.core.events import (
 )
 from llm_integrations.core.events.listener.background import BackgroundListener
 from llm_integrations.core.registry import Registry
-from llm_integrations.serving.asgi.types import ASGIApp
-from llm_integrations.serving.config import EventsConfig, WebhookReceiverConfig
+from llm_integrations.serving.config.events import EventsConfig, WebhookReceiverConfig
+from llm_integrations.serving.config.section import secret_from
 from llm_integrations.serving.runtime.integration import ModelServingIntegration
 
-__all__ = ["Follower"]
+if TYPE_CHECKING:
+    from llm_integrations.core.webhooks import WebhookReceiver
+
+__all__ = ["EventFollower"]
 
 
-class Follower:
+class EventFollower:
     """Listens on a thread of its own, so that no event holds up a request.
 
     Attributes:
@@ -36,7 +38,7 @@ class Follower:
         self._registry = registry
         self._integration = integration
         self._background: BackgroundListener | None = None
-        self.receiver: ASGIApp | None = None
+        self.receiver: WebhookReceiver | None = None
         self._buses: list[EventBus | str] = list(config.buses)
         if config.webhook is not None:
             self._buses.append(self._receive(config.webhook))
@@ -69,14 +71,11 @@ class Follower:
         return None if self._background is None else bool(self._background.health())
 
     def _receive(self, config: WebhookReceiverConfig) -> EventBus:
-        from llm_integrations.core.webhooks import WebhookReceiver
+        from llm_integrations.core.webhooks import WebhookReceiver  # needs an extra of its own
 
-        secret = os.environ.get(config.secret_env)
-        if not secret:
-            raise ConfigurationError(f"events.webhook: {config.secret_env} is not set")
-        receiver = WebhookReceiver(secret, config.inbox)
-        self.receiver = receiver
-        return receiver
+        secret = secret_from("events.webhook", config.secret_env)
+        self.receiver = WebhookReceiver(secret, config.inbox)
+        return self.receiver
 
     def _sources(self) -> list[EventSource]:
         config = self._config

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from llm_integrations.core.errors import RegistryError, SchemaNotFound
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
-from llm_integrations.core.model.event import SchemaEventType
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.model.reference import SchemaRef, parse_version, version_key
 from llm_integrations.core.observability import get_logger
-
-if TYPE_CHECKING:
-    from llm_integrations.core.model.event import SchemaEvent
-    from llm_integrations.core.registry import Registry
+from llm_integrations.core.registry import Registry
 
 __all__ = ["ModelServingIntegration"]
 
@@ -49,7 +46,7 @@ class ModelServingIntegration(LLMModuleIntegration):
 
     @property
     def name(self) -> str:
-        return "vllm"
+        return "serving"
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
         """Follow a change. What the registry cannot tell now is asked for at the next request."""
@@ -63,7 +60,7 @@ class ModelServingIntegration(LLMModuleIntegration):
             case SchemaEventType.REGISTERED | SchemaEventType.UPDATED if reference.is_latest:
                 await self._renew(reference, event)
             case SchemaEventType.DEPRECATED if _concerns(reference, event):
-                log.warning("vllm judges by %s, which is deprecated", reference)
+                log.warning("%s judges by %s, which is deprecated", self.name, reference)
             case SchemaEventType.DELETED if _concerns(reference, event):
                 await self._after_deletion(reference)
 
@@ -75,11 +72,13 @@ class ModelServingIntegration(LLMModuleIntegration):
                 while not await self._has_arrived(reference, event):  # noqa: ASYNC110
                     await asyncio.sleep(_STEP)
         except TimeoutError:
-            log.warning("vllm still judges by a copy of %s: %s has not arrived", reference, event)
+            log.warning(
+                "%s still judges by a copy of %s: %s has not arrived", self.name, reference, event
+            )
         except RegistryError as error:
-            log.warning("vllm cannot fetch %s now: %s", reference, error)
+            log.warning("%s cannot fetch %s now: %s", self.name, reference, error)
         else:
-            log.info("vllm judges by %s %s now", reference.subject, event.version)
+            log.info("%s judges by %s %s now", self.name, reference.subject, event.version)
 
     async def _has_arrived(self, reference: SchemaRef, event: SchemaEvent) -> bool:
         await self.registry.aio.validator(reference)
@@ -92,9 +91,11 @@ class ModelServingIntegration(LLMModuleIntegration):
         try:
             await self.registry.aio.validator(reference)
         except SchemaNotFound:
-            log.error("vllm judges by %s, which was deleted: nothing to judge by", reference)
+            log.error(
+                "%s judges by %s, which was deleted: nothing to judge by", self.name, reference
+            )
         except RegistryError as error:
-            log.warning("vllm cannot fetch %s now: %s", reference, error)
+            log.warning("%s cannot fetch %s now: %s", self.name, reference, error)
 
 
 def _concerns(reference: SchemaRef, event: SchemaEvent) -> bool:

@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import (
     ConfigurationError,
     InvalidSchema,
     RegistryError,
     SchemaNotFound,
 )
+from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, resolve_registry
-from llm_integrations.serving.config import MiddlewareConfig, load_config
-from llm_integrations.serving.judging.constrain import Constrainer
-from llm_integrations.serving.rules.rules import RuleTable
-from llm_integrations.serving.runtime.connection import open_registry
-from llm_integrations.serving.runtime.event_follower import Follower
-from llm_integrations.serving.runtime.integration import ModelServingIntegration
+from llm_integrations.serving.config.file import MiddlewareConfig, load_config
+from llm_integrations.serving.config.rules import InputConfig, OutputConfig
+from llm_integrations.serving.rules.table import RuleTable
+from llm_integrations.serving.runtime.event_follower import EventFollower
+from llm_integrations.serving.runtime.server import Constrainer, Server
 
 __all__ = ["Runtime"]
 
@@ -33,6 +32,7 @@ class Runtime:
     """Everything that requests share. Making one connects to nothing yet.
 
     Args:
+        server: the kind of server that requests go to.
         config: see ``load_config``.
         registry: a client to use instead of what the configuration says.
 
@@ -45,31 +45,42 @@ class Runtime:
 
     def __init__(
         self,
+        server: Server,
         config: MiddlewareConfig | Mapping[str, Any] | str | Path | None,
         registry: Registry | str | None = None,
     ) -> None:
-        self.config = load_config(config)
+        self.server = server
+        self.config = load_config(config, variable=server.config_variable)
         _be_heard()
         self._owns_registry = not isinstance(registry, Registry)
         if registry is None:
-            self.registry = open_registry(self.config)
+            self.registry = self.config.open_registry()
         else:
             self.registry = resolve_registry(registry)
-        self.rules = RuleTable(self.config, self.registry, self._judging())
+        self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
-        self.constrainer = Constrainer()
-        self.integration = ModelServingIntegration(self.registry, references=self.references())
-        self.follower = Follower(self.config.events, self.registry, self.integration)
+        self.constrainer = self._constrainer()
+        self._references = self.rules.references()
+        integration = server.integration(self.registry, references=self._references)
+        self.follower = EventFollower(self.config.events, self.registry, integration)
 
-    def references(self) -> list[str]:
-        """Every schema that a rule names, once."""
-        return list(dict.fromkeys(r for rule in self.rules.rules() for r in rule.references()))
+    def _constrainer(self) -> Constrainer | None:
+        if self.server.constrainer is not None:
+            return self.server.constrainer()
+        if any(rule.output and rule.output.config.constrain for rule in self.rules.rules()):
+            raise ConfigurationError(
+                f"constrain: how {self.server.name} is told a schema is not known; "
+                "llm_integrations.vllm.SchemaMiddleware tells vLLM"
+            )
+        return None
 
-    def _judging(self) -> ValidationOptions | None:
-        """How to judge with a client that was made elsewhere; None is as the client does."""
-        if self._owns_registry or "validation" not in self.config.model_fields_set:
-            return None
-        return self.config.validation.options()
+    def _judge(self, side: str, rule: InputConfig | OutputConfig) -> Judge:
+        options = None
+        # A client that was made elsewhere judges as it does, unless the file says otherwise.
+        if not self._owns_registry and "validation" in self.config.model_fields_set:
+            options = self.config.validation.options()
+        name, mode = self.server.name, rule.mode
+        return Judge(self.registry, name, side, mode, rule.on_unavailable, options)
 
     async def start(self) -> None:
         """Check that the schemas exist, fetch them, and listen for changes.
@@ -80,7 +91,7 @@ class Runtime:
         Raises:
             ConfigurationError: a rule names a schema that does not exist or cannot be used.
         """
-        problems = await asyncio.gather(*map(self._problem, self.references()))
+        problems = await asyncio.gather(*map(self._problem, self._references))
         wrong = [problem for problem in problems if problem]
         if wrong:
             raise ConfigurationError("; ".join(wrong))
@@ -102,7 +113,7 @@ class Runtime:
         except (SchemaNotFound, InvalidSchema) as error:
             return f"a rule names {reference}: {error}"
         except RegistryError as error:
-            log.warning("vllm starts without %s: %s", reference, error)
+            log.warning("%s starts without %s: %s", self.server.name, reference, error)
         return None
 
 

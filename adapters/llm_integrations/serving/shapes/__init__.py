@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llm_integrations.serving.shapes.base import Answer, Collector, Parsed, Prompt, Shape, Tool
-from llm_integrations.serving.shapes.chat import Chat
-from llm_integrations.serving.shapes.completions import Completions
+from llm_integrations.serving.shapes.choices import Chat, Completions
 from llm_integrations.serving.shapes.messages import Messages
 from llm_integrations.serving.shapes.plain import Plain
 from llm_integrations.serving.shapes.responses import Responses

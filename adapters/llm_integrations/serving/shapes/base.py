@@ -7,22 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list
+from llm_integrations.serving.shapes.sse import Event
 
-__all__ = [
-    "Answer",
-    "Body",
-    "Collector",
-    "Parsed",
-    "Prompt",
-    "Shape",
-    "Tool",
-    "as_dict",
-    "as_list",
-    "joined_text",
-    "openai_error",
-]
+__all__ = ["Answer", "Body", "Collector", "Parsed", "Prompt", "Shape", "Tool", "openai_error"]
 
 Body: TypeAlias = Mapping[str, Any]
 """A request or reply, parsed. Nothing about its inside is certain."""
@@ -71,23 +60,32 @@ class Collector(ABC):
 
     Attributes:
         ended: set when the event just taken is the stream's last.
+        failed: the server itself has said that the stream failed.
+        kept: characters that are held for answers to come.
     """
 
     ended: bool = False
+    failed: bool = False
+    kept: int = 0
 
     @abstractmethod
     def take(self, event: Event) -> Sequence[Answer]:
         """Take one event; return the answers that are complete with it."""
+
+    def is_unfinished(self) -> bool:
+        """Whether an answer has begun and not come to its end."""
+        return False
 
 
 class Shape(ABC):
     """One endpoint's way to write things down. Stateless."""
 
     name: ClassVar[str]
-    constrained_fields: ClassVar[tuple[str, ...]] = ()
-    """Top-level request fields by which a client constrains decoding itself."""
     defers: ClassVar[str] = ""
     """The field by which a request asks for an answer that its reply will not hold."""
+
+    tool: ClassVar[tuple[str, ...]] = ()
+    """Where the parameters of a tool are."""
 
     @abstractmethod
     def prompts(self, request: Body) -> Iterator[Prompt]:
@@ -98,24 +96,20 @@ class Shape(ABC):
         """The answers in a complete reply; none when it is no reply of this shape."""
 
     @abstractmethod
-    def collector(self) -> Collector:
-        """A new collector for one stream."""
+    def collector(self, *, texts: bool = True) -> Collector:
+        """A new collector for one stream; without ``texts`` it keeps tool calls only."""
 
     def tools(self, request: Body) -> Iterator[Tool]:
         """The function tools that the request offers."""
-        return iter(())
-
-    def is_constrained(self, request: Body) -> bool:
-        """Whether the client constrains decoding itself."""
-        for field in self.constrained_fields:
-            value = request.get(field)
-            if value and as_dict(value).get("type") != "text":
-                return True
-        return False
-
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        """Top-level fields that constrain decoding to a schema; None where that cannot be."""
-        return None
+        if not self.tool:
+            return
+        *inside, field = self.tool
+        for index, tool in enumerate(as_list(request.get("tools"))):
+            function = as_dict(tool)
+            for key in inside:
+                function = as_dict(function.get(key))
+            if isinstance(name := function.get("name"), str):
+                yield Tool(("tools", index, *self.tool), name, function.get(field))
 
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""
@@ -135,25 +129,3 @@ def openai_error(failure: Failure) -> dict[str, Any]:
             "code": failure.status,
         }
     }
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
-    """Text as it is, or the text parts of a list of content parts in a row; None without any."""
-    if isinstance(content, str):
-        return content
-    texts = [
-        part["text"]
-        for part in as_list(content)
-        if isinstance(part, dict)
-        and part.get("type") in kinds
-        and isinstance(part.get("text"), str)
-    ]
-    return "".join(texts) if texts else None

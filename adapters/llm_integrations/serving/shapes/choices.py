@@ -1,37 +1,52 @@
-"""What /v1/chat/completions and /v1/completions have in common: ``choices``."""
+"""/v1/chat/completions and /v1/completions, which both answer with ``choices``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
 from typing import Any, TypeAlias
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.jsontext import read_json
-from llm_integrations.serving.shapes.base import Answer, Body, Collector
+from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["AddDelta", "ChoiceCollector", "Part", "json_schema_format"]
+__all__ = ["Chat", "Completions", "Part", "message_prompts"]
 
 
 class Part:
-    """One choice of a stream, as far as it has come."""
+    """One answer of a stream, as far as it has come.
 
-    __slots__ = ("calls", "text")
+    Attributes:
+        begun: whether anything came.
+        size: characters that are held.
+    """
 
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.calls: dict[Any, tuple[list[str], list[str]]] = {}
+    __slots__ = ("_calls", "_text", "begun", "size")
+
+    def __init__(self, *, text: bool) -> None:
+        self.begun = False
+        self.size = 0
+        self._text = StringIO() if text else None
+        self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
+
+    def add_text(self, text: str) -> None:
+        self.begun = self.begun or text != ""
+        if self._text is not None:
+            self.size += self._text.write(text)
 
     def add_call(self, index: Any, name: Any, arguments: Any) -> None:
         """Add a fragment of a tool call; the name comes once, the arguments in pieces."""
-        names, pieces = self.calls.setdefault(_key(index), ([], []))
+        self.begun = True
+        names, pieces = self._calls.setdefault(_key(index), (StringIO(), StringIO()))
         if isinstance(name, str):
-            names.append(name)
+            self.size += names.write(name)
         if isinstance(arguments, str):
-            pieces.append(arguments)
+            self.size += pieces.write(arguments)
 
     def answer(self, index: Any, *, cut: bool) -> Answer:
-        calls = tuple(("".join(names), "".join(pieces)) for names, pieces in self.calls.values())
-        return Answer(index, "".join(self.text) or None, calls, cut)
+        calls = [(name.getvalue(), pieces.getvalue()) for name, pieces in self._calls.values()]
+        text = self._text.getvalue() if self._text is not None else None
+        return Answer(index, text or None, tuple(calls), cut)
 
 
 AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
@@ -40,36 +55,45 @@ AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
 class ChoiceCollector(Collector):
     """Collects by choice, since the choices of one stream interleave."""
 
-    __slots__ = ("_add", "_parts", "ended")
+    __slots__ = ("_add", "_parts", "_texts", "ended", "failed", "kept")
 
-    def __init__(self, add: AddDelta) -> None:
+    def __init__(self, add: AddDelta, *, texts: bool) -> None:
         self._add = add
+        self._texts = texts
         self._parts: dict[Any, Part] = {}
-        self.ended = False
+        self.ended = self.failed = False
+        self.kept = 0
 
     def take(self, event: Event) -> Sequence[Answer]:
         data = event.data
         if not data or data == b"[DONE]":
             self.ended = bool(data)
             return ()
-        try:
-            chunk = read_json(data)
-        except (ValueError, RecursionError):
-            return ()
-        choices = chunk.get("choices") if isinstance(chunk, dict) else None
+        fields = read_fields(data)
+        choices = fields.get("choices")
+        if choices is None:
+            self.failed = self.failed or "error" in fields
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            index = _key(choice.get("index", 0))
-            part = self._parts.get(index)
-            if part is None:
-                part = self._parts[index] = Part()
-            self._add(part, choice)
-            if (reason := choice.get("finish_reason")) is not None:
-                del self._parts[index]
-                finished.append(part.answer(index, cut=reason == "length"))
+            if isinstance(choice, dict):
+                self._take(choice, finished)
         return finished
+
+    def _take(self, choice: dict[str, Any], finished: list[Answer]) -> None:
+        index = _key(choice.get("index", 0))
+        part = self._parts.get(index)
+        if part is None:
+            part = self._parts[index] = Part(text=self._texts)
+        before = part.size
+        self._add(part, choice)
+        self.kept += part.size - before
+        if reason := choice.get("finish_reason"):
+            del self._parts[index]
+            self.kept -= part.size
+            finished.append(part.answer(index, cut=reason == "length"))
+
+    def is_unfinished(self) -> bool:
+        return any(part.begun for part in self._parts.values())
 
 
 def _key(index: Any) -> Any:
@@ -77,10 +101,97 @@ def _key(index: Any) -> Any:
     return index if isinstance(index, int | str) else 0
 
 
-def json_schema_format(name: str, schema: Body) -> Mapping[str, Any]:
-    return {
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": name, "schema": schema, "strict": True},
-        }
-    }
+def message_prompts(request: Body) -> Iterator[Prompt]:
+    """The texts of ``messages``, as OpenAI and Anthropic write them."""
+    for index, message in enumerate(as_list(request.get("messages"))):
+        message = as_dict(message)
+        text = joined_text(message.get("content"), ("text",))
+        yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+
+
+class Chat(Shape):
+    """/v1/chat/completions."""
+
+    name = "chat"
+    tool = ("function", "parameters")
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        return message_prompts(request)
+
+    def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
+        return [
+            _answer(choice, position)
+            for position, choice in enumerate(as_list(choices))
+            if isinstance(choice, dict)
+        ]
+
+    def collector(self, *, texts: bool = True) -> Collector:
+        return ChoiceCollector(_add_delta, texts=texts)
+
+
+def _answer(choice: dict[str, Any], position: int) -> Answer:
+    message = as_dict(choice.get("message"))
+    content = message.get("content")
+    calls = message.get("tool_calls")
+    return Answer(
+        choice.get("index", position),
+        content if isinstance(content, str) else None,
+        tuple(_call(call) for call in calls) if isinstance(calls, list) else (),
+        choice.get("finish_reason") == "length",
+    )
+
+
+def _call(call: Any) -> tuple[str, str]:
+    function = as_dict(as_dict(call).get("function"))
+    return str(function.get("name")), str(function.get("arguments", ""))
+
+
+def _add_delta(part: Part, choice: dict[str, Any]) -> None:
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return
+    if isinstance(content := delta.get("content"), str):
+        part.add_text(content)
+    if calls := delta.get("tool_calls"):
+        for call in as_list(calls):
+            call = as_dict(call)
+            function = as_dict(call.get("function"))
+            part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
+
+
+class Completions(Shape):
+    """/v1/completions."""
+
+    name = "completions"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        prompt = request.get("prompt")
+        if isinstance(prompt, str):
+            yield Prompt(("prompt",), "user", prompt)
+        elif isinstance(prompt, list) and prompt and all(isinstance(p, str) for p in prompt):
+            for index, text in enumerate(prompt):
+                yield Prompt(("prompt", index), "user", text)
+        elif prompt is not None:
+            # Token ids, which nobody can read as JSON here.
+            yield Prompt(("prompt",), "user", None)
+
+    def answers(self, reply: Any) -> Sequence[Answer]:
+        return [
+            Answer(
+                choice.get("index", position),
+                text if isinstance(text := choice.get("text"), str) else None,
+                (),
+                choice.get("finish_reason") == "length",
+            )
+            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
+            if isinstance(choice, dict)
+        ]
+
+    def collector(self, *, texts: bool = True) -> Collector:
+        return ChoiceCollector(_add_text, texts=texts)
+
+
+def _add_text(part: Part, choice: dict[str, Any]) -> None:
+    if isinstance(text := choice.get("text"), str):
+        part.add_text(text)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
-from llm_integrations.serving.judging.jsontext import read_json
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -16,12 +13,11 @@ from llm_integrations.serving.shapes.base import (
     Parsed,
     Prompt,
     Shape,
-    Tool,
-    as_dict,
-    as_list,
-    joined_text,
 )
-from llm_integrations.serving.shapes.choices import Part
+from llm_integrations.serving.shapes.choices import Part, message_prompts
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Messages"]
 
@@ -30,12 +26,10 @@ _CUT: Final = "max_tokens"
 
 class Messages(Shape):
     name = "messages"
+    tool = ("input_schema",)
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        for index, message in enumerate(as_list(request.get("messages"))):
-            message = as_dict(message)
-            text = joined_text(message.get("content"), ("text",))
-            yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+        return message_prompts(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":
@@ -49,22 +43,8 @@ class Messages(Shape):
         text = joined_text(blocks, ("text",))
         return [Answer(0, text, calls, reply.get("stop_reason") == _CUT)]
 
-    def collector(self) -> Collector:
-        return _Blocks()
-
-    def tools(self, request: Body) -> Iterator[Tool]:
-        for index, tool in enumerate(as_list(request.get("tools"))):
-            tool = as_dict(tool)
-            if isinstance(name := tool.get("name"), str):
-                yield Tool(("tools", index, "input_schema"), name, tool.get("input_schema"))
-
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        config = as_dict(request.get("output_config"))
-        choice = as_dict(request.get("tool_choice")).get("type")
-        if config.get("format") or (request.get("tools") and choice != "none"):
-            return None
-        form = {"type": "json_schema", "schema": schema}
-        return {"output_config": {**config, "format": form}}
+    def collector(self, *, texts: bool = True) -> Collector:
+        return _Blocks(texts=texts)
 
     def error(self, failure: Failure) -> Body:
         return {"type": "error", "error": {"type": failure.kind, "message": failure.message}}
@@ -76,36 +56,40 @@ class Messages(Shape):
 class _Blocks(Collector):
     """Collects content blocks; the one answer is complete when a stop reason comes."""
 
-    def __init__(self) -> None:
-        self._part = Part()
+    def __init__(self, *, texts: bool) -> None:
+        self._texts = texts
+        self._part = Part(text=texts)
 
     def take(self, event: Event) -> Sequence[Answer]:
-        if not event.data:
-            return ()
-        try:
-            fields = as_dict(read_json(event.data))
-        except (ValueError, RecursionError):
-            return ()
+        fields = read_fields(event.data)
         match fields.get("type"):
             case "content_block_delta":
                 self._add(fields.get("index"), as_dict(fields.get("delta")))
             case "content_block_start":
                 self._start(fields.get("index"), as_dict(fields.get("content_block")))
             case "message_delta":
-                reason = as_dict(fields.get("delta")).get("stop_reason")
-                return () if reason is None else [self._part.answer(0, cut=reason == _CUT)]
+                if reason := as_dict(fields.get("delta")).get("stop_reason"):
+                    part, self._part = self._part, Part(text=self._texts)
+                    self.kept = 0
+                    return [part.answer(0, cut=reason == _CUT)]
             case "message_stop":
                 self.ended = True
+            case "error":
+                self.failed = True
+        self.kept = self._part.size
         return ()
+
+    def is_unfinished(self) -> bool:
+        return self._part.begun
 
     def _start(self, index: Any, block: dict[str, Any]) -> None:
         if block.get("type") == "tool_use":
             self._part.add_call(index, block.get("name"), None)
         elif block.get("type") == "text":
-            self._part.text.append(str(block.get("text") or ""))
+            self._part.add_text(str(block.get("text") or ""))
 
     def _add(self, index: Any, delta: dict[str, Any]) -> None:
         if isinstance(text := delta.get("text"), str):
-            self._part.text.append(text)
+            self._part.add_text(text)
         elif isinstance(fragment := delta.get("partial_json"), str):
             self._part.add_call(index, None, fragment)

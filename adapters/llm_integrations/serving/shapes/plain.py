@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llm_integrations.serving.asgi.sse import Event
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Parsed, Prompt, Shape
+from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Plain"]
 
@@ -20,7 +20,7 @@ class Plain(Shape):
     def answers(self, reply: Any) -> Sequence[Answer]:
         return [Answer(0, Parsed(reply))]
 
-    def collector(self) -> Collector:
+    def collector(self, *, texts: bool = True) -> Collector:
         return _EachEvent()
 
 

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.sse import Event
-from llm_integrations.serving.judging.failure import Failure
-from llm_integrations.serving.judging.jsontext import read_json
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
     Collector,
     Prompt,
     Shape,
-    Tool,
-    as_dict,
-    as_list,
-    joined_text,
     openai_error,
 )
+from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Responses"]
 
 _FINISHED: Final = ("completed", "incomplete")
+_FAILED: Final = (b"error", b"response.failed")
 _LAST: Final = (b"response.completed", b"response.incomplete")
 
 
 class Responses(Shape):
     name = "responses"
-    constrained_fields = ("structured_outputs",)
+    tool = ("parameters",)
     defers = "background"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
@@ -57,22 +54,8 @@ class Responses(Shape):
         cut = as_dict(reply.get("incomplete_details")).get("reason") == "max_output_tokens"
         return [Answer(0, "".join(texts) or None, tuple(calls), cut)]
 
-    def collector(self) -> Collector:
+    def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
-
-    def tools(self, request: Body) -> Iterator[Tool]:
-        for index, tool in enumerate(as_list(request.get("tools"))):
-            tool = as_dict(tool)
-            if tool.get("type") == "function" and isinstance(name := tool.get("name"), str):
-                yield Tool(("tools", index, "parameters"), name, tool.get("parameters"))
-
-    def constraint(self, request: Body, name: str, schema: Body) -> Mapping[str, Any] | None:
-        text = as_dict(request.get("text"))
-        wanted = as_dict(text.get("format")).get("type", "text")
-        if wanted != "text" or (request.get("tools") and request.get("tool_choice") != "none"):
-            return None
-        form = {"type": "json_schema", "name": name, "schema": schema, "strict": True}
-        return {"text": {**text, "format": form}}
 
     def stream_error(self, failure: Failure) -> bytes:
         fields = {
@@ -93,11 +76,8 @@ class _LastEvent(Collector):
         self._shape = shape
 
     def take(self, event: Event) -> Sequence[Answer]:
+        self.failed = self.failed or event.name in _FAILED
         if event.name not in _LAST:
             return ()
         self.ended = True
-        try:
-            fields = read_json(event.data)
-        except (ValueError, RecursionError):
-            return ()
-        return self._shape.answers(as_dict(fields).get("response"))
+        return self._shape.answers(read_fields(event.data).get("response"))

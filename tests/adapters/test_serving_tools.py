@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.vllm_apps import BAD, GOOD, USER, Server, chat_reply, chat_request
+from tests.support.serving_apps import BAD, GOOD, USER, Server, chat_reply, chat_request
 
 NAMED = {"$ref": "schema:user@1"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from tests.support.vllm_apps import (
+from tests.support.serving_apps import (
     BAD,
     GOOD,
     Reply,
@@ -174,10 +174,10 @@ class TestEnforce:
     async def test_an_event_without_end_is_cut_off(self) -> None:
         chunks = [b"data: " + b"x" * 60, b"x" * 60, b"x" * 60]
         rules = [{"output": {"schema": "user", "mode": "enforce"}}]
-        reply = await Server(chunks, max_event_bytes=100, rules=rules).post(STREAM)
+        reply = await Server(chunks, max_event=100, rules=rules).post(STREAM)
         assert "error" in events_of(reply.body)[0]
         assert len(reply.pieces) == 1
-        watched = Server(chunks, max_event_bytes=100, rules=[{"output": {"schema": "user"}}])
+        watched = Server(chunks, max_event=100, rules=[{"output": {"schema": "user"}}])
         assert (await watched.post(STREAM)).body == b"".join(chunks)
 
     @pytest.mark.parametrize("mode", ["warn", "enforce"])
@@ -212,6 +212,121 @@ class TestEnforce:
         with pytest.raises(asyncio.CancelledError):
             await made.post(STREAM)
         assert counted("invalid") == before
+
+
+def delta(index: int = 0, finish: Any = None, **fields: Any) -> bytes:
+    return sse({"choices": [{"index": index, "delta": fields, "finish_reason": finish}]})
+
+
+def call(arguments: str, name: str | None = None) -> dict[str, Any]:
+    function = {"arguments": arguments, **({"name": name} if name else {})}
+    return {"tool_calls": [{"index": 0, "function": function}]}
+
+
+DONE = sse("[DONE]")
+ENDLESS: dict[str, list[bytes]] = {
+    "done without finish_reason": [delta(content=GOOD), DONE],
+    "an empty finish_reason": [delta(content=GOOD, finish=""), DONE],
+    "no done either": [delta(content=GOOD)],
+    "cut within an event": [delta(content=GOOD), delta(finish="stop")[:-9]],
+    "one choice of two": [delta(content=GOOD), delta(1, content=GOOD), delta(finish="stop"), DONE],
+    "a tool call": [delta(**call(GOOD, "save")), DONE],
+    "more after the finish": [delta(content=GOOD, finish="stop"), delta(content="!"), DONE],
+    "another form": [sse({"id": 1, "text": GOOD}), DONE],
+    "no JSON": [b"data: nothing\n\n", DONE],
+}
+
+
+class TestAStreamWithoutEnd:
+    """Nobody knows whether such an answer is whole: it is as an invalid one."""
+
+    OUTPUT: ClassVar[dict[str, Any]] = {"schema": "user", "tools": {"save": "user"}}
+    TOOLS: ClassVar[list[Any]] = [{"type": "function", "function": {"name": "save"}}]
+
+    @pytest.mark.parametrize("name", ENDLESS)
+    async def test_is_withheld_and_counted(self, name: str) -> None:
+        rules = [{"output": {**self.OUTPUT, "mode": "enforce"}}]
+        before = counted("unjudged", subject="unknown")
+        reply = await Server(ENDLESS[name], rules=rules).post({**STREAM, "tools": self.TOOLS})
+        assert reply.body.count(b"InvalidOutputError") == 1
+        assert reply.body.endswith(DONE)
+        assert reply.body.count(DONE) == 1
+        assert counted("unjudged", subject="unknown") == before + 1
+
+    @pytest.mark.parametrize("name", ENDLESS)
+    async def test_passes_under_warn_and_is_counted(self, name: str) -> None:
+        before = counted("unjudged", subject="unknown")
+        made = Server(ENDLESS[name], rules=[{"output": self.OUTPUT}])
+        reply = await made.post({**STREAM, "tools": self.TOOLS})
+        assert reply.body == b"".join(ENDLESS[name])
+        assert counted("unjudged", subject="unknown") == before + 1
+
+    async def test_messages_need_a_stop_reason(self) -> None:
+        text = {"type": "text_delta", "text": GOOD}
+        chunks = [
+            sse({"type": "content_block_delta", "index": 0, "delta": text}, "content_block_delta"),
+            sse({"type": "message_stop"}, "message_stop"),
+        ]
+        reply = await server(chunks, mode="enforce").post(STREAM, "/v1/messages")
+        assert b"event: error" in reply.body
+        assert b"message_stop" not in reply.body
+
+    async def test_responses_need_a_response(self) -> None:
+        for last in ({"type": "response.completed"}, {"response": {"status": "in_progress"}}):
+            chunks = [sse(last, "response.completed")]
+            reply = await server(chunks, mode="enforce").post(STREAM, "/v1/responses")
+            assert b"event: error" in reply.body
+
+    @pytest.mark.parametrize("mode", ["warn", "enforce"])
+    async def test_a_failure_that_the_server_tells_of_is_enough(self, mode: str) -> None:
+        chunks = [delta(content=GOOD), sse({"error": {"message": "x"}}), DONE]
+        before = counted("unjudged", subject="unknown")
+        assert (await server(chunks, mode=mode).post(STREAM)).body == b"".join(chunks)
+        assert counted("unjudged", subject="unknown") == before
+
+
+async def test_a_stream_that_the_server_would_take_from_a_file_is_withheld() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.pathsend", "path": "/answers"})
+
+    made = server([], mode="enforce")
+    made.middleware.app = app
+    assert b"InvalidOutputError" in (await made.post(STREAM)).body
+
+
+class TestTooLargeAnAnswer:
+    CHUNKS: ClassVar[list[bytes]] = [delta(content="x" * 60) for _ in range(3)]
+
+    def server(self, chunks: list[bytes], **output: Any) -> Server:
+        return Server(chunks, max_answer=100, rules=[{"output": output}])
+
+    async def test_is_cut_off_under_enforce(self) -> None:
+        reply = await self.server(self.CHUNKS, schema="user", mode="enforce").post(STREAM)
+        assert "larger than the 100 bytes" in events_of(reply.body)[-2]["error"]["message"]
+        assert events_of(reply.body)[-2]["error"]["code"] == 502
+        assert reply.body.startswith(self.CHUNKS[0])
+
+    async def test_passes_under_warn_and_is_counted(self) -> None:
+        before = counted("unjudged", subject="unknown")
+        chunks = [*self.CHUNKS, delta(finish="stop"), DONE]
+        assert (await self.server(chunks, schema="user").post(STREAM)).body == b"".join(chunks)
+        assert counted("unjudged", subject="unknown") == before + 1
+
+    async def test_what_is_judged_already_is_not_held(self) -> None:
+        chunks = [
+            piece
+            for index in range(9)
+            for piece in (delta(index, content=GOOD), delta(index, finish="stop"))
+        ]
+        made = self.server([*chunks, DONE], schema="user", mode="enforce")
+        assert (await made.post(STREAM)).body == b"".join([*chunks, DONE])
+
+    async def test_tool_calls_count_too(self) -> None:
+        chunks = [delta(**call("x" * 60, "save")), delta(**call("x" * 60))]
+        made = self.server(chunks, schema="user", mode="enforce")
+        assert b'"code": 502' in (await made.post(STREAM)).body
 
 
 class TestTheOtherEndpoints:

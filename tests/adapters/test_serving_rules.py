@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_integrations.serving.rules.patterns import Patterns
-from tests.support.vllm_apps import BAD, CHAT, GOOD, Server, chat_reply, chat_request
+from tests.support.serving_apps import BAD, CHAT, GOOD, Server, chat_reply, chat_request
 
 USER = {"output": {"schema": "user", "mode": "enforce"}}
 
@@ -34,16 +37,50 @@ class TestPaths:
         made = server(USER)
         assert (await made.post(path=f"/proxy{CHAT}", root_path="/proxy")).status == 500
 
-    async def test_other_scopes_pass(self) -> None:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"/{CHAT}",
+            f"{CHAT}/",
+            "/v1//chat/completions",
+            "/v1/./chat/completions",
+            "/v1/x/../chat/completions",
+            "/V1/Chat/Completions",
+            "/v1/chat%2Fcompletions",
+        ],
+    )
+    async def test_no_other_spelling_of_a_path_is_a_way_round(self, path: str) -> None:
+        assert (await server(USER).post(path=path)).status == 500
+
+    @pytest.mark.parametrize(("root", "path"), [("/v1", "/v1"), ("/v", ""), ("/v1/chat/", "")])
+    async def test_a_root_path_is_taken_off_as_the_app_does(self, root: str, path: str) -> None:
+        assert (await server(USER).post(path=f"{path}{CHAT}", root_path=root)).status == 500
+
+    @pytest.mark.parametrize(
+        ("path", "mode", "reached"),
+        [
+            (CHAT, "enforce", False),
+            (f"{CHAT}/", "enforce", False),
+            (CHAT, "warn", True),
+            ("/other", "enforce", True),
+        ],
+    )
+    async def test_a_socket_cannot_be_judged(self, path: str, mode: str, reached: bool) -> None:
         seen: list[str] = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             seen.append(scope["type"])
 
-        made = server(USER)
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            seen.append(message["type"])
+
+        made = server({"output": {"schema": "user", "mode": mode}})
         made.middleware.app = app
-        await made.middleware({"type": "websocket", "path": CHAT}, _no_receive, _no_send)
-        assert seen == ["websocket"]
+        await made.middleware({"type": "websocket", "path": path}, receive, send)
+        assert seen == (["websocket"] if reached else ["websocket.close"])
 
 
 class TestModels:
@@ -105,6 +142,12 @@ class TestNamedByTheClient:
         assert (reply.status, reply.json["error"]["param"]) == (400, "x-answer")
         assert message in reply.json["error"]["message"]
 
+    @pytest.mark.parametrize("reference", ["\ud800", "com." + "x" * 600, "com.\x00"])
+    async def test_what_cannot_be_a_name_is_asked_of_no_registry(self, reference: str) -> None:
+        output = {"mode": "enforce", "named_by": {"field": "/metadata/answer", "allow": ["*"]}}
+        reply = await server({"output": output}).post(chat_request(metadata={"answer": reference}))
+        assert (reply.status, reply.json["error"]["param"]) == (400, "body.metadata.answer")
+
     async def test_whether_a_schema_exists_is_not_told_of_those_that_are_not_allowed(self) -> None:
         made = server({"output": self.NAMED})
         made.registry.register("secret", True)
@@ -122,15 +165,37 @@ class TestNamedByTheClient:
 
 @pytest.mark.parametrize(
     ("pattern", "name", "matches"),
-    [("a*", "abc", True), ("*c", "abc", True), ("a.c", "abc", False), ("*", "a\nb", True)],
+    [
+        ("a*", "abc", True),
+        ("*c", "abc", True),
+        ("a.c", "abc", False),
+        ("*", "a\nb", True),
+        ("a**b*", "a--b", True),
+        ("*ab*ab", "ab", False),
+        ("*ab*ab", "abab", True),
+        ("a*b", "ab", True),
+        ("ab*ba", "aba", False),
+        ("*x*", "y", False),
+    ],
 )
 def test_a_star_stands_for_any_text(pattern: str, name: str, matches: bool) -> None:
     assert Patterns([pattern]).match(name) is matches
 
 
-async def _no_receive() -> Any:
-    raise AssertionError
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=12))
+def test_it_matches_as_a_shell_does(pattern: str, name: str) -> None:
+    assert Patterns([pattern]).match(name) is fnmatchcase(name, pattern)
 
 
-async def _no_send(message: Any) -> None:
-    raise AssertionError
+@pytest.mark.timeout(20)
+async def test_a_long_name_costs_no_more_than_its_length() -> None:
+    """The client writes the name, and regular expressions try all ways to share it out."""
+    made = server({**USER, "models": ["*a*a*a*b*c"]})
+    request = {**chat_request(), "model": "a" * 100_000}
+    assert (await made.post(request)).status == 200
+
+
+@pytest.mark.parametrize("model", [["tiny"], {"a": 1}, 3, True])
+async def test_a_model_that_is_no_name_is_no_way_round(model: Any) -> None:
+    made = server({**USER, "models": ["tiny"]})
+    assert (await made.post({**chat_request(), "model": model})).status == 500

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.serving import SchemaMiddleware
 
 __all__ = [
     "BAD",
@@ -43,6 +43,10 @@ USER: dict[str, Any] = {
 
 GOOD = '{"name": "Ann", "age": 33}'
 BAD = '{"name": "Ann", "age": "old"}'
+
+
+# Nothing checks keys here, and everybody may be told what is wrong.
+DEFAULTS: dict[str, Any] = {"rules": [{"output": {"schema": "user"}}], "auth": "none"}
 
 
 def registry_with_user() -> Registry:
@@ -122,19 +126,23 @@ class Server:
 
     ``replies`` are given one after the other, the last one again and again: a mapping is JSON, a
     list of bytes a stream, bytes are sent as they are. A tuple is (status, reply). A function gets
-    the request's body and returns one of these.
+    the request's body and returns one of these. ``kind`` is the middleware's class.
     """
 
-    def __init__(self, *replies: Any, registry: Registry | None = None, **config: Any) -> None:
+    def __init__(
+        self,
+        *replies: Any,
+        registry: Registry | None = None,
+        kind: type[SchemaMiddleware] = SchemaMiddleware,
+        **config: Any,
+    ) -> None:
         self.replies = list(replies)
         self.requests: list[bytes] = []
         self.scopes: list[Mapping[str, Any]] = []
         self.disconnects = 0
         self.registry = registry or registry_with_user()
         self.headers: list[tuple[bytes, bytes]] = []
-        self.middleware = SchemaMiddleware(
-            self.app, config or {"rules": [{"output": {"schema": "user"}}]}, registry=self.registry
-        )
+        self.middleware = kind(self.app, {**DEFAULTS, **config}, registry=self.registry)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes.append(scope)
@@ -249,7 +257,9 @@ async def started(middleware: Any) -> AsyncIterator[list[Message]]:
         await asyncio.wait_for(task, 10)
 
 
-def counted(outcome: str, side: str = "output", subject: str = "user") -> float:
+def counted(
+    outcome: str, side: str = "output", subject: str = "user", module: str = "serving"
+) -> float:
     """How many pieces had this outcome so far, in this process."""
-    labels = {"module": "vllm", "subject": subject, "side": side, "outcome": outcome}
+    labels = {"module": module, "subject": subject, "side": side, "outcome": outcome}
     return REGISTRY.get_sample_value("llm_integrations_validation_total", labels) or 0.0

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.vllm_apps import CHAT, GOOD, USER, Server, chat_reply
+from tests.support.serving_apps import CHAT, GOOD, USER, Server, chat_reply
 
 RULES: list[dict[str, Any]] = [
     {
         "name": "one",
         "models": ["tiny"],
         "input": {"checks": [{"of": "messages", "schema": "user@1"}]},
-        "output": {"schema": "user", "tools": {"save": "user"}, "constrain": True},
+        "output": {"schema": "user", "tools": {"save": "user"}},
     },
     {"name": "off", "output": {"schema": "user", "mode": "off"}},
 ]
@@ -46,7 +46,7 @@ async def test_rules_says_what_is_in_force() -> None:
         "schema": "user@latest",
         "version": 1,
         "tools": {"save": {"schema": "user@latest", "version": 1}},
-        "constrain": True,
+        "constrain": False,
     }
     assert (off["input"], off["output"]) == (None, None)
     made.registry.register("user", {**USER, "title": "second"})

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from llm_integrations.core.registry import Registry
-from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
+from llm_integrations.serving import SchemaMiddleware
+from tests.support.serving_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
 
 EXCHANGES = 50_000
 PATHS = [CHAT, "/v1/completions", "/v1/responses", "/v1/messages", "/plain"]
@@ -149,6 +149,13 @@ SEEDS = [
 ]
 
 
+ASKED = json.dumps({"messages": [{"role": "user", "content": GOOD}]}).encode()
+FITTING = [
+    (CHAT, ASKED, KINDS[0], json.dumps(chat_reply(GOOD, GOOD)).encode()),
+    (CHAT, ASKED, KINDS[1], b"".join(chat_chunks(GOOD, GOOD))),
+]
+
+
 def middleware(app: Any, registry: Registry, mode: str) -> SchemaMiddleware:
     checks = [{"of": "messages", "schema": "user"}, {"of": "/metadata", "schema": "user"}]
     rule = {
@@ -174,10 +181,14 @@ async def run(
         app.reply = split(choose.choice(MAKERS)(choose), choose) if choose.random() < 0.7 else []
         app.kind = choose.choice(KINDS)
         app.status = choose.choice([200, 200, 200, 404])
+        path = choose.choice(PATHS)
+        if choose.random() < 0.3:
+            path, sent, app.kind, reply = choose.choice(FITTING)
+            app.reply = split(reply, choose)
         scope = {
             "type": "http",
             "method": "POST",
-            "path": choose.choice(PATHS),
+            "path": path,
             "headers": [(b"content-type", b"application/json")],
         }
         exchange = Exchange(split(sent, choose))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_integrations.serving.judging.jsontext import read_json
+from llm_integrations.serving.shapes.jsontext import read_json
 
 ALPHABET = [b'"', b"\\", b"{", b"}", b"[", b"]", b":", b",", b"a", b"\\u12", b"\\ud800", b"1", b"-"]
 ALPHABET += [b"0", b".", b"e5", b"true", b"null", b"NaN", b"-Infinity", b"\xff", b"\xc3\xa4", b" "]

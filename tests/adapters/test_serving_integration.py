@@ -15,10 +15,10 @@ from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.events import EventListener, InMemoryEventBus, SchemaEvent, connect_bus
 from llm_integrations.core.integration import LLMModuleIntegration
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.vllm import ModelServingIntegration
+from llm_integrations.serving import ModelServingIntegration
 from tests.support.confluent_server import ConfluentServer
 from tests.support.kafka import kafka_broker
-from tests.support.vllm_apps import BAD, USER, Server, chat_reply, registry_with_user, started
+from tests.support.serving_apps import BAD, USER, Server, chat_reply, registry_with_user, started
 
 OPEN = {**USER, "properties": {"name": {"type": "string"}}}
 
@@ -51,7 +51,7 @@ class TestTheIntegration:
     async def test_it_is_one_like_the_others(self, reader: Registry) -> None:
         integration = ModelServingIntegration(reader, references=["user"])
         assert isinstance(integration, LLMModuleIntegration)
-        assert (integration.name, integration.delivery) == ("vllm", "broadcast")
+        assert (integration.name, integration.delivery) == ("serving", "broadcast")
         schema = await integration.get_schema("user@1")
         assert schema.body == USER
         assert (await integration.validate_data(schema.id, {"name": "Ann", "age": 1})).is_valid

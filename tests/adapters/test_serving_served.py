@@ -23,9 +23,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.serving import SchemaMiddleware
 from tests.support.listening import UvicornServer
-from tests.support.vllm_apps import (
+from tests.support.serving_apps import (
     BAD,
     CHAT,
     GOOD,
@@ -53,7 +53,9 @@ async def model(request: Request) -> Any:
 
 @contextmanager
 def served(**config: Any) -> Iterator[str]:
-    ours = Middleware(SchemaMiddleware, config=config, registry=registry_with_user())
+    ours = Middleware(
+        SchemaMiddleware, config={"auth": "none", **config}, registry=registry_with_user()
+    )
     app = Starlette(routes=[Route(CHAT, model, methods=["POST"])], middleware=[ours])
     server = UvicornServer(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -129,7 +131,7 @@ def test_the_openai_client_understands_our_errors(url: str) -> None:
 METRICS = """
 import asyncio, json, sys
 from llm_integrations.core.registry import connect
-from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.serving import SchemaMiddleware
 
 reply = json.dumps({"choices": [{"index": 0, "message": {"content": "{}"}}]}).encode()
 
@@ -166,10 +168,10 @@ def test_the_metrics_of_several_processes_add_up(tmp_path: Path) -> None:
         )
     both = CollectorRegistry()
     MultiProcessCollector(both, str(tmp_path))  # type: ignore[no-untyped-call]
-    labels = {"module": "vllm", "subject": "user", "side": "output"}
+    labels = {"module": "serving", "subject": "user", "side": "output"}
     found = both.get_sample_value("llm_integrations_validation_failures_total", labels)
     assert found == 5
-    seconds = {"module": "vllm", "side": "output"}
+    seconds = {"module": "serving", "side": "output"}
     measured = "llm_integrations_validation_duration_seconds_count"
     assert both.get_sample_value(measured, seconds) == 5
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from llm_integrations.serving.asgi.sse import Event, EventParser, EventTooLarge
+from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
 
 def fed(*chunks: bytes) -> list[Event]:

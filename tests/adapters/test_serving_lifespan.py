@@ -12,8 +12,8 @@ import pytest
 
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.registry import connect
-from llm_integrations.vllm import SchemaMiddleware
-from tests.support.vllm_apps import (
+from llm_integrations.serving import SchemaMiddleware
+from tests.support.serving_apps import (
     CHAT,
     GOOD,
     USER,
@@ -95,7 +95,7 @@ async def test_a_registry_that_is_away_does_not_keep_the_server_from_starting(
     config = {"registry": {"url": "http://127.0.0.1:9", "timeout": 0.5}, **RULES}
     async with started(SchemaMiddleware(Inner(), config)) as said:
         assert types(said) == ["lifespan.startup.complete"]
-    assert "vllm starts without user@latest" in caplog.text
+    assert "serving starts without user@latest" in caplog.text
 
 
 async def test_an_app_whose_start_fails_takes_us_with_it() -> None:
@@ -132,12 +132,22 @@ class TestWithoutLifespan:
             assert (reply.status, reply.json["error"]["code"]) == (500, 500)
             assert "secret" not in reply.body.decode()
         assert server.requests == []
+        sent: list[str] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+
+        await server.middleware({"type": "websocket", "path": "/any"}, receive, send)
+        assert sent == ["websocket.close"]
         assert "rules.0.wrong: Extra inputs are not permitted" in caplog.text
 
 
 SERVER = """
 import sys, uvicorn
-from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.serving import SchemaMiddleware
 
 async def app(scope, receive, send):
     raise AssertionError("never reached")
@@ -147,11 +157,11 @@ uvicorn.run(SchemaMiddleware(app), port=0, host="127.0.0.1", log_level="error")
 
 
 def test_under_uvicorn_a_wrong_file_is_a_clean_exit(tmp_path: Path) -> None:
-    config = tmp_path / "vllm.yaml"
+    config = tmp_path / "serving.yaml"
     config.write_text("rules: [{output: {schema: user, mode: block}}]\n")
     done = subprocess.run(
         [sys.executable, "-c", SERVER],
-        env={"LLM_INTEGRATIONS_VLLM_CONFIG": str(config), "PATH": ""},
+        env={"LLM_INTEGRATIONS_SERVING_CONFIG": str(config), "PATH": ""},
         capture_output=True,
         text=True,
         timeout=60,

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from llm_integrations.core.errors import RegistryUnavailable
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.serving.asgi.types import Headers
 
-__all__ = ["Failure", "bad_request", "invalid_answer", "too_large", "unavailable"]
+__all__ = [
+    "Failure",
+    "Headers",
+    "Refused",
+    "answer_too_large",
+    "bad_request",
+    "invalid_answer",
+    "too_large",
+    "unavailable",
+]
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Of a request or reply, as ASGI has them: names in lower case."""
 
 RETRY_AFTER = 5
+LONGEST_WAIT = 3600.0
+_NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +41,13 @@ class Failure:
     def with_headers(self, headers: Headers) -> Failure:
         return replace(self, headers=(*self.headers, *headers))
 
-    def response_headers(self, length: int) -> Headers:
-        return [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(length).encode()),
-            *self.headers,
-        ]
+
+class Refused(Exception):
+    """Ends a request from deep inside with this failure. Never leaves the middleware."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 def bad_request(message: str, param: str | None = None) -> Failure:
@@ -46,7 +61,8 @@ def too_large(limit: int) -> Failure:
 def unavailable(error: Exception | None = None) -> Failure:
     """Nothing can be judged: for a while, as far as anyone knows."""
     wait = error.retry_after if isinstance(error, RegistryUnavailable) else None
-    seconds = max(1, math.ceil(wait)) if wait is not None else RETRY_AFTER
+    # What the registry said may be infinite, or centuries.
+    seconds = math.ceil(max(1, min(wait, LONGEST_WAIT))) if wait is not None else RETRY_AFTER
     return Failure(
         503,
         "ServiceUnavailableError",
@@ -54,6 +70,11 @@ def unavailable(error: Exception | None = None) -> Failure:
         None,
         ((b"retry-after", str(seconds).encode()),),
     )
+
+
+def answer_too_large(limit: int) -> Failure:
+    message = f"the model's answer is larger than the {limit} bytes that can be judged"
+    return Failure(502, "InvalidOutputError", message, None, _NO_RETRY)
 
 
 def invalid_answer(report: ValidationReport | None) -> Failure:
@@ -64,5 +85,5 @@ def invalid_answer(report: ValidationReport | None) -> Failure:
         "InvalidOutputError",
         f"the model's answer {reason}",
         None,
-        ((b"x-should-retry", b"false"),),
+        _NO_RETRY,
     )

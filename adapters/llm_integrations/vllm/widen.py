@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from cachetools import LRUCache
-
-from llm_integrations.core.validation import Validator
-
-__all__ = ["Constrainer", "schema_name", "widen"]
+__all__ = ["schema_name", "widen"]
 
 _TYPES: Final = frozenset(("string", "number", "integer", "boolean", "object", "array", "null"))
 _DEFINITIONS: Final = ("$defs", "definitions")
@@ -29,33 +25,12 @@ _PATTERN: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DEEPEST: Final = 64
+_Widen: TypeAlias = Callable[[Any], dict[str, Any]]
 
 
 def schema_name(reference: str) -> str:
     """A reference as the name of a response format: at most 64 letters, digits, _ and -."""
     return _NAME.sub("-", reference)[:64].strip("-") or "schema"
-
-
-class Constrainer:
-    """Keeps what it made of each schema, and which of them a server refused."""
-
-    def __init__(self) -> None:
-        self._made: LRUCache[str, dict[str, Any]] = LRUCache(256)
-        self._refused: LRUCache[str, bool] = LRUCache(256)
-
-    def schema(self, validator: Validator) -> dict[str, Any] | None:
-        """What to constrain decoding to; None for a schema that the server refused before."""
-        key = validator.fingerprint
-        if key in self._refused:
-            return None
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = widen(validator.body)
-        return made
-
-    def refuse(self, validator: Validator) -> None:
-        """Remember that the server does not take this one."""
-        self._refused[validator.fingerprint] = True
 
 
 def widen(schema: Any) -> dict[str, Any]:
@@ -121,41 +96,34 @@ def _keep_numbers_and_text(schema: dict[str, Any], made: dict[str, Any]) -> None
         made["format"] = schema["format"]
 
 
-def _keep_object(
-    schema: dict[str, Any], made: dict[str, Any], inner: Callable[[Any], dict[str, Any]]
-) -> None:
+def _keep_object(schema: dict[str, Any], made: dict[str, Any], inner: _Widen) -> None:
     properties = schema.get("properties")
     if isinstance(properties, dict):
         made["properties"] = {name: inner(value) for name, value in properties.items()}
-    others = schema.get("additionalProperties")
-    if "patternProperties" in schema or "propertyNames" in schema:
-        others = None
-    if isinstance(others, bool):
-        made["additionalProperties"] = others
-    elif isinstance(others, dict):
-        made["additionalProperties"] = inner(others)
+    if "patternProperties" not in schema and "propertyNames" not in schema:
+        _keep_others("additionalProperties", schema, made, inner)
     required = schema.get("required")
     if isinstance(required, list):
         known = made.get("properties", {})
         made["required"] = [name for name in required if name in known]
 
 
-def _keep_array(
-    schema: dict[str, Any], made: dict[str, Any], inner: Callable[[Any], dict[str, Any]]
-) -> None:
+def _keep_array(schema: dict[str, Any], made: dict[str, Any], inner: _Widen) -> None:
     prefix = schema.get("prefixItems")
     if isinstance(prefix, list):
         made["prefixItems"] = [inner(value) for value in prefix]
-    items = schema.get("items")
-    if isinstance(items, bool):
-        made["items"] = items
-    elif isinstance(items, dict):
-        made["items"] = inner(items)
+    _keep_others("items", schema, made, inner)
 
 
-def _keep_alternatives(
-    schema: dict[str, Any], made: dict[str, Any], inner: Callable[[Any], dict[str, Any]]
-) -> None:
+def _keep_others(word: str, schema: dict[str, Any], made: dict[str, Any], inner: _Widen) -> None:
+    others = schema.get(word)
+    if isinstance(others, bool):
+        made[word] = others
+    elif isinstance(others, dict):
+        made[word] = inner(others)
+
+
+def _keep_alternatives(schema: dict[str, Any], made: dict[str, Any], inner: _Widen) -> None:
     """oneOf becomes anyOf; a grammar takes alternatives alone, not beside other keywords."""
     for word in ("anyOf", "oneOf"):
         branches = schema.get(word)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, ClassVar
 
 import pytest
 
-from tests.support.vllm_apps import CHAT, GOOD, Server, chat_reply, chat_request, counted
+from llm_integrations.core.errors import RegistryUnavailable
+from llm_integrations.serving.shapes.failure import unavailable
+from tests.support.registry_server import RegistryServer, answering
+from tests.support.serving_apps import CHAT, GOOD, Server, chat_reply, chat_request, counted
 
 REQUEST = {
     "type": "object",
@@ -198,16 +202,58 @@ class TestWhatTheServerWouldTake:
         "body",
         [b"{", b"", b"\xff", b'{"n": 1} x', b"[" * 100_000, b'{"n": ' + b"9" * 5000 + b"}"],
     )
-    async def test_what_it_cannot_read_is_for_it_to_refuse(self, body: bytes) -> None:
+    async def test_what_nobody_can_read_is_refused_in_the_servers_shape(self, body: bytes) -> None:
         app = self.number()
-        assert (await app.post(body)).status == 200
-        assert app.requests == [body]
+        reply = await app.post(body)
+        assert (reply.status, reply.json["error"]["param"], app.requests) == (400, "body", [])
 
-    @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", ""])
-    async def test_another_content_type_is_for_it_to_refuse(self, content_type: str) -> None:
+    async def test_a_rule_that_only_warns_leaves_it_to_the_server_and_counts_it(self) -> None:
+        app = Server({}, rules=[{"input": {"mode": "warn", "checks": [{"schema": "user"}]}}])
+        before = counted("unjudged", "input", "unknown")
+        assert (await app.post(b"{")).status == 200
+        assert (await app.post(b"{}", headers={"content-type": "text/plain"})).status == 200
+        assert counted("unjudged", "input", "unknown") == before + 2
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [
+            "text/plain",
+            "TEXT/Plain; charset=utf-8",
+            "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded",
+            "application/xml; json",
+            "application/octet-stream",
+        ],
+    )
+    async def test_another_content_type_is_no_way_round(self, content_type: str) -> None:
         app = self.number()
-        headers = {"content-type": content_type}
-        assert (await app.post(b'{"n": "x"}', headers=headers)).status == 200
+        reply = await app.post(b'{"n": "x"}', headers={"content-type": content_type})
+        assert (reply.status, reply.json["error"]["code"], app.requests) == (415, 415, [])
+
+    async def test_no_content_type_is_json(self) -> None:
+        made = {"content-length": "10"}
+        for headers in (made, {**made, "content-type": ""}):
+            app = self.number()
+            sent: list[Any] = [{"type": "http.request", "body": b'{"n": "x"}'}]
+            assert (await app.exchange(sent, headers=headers)).status == 400
+            assert app.requests == []
+
+    @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip"])
+    async def test_a_compressed_body_is_refused(self, encoding: str) -> None:
+        app = self.number()
+        reply = await app.post(b'{"n": 1}', headers={"content-encoding": encoding})
+        assert (reply.status, app.requests) == (415, [])
+        assert (await app.post(b'{"n": 1}', headers={"content-encoding": "identity"})).status == 200
+
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY"])
+    async def test_another_method_is_no_way_round(self, method: str) -> None:
+        assert (await self.number().post(b'{"n": "x"}', method=method)).status == 400
+
+    async def test_a_method_that_is_overridden_is_judged(self) -> None:
+        headers = {"x-http-method-override": "POST"}
+        bad = b'{"n": "x"}'
+        assert (await self.number().post(bad, method="GET", headers=headers)).status == 400
+        assert (await self.number().post(b"", method="DELETE")).status == 200
 
     @pytest.mark.parametrize(
         "content_type", ["application/json; charset=utf-8", "Application/JSON"]
@@ -221,10 +267,12 @@ class TestWhatTheServerWouldTake:
         app = Server({}, registry=self.number().registry, content_types="any", rules=rules)
         headers = {"content-type": "text/plain"}
         assert (await app.post(b'{"n": "x"}', headers=headers)).status == 400
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        assert (await app.post(b'{"n": 1}', headers=headers)).status == 415, "it reads otherwise"
 
 
 class TestPieces:
-    async def test_a_body_in_pieces_is_judged_whole_and_replayed_piece_by_piece(self) -> None:
+    async def test_a_body_in_pieces_is_judged_whole_and_arrives_whole(self) -> None:
         app = server(TEXT)
         data = json.dumps(chat_request(GOOD)).encode()
         pieces = [data[:7], b"", data[7:20], data[20:]]
@@ -235,7 +283,7 @@ class TestPieces:
 
     async def test_too_large_a_body_gets_413_and_is_read_no_further(self) -> None:
         rules = [{"input": {"checks": [{"schema": "user"}]}}]
-        app = Server({}, max_body_bytes=100, rules=rules)
+        app = Server({}, max_body=100, rules=rules)
         for pieces in ([b"x" * 101], [b"x" * 60, b"x" * 60, b"never read"]):
             reply = await app.post(pieces=pieces, headers={"content-length": "?"})
             assert reply.status == 413
@@ -244,9 +292,12 @@ class TestPieces:
 
     async def test_a_size_that_is_announced_is_enough(self) -> None:
         rules = [{"input": {"checks": [{"schema": "user"}]}}]
-        app = Server({}, max_body_bytes=100, rules=rules)
-        reply = await app.post(pieces=[b"{", b"}"], headers={"content-length": "101"})
-        assert reply.status == 413
+        app = Server({}, max_body=100, rules=rules)
+        for announced in ("101", "9" * 5000, "0" * 5000 + "101"):
+            reply = await app.post(pieces=[b"{", b"}"], headers={"content-length": announced})
+            assert reply.status == 413
+        reply = await app.post(pieces=[b"{", b"}"], headers={"content-length": "0" * 5000 + "2"})
+        assert reply.status == 400
 
     async def test_a_client_that_leaves_halfway_is_the_apps_to_notice(self) -> None:
         app = server(BODY)
@@ -268,7 +319,79 @@ class TestPieces:
         assert seen == ["http.request", "http.disconnect", "http.disconnect"]
 
 
+class TestHostileJson:
+    """Each ends in a clean 400, and the server goes on."""
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            b"[" * 900 + b"]" * 900,
+            b'{"n":' * 300 + b"1" + b"}" * 300,
+            b"[" * 200_000,
+            b"9" * 4300,
+            b"9" * 5000,
+            b"-1e999999999",
+            b"NaN",
+            b"Infinity",
+            b'"\\ud800"',
+            b"[" + b"1," * 100_000 + b"1]",
+            b"[" + b"[]," * 100_000 + b"1]",
+        ],
+        ids=lambda value: value[:12].decode(),
+    )
+    @pytest.mark.parametrize("of", ["body", "/n", "messages"])
+    async def test_wherever_it_stands(self, value: bytes, of: str) -> None:
+        small = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}}
+        check = {"of": of, "schema": "small" if of == "body" else "number"}
+        app = Server({}, rules=[{"input": {"checks": [check]}}])
+        app.registry.register("small", small)
+        app.registry.register("number", {"type": "integer", "maximum": 9})
+        body = b'{"n": ' + value + b"}"
+        if of == "messages":
+            body = json.dumps(chat_request(value.decode())).encode()
+        reply = await app.post(body)
+        assert (reply.status, app.requests) == (400, [])
+        assert len(reply.body) < 2000
+        assert (
+            await app.post(b'{"n": 1, "messages": [{"role": "user", "content": "1"}]}')
+        ).status == 200
+
+    async def test_where_the_body_would_be_written_anew(self) -> None:
+        deep = b"[" * 900 + b"]" * 900
+        tool = b'{"function": {"name": "x", "parameters": {"$ref": "schema:user"}}}'
+        app = Server({}, rules=[{"fill_tools": ["user"]}])
+        reply = await app.post(b'{"tools": [' + tool + b'], "n": ' + deep + b"}")
+        assert reply.status in (200, 400)
+        assert len(app.requests) == (reply.status == 200)
+
+
 class TestNothingToJudgeBy:
+    @pytest.mark.parametrize(
+        ("wait", "said"),
+        [(0.0, "1"), (0.2, "1"), (7.1, "8"), (3e11, "3600"), (math.inf, "3600"), (math.nan, "1")],
+    )
+    def test_how_long_to_wait_is_bounded(self, wait: float, said: str) -> None:
+        failure = unavailable(RegistryUnavailable("away", retry_after=wait))
+        assert dict(failure.headers)[b"retry-after"] == said.encode()
+
+    @pytest.mark.parametrize(
+        "retry_after", ["9" * 310, "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 5000]
+    )
+    async def test_what_the_registry_says_of_it_is_no_error(self, retry_after: str) -> None:
+        from llm_integrations.core.config import RetryOptions
+        from llm_integrations.core.registry import connect
+
+        remote = RegistryServer(fault=answering(503, {}, retry_after=retry_after))
+        remote.start()
+        try:
+            registry = connect(remote.url, retry=RetryOptions(attempts=1))
+            app = Server({}, registry=registry, rules=[{"input": {"checks": [{"schema": "user"}]}}])
+            reply = await app.post()
+        finally:
+            remote.stop()
+        assert reply.status == 503
+        assert 1 <= int(reply.headers["retry-after"]) <= 3600
+
     def down(self, **side: Any) -> Server:
         from llm_integrations.core.config import RetryOptions
         from llm_integrations.core.registry import connect

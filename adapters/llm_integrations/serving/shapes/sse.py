@@ -9,7 +9,10 @@ from typing import Final, NamedTuple
 __all__ = ["Event", "EventParser", "EventTooLarge"]
 
 # A CR at the end of a chunk is not yet known to be a line ending of its own: an LF may follow.
-_BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?=[^\n])){2}")
+_ENDING: Final = rb"(?:\r\n|\n|\r(?=[^\n]))"
+_BLANK_LINE: Final = re.compile(
+    _ENDING + _ENDING
+)  # written twice: `{2}` is searched 25 times slower
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 _SIMPLE: Final = b"data: "
 

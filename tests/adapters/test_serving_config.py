@@ -12,10 +12,11 @@ import yaml
 from jsonschema_rs import Draft202012Validator
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.serving.config import CONFIG_VARIABLE, MiddlewareConfig, load_config
+from llm_integrations.serving.config.file import CONFIG_VARIABLE, MiddlewareConfig, load_config
 
 SCHEMA = json.loads(files("llm_integrations.serving").joinpath("config.schema.json").read_text())
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples/vllm").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "docs/examples"
+EXAMPLES = [*FOLDER.glob("serving/*.yaml"), *FOLDER.glob("vllm/*.yaml")]
 
 MINIMAL = {"rules": [{"output": {"schema": "user"}}]}
 
@@ -49,7 +50,7 @@ def test_the_defaults_are_input_enforce_and_output_warn() -> None:
 
 
 def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "vllm.yaml"
+    path = tmp_path / "serving.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
     monkeypatch.setenv(CONFIG_VARIABLE, str(path))
     assert load_config() == MiddlewareConfig.model_validate(MINIMAL)
@@ -90,7 +91,7 @@ def test_without_it_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "vllm.yaml"
+    path = tmp_path / "serving.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_config(path)
@@ -129,9 +130,7 @@ def test_credentials_have_to_make_sense(registry: dict[str, Any], message: str) 
 
 class TestTheRegistry:
     def opened(self, registry: Any) -> Any:
-        from llm_integrations.serving.runtime.connection import open_registry
-
-        return open_registry(load_config({**MINIMAL, "registry": registry}))
+        return load_config({**MINIMAL, "registry": registry}).open_registry()
 
     def test_is_a_url_or_the_environments(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.opened("memory://").url.startswith("memory://")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from llm_integrations.serving.rules.plan import REUSED_SECONDS
-from tests.support.vllm_apps import (
+from tests.support.serving_apps import (
     BAD,
     GOOD,
     Server,
@@ -45,7 +45,7 @@ class TestWarn:
         assert reply.headers["x-schema-valid"] == "false"
         assert reply.headers["x-schema-errors"] == "1"
         assert counted("invalid") == before + 1
-        assert "vllm output, rule rule-1, choice 0: does not satisfy user@1: /age" in caplog.text
+        assert "serving output, rule rule-1, choice 0: does not satisfy user@1: /age" in caplog.text
         assert "old" not in caplog.text
         assert caplog.records[0].__dict__["llmi_schema"] == "user@1"
 
@@ -258,7 +258,55 @@ class TestEndpoints:
         assert (await server.post({}, "/predict")).status == status
 
 
+class TestTooLargeAnAnswer:
+    LARGE: ClassVar[bytes] = json.dumps({**chat_reply(GOOD), "note": "x" * 500}).encode()
+
+    def server(self, mode: str, **output: Any) -> Server:
+        rule = {"output": {"schema": "user", "mode": mode, **output}}
+        return Server(self.LARGE, max_answer=300, rules=[rule])
+
+    async def test_is_502_in_the_servers_shape_under_enforce(self) -> None:
+        before = counted("unjudged", subject="unknown")
+        reply = await self.server("enforce", retries=1).post()
+        assert (reply.status, reply.json["error"]["code"]) == (502, 502)
+        assert "300 bytes" in reply.json["error"]["message"]
+        assert reply.headers["x-schema-valid"] == "unjudged"
+        assert reply.headers["x-should-retry"] == "false"
+        assert counted("unjudged", subject="unknown") == before + 1
+
+    async def test_passes_as_it_is_under_warn(self) -> None:
+        reply = await self.server("warn").post()
+        assert (reply.status, reply.body) == (200, self.LARGE)
+        assert reply.headers["x-schema-valid"] == "unjudged"
+
+    @pytest.mark.parametrize(("mode", "status"), [("warn", 200), ("enforce", 502)])
+    async def test_whatever_its_pieces_and_the_case_of_its_headers(
+        self, mode: str, status: int
+    ) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            headers = [(b"Content-Type", b"application/json")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            for byte in self.LARGE:
+                await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        made = self.server(mode)
+        made.middleware.app = app
+        reply = await made.post()
+        assert reply.status == status
+        assert (reply.body == self.LARGE) is (mode == "warn")
+
+
 class TestRepliesThatNobodyJudges:
+    @pytest.mark.parametrize("reply", [{}, {"choices": []}, [], "text", {"choices": [3]}])
+    async def test_a_reply_without_answers_is_unjudged(self, reply: Any) -> None:
+        before = counted("unjudged", subject="unknown")
+        sent = json.dumps(reply).encode()
+        assert (await Server(sent, **rules(mode="enforce")).post()).status == 500
+        assert (await Server(sent, **rules()).post()).body == sent
+        assert counted("unjudged", subject="unknown") == before + 2
+
     @pytest.mark.parametrize("status", [400, 401, 404, 422, 500, 503])
     async def test_errors_of_the_server_pass_untouched(self, status: int) -> None:
         error = {"error": {"message": "no", "type": "x", "param": None, "code": status}}

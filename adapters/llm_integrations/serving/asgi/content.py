@@ -1,0 +1,52 @@
+"""What a request may be so that its body can be judged; everything else is no way round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from llm_integrations.serving.asgi.body import RequestBody
+from llm_integrations.serving.asgi.types import Headers, Scope
+from llm_integrations.serving.shapes.failure import Failure, Refused
+
+__all__ = ["check_content", "is_harmless"]
+
+_READING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_OVERRIDES: Final = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
+_JSON: Final = b"application/json"
+# An app reads other things in a form than a parser of JSON does.
+_FORMS: Final = (b"multipart/", b"application/x-www-form-urlencoded")
+
+
+def is_harmless(scope: Scope, body: RequestBody) -> bool:
+    """Whether a request other than POST asks for no inference."""
+    if any(name in _OVERRIDES for name, _ in scope["headers"]):
+        return False
+    return scope["method"] in _READING or (body.complete and not body.data)
+
+
+def check_content(
+    every: Headers, headers: Mapping[bytes, bytes], *, any_type: bool = False
+) -> None:
+    """Look at the content type and encoding; ``headers`` holds one of each name.
+
+    Raises:
+        Refused: 415 for what cannot be read as JSON, or what an app could read otherwise.
+    """
+    is_plain = headers.get(b"content-type") == _JSON and b"content-encoding" not in headers
+    if is_plain and len(headers) == len(every):
+        return
+    for name, value in every:
+        said = value.strip().lower()
+        if name == b"content-encoding" and said not in (b"", b"identity"):
+            raise Refused(_unsupported("a compressed body"))
+        if name == b"content-type" and said and not _is_read(said, any_type=any_type):
+            raise Refused(_unsupported("a body of this content type"))
+
+
+def _is_read(kind: bytes, *, any_type: bool) -> bool:
+    return not kind.startswith(_FORMS) if any_type else b"json" in kind.partition(b";")[0]
+
+
+def _unsupported(what: str) -> Failure:
+    return Failure(415, "UnsupportedMediaTypeError", f"{what} cannot be judged here")

@@ -1,0 +1,87 @@
+"""One rule of the configuration, made ready: which requests it is for and what it judges by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from llm_integrations.core.judge import Judge
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
+from llm_integrations.serving.rules.checks import Check
+from llm_integrations.serving.rules.named import SchemaSource
+from llm_integrations.serving.rules.patterns import Patterns
+from llm_integrations.serving.shapes import Shape, shape_for
+
+__all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule"]
+
+MakeJudge: TypeAlias = Callable[[str, InputConfig | OutputConfig], Judge]
+"""Makes the judge of a rule's side, ``input`` or ``output``."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRule:
+    judge: Judge
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRule:
+    judge: Judge
+    source: SchemaSource
+    tools: Mapping[str, str]
+    config: OutputConfig
+
+    @property
+    def enforces(self) -> bool:
+        return self.judge.mode == "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule on one path. A side whose mode is off is not there."""
+
+    name: str
+    shape: Shape
+    models: Patterns | None
+    input: InputRule | None
+    output: OutputRule | None
+    fillable: Patterns | None
+    config: RuleConfig
+
+    @classmethod
+    def of(cls, config: RuleConfig, number: int, path: str, judging: MakeJudge) -> Rule:
+        return cls(
+            name=config.name or f"rule-{number}",
+            shape=shape_for(path, config.shape),
+            models=Patterns(config.models) if config.models else None,
+            input=_input(config.input, judging),
+            output=_output(config.output, judging),
+            fillable=Patterns(config.fill_tools) if config.fill_tools else None,
+            config=config,
+        )
+
+    def sources(self) -> list[SchemaSource]:
+        """Where the schemas of the request and of the answer's text come from."""
+        inputs = [check.source for check in self.input.checks] if self.input else []
+        return [*inputs, self.output.source] if self.output else inputs
+
+    def references(self) -> list[str]:
+        """Every reference that the rule itself names."""
+        own = [source.own.reference for source in self.sources() if source.own]
+        return own + list(self.output.tools.values() if self.output else ())
+
+
+def _input(side: InputConfig | None, judging: MakeJudge) -> InputRule | None:
+    if side is None or side.mode == "off":
+        return None
+    return InputRule(judging("input", side), tuple(map(Check, side.checks)))
+
+
+def _output(side: OutputConfig | None, judging: MakeJudge) -> OutputRule | None:
+    if side is None or side.mode == "off":
+        return None
+    tools = {name: str(SchemaRef.parse(reference)) for name, reference in side.tools.items()}
+    source = SchemaSource(side.schema_ref, side.named_by)
+    return OutputRule(judging("output", side), source, tools, side)
