@@ -8,7 +8,7 @@ Iterative and guarded: however deep, cyclic or odd the object, nothing is raised
 - datetime, date, time, numpy.datetime64: ISO 8601 text; timedelta: ISO 8601 duration
 - UUID, paths, IP addresses: text; an enum: its value; NaT and pandas.NA: null
 - a key that is no text: what ``json.dumps`` makes of it
-- text with a lone surrogate: the same with U+FFFD in its place, as long as before
+- text with a lone surrogate: the same text with U+FFFD instead, as long as before
 
 NaN, infinity and two keys of the same text are problems: they are no JSON wherever they stand.
 What has no JSON form at all (bytes: text or base64 would be a guess; a function; an object that
@@ -85,29 +85,29 @@ def normalise(value: Any, max_depth: int | None = None) -> Normalised:
 
 
 @dataclass(slots=True)
-class _Place:
-    """A value on its way: where its JSON form goes, and what it stands in."""
+class _Conversion:
+    """A value that waits for its JSON form: the container and key that receive it, its parent."""
 
     raw: Any
     target: Any
     key: Any
-    parent: _Place | None
+    parent: _Conversion | None
     depth: int
 
     def path(self) -> tuple[str | int, ...]:
         segments = []
-        place = self
-        while place.parent is not None:
-            segments.append(place.key)
-            place = place.parent
+        conversion = self
+        while conversion.parent is not None:
+            segments.append(conversion.key)
+            conversion = conversion.parent
         return tuple(reversed(segments))
 
     def stands_in(self, raw: Any) -> bool:
-        place = self.parent
-        while place is not None:
-            if place.raw is raw:
+        conversion = self.parent
+        while conversion is not None:
+            if conversion.raw is raw:
                 return True
-            place = place.parent
+            conversion = conversion.parent
         return False
 
 
@@ -116,23 +116,23 @@ class _Normaliser:
         self.max_depth = max_depth
         self.is_too_deep = False
         self.result = Normalised()
-        self.waiting: deque[_Place] = deque()
+        self.waiting: deque[_Conversion] = deque()
 
     def run(self, value: Any) -> Normalised:
         holder = [None]
-        self.waiting.append(_Place(value, holder, 0, None, 0))
+        self.waiting.append(_Conversion(value, holder, 0, None, 0))
         while self.waiting:
-            place = self.waiting.popleft()
+            conversion = self.waiting.popleft()
             try:
-                place.target[place.key] = self.form(place)
+                conversion.target[conversion.key] = self.form(conversion)
             except NoJson as reason:
-                place.target[place.key] = NO_JSON
-                self.result.opaque.append(Problem(place.path(), f"is {reason}"))
+                conversion.target[conversion.key] = NO_JSON
+                self.result.opaque.append(Problem(conversion.path(), f"is {reason}"))
         self.result.value = holder[0]
         return self.result
 
-    def form(self, place: _Place) -> Any:
-        value = place.raw
+    def form(self, conversion: _Conversion) -> Any:
+        value = conversion.raw
         for _ in range(_STEPS):
             kind = type(value)
             if kind is str:
@@ -140,24 +140,28 @@ class _Normaliser:
             if kind is int or kind is bool or value is None:
                 return value
             if kind is float or kind is Decimal:
-                return self.number(value, place)
+                return self.number(value, conversion)
             if kind is dict or kind is list or kind is tuple:
-                return self.container(value, place)
+                return self.container(value, conversion)
             value = convert(value)
         raise NoJson("an object without an end")
 
-    def number(self, value: float | Decimal, place: _Place) -> float | Decimal | None:
+    def number(self, value: float | Decimal, conversion: _Conversion) -> float | Decimal | None:
         if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
             return value
-        self.problem(place, "is NaN or infinite, which no JSON number is")
+        self.problem(conversion, "is NaN or infinite, which no JSON number is")
         return None
 
-    def container(self, value: Any, place: _Place) -> Any:
-        if place.stands_in(place.raw):
+    def container(self, value: Any, conversion: _Conversion) -> Any:
+        if conversion.stands_in(conversion.raw):
             raise NoJson("an object that contains itself")
-        if place.depth >= (self.max_depth or ENGINE_DEPTH):
+        if conversion.depth >= (self.max_depth or ENGINE_DEPTH):
             return self.too_deep(value)
-        return self.mapping(value, place) if type(value) is dict else self.sequence(value, place)
+        return (
+            self.mapping(value, conversion)
+            if type(value) is dict
+            else self.sequence(value, conversion)
+        )
 
     def too_deep(self, value: Any) -> Any:
         if self.max_depth is not None and not self.is_too_deep:
@@ -166,34 +170,34 @@ class _Normaliser:
             self.result.problems.append(Problem((), text, "max_depth"))
         return type(value)()
 
-    def mapping(self, value: dict[Any, Any], place: _Place) -> dict[str, Any]:
+    def mapping(self, value: dict[Any, Any], conversion: _Conversion) -> dict[str, Any]:
         form: dict[str, Any] = {}
         for key, item in list(value.items()):
             name = encodable(key if type(key) is str else key_text(key))
             if name in form:
-                self.problem(place, "has two keys that are written alike in JSON")
+                self.problem(conversion, "has two keys that are written alike in JSON")
             form[name] = None
-            self.enter(item, form, name, place)
+            self.enter(item, form, name, conversion)
         return form
 
-    def sequence(self, value: Iterable[Any], place: _Place) -> list[Any]:
+    def sequence(self, value: Iterable[Any], conversion: _Conversion) -> list[Any]:
         items = list(value)
         form: list[Any] = [None] * len(items)
         for position, item in enumerate(items):
-            self.enter(item, form, position, place)
+            self.enter(item, form, position, conversion)
         return form
 
-    def enter(self, item: Any, form: Any, key: str | int, place: _Place) -> None:
+    def enter(self, item: Any, form: Any, key: str | int, conversion: _Conversion) -> None:
         kind = type(item)
         if kind is str:
             form[key] = encodable(item)
         elif kind is int or kind is bool or item is None or (kind is float and isfinite(item)):
             form[key] = item
         else:
-            self.waiting.append(_Place(item, form, key, place, place.depth + 1))
+            self.waiting.append(_Conversion(item, form, key, conversion, conversion.depth + 1))
 
-    def problem(self, place: _Place, message: str, keyword: str = "type") -> None:
-        self.result.problems.append(Problem(place.path(), message, keyword))
+    def problem(self, conversion: _Conversion, message: str, keyword: str = "type") -> None:
+        self.result.problems.append(Problem(conversion.path(), message, keyword))
 
 
 def encodable(text: str) -> str:

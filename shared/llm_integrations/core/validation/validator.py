@@ -8,7 +8,7 @@ from typing import Any
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.model.fingerprint import JsonSchema
-from llm_integrations.core.validation.compiled import Core, core_for
+from llm_integrations.core.validation.evaluator import Evaluator, evaluator_for
 from llm_integrations.core.validation.report import ValidationReport, Violation
 from llm_integrations.core.validation.source import Source
 
@@ -62,7 +62,7 @@ class Validator:
         reference: what reports call the schema, as ``user-profile@2``.
     """
 
-    __slots__ = ("_core", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
+    __slots__ = ("_evaluator", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
 
     def __init__(
         self, source: Source, subject: str | None, reference: str, warnings: tuple[str, ...]
@@ -71,7 +71,7 @@ class Validator:
         self.reference = reference
         self._source = source
         self._warnings = warnings
-        self._core: Core | None = None
+        self._evaluator: Evaluator | None = None
         self._fast: Callable[[Any], bool] = self._first_use
         self._valid = self._report((), 0)
 
@@ -141,12 +141,12 @@ class Validator:
             nulls=self.options.nulls,
         )
 
-    def compile(self) -> Core:
+    def compile(self) -> Evaluator:
         """Compile now rather than on first use. Raises InvalidSchema."""
-        if self._core is None:
-            self._core = core_for(self._source)
-            self._fast = self._core.fast
-        return self._core
+        if self._evaluator is None:
+            self._evaluator = evaluator_for(self._source)
+            self._fast = self._evaluator.fast
+        return self._evaluator
 
     def _first_use(self, data: Any) -> bool:
         return self.compile().fast(data)

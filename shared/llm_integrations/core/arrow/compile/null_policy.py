@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.model.fingerprint import JsonSchema
-from llm_integrations.core.validation.nulls.drop_nulls import taken
+from llm_integrations.core.validation.nulls.drop_nulls import drop_nulls
 from llm_integrations.core.validation.nulls.shape import Shape, Shapes
 
 __all__ = ["STRICT", "NullRule", "null_rules"]
@@ -67,7 +67,7 @@ class NullRule:
         if self.shape is None:
             return None
         self.readings.differ = True
-        return lambda value: taken(value, self.shape, self.keep)
+        return lambda value: drop_nulls(value, self.shape, self.keep)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NullRule):

@@ -17,8 +17,8 @@ from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, Randomly
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.validation.engine import Engine as Judge
-from llm_integrations.core.validation.engine import compile_engine
+from llm_integrations.core.validation.compiled_schema import CompiledSchema as Judge
+from llm_integrations.core.validation.compiled_schema import compile_schema
 
 __all__ = ["Judge", "Witness", "WitnessSearch", "judge_of"]
 
@@ -31,7 +31,7 @@ def judge_of(source: Source, options: ValidationOptions) -> Judge:
     Raises:
         InvalidSchema: when it does not compile.
     """
-    return compile_engine(Documents(source.body, source.resources), options)
+    return compile_schema(Documents(source.body, source.resources), options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.messages.compile_errors import reason
 
-__all__ = ["BACKTRACK_LIMIT", "Engine", "compile_engine"]
+__all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema"]
 
 _Patterns = jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
 _GIVEN_UP = (
@@ -37,7 +37,7 @@ _stack_size = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Engine:
+class CompiledSchema:
     """jsonschema-rs, compiled for one schema.
 
     Attributes:
@@ -51,7 +51,7 @@ class Engine:
     _validator: jsonschema_rs.Validator
 
     @classmethod
-    def of(cls, validator: jsonschema_rs.Validator, *, is_linear: bool) -> Engine:
+    def of(cls, validator: jsonschema_rs.Validator, *, is_linear: bool) -> CompiledSchema:
         if is_linear:
             return cls(validator.is_valid, True, validator)
         # `is_valid` would answer without saying that a pattern was given up.
@@ -64,9 +64,9 @@ class Engine:
         return _errors(self._validator, value)
 
 
-def compile_engine(
+def compile_schema(
     documents: Documents, options: ValidationOptions, schema: JsonSchema | None = None
-) -> Engine:
+) -> CompiledSchema:
     """Compile the documents' root, or another schema in its place.
 
     Raises:
@@ -75,7 +75,7 @@ def compile_engine(
     schema = documents.root if schema is None else schema
     try:
         linear = _compile(schema, documents, options, jsonschema_rs.RegexOptions())
-        return Engine.of(linear, is_linear=True)
+        return CompiledSchema.of(linear, is_linear=True)
     except ValueError as error:
         if options.regex == "linear":
             raise InvalidSchema(reason(error)) from None
@@ -84,7 +84,7 @@ def compile_engine(
         bounded = _compile(schema, documents, options, limits)
     except ValueError as error:
         raise InvalidSchema(reason(error)) from None
-    return Engine.of(bounded, is_linear=False)
+    return CompiledSchema.of(bounded, is_linear=False)
 
 
 def _errors(validator: jsonschema_rs.Validator, value: Any) -> list[ValidationError]:
