@@ -228,7 +228,7 @@ _SCALARS = (
 )
 def test_words_that_are_remembered_are_the_words_that_would_be_found(data: dict[str, Any]) -> None:
     evaluator = compile_validator(REMEMBERED).compile()
-    for error in evaluator.compiled.errors(data):
+    for error in evaluator.compiled.errors(data, 100).errors:
         assert evaluator.describer.violation(error, data) == evaluator.describer._worded(
             error, data
         )

@@ -15,9 +15,15 @@ from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.explain.descent import Descent
+from llm_integrations.core.validation.explain.failure import ErrorList
+from llm_integrations.core.validation.explain.growth import growth_of
+from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
+from llm_integrations.core.validation.explain.location import SchemaGraph
+from llm_integrations.core.validation.explain.subschemas import Subschemas
 from llm_integrations.core.validation.messages.compile_errors import reason
 
-__all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema"]
+__all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
 
 _Patterns = jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
 _GIVEN_UP = (
@@ -43,48 +49,94 @@ class CompiledSchema:
     Attributes:
         accepts: the verdict on a value; ValueError for a Python object that it does not know, and
             ValidationLimitExceeded when a pattern is given up.
-        is_linear: whether every pattern runs in linear time, so that none is ever given up.
+        errors: what is wrong with a value, the first of it at least; raises as ``accepts``.
     """
 
     accepts: Callable[[Any], bool]
-    is_linear: bool
-    _validator: jsonschema_rs.Validator
-
-    @classmethod
-    def of(cls, validator: jsonschema_rs.Validator, *, is_linear: bool) -> CompiledSchema:
-        if is_linear:
-            return cls(validator.is_valid, True, validator)
-        # `is_valid` would answer without saying that a pattern was given up.
-        return cls(lambda value: not _errors(validator, value), False, validator)
-
-    def errors(self, value: Any) -> list[ValidationError]:
-        """What is wrong with a value; raises as ``accepts``."""
-        if self.is_linear:
-            return list(self._validator.iter_errors(value))
-        return _errors(self._validator, value)
+    errors: Callable[[Any, int], ErrorList]
 
 
-def compile_schema(
-    documents: Documents, options: ValidationOptions, schema: JsonSchema | None = None
-) -> CompiledSchema:
-    """Compile the documents' root, or another schema in its place.
+def compile_schema(documents: Documents, options: ValidationOptions) -> CompiledSchema:
+    """Compile the documents' root.
 
     Raises:
-        InvalidSchema: it does not compile; the message says why.
+        InvalidSchema: it does not compile, or judging by it could take for ever; the message says
+            why.
     """
-    schema = documents.root if schema is None else schema
-    try:
-        linear = _compile(schema, documents, options, jsonschema_rs.RegexOptions())
-        return CompiledSchema.of(linear, is_linear=True)
-    except ValueError as error:
-        if options.regex == "linear":
-            raise InvalidSchema(reason(error)) from None
+    graph = SchemaGraph(documents)
+    growth = growth_of(graph, documents.keywords)
+    if not growth.is_judged_in_time:
+        raise InvalidSchema(
+            "judging by it could take for ever: through its references and combinations "
+            f"{growth.looks:,} subschemas can apply to one value, of "
+            f"{growth.subschemas:,} that it has ({growth.most_looks:,} may)"
+        )
+    validator, patterns = _compiled(documents.root, documents, options)
+    is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
+    if growth.is_listed_in_time:
+        return _listing_all(validator, is_linear=is_linear)
+    engine_options = {"validate_formats": options.formats, "pattern_options": patterns}
+    accepts = validator.is_valid if is_linear else _if_none_is_given_up(validator, documents)
+    subschemas = Subschemas(graph, documents, engine_options, _with_room)
+
+    def errors(value: Any, most: int) -> ErrorList:
+        if accepts(value):
+            return ErrorList()
+        return Descent(subschemas, value, options.max_steps).errors(most)
+
+    return CompiledSchema(accepts, errors)
+
+
+def verdict_of(
+    documents: Documents, options: ValidationOptions, schema: JsonSchema
+) -> Callable[[Any], bool]:
+    """What accepts data by another schema in the place of the documents' root."""
+    validator, patterns = _compiled(schema, documents, options)
+    return _listing_all(
+        validator, is_linear=isinstance(patterns, jsonschema_rs.RegexOptions)
+    ).accepts
+
+
+def _if_none_is_given_up(
+    validator: jsonschema_rs.Validator, documents: Documents
+) -> Callable[[Any], bool]:
+    hard = {"allOf": [{"pattern": pattern} for pattern in hard_patterns(documents)]}
     limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
-    try:
-        bounded = _compile(schema, documents, options, limits)
-    except ValueError as error:
-        raise InvalidSchema(reason(error)) from None
-    return CompiledSchema.of(bounded, is_linear=False)
+    patterns = jsonschema_rs.validator_for(hard, offline=True, pattern_options=limits)
+
+    def accepts(value: Any) -> bool:
+        for text in texts_of(value):
+            _errors(patterns, text)
+        return validator.is_valid(value)
+
+    return accepts
+
+
+def _listing_all(validator: jsonschema_rs.Validator, *, is_linear: bool) -> CompiledSchema:
+    """For a schema whose errors the engine lists in time."""
+
+    def errors(value: Any, most: int) -> ErrorList:
+        found = _errors(validator, value)
+        return ErrorList(found[:most], len(found))
+
+    if is_linear:
+        return CompiledSchema(validator.is_valid, errors)
+    # `is_valid` would answer without saying that a pattern was given up.
+    return CompiledSchema(lambda value: not _errors(validator, value), errors)
+
+
+def _compiled(
+    schema: JsonSchema, documents: Documents, options: ValidationOptions
+) -> tuple[jsonschema_rs.Validator, _Patterns]:
+    patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
+    if options.regex == "bounded":
+        patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
+    for choice in patterns:
+        try:
+            return _compile(schema, documents, options, choice), choice
+        except ValueError as error:
+            refused = reason(error)
+    raise InvalidSchema(refused)
 
 
 def _errors(validator: jsonschema_rs.Validator, value: Any) -> list[ValidationError]:

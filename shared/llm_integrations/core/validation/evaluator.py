@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cachetools import LRUCache
-from jsonschema_rs import ValidationError
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.recursion import is_recursive
-from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
+from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema, verdict_of
+from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.messages.violations import Describer
 from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard
 from llm_integrations.core.validation.normalise import (
@@ -28,10 +28,20 @@ from llm_integrations.core.validation.plain import is_exactly_json, is_plain
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
 
-__all__ = ["KEPT", "Evaluator", "evaluator_for"]
+__all__ = ["KEPT", "Evaluator", "Explained", "evaluator_for"]
 
 KEPT: Final = 1024
 _Accepts = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Attributes: the first violations, how many there are, and whether looking for them was given
+    up, so that there may be more."""
+
+    violations: list[Violation]
+    number: int
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,12 @@ class Evaluator:
         try:
             return not form.problems and self._accepts(form.value)
         except ValueError:
-            # The engine met raw bytes or the like. Whether its ``is_valid`` looks at them depends on
+            # The engine met raw bytes or the like. Whether its ``is_valid`` looks at them hangs on
             # the order in which it checks keywords; what counts is whether they are a violation.
-            return self.explain(value, most=0)[1] == 0
+            return self.explain(value, most=0).number == 0
 
-    def violations(self, value: Any, *, plain: bool = False) -> list[Violation]:
-        """What is wrong with anything; empty when it is valid. Otherwise as ``explain``."""
-        return self.explain(value, plain=plain)[0]
-
-    def explain(
-        self, value: Any, *, plain: bool = False, most: int | None = None
-    ) -> tuple[list[Violation], int]:
-        """What is wrong with anything, and how much that is; nothing when it is valid.
+    def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
+        """What is wrong with anything; nothing when it is valid.
 
         Args:
             plain: the caller knows that it is JSON types, finite numbers and Unicode text already,
@@ -83,8 +87,9 @@ class Evaluator:
         if plain or is_exactly_json(value, self._levels):
             # ``suppress``: the value may still hold keys that are no text, and lone surrogates.
             with suppress(ValueError):
-                errors, data = self._errors(value)
-                return [self.describer.violation(e, data) for e in errors[:most]], len(errors)
+                found, data = self._errors(value, most)
+                violations = [self.describer.violation(error, data) for error in found.errors]
+                return Explained(violations, found.number, found.is_cut)
         form = normalise(value, self.max_depth)
         try:
             return self._found(form, most)
@@ -99,24 +104,24 @@ class Evaluator:
     def _accepts(self, value: Any) -> bool:
         return any(map(self.compiled.accepts, self._variants(value)))
 
-    def _found(self, form: Normalised, most: int | None) -> tuple[list[Violation], int]:
-        errors, data = self._errors(form.value)
-        places = {problem.path for problem in form.problems}
-        others = [error for error in errors if tuple(error.instance_path) not in places]
-        found = [self._of_problem(problem) for problem in form.problems[:most]]
-        rest = None if most is None else most - len(found)
-        found += [self.describer.violation(error, data) for error in others[:rest]]
-        return found, len(form.problems) + len(others)
+    def _found(self, form: Normalised, most: int) -> Explained:
+        paths = {problem.path for problem in form.problems}
+        found, data = self._errors(form.value, most + len(paths))
+        # A problem's value is None in the form: what is said about that None is no news.
+        others = [error for error in found.errors if tuple(error.instance_path) not in paths]
+        number = found.number - len(found.errors) + len(others) + len(form.problems)
+        violations = [self._of_problem(problem) for problem in form.problems[:most]]
+        rest = most - len(violations)
+        violations += [self.describer.violation(error, data) for error in others[:rest]]
+        return Explained(violations, number, found.is_cut)
 
     def _variants(self, value: Any) -> Iterable[Any]:
         return (value,) if self.nulls is None else self.nulls.variants(value)
 
-    def _errors(self, value: Any) -> tuple[list[ValidationError], Any]:
+    def _errors(self, value: Any, most: int) -> tuple[ErrorList, Any]:
         """The errors of the variant that comes nearest to being valid, and that variant."""
-        if self.nulls is None:
-            return self.compiled.errors(value), value
-        judged = [(self.compiled.errors(variant), variant) for variant in self._variants(value)]
-        return min(judged, key=lambda errors_and_variant: len(errors_and_variant[0]))
+        judged = [(self.compiled.errors(each, most), each) for each in self._variants(value)]
+        return min(judged, key=lambda errors_and_variant: errors_and_variant[0].number)
 
     def _of_problem(self, problem: Problem) -> Violation:
         return Violation(self.describer.path(problem.path), problem.message, problem.keyword)
@@ -165,9 +170,7 @@ def _guard(
             stricter = nan_guard(documents)
         except (NotGuardable, RecursionError):
             return _if_plain(compiled.accepts, ENGINE_DEPTH)
-        return (
-            compiled if stricter is None else compile_schema(documents, options, stricter)
-        ).accepts
+        return compiled.accepts if stricter is None else verdict_of(documents, options, stricter)
     return _if_plain(compiled.accepts, max_depth)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.model.fingerprint import JsonSchema
-from llm_integrations.core.validation.evaluator import Evaluator, evaluator_for
-from llm_integrations.core.validation.report import ValidationReport, Violation
+from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
+from llm_integrations.core.validation.report import ValidationReport
 from llm_integrations.core.validation.source import Source
 
 __all__ = ["Validator", "compile_validator"]
@@ -73,7 +73,7 @@ class Validator:
         self._warnings = warnings
         self._evaluator: Evaluator | None = None
         self._fast: Callable[[Any], bool] = self._first_use
-        self._valid = self._report((), 0)
+        self._valid = self._report(Explained([], 0, is_cut=False))
 
     @property
     def fingerprint(self) -> str:
@@ -126,20 +126,29 @@ class Validator:
         self.validate(data).raise_if_invalid()
 
     def _explain(self, data: Any) -> ValidationReport:
-        found, number = self.compile().explain(data, most=self.options.max_errors)
-        return self._report(tuple(found), number) if found else self._valid
+        found = self.compile().explain(data, most=self.options.max_errors)
+        return self._report(found) if found.violations else self._valid
 
-    def _report(self, found: tuple[Violation, ...], number: int) -> ValidationReport:
-        shown = len(found)
-        cut = (f"{number} violations; the first {shown} are listed",) if number > shown else ()
+    def _report(self, found: Explained) -> ValidationReport:
         return ValidationReport(
-            is_valid=not found,
-            errors=found,
-            warnings=self._warnings + cut,
+            is_valid=not found.violations,
+            errors=tuple(found.violations),
+            warnings=(*self._warnings, *self._cuts(found)),
             schema=self.reference or f"sha256:{self.fingerprint[:12]}",
             fingerprint=self.fingerprint,
             nulls=self.options.nulls,
         )
+
+    def _cuts(self, found: Explained) -> Iterator[str]:
+        """What the report leaves out."""
+        shown = len(found.violations)
+        if found.is_cut:
+            yield (
+                f"{shown} violations are listed … and more: the search for them was given up "
+                f"after about {self.options.max_steps:,} steps (ValidationOptions.max_steps)"
+            )
+        elif found.number > shown:
+            yield f"{found.number} violations; the first {shown} are listed"
 
     def compile(self) -> Evaluator:
         """Compile now rather than on first use. Raises InvalidSchema."""

@@ -101,7 +101,7 @@ class Explainer:
         if isinstance(row, BrokenRow):
             return [Violation("", row.reason, "csv")]
         most = self.validator.options.max_errors
-        found, _ = evaluator.explain(row, plain=self._is_plain(row), most=most)
+        found = evaluator.explain(row, plain=self._is_plain(row), most=most).violations
         return [*self._unreadable(row), *found] if self.json_columns else found
 
     @cached_property

@@ -98,7 +98,7 @@ class WitnessSearch:
 
 
 def _reason(reader: Judge, value: Any) -> str:
-    errors = reader.errors(value)
+    errors = reader.errors(value, 1).errors
     if not errors:
         return ""
     path = "".join(f"/{part}" for part in errors[0].instance_path)

@@ -1,0 +1,1 @@
+"""Explaining a refusal in bounded time: what a schema costs, and a walk into its failing parts."""

@@ -1,0 +1,163 @@
+"""What one subschema asks of a value, sorted by how its failures are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import jsonschema_rs
+
+from llm_integrations.core.validation.explain.location import SchemaGraph, SchemaLocation
+
+__all__ = ["Assertions", "Plan", "plan_of"]
+
+_OUTLINE: Final = frozenset(
+    {"type", "required", "minProperties", "maxProperties", "dependentRequired", "dependencies"}
+    | {"minItems", "maxItems"}
+)
+"""What is seen from a container's property names and number of items alone."""
+
+_WHOLE: Final = ("const", "enum", "uniqueItems")
+_SCALAR: Final = _OUTLINE | frozenset(
+    {"const", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType"}
+)
+_DRAFTS: Final[Mapping[int, Any]] = {
+    4: jsonschema_rs.Draft4Validator,
+    6: jsonschema_rs.Draft6Validator,
+    7: jsonschema_rs.Draft7Validator,
+    2019: jsonschema_rs.Draft201909Validator,
+    2020: jsonschema_rs.Draft202012Validator,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assertions:
+    """Compiles keywords that hold no subschemas. ``options`` are those of the whole schema."""
+
+    options: Mapping[str, Any]
+
+    def compile(self, location: SchemaLocation, keywords: Iterable[str]) -> Any | None:
+        """A validator of those keywords that are there; None if none is."""
+        said = {word: value for word, value in location.said.items() if word in keywords}
+        if isinstance(said.get("dependencies"), dict):
+            lists = {n: v for n, v in said["dependencies"].items() if isinstance(v, list)}
+            said["dependencies"] = lists
+        return self.of(location, said) if said else None
+
+    def of(self, location: SchemaLocation, schema: Mapping[str, Any]) -> Any:
+        return _DRAFTS[location.draft.number](dict(schema), offline=True, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The keywords of one subschema.
+
+    Attributes:
+        location: where it stands.
+        said: its keywords.
+        types: those that ``type`` names, with what judges by them; or None.
+        scalar: judges text, numbers, booleans and null; None: there is nothing to judge.
+        outline: judges a container whose members are replaced by null.
+        whole: judge a container as it is; by keyword.
+        properties: by name.
+        patterns: with what judges a name.
+        others: for properties without one of these, or None; likewise below.
+        names: for the names of properties.
+        prefix: for the first items.
+        items: for those after them, or None; no schema accepts an item where ``is_closed``.
+        is_closed: whether there may be no item after the first (``additionalItems: false``).
+        contains: for some of the items.
+        dependents: for the whole object if it has a property of that name.
+        same: for the value itself: allOf and references.
+        unions: anyOf and oneOf.
+        excluded: ``not``.
+        condition: if, then and else.
+        tags: names of properties for which one value, or one of a list, is wanted.
+        unresolved: a keyword whose meaning is not known here.
+    """
+
+    location: SchemaLocation
+    said: dict[str, Any]
+    types: tuple[list[str], Any] | None
+    scalar: Any | None
+    outline: Any | None
+    whole: list[tuple[str, Any]]
+    properties: dict[str, SchemaLocation]
+    patterns: list[tuple[Any, SchemaLocation]]
+    others: SchemaLocation | None
+    names: SchemaLocation | None
+    prefix: list[SchemaLocation]
+    items: SchemaLocation | None
+    is_closed: bool
+    contains: SchemaLocation | None
+    dependents: dict[str, SchemaLocation]
+    same: list[SchemaLocation]
+    unions: list[tuple[str, list[SchemaLocation]]]
+    excluded: SchemaLocation | None
+    condition: tuple[SchemaLocation, SchemaLocation | None, SchemaLocation | None] | None
+    tags: list[str] = field(default_factory=list)
+    unresolved: str | None = None
+
+
+def plan_of(graph: SchemaGraph, location: SchemaLocation, assertions: Assertions) -> Plan:
+    """The plan of a subschema that is an object."""
+    said = location.said
+
+    def part(word: str) -> SchemaLocation | None:
+        there = word in said and isinstance(said[word], dict | bool)
+        return location.below(word) if there else None
+
+    def named(word: str) -> dict[str, SchemaLocation]:
+        held = location.parts(word) if word in said else []
+        return {str(found.steps[-1]): found for found in held}
+
+    def listed(word: str) -> list[SchemaLocation]:
+        return location.parts(word) if isinstance(said.get(word), list) else []
+
+    prefix_word = "prefixItems" if "prefixItems" in location.draft.keywords else "items"
+    rest_word = "additionalItems" if isinstance(said.get("items"), list) else "items"
+    rest = part(rest_word)
+    is_closed = rest_word != "items" and rest is not None and rest.schema is False
+    condition = part("if")
+    targets = graph.targets(location)
+    properties = named("properties")
+    return Plan(
+        location=location,
+        said=said,
+        types=_types(said, assertions.compile(location, {"type"})),
+        scalar=assertions.compile(location, _SCALAR),
+        outline=assertions.compile(location, _OUTLINE),
+        whole=[(w, assertions.compile(location, {w})) for w in _WHOLE if w in said],
+        properties=properties,
+        patterns=[
+            (assertions.of(location, {"pattern": pattern}), found)
+            for pattern, found in named("patternProperties").items()
+        ],
+        others=part("additionalProperties"),
+        names=part("propertyNames"),
+        prefix=listed(prefix_word),
+        items=None if is_closed else rest,
+        is_closed=is_closed,
+        contains=part("contains"),
+        dependents={**named("dependencies"), **named("dependentSchemas")},
+        same=[*listed("allOf"), *(target for target in targets if target is not None)],
+        unions=[(word, listed(word)) for word in ("anyOf", "oneOf") if word in said],
+        excluded=part("not"),
+        condition=(condition, part("then"), part("else")) if condition else None,
+        tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.said)],
+        unresolved=_unresolved(said, targets),
+    )
+
+
+def _types(said: dict[str, Any], judge: Any | None) -> tuple[list[str], Any] | None:
+    if judge is None:
+        return None
+    return said["type"] if isinstance(said["type"], list) else [said["type"]], judge
+
+
+def _unresolved(said: dict[str, Any], targets: list[SchemaLocation | None]) -> str | None:
+    if None in targets:
+        return next(word for word in ("$dynamicRef", "$recursiveRef", "$ref") if word in said)
+    return None
