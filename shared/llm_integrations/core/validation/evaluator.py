@@ -13,7 +13,11 @@ from cachetools import LRUCache
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.recursion import is_recursive
-from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema, verdict_of
+from llm_integrations.core.validation.compiled_schema import (
+    CompiledSchema,
+    compile_schema,
+    verdict_of,
+)
 from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.messages.violations import Describer
 from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard

@@ -28,6 +28,7 @@ from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["migration_guide"]
 
+_MOST_ERRORS: Final = 100
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("backward", "forward")
 
 
@@ -153,7 +154,7 @@ def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
 def _places(judge: Judge, value: Any) -> set[str]:
     """Where a value is refused, written as changes write places."""
     found: set[str] = set()
-    for error in judge.errors(value):
+    for error in judge.errors(value, _MOST_ERRORS).errors:
         path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
         details = error.kind.as_dict()
         named = details.get("unexpected") or [details.get("property")]

@@ -33,6 +33,7 @@ _VALUES_PER_STEP: Final = 32
 """Values that the engine judges in the time of one step of ours."""
 
 _STEPS_PER_VALUE: Final = 4
+_MOST_ABOUT_A_NAME: Final = 8
 _TEXT: Final = 64
 """Characters that count as one value more."""
 
@@ -110,32 +111,43 @@ class Descent:
     def _look_into(self, location: SchemaLocation, value: Any) -> _Walk:
         """What is wrong with a value by a subschema that refuses it."""
         found = Findings()
-        if isinstance(location.schema, bool):
-            found.add(_failure(location, Kind("falseSchema"), value))
-            return found
         self.steps += 1
-        if self.is_cut:
-            found.add(_failure(location, Kind("max_steps"), value))
+        if isinstance(location.schema, bool) or self.is_cut:
+            name = "falseSchema" if isinstance(location.schema, bool) else "max_steps"
+            found.add(_failure(location, Kind(name), value))
             return found
         plan = self._subschemas.plan(location)
         for failure in self._assertions(plan, value):
             found.add(failure)
-        for step, part, inside in self._parts(plan, value):
+        yield from self._of_members(plan, value, found)
+        yield from self._of_itself(plan, value, found)
+        if not found.number:
+            self._leftovers(plan, value, found)
+        return found
+
+    def _of_members(self, plan: Plan, value: Any, found: Findings) -> _Walk:
+        """What is wrong with members, and with which of them there are."""
+        for step, part, inside in self._members(plan, value):
             if not self._accepts(part, inside):
                 found.include(step, (yield part, inside))
         if type(value) is dict:
             yield from self._names(plan, value, found)
         elif type(value) is list:
             self._number_of_items(plan, value, found)
+        return found
+
+    def _of_itself(self, plan: Plan, value: Any, found: Findings) -> _Walk:
+        """What subschemas about the value itself refuse, in the engine's order of keywords."""
+        for part in self._before_unions(plan, value):
+            if not self._accepts(part, value):
+                found.include((), (yield part, value))
         for keyword, branches in plan.unions:
-            fits = [self._accepts(branch, value) for branch in branches]
-            if sum(fits) == 0 or (keyword == "oneOf" and sum(fits) > 1):
-                told = yield from self._branches(branches, fits, value)
-                found.add(_failure(location, Kind(keyword, told), value, keyword))
-        if plan.excluded is not None and self._accepts(plan.excluded, value) and not self.is_cut:
-            found.add(_failure(location, Kind("not"), value, "not"))
-        if not found.number:
-            self._leftovers(plan, value, found)
+            yield from self._union(plan, keyword, branches, value, found)
+        if plan.excluded is not None and not self.is_cut and self._accepts(plan.excluded, value):
+            found.add(_failure(plan.location, Kind("not"), value, "not"))
+        for part in self._after_unions(plan, value):
+            if not self._accepts(part, value):
+                found.include((), (yield part, value))
         return found
 
     def _assertions(self, plan: Plan, value: Any) -> Iterator[Failure]:
@@ -155,26 +167,36 @@ class Descent:
                 if not whole.is_valid(value):
                     yield _failure(location, Kind(keyword, plan.said[keyword]), value, keyword)
 
-    def _parts(
+    def _members(
         self, plan: Plan, value: Any
-    ) -> Iterator[tuple[tuple[str | int, ...], SchemaLocation, Any]]:
-        """Every subschema that has to accept the value, or one of its members, with the way."""
+    ) -> Iterator[tuple[tuple[str | int], SchemaLocation, Any]]:
+        """Every subschema that has to accept a member of the value, with the step that leads to
+        that member."""
         if type(value) is dict:
             for name, member in value.items():
                 for part in self._of_property(plan, name):
                     yield (name,), part, member
-            for name, part in plan.dependents.items():
-                if name in value:
-                    yield (), part, value
         elif type(value) is list:
-            yield from self._of_items(plan, value)
-        for part in plan.same:
-            yield (), part, value
+            for index, (part, item) in enumerate(zip(plan.prefix, value, strict=False)):
+                yield (index,), part, item
+            if plan.items is not None:
+                for index in range(len(plan.prefix), len(value)):
+                    yield (index,), plan.items, value[index]
+
+    def _before_unions(self, plan: Plan, value: Any) -> Iterator[SchemaLocation]:
+        """Subschemas that have to accept the value itself; the engine asks them first."""
+        if type(value) is dict:
+            yield from (part for name, part in plan.dependents.items() if name in value)
+        yield from plan.all_of
+
+    def _after_unions(self, plan: Plan, value: Any) -> Iterator[SchemaLocation]:
+        """Those that it asks last."""
         if plan.condition is not None:
             test, then, otherwise = plan.condition
-            part_or_none = then if self._accepts(test, value) else otherwise
-            if part_or_none is not None:
-                yield (), part_or_none, value
+            part = then if self._accepts(test, value) else otherwise
+            if part is not None:
+                yield part
+        yield from plan.references
 
     def _of_property(self, plan: Plan, name: str) -> Iterator[SchemaLocation]:
         self.steps += len(plan.patterns)
@@ -185,23 +207,14 @@ class Descent:
             yield plan.others
         yield from matching
 
-    def _of_items(
-        self, plan: Plan, value: list[Any]
-    ) -> Iterator[tuple[tuple[int], SchemaLocation, Any]]:
-        for index, (part, item) in enumerate(zip(plan.prefix, value, strict=False)):
-            yield (index,), part, item
-        if plan.items is not None:
-            for index in range(len(plan.prefix), len(value)):
-                yield (index,), plan.items, value[index]
-
     def _names(self, plan: Plan, value: dict[str, Any], found: Findings) -> _Walk:
         """What is wrong with the names of properties."""
         for name in value if plan.names is not None else ():
             if plan.names is not None and not self._accepts(plan.names, name):
                 wrong = yield plan.names, name
-                for first in islice(wrong.failures(), 1):
-                    kind = Kind("propertyNames", first)
-                    found.add(replace(first, kind=kind, instance=value, instance_path=()))
+                for failure in islice(wrong.failures(), _MOST_ABOUT_A_NAME):
+                    kind = Kind("propertyNames", failure)
+                    found.add(replace(failure, kind=kind, instance=value, instance_path=()))
         if plan.others is not None and plan.others.schema is False:
             unexpected = [n for n in value if not any(True for _ in self._of_property(plan, n))]
             if unexpected:
@@ -209,23 +222,37 @@ class Descent:
                 found.add(_failure(plan.location, kind, value, "additionalProperties"))
         return found
 
+    def _union(
+        self, plan: Plan, keyword: str, branches: list[SchemaLocation], value: Any, found: Findings
+    ) -> _Walk:
+        """Whether too few or too many of the alternatives fit."""
+        if keyword == "anyOf" and plan.is_only_a_union and not found.number:
+            fits = [False] * len(branches)  # Or the value would have been accepted.
+        else:
+            fits = [self._accepts(branch, value) for branch in branches]
+        if not any(fits):
+            told = yield from self._branches(branches, value)
+            found.add(_failure(plan.location, Kind(keyword, told), value, keyword))
+        elif keyword == "oneOf" and sum(fits) > 1 and not self.is_cut:
+            told = [Branch(fits=fit) for fit in fits]
+            found.add(_failure(plan.location, Kind(keyword, told), value, keyword))
+        return found
+
     def _branches(
-        self, branches: list[SchemaLocation], fits: list[bool], value: Any
+        self, branches: list[SchemaLocation], value: Any
     ) -> Generator[tuple[SchemaLocation, Any], Findings, list[Branch]]:
-        """The alternatives, with the distance of those that may be meant."""
-        if any(fits):
-            return [Branch(fits=fit) for fit in fits]
-        types_and_tags = [self._refusal(branch, value) for branch in branches]
-        meant = [not types and not tagged for types, tagged in types_and_tags]
+        """The alternatives that all refuse a value, with the distance of those meant perhaps."""
+        refusals = [self._refusal(branch, value) for branch in branches]
+        meant = [not types and not tagged for types, tagged in refusals]
         if not any(meant):
-            meant = [not types for types, _ in types_and_tags]
+            meant = [not types for types, _ in refusals]
         told = []
-        for branch, (types, _), is_meant in zip(branches, types_and_tags, meant, strict=True):
-            if not is_meant:
+        for branch, (types, _), is_meant in zip(branches, refusals, meant, strict=True):
+            if is_meant:
+                below = yield branch, value
+                told.append(Branch(False, (), below.number, next(below.failures(), None)))
+            else:
                 told.append(Branch(refused=types))
-                continue
-            found = yield branch, value
-            told.append(Branch(False, types, found.number, next(found.failures(), None)))
         return told
 
     def _refusal(self, branch: SchemaLocation, value: Any) -> tuple[list[str], bool]:
@@ -249,7 +276,7 @@ class Descent:
                 tagged = tagged or any(
                     not self._accepts(plan.properties[name], value[name]) for name in there
                 )
-            waiting += plan.same
+            waiting += plan.all_of + plan.references
         return types, tagged
 
     def _number_of_items(self, plan: Plan, value: list[Any], found: Findings) -> None:
@@ -265,7 +292,8 @@ class Descent:
         if self.is_cut:
             return
         if number < (1 if least is None else least):
-            word = "contains" if least is None else "minContains"
+            words = (word for word in ("minContains", "maxContains") if word in said)
+            word = next(words, "contains")
             found.add(_failure(location, Kind("contains"), value, word))
         elif most is not None and number > most:
             found.add(_failure(location, Kind("contains"), value, "maxContains"))

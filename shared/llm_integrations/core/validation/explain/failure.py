@@ -27,6 +27,13 @@ class Kind:
     value: Any = None
     unexpected: list[str] | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """What names properties, as the engine's errors have it."""
+        return {
+            "property": self.value if self.name == "required" else None,
+            "unexpected": self.unexpected,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -133,9 +133,7 @@ def _parts_first(graph: SchemaGraph, uses: dict[_Id, _Uses]) -> Iterator[_Id]:
             yield number
 
 
-def _uses(
-    graph: SchemaGraph, location: SchemaLocation
-) -> tuple[_Uses, list[SchemaLocation]]:
+def _uses(graph: SchemaGraph, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
     use, parts = _Uses(), []
     said = location.said
     for word in said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -77,10 +78,8 @@ def _entered(
 
     if isinstance(schema, dict):
         base = base_of(schema, base)
-        try:
+        with suppress(Undecidable):
             draft = draft_of(schema, draft)
-        except Undecidable:
-            pass
     return SchemaLocation(document, steps, schema, base, draft)
 
 
@@ -121,7 +120,8 @@ class SchemaGraph:
 
     @cached_property
     def _tops(self) -> dict[str, SchemaLocation]:
-        import llm_integrations.core.evolution
+        # The package first: it and the table of drafts import each other.
+        from llm_integrations.core.evolution.model.limits import Undecidable  # noqa: F401
         from llm_integrations.core.jsonschema.drafts import LATEST_DRAFT
 
         bodies = {"": self._documents.root, **self._documents.named}

@@ -23,6 +23,10 @@ _SCALAR: Final = _OUTLINE | frozenset(
     {"const", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
     | {"minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType"}
 )
+_BESIDE_A_UNION: Final = frozenset(
+    {"oneOf", "not", "if", "unevaluatedProperties", "unevaluatedItems"}
+    | {"$ref", "$dynamicRef", "$recursiveRef"}
+)
 _DRAFTS: Final[Mapping[int, Any]] = {
     4: jsonschema_rs.Draft4Validator,
     6: jsonschema_rs.Draft6Validator,
@@ -70,8 +74,10 @@ class Plan:
         is_closed: whether there may be no item after the first (``additionalItems: false``).
         contains: for some of the items.
         dependents: for the whole object if it has a property of that name.
-        same: for the value itself: allOf and references.
+        all_of: for the value itself.
+        references: what they lead to, for the value itself.
         unions: anyOf and oneOf.
+        is_only_a_union: whether a value that passes all other keywords can only fail ``anyOf``.
         excluded: ``not``.
         condition: if, then and else.
         tags: names of properties for which one value, or one of a list, is wanted.
@@ -93,8 +99,10 @@ class Plan:
     is_closed: bool
     contains: SchemaLocation | None
     dependents: dict[str, SchemaLocation]
-    same: list[SchemaLocation]
+    all_of: list[SchemaLocation]
+    references: list[SchemaLocation]
     unions: list[tuple[str, list[SchemaLocation]]]
+    is_only_a_union: bool
     excluded: SchemaLocation | None
     condition: tuple[SchemaLocation, SchemaLocation | None, SchemaLocation | None] | None
     tags: list[str] = field(default_factory=list)
@@ -142,8 +150,10 @@ def plan_of(graph: SchemaGraph, location: SchemaLocation, assertions: Assertions
         is_closed=is_closed,
         contains=part("contains"),
         dependents={**named("dependencies"), **named("dependentSchemas")},
-        same=[*listed("allOf"), *(target for target in targets if target is not None)],
+        all_of=listed("allOf"),
+        references=[target for target in targets if target is not None],
         unions=[(word, listed(word)) for word in ("anyOf", "oneOf") if word in said],
+        is_only_a_union="anyOf" in said and _BESIDE_A_UNION.isdisjoint(said),
         excluded=part("not"),
         condition=(condition, part("then"), part("else")) if condition else None,
         tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.said)],

@@ -32,6 +32,7 @@ _Error: TypeAlias = ValidationError | Failure
 _BETWEEN: Final = object()
 
 _KEPT: Final = 4096
+_QUOTED: Final = 4
 _OWN_KINDS: Final = frozenset({"dependencies", "dependentRequired", "maxContains", "minContains"})
 _APPLICATORS: Final = frozenset(
     {"additionalProperties", "allOf", "anyOf", "dependentSchemas", "else", "items", "oneOf"}
@@ -100,17 +101,20 @@ class Describer:
 
     def message(self, error: _Error, data: Any = None) -> str:
         """What is wrong; without ``data`` it speaks of the value that the error itself holds."""
-        texts, ends = [], []
-        while error is not None:
-            value = error.instance if data is None else _at(data, error.instance_path)
-            text, nearest = self._told(error, data, value)
-            texts.append(text)
-            if self.show_values and (not ends or nearest is None):
-                ends.append(self._quoted(error, value))
+        texts: list[str] = []
+        ends: list[str] = []
+        nearest: _Error | None = error
+        while nearest is not None:
             error = nearest
+            value = error.instance if data is None else _at(data, error.instance_path)
+            text, nearest = self._told(error, value)
+            texts.append(text)
+            # Values in the middle of a long way down would be quoted within each other.
+            if self.show_values and (len(ends) < _QUOTED or nearest is None):
+                ends.append(self._quoted(error, value))
         return "".join(texts + ends[::-1])
 
-    def _told(self, error: _Error, data: Any, value: Any) -> tuple[str, _Error | None]:
+    def _told(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
         """What is wrong; of several alternatives, with the error that completes the sentence."""
         kind = error.kind.name
         if kind == "propertyNames":
@@ -143,7 +147,10 @@ class Describer:
         meant = [branch for branch in branches if branch.first and not branch.refused]
         nearest = min(meant, key=lambda branch: branch.distance).first
         where = self.path(nearest.instance_path[len(error.instance_path) :])
-        return f"fits none of {len(branches)} alternatives; by the nearest, {where or 'it'} ", nearest
+        return (
+            f"fits none of {len(branches)} alternatives; by the nearest, {where or 'it'} ",
+            nearest,
+        )
 
 
 def _branches(error: _Error) -> list[Branch]:
