@@ -20,7 +20,11 @@ from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.explain.growth import growth_of
 from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
 from llm_integrations.core.validation.explain.location import SchemaGraph
-from llm_integrations.core.validation.explain.subschemas import Subschemas
+from llm_integrations.core.validation.explain.remembering import (
+    NOT_REMEMBERED,
+    RememberedVerdicts,
+)
+from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
 from llm_integrations.core.validation.messages.compile_errors import reason
 
 __all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
@@ -44,16 +48,18 @@ _stack_size = threading.Lock()
 
 @dataclass(frozen=True)
 class CompiledSchema:
-    """jsonschema-rs, compiled for one schema.
+    """One schema, compiled.
 
     Attributes:
         accepts: the verdict on a value; ValueError for a Python object that it does not know, and
             ValidationLimitExceeded when a pattern is given up.
-        errors: what is wrong with a value, the first of it at least; raises as ``accepts``.
+        errors: what is wrong with a value, so many at the most; raises as ``accepts``.
+        is_judged_by_engine: whether jsonschema-rs itself gives the verdict.
     """
 
     accepts: Callable[[Any], bool]
     errors: Callable[[Any, int], ErrorList]
+    is_judged_by_engine: bool = True
 
 
 def compile_schema(documents: Documents, options: ValidationOptions) -> CompiledSchema:
@@ -65,7 +71,7 @@ def compile_schema(documents: Documents, options: ValidationOptions) -> Compiled
     """
     graph = SchemaGraph(documents)
     growth = growth_of(graph, documents.keywords)
-    if not growth.is_judged_in_time:
+    if not (growth.is_judged_in_time or NOT_REMEMBERED.isdisjoint(documents.keywords)):
         raise InvalidSchema(
             "judging by it could take for ever: through its references and combinations "
             f"{growth.looks:,} subschemas can apply to one value, of "
@@ -73,18 +79,27 @@ def compile_schema(documents: Documents, options: ValidationOptions) -> Compiled
         )
     validator, patterns = _compiled(documents.root, documents, options)
     is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
-    if growth.is_listed_in_time:
+    if growth.is_judged_in_time and growth.is_listed_in_time:
         return _listing_all(validator, is_linear=is_linear)
     engine_options = {"validate_formats": options.formats, "pattern_options": patterns}
-    accepts = validator.is_valid if is_linear else _if_none_is_given_up(validator, documents)
     subschemas = Subschemas(graph, documents, engine_options, _with_room)
+
+    def verdict() -> Verdict:
+        remembers = not growth.is_judged_in_time
+        return RememberedVerdicts(subschemas).accepts if remembers else subschemas.accepts
+
+    accepts: Callable[[Any], bool] = validator.is_valid
+    if not growth.is_judged_in_time:
+        accepts = lambda value: verdict()(graph.top, value)  # noqa: E731 - one of two
+    if not is_linear:
+        accepts = _unless_given_up(accepts, documents)
 
     def errors(value: Any, most: int) -> ErrorList:
         if accepts(value):
             return ErrorList()
-        return Descent(subschemas, value, options.max_steps).errors(most)
+        return Descent(subschemas, verdict(), value, options.max_steps).errors(most)
 
-    return CompiledSchema(accepts, errors)
+    return CompiledSchema(accepts, errors, growth.is_judged_in_time)
 
 
 def verdict_of(
@@ -97,19 +112,25 @@ def verdict_of(
     ).accepts
 
 
-def _if_none_is_given_up(
-    validator: jsonschema_rs.Validator, documents: Documents
-) -> Callable[[Any], bool]:
-    hard = {"allOf": [{"pattern": pattern} for pattern in hard_patterns(documents)]}
+def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Callable[[Any], bool]:
+    """The verdict, once no pattern that looks around was given up on any text of the data.
+
+    Only the engine's list of errors says that it gave up, and that list is what may not end here.
+    """
     limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
-    patterns = jsonschema_rs.validator_for(hard, offline=True, pattern_options=limits)
+    # One by one: given up, a pattern is not reported beside another that does not match.
+    hard = [
+        jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=limits)
+        for pattern in hard_patterns(documents)
+    ]
 
-    def accepts(value: Any) -> bool:
+    def accepts_if_known(value: Any) -> bool:
         for text in texts_of(value):
-            _errors(patterns, text)
-        return validator.is_valid(value)
+            for pattern in hard:
+                _errors(pattern, text)
+        return accepts(value)
 
-    return accepts
+    return accepts_if_known
 
 
 def _listing_all(validator: jsonschema_rs.Validator, *, is_linear: bool) -> CompiledSchema:

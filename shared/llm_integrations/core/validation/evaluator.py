@@ -169,13 +169,13 @@ def _guard(
     max_depth: int | None,
 ) -> _Accepts:
     """The engine, kept away from data without end and from approving NaN unseen."""
-    if max_depth is None:
+    if max_depth is None and compiled.is_judged_by_engine:
         try:
             stricter = nan_guard(documents)
         except (NotGuardable, RecursionError):
             return _if_plain(compiled.accepts, ENGINE_DEPTH)
         return compiled.accepts if stricter is None else verdict_of(documents, options, stricter)
-    return _if_plain(compiled.accepts, max_depth)
+    return _if_plain(compiled.accepts, max_depth or ENGINE_DEPTH)
 
 
 def _if_plain(accepts: _Accepts, max_depth: int) -> _Accepts:

@@ -9,6 +9,7 @@ from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
+from llm_integrations.core.validation.explain.failure import MANY
 from llm_integrations.core.validation.report import ValidationReport
 from llm_integrations.core.validation.source import Source
 
@@ -148,7 +149,8 @@ class Validator:
                 f"after about {self.options.max_steps:,} steps (ValidationOptions.max_steps)"
             )
         elif found.number > shown:
-            yield f"{found.number} violations; the first {shown} are listed"
+            number = f"{MANY:,} or more" if found.number >= MANY else found.number
+            yield f"{number} violations; the first {shown} are listed"
 
     def compile(self) -> Evaluator:
         """Compile now rather than on first use. Raises InvalidSchema."""

@@ -1,1 +1,6 @@
-"""Explaining a refusal in bounded time: what a schema costs, and a walk into its failing parts."""
+"""Verdicts and reasons in bounded time.
+
+``growth`` counts what a schema can cost. Where the engine cannot list its errors in time, ``descent``
+looks for them by the ``plan`` of each subschema; where it cannot even judge in time, the verdicts are
+``remembering``'s.
+"""

@@ -9,7 +9,7 @@ property with ``const`` or ``enum``). Every step is counted, and a limit ends th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -24,8 +24,9 @@ from llm_integrations.core.validation.explain.failure import (
     Kind,
 )
 from llm_integrations.core.validation.explain.location import SchemaLocation
-from llm_integrations.core.validation.explain.plan import Plan
-from llm_integrations.core.validation.explain.subschemas import Subschemas
+from llm_integrations.core.validation.explain.plan import Plan, outline_of
+from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
+from llm_integrations.core.validation.explain.walk import Pair, Steps, pair_key, walk
 
 __all__ = ["Descent"]
 
@@ -37,8 +38,7 @@ _MOST_ABOUT_A_NAME: Final = 8
 _TEXT: Final = 64
 """Characters that count as one value more."""
 
-_Walk: TypeAlias = Generator[tuple[SchemaLocation, Any], Findings, Findings]
-_NOTHING: Final = Findings()
+_Walk: TypeAlias = Steps[Findings]
 
 
 class Descent:
@@ -46,18 +46,22 @@ class Descent:
 
     Args:
         subschemas: what to judge by.
+        verdict: whether one of them accepts a value.
         value: JSON types. Its parts are known by identity, so it must not change meanwhile.
         max_steps: how far to go, besides a few steps for each value in the data.
     """
 
-    def __init__(self, subschemas: Subschemas, value: Any, max_steps: int) -> None:
+    def __init__(
+        self, subschemas: Subschemas, verdict: Verdict, value: Any, max_steps: int
+    ) -> None:
         self._subschemas = subschemas
+        self._verdict = verdict
         self._value = value
         self._sizes = _sizes(value)
         self.steps = 0
         self._most = max_steps + _STEPS_PER_VALUE * self._size(value)
-        self._verdicts: dict[tuple[int, int], bool] = {}
-        self._findings: dict[tuple[int, int], Findings] = {}
+        self._verdicts: dict[Hashable, bool] = {}
+        self._findings: dict[Hashable, Findings] = {}
 
     @property
     def is_cut(self) -> bool:
@@ -66,32 +70,9 @@ class Descent:
 
     def errors(self, most: int) -> ErrorList:
         """What is wrong with a value that is invalid."""
-        findings = self._run(self._subschemas.top)
+        start = self._subschemas.top, self._value
+        findings = walk(start, self._look_into, self._findings, Findings())
         return ErrorList(list(islice(findings.failures(), most)), findings.number, self.is_cut)
-
-    def _run(self, top: SchemaLocation) -> Findings:
-        """Walks on a stack of its own: data may be nested deeper than Python's calls."""
-        key = (id(top.schema), id(self._value))
-        path: list[tuple[tuple[int, int], _Walk]] = [(key, self._look_into(top, self._value))]
-        entered = {key}
-        found: Any = None
-        while path:
-            try:
-                location, value = path[-1][1].send(found)
-            except StopIteration as end:
-                found = end.value
-                done, _ = path.pop()
-                entered.discard(done)
-                self._findings[done] = found
-                continue
-            key = (id(location.schema), id(value))
-            found = self._findings.get(key)
-            if found is None and key in entered:
-                found = _NOTHING  # A reference that leads to itself says nothing more.
-            elif found is None:
-                entered.add(key)
-                path.append((key, self._look_into(location, value)))
-        return found if isinstance(found, Findings) else _NOTHING
 
     def _size(self, value: Any) -> int:
         return self._sizes.get(id(value), 1)
@@ -100,11 +81,11 @@ class Descent:
         """The verdict, asked for once. Beyond the limit everything passes."""
         if isinstance(location.schema, bool):
             return location.schema
-        key = (id(location.schema), id(value))
+        key = pair_key(location, value)
         known = self._verdicts.get(key)
         if known is None:
             self.steps += 1 + self._size(value) // _VALUES_PER_STEP
-            known = self.is_cut or self._subschemas.accepts(location, value)
+            known = self.is_cut or self._verdict(location, value)
             self._verdicts[key] = known
         return known
 
@@ -127,7 +108,7 @@ class Descent:
 
     def _of_members(self, plan: Plan, value: Any, found: Findings) -> _Walk:
         """What is wrong with members, and with which of them there are."""
-        for step, part, inside in self._members(plan, value):
+        for step, part, inside in plan.members(value):
             if not self._accepts(part, inside):
                 found.include(step, (yield part, inside))
         if type(value) is dict:
@@ -138,7 +119,7 @@ class Descent:
 
     def _of_itself(self, plan: Plan, value: Any, found: Findings) -> _Walk:
         """What subschemas about the value itself refuse, in the engine's order of keywords."""
-        for part in self._before_unions(plan, value):
+        for part in plan.before_unions(value):
             if not self._accepts(part, value):
                 found.include((), (yield part, value))
         for keyword, branches in plan.unions:
@@ -152,42 +133,16 @@ class Descent:
 
     def _assertions(self, plan: Plan, value: Any) -> Iterator[Failure]:
         """What keywords without subschemas refuse."""
-        location, judge, seen = plan.location, plan.scalar, value
-        if type(value) is dict:
-            judge, seen = plan.outline, dict.fromkeys(value)
-        elif type(value) is list:
-            judge, seen = plan.outline, [None] * len(value)
-        if judge is not None:
-            self.steps += len(seen) if seen is not value else 1
-            for error in judge.iter_errors(seen):
-                yield _failure(location, _kind(error), value, *error.schema_path)
-        if seen is not value:
-            for keyword, whole in plan.whole:
-                self.steps += self._size(value) // _VALUES_PER_STEP
-                if not whole.is_valid(value):
-                    yield _failure(location, Kind(keyword, plan.said[keyword]), value, keyword)
-
-    def _members(
-        self, plan: Plan, value: Any
-    ) -> Iterator[tuple[tuple[str | int], SchemaLocation, Any]]:
-        """Every subschema that has to accept a member of the value, with the step that leads to
-        that member."""
-        if type(value) is dict:
-            for name, member in value.items():
-                for part in self._of_property(plan, name):
-                    yield (name,), part, member
-        elif type(value) is list:
-            for index, (part, item) in enumerate(zip(plan.prefix, value, strict=False)):
-                yield (index,), part, item
-            if plan.items is not None:
-                for index in range(len(plan.prefix), len(value)):
-                    yield (index,), plan.items, value[index]
-
-    def _before_unions(self, plan: Plan, value: Any) -> Iterator[SchemaLocation]:
-        """Subschemas that have to accept the value itself; the engine asks them first."""
-        if type(value) is dict:
-            yield from (part for name, part in plan.dependents.items() if name in value)
-        yield from plan.all_of
+        location, outline = plan.location, outline_of(value)
+        is_container = outline is not value
+        judge = plan.outline if is_container else plan.scalar
+        self.steps += len(outline) if is_container else 1
+        for error in judge.iter_errors(outline) if judge is not None else ():
+            yield _failure(location, _kind(error), value, *error.schema_path)
+        for keyword, whole in plan.whole if is_container else ():
+            self.steps += self._size(value) // _VALUES_PER_STEP
+            if not whole.is_valid(value):
+                yield _failure(location, Kind(keyword, plan.said[keyword]), value, keyword)
 
     def _after_unions(self, plan: Plan, value: Any) -> Iterator[SchemaLocation]:
         """Those that it asks last."""
@@ -198,15 +153,6 @@ class Descent:
                 yield part
         yield from plan.references
 
-    def _of_property(self, plan: Plan, name: str) -> Iterator[SchemaLocation]:
-        self.steps += len(plan.patterns)
-        matching = [part for pattern, part in plan.patterns if pattern.is_valid(name)]
-        if name in plan.properties:
-            yield plan.properties[name]
-        elif not matching and plan.others is not None and plan.others.schema is not False:
-            yield plan.others
-        yield from matching
-
     def _names(self, plan: Plan, value: dict[str, Any], found: Findings) -> _Walk:
         """What is wrong with the names of properties."""
         for name in value if plan.names is not None else ():
@@ -215,11 +161,9 @@ class Descent:
                 for failure in islice(wrong.failures(), _MOST_ABOUT_A_NAME):
                     kind = Kind("propertyNames", failure)
                     found.add(replace(failure, kind=kind, instance=value, instance_path=()))
-        if plan.others is not None and plan.others.schema is False:
-            unexpected = [n for n in value if not any(True for _ in self._of_property(plan, n))]
-            if unexpected:
-                kind = Kind("additionalProperties", unexpected, unexpected)
-                found.add(_failure(plan.location, kind, value, "additionalProperties"))
+        if unexpected := plan.unexpected(value):
+            kind = Kind("additionalProperties", unexpected, unexpected)
+            found.add(_failure(plan.location, kind, value, "additionalProperties"))
         return found
 
     def _union(
@@ -240,7 +184,7 @@ class Descent:
 
     def _branches(
         self, branches: list[SchemaLocation], value: Any
-    ) -> Generator[tuple[SchemaLocation, Any], Findings, list[Branch]]:
+    ) -> Generator[Pair, Findings, list[Branch]]:
         """The alternatives that all refuse a value, with the distance of those meant perhaps."""
         refusals = [self._refusal(branch, value) for branch in branches]
         meant = [not types and not tagged for types, tagged in refusals]
@@ -281,29 +225,21 @@ class Descent:
 
     def _number_of_items(self, plan: Plan, value: list[Any], found: Findings) -> None:
         """Whether there are items too many or too few of a kind."""
-        location, said = plan.location, plan.said
-        if plan.is_closed and len(value) > len(plan.prefix):
+        if plan.has_items_too_many(value):
             kind = Kind("additionalItems", len(plan.prefix))
-            found.add(_failure(location, kind, value, "additionalItems"))
-        if plan.contains is None:
-            return
-        number = sum(self._accepts(plan.contains, item) for item in value)
-        least, most = said.get("minContains"), said.get("maxContains")
-        if self.is_cut:
-            return
-        if number < (1 if least is None else least):
-            words = (word for word in ("minContains", "maxContains") if word in said)
-            word = next(words, "contains")
-            found.add(_failure(location, Kind("contains"), value, word))
-        elif most is not None and number > most:
-            found.add(_failure(location, Kind("contains"), value, "maxContains"))
+            found.add(_failure(plan.location, kind, value, "additionalItems"))
+        if plan.contains is not None:
+            number = sum(self._accepts(plan.contains, item) for item in value)
+            keyword = plan.contains_too_few_or_many(number)
+            if keyword is not None and not self.is_cut:
+                found.add(_failure(plan.location, Kind("contains"), value, keyword))
 
     def _leftovers(self, plan: Plan, value: Any, found: Findings) -> None:
         """What only shows once everything else has passed, as ``unevaluatedProperties``."""
         location = plan.location
         if self.is_cut:
             found.add(_failure(location, Kind("max_steps"), value))
-        elif plan.unresolved is None:
+        elif plan.is_gathering and plan.unresolved is None:
             # No union fails any more, so the engine's own list is short.
             self.steps += self._size(value) // _VALUES_PER_STEP
             for error in self._subschemas.errors(location, value):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from jsonschema_rs import ValidationError
 
-__all__ = ["Branch", "ErrorList", "Failure", "Findings", "Kind"]
+__all__ = ["MANY", "Branch", "ErrorList", "Failure", "Findings", "Kind"]
+
+MANY: Final = 10**9
+"""Counting ends here: parts that are shared can stand for exponentially many failures."""
 
 _Path: TypeAlias = tuple[str | int, ...]
 
@@ -79,7 +82,7 @@ class Findings:
     def include(self, step: _Path, below: Findings) -> None:
         if below.number:
             self.parts.append((step, below))
-            self.number += below.number
+            self.number = min(MANY, self.number + below.number)
 
     def failures(self) -> Iterator[Failure]:
         """One after another, with their paths from here."""

@@ -103,7 +103,8 @@ def growth_of(graph: SchemaGraph, keywords: frozenset[str]) -> Growth:
     for number in _parts_first(graph, uses):
         use = uses[number]
         # What ``unevaluated…`` leaves over is found by judging every branch again.
-        again = sum(looks.get(part, 1) + gathered.get(part, 1) for part in use.by_kind[0])
+        branches = use.by_kind[0] + use.by_kind[1]
+        again = sum(looks.get(part, 1) + gathered.get(part, 1) for part in branches)
         gathered[number] = min(_MANY, 1 + again)
         judged = use.cost(lambda part: looks.get(part, 1), verdicts=True)
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
@@ -168,7 +169,6 @@ def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
         for part in parts:
             back[part].append(number)
     group: dict[_Id, _Id] = {}
-    # ``uses`` was filled parents first by a search that ``finished`` repeats children first.
     for start in reversed(_finished(edges)):
         waiting = [start]
         while waiting:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jsonschema_rs
 
 from llm_integrations.core.validation.explain.location import SchemaGraph, SchemaLocation
 
-__all__ = ["Assertions", "Plan", "plan_of"]
+__all__ = ["Assertions", "Plan", "outline_of", "plan_of"]
 
 _OUTLINE: Final = frozenset(
     {"type", "required", "minProperties", "maxProperties", "dependentRequired", "dependencies"}
@@ -81,6 +81,7 @@ class Plan:
         excluded: ``not``.
         condition: if, then and else.
         tags: names of properties for which one value, or one of a list, is wanted.
+        is_gathering: whether it looks for what other keywords leave over (``unevaluated…``).
         unresolved: a keyword whose meaning is not known here.
     """
 
@@ -105,8 +106,69 @@ class Plan:
     is_only_a_union: bool
     excluded: SchemaLocation | None
     condition: tuple[SchemaLocation, SchemaLocation | None, SchemaLocation | None] | None
-    tags: list[str] = field(default_factory=list)
-    unresolved: str | None = None
+    tags: list[str]
+    is_gathering: bool
+    unresolved: str | None
+
+    def asserts(self, value: Any) -> bool:
+        """Whether the keywords without subschemas accept a value."""
+        if type(value) is not dict and type(value) is not list:
+            return self.scalar is None or bool(self.scalar.is_valid(value))
+        there = self.outline is None or self.outline.is_valid(outline_of(value))
+        return there and all(whole.is_valid(value) for _, whole in self.whole)
+
+    def members(self, value: Any) -> Iterator[tuple[tuple[str | int], SchemaLocation, Any]]:
+        """Each subschema that has to accept a member of the value, with the step that leads to
+        that member."""
+        if type(value) is dict:
+            for name, member in value.items():
+                for part in self.of_property(name):
+                    yield (name,), part, member
+        elif type(value) is list:
+            for index, (part, item) in enumerate(zip(self.prefix, value, strict=False)):
+                yield (index,), part, item
+            if self.items is not None:
+                for index in range(len(self.prefix), len(value)):
+                    yield (index,), self.items, value[index]
+
+    def of_property(self, name: str) -> Iterator[SchemaLocation]:
+        """Each subschema that has to accept the value of a property."""
+        matching = [part for pattern, part in self.patterns if pattern.is_valid(name)]
+        if name in self.properties:
+            yield self.properties[name]
+        elif not matching and self.others is not None and self.others.schema is not False:
+            yield self.others
+        yield from matching
+
+    def unexpected(self, value: dict[str, Any]) -> list[str]:
+        """The names that ``additionalProperties: false`` refuses."""
+        if self.others is None or self.others.schema is not False:
+            return []
+        return [name for name in value if next(self.of_property(name), None) is None]
+
+    def has_items_too_many(self, value: list[Any]) -> bool:
+        return self.is_closed and len(value) > len(self.prefix)
+
+    def contains_too_few_or_many(self, number: int) -> str | None:
+        """The keyword that refuses an array with this number of items that ``contains`` accepts."""
+        least, most = self.said.get("minContains"), self.said.get("maxContains")
+        if number < (1 if least is None else least):
+            words = (word for word in ("minContains", "maxContains") if word in self.said)
+            return next(words, "contains")
+        return "maxContains" if most is not None and number > most else None
+
+    def before_unions(self, value: Any) -> Iterator[SchemaLocation]:
+        """Subschemas that have to accept the value itself; the engine asks them first."""
+        if type(value) is dict:
+            yield from (part for name, part in self.dependents.items() if name in value)
+        yield from self.all_of
+
+
+def outline_of(value: Any) -> Any:
+    """A container with null for each of its members; any other value itself."""
+    if type(value) is dict:
+        return dict.fromkeys(value)
+    return [None] * len(value) if type(value) is list else value
 
 
 def plan_of(graph: SchemaGraph, location: SchemaLocation, assertions: Assertions) -> Plan:
@@ -157,6 +219,7 @@ def plan_of(graph: SchemaGraph, location: SchemaLocation, assertions: Assertions
         excluded=part("not"),
         condition=(condition, part("then"), part("else")) if condition else None,
         tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.said)],
+        is_gathering=not {"unevaluatedProperties", "unevaluatedItems"}.isdisjoint(said),
         unresolved=_unresolved(said, targets),
     )
 

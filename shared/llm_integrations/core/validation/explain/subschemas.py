@@ -13,7 +13,10 @@ from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.validation.explain.location import SchemaGraph, SchemaLocation
 from llm_integrations.core.validation.explain.plan import Assertions, Plan, plan_of
 
-__all__ = ["Subschemas"]
+__all__ = ["Subschemas", "Verdict"]
+
+Verdict = Callable[[SchemaLocation, Any], bool]
+"""Whether a subschema accepts a value; ValueError for a Python object that is no JSON type."""
 
 _OWN_URI = f"{BASE_URI}llm-integrations-the-schema-itself.json"
 _SAFE = "/~!$&'()*+,;=:@"

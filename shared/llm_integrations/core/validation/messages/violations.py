@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from jsonschema_rs import ValidationError
@@ -144,8 +145,9 @@ class Describer:
             wanted = dict.fromkeys(with_article(n) for branch in branches for n in branch.refused)
             return f"is {json_type(value)}, not {' or '.join(wanted)}", None
         # Most likely the branch was meant whose type fits and where least is wrong.
-        meant = [branch for branch in branches if branch.first and not branch.refused]
-        nearest = min(meant, key=lambda branch: branch.distance).first
+        meant = (branch for branch in branches if not branch.refused)
+        told = [(branch.distance, branch.first) for branch in meant if branch.first is not None]
+        _, nearest = min(told, key=itemgetter(0))
         where = self.path(nearest.instance_path[len(error.instance_path) :])
         return (
             f"fits none of {len(branches)} alternatives; by the nearest, {where or 'it'} ",
