@@ -15,16 +15,9 @@ from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
-from llm_integrations.core.validation.explain.descent import Descent
 from llm_integrations.core.validation.explain.failure import ErrorList
-from llm_integrations.core.validation.explain.growth import growth_of
-from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
+from llm_integrations.core.validation.explain.growth import NOT_REMEMBERED, Growth, growth_of
 from llm_integrations.core.validation.explain.location import SchemaGraph
-from llm_integrations.core.validation.explain.remembering import (
-    NOT_REMEMBERED,
-    RememberedVerdicts,
-)
-from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
 from llm_integrations.core.validation.messages.compile_errors import reason
 
 __all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
@@ -78,9 +71,25 @@ def compile_schema(documents: Documents, options: ValidationOptions) -> Compiled
             f"{growth.subschemas:,} that it has ({growth.most_looks:,} may)"
         )
     validator, patterns = _compiled(documents.root, documents, options)
-    is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
     if growth.is_judged_in_time and growth.is_listed_in_time:
-        return _listing_all(validator, is_linear=is_linear)
+        return _listing_all(validator, patterns)
+    return _walking(graph, growth, documents, options, validator, patterns)
+
+
+def _walking(
+    graph: SchemaGraph,
+    growth: Growth,
+    documents: Documents,
+    options: ValidationOptions,
+    validator: jsonschema_rs.Validator,
+    patterns: _Patterns,
+) -> CompiledSchema:
+    """For a schema whose errors the engine does not list in time, or that it cannot judge by."""
+    # Few schemas come here, and every process waits for what is imported above.
+    from llm_integrations.core.validation.explain.descent import Descent
+    from llm_integrations.core.validation.explain.remembering import RememberedVerdicts
+    from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
+
     engine_options = {"validate_formats": options.formats, "pattern_options": patterns}
     subschemas = Subschemas(graph, documents, engine_options, _with_room)
 
@@ -91,7 +100,7 @@ def compile_schema(documents: Documents, options: ValidationOptions) -> Compiled
     accepts: Callable[[Any], bool] = validator.is_valid
     if not growth.is_judged_in_time:
         accepts = lambda value: verdict()(graph.top, value)  # noqa: E731 - one of two
-    if not is_linear:
+    if not isinstance(patterns, jsonschema_rs.RegexOptions):
         accepts = _unless_given_up(accepts, documents)
 
     def errors(value: Any, most: int) -> ErrorList:
@@ -107,9 +116,7 @@ def verdict_of(
 ) -> Callable[[Any], bool]:
     """What accepts data by another schema in the place of the documents' root."""
     validator, patterns = _compiled(schema, documents, options)
-    return _listing_all(
-        validator, is_linear=isinstance(patterns, jsonschema_rs.RegexOptions)
-    ).accepts
+    return _listing_all(validator, patterns).accepts
 
 
 def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Callable[[Any], bool]:
@@ -117,6 +124,8 @@ def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Ca
 
     Only the engine's list of errors says that it gave up, and that list is what may not end here.
     """
+    from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
+
     limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
     # One by one: given up, a pattern is not reported beside another that does not match.
     hard = [
@@ -133,14 +142,14 @@ def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Ca
     return accepts_if_known
 
 
-def _listing_all(validator: jsonschema_rs.Validator, *, is_linear: bool) -> CompiledSchema:
+def _listing_all(validator: jsonschema_rs.Validator, patterns: _Patterns) -> CompiledSchema:
     """For a schema whose errors the engine lists in time."""
 
     def errors(value: Any, most: int) -> ErrorList:
         found = _errors(validator, value)
         return ErrorList(found[:most], len(found))
 
-    if is_linear:
+    if isinstance(patterns, jsonschema_rs.RegexOptions):
         return CompiledSchema(validator.is_valid, errors)
     # `is_valid` would answer without saying that a pattern was given up.
     return CompiledSchema(lambda value: not _errors(validator, value), errors)
@@ -152,6 +161,7 @@ def _compiled(
     patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
     if options.regex == "bounded":
         patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
+    refused = ""
     for choice in patterns:
         try:
             return _compile(schema, documents, options, choice), choice

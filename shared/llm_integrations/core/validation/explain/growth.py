@@ -15,7 +15,12 @@ from typing import Final
 
 from llm_integrations.core.validation.explain.location import SchemaGraph, SchemaLocation
 
-__all__ = ["Growth", "growth_of"]
+__all__ = ["NOT_REMEMBERED", "Growth", "growth_of"]
+
+NOT_REMEMBERED: Final = frozenset(
+    {"unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
+)
+"""Keywords whose verdict follows from more than their subschemas' verdicts."""
 
 _MANY: Final = 10**12
 """Counting ends here: the numbers of a hostile schema have thousands of digits."""

@@ -15,12 +15,7 @@ from llm_integrations.core.validation.explain.plan import Plan
 from llm_integrations.core.validation.explain.subschemas import Subschemas
 from llm_integrations.core.validation.explain.walk import Steps, walk
 
-__all__ = ["NOT_REMEMBERED", "RememberedVerdicts"]
-
-NOT_REMEMBERED: Final = frozenset(
-    {"unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
-)
-"""Keywords whose verdict follows from more than their subschemas' verdicts."""
+__all__ = ["RememberedVerdicts"]
 
 _KINDS: Final = frozenset({dict, list, str, int, float, bool, type(None)})
 
