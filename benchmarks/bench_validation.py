@@ -19,7 +19,7 @@ from benchmarks.harness import Row, Section
 from benchmarks.validation_cases import CASES, CHAT, OPEN_CHAT, PROMPT, ROW, Case
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.validation import compile_validator
-from llm_integrations.core.validation.compiled import _compile
+from llm_integrations.core.validation.evaluator import _compile
 from llm_integrations.core.validation.source import Source
 
 ROUNDS = 41

@@ -227,9 +227,11 @@ _SCALARS = (
     )
 )
 def test_words_that_are_remembered_are_the_words_that_would_be_found(data: dict[str, Any]) -> None:
-    core = compile_validator(REMEMBERED).compile()
-    for error in core.engine.errors(data):
-        assert core.describer.violation(error, data) == core.describer._worded(error, data)
+    evaluator = compile_validator(REMEMBERED).compile()
+    for error in evaluator.compiled.errors(data, 100).errors:
+        assert evaluator.describer.violation(error, data) == evaluator.describer._worded(
+            error, data
+        )
 
 
 def test_names_that_the_schema_does_not_know_are_not_remembered() -> None:

@@ -122,13 +122,13 @@ def test_other_options_or_references_are_compiled_apart() -> None:
 
 
 def test_what_was_compiled_is_not_kept_for_ever() -> None:
-    from llm_integrations.core.validation import compiled as core
+    from llm_integrations.core.validation import evaluator
 
     first = compile_validator({"minimum": -1}).compile()
-    for number in range(core.KEPT):
+    for number in range(evaluator.KEPT):
         compile_validator({"minimum": number})
     assert compile_validator({"minimum": -1}).compile() is not first
-    assert len(core._cores) <= core.KEPT
+    assert len(evaluator._evaluators) <= evaluator.KEPT
 
 
 def test_threads_that_compile_the_same_schema_at_once_all_get_one_that_works() -> None:

@@ -114,6 +114,9 @@ class ValidationOptions:
         max_depth: deepest nesting of data that is judged under a recursive schema; 250 at the
             most, which is what the engine can still quote and any thread's stack holds.
         max_errors: violations listed in a report at the most.
+        max_steps: how far the reasons of a refusal are looked for, where a schema's unions could
+            make that endless: subschemas asked about a value, besides a few for each value in the
+            data. The verdict has no such limit, and a report says where the reasons were cut.
         show_values: whether messages may quote the data.
         nulls: "strict" takes null as JSON null; "absent" takes null in an optional property as a
             missing one (tables cannot tell the two apart).
@@ -123,6 +126,7 @@ class ValidationOptions:
     regex: Literal["linear", "bounded"] = "linear"
     max_depth: int = 200
     max_errors: int = 100
+    max_steps: int = 100_000
     show_values: bool = False
     nulls: Literal["strict", "absent"] = "strict"
 
@@ -135,6 +139,8 @@ class ValidationOptions:
             raise ConfigurationError(f"max_depth must be from 1 to 250, not {self.max_depth}")
         if self.max_errors < 1:
             raise ConfigurationError(f"max_errors must be at least 1, not {self.max_errors}")
+        if self.max_steps < 1:
+            raise ConfigurationError(f"max_steps must be at least 1, not {self.max_steps}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from llm_integrations.core.judge import Judge
+from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
 from llm_integrations.serving.rules.checks import Check
@@ -16,7 +16,7 @@ from llm_integrations.serving.shapes import Shape, shape_for
 
 __all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule"]
 
-MakeJudge: TypeAlias = Callable[[str, InputConfig | OutputConfig], Judge]
+MakeJudge: TypeAlias = Callable[[Side, InputConfig | OutputConfig], Judge]
 """Makes the judge of a rule's side, ``input`` or ``output``."""
 
 

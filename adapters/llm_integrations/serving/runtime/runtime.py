@@ -14,7 +14,7 @@ from llm_integrations.core.errors import (
     RegistryError,
     SchemaNotFound,
 )
-from llm_integrations.core.judge import Judge
+from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.serving.config.file import MiddlewareConfig, load_config
@@ -74,7 +74,7 @@ class Runtime:
             )
         return None
 
-    def _judge(self, side: str, rule: InputConfig | OutputConfig) -> Judge:
+    def _judge(self, side: Side, rule: InputConfig | OutputConfig) -> Judge:
         options = None
         # A client that was made elsewhere judges as it does, unless the file says otherwise.
         if not self._owns_registry and "validation" in self.config.model_fields_set:

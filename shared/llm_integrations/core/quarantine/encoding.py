@@ -21,7 +21,7 @@ from uuid import UUID
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.validation.convert import NoJson, convert, key_text
-from llm_integrations.core.validation.normalise import Normaliser, Place
+from llm_integrations.core.validation.normalise import Conversion, Normaliser
 from llm_integrations.core.validation.plain import is_shallow_json
 
 __all__ = ["Encodings", "Unwritable", "read", "write", "write_row"]
@@ -117,68 +117,68 @@ class _Writer(Normaliser):
         super().__init__(max_depth)
         self.encodings: dict[str, dict[str, str]] = {}
 
-    def note(self, place: Place, form: Any, **encoding: str) -> Any:
-        self.encodings["".join(f"/{_escaped(key)}" for key in place.path())] = encoding
+    def note(self, conversion: Conversion, form: Any, **encoding: str) -> Any:
+        self.encodings["".join(f"/{_escaped(key)}" for key in conversion.path())] = encoding
         return form
 
-    def form(self, place: Place) -> Any:
-        raw = place.raw
+    def form(self, conversion: Conversion) -> Any:
+        raw = conversion.raw
         if type(raw) is int and raw.bit_length() > _DIGITS * 3:
-            return self.note(place, hex(raw), type="integer")
-        return super().form(place)
+            return self.note(conversion, hex(raw), type="integer")
+        return super().form(conversion)
 
-    def enter(self, item: Any, form: Any, key: str | int, place: Place) -> None:
+    def enter(self, item: Any, form: Any, key: str | int, conversion: Conversion) -> None:
         if type(item) is int and item.bit_length() > _DIGITS * 3:
-            self.waiting.append(Place(item, form, key, place, place.depth + 1))
+            self.waiting.append(Conversion(item, form, key, conversion, conversion.depth + 1))
         else:
-            super().enter(item, form, key, place)
+            super().enter(item, form, key, conversion)
 
-    def step(self, value: Any, place: Place) -> Any:
+    def step(self, value: Any, conversion: Conversion) -> Any:
         try:
             if isinstance(value, bytes | bytearray | memoryview):
                 text = b64encode(bytes(value)).decode("ascii")
-                return self.note(place, text, contentEncoding="base64")
+                return self.note(conversion, text, contentEncoding="base64")
             if isinstance(value, set | frozenset):
                 # The order is the same in every process, or its record had another id in each.
                 return sorted(value, key=repr)
             if type(value).__module__.startswith("PIL.") and hasattr(value, "save"):
-                return self.image(value, place)
+                return self.image(value, conversion)
         except Exception as error:  # the object's own code failed
             raise NoJson("an object that cannot be read") from error
-        return super().step(value, place)
+        return super().step(value, conversion)
 
-    def image(self, value: Any, place: Place) -> Any:
+    def image(self, value: Any, conversion: Conversion) -> Any:
         """A PIL image with every pixel as it is."""
         form, stream = "PNG" if value.mode in _PNG else "TIFF", BytesIO()
         value.save(stream, format=form)
         text, media = b64encode(stream.getvalue()).decode("ascii"), f"image/{form.lower()}"
-        return self.note(place, text, contentEncoding="base64", contentMediaType=media)
+        return self.note(conversion, text, contentEncoding="base64", contentMediaType=media)
 
     def text(self, value: str) -> str:
         return value
 
-    def number(self, value: float | Decimal, place: Place) -> Any:
+    def number(self, value: float | Decimal, conversion: Conversion) -> Any:
         if isinstance(value, Decimal):
-            return self.note(place, _nearest(value), type="number", decimal=str(value))
-        return value if isfinite(value) else self.note(place, repr(value), type="number")
+            return self.note(conversion, _nearest(value), type="number", decimal=str(value))
+        return value if isfinite(value) else self.note(conversion, repr(value), type="number")
 
-    def mapping(self, value: dict[Any, Any], place: Place) -> Any:
+    def mapping(self, value: dict[Any, Any], conversion: Conversion) -> Any:
         try:
             names = {key_text(key) for key in value}
         except NoJson:
             names = set()
         if len(names) == len(value):
-            return super().mapping(value, place)
+            return super().mapping(value, conversion)
         pairs = [[key, item] for key, item in value.items()]
-        return self.note(place, self.sequence(pairs, place), type="mapping")
+        return self.note(conversion, self.sequence(pairs, conversion), type="mapping")
 
-    def too_deep(self, value: Any, place: Place) -> Any:
-        return self.note(place, type(value)(), type="cut")
+    def too_deep(self, value: Any, conversion: Conversion) -> Any:
+        return self.note(conversion, type(value)(), type="cut")
 
-    def opaque(self, place: Place, _reason: NoJson) -> Any:
-        raw = place.raw
+    def opaque(self, conversion: Conversion, _reason: NoJson) -> Any:
+        raw = conversion.raw
         kind = raw.kind if isinstance(raw, Unwritable) else type(raw).__name__
-        return self.note(place, f"<{kind}>", type="object", kind=kind)
+        return self.note(conversion, f"<{kind}>", type="object", kind=kind)
 
 
 def _escaped(key: str | int) -> str:

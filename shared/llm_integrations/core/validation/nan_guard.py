@@ -20,7 +20,7 @@ from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.plain import JSON_TYPES, levels
 
-__all__ = ["NotGuardable", "guarded"]
+__all__ = ["NotGuardable", "nan_guard"]
 
 _PREFIX: Final = "llm-integrations:json"
 _ANY_JSON: Final = {"$ref": f"#/$defs/{_PREFIX}0"}
@@ -43,7 +43,7 @@ class NotGuardable(Exception):
     """Internal: what would be added could change the meaning of this schema."""
 
 
-def guarded(documents: Documents) -> JsonSchema | None:
+def nan_guard(documents: Documents) -> JsonSchema | None:
     """The stricter equivalent of a schema that is not recursive; None if it looks everywhere.
 
     Raises:

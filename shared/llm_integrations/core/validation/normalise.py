@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from llm_integrations.core.validation.convert import NO_JSON, NoJson, convert, key_text
 
-__all__ = ["ENGINE_DEPTH", "Normalised", "Normaliser", "Place", "Problem", "normalise"]
+__all__ = ["ENGINE_DEPTH", "Conversion", "Normalised", "Normaliser", "Problem", "normalise"]
 
 ENGINE_DEPTH: Final = 250
 """Levels of a value that the engine can quote in an error; no schema is nested as deep."""
@@ -85,29 +85,29 @@ def normalise(value: Any, max_depth: int | None = None) -> Normalised:
 
 
 @dataclass(slots=True)
-class Place:
-    """A value on its way: where its JSON form goes, and what it stands in."""
+class Conversion:
+    """A value that waits for its JSON form: the container and key that receive it, its parent."""
 
     raw: Any
     target: Any
     key: Any
-    parent: Place | None
+    parent: Conversion | None
     depth: int
 
     def path(self) -> tuple[str | int, ...]:
         segments = []
-        place = self
-        while place.parent is not None:
-            segments.append(place.key)
-            place = place.parent
+        conversion = self
+        while conversion.parent is not None:
+            segments.append(conversion.key)
+            conversion = conversion.parent
         return tuple(reversed(segments))
 
     def stands_in(self, raw: Any) -> bool:
-        place = self.parent
-        while place is not None:
-            if place.raw is raw:
+        conversion = self.parent
+        while conversion is not None:
+            if conversion.raw is raw:
                 return True
-            place = place.parent
+            conversion = conversion.parent
         return False
 
 
@@ -122,22 +122,22 @@ class Normaliser:
         self.max_depth = max_depth
         self.is_too_deep = False
         self.result = Normalised()
-        self.waiting: deque[Place] = deque()
+        self.waiting: deque[Conversion] = deque()
 
     def run(self, value: Any) -> Normalised:
         holder = [None]
-        self.waiting.append(Place(value, holder, 0, None, 0))
+        self.waiting.append(Conversion(value, holder, 0, None, 0))
         while self.waiting:
-            place = self.waiting.popleft()
+            conversion = self.waiting.popleft()
             try:
-                place.target[place.key] = self.form(place)
+                conversion.target[conversion.key] = self.form(conversion)
             except NoJson as reason:
-                place.target[place.key] = self.opaque(place, reason)
+                conversion.target[conversion.key] = self.opaque(conversion, reason)
         self.result.value = holder[0]
         return self.result
 
-    def form(self, place: Place) -> Any:
-        value = place.raw
+    def form(self, conversion: Conversion) -> Any:
+        value = conversion.raw
         for _ in range(_STEPS):
             kind = type(value)
             if kind is str:
@@ -145,73 +145,77 @@ class Normaliser:
             if kind is int or kind is bool or value is None:
                 return value
             if kind is float or kind is Decimal:
-                return self.number(value, place)
+                return self.number(value, conversion)
             if kind is dict or kind is list or kind is tuple:
-                return self.container(value, place)
-            value = self.step(value, place)
+                return self.container(value, conversion)
+            value = self.step(value, conversion)
         raise NoJson("an object without an end")
 
-    def step(self, value: Any, _place: Place) -> Any:
+    def step(self, value: Any, _conversion: Conversion) -> Any:
         """The value one step nearer to JSON types, as ``convert``."""
         return convert(value)
 
     def text(self, value: str) -> str:
         return encodable(value)
 
-    def opaque(self, place: Place, reason: NoJson) -> Any:
+    def opaque(self, conversion: Conversion, reason: NoJson) -> Any:
         """What stands where there is no JSON form."""
-        self.result.opaque.append(Problem(place.path(), f"is {reason}"))
+        self.result.opaque.append(Problem(conversion.path(), f"is {reason}"))
         return NO_JSON
 
-    def number(self, value: float | Decimal, place: Place) -> float | Decimal | None:
+    def number(self, value: float | Decimal, conversion: Conversion) -> float | Decimal | None:
         if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
             return value
-        self.problem(place, "is NaN or infinite, which no JSON number is")
+        self.problem(conversion, "is NaN or infinite, which no JSON number is")
         return None
 
-    def container(self, value: Any, place: Place) -> Any:
-        if place.stands_in(place.raw):
+    def container(self, value: Any, conversion: Conversion) -> Any:
+        if conversion.stands_in(conversion.raw):
             raise NoJson("an object that contains itself")
-        if place.depth >= (self.max_depth or ENGINE_DEPTH):
-            return self.too_deep(value, place)
-        return self.mapping(value, place) if type(value) is dict else self.sequence(value, place)
+        if conversion.depth >= (self.max_depth or ENGINE_DEPTH):
+            return self.too_deep(value, conversion)
+        return (
+            self.mapping(value, conversion)
+            if type(value) is dict
+            else self.sequence(value, conversion)
+        )
 
-    def too_deep(self, value: Any, _place: Place) -> Any:
+    def too_deep(self, value: Any, _conversion: Conversion) -> Any:
         if self.max_depth is not None and not self.is_too_deep:
             self.is_too_deep = True
             text = f"is nested deeper than {self.max_depth} levels"
             self.result.problems.append(Problem((), text, "max_depth"))
         return type(value)()
 
-    def mapping(self, value: dict[Any, Any], place: Place) -> dict[str, Any]:
+    def mapping(self, value: dict[Any, Any], conversion: Conversion) -> dict[str, Any]:
         form: dict[str, Any] = {}
         # All the keys first: one that has no text makes the whole mapping opaque.
         names = [self.text(key if type(key) is str else key_text(key)) for key in value]
         for name, item in zip(names, list(value.values()), strict=True):
             if name in form:
-                self.problem(place, "has two keys that are written alike in JSON")
+                self.problem(conversion, "has two keys that are written alike in JSON")
             form[name] = None
-            self.enter(item, form, name, place)
+            self.enter(item, form, name, conversion)
         return form
 
-    def sequence(self, value: Iterable[Any], place: Place) -> list[Any]:
+    def sequence(self, value: Iterable[Any], conversion: Conversion) -> list[Any]:
         items = list(value)
         form: list[Any] = [None] * len(items)
         for position, item in enumerate(items):
-            self.enter(item, form, position, place)
+            self.enter(item, form, position, conversion)
         return form
 
-    def enter(self, item: Any, form: Any, key: str | int, place: Place) -> None:
+    def enter(self, item: Any, form: Any, key: str | int, conversion: Conversion) -> None:
         kind = type(item)
         if kind is str:
             form[key] = self.text(item)
         elif kind is int or kind is bool or item is None or (kind is float and isfinite(item)):
             form[key] = item
         else:
-            self.waiting.append(Place(item, form, key, place, place.depth + 1))
+            self.waiting.append(Conversion(item, form, key, conversion, conversion.depth + 1))
 
-    def problem(self, place: Place, message: str, keyword: str = "type") -> None:
-        self.result.problems.append(Problem(place.path(), message, keyword))
+    def problem(self, conversion: Conversion, message: str, keyword: str = "type") -> None:
+        self.result.problems.append(Problem(conversion.path(), message, keyword))
 
 
 def encodable(text: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.model.fingerprint import JsonSchema
-from llm_integrations.core.validation.compiled import Core, core_for
-from llm_integrations.core.validation.report import ValidationReport, Violation
+from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
+from llm_integrations.core.validation.explain.failure import MANY
+from llm_integrations.core.validation.report import ValidationReport
 from llm_integrations.core.validation.source import Source
 
 __all__ = ["Validator", "compile_validator"]
@@ -62,7 +63,7 @@ class Validator:
         reference: what reports call the schema, as ``user-profile@2``.
     """
 
-    __slots__ = ("_core", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
+    __slots__ = ("_evaluator", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
 
     def __init__(
         self, source: Source, subject: str | None, reference: str, warnings: tuple[str, ...]
@@ -71,9 +72,9 @@ class Validator:
         self.reference = reference
         self._source = source
         self._warnings = warnings
-        self._core: Core | None = None
+        self._evaluator: Evaluator | None = None
         self._fast: Callable[[Any], bool] = self._first_use
-        self._valid = self._report((), 0)
+        self._valid = self._report(Explained([], 0, is_cut=False))
 
     @property
     def fingerprint(self) -> str:
@@ -126,27 +127,37 @@ class Validator:
         self.validate(data).raise_if_invalid()
 
     def _explain(self, data: Any) -> ValidationReport:
-        found, number = self.compile().explain(data, most=self.options.max_errors)
-        return self._report(tuple(found), number) if found else self._valid
+        found = self.compile().explain(data, most=self.options.max_errors)
+        return self._report(found) if found.violations else self._valid
 
-    def _report(self, found: tuple[Violation, ...], number: int) -> ValidationReport:
-        shown = len(found)
-        cut = (f"{number} violations; the first {shown} are listed",) if number > shown else ()
+    def _report(self, found: Explained) -> ValidationReport:
         return ValidationReport(
-            is_valid=not found,
-            errors=found,
-            warnings=self._warnings + cut,
+            is_valid=not found.violations,
+            errors=tuple(found.violations),
+            warnings=(*self._warnings, *self._cuts(found)),
             schema=self.reference or f"sha256:{self.fingerprint[:12]}",
             fingerprint=self.fingerprint,
             nulls=self.options.nulls,
         )
 
-    def compile(self) -> Core:
+    def _cuts(self, found: Explained) -> Iterator[str]:
+        """What the report leaves out."""
+        shown = len(found.violations)
+        if found.is_cut:
+            yield (
+                f"{shown} violations are listed … and more: the search for them was given up "
+                f"after about {self.options.max_steps:,} steps (ValidationOptions.max_steps)"
+            )
+        elif found.number > shown:
+            number = f"{MANY:,} or more" if found.number >= MANY else found.number
+            yield f"{number} violations; the first {shown} are listed"
+
+    def compile(self) -> Evaluator:
         """Compile now rather than on first use. Raises InvalidSchema."""
-        if self._core is None:
-            self._core = core_for(self._source)
-            self._fast = self._core.fast
-        return self._core
+        if self._evaluator is None:
+            self._evaluator = evaluator_for(self._source)
+            self._fast = self._evaluator.fast
+        return self._evaluator
 
     def _first_use(self, data: Any) -> bool:
         return self.compile().fast(data)

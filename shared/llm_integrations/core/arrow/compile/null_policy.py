@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.validation.nulls.drop_nulls import taken
+from llm_integrations.core.validation.nulls.drop_nulls import drop_nulls
 from llm_integrations.core.validation.nulls.shape import Shape, Shapes
 
 __all__ = ["STRICT", "NullPolicy", "null_policies"]
@@ -66,7 +66,7 @@ class NullPolicy:
         if self.shape is None:
             return None
         self.difference.found = True
-        return lambda value: taken(value, self.shape, self.keep)
+        return lambda value: drop_nulls(value, self.shape, self.keep)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NullPolicy):

@@ -19,7 +19,7 @@ from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverri
 from llm_integrations.core.arrow.run.verdict_counts import Reason
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.jsonschema.pointer import to_pointer
-from llm_integrations.core.validation.compiled import Core
+from llm_integrations.core.validation.evaluator import Evaluator
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator, compile_validator
@@ -70,12 +70,12 @@ class Explainer:
         """
         if not len(rows):
             return Reasons(rows, [], Counter())
-        core = self._core(batch)
+        evaluator = self._evaluator(batch)
         values = values_at(batch, rows, overrides)
         known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
-            found = self._violations(core, value)
+            found = self._violations(evaluator, value)
             if not found:
                 raise ArrowMismatch(
                     f"row {first_row + int(number)}: the columns of "
@@ -89,19 +89,19 @@ class Explainer:
                 known[text] = dict.fromkeys(reason for _, reason in worded)
         return Reasons(rows + first_row, texts, _counted(texts, known))
 
-    def _core(self, batch: Any) -> Core:
+    def _evaluator(self, batch: Any) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not
         look for them in every row."""
         if self.json_columns or any(map(_has_nulls, batch.columns)):
             return self.validator.compile()
         return self._strict.compile()
 
-    def _violations(self, core: Core, row: Any) -> list[Violation]:
+    def _violations(self, evaluator: Evaluator, row: Any) -> list[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         if isinstance(row, BrokenRow):
             return [Violation("", row.reason, "csv")]
         most = self.validator.options.max_errors
-        found, _ = core.explain(row, plain=self._is_plain(row), most=most)
+        found = evaluator.explain(row, plain=self._is_plain(row), most=most).violations
         return [*self._unreadable(row), *found] if self.json_columns else found
 
     @cached_property

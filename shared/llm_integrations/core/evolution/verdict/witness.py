@@ -20,8 +20,9 @@ from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, Randomly
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.validation.engine import Engine as Judge
-from llm_integrations.core.validation.engine import compile_engine
+from llm_integrations.core.validation.compiled_schema import CompiledSchema as Judge
+from llm_integrations.core.validation.compiled_schema import compile_schema
+from llm_integrations.core.validation.explain.failure import Failure
 
 __all__ = ["Judge", "Witness", "WitnessSearch", "judge_of", "refusals"]
 
@@ -32,12 +33,12 @@ def judge_of(source: Source, options: ValidationOptions) -> Judge:
     Raises:
         InvalidSchema: when it does not compile.
     """
-    return compile_engine(Documents(source.body, source.resources), options)
+    return compile_schema(Documents(source.body, source.resources), options)
 
 
-def refusals(judge: Judge, value: Any, most: int) -> Sequence[ValidationError]:
+def refusals(judge: Judge, value: Any, most: int) -> Sequence[Failure | ValidationError]:
     """Why a value is refused: the first reasons, and no more than are shown."""
-    return judge.errors(value)[:most]
+    return judge.errors(value, most).errors
 
 
 @dataclass(frozen=True, slots=True)

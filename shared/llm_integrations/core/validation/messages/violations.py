@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from jsonschema_rs import ValidationError
 
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.validation.explain.failure import Branch, Failure
 from llm_integrations.core.validation.messages.wording import (
     BY_SCHEMA_ALONE,
     RULES,
@@ -26,10 +28,12 @@ UNDECLARED: Final = "*"
 """Stands in a path for a property name that the schema does not know: such a name is data."""
 
 _Key: TypeAlias = tuple[object, ...]
+_Error: TypeAlias = ValidationError | Failure
 
 _BETWEEN: Final = object()
 
 _KEPT: Final = 4096
+_QUOTED: Final = 4
 _OWN_KINDS: Final = frozenset({"dependencies", "dependentRequired", "maxContains", "minContains"})
 _APPLICATORS: Final = frozenset(
     {"additionalProperties", "allOf", "anyOf", "dependentSchemas", "else", "items", "oneOf"}
@@ -53,7 +57,7 @@ class Describer:
     show_values: bool = False
     _known: dict[_Key, Violation] = field(default_factory=dict, compare=False, repr=False)
 
-    def violation(self, error: ValidationError, data: Any) -> Violation:
+    def violation(self, error: _Error, data: Any) -> Violation:
         """One of the engine's errors about ``data``."""
         key = None if self.show_values else self._key(error, data)
         if key is None:
@@ -65,7 +69,7 @@ class Describer:
                 self._known[key] = known
         return known
 
-    def _key(self, error: ValidationError, data: Any) -> _Key | None:
+    def _key(self, error: _Error, data: Any) -> _Key | None:
         """What the words about an error follow from, where that is not the data itself.
 
         What is remembered holds no name that the schema does not know: it could be any data, and
@@ -84,7 +88,7 @@ class Describer:
         path = map(self._shown, error.instance_path)
         return name, says, where, *path, _BETWEEN, *error.schema_path
 
-    def _worded(self, error: ValidationError, data: Any) -> Violation:
+    def _worded(self, error: _Error, data: Any) -> Violation:
         return Violation(
             path=self.path(error.instance_path),
             message=self.message(error, data),
@@ -96,45 +100,89 @@ class Describer:
         """A JSON Pointer into the data."""
         return to_pointer(map(self._shown, segments))
 
-    def message(self, error: ValidationError, data: Any = None) -> str:
+    def message(self, error: _Error, data: Any = None) -> str:
         """What is wrong; without ``data`` it speaks of the value that the error itself holds."""
+        texts: list[str] = []
+        ends: list[str] = []
+        nearest: _Error | None = error
+        while nearest is not None:
+            error = nearest
+            value = error.instance if data is None else _at(data, error.instance_path)
+            text, nearest = self._told(error, value)
+            texts.append(text)
+            # Values in the middle of a long way down would be quoted within each other.
+            if self.show_values and (len(ends) < _QUOTED or nearest is None):
+                ends.append(self._quoted(error, value))
+        return "".join(texts + ends[::-1])
+
+    def _told(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
+        """What is wrong; of several alternatives, with the error that completes the sentence."""
         kind = error.kind.name
         if kind == "propertyNames":
-            return f"has a property whose name {self.message(error.kind.value)}"
-        value = error.instance if data is None else _at(data, error.instance_path)
+            return f"has a property whose name {self.message(error.kind.value)}", None
         if kind in ("anyOf", "oneOf"):
-            text = self._alternatives(error, data, value)
-        elif rule := RULES.get(_keyword(error)) or RULES.get(kind):
-            text = rule(error, value)
-        else:
-            text = f"does not satisfy {_keyword(error)!r}"
-        return f"{text}{self._quoted(error, value)}" if self.show_values else text
+            return self._alternatives(error, value)
+        if rule := RULES.get(_keyword(error)) or RULES.get(kind):
+            return rule(error, value), None
+        return f"does not satisfy {_keyword(error)!r}", None
 
     def _shown(self, segment: str | int) -> str | int:
         known = self.show_values or isinstance(segment, int) or segment in self.documents.words
         return segment if known else UNDECLARED
 
-    def _quoted(self, error: ValidationError, value: Any) -> str:
+    def _quoted(self, error: _Error, value: Any) -> str:
         if unexpected := getattr(error.kind, "unexpected", None):
             return f": {listed(unexpected)}"
         return "" if error.kind.name == "required" else f" (got {shorten(value)})"
 
-    def _alternatives(self, error: ValidationError, data: Any, value: Any) -> str:
-        branches: list[list[ValidationError]] = error.kind.value
-        fitting = [str(number) for number, failures in enumerate(branches) if not failures]
+    def _alternatives(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
+        branches = _branches(error)
+        fitting = [str(number) for number, branch in enumerate(branches) if branch.fits]
         if fitting:
-            return f"fits several of {len(branches)} alternatives: numbers {' and '.join(fitting)}"
-        here = error.instance_path
-        types = [_refused_types(failures, here) for failures in branches]
-        if all(types):
-            wanted = dict.fromkeys(with_article(name) for names in types for name in names)
-            return f"is {json_type(value)}, not {' or '.join(wanted)}"
+            numbers = " and ".join(fitting)
+            return f"fits several of {len(branches)} alternatives: numbers {numbers}", None
+        if all(branch.refused for branch in branches):
+            wanted = dict.fromkeys(with_article(n) for branch in branches for n in branch.refused)
+            return f"is {json_type(value)}, not {' or '.join(wanted)}", None
         # Most likely the branch was meant whose type fits and where least is wrong.
-        meant = [failures for failures, refused in zip(branches, types, strict=True) if not refused]
-        nearest = min(meant, key=len)[0]
-        where = self.path(nearest.instance_path[len(here) :])
-        text = f"fits none of {len(branches)} alternatives; by the nearest"
-        return f"{text}, {where or 'it'} {self.message(nearest, data)}"
+        meant = (branch for branch in branches if not branch.refused)
+        told = [(branch.distance, branch.first) for branch in meant if branch.first is not None]
+        _, nearest = min(told, key=itemgetter(0))
+        where = self.path(nearest.instance_path[len(error.instance_path) :])
+        return (
+            f"fits none of {len(branches)} alternatives; by the nearest, {where or 'it'} ",
+            nearest,
+        )
+
+
+def _branches(error: _Error) -> list[Branch]:
+    if isinstance(error, Failure):
+        return _placed(error)
+    here = error.instance_path
+    return [
+        Branch(
+            fits=not failures,
+            refused=_refused_types(failures, here),
+            distance=len(failures),
+            first=failures[0] if failures else None,
+        )
+        for failures in error.kind.value
+    ]
+
+
+def _placed(error: Failure) -> list[Branch]:
+    """The branches with paths that begin where the data does."""
+    return [
+        branch
+        if branch.first is None
+        else replace(
+            branch,
+            first=replace(
+                branch.first, instance_path=(*error.instance_path, *branch.first.instance_path)
+            ),
+        )
+        for branch in error.kind.value
+    ]
 
 
 def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -> list[str]:
@@ -151,7 +199,7 @@ def _at(data: Any, path: Iterable[str | int]) -> Any:
     return data
 
 
-def _keyword(error: ValidationError) -> str:
+def _keyword(error: _Error) -> str:
     """The keyword as the schema has it: the engine names some after another, or after none."""
     *_, last = error.schema_path or [""]
     if last in _OWN_KINDS:
@@ -162,7 +210,7 @@ def _keyword(error: ValidationError) -> str:
     return error.kind.name
 
 
-def _schema_path(error: ValidationError) -> str:
+def _schema_path(error: _Error) -> str:
     """A JSON Pointer; inside a referenced schema it follows that schema's name and ``#``."""
     pointer = to_pointer(error.schema_path)
     document, _, _ = (error.absolute_keyword_location or "").partition("#")

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from jsonschema_rs import ValidationError
 
+from llm_integrations.core.validation.explain.failure import Failure
+
 __all__ = ["BY_SCHEMA_ALONE", "RULES", "Rule", "json_type", "listed", "shorten", "with_article"]
 
-Rule = Callable[[ValidationError, Any], str]
+Rule = Callable[[ValidationError | Failure, Any], str]
 """Says which rule a value breaks, without quoting the value."""
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -52,27 +54,27 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _wrong_type(error: ValidationError, value: Any) -> str:
+def _wrong_type(error: ValidationError | Failure, value: Any) -> str:
     wanted = " or ".join(map(with_article, error.kind.value))
     return f"is {json_type(value)}, not {wanted}"
 
 
-def _undeclared(error: ValidationError, value: Any) -> str:
+def _undeclared(error: ValidationError | Failure, value: Any) -> str:
     unexpected = error.kind.value
     number = len(value if unexpected is None else unexpected)
     return f"has {_count(number, 'property', 'properties')} that the schema does not allow"
 
 
-def _too_many_items(error: ValidationError, _: Any) -> str:
+def _too_many_items(error: ValidationError | Failure, _: Any) -> str:
     return f"has {_count(len(error.kind.value), 'item')} too many"
 
 
-def _required_by_another(error: ValidationError, _: Any) -> str:
+def _required_by_another(error: ValidationError | Failure, _: Any) -> str:
     return f"lacks {shorten(error.kind.value)}, which another of its properties requires"
 
 
 def _limit(text: str, unit: str = "", many: str | None = None) -> Rule:
-    def rule(error: ValidationError, _: Any) -> str:
+    def rule(error: ValidationError | Failure, _: Any) -> str:
         limit = error.kind.value
         return f"{text} {_count(limit, unit, many) if unit else shorten(limit)}"
 
@@ -105,6 +107,7 @@ RULES: Final[dict[str, Rule]] = {
     "exclusiveMinimum": _limit("is not greater than"),
     "falseSchema": _fixed("is not allowed here"),
     "format": _limit("does not have the format"),
+    "max_steps": _fixed("is invalid; the search for the reason was given up (max_steps)"),
     "maxContains": _fixed("has too many items of the kind that it may contain"),
     "maxItems": _limit("has more than", "item"),
     "maxLength": _limit("is longer than", "character"),

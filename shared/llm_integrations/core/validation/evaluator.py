@@ -1,4 +1,4 @@
-"""What one schema, its references and one set of options compile to. Shared and cached."""
+"""The verdict on any Python value by one schema under one set of options. Shared and cached."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cachetools import LRUCache
-from jsonschema_rs import ValidationError
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.recursion import is_recursive
-from llm_integrations.core.validation.engine import Engine, compile_engine
+from llm_integrations.core.validation.compiled_schema import (
+    CompiledSchema,
+    compile_schema,
+    verdict_of,
+)
+from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.messages.violations import Describer
-from llm_integrations.core.validation.nan_guard import NotGuardable, guarded
+from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard
 from llm_integrations.core.validation.normalise import (
     ENGINE_DEPTH,
     Normalised,
@@ -28,27 +32,37 @@ from llm_integrations.core.validation.plain import is_exactly_json, is_plain
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
 
-__all__ = ["KEPT", "Core", "core_for"]
+__all__ = ["KEPT", "Evaluator", "Explained", "evaluator_for"]
 
 KEPT: Final = 1024
 _Accepts = Callable[[Any], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Attributes: the first violations, how many there are, and whether looking for them was given
+    up, so that there may be more."""
+
+    violations: list[Violation]
+    number: int
+    is_cut: bool
+
+
 @dataclass(frozen=True)
-class Core:
-    """A compiled schema.
+class Evaluator:
+    """A compiled schema with what prepares data for it and words what it finds.
 
     Attributes:
         fast: the verdict on a raw value. True is final; False, or any error but
             ValidationLimitExceeded, asks for a closer look.
-        engine: judges JSON types.
-        nulls: takes nulls away before the engine sees them; None under ``nulls="strict"``.
+        compiled: judges JSON types.
+        nulls: drops nulls before the engine sees them; None under ``nulls="strict"``.
         max_depth: levels of data that are judged; None where the schema itself bounds them.
         describer: words the violations.
     """
 
     fast: _Accepts
-    engine: Engine
+    compiled: CompiledSchema
     nulls: Nulls | None
     max_depth: int | None
     describer: Describer
@@ -62,18 +76,12 @@ class Core:
         try:
             return not form.problems and self._accepts(form.value)
         except ValueError:
-            # Raw bytes or the like. Whether ``is_valid`` looks there depends on how the engine put
-            # the schema together; what counts is whether that is a violation.
-            return self.explain(value, most=0)[1] == 0
+            # The engine met raw bytes or the like. Whether its ``is_valid`` looks at them hangs on
+            # the order in which it checks keywords; what counts is whether they are a violation.
+            return self.explain(value, most=0).number == 0
 
-    def violations(self, value: Any, *, plain: bool = False) -> list[Violation]:
-        """What is wrong with anything; empty when it is valid. Otherwise as ``explain``."""
-        return self.explain(value, plain=plain)[0]
-
-    def explain(
-        self, value: Any, *, plain: bool = False, most: int | None = None
-    ) -> tuple[list[Violation], int]:
-        """What is wrong with anything, and how much that is; nothing when it is valid.
+    def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
+        """What is wrong with anything; nothing when it is valid.
 
         Args:
             plain: the caller knows that it is JSON types, finite numbers and Unicode text already,
@@ -81,15 +89,16 @@ class Core:
             most: how many violations are put into words.
         """
         if plain or is_exactly_json(value, self._levels):
-            # What it may still hold: keys that are no text, and lone surrogates.
+            # ``suppress``: the value may still hold keys that are no text, and lone surrogates.
             with suppress(ValueError):
-                errors, data = self._errors(value)
-                return [self.describer.violation(e, data) for e in errors[:most]], len(errors)
+                found, data = self._errors(value, most)
+                violations = [self.describer.violation(error, data) for error in found.errors]
+                return Explained(violations, found.number, found.is_cut)
         form = normalise(value, self.max_depth)
         try:
             return self._found(form, most)
         except ValueError:
-            # The engine came upon what has no JSON form, so that is a problem as well.
+            # The engine met a value without a JSON form, so each such value is a problem as well.
             return self._found(form.without_opaque(), most)
 
     @property
@@ -97,56 +106,56 @@ class Core:
         return self.max_depth or ENGINE_DEPTH
 
     def _accepts(self, value: Any) -> bool:
-        return any(map(self.engine.accepts, self._variants(value)))
+        return any(map(self.compiled.accepts, self._variants(value)))
 
-    def _found(self, form: Normalised, most: int | None) -> tuple[list[Violation], int]:
-        errors, data = self._errors(form.value)
-        places = {problem.path for problem in form.problems}
-        others = [error for error in errors if tuple(error.instance_path) not in places]
-        found = [self._of_problem(problem) for problem in form.problems[:most]]
-        rest = None if most is None else most - len(found)
-        found += [self.describer.violation(error, data) for error in others[:rest]]
-        return found, len(form.problems) + len(others)
+    def _found(self, form: Normalised, most: int) -> Explained:
+        paths = {problem.path for problem in form.problems}
+        found, data = self._errors(form.value, most + len(paths))
+        # A problem's value is None in the form: what is said about that None is no news.
+        others = [error for error in found.errors if tuple(error.instance_path) not in paths]
+        number = found.number - len(found.errors) + len(others) + len(form.problems)
+        violations = [self._of_problem(problem) for problem in form.problems[:most]]
+        rest = most - len(violations)
+        violations += [self.describer.violation(error, data) for error in others[:rest]]
+        return Explained(violations, number, found.is_cut)
 
     def _variants(self, value: Any) -> Iterable[Any]:
         return (value,) if self.nulls is None else self.nulls.variants(value)
 
-    def _errors(self, value: Any) -> tuple[list[ValidationError], Any]:
+    def _errors(self, value: Any, most: int) -> tuple[ErrorList, Any]:
         """The errors of the variant that comes nearest to being valid, and that variant."""
-        if self.nulls is None:
-            return self.engine.errors(value), value
-        judged = [(self.engine.errors(variant), variant) for variant in self._variants(value)]
-        return min(judged, key=lambda errors_and_variant: len(errors_and_variant[0]))
+        judged = [(self.compiled.errors(each, most), each) for each in self._variants(value)]
+        return min(judged, key=lambda errors_and_variant: errors_and_variant[0].number)
 
     def _of_problem(self, problem: Problem) -> Violation:
         return Violation(self.describer.path(problem.path), problem.message, problem.keyword)
 
 
-_cores: LRUCache[Source, Core] = LRUCache(maxsize=KEPT)
-_cores_lock = threading.Lock()
+_evaluators: LRUCache[Source, Evaluator] = LRUCache(maxsize=KEPT)
+_evaluators_lock = threading.Lock()
 
 
-def core_for(source: Source) -> Core:
+def evaluator_for(source: Source) -> Evaluator:
     """The compiled form of a source. Those used last are kept, so equal sources share one."""
-    with _cores_lock:
-        found = _cores.get(source)
+    with _evaluators_lock:
+        found = _evaluators.get(source)
     if found is None:
         found = _compile(source)
-        with _cores_lock:
-            found = _cores.setdefault(source, found)
+        with _evaluators_lock:
+            found = _evaluators.setdefault(source, found)
     return found
 
 
-def _compile(source: Source) -> Core:
+def _compile(source: Source) -> Evaluator:
     options = source.options
     documents = Documents(source.body(), source.resources())
-    engine = compile_engine(documents, options)
+    compiled = compile_schema(documents, options)
     max_depth = options.max_depth if is_recursive(documents) else None
     nulls = Nulls(documents) if options.nulls == "absent" else None
-    accepts = _guard(documents, options, engine, max_depth)
-    return Core(
+    accepts = _guard(documents, options, compiled, max_depth)
+    return Evaluator(
         fast=accepts if nulls is None else _apart_from_nulls(accepts, nulls),
-        engine=engine,
+        compiled=compiled,
         nulls=nulls,
         max_depth=max_depth,
         describer=Describer(documents, options.show_values),
@@ -154,18 +163,19 @@ def _compile(source: Source) -> Core:
 
 
 def _guard(
-    documents: Documents, options: ValidationOptions, engine: Engine, max_depth: int | None
+    documents: Documents,
+    options: ValidationOptions,
+    compiled: CompiledSchema,
+    max_depth: int | None,
 ) -> _Accepts:
     """The engine, kept away from data without end and from approving NaN unseen."""
-    if max_depth is None:
+    if max_depth is None and compiled.is_judged_by_engine:
         try:
-            stricter = guarded(documents)
+            stricter = nan_guard(documents)
         except (NotGuardable, RecursionError):
-            return _if_plain(engine.accepts, ENGINE_DEPTH)
-        return (
-            engine if stricter is None else compile_engine(documents, options, stricter)
-        ).accepts
-    return _if_plain(engine.accepts, max_depth)
+            return _if_plain(compiled.accepts, ENGINE_DEPTH)
+        return compiled.accepts if stricter is None else verdict_of(documents, options, stricter)
+    return _if_plain(compiled.accepts, max_depth or ENGINE_DEPTH)
 
 
 def _if_plain(accepts: _Accepts, max_depth: int) -> _Accepts:

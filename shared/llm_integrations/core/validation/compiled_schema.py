@@ -1,0 +1,230 @@
+"""Compiling with jsonschema-rs: offline, formats said either way, patterns bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import jsonschema_rs
+from jsonschema_rs import ValidationError
+
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
+from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.explain.failure import ErrorList
+from llm_integrations.core.validation.explain.growth import NOT_REMEMBERED, Growth, growth_of
+from llm_integrations.core.validation.messages.compile_errors import reason
+
+__all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
+
+_Patterns = jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+_GIVEN_UP = (
+    jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded,
+    jsonschema_rs.ValidationErrorKind.RegexEngineFailure,
+)
+
+BACKTRACK_LIMIT: Final = 10_000
+"""Steps of one hard pattern on one text before it is given up (about 0.2 ms)."""
+
+_ANY_STACK_HOLDS: Final = 24
+"""Levels of schema that are compiled on the caller's stack, however small it is."""
+
+_ROOMY_STACK: Final = 64 * 1024 * 1024
+_T = TypeVar("_T")
+_stack_size = threading.Lock()
+
+
+@dataclass(frozen=True)
+class CompiledSchema:
+    """One schema, compiled.
+
+    Attributes:
+        accepts: the verdict on a value; ValueError for a Python object that it does not know, and
+            ValidationLimitExceeded when a pattern is given up.
+        errors: what is wrong with a value, so many at the most; raises as ``accepts``.
+        is_judged_by_engine: whether jsonschema-rs itself gives the verdict.
+    """
+
+    accepts: Callable[[Any], bool]
+    errors: Callable[[Any, int], ErrorList]
+    is_judged_by_engine: bool = True
+
+
+def compile_schema(documents: Documents, options: ValidationOptions) -> CompiledSchema:
+    """Compile the documents' root.
+
+    Raises:
+        InvalidSchema: it does not compile, or judging by it could take for ever; the message says
+            why.
+    """
+    growth = growth_of(documents, documents.keywords)
+    if not (growth.is_judged_in_time or NOT_REMEMBERED.isdisjoint(documents.keywords)):
+        raise InvalidSchema(
+            "judging by it could take for ever: through its references and combinations "
+            f"{growth.looks:,} subschemas can apply to one value, of "
+            f"{growth.subschemas:,} that it has ({growth.most_looks:,} may)"
+        )
+    validator, patterns = _compiled(documents.root, documents, options)
+    if growth.is_judged_in_time and growth.is_listed_in_time:
+        return _listing_all(validator, patterns)
+    return _walking(growth, documents, options, validator, patterns)
+
+
+def _walking(
+    growth: Growth,
+    documents: Documents,
+    options: ValidationOptions,
+    validator: jsonschema_rs.Validator,
+    patterns: _Patterns,
+) -> CompiledSchema:
+    """For a schema whose errors the engine does not list in time, or that it cannot judge by."""
+    # Few schemas come here, and every process waits for what is imported above.
+    from llm_integrations.core.validation.explain.descent import Descent
+    from llm_integrations.core.validation.explain.remembering import RememberedVerdicts
+    from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
+
+    engine_options = {"validate_formats": options.formats, "pattern_options": patterns}
+    subschemas = Subschemas(documents, engine_options, _with_room)
+
+    def verdict() -> Verdict:
+        remembers = not growth.is_judged_in_time
+        return RememberedVerdicts(subschemas).accepts if remembers else subschemas.accepts
+
+    accepts: Callable[[Any], bool] = validator.is_valid
+    if not growth.is_judged_in_time:
+        accepts = lambda value: verdict()(documents.top, value)  # noqa: E731 - one of two
+    if not isinstance(patterns, jsonschema_rs.RegexOptions):
+        accepts = _unless_given_up(accepts, documents)
+
+    def errors(value: Any, most: int) -> ErrorList:
+        if accepts(value):
+            return ErrorList()
+        return Descent(subschemas, verdict(), value, options.max_steps).errors(most)
+
+    return CompiledSchema(accepts, errors, growth.is_judged_in_time)
+
+
+def verdict_of(
+    documents: Documents, options: ValidationOptions, schema: JsonSchema
+) -> Callable[[Any], bool]:
+    """What accepts data by another schema in the place of the documents' root."""
+    validator, patterns = _compiled(schema, documents, options)
+    return _listing_all(validator, patterns).accepts
+
+
+def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Callable[[Any], bool]:
+    """The verdict, once no pattern that looks around was given up on any text of the data.
+
+    Only the engine's list of errors says that it gave up, and that list is what may not end here.
+    """
+    from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
+
+    limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
+    # One by one: given up, a pattern is not reported beside another that does not match.
+    hard = [
+        jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=limits)
+        for pattern in hard_patterns(documents)
+    ]
+
+    def accepts_if_known(value: Any) -> bool:
+        for text in texts_of(value):
+            for pattern in hard:
+                _errors(pattern, text)
+        return accepts(value)
+
+    return accepts_if_known
+
+
+def _listing_all(validator: jsonschema_rs.Validator, patterns: _Patterns) -> CompiledSchema:
+    """For a schema whose errors the engine lists in time."""
+
+    def errors(value: Any, most: int) -> ErrorList:
+        found = _errors(validator, value)
+        return ErrorList(found[:most], len(found))
+
+    if isinstance(patterns, jsonschema_rs.RegexOptions):
+        return CompiledSchema(validator.is_valid, errors)
+    # `is_valid` would answer without saying that a pattern was given up.
+    return CompiledSchema(lambda value: not _errors(validator, value), errors)
+
+
+def _compiled(
+    schema: JsonSchema, documents: Documents, options: ValidationOptions
+) -> tuple[jsonschema_rs.Validator, _Patterns]:
+    patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
+    if options.regex == "bounded":
+        patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
+    refused = ""
+    for choice in patterns:
+        try:
+            return _compile(schema, documents, options, choice), choice
+        except ValueError as error:
+            refused = reason(error)
+    raise InvalidSchema(refused)
+
+
+def _errors(validator: jsonschema_rs.Validator, value: Any) -> list[ValidationError]:
+    errors = list(validator.iter_errors(value))
+    for error in errors:
+        if isinstance(error.kind, _GIVEN_UP):
+            raise ValidationLimitExceeded(
+                f"no verdict: the pattern at {to_pointer(error.schema_path)} was given up after "
+                f"{BACKTRACK_LIMIT} steps"
+            )
+    return errors
+
+
+def _compile(
+    schema: JsonSchema, documents: Documents, options: ValidationOptions, patterns: _Patterns
+) -> jsonschema_rs.Validator:
+    def compile_it() -> jsonschema_rs.Validator:
+        return jsonschema_rs.validator_for(
+            schema,
+            # Off by default in 2020-12 and on in draft 7, so it is always said.
+            validate_formats=options.formats,
+            registry=_registry(documents),
+            base_uri=BASE_URI,
+            pattern_options=patterns,
+            # Nothing else keeps every `$ref` off the network and the disk; a registry does not.
+            offline=True,
+        )
+
+    return compile_it() if documents.nesting <= _ANY_STACK_HOLDS else _with_room(compile_it)
+
+
+def _registry(documents: Documents) -> jsonschema_rs.Registry | None:
+    if not documents.resources:
+        return None
+    return jsonschema_rs.Registry(list(documents.resources.items()), retriever=_no_retrieval)
+
+
+def _no_retrieval(uri: str) -> JsonSchema:
+    raise ValueError(f"{uri} is not among the schema's references")
+
+
+def _with_room(task: Callable[[], _T]) -> _T:
+    """Run on a stack that holds the recursion over a deep schema, whatever the caller's holds."""
+    outcome: list[_T] = []
+    failure: list[Exception] = []
+
+    def run() -> None:
+        try:
+            outcome.append(task())
+        except Exception as error:  # noqa: BLE001 - carried over to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="schema-compiler", daemon=True)
+    with _stack_size:
+        before = threading.stack_size(_ROOMY_STACK)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
