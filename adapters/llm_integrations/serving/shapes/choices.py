@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any, TypeAlias
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Chat", "Completions", "Part", "message_prompts"]
@@ -69,8 +69,11 @@ class ChoiceCollector(Collector):
         if not data or data == b"[DONE]":
             self.ended = bool(data)
             return ()
-        fields = read_fields(data)
-        choices = fields.get("choices")
+        try:
+            fields = read_json(data)
+            choices = fields.get("choices")
+        except (ValueError, RecursionError, AttributeError):  # the last for what is no object
+            return ()
         if choices is None:
             self.failed = self.failed or "error" in fields
         finished: list[Answer] = []
