@@ -66,6 +66,7 @@ class SchemaMiddleware:
         self._runtime: Runtime | None = None
         self._handlers: Mapping[str, _Handler] | None = None
         self._ruled: Mapping[str, RequestHandler] = {}
+        self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,9 +76,8 @@ class SchemaMiddleware:
                 handlers = await self._begin_late()
             path = _path(scope)
             handler = handlers.get(path)
-            if handler is None and _is_odd(path):
-                # ``//v1/chat/completions`` is no way round a rule, whatever the app makes of it.
-                handler = self._ruled.get(_canonical(path))
+            if handler is None and path not in self._unruled:
+                handler = self._ruled_by_another_name(path)
             if handler is not None:
                 await handler(scope, receive, send)
                 return
@@ -90,6 +90,13 @@ class SchemaMiddleware:
             await send({"type": "websocket.close", "code": 1008})
             return
         await self.app(scope, receive, send)
+
+    def _ruled_by_another_name(self, path: str) -> RequestHandler | None:
+        """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it."""
+        found = self._ruled.get(_canonical(path))
+        if found is None and len(path) < 200 and len(self._unruled) < 1000:
+            self._unruled.add(path)
+        return found
 
     async def _takes_socket(self, scope: Scope) -> bool:
         """What passes through a socket is not judged, so no rule that enforces lets one through."""
@@ -127,6 +134,7 @@ class SchemaMiddleware:
             path: RequestHandler(planners, runtime, self.app, gate)
             for path, planners in runtime.rules.by_path.items()
         }
+        self._unruled.clear()
         self._ruled = {_canonical(path): handler for path, handler in ruled.items()}
         handlers: dict[str, _Handler] = {**ruled}
         if runtime.config.routes:
@@ -152,12 +160,6 @@ def _path(scope: Scope) -> str:
     if root and path.startswith(root) and path[len(root) : len(root) + 1] == "/":
         return path[len(root) :]
     return path
-
-
-def _is_odd(path: str) -> bool:
-    if "//" in path or "/." in path or "%" in path or path[-1:] == "/":
-        return True
-    return not path.islower()
 
 
 def _canonical(path: str) -> str:

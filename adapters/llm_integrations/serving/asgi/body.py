@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_integrations.serving.asgi.types import Message, Receive
+from llm_integrations.serving.shapes.failure import Refused, too_large
 
-__all__ = ["BodyTooLarge", "RequestBody"]
-
-
-class BodyTooLarge(Exception):
-    """More bytes than are read before judging. Never leaves the middleware."""
+__all__ = ["RequestBody"]
 
 
 class RequestBody:
@@ -41,11 +38,11 @@ class RequestBody:
         """Read to the end; ``announced`` is what the client says that it sends.
 
         Raises:
-            BodyTooLarge: as soon as ``limit`` bytes are exceeded, or announced.
+            Refused: 413, as soon as ``limit`` bytes are exceeded, or announced.
         """
         # No number of twenty digits is within a limit, and thousands of them are not converted.
         if announced.isdigit() and int(announced.lstrip(b"0")[:20] or 0) > limit:
-            raise BodyTooLarge
+            raise Refused(too_large(limit))
         pieces = [self.data]
         size = len(self.data)
         while size <= limit and not (self.complete or self.disconnected):
@@ -56,7 +53,7 @@ class RequestBody:
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
         if size > limit:
-            raise BodyTooLarge
+            raise Refused(too_large(limit))
         self.data = b"".join(pieces)
         if self.complete:
             self._received[:] = [{"type": "http.request", "body": self.data, "more_body": False}]

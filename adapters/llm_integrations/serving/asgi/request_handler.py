@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.observability import get_logger
-from llm_integrations.serving.asgi.body import BodyTooLarge, RequestBody
+from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
 from llm_integrations.serving.asgi.refusal import let_refuse
@@ -19,13 +19,14 @@ from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.failure import Refused, bad_request, too_large
+from llm_integrations.serving.shapes.failure import Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
 
 log = get_logger(__name__)
 
+_TOO_LARGE: Final = 413
 _BARE: Final = bad_request("the request is not valid")
 
 
@@ -65,12 +66,13 @@ class RequestHandler:
             return
         headers = dict(scope["headers"])
         try:
-            request = await self._read(scope, headers, body)
-        except BodyTooLarge:
-            await reply_failure(send, self._shape.error, too_large(self._limit))
-            return
+            check_content(scope["headers"], headers, any_type=self._takes_any_type)
+            if not body.complete or len(body.data) > self._limit:
+                await body.read_on(headers.get(b"content-length", b""), self._limit)
+            request = _parsed(body.data) if body.complete else None
         except Refused as refused:
-            if self.passes_unjudged(refused.failure.message):
+            is_large = refused.failure.status == _TOO_LARGE
+            if not is_large and self.passes_unjudged(refused.failure.message):
                 await self._app(scope, body.receive, send)
             else:
                 await reply_failure(send, self._shape.error, refused.failure)
@@ -88,23 +90,6 @@ class RequestHandler:
             if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
                 failure = _BARE
             await reply_failure(send, planner.rule.shape.error, failure)
-
-    async def _read(self, scope: Scope, headers: Mapping[bytes, bytes], body: RequestBody) -> Any:
-        """The request as the server itself would read it.
-
-        Raises:
-            BodyTooLarge: it is.
-            Refused: 415 or 400 for what is no JSON.
-        """
-        check_content(scope["headers"], headers, any_type=self._takes_any_type)
-        if not body.complete or len(body.data) > self._limit:
-            await body.read_on(headers.get(b"content-length", b""), self._limit)
-        if not body.complete:
-            return None
-        try:
-            return read_json(body.data)
-        except (ValueError, RecursionError):
-            raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
 
     def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""
@@ -141,3 +126,11 @@ class RequestHandler:
             scope, send, body, request, plan.fields, verdicts, plan.answers, self._runtime
         )
         await handler.answer(self._app)
+
+
+def _parsed(data: bytes) -> Any:
+    """The request as the server itself would read it. Raises Refused for what is no JSON."""
+    try:
+        return read_json(data)
+    except (ValueError, RecursionError):
+        raise Refused(bad_request("the body is not JSON that can be read", "body")) from None

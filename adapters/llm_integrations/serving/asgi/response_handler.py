@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from llm_integrations.core.observability import get_logger
@@ -56,20 +56,20 @@ class ResponseHandler:
     verdicts: Verdicts
     by: Answers
     runtime: Runtime
+    # Of the call of the app that is under way:
+    _again: Again = field(default="", init=False)
+    _status: int = field(default=0, init=False)
+    _asked_plain: bool = field(default=False, init=False)
+    _readable: bool = field(default=False, init=False)
+    _start: Message = field(default_factory=dict, init=False)
+    _next: Send | None = field(default=None, init=False)
+    _size: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         side = self.by.rule.config
         self._may_retry = side.retries > 0
         self._constraint = self._constraining() if side.constrain else _NOTHING
-        # Of the call of the app that is under way:
-        self._again: Again = ""
-        self._status = 0
-        self._asked_plain = False
-        self._readable = False
-        self._start: Message = {}
-        self._next: Send | None = None
         self._held: list[Message] = []
-        self._size = 0
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
@@ -136,7 +136,10 @@ class ResponseHandler:
 
     def _begin_ok(self, start: Message) -> Message | None:
         """Decide how the reply is judged; a stream begins to go out at once."""
-        headers = {name.lower(): value for name, value in start.get("headers") or ()}
+        given = start.get("headers") or ()
+        headers = dict(given)
+        if b"content-type" not in headers:  # some apps write names in capitals
+            headers = {name.lower(): value for name, value in given}
         content_type = headers.get(b"content-type", b"").lower()
         self._next = self._hold
         if headers.get(b"content-encoding", b"identity") != b"identity":

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any, TypeAlias
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Chat", "Completions", "Part", "message_prompts"]
@@ -21,18 +21,20 @@ class Part:
         size: characters that are held.
     """
 
-    __slots__ = ("_calls", "_text", "begun", "size")
+    __slots__ = ("_calls", "_text", "_write", "begun", "size")
 
     def __init__(self, *, text: bool) -> None:
         self.begun = False
         self.size = 0
-        self._text = StringIO() if text else None
+        self._text = StringIO()
+        self._write = self._text.write if text else None
         self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
 
     def add_text(self, text: str) -> None:
-        self.begun = self.begun or text != ""
-        if self._text is not None:
-            self.size += self._text.write(text)
+        if text:
+            self.begun = True
+            if self._write is not None:
+                self.size += self._write(text)
 
     def add_call(self, index: Any, name: Any, arguments: Any) -> None:
         """Add a fragment of a tool call; the name comes once, the arguments in pieces."""
@@ -45,8 +47,7 @@ class Part:
 
     def answer(self, index: Any, *, cut: bool) -> Answer:
         calls = [(name.getvalue(), pieces.getvalue()) for name, pieces in self._calls.values()]
-        text = self._text.getvalue() if self._text is not None else None
-        return Answer(index, text or None, tuple(calls), cut)
+        return Answer(index, self._text.getvalue() or None, tuple(calls), cut)
 
 
 AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
@@ -69,28 +70,29 @@ class ChoiceCollector(Collector):
         if not data or data == b"[DONE]":
             self.ended = bool(data)
             return ()
-        fields = read_fields(data)
-        choices = fields.get("choices")
+        try:
+            fields = read_json(data)
+            choices = fields.get("choices")
+        except (ValueError, RecursionError, AttributeError):  # the last for what is no object
+            return ()
         if choices is None:
             self.failed = self.failed or "error" in fields
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self._take(choice, finished)
+            if not isinstance(choice, dict):
+                continue
+            index = _key(choice.get("index", 0))
+            part = self._parts.get(index)
+            if part is None:
+                part = self._parts[index] = Part(text=self._texts)
+            before = part.size
+            self._add(part, choice)
+            self.kept += part.size - before
+            if reason := choice.get("finish_reason"):
+                del self._parts[index]
+                self.kept -= part.size
+                finished.append(part.answer(index, cut=reason == "length"))
         return finished
-
-    def _take(self, choice: dict[str, Any], finished: list[Answer]) -> None:
-        index = _key(choice.get("index", 0))
-        part = self._parts.get(index)
-        if part is None:
-            part = self._parts[index] = Part(text=self._texts)
-        before = part.size
-        self._add(part, choice)
-        self.kept += part.size - before
-        if reason := choice.get("finish_reason"):
-            del self._parts[index]
-            self.kept -= part.size
-            finished.append(part.answer(index, cut=reason == "length"))
 
     def is_unfinished(self) -> bool:
         return any(part.begun for part in self._parts.values())
