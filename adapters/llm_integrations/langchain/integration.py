@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from llm_integrations.core.binding import INPUT, OUTPUT, OWNER
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.evolution import migration_guide
@@ -16,7 +17,6 @@ from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.langchain.impact import AffectedPrompt, impact_of, is_breaking
-from llm_integrations.langchain.keys import INPUT, OUTPUT, OWNER
 from llm_integrations.langchain.report import ChainReport, report_on
 from llm_integrations.langchain.walk import FoundPrompt, prompts_in
 

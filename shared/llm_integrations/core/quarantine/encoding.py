@@ -123,12 +123,10 @@ class _Writer(Normaliser):
 
     def form(self, place: Place) -> Any:
         raw = place.raw
-        if type(raw) is int and raw.bit_length() > _DIGITS * 3:
-            return self.note(place, hex(raw), type="integer")
-        return super().form(place)
+        return self.note(place, hex(raw), type="integer") if _is_huge(raw) else super().form(place)
 
     def enter(self, item: Any, form: Any, key: str | int, place: Place) -> None:
-        if type(item) is int and item.bit_length() > _DIGITS * 3:
+        if _is_huge(item):
             self.waiting.append(Place(item, form, key, place, place.depth + 1))
         else:
             super().enter(item, form, key, place)
@@ -175,10 +173,14 @@ class _Writer(Normaliser):
     def too_deep(self, value: Any, place: Place) -> Any:
         return self.note(place, type(value)(), type="cut")
 
-    def opaque(self, place: Place, _reason: NoJson) -> Any:
+    def opaque(self, place: Place, reason: NoJson) -> Any:  # noqa: ARG002 - the base's signature
         raw = place.raw
         kind = raw.kind if isinstance(raw, Unwritable) else type(raw).__name__
         return self.note(place, f"<{kind}>", type="object", kind=kind)
+
+
+def _is_huge(value: Any) -> bool:
+    return type(value) is int and value.bit_length() > _DIGITS * 3
 
 
 def _escaped(key: str | int) -> str:
