@@ -267,6 +267,7 @@ async def test_off_is_off_whichever_way_a_judge_is_asked(unreachable: Registry) 
     assert judge.resolve("profile") is judge.ready("profile") is None
     assert await judge.aresolve("profile") is None
     assert judge.judge_by(validator, BAD) == judge.refuse(validator, "no JSON") == off
+    assert judge.skip(validator) == off
     assert judge.judge_each(validator, [BAD, GOOD]) == [off, off]
     found = judge.sort(validator, [BAD, GOOD])
     assert (found.valid, found.condemned) == ([BAD, GOOD], [])
@@ -307,14 +308,17 @@ def test_enforce_sets_aside_what_is_condemned_whole_and_hands_on_the_rest(
     judge = Judge(registry, "test_judge_settle", "row")
     quarantine = Quarantine(tmp_path)
     with caplog.at_level(logging.WARNING):
-        for _ in range(2):  # done again it adds nothing
-            kept = judge.settle(
+        kept, again = (  # done again it adds nothing
+            judge.settle(
                 sorted_out(judge, registry),
                 quarantine,
                 source="here",
                 whole=lambda p: p,
                 position=lambda p: p["name"],
             )
+            for _ in range(2)
+        )
+    assert kept == again
     assert [(p["name"], verdict.outcome) for p, verdict in kept] == [("a", "valid"), ("c", "valid")]
     records = list(quarantine.records())
     assert [(r.source, r.position, r.value, r.judged) for r in records] == [

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate, PromptTemplate
 
+from llm_integrations.core.binding import INPUT, OUTPUT, OWNER, PARTIALS
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import SchemaRef
-from llm_integrations.langchain.keys import INPUT, OUTPUT, OWNER, PARTIALS
 
 __all__ = ["BoundChatPromptTemplate", "BoundPromptTemplate", "bind_schema", "binding_of"]
 

@@ -11,12 +11,12 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.outputs import LLMResult
 
+from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
-from llm_integrations.langchain.keys import DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.langchain.payload import answers, prompt_input
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import Runs
@@ -28,7 +28,7 @@ __all__ = ["SchemaCallbackHandler"]
 class SchemaCallbackHandler(BaseCallbackHandler):
     """Holds existing chains to the schemas that their metadata names.
 
-    The keys are in ``llm_integrations.langchain.keys``: ``schema`` for prompt inputs,
+    The keys are in ``llm_integrations.core.binding``: ``schema`` for prompt inputs,
     ``schema_output`` for model output, ``schema_tool`` for tool arguments, ``schema_document`` for
     the metadata of retrieved documents. They may stand on the prompt (``bind_schema``), the model,
     the tool, the retriever or the whole chain; the arguments here apply where none stands.

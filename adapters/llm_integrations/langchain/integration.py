@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from llm_integrations.core.binding import INPUT, OUTPUT, OWNER
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.impact import AffectedUsage as AffectedPrompt
@@ -13,7 +14,6 @@ from llm_integrations.core.impact import CatalogueIntegration
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.langchain.keys import INPUT, OUTPUT, OWNER
 from llm_integrations.langchain.report import ChainReport, report_on
 from llm_integrations.langchain.walk import FoundPrompt, prompts_in
 

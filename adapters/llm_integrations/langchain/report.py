@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from llm_integrations.core.binding import INPUT, OUTPUT
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.impact import is_breaking, with_references
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.langchain.keys import INPUT, OUTPUT
 from llm_integrations.langchain.walk import prompts_in
 
 if TYPE_CHECKING:

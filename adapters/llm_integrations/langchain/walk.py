@@ -9,7 +9,7 @@ from typing import Any, Final
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable
 
-from llm_integrations.langchain.keys import DOCUMENT, INPUT, OUTPUT, TOOL
+from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, TOOL
 from llm_integrations.langchain.validator import SchemaValidator
 
 __all__ = ["FoundPrompt", "prompts_in", "references_in"]

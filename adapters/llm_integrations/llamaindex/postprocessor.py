@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, Literal
 
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_validator
@@ -94,11 +95,8 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
         for key, reference in self._wanted(nodes).items():
-            try:
+            with _unless_deleted(key):
                 validators[key] = self._judge.resolve(reference)
-            except (SchemaNotFound, InvalidReference):
-                if key == _GIVEN:  # a stamp may name what is deleted by now
-                    raise
         return self._sort_out(nodes, validators)
 
     async def _apostprocess_nodes(
@@ -106,11 +104,8 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
         for key, reference in self._wanted(nodes).items():
-            try:
+            with _unless_deleted(key):
                 validators[key] = await self._judge.aresolve(reference)
-            except (SchemaNotFound, InvalidReference):
-                if key == _GIVEN:  # a stamp may name what is deleted by now
-                    raise
         return self._sort_out(nodes, validators)
 
     def _wanted(self, nodes: Iterable[NodeWithScore]) -> dict[str, str]:
@@ -199,6 +194,11 @@ _DONE: Final[dict[Action, str]] = {
     "demote": "demoted",
     "ignore": "kept",
 }
+
+
+def _unless_deleted(key: str) -> AbstractContextManager[None]:
+    """A stamp may name what is deleted by now; the schema that was configured must be there."""
+    return nullcontext() if key == _GIVEN else suppress(SchemaNotFound, InvalidReference)
 
 
 def _flagged(item: NodeWithScore, issue: _Issue, score: float | None) -> NodeWithScore:

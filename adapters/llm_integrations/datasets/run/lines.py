@@ -95,12 +95,9 @@ class LineJudge:
 
     def _broken(self, line: bytes, reason: str, number: int) -> QuarantinedRecord:
         text = line.decode("utf-8", "backslashreplace").rstrip("\n")
-        report = ValidationReport(
-            is_valid=False,
-            errors=(Violation("", reason, "json"),),
-            schema=self._validator.reference,
-            fingerprint=self._validator.fingerprint,
-        )
+        by = self._validator
+        errors = (Violation("", reason, "json"),)
+        report = ValidationReport(False, errors, (), by.reference, by.fingerprint)
         return self._set_aside(text, report, number)
 
     def _set_aside(self, value: object, report: ValidationReport, number: int) -> QuarantinedRecord:

@@ -16,7 +16,7 @@ from llm_integrations.core.errors import (
     SchemaValidationError,
     ValidationLimitExceeded,
 )
-from llm_integrations.core.judge.counters import counters_for
+from llm_integrations.core.judge.counters import Counters, counters_for
 from llm_integrations.core.judge.sorting import Sorted, T
 from llm_integrations.core.judge.verdict import OFF, UNJUDGED, VALID, Side, Verdict, check_labels
 from llm_integrations.core.model.reference import SchemaRef
@@ -152,40 +152,38 @@ class Judge:
         """
         if self.mode == "off":
             return OFF
-        subject = validator.subject or UNKNOWN_SUBJECT
         started = perf_counter()
-        try:
-            report = validator.validate(data)
-        except ValidationLimitExceeded as error:
-            return self._unjudged(validator.reference, error, subject)
+        verdict = self._verdict(validator, data)
         seconds = perf_counter() - started
-        counters = counters_for(self.module, subject, self.side)
-        counters.observe(seconds)
-        if report.is_valid:
-            counters.count_valid()
-            return VALID
-        counters.count("invalid")
-        return Verdict("invalid", report)
+        if verdict is not UNJUDGED:
+            counters = self._counters(validator)
+            counters.observe(seconds)
+            counters.count_valid() if verdict is VALID else counters.count("invalid")
+        return verdict
 
     def judge_each(self, validator: Validator, pieces: Sequence[Any]) -> list[Verdict]:
         """``judge_by`` for many at once, at a fraction of the cost: their mean time is observed."""
         if not pieces or self.mode == "off":
             return [OFF] * len(pieces)
-        subject = validator.subject or UNKNOWN_SUBJECT
         started = perf_counter()
-        verdicts = [self._verdict(validator, piece, subject) for piece in pieces]
-        counters = counters_for(self.module, subject, self.side)
+        verdicts = [self._verdict(validator, piece) for piece in pieces]
+        counters = self._counters(validator)
         counters.observe((perf_counter() - started) / len(pieces))
         counters.count("valid", sum(verdict is VALID for verdict in verdicts))
         counters.count("invalid", sum(verdict.outcome == "invalid" for verdict in verdicts))
         return verdicts
 
-    def _verdict(self, validator: Validator, data: Any, subject: str) -> Verdict:
+    def _verdict(self, validator: Validator, data: Any) -> Verdict:
         try:
             report = validator.validate(data)
         except ValidationLimitExceeded as error:
-            return self._unjudged(validator.reference, error, subject)
+            return self._unjudged(validator.reference, error, self._counters(validator))
         return VALID if report.is_valid else Verdict("invalid", report)
+
+    def _counters(self, validator: Validator | None) -> Counters:
+        """A subject is a label only if it was resolved: a client could have named any other."""
+        subject = validator.subject if validator is not None else None
+        return counters_for(self.module, subject or UNKNOWN_SUBJECT, self.side)
 
     def sort(
         self,
@@ -206,8 +204,7 @@ class Judge:
         given = list(pieces)
         if validator is None or self.mode == "off":
             if given and self.mode != "off":  # the look-up that found no schema counted one
-                counters = counters_for(self.module, UNKNOWN_SUBJECT, self.side)
-                counters.count("unjudged", len(given) - 1)
+                self._counters(None).count("unjudged", len(given) - 1)
             return Sorted(given, given, [self._passed] * len(given))
         judged = given if payload is None else [payload(piece) for piece in given]
         return Sorted(given, judged, self.judge_each(validator, judged))
@@ -251,22 +248,16 @@ class Judge:
         """Count as invalid what cannot even be put before the schema, and say why."""
         if self.mode == "off":
             return OFF
-        subject = validator.subject or UNKNOWN_SUBJECT
-        counters_for(self.module, subject, self.side).count("invalid")
-        return Verdict(
-            "invalid",
-            ValidationReport(
-                is_valid=False,
-                errors=(Violation(path="", message=message, keyword="type"),),
-                schema=validator.reference,
-                fingerprint=validator.fingerprint,
-            ),
-        )
+        self._counters(validator).count("invalid")
+        errors = (Violation(path="", message=message, keyword="type"),)
+        reference, fingerprint = validator.reference, validator.fingerprint
+        return Verdict("invalid", ValidationReport(False, errors, (), reference, fingerprint))
 
     def skip(self, validator: Validator) -> Verdict:
         """Count as unjudged what is left alone on purpose."""
-        subject = validator.subject or UNKNOWN_SUBJECT
-        counters_for(self.module, subject, self.side).count("unjudged")
+        if self.mode == "off":
+            return OFF
+        self._counters(validator).count("unjudged")
         return UNJUDGED
 
     # -- what follows from a verdict ----------
@@ -293,13 +284,10 @@ class Judge:
         return OFF if self.mode == "off" else UNJUDGED
 
     def _unjudged(
-        self, reference: str | SchemaRef, error: Exception, subject: str = UNKNOWN_SUBJECT
+        self, reference: str | SchemaRef, error: Exception, counters: Counters | None = None
     ) -> Verdict:
-        """Count data without a verdict, and raise or pass it as decided.
-
-        The subject is a label only if it was resolved: a client could have named any other.
-        """
-        counters_for(self.module, subject, self.side).count("unjudged")
+        """Count data without a verdict, and raise or pass it as decided."""
+        (counters or self._counters(None)).count("unjudged")
         policy = self.on_unavailable or ("raise" if self.mode == "enforce" else "pass")
         if policy == "raise":
             raise error

@@ -123,12 +123,14 @@ class _Writer(Normaliser):
 
     def form(self, conversion: Conversion) -> Any:
         raw = conversion.raw
-        if type(raw) is int and raw.bit_length() > _DIGITS * 3:
-            return self.note(conversion, hex(raw), type="integer")
-        return super().form(conversion)
+        return (
+            self.note(conversion, hex(raw), type="integer")
+            if _is_huge(raw)
+            else super().form(conversion)
+        )
 
     def enter(self, item: Any, form: Any, key: str | int, conversion: Conversion) -> None:
-        if type(item) is int and item.bit_length() > _DIGITS * 3:
+        if _is_huge(item):
             self.waiting.append(Conversion(item, form, key, conversion, conversion.depth + 1))
         else:
             super().enter(item, form, key, conversion)
@@ -175,10 +177,14 @@ class _Writer(Normaliser):
     def too_deep(self, value: Any, conversion: Conversion) -> Any:
         return self.note(conversion, type(value)(), type="cut")
 
-    def opaque(self, conversion: Conversion, _reason: NoJson) -> Any:
+    def opaque(self, conversion: Conversion, reason: NoJson) -> Any:  # noqa: ARG002 - the base's signature
         raw = conversion.raw
         kind = raw.kind if isinstance(raw, Unwritable) else type(raw).__name__
         return self.note(conversion, f"<{kind}>", type="object", kind=kind)
+
+
+def _is_huge(value: Any) -> bool:
+    return type(value) is int and value.bit_length() > _DIGITS * 3
 
 
 def _escaped(key: str | int) -> str:

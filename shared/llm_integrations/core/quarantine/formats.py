@@ -9,7 +9,7 @@ from typing import IO, Any, Literal
 
 from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.quarantine.record import COLUMNS, QuarantinedRecord
+from llm_integrations.core.quarantine.record import QuarantinedRecord
 
 __all__ = ["Format", "check_format", "read_part", "write_part"]
 
@@ -55,9 +55,10 @@ def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
+    names = QuarantinedRecord("", (), "").to_row()
     # Data may hold lone surrogates, which are no UTF-8: JSON text can carry them escaped.
-    columns = {name: _utf8([row[name] for row in rows]) for name in COLUMNS}
-    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
+    columns = {name: _utf8([row[name] for row in rows]) for name in names}
+    schema = pa.schema([(name, pa.string()) for name in names])
     parquet.write_table(pa.table(columns, schema=schema), stream, compression="zstd")
 
 

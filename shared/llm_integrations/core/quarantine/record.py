@@ -17,22 +17,8 @@ from llm_integrations.core.validation.report import NO_RECORD, Violation
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["COLUMNS", "QuarantinedRecord", "record_id_of", "rows_of"]
+__all__ = ["QuarantinedRecord", "record_id_of", "rows_of"]
 
-COLUMNS: Final = (
-    "record_id",
-    "schema",
-    "fingerprint",
-    "source",
-    "position",
-    "at",
-    "errors",
-    "data",
-    "whole",
-    "encodings",
-    "nulls",
-)
-"""Of a row in a part; each holds text, and ``whole`` may be null."""
 _SAME: Final = object()
 
 
@@ -64,24 +50,26 @@ def rows_of(
         positions: for each, which record of the source it is.
         nulls: how null was taken, "strict" or "absent".
     """
-    at = _now().isoformat()
+    shared = {
+        "schema": schema,
+        "fingerprint": fingerprint,
+        "source": source,
+        "at": _now().isoformat(),
+        "whole": None,
+        "nulls": nulls,
+    }
     place = json.dumps(source)
     rows = []
     for value, reasons, position in zip(data, errors, positions, strict=True):
         text, encodings = write_row(value)
         rows.append(
             {
+                **shared,
                 "record_id": _hashed(place, str(position), text),
-                "schema": schema,
-                "fingerprint": fingerprint,
-                "source": source,
                 "position": str(position),
-                "at": at,
                 "errors": reasons,
                 "data": text,
-                "whole": None,
                 "encodings": _encodings_text(encodings, {}),
-                "nulls": nulls,
             }
         )
     return rows

@@ -1,4 +1,8 @@
-"""Metadata keys that name a schema; set them on a prompt, a model, a tool, a retriever, a chain."""
+"""Metadata keys that name a schema; set them on a prompt, a model, a tool, a retriever, a chain.
+
+They bind a part of an application to its schema, on any mapping; ``core.stamp`` says by what data
+was judged.
+"""
 
 from __future__ import annotations
 
