@@ -96,6 +96,23 @@ def test_a_wide_union_is_explained_by_the_branch_whose_tag_fits(keyword: str) ->
     assert printed.endswith("by the nearest, /args is a string, not an array")
 
 
+def test_no_error_holds_a_copy_of_large_data_for_each_level_above() -> None:
+    printed = ends("""
+        again = {"anyOf": [{"$ref": "#"}, {"type": "null"}]}
+        schema = {"type": "object", "properties": {"next": again, "v": {"type": "integer"}}}
+        for keys in ({}, {"required": ["z"]}):
+            leaf = {"v": "x", "big": ["y" * 1000] * 3000}
+            wrong = nested(190, leaf, lambda d: {"next": d})
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            report = compile_validator({**schema, **keys}).validate(wrong)
+            assert not any("max_steps" in text for text in report.warnings)
+            assert report.errors[0].path == ("" if keys else "/next")
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+        print("ok")
+    """)
+    assert printed == "ok"
+
+
 def test_every_way_to_come_back_is_bounded() -> None:
     printed = ends("""
         again = {"properties": {"a": {"$ref": "#"}}, "type": "object"}

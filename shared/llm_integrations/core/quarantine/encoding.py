@@ -122,12 +122,9 @@ class _Writer(Normaliser):
         return form
 
     def form(self, conversion: Conversion) -> Any:
-        raw = conversion.raw
-        return (
-            self.note(conversion, hex(raw), type="integer")
-            if _is_huge(raw)
-            else super().form(conversion)
-        )
+        if _is_huge(conversion.raw):
+            return self.note(conversion, hex(conversion.raw), type="integer")
+        return super().form(conversion)
 
     def enter(self, item: Any, form: Any, key: str | int, conversion: Conversion) -> None:
         if _is_huge(item):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import jsonschema_rs
@@ -32,6 +33,9 @@ BACKTRACK_LIMIT: Final = 10_000
 
 _ANY_STACK_HOLDS: Final = 24
 """Levels of schema that are compiled on the caller's stack, however small it is."""
+
+_SMALL: Final = 5_000
+"""Values, or 64 characters each, of which the engine may make a copy for every level."""
 
 _ROOMY_STACK: Final = 64 * 1024 * 1024
 _T = TypeVar("_T")
@@ -69,9 +73,32 @@ def compile_schema(documents: Documents, options: ValidationOptions) -> Compiled
             f"{growth.subschemas:,} that it has ({growth.most_looks:,} may)"
         )
     validator, patterns = _compiled(documents.root, documents, options)
-    if growth.is_judged_in_time and growth.is_listed_in_time:
-        return _listing_all(validator, patterns)
-    return _walking(growth, documents, options, validator, patterns)
+    walking = partial(_walking, growth, documents, options, validator, patterns)
+    if not (growth.is_judged_in_time and growth.is_listed_in_time):
+        return walking()
+    listing = _listing_all(validator, patterns)
+    if not growth.ways_back or not isinstance(patterns, jsonschema_rs.RegexOptions):
+        return listing
+
+    def errors(value: Any, most: int) -> ErrorList:
+        # Each error holds a copy of its value, and so does each alternative within it.
+        return (listing if _is_small(value) else walking()).errors(value, most)
+
+    return CompiledSchema(listing.accepts, errors)
+
+
+def _is_small(value: Any) -> bool:
+    waiting, room = [value], _SMALL
+    while waiting and room > 0:
+        item = waiting.pop()
+        room -= 1
+        if isinstance(item, str):
+            room -= len(item) // 64
+        elif isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list | tuple):
+            waiting += item
+    return room > 0
 
 
 def _walking(

@@ -30,12 +30,12 @@ from llm_integrations.core.validation.explain.walk import Pair, Steps, pair_key,
 
 __all__ = ["Descent"]
 
-_VALUES_PER_STEP: Final = 32
+_VALUES_PER_STEP: Final = 128
 """Values that the engine judges in the time of one step of ours."""
 
 _STEPS_PER_VALUE: Final = 4
 _MOST_ABOUT_A_NAME: Final = 8
-_TEXT: Final = 64
+_TEXT: Final = 256
 """Characters that count as one value more."""
 
 _Walk: TypeAlias = Steps[Findings]

@@ -55,13 +55,15 @@ class Growth:
         subschemas: how many of them can apply to something.
         looks: how many may look at one value while it is judged.
         errors: how many may look at one value while the engine lists all errors of all branches.
-        multiplies: whether that list can grow exponentially with the depth of the data.
+        ways_back: in how many ways a subschema leads back to itself for the same value, at the
+            most: by more than one the list grows exponentially with the depth of the data, by one
+            it can hold a copy of a value for each level above.
     """
 
     subschemas: int = 0
     looks: int = 0
     errors: int = 0
-    multiplies: bool = False
+    ways_back: int = 0
 
     @property
     def most_looks(self) -> int:
@@ -76,7 +78,7 @@ class Growth:
     @property
     def is_listed_in_time(self) -> bool:
         """Whether the same holds for the engine's list of errors."""
-        return self.errors <= self.most_looks and not self.multiplies
+        return self.errors <= self.most_looks and self.ways_back <= 1
 
 
 @dataclass(slots=True)
@@ -116,8 +118,7 @@ def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
         listed = use.cost(lambda part: errors.get(part, 1), verdicts=False)
         errors[number] = min(_MANY, 1 + listed)
-    multiplies = _multiplies(uses)
-    return Growth(len(uses), max(looks.values()), max(errors.values()), multiplies)
+    return Growth(len(uses), max(looks.values()), max(errors.values()), _ways_back(uses))
 
 
 def _parts_first(documents: Documents, uses: dict[_Id, _Uses]) -> Iterator[_Id]:
@@ -156,8 +157,8 @@ def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[S
     return use, parts + targets
 
 
-def _multiplies(uses: dict[_Id, _Uses]) -> bool:
-    """Whether some subschema leads back to itself in more than one way for the same value."""
+def _ways_back(uses: dict[_Id, _Uses]) -> int:
+    """In how many ways some subschema leads back to itself for the same value, at the most."""
     edges = {number: use.all for number, use in uses.items()}
     group = _groups(edges)
 
@@ -165,7 +166,7 @@ def _multiplies(uses: dict[_Id, _Uses]) -> bool:
         here = group[number]
         return uses[number].cost(lambda part: int(group[part] == here), verdicts=False)
 
-    return any(leads_back(number) > 1 for number in uses)
+    return max(map(leads_back, uses))
 
 
 def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
