@@ -24,7 +24,6 @@ from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, s
 from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 from llm_integrations.core.evolution.proof.prover import Prover
-from llm_integrations.core.evolution.sampling.sampler import Sampler
 from llm_integrations.core.evolution.verdict.lenient import closing_node
 
 __all__ = ["Comparison"]
@@ -79,12 +78,6 @@ class Comparison:
         self.prover = Prover(self.workspace, self.oracle)
         self._premises = self._all_that_holds()
         self.workspace.budget.start_phase()
-
-    @cached_property
-    def sampler(self) -> Sampler:
-        """Makes instances; with its first use the search begins, and all proofs are done."""
-        self.workspace.budget.start_phase()
-        return Sampler(self.prover)
 
     @property
     def exhausted(self) -> bool:

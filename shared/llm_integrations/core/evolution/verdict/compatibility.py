@@ -14,13 +14,13 @@ from llm_integrations.core.evolution.model.levels import (
 )
 from llm_integrations.core.evolution.model.limits import Limits
 from llm_integrations.core.evolution.model.source import SchemaSource, Source, source_of
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import (
     CompatibilityReport,
     Incompatibility,
     Undecided,
 )
-from llm_integrations.core.evolution.verdict.witness import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["check_compatibility"]

@@ -14,7 +14,7 @@ from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.tables import html_table, rich_table
 from llm_integrations.core.evolution.text.wording import describe
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.witness import judge_of
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["Changes", "diff"]
