@@ -109,5 +109,5 @@ def test_if_no_change_breaks_a_direction_the_direction_is_compatible() -> None:
             source_of(old), source_of(new), options=OPTIONS, policy="strict", limits=Limits()
         )
         for direction in DIRECTIONS:
-            blamed = any(change.breaks(direction) for change in compared.changes)
+            blamed = any(f.change.breaks(direction) for f in compared.findings)
             assert blamed == (direction not in compared.safe), (seed, direction)

@@ -14,7 +14,7 @@ from llm_integrations.core.evolution.differences.instance_path import (
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.sampling.choices import Full, Minimal
+from llm_integrations.core.evolution.sampling.choices import Chooser, Full, Minimal
 from llm_integrations.core.evolution.verdict.witness import WitnessSearch
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
 
@@ -31,10 +31,7 @@ class Illustrated(Minimal):
 
 
 def sample_like(
-    search: WitnessSearch,
-    judge: CompiledSchema,
-    direction: Direction,
-    findings: Sequence[Finding],
+    search: WitnessSearch, judge: CompiledSchema, direction: Direction, findings: Sequence[Finding]
 ) -> tuple[Any] | None:
     """A valid instance of the writing side that has the places where something changed.
 
@@ -71,7 +68,7 @@ def _first(
     search: WitnessSearch,
     judge: CompiledSchema,
     premises: list[Node],
-    chooser: Minimal | Full,
+    chooser: Chooser,
     tries: int,
 ) -> tuple[Any] | None:
     try:

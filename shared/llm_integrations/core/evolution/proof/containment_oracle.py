@@ -56,22 +56,19 @@ class ContainmentOracle:
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
-        if self._workspace.has_unenforced(goal):
+        if self._workspace.has_unenforced(goal) or not self._worth(goal, *premises):
             return False
-
-        def ask() -> bool:
-            new, old = self._canonical(goal), self._canonical(_together(premises))
-            return bool(new.covers(old) == Containment.YES)
-
-        return self._worth(goal, *premises) and self._ask(ask)
+        old = _together(premises)
+        return self._ask(
+            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES
+        )
 
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
-
-        def ask() -> bool:
-            return bool(self._canonical(_together(premises)).satisfiability() == Satisfiability.NO)
-
-        return self._worth(*premises) and self._ask(ask)
+        node = _together(premises)
+        return self._worth(*premises) and self._ask(
+            lambda: self._canonical(node).satisfiability() == Satisfiability.NO
+        )
 
     def is_valid(self, node: Node, value: Any) -> Answer:
         """Whether an instance satisfies a node; unknown where the node does not compile."""

@@ -126,8 +126,7 @@ class Sampler:
         return pick
 
     def _ordered(self, values: list[Any], chooser: Chooser) -> list[Any]:
-        first = chooser.pick(values) if values else None
-        return [first, *values] if values else []
+        return [chooser.pick(values), *values] if values else []
 
     def _of_kind(self, kind: str, constraints: Constraints, chooser: Chooser, depth: int) -> Any:
         match kind:

@@ -10,7 +10,6 @@ from typing import Final
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.differences.annotations import compare_documents, compare_notes
 from llm_integrations.core.evolution.differences.arrays import compare_arrays
-from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.differences.combinations import compare_combinations
 from llm_integrations.core.evolution.differences.finding import Finding
 from llm_integrations.core.evolution.differences.objects import compare_objects
@@ -112,10 +111,6 @@ class Comparison:
         except (Undecidable, RecursionError):
             return False
 
-    def oracle_agrees(self, direction: Direction) -> bool:
-        """Whether the containment oracle shows compatibility for the schemas as wholes."""
-        return self.oracle.covers(self.goal(direction), self.premises(direction))
-
     @cached_property
     def findings(self) -> list[Finding]:
         """All differences, each once, in the order of the new schema."""
@@ -132,10 +127,6 @@ class Comparison:
         known = {d for d in DIRECTIONS if any(f.change.breaks(d) for f in found)}
         blamed = [direction not in self.safe | known for direction in DIRECTIONS]
         return [f if f.change.is_documentation else f.also_breaking(*blamed) for f in found]
-
-    @property
-    def changes(self) -> list[Change]:
-        return [finding.change for finding in self.findings]
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:

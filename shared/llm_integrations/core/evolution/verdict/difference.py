@@ -81,6 +81,6 @@ def diff(
         comparison = Comparison(
             *sources, options=options, policy=check_policy(policy), limits=limits or Limits()
         )
-        return Changes(comparison.changes)
+        return Changes(finding.change for finding in comparison.findings)
     except Undecidable as error:
         raise InvalidSchema(f"the schemas cannot be compared: {error}") from None

@@ -116,14 +116,11 @@ class PairCheck:
             yield findings, self._witnesses[key]
 
     def _as_a_whole(
-        self,
-        direction: Direction,
-        comparison: Comparison,
-        undecided: list[tuple[Change, ...]],
+        self, direction: Direction, comparison: Comparison, undecided: list[tuple[Change, ...]]
     ) -> Iterator[Incompatibility | Undecided]:
         """No change could be shown to break anything by itself: ask about the whole."""
         changes = tuple(change for group in undecided for change in group)
-        if comparison.oracle_agrees(direction):
+        if comparison.oracle.covers(comparison.goal(direction), comparison.premises(direction)):
             return
         witness = self.search.find_any(direction)
         if witness is not None:
