@@ -1,9 +1,15 @@
-"""Hostile and huge schemas end within a stated time, as unknown at worst."""
+"""Hostile and huge schemas end within a stated time, as unknown at worst.
+
+What could hang or use up memory runs in a process of its own, with little of both.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable
 from functools import reduce
@@ -20,7 +26,9 @@ from llm_integrations.core.evolution import (
     diff,
     migration_guide,
 )
+from llm_integrations.core.evolution.differences.instance_path import demanding
 from llm_integrations.core.evolution.model.limits import Budget
+from llm_integrations.core.evolution.patterns.samples import sample_pattern
 
 Schema = dict[str, Any]
 
@@ -152,6 +160,7 @@ HOSTILE: dict[str, Callable[[int], Schema]] = {
         6, lambda i: {"type": "array", "items": ref(i + 1), "minItems": 40}, least(d)
     ),
     "names of a million letters": lambda d: obj({"a" * 1_000_000 + str(d): least(d)}),
+    "a required name of a million letters": lambda d: obj({}, required=["a" * 1_000_000 + str(d)]),
     "a refusal of a large object": lambda d: {
         "not": obj({f"p{i}": obj({"q": least(d)}) for i in range(20)}, required=["p0"])
     },
@@ -220,6 +229,116 @@ def test_python_objects_nested_without_measure_do_no_harm() -> None:
     with pytest.raises(InvalidSchema):
         check_compatibility(bottomless, [{}])
     assert not check_compatibility({"type": "string"}, [bottomless])
+
+
+def test_a_search_that_is_over_draws_no_further_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def counted(pattern: str, pick: Any) -> str | None:
+        drawn.append(pattern)
+        return sample_pattern(pattern, pick)
+
+    monkeypatch.setattr(f"{demanding.__module__}.sample_pattern", counted)
+    make = HOSTILE["5,000 property patterns"]
+    report = check_compatibility(make(1), [make(0)], limits=Limits(seconds=60))
+    assert report.unknown
+    assert 0 < len(drawn) < 100
+
+
+# Instances of the union that a schema asks for at a depth: all branches differ by their tag.
+DEEP = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.evolution import migration_guide
+from llm_integrations.core.evolution.model.limits import Budget, Limits
+from llm_integrations.core.evolution.normal_form.nodes import Workspace
+from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
+
+def node(tag, **properties):
+    tagged = {"op": {"enum": [tag]}, **properties}
+    return {"type": "object", "properties": tagged, "required": list(tagged)}
+
+def union(keyword, variants, field):
+    args = {"type": "array", "items": {"$ref": "#/$defs/f"}}
+    inner = [node(f"op{i}", args=args) for i in range(variants)]
+    return {keyword: [*inner, node("eq", field=field)]}
+
+def oracle(definitions, options):
+    workspace = Workspace(Budget(Limits(seconds=600)))
+    workspace.definitions.update(definitions)
+    return ContainmentOracle(workspace, options)
+"""
+
+
+def ends(program: str, *arguments: str) -> str:
+    """What a program printed, if it ended in time and in two gigabytes."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEEP + textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return done.stdout.strip()
+
+
+DEEPEST_SHOWN = 11  # levels of an array within an object that an instance is made with
+
+
+@pytest.mark.parametrize(
+    ("keyword", "variants", "levels"),
+    [("anyOf", 2, 10), ("anyOf", 31, 4), ("oneOf", 8, 8), ("anyOf", 4, 22)],
+)
+def test_the_guide_of_a_deep_witness_ends(keyword: str, variants: int, levels: int) -> None:
+    program = """
+        import sys
+        keyword, variants, levels = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        deep = {"type": "object", "properties": {"op": {"enum": ["eq"]}}}
+        for _ in range(levels):
+            args = {"type": "array", "minItems": 1, "items": deep}
+            deep = {"type": "object", "properties": {"args": args}, "required": ["op", "args"]}
+
+        def schema(field):
+            union_of = union(keyword, variants, field)
+            return {"allOf": [{"$ref": "#/$defs/f"}, deep], "$defs": {"f": union_of}}
+
+        guide = migration_guide(schema({"type": ["string", "integer"]}), schema({"type": "string"}))
+        for item in guide.violations:
+            depth, value = 0, item.witness
+            while "args" in value:
+                depth, value = depth + 1, value["args"][0]
+            print("shown", depth)
+        print(guide.breaks_readers, len(guide.to_markdown()) < 50_000)
+    """
+    shown, end = f"shown {levels}\n", "True True"
+    printed = ends(program, keyword, str(variants), str(levels))
+    assert printed == (end if levels > DEEPEST_SHOWN else shown + end)
+
+
+def test_a_verdict_on_any_node_ends_where_references_fan_out() -> None:
+    program = """
+        both = lambda n: {"allOf": [{"$ref": f"#/$defs/n{n + 1}"}] * 2}
+        definitions = {**{f"n{n}": both(n) for n in range(60)}, "n60": {"type": ["integer"]}}
+        asked = oracle(definitions, ValidationOptions())
+        for value in (1, "a"):
+            print(asked.is_valid({"$ref": "#/$defs/n0"}, value).value)
+    """
+    assert ends(program).split() == ["yes", "no"]
+
+
+def test_a_verdict_on_deep_data_ends_where_patterns_look_around() -> None:
+    program = """
+        field = {"type": ["string"], "pattern": "^(?=a)"}
+        asked = oracle({"f": union("anyOf", 3, field)}, ValidationOptions(regex="bounded"))
+        for text in ("a", "b"):
+            data = {"op": "eq", "field": text}
+            for _ in range(24):
+                data = {"op": "op0", "args": [data]}
+            print(asked.is_valid({"$ref": "#/$defs/f"}, data).value)
+    """
+    assert ends(program).split() == ["yes", "no"]
 
 
 def test_what_was_left_out_is_noted() -> None:

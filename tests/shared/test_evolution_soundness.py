@@ -17,6 +17,7 @@ from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import source_of
 from llm_integrations.core.evolution.sampling.children import NoSample
 from llm_integrations.core.evolution.sampling.choices import Randomly
+from llm_integrations.core.evolution.sampling.sampler import Sampler
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble
@@ -29,9 +30,11 @@ OPTIONS = ValidationOptions()
 def instances(compared: Comparison, direction: Direction, rng: random.Random) -> Iterator[Any]:
     """Data for the writing side: made for it, made of anything, and near to both."""
     pool = [scramble(rng) for _ in range(8)]
+    sampler = Sampler(compared.prover)
+    compared.workspace.budget.start_phase()
     for seed in range(6):
         try:
-            pool.append(compared.sampler.sample(compared.premises(direction), Randomly(seed)))
+            pool.append(sampler.sample(compared.premises(direction), Randomly(seed)))
         except (NoSample, Undecidable):
             continue
     for value in pool:
@@ -106,5 +109,5 @@ def test_if_no_change_breaks_a_direction_the_direction_is_compatible() -> None:
             source_of(old), source_of(new), options=OPTIONS, policy="strict", limits=Limits()
         )
         for direction in DIRECTIONS:
-            blamed = any(change.breaks(direction) for change in compared.changes)
+            blamed = any(f.change.breaks(direction) for f in compared.findings)
             assert blamed == (direction not in compared.safe), (seed, direction)

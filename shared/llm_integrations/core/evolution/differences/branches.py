@@ -29,7 +29,7 @@ def match_branches(
             (-_likeness(a, b, workspace), i, j)
             for i, a in enumerate(left)
             for j, b in enumerate(right)
-        ),
+        )
     )
     used_left: set[int] = set()
     used_right: set[int] = set()

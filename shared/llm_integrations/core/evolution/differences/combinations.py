@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llm_integrations.core.evolution.differences.branches import match_branches
@@ -30,23 +31,24 @@ def _compare_all_of(walk: Walk, pair: Pair) -> None:
     pairs, removed, added = match_branches(old, new, walk.workspace)
     for before, after in pairs:
         walk.compare(replace(pair, old=before, new=after))
-    old_indices, new_indices = _indices(pair.old, "allOf"), _indices(pair.new, "allOf")
-    for node in removed:
-        rest = old_indices.get(id(node), "")
-        walk.report(
-            pair, ChangeKind.COMBINATION_REMOVED, "allOf", node, None, (None, node), rest=rest
-        )
-    for node in added:
-        rest = new_indices.get(id(node), "")
-        walk.report(
-            pair, ChangeKind.COMBINATION_ADDED, "allOf", None, node, (node, None), rest=rest
-        )
+    for gone, come, rest in _unmatched(pair, "allOf", removed, added):
+        kind = ChangeKind.of("combination", gone, come)
+        walk.report(pair, kind, "allOf", gone, come, (come, gone), rest=rest)
 
 
 def _conjuncts(walk: Walk, node: Node) -> list[Node]:
     """What a node demands besides its own keywords; a ``$ref`` is one more part of allOf."""
     target = walk.workspace.target(node)
     return [*node.get("allOf", ()), *([] if target is None else [target])]
+
+
+def _unmatched(
+    pair: Pair, keyword: str, removed: Sequence[Node], added: Sequence[Node]
+) -> Iterator[tuple[Node | None, Node | None, str]]:
+    """Branches of one side only: the old or the new one, and what its JSON Pointer ends with."""
+    old, new = _indices(pair.old, keyword), _indices(pair.new, keyword)
+    yield from ((node, None, old.get(id(node), "")) for node in removed)
+    yield from ((None, node, new.get(id(node), "")) for node in added)
 
 
 def _indices(node: Node, keyword: str) -> dict[int, str]:
@@ -81,13 +83,10 @@ def _compare_union(walk: Walk, pair: Pair, keyword: str) -> None:
     with walk.together():
         for before, after in pairs:
             walk.compare(_branch_pair(pair, before, after))
-    old_indices, new_indices = _indices(pair.old, keyword), _indices(pair.new, keyword)
-    for node in removed:
-        failed = _within(walk, node, failures[0]), failures[1]
-        _note_branch(walk, pair, keyword, node, None, failed, old_indices.get(id(node), ""))
-    for node in added:
-        failed = failures[0], _within(walk, node, failures[1])
-        _note_branch(walk, pair, keyword, None, node, failed, new_indices.get(id(node), ""))
+    for gone, come, rest in _unmatched(pair, keyword, removed, added):
+        kind = ChangeKind.of("combination", gone, come)
+        failed = _within(walk, gone, failures[0]), _within(walk, come, failures[1])
+        walk.note(pair, kind, keyword, gone, come, *failed, rest=rest)
     # A difference inside of a branch breaks nobody if the union as a whole does not. Where the
     # union breaks somebody and no branch says why (oneOf refuses what satisfies two branches),
     # all differences in it share the blame.
@@ -102,22 +101,9 @@ def _branch_pair(pair: Pair, old: Node, new: Node) -> Pair:
     return Pair(old, new, (*pair.old_premises, old), (*pair.new_premises, new), path)
 
 
-def _within(walk: Walk, branch: Node, failure: Node | None) -> Node | None:
-    """The failing values that belong to one branch."""
-    return None if failure is None else walk.workspace.both(branch, failure)
-
-
-def _note_branch(
-    walk: Walk,
-    pair: Pair,
-    keyword: str,
-    old: Node | None,
-    new: Node | None,
-    failures: _Failures,
-    rest: str = "",
-) -> None:
-    kind = ChangeKind.COMBINATION_REMOVED if new is None else ChangeKind.COMBINATION_ADDED
-    walk.note(pair, kind, keyword, old, new, *failures, rest=rest)
+def _within(walk: Walk, branch: Node | None, failure: Node | None) -> Node | None:
+    """The failing values that belong to a branch; all of them without one."""
+    return failure if branch is None or failure is None else walk.workspace.both(branch, failure)
 
 
 def _compare_as_one(walk: Walk, pair: Pair, *keywords: str) -> None:
@@ -132,6 +118,7 @@ def _compare_as_one(walk: Walk, pair: Pair, *keywords: str) -> None:
             with walk.together():
                 walk.compare(replace(pair, old=old, new=new))
         elif old is not None or new is not None:
-            _note_branch(walk, pair, keyword, old, new, failures)
+            kind = ChangeKind.of("combination", old, new)
+            walk.note(pair, kind, keyword, old, new, *failures)
     for direction, failure in zip(DIRECTIONS, failures, strict=True):
         walk.blame_together(mark, pair, direction, failure)

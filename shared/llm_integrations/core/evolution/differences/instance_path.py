@@ -8,8 +8,7 @@ from typing import Final, Literal
 
 from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.patterns.samples import sample_pattern
-from llm_integrations.core.evolution.sampling.choices import Chooser
+from llm_integrations.core.evolution.patterns.samples import Pick, sample_pattern
 
 __all__ = ["InstancePath", "InstanceStep", "demanding", "where_text"]
 
@@ -63,17 +62,17 @@ def where_text(path: InstancePath) -> str:
     return "".join(map(str, path)).removeprefix(".")
 
 
-def demanding(node: Node, path: InstancePath, direction: Direction, chooser: Chooser) -> Node:
+def demanding(node: Node, path: InstancePath, direction: Direction, pick: Pick) -> Node:
     """A node for the whole instance that demands ``node`` where the path leads."""
     for step in reversed(path):
         if step.branch is not None:
             node = {"allOf": [step.branch[0 if direction == "backward" else 1], node]}
         else:
-            node = _around(node, step, chooser)
+            node = _around(node, step, pick)
     return node
 
 
-def _around(node: Node, step: InstanceStep, chooser: Chooser) -> Node:
+def _around(node: Node, step: InstanceStep, pick: Pick) -> Node:
     if step.kind in ("item", "items"):
         listed = [*[_ANYTHING] * step.index, node]
         return {"type": ["array"], "minItems": step.index + 1, "prefixItems": listed}
@@ -81,5 +80,5 @@ def _around(node: Node, step: InstanceStep, chooser: Chooser) -> Node:
     if step.kind == "property":
         name = step.name
     elif step.kind == "pattern":
-        name = sample_pattern(step.name, chooser.pick) or _UNDECLARED
+        name = sample_pattern(step.name, pick) or _UNDECLARED
     return {"type": ["object"], "required": [name], "properties": {name: node}}

@@ -14,9 +14,9 @@ from llm_integrations.core.evolution.differences.instance_path import (
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.sampling.choices import Full, Minimal
-from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.witness import Judge
+from llm_integrations.core.evolution.sampling.choices import Chooser, Full, Minimal
+from llm_integrations.core.evolution.verdict.witness import WitnessSearch
+from llm_integrations.core.validation.compiled_schema import CompiledSchema
 
 __all__ = ["Illustrated", "sample_like"]
 
@@ -31,19 +31,20 @@ class Illustrated(Minimal):
 
 
 def sample_like(
-    comparison: Comparison, judge: Judge, direction: Direction, findings: Sequence[Finding]
+    search: WitnessSearch, judge: CompiledSchema, direction: Direction, findings: Sequence[Finding]
 ) -> tuple[Any] | None:
     """A valid instance of the writing side that has the places where something changed.
 
     Returns it in a tuple of one, or None when none was found.
     """
+    comparison = search.comparison
     premises = list(comparison.premises(direction))
     for target in _places(findings, direction):
         wider = [*premises, comparison.workspace.add(target)]
-        if _first(comparison, judge, wider, Illustrated(), 2) is not None:
+        if _first(search, judge, wider, Illustrated(), 2) is not None:
             premises = wider
-    return _first(comparison, judge, premises, Illustrated(), _TRIES) or _first(
-        comparison, judge, list(comparison.premises(direction)), Full(), _TRIES
+    return _first(search, judge, premises, Illustrated(), _TRIES) or _first(
+        search, judge, list(comparison.premises(direction)), Full(), _TRIES
     )
 
 
@@ -54,7 +55,7 @@ def _places(findings: Sequence[Finding], direction: Direction) -> Iterator[Node]
     for finding in shown[:_MOST_SHOWN]:
         path = (*finding.path, *_own_step(finding, direction))
         if path:
-            yield demanding({}, path, direction, Illustrated())
+            yield demanding({}, path, direction, Illustrated().pick)
 
 
 def _own_step(finding: Finding, direction: Direction) -> InstancePath:
@@ -64,10 +65,14 @@ def _own_step(finding: Finding, direction: Direction) -> InstancePath:
 
 
 def _first(
-    comparison: Comparison, judge: Judge, premises: list[Node], chooser: Minimal | Full, tries: int
+    search: WitnessSearch,
+    judge: CompiledSchema,
+    premises: list[Node],
+    chooser: Chooser,
+    tries: int,
 ) -> tuple[Any] | None:
     try:
-        for value in comparison.sampler.attempts(premises, chooser, tries):
+        for value in search.sampler.attempts(premises, chooser, tries):
             if judge.accepts(value):
                 return (value,)
     except (Undecidable, ValueError):

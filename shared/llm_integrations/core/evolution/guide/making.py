@@ -23,10 +23,12 @@ from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.wording import quote
 from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
-from llm_integrations.core.evolution.verdict.witness import Judge, Witness, judge_of, refusals
+from llm_integrations.core.evolution.verdict.witness import Witness
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.compiled_schema import CompiledSchema
 
 __all__ = ["migration_guide"]
 
@@ -75,7 +77,7 @@ def migration_guide(
 
 class _Making:
     def __init__(
-        self, pair: PairCheck, comparison: Comparison, judges: tuple[Judge, Judge]
+        self, pair: PairCheck, comparison: Comparison, judges: tuple[CompiledSchema, CompiledSchema]
     ) -> None:
         self._pair = pair
         self._comparison = comparison
@@ -141,13 +143,13 @@ class _Making:
 
     def _example(self, plan: Plan) -> Example | None:
         findings = self._comparison.findings
-        before = sample_like(self._comparison, self._judges[0], "backward", findings)
+        before = sample_like(self._pair.search, self._judges[0], "backward", findings)
         if before is None:
             return None
         migrated = run_plan(plan, before[0])
         if self._judges[1].accepts(migrated):
             return Example(before[0], migrated, migrated=True)
-        after = sample_like(self._comparison, self._judges[1], "forward", findings)
+        after = sample_like(self._pair.search, self._judges[1], "forward", findings)
         return None if after is None else Example(before[0], after[0], migrated=False)
 
 
@@ -155,10 +157,10 @@ def _of(against: Mapping[Any, Sequence[Any]], kind: type[Any]) -> list[Any]:
     return [item for items in against.values() for item in items if isinstance(item, kind)]
 
 
-def _places(judge: Judge, value: Any) -> set[str]:
+def _places(judge: CompiledSchema, value: Any) -> set[str]:
     """Where a value is refused, in the notation of ``Change.where``."""
     found: set[str] = set()
-    for error in refusals(judge, value, _MOST_PLACES):
+    for error in judge.errors(value, _MOST_PLACES).errors:
         path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
         details = error.kind.as_dict()
         named = details.get("unexpected") or [details.get("property")]

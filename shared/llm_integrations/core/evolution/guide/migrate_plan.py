@@ -121,18 +121,14 @@ class Planner:
         )
 
     def _fill(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
-        if self._is_constant(before, after):
-            plan.kind, plan.constant = "constant", after.values[0] if after.values else None
+        if before.values and after.values and len(before.values) == len(after.values) == 1:
+            plan.kind, plan.constant = "constant", after.values[0]
         elif self._convert(plan, before, after) or self._union(plan, before, after, depth):
             return
         elif "object" in before.kinds and "object" in after.kinds:
             self._object(plan, before, after, depth)
         elif "array" in before.kinds and "array" in after.kinds:
             self._array(plan, before, after, depth)
-
-    def _is_constant(self, before: Constraints, after: Constraints) -> bool:
-        single = before.values is not None and after.values is not None
-        return single and len(before.values or ()) == len(after.values or ()) == 1
 
     def _convert(self, plan: Plan, before: Constraints, after: Constraints) -> bool:
         """Conversions that lose nothing: a number as text, a value as a list of one."""
@@ -210,10 +206,8 @@ class Planner:
         for name in sorted(self._children.names(before) - set(plan.renames)):
             self._property(plan, before, after, name, depth)
         for name, target in plan.renames.items():
-            old, new = (
-                self._children.property_nodes(before, name),
-                self._children.property_nodes(after, target),
-            )
+            old = self._children.property_nodes(before, name)
+            new = self._children.property_nodes(after, target)
             self._add_part(plan, target, old, new, depth)
         for name in sorted(after.required - before.required - renamed):
             default = self._default(after, name)
@@ -224,10 +218,8 @@ class Planner:
     def _property(
         self, plan: Plan, before: Constraints, after: Constraints, name: str, depth: int
     ) -> None:
-        old, new = (
-            self._children.property_nodes(before, name),
-            self._children.property_nodes(after, name),
-        )
+        old = self._children.property_nodes(before, name)
+        new = self._children.property_nodes(after, name)
         if self._prover.unsatisfiable(old):
             return
         if self._prover.unsatisfiable(new):
@@ -248,8 +240,7 @@ class Planner:
             plan.parts[name] = child
 
     def _renames(self, before: Constraints, after: Constraints) -> dict[str, str]:
-        old = _declared(before)
-        new = _declared(after)
+        old, new = _declared(before), _declared(after)
         removed = {name: node for name, node in old.items() if name not in new}
         added = {name: node for name, node in new.items() if name not in old}
         required = sorted(before.required), sorted(after.required)
@@ -264,18 +255,14 @@ class Planner:
         """The value that the new schema itself offers for a property, in a tuple of one."""
         nodes = self._children.property_nodes(after, name)
         constraints = self._prover.constraints(nodes)
-        offered = list(self._offered(constraints))
+        written = [self._workspace.written(node) for node in constraints.nodes]
+        offered = [schema["default"] for schema in written if "default" in schema]
         if constraints.values is not None and len(constraints.values) == 1:
             offered.append(constraints.values[0])
         for value in offered:
             if all(self._prover.oracle.is_valid(node, value) is Answer.YES for node in nodes):
                 return (value,)
         return None
-
-    def _offered(self, constraints: Constraints) -> Iterator[Any]:
-        for node in constraints.nodes:
-            if "default" in (schema := self._workspace.written(node)):
-                yield schema["default"]
 
     def _rest(self, plan: Plan, before: Constraints, after: Constraints, depth: int) -> None:
         old, new = self._children.other_nodes(before), self._children.other_nodes(after)
@@ -320,13 +307,8 @@ def _declared(constraints: Constraints) -> dict[str, Node]:
 def _free_text(constraints: Constraints) -> bool:
     """Whether the digits of any number would do."""
     bound = constraints.count("maxLength", math.inf) < 32 or constraints.count("minLength", 0) > 1
-    return not (
-        constraints.patterns
-        or constraints.formats
-        or constraints.values
-        or constraints.negated
-        or bound
-    )
+    text = constraints.patterns or constraints.formats
+    return not (text or constraints.values or constraints.negated or bound)
 
 
 def _singular(label: str) -> str:

@@ -92,9 +92,8 @@ def _row(action: Action, family: Sequence[Action]) -> GuideRow:
 
 
 def _path(change: Change) -> str:
-    about = _about(change)
-    is_about_required = change.kind in _ABOUT_REQUIRED and about is not None
-    return f"{about[0]}/properties/{about[1]}" if is_about_required and about else change.path
+    about = _about(change) if change.kind in _ABOUT_REQUIRED else None
+    return change.path if about is None else f"{about[0]}/properties/{about[1]}"
 
 
 def _renamed(change: Change, family: Sequence[Action], forward: bool) -> tuple[str, str]:
@@ -102,14 +101,10 @@ def _renamed(change: Change, family: Sequence[Action], forward: bool) -> tuple[s
     old, new = change.keyword, change.rename or ""
     old, new = (old, new) if removed else (new, old)
     text = f"property {quote(old)} ({shape(change.old if removed else change.new)})"
-    parts = []
-    if any(a.automated for a in family):
-        parts.append("`migrate()` moves the value. Check that both names mean the same thing.")
-    else:
-        parts.append("Check that both names mean the same thing.")
-    if forward:
-        parts.append(f"Old readers know {quote(old)} only. {LATER}")
-    return f"{text} is probably {quote(new)} now", " ".join(parts)
+    moves = "`migrate()` moves the value. " if any(a.automated for a in family) else ""
+    later = f" Old readers know {quote(old)} only. {LATER}" if forward else ""
+    advice = f"{moves}Check that both names mean the same thing.{later}"
+    return f"{text} is probably {quote(new)} now", advice
 
 
 def _with_required(family: Sequence[Action]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.guide.contents import Example, GuideContents
 from llm_integrations.core.evolution.guide.rows import GuideRow, guide_rows
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
-from llm_integrations.core.evolution.text.wording import describe, quote
+from llm_integrations.core.evolution.text.wording import describe, fence_around, quote
 from llm_integrations.core.evolution.verdict.report import Incompatibility
 
 __all__ = ["summary", "to_markdown"]
@@ -77,23 +77,11 @@ def _changes(guide: GuideContents) -> Iterator[str]:
 
 
 def _row(row: GuideRow) -> str:
-    whom = [name for name, breaks in _whom(row) if breaks]
-    cells = (
-        row.text[:1].upper() + row.text[1:],
-        _places(list(row.paths)),
-        ", ".join(whom),
-        row.advice,
-    )
+    readers = {"new readers": row.breaks_backward, "old readers": row.breaks_forward}
+    whom = ", ".join(name for name, breaks in readers.items() if breaks) or "nobody"
+    text = row.text[:1].upper() + row.text[1:]
+    cells = text, _places(list(row.paths)), whom, row.advice
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _whom(row: GuideRow) -> tuple[tuple[str, bool], ...]:
-    nobody = not row.breaks_backward and not row.breaks_forward
-    return (
-        ("new readers", row.breaks_backward),
-        ("old readers", row.breaks_forward),
-        ("nobody", nobody),
-    )
 
 
 def _places(paths: Sequence[str]) -> str:
@@ -140,11 +128,8 @@ def _witnesses(violations: Sequence[Incompatibility], direction: Direction | str
 
 
 def _inline(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True)
-    text = _cut(text, _LONGEST_WITNESS)
-    fence = "`"
-    while fence in text:
-        fence += "`"
+    text = _cut(json.dumps(value), _LONGEST_WITNESS)
+    fence = fence_around(text)
     return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
@@ -152,15 +137,13 @@ def _example(guide: GuideContents) -> Iterator[str]:
     example = guide.example
     if example is None:
         return
+    unchanged = example.before == example.after
     yield "## Example"
-    if example.before == example.after:
-        yield "Valid before and after:"
-        yield _code("json", _pretty(example.before))
-        return
-    yield "Valid before:"
+    yield "Valid before and after:" if unchanged else "Valid before:"
     yield _code("json", _pretty(example.before))
-    yield _after(guide, example)
-    yield _code("json", _pretty(example.after))
+    if not unchanged:
+        yield _after(guide, example)
+        yield _code("json", _pretty(example.after))
 
 
 def _after(guide: GuideContents, example: Example) -> str:
@@ -173,7 +156,7 @@ def _after(guide: GuideContents, example: Example) -> str:
 
 def _pretty(value: Any) -> str:
     """An example for people: its first lines, and how many more there are."""
-    lines = json.dumps(value, indent=2, ensure_ascii=True).splitlines()
+    lines = json.dumps(value, indent=2).splitlines()
     shown = [_cut(line, _LONGEST_LINE) for line in lines[:_MOST_LINES]]
     hidden = len(lines) - _MOST_LINES
     return "\n".join([*shown, f"… and {hidden} more lines"] if hidden > 0 else shown)
@@ -184,9 +167,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _code(language: str, text: str) -> str:
-    fence = "```"
-    while fence in text:
-        fence += "`"
+    fence = fence_around(text, "```")
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 

@@ -7,6 +7,7 @@ other choices.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from llm_integrations.core.evolution.patterns.syntax import (
@@ -58,7 +59,7 @@ class _Drawing:
             raise UnreadablePattern("the text is too long")
         match tree:
             case CharacterClass(ranges=ranges):
-                return str(self._pick(_characters(ranges)))
+                return str(self._pick(_characters(ranges[:_MOST_RANGES])))
             case Concatenation(parts=parts):
                 return "".join([self.draw(part) for part in parts])
             case Alternation(parts=parts):
@@ -87,9 +88,9 @@ def _none_last(count: int) -> tuple[bool, int]:
     return count == 0, count
 
 
-def _characters(ranges: Ranges) -> list[str]:
+@lru_cache(maxsize=256)
+def _characters(ranges: Ranges) -> Sequence[str]:
     """Some characters of a set, the plain ones first."""
-    ranges = ranges[:_MOST_RANGES]
     if not ranges:
         raise UnreadablePattern("an empty class matches nothing")
     nice = [c for c in _NICE if any(low <= ord(c) <= high for low, high in ranges)]

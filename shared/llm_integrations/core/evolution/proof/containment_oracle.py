@@ -13,10 +13,17 @@ import jsonschema_rs
 from jsonschema_rs.canonical import Containment, Satisfiability
 
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace
 from llm_integrations.core.evolution.patterns.syntax import compiled_size
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation.compiled_schema import (
+    BACKTRACK_LIMIT,
+    CompiledSchema,
+    compile_schema,
+)
 
 __all__ = ["ContainmentOracle"]
 
@@ -42,34 +49,26 @@ class ContainmentOracle:
 
     def __init__(self, workspace: Workspace, options: ValidationOptions) -> None:
         self._workspace = workspace
-        self._options: dict[str, Any] = {
-            "validate_formats": options.formats,
-            "pattern_options": _pattern_options(options),
-            "offline": True,
-        }
-        self._bounded = options.regex == "bounded"
-        self._validators: dict[int, Any] = {}
+        self._options = options
+        self._validators: dict[int, CompiledSchema | None] = {}
         self._kept: list[Node] = []
-        self._patterns: dict[str, Any] = {}
+        self._patterns: dict[str, CompiledSchema | None] = {}
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
-        if self._workspace.has_unenforced(goal):
+        if self._workspace.has_unenforced(goal) or not self._worth(goal, *premises):
             return False
-
-        def ask() -> bool:
-            new, old = self._canonical(goal), self._canonical(_together(premises))
-            return bool(new.covers(old) == Containment.YES)
-
-        return self._worth(goal, *premises) and self._ask(ask)
+        old = _together(premises)
+        return self._ask(
+            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES
+        )
 
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
-
-        def ask() -> bool:
-            return bool(self._canonical(_together(premises)).satisfiability() == Satisfiability.NO)
-
-        return self._worth(*premises) and self._ask(ask)
+        node = _together(premises)
+        return self._worth(*premises) and self._ask(
+            lambda: self._canonical(node).satisfiability() == Satisfiability.NO
+        )
 
     def is_valid(self, node: Node, value: Any) -> Answer:
         """Whether an instance satisfies a node; unknown where the node does not compile."""
@@ -88,27 +87,27 @@ class ContainmentOracle:
             self._patterns[pattern] = self._compile({"pattern": pattern})
         return self._judge(self._patterns[pattern], text)
 
-    def _compile(self, schema: Node) -> Any:
+    def _compile(self, schema: Node) -> CompiledSchema | None:
         try:
-            return jsonschema_rs.Draft202012Validator(schema, **self._options)
-        except (ValueError, RecursionError):
+            return compile_schema(Documents(schema), self._options)
+        except (InvalidSchema, ValueError, RecursionError):
             return None
 
-    def _judge(self, validator: Any, value: Any) -> Answer:
-        if validator is None:
+    def _judge(self, compiled: CompiledSchema | None, value: Any) -> Answer:
+        if compiled is None:
             return Answer.UNKNOWN
         try:
-            if not self._bounded:
-                return Answer.of(validator.is_valid(value))
-            # Only the errors tell a mismatch from a pattern that was given up.
-            kinds = {type(error.kind).__name__ for error in validator.iter_errors(value)}
-        except (ValueError, RecursionError):
+            return Answer.of(compiled.accepts(value))
+        except (ValueError, RecursionError, ValidationLimitExceeded):
             return Answer.UNKNOWN
-        return Answer.UNKNOWN if "BacktrackLimitExceeded" in kinds else Answer.of(not kinds)
 
     def _canonical(self, node: Node) -> jsonschema_rs.CanonicalSchema:
         return jsonschema_rs.canonicalize(
-            self._workspace.standalone(node), draft=20, **self._options
+            self._workspace.standalone(node),
+            draft=20,
+            validate_formats=self._options.formats,
+            pattern_options=_pattern_options(self._options),
+            offline=True,
         )
 
     def _worth(self, *nodes: Node) -> bool:
@@ -150,7 +149,7 @@ class ContainmentOracle:
 def _pattern_options(options: ValidationOptions) -> Any:
     if options.regex == "linear":
         return jsonschema_rs.RegexOptions()
-    return jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)
+    return jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
 
 
 def _together(nodes: Sequence[Node]) -> Node:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from operator import gt, lt
 from typing import Any, Final
 
 from llm_integrations.core.evolution.normal_form.nodes import (
@@ -35,38 +37,22 @@ def _enum(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     return all(json_key(value) in wanted for value in values)
 
 
-def _minimum(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    return _above(constraints, goal["minimum"], exclusive=False)
+def _bound(keyword: str, side: int, is_beyond: Callable[[Any, Any], bool]) -> Rule:
+    """The rule for a keyword that bounds numbers, on the lower side (0) or the upper one (1)."""
+    exclusive = keyword.startswith("exclusive")
 
+    def holds(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
+        wanted = goal[keyword]
+        whole = None if "fraction" in constraints.kinds else constraints.integer_bounds()[side]
+        stated = (constraints.lower, constraints.upper)[side]
+        known = (stated, None if whole is None else (whole, False))
+        return any(
+            is_beyond(bound[0], wanted) or (bound[0] == wanted and (bound[1] or not exclusive))
+            for bound in known
+            if bound
+        )
 
-def _exclusive_minimum(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    return _above(constraints, goal["exclusiveMinimum"], exclusive=True)
-
-
-def _above(constraints: Constraints, bound: Any, *, exclusive: bool) -> bool:
-    whole = None if "fraction" in constraints.kinds else constraints.integer_bounds()[0]
-    known = (constraints.lower, None if whole is None else (whole, False))
-    return any(
-        low[0] > bound or (low[0] == bound and (low[1] or not exclusive)) for low in known if low
-    )
-
-
-def _maximum(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    return _below(constraints, goal["maximum"], exclusive=False)
-
-
-def _exclusive_maximum(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    return _below(constraints, goal["exclusiveMaximum"], exclusive=True)
-
-
-def _below(constraints: Constraints, bound: Any, *, exclusive: bool) -> bool:
-    whole = None if "fraction" in constraints.kinds else constraints.integer_bounds()[1]
-    known = (constraints.upper, None if whole is None else (whole, False))
-    return any(
-        high[0] < bound or (high[0] == bound and (high[1] or not exclusive))
-        for high in known
-        if high
-    )
+    return holds
 
 
 def _multiple_of(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
@@ -113,10 +99,10 @@ RULES: Final[dict[str, Rule]] = {
         NUMERIC,
         {
             STRICT_INTEGER: _strict_integer,
-            "minimum": _minimum,
-            "exclusiveMinimum": _exclusive_minimum,
-            "maximum": _maximum,
-            "exclusiveMaximum": _exclusive_maximum,
+            "minimum": _bound("minimum", 0, gt),
+            "exclusiveMinimum": _bound("exclusiveMinimum", 0, gt),
+            "maximum": _bound("maximum", 1, lt),
+            "exclusiveMaximum": _bound("exclusiveMaximum", 1, lt),
             "multipleOf": _multiple_of,
         },
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node, is_false
 from llm_integrations.core.evolution.sampling.choices import Chooser
@@ -18,10 +18,8 @@ class NoSample(Exception):
     """Inner signal: these choices lead to no instance."""
 
 
-class Sample(Protocol):
-    """Makes one instance of all the nodes. NoSample when the chooser's choices lead to none."""
-
-    def __call__(self, premises: Sequence[Node], chooser: Chooser, depth: int) -> Any: ...
+Sample = Callable[[Sequence[Node], Chooser, int], Any]
+"""Makes one instance of all the nodes, at a depth. NoSample when the choices lead to none."""
 
 
 def sampled_child(sample: Sample, nodes: list[Node], chooser: Chooser, depth: int) -> Any:

@@ -40,16 +40,13 @@ class Minimal:
         return False
 
 
-class Full:
+class Full(Minimal):
     """The first option each time, with all that is optional down to a few levels."""
 
     likes_examples = True
 
     def __init__(self, levels: int = 4) -> None:
         self._levels = levels
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[0]
 
     def includes(self, depth: int) -> bool:
         return depth < self._levels

@@ -116,7 +116,7 @@ class Sampler:
                 continue
         raise NoSample
 
-    def _pick(self, chooser: Chooser) -> Pick:
+    def counted_pick(self, chooser: Chooser) -> Pick:
         """The chooser's choices, counted: a text takes one for each of its characters."""
 
         def pick(options: Sequence[Any]) -> Any:
@@ -126,19 +126,21 @@ class Sampler:
         return pick
 
     def _ordered(self, values: list[Any], chooser: Chooser) -> list[Any]:
-        first = chooser.pick(values) if values else None
-        return [first, *values] if values else []
+        return [chooser.pick(values), *values] if values else []
 
     def _of_kind(self, kind: str, constraints: Constraints, chooser: Chooser, depth: int) -> Any:
         match kind:
             case "object":
                 self._size.add(1)
-                return self._objects.make(constraints, chooser, depth)
+                made = self._objects.make(constraints, chooser, depth)
+                for name in made:
+                    self._size.add_text(name)
+                return made
             case "array":
                 self._size.add(1)
                 return self._arrays.make(constraints, chooser, depth)
             case "string":
-                return self._fitting(strings(constraints, self._pick(chooser)), constraints)
+                return self._fitting(strings(constraints, self.counted_pick(chooser)), constraints)
             case "integer":
                 return self._fitting(integers(constraints, chooser.pick), constraints)
             case "fraction":
@@ -272,10 +274,10 @@ class Sampler:
         """Names of properties by which an object can fail a keyword."""
         known = sorted(self._children.names(constraints))
         patterns = [p for node in constraints.nodes for p in node.get("patternProperties", ())]
-        drawn = [sample_pattern(pattern, self._pick(chooser)) for pattern in patterns]
+        drawn = [sample_pattern(pattern, self.counted_pick(chooser)) for pattern in patterns]
         names = [*known, *(name for name in drawn if name is not None), *FRESH_NAMES]
         if isinstance(about, str):
-            own = [sample_pattern(about, self._pick(chooser)) for _ in range(3)]
+            own = [sample_pattern(about, self.counted_pick(chooser)) for _ in range(3)]
             names = [name for name in own if name is not None] + names
             return [
                 name

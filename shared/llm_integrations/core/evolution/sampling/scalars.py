@@ -9,10 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.patterns.languages import (
-    NO_TEXT,
-    TextConstraints,
-)
+from llm_integrations.core.evolution.patterns.languages import NO_TEXT, TextConstraints
 from llm_integrations.core.evolution.patterns.samples import Pick, sample_pattern
 from llm_integrations.core.evolution.proof.constraints import (
     NUMERIC,
@@ -83,8 +80,7 @@ def _bases(constraints: Constraints, pick: Pick) -> Iterator[str]:
     if not constraints.patterns and not constraints.formats:
         yield pick(_WORDS)
         yield from _WORDS
-    for sample in _near_misses(constraints.negated, pick):
-        yield sample
+    yield from _near_misses(constraints.negated, pick)
     for pattern in sorted(constraints.patterns):
         for sample in _drawn(pattern, pick):
             yield from (f"{sample}x", f"x{sample}", sample[:-1], sample * 2)

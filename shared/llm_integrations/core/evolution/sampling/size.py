@@ -31,13 +31,19 @@ class InstanceSize:
         if self.counted > _MOST:
             raise TooLarge
 
+    def add_text(self, text: str) -> None:
+        """Count a text, or a property's name, by its length."""
+        self.add(len(text) // _CHARACTERS_IN_ONE)
+
     def add_value(self, value: Any) -> None:
         """Count a value that was not made here, as one of ``enum``; never recurses."""
         stack = [value]
         while stack:
             current = stack.pop()
-            self.add(1 + len(current) // _CHARACTERS_IN_ONE if isinstance(current, str) else 1)
-            if isinstance(current, dict):
+            self.add(1)
+            if isinstance(current, str):
+                self.add_text(current)
+            elif isinstance(current, dict):
                 stack.extend((*current, *current.values()))
             elif isinstance(current, list | tuple):
                 stack.extend(current)

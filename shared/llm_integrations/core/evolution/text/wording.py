@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 
-__all__ = ["REFUSED", "Described", "consequence", "describe", "quote", "shape"]
+__all__ = ["REFUSED", "Described", "consequence", "describe", "fence_around", "quote", "shape"]
 
 _LONGEST: Final = 60
 
@@ -35,11 +35,17 @@ def quote(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    fence = "`"
-    while fence in text:
-        fence += "`"
+    fence = fence_around(text)
     padded = f" {text} " if len(fence) > 1 or text != text.strip() or not text else text
     return f"{fence}{padded}{fence}"
+
+
+def fence_around(text: str, shortest: str = "`") -> str:
+    """Backquotes, more than the text has in a row: what it is quoted with in Markdown."""
+    fence = shortest
+    while fence in text:
+        fence += "`"
+    return fence
 
 
 def shape(schema: Any) -> str:

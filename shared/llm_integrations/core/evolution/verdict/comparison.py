@@ -10,7 +10,6 @@ from typing import Final
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.differences.annotations import compare_documents, compare_notes
 from llm_integrations.core.evolution.differences.arrays import compare_arrays
-from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.differences.combinations import compare_combinations
 from llm_integrations.core.evolution.differences.finding import Finding
 from llm_integrations.core.evolution.differences.objects import compare_objects
@@ -24,7 +23,6 @@ from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, s
 from llm_integrations.core.evolution.normal_form.normalise import normalise_pair
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 from llm_integrations.core.evolution.proof.prover import Prover
-from llm_integrations.core.evolution.sampling.sampler import Sampler
 from llm_integrations.core.evolution.verdict.lenient import closing_node
 
 __all__ = ["Comparison"]
@@ -80,12 +78,6 @@ class Comparison:
         self._premises = self._all_that_holds()
         self.workspace.budget.start_phase()
 
-    @cached_property
-    def sampler(self) -> Sampler:
-        """Makes instances; with its first use the search begins, and all proofs are done."""
-        self.workspace.budget.start_phase()
-        return Sampler(self.prover)
-
     @property
     def exhausted(self) -> bool:
         """Whether nothing is left of what the present phase may cost."""
@@ -119,10 +111,6 @@ class Comparison:
         except (Undecidable, RecursionError):
             return False
 
-    def oracle_agrees(self, direction: Direction) -> bool:
-        """Whether the containment oracle shows compatibility for the schemas as wholes."""
-        return self.oracle.covers(self.goal(direction), self.premises(direction))
-
     @cached_property
     def findings(self) -> list[Finding]:
         """All differences, each once, in the order of the new schema."""
@@ -139,10 +127,6 @@ class Comparison:
         known = {d for d in DIRECTIONS if any(f.change.breaks(d) for f in found)}
         blamed = [direction not in self.safe | known for direction in DIRECTIONS]
         return [f if f.change.is_documentation else f.also_breaking(*blamed) for f in found]
-
-    @property
-    def changes(self) -> list[Change]:
-        return [finding.change for finding in self.findings]
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:

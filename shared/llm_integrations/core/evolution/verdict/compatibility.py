@@ -14,13 +14,13 @@ from llm_integrations.core.evolution.model.levels import (
 )
 from llm_integrations.core.evolution.model.limits import Limits
 from llm_integrations.core.evolution.model.source import SchemaSource, Source, source_of
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import (
     CompatibilityReport,
     Incompatibility,
     Undecided,
 )
-from llm_integrations.core.evolution.verdict.witness import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["check_compatibility"]
@@ -68,12 +68,9 @@ def check_compatibility(
     checked = versions_to_check(normal, versions) if directions_of(normal) else ()
     for old in checked:
         pair = PairCheck(old, source, judge, options, policy, limits or Limits())
-        for direction in directions_of(normal):
-            for item in pair.judge(direction):
-                if isinstance(item, Incompatibility):
-                    violations.append(item)
-                else:
-                    unknown.append(item)
+        found = [item for d in directions_of(normal) for item in pair.judge(d)]
+        violations += [item for item in found if isinstance(item, Incompatibility)]
+        unknown += [item for item in found if isinstance(item, Undecided)]
         notes += pair.notes
     return CompatibilityReport(
         not violations and not unknown,

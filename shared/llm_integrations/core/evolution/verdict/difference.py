@@ -14,7 +14,7 @@ from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.tables import html_table, rich_table
 from llm_integrations.core.evolution.text.wording import describe
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.witness import judge_of
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["Changes", "diff"]
@@ -81,6 +81,6 @@ def diff(
         comparison = Comparison(
             *sources, options=options, policy=check_policy(policy), limits=limits or Limits()
         )
-        return Changes(comparison.changes)
+        return Changes(finding.change for finding in comparison.findings)
     except Undecidable as error:
         raise InvalidSchema(f"the schemas cannot be compared: {error}") from None

@@ -16,8 +16,10 @@ from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import same
 from llm_integrations.core.evolution.text.wording import REFUSED, consequence
 from llm_integrations.core.evolution.verdict.comparison import Comparison
+from llm_integrations.core.evolution.verdict.judges import judge_of
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
-from llm_integrations.core.evolution.verdict.witness import Judge, Witness, WitnessSearch, judge_of
+from llm_integrations.core.evolution.verdict.witness import Witness, WitnessSearch
+from llm_integrations.core.validation.compiled_schema import CompiledSchema
 
 __all__ = ["PairCheck"]
 
@@ -33,13 +35,14 @@ class PairCheck:
         comparison: the two side by side; None when they are the same or cannot be compared.
         why_not: why they cannot be compared; empty when they can.
         notes: what was left out.
+        search: finds witnesses for the comparison; only there when they can be compared.
     """
 
     def __init__(
         self,
         old: Source,
         new: Source,
-        judge: Judge,
+        judge: CompiledSchema,
         options: ValidationOptions,
         policy: Policy,
         limits: Limits,
@@ -54,7 +57,7 @@ class PairCheck:
         try:
             reader = judge_of(old, options)
             comparison = Comparison(old, new, options=options, policy=policy, limits=limits)
-            self._search = WitnessSearch(comparison, reader, judge)
+            self.search = WitnessSearch(comparison, reader, judge)
             self.comparison = comparison
         except Undecidable as error:
             self.why_not = str(error)
@@ -108,21 +111,18 @@ class PairCheck:
             key = (direction, id(findings[0]))
             if key not in self._witnesses:
                 target = findings[0].target(direction)
-                found = None if target is None else self._search.find(direction, target)
+                found = None if target is None else self.search.find(direction, target)
                 self._witnesses[key] = found
             yield findings, self._witnesses[key]
 
     def _as_a_whole(
-        self,
-        direction: Direction,
-        comparison: Comparison,
-        undecided: list[tuple[Change, ...]],
+        self, direction: Direction, comparison: Comparison, undecided: list[tuple[Change, ...]]
     ) -> Iterator[Incompatibility | Undecided]:
         """No change could be shown to break anything by itself: ask about the whole."""
         changes = tuple(change for group in undecided for change in group)
-        if comparison.oracle_agrees(direction):
+        if comparison.oracle.covers(comparison.goal(direction), comparison.premises(direction)):
             return
-        witness = self._search.find_any(direction)
+        witness = self.search.find_any(direction)
         if witness is not None:
             yield self._incompatibility(direction, changes, witness)
         else:
