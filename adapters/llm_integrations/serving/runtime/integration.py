@@ -34,10 +34,7 @@ class ModelServingIntegration(LLMModuleIntegration):
     delivery: ClassVar[Delivery] = "broadcast"
 
     def __init__(
-        self,
-        registry: Registry | str | None = None,
-        *,
-        references: Iterable[str | SchemaRef] = (),
+        self, registry: Registry | str | None = None, *, references: Iterable[str | SchemaRef] = ()
     ) -> None:
         super().__init__(registry)
         self.references = tuple(dict.fromkeys(map(SchemaRef.parse, references)))
