@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator
 
+from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving.config.file import CONFIG_VARIABLE, MiddlewareConfig, load_config
+from llm_integrations.serving.config.registry import ValidationConfig
 
 SCHEMA = json.loads(files("llm_integrations.serving").joinpath("config.schema.json").read_text())
 FOLDER = Path(__file__).parents[2] / "docs/examples"
@@ -47,6 +50,13 @@ def test_the_defaults_are_input_enforce_and_output_warn() -> None:
     assert rule.output.retries == 0
     assert config.routes is False
     assert config.auth == "auto"
+
+
+def test_the_file_has_every_option_of_judging_but_that_of_tables() -> None:
+    section = ValidationConfig()
+    assert section.options() == ValidationOptions()
+    options = {field.name for field in dataclasses.fields(ValidationOptions)}
+    assert options - type(section).model_fields.keys() == {"nulls"}
 
 
 def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,14 +78,41 @@ class TestTheIntegration:
         await integration.handle_schema_event(SchemaEvent.registered("x", "", "other", 1))
         assert reader.peek("other") is None
 
-    async def test_what_the_registry_cannot_tell_now_fails_nobody(
-        self, reader: Registry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    async def test_one_that_another_client_registered_is_in_force_at_once(self) -> None:
+        with (
+            ConfluentServer() as remote,
+            connect(remote.url) as ours,
+            connect(remote.url) as theirs,
+        ):
+            theirs.register("user", USER)
+            assert ours.validator("user").reference == "user@1"
+            integration = ModelServingIntegration(ours, references=["user"])
+            theirs.register("user", OPEN)
+            asked = len(remote.requests)
+            await integration.handle_schema_event(updated())
+            assert len(remote.requests) <= asked + 2, "nothing is polled for"
+            assert ours.validator("user").reference == "user@2"
+
+    async def test_a_version_that_has_not_arrived_is_looked_for_by_the_next_request(
+        self, folder: Path, reader: Registry, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("llm_integrations.serving.runtime.integration._PATIENCE", 0.1)
         integration = ModelServingIntegration(reader, references=["user"])
         reader.validator("user")
-        await integration.handle_schema_event(updated(7))
-        assert "still judges by a copy of user@latest" in caplog.text
+        await integration.handle_schema_event(updated())
+        assert "still judges by user@1" in caplog.text
+        connect(f"file:{folder}").register("user", OPEN)
+        await eventually(lambda: _is(reader, "user@2"))
+
+    async def test_what_the_registry_cannot_tell_now_fails_nobody(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with ConfluentServer() as remote:
+            remote.add("user", USER)
+            reader = connect(remote.url, retry=RetryOptions(attempts=1))
+            assert reader.validator("user").reference == "user@1"
+        integration = ModelServingIntegration(reader, references=["user"])
+        await integration.handle_schema_event(updated())
+        assert "cannot fetch user@latest now" in caplog.text
         assert reader.validator("user").reference == "user@1"
 
     async def test_it_says_when_a_schema_in_use_is_deprecated_or_deleted(

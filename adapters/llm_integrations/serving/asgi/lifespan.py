@@ -10,11 +10,7 @@ from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope
 
 __all__ = ["run_lifespan"]
 
-_LAST: Final = (
-    "lifespan.startup.failed",
-    "lifespan.shutdown.complete",
-    "lifespan.shutdown.failed",
-)
+_LAST: Final = ("lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 async def run_lifespan(

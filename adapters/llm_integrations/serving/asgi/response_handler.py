@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.replies import failure_messages, with_headers
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
@@ -15,14 +14,12 @@ from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, d
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
-from llm_integrations.serving.rules.resolve import count_unjudged, raises
+from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
 
 __all__ = ["ResponseHandler"]
-
-log = get_logger(__name__)
 
 _OK: Final = range(200, 300)
 _REFUSALS: Final = (400, 422, 500)
@@ -194,9 +191,8 @@ class ResponseHandler:
 
     def _unjudged(self, why: str) -> bool:
         """A reply that nobody can judge, and whether it may go out."""
-        count_unjudged(self.by.rule.judge)
+        pass_unjudged(self.by.rule.judge, why)
         self.verdicts.unjudged()
-        log.warning("%s output passed no judge: %s", self.by.rule.judge.module, why)
         return not raises(self.by.rule.judge)
 
     def _finish(self, failure: Failure | None, *, passes: bool) -> Sequence[Message]:

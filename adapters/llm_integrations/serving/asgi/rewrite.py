@@ -7,17 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.types import Headers, Scope
+from llm_integrations.serving.asgi.types import Scope
 from llm_integrations.serving.shapes.failure import Refused, bad_request
 
-__all__ = ["changed", "with_fields", "with_length", "without_encodings"]
+__all__ = ["changed", "with_fields", "without_encodings"]
 
 
 def changed(scope: Scope, body: RequestBody, request: Any, fields: Mapping[str, Any]) -> Scope:
     """Give the app a request with these fields set; the scope that goes with it."""
     data = with_fields(body.data, request, fields)
     body.rewind(data)
-    return {**scope, "headers": with_length(scope["headers"], len(data))}
+    headers = [
+        (name, str(len(data)).encode() if name.lower() == b"content-length" else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
 
 
 def without_encodings(scope: Scope) -> Scope:
@@ -39,14 +43,6 @@ def with_fields(data: bytes, request: Mapping[str, Any], fields: Mapping[str, An
             raise Refused(bad_request("the body cannot be written anew", "body")) from None
     end = data.rindex(b"}")
     return data[:end] + b"," + json.dumps(fields).encode()[1:]
-
-
-def with_length(headers: Headers, length: int) -> Headers:
-    """The request's headers for a body of another length."""
-    return [
-        (name, str(length).encode() if name.lower() == b"content-length" else value)
-        for name, value in headers
-    ]
 
 
 def _is_plain(data: bytes) -> bool:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
-from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.types import Message, Send, drop
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Answers
-from llm_integrations.serving.rules.resolve import count_unjudged
+from llm_integrations.serving.rules.resolve import pass_unjudged
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
 __all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
-
-log = get_logger(__name__)
 
 _NO_DATA: Final = (b"", b"[DONE]")
 
@@ -58,7 +55,8 @@ class JudgedStream(ABC):
         if collector.kept > self._limit:
             raise EventTooLarge
         if not answers:
-            self._seen = self._seen or event.data not in _NO_DATA
+            if not self._seen:
+                self._seen = event.data not in _NO_DATA
             return True
         self._has_answered = True
         # A server ends the choices of a client that has left; they are no answers.
@@ -70,18 +68,14 @@ class JudgedStream(ABC):
             return True
         if not self._collector.is_unfinished() and (self._has_answered or not self._seen):
             return True
-        self._count_unjudged("its stream has no end, or is not known")
+        pass_unjudged(self._by.rule.judge, "its stream has no end, or is not known")
         return False
 
     def _give_up(self) -> None:
         self._gave_up = True
         self._parser.rest()
         self._collector = self._by.shape.collector()
-        self._count_unjudged("its stream is too long, or passes by itself")
-
-    def _count_unjudged(self, why: str) -> None:
-        count_unjudged(self._by.rule.judge)
-        log.warning("%s output passed no judge: %s", self._by.rule.judge.module, why)
+        pass_unjudged(self._by.rule.judge, "its stream is too long, or passes by itself")
 
 
 class WatchedStream(JudgedStream):

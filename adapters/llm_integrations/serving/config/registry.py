@@ -93,6 +93,7 @@ class ValidationConfig(Section):
     regex: Literal["linear", "bounded"] = "linear"
     max_depth: int = Field(default=200, ge=1, le=250)
     max_errors: int = Field(default=100, ge=1)
+    max_steps: int = Field(default=100_000, ge=1)
     show_values: bool = Field(default=False, description="Quote data in error messages and logs.")
 
     def options(self) -> ValidationOptions:

@@ -10,16 +10,9 @@ from pydantic import Field, model_validator
 from llm_integrations.core.config import Mode, OnUnavailable
 from llm_integrations.serving.config.section import HeaderName, Pointer, Reference, Section, UrlPath
 
-__all__ = [
-    "DEFAULT_PATHS",
-    "CheckConfig",
-    "InputConfig",
-    "NamedBy",
-    "OutputConfig",
-    "RuleConfig",
-]
+__all__ = ["CheckConfig", "InputConfig", "NamedBy", "OutputConfig", "RuleConfig"]
 
-DEFAULT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+_DEFAULT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
 
 ShapeName = Literal["chat", "completions", "responses", "messages", "json"]
 
@@ -116,7 +109,7 @@ class RuleConfig(Section):
     """Which requests, and what must hold of them and of their answers."""
 
     name: str | None = None
-    paths: tuple[UrlPath, ...] = Field(default=DEFAULT_PATHS, min_length=1)
+    paths: tuple[UrlPath, ...] = Field(default=_DEFAULT_PATHS, min_length=1)
     models: tuple[str, ...] = Field(default=(), description="Model names, * stands for any text.")
     shape: ShapeName | None = Field(
         default=None,

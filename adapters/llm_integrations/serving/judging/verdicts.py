@@ -79,10 +79,7 @@ class Verdicts:
         if self._references:
             headers.append((b"x-schema", schema_header(*self._references)))
         if self._errors:
-            headers += (
-                (b"x-schema-valid", b"false"),
-                (b"x-schema-errors", b"%d" % self._errors),
-            )
+            headers += ((b"x-schema-valid", b"false"), (b"x-schema-errors", b"%d" % self._errors))
         elif self._unjudged:
             headers.append((b"x-schema-valid", b"unjudged"))
         return headers

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.serving.config.rules import CheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.pointer import MISSING, at, parse_pointer
+from llm_integrations.serving.rules.pointer import MISSING, at
 from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.jsontext import as_dict
 
@@ -30,7 +31,7 @@ class Check:
         self.source = SchemaSource(config.schema_ref, config.named_by)
         self.of = config.of
         self._config = config
-        self._path = parse_pointer(config.of) if config.of.startswith("/") else ()
+        self._path = from_pointer(config.of) if config.of.startswith("/") else ()
 
     def pieces(self, shape: Shape, request: Any) -> Sequence[Piece]:
         if self.of == "body":

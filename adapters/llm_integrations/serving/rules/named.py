@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_integrations.core.errors import InvalidReference
+from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import NamedBy
 from llm_integrations.serving.rules.patterns import Patterns
-from llm_integrations.serving.rules.pointer import at, param_of, parse_pointer
+from llm_integrations.serving.rules.pointer import at, param_of
 from llm_integrations.serving.shapes.failure import Refused, bad_request
 
 __all__ = ["Named", "SchemaSource", "allowed"]
@@ -62,7 +63,7 @@ class SchemaSource:
         if named_by is not None:
             self._allow = Patterns(named_by.allow)
             self._header = (named_by.header or "").lower().encode("latin-1")
-            self._field = parse_pointer(named_by.field) if named_by.field else ()
+            self._field = from_pointer(named_by.field) if named_by.field else ()
 
     def pick(self, headers: Mapping[bytes, bytes], body: Any) -> Named | None:
         """The reference for this request, if any.

@@ -9,16 +9,11 @@ from typing import Any, Final
 from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.validation.report import Violation
 
-__all__ = ["MISSING", "at", "param_of", "parse_pointer", "set_at"]
+__all__ = ["MISSING", "at", "param_of", "set_at"]
 
 MISSING: Final = object()
 
 _REQUIRED = re.compile(r'^lacks the required property "([^"]+)"$')
-
-
-def parse_pointer(pointer: str) -> tuple[str, ...]:
-    """The tokens of an RFC 6901 pointer."""
-    return from_pointer(pointer)
 
 
 def at(value: Any, path: Iterable[str | int]) -> Any:
@@ -49,7 +44,7 @@ def param_of(path: Iterable[str | int], violation: Violation | None = None) -> s
     """
     tokens = ["body", *map(str, path)]
     if violation is not None:
-        tokens += parse_pointer(violation.path)
+        tokens += from_pointer(violation.path)
         if violation.keyword == "required" and (match := _REQUIRED.match(violation.message)):
             tokens.append(match[1])
     return ".".join(tokens)

@@ -17,7 +17,7 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.serving.rules.named import Named
 from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
 
-__all__ = ["count_unjudged", "raises", "resolve"]
+__all__ = ["count_unjudged", "pass_unjudged", "raises", "resolve"]
 
 log = get_logger(__name__)
 
@@ -50,6 +50,12 @@ def raises(judge: Judge) -> bool:
 
 def count_unjudged(judge: Judge) -> None:
     VALIDATION_TOTAL.labels(judge.module, UNKNOWN_SUBJECT, judge.side, "unjudged").inc()
+
+
+def pass_unjudged(judge: Judge, why: str) -> None:
+    """Count an answer, or a part of one, that nobody can judge."""
+    count_unjudged(judge)
+    log.warning("%s output passed no judge: %s", judge.module, why)
 
 
 def _broken_rule(judge: Judge, named: Named, error: LLMIntegrationsError) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
 from io import StringIO
-from typing import Any, TypeAlias
+from typing import Any
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
@@ -50,18 +52,21 @@ class Part:
         return Answer(index, self._text.getvalue() or None, tuple(calls), cut)
 
 
-AddDelta: TypeAlias = Callable[[Part, dict[str, Any]], None]
-
-
 class ChoiceCollector(Collector):
-    """Collects by choice, since the choices of one stream interleave."""
+    """Collects by choice, since the choices of one stream interleave.
 
-    __slots__ = ("_add", "_parts", "_texts", "ended", "failed", "kept")
+    Args:
+        delta: the field of a choice that holds what is new in it; "" for the choice itself.
+        text: the field of that which holds text.
+        texts: whether text is kept.
+    """
 
-    def __init__(self, add: AddDelta, *, texts: bool) -> None:
-        self._add = add
-        self._texts = texts
-        self._parts: dict[Any, Part] = {}
+    __slots__ = ("_delta", "_parts", "_text", "ended", "failed", "kept")
+
+    def __init__(self, delta: str, text: str, *, texts: bool) -> None:
+        self._delta = delta
+        self._text = text
+        self._parts = defaultdict[Any, Part](partial(Part, text=texts))
         self.ended = self.failed = False
         self.kept = 0
 
@@ -82,11 +87,14 @@ class ChoiceCollector(Collector):
             if not isinstance(choice, dict):
                 continue
             index = _key(choice.get("index", 0))
-            part = self._parts.get(index)
-            if part is None:
-                part = self._parts[index] = Part(text=self._texts)
+            part = self._parts[index]
             before = part.size
-            self._add(part, choice)
+            delta = choice.get(self._delta) if self._delta else choice
+            if isinstance(delta, dict):
+                if isinstance(text := delta.get(self._text), str):
+                    part.add_text(text)
+                if self._delta and (calls := delta.get("tool_calls")):
+                    _add_calls(part, calls)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
                 del self._parts[index]
@@ -129,7 +137,7 @@ class Chat(Shape):
         ]
 
     def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector(_add_delta, texts=texts)
+        return ChoiceCollector("delta", "content", texts=texts)
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
@@ -149,17 +157,11 @@ def _call(call: Any) -> tuple[str, str]:
     return str(function.get("name")), str(function.get("arguments", ""))
 
 
-def _add_delta(part: Part, choice: dict[str, Any]) -> None:
-    delta = choice.get("delta")
-    if not isinstance(delta, dict):
-        return
-    if isinstance(content := delta.get("content"), str):
-        part.add_text(content)
-    if calls := delta.get("tool_calls"):
-        for call in as_list(calls):
-            call = as_dict(call)
-            function = as_dict(call.get("function"))
-            part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
+def _add_calls(part: Part, calls: Any) -> None:
+    for call in as_list(calls):
+        call = as_dict(call)
+        function = as_dict(call.get("function"))
+        part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
 
 
 class Completions(Shape):
@@ -191,9 +193,4 @@ class Completions(Shape):
         ]
 
     def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector(_add_text, texts=texts)
-
-
-def _add_text(part: Part, choice: dict[str, Any]) -> None:
-    if isinstance(text := choice.get("text"), str):
-        part.add_text(text)
+        return ChoiceCollector("", "text", texts=texts)

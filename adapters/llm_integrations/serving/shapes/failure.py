@@ -80,10 +80,4 @@ def answer_too_large(limit: int) -> Failure:
 def invalid_answer(report: ValidationReport | None) -> Failure:
     """The model's answer was withheld. Clients should not repeat the request by themselves."""
     reason = "could not be judged" if report is None else str(report)
-    return Failure(
-        500,
-        "InvalidOutputError",
-        f"the model's answer {reason}",
-        None,
-        _NO_RETRY,
-    )
+    return Failure(500, "InvalidOutputError", f"the model's answer {reason}", None, _NO_RETRY)

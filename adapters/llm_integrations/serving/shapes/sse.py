@@ -39,11 +39,6 @@ class EventParser:
         self._limit = limit
         self._seen = 0
 
-    @property
-    def pending(self) -> bool:
-        """Whether part of an event was fed."""
-        return bool(self._buffer)
-
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that are complete with this chunk. Raises EventTooLarge."""
         if (

@@ -18,7 +18,14 @@ from llm_integrations.core.model.schema import RegisteredSchema
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
 
-__all__ = ["in_force_after", "is_about", "owner_of", "version_before", "version_or_none"]
+__all__ = [
+    "in_force_after",
+    "is_about",
+    "is_before",
+    "owner_of",
+    "version_before",
+    "version_or_none",
+]
 
 
 async def owner_of(registry: Registry, event: SchemaEvent) -> str | None:
@@ -55,7 +62,7 @@ async def in_force_after(
     """
     try:
         found = await registry.aio.in_force(ref)
-        if event is not None and ref.is_latest and _is_before(found, event):
+        if event is not None and ref.is_latest and is_before(found, event):
             # The event's version may be gone again, or a draft; an outage raises here.
             await registry.aio.versions(ref.subject)
             found = await registry.aio.in_force(ref)
@@ -92,7 +99,8 @@ async def _highest_below(registry: Registry, event: SchemaEvent) -> Version | No
     return max(stable, key=version_key, default=None)
 
 
-def _is_before(schema: RegisteredSchema, event: SchemaEvent) -> bool:
+def is_before(schema: RegisteredSchema, event: SchemaEvent) -> bool:
+    """Whether an event brings a version above this one."""
     try:
         return event.event_type.brings_content and version_key(schema.ref.version) < _key(event)
     except InvalidReference:
