@@ -12,6 +12,7 @@ from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from tqdm import tqdm
 
+from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
@@ -52,6 +53,9 @@ class Index:
         batch_size: int = 32,
         progress: bool = False,
     ) -> None:
+        check_name("the index's name", name)
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size must be at least 1, not {batch_size}")
         self.name = name
         self.pipeline = pipeline
         self.transforms = [t for t in pipeline.transformations if isinstance(t, SchemaTransform)]
