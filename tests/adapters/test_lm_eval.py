@@ -238,6 +238,7 @@ def test_arguments_win_over_metadata_and_may_name_tasks(tasks: Tasks, registry: 
 
 
 def test_schemas_for_a_task_that_does_not_run_are_refused(tasks: Tasks, registry: Registry) -> None:
+    tasks.add("qa", CASES)
     with pytest.raises(ConfigurationError, match=r"names \['qq'\], not among \['qa'\]"):
         run(tasks, registry, schemas={"qq": {"case": "qa-case@1"}})
 
