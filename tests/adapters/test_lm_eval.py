@@ -237,6 +237,12 @@ def test_arguments_win_over_metadata_and_may_name_tasks(tasks: Tasks, registry: 
     assert results["schemas"]["qa"]["pins"]["case"]["subject"] == "qa-case"
 
 
+def test_schemas_for_a_task_that_does_not_run_are_refused(tasks: Tasks, registry: Registry) -> None:
+    tasks.add("qa", CASES)
+    with pytest.raises(ConfigurationError, match=r"names \['qq'\], not among \['qa'\]"):
+        run(tasks, registry, schemas={"qq": {"case": "qa-case@1"}})
+
+
 def test_the_wrong_version_refuses_to_run_until_it_is_pinned_again(
     tasks: Tasks, registry: Registry, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llm_integrations.core.catalogue import Catalogue, Usage
+from llm_integrations.core.config import check_choice, check_name
 from llm_integrations.core.drift import DriftReport, DriftThresholds
 from llm_integrations.core.errors import LLMIntegrationsError, SchemaNotFound
 from llm_integrations.core.impact import CatalogueIntegration, in_force_after
@@ -128,6 +129,11 @@ class TrainingPipelineIntegration(CatalogueIntegration):
                 and "absent" for all else, as ``validate_dataset`` has it.
             owner: who looks after it; None takes the schema's owner.
         """
+        check_name("name", name)
+        if nulls is not None:
+            check_choice("nulls", nulls, Literal["absent", "strict"])
+        if owner is not None:
+            check_name("owner", owner)
         lines = data is not None and Path(data).suffix.lower() in LINE_SUFFIXES
         places = {_DATA: data, _BASELINE: baseline, _QUARANTINE: quarantine, _RELEASED: released}
         known = {key: str(value) for key, value in places.items() if value is not None}

@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Counted", "DatasetReport"]
+    from llm_integrations.datasets.run.counts import BlockCount
 
-
-class Counted(Protocol):
-    """Counts of some rows."""
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def invalid(self) -> int: ...
-
-    @property
-    def reasons(self) -> Mapping[str, int]: ...
+__all__ = ["DatasetReport"]
 
 
 @dataclass
@@ -61,7 +50,7 @@ class DatasetReport:
     def __bool__(self) -> bool:
         return self.is_valid
 
-    def add(self, more: Counted) -> None:
+    def add(self, more: BlockCount | DatasetReport) -> None:
         """Count what a block, or another data set, held."""
         self.total += more.total
         self.invalid += more.invalid

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from datasets.formatting.formatting import LazyBatch
 from llm_integrations.core.arrow import ArrowPlan
-from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.config import ValidationOptions, check_choice
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import ValidationReport, Validator
@@ -74,8 +74,7 @@ class SchemaMap:
         batched: bool = False,
         options: ValidationOptions | None = None,
     ) -> None:
-        if on_invalid not in ("flag", "drop", "raise"):
-            raise ConfigurationError(f"on_invalid is 'flag', 'drop' or 'raise', not {on_invalid!r}")
+        check_choice("on_invalid", on_invalid, OnInvalid)
         self.validator = table_validator(schema, registry, options)
         self.on_invalid: OnInvalid = on_invalid
         self.batched = batched
@@ -142,18 +141,8 @@ class SchemaMap:
         return ArrowPlan(self.validator, None, json_columns(table.schema))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "validator": self.validator,
-            "on_invalid": self.on_invalid,
-            "batched": self.batched,
-            # Classes hash by their name, so that without it our own upgrade would be a cache hit.
-            "version": version("llm-integrations"),
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.validator = state["validator"]
-        self.on_invalid = state["on_invalid"]
-        self.batched = state["batched"]
+        # Classes hash by their name, so that without it our own upgrade would be a cache hit.
+        return {**self.__dict__, "_version": version("llm-integrations")}
 
 
 class _Row(dict[str, Any]):

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.config import ValidationOptions, check_choice
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.tables import LINE_SUFFIXES
@@ -57,8 +56,7 @@ def validate_dataset(
         ConfigurationError: the file or an option cannot be used.
         RegistryError: there is no schema to judge by.
     """
-    if on_invalid not in ("quarantine", "raise"):
-        raise ConfigurationError(f"on_invalid is 'quarantine' or 'raise', not {on_invalid!r}")
+    check_choice("on_invalid", on_invalid, OnInvalid)
     nulls: Literal["absent", "strict"] = "strict" if _holds_lines(data) else "absent"
     validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress

@@ -16,6 +16,7 @@ from inspect_ai.dataset import (
     json_dataset,
 )
 from inspect_ai.dataset._util import record_to_sample_fn
+from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
@@ -64,8 +65,7 @@ def validated_dataset(
         InvalidEvaluation: a record is invalid ("stop"), all are, or there is none.
         RegistryError: there is no schema to judge by.
     """
-    if on_invalid not in ("stop", "set_aside"):
-        raise ConfigurationError(f"on_invalid is 'stop' or 'set_aside', not {on_invalid!r}")
+    check_choice("on_invalid", on_invalid, OnInvalid)
     client = resolve_registry(registry)
     gate = _Gate(Judge(client, module="inspect_ai", side="case"), client.validator(schema), source)
     dataset = _read(source, gate, sample_fields, kwargs)

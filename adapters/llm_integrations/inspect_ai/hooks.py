@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from inspect_ai.hooks import Hooks, SampleEnd, TaskEnd, TaskStart, hooks
+from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
@@ -67,6 +68,7 @@ class SchemaHooks(Hooks):
         name: str = "llm_integrations",
     ) -> type[SchemaHooks]:
         """Register a subclass with these settings; returns it, for its ``finished`` records."""
+        check_name("name", name)
         settings: dict[str, Any] = {
             "registry": resolve_registry(registry),
             "quarantine": Quarantine.of(quarantine),

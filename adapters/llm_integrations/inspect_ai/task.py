@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from llm_integrations.core.pins import BenchmarkPin, BenchmarkPins, Role
+from llm_integrations.core.pins import BenchmarkPin, BenchmarkPins
+from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry
 
 __all__ = ["METADATA_KEY", "pinned", "pinned_metadata"]
@@ -32,7 +33,7 @@ def pinned(
         PinMismatch: the benchmark is not pinned, or not to the schemas that are there.
     """
     lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, registry)
-    found = lock.require(benchmark, dict(_roles(declared)))
+    found = lock.require(benchmark, {check_role(role): ref for role, ref in declared.items()})
     return {"version": _version(found), "metadata": pinned_metadata(found)}
 
 
@@ -44,9 +45,3 @@ def pinned_metadata(pinned_: BenchmarkPin) -> dict[str, Any]:
 def _version(pinned_: BenchmarkPin) -> str:
     """Text that changes whenever a pin does."""
     return " ".join(f"{role}:{pin.ref}#{pin.fingerprint[:8]}" for role, pin in pinned_)
-
-
-def _roles(declared: dict[str, str]) -> list[tuple[Role, str]]:
-    from llm_integrations.core.pins.model import check_role
-
-    return [(check_role(role), reference) for role, reference in declared.items()]

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate, PromptTemplate
 
 from llm_integrations.core.binding import INPUT, OUTPUT, OWNER, PARTIALS
+from llm_integrations.core.config import check_name
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import SchemaRef
 
@@ -36,11 +38,17 @@ def bind_schema(
         schema: of the prompt's input, as ``user-profile@2.0.0`` or ``user-profile v2.0.0``.
         owner: who is told of changes; None takes the schema's owner.
         output: of what the model answers to this prompt.
+
+    Raises:
+        ConfigurationError: it is no prompt template, no reference, or the owner is empty.
     """
+    if not isinstance(prompt, BasePromptTemplate):
+        raise ConfigurationError(f"a prompt template can be bound, not {type(prompt).__name__}")
     named = {INPUT: str(SchemaRef.parse(schema))}
     if output is not None:
         named[OUTPUT] = str(SchemaRef.parse(output))
     if owner is not None:
+        check_name("owner", owner)
         named[OWNER] = owner
     return _with_metadata(prompt, {**(prompt.metadata or {}), **named})
 

@@ -140,29 +140,22 @@ class SchemaCallbackHandler(BaseCallbackHandler):
 
     # -- models ----------
 
-    def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: Any,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._expect_answer(run_id, parent_run_id, metadata)
-
     def on_llm_start(
         self,
         serialized: dict[str, Any],
-        prompts: list[str],
+        prompts: Any,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._expect_answer(run_id, parent_run_id, metadata)
+        expected = self._runs.expected_output(parent_run_id)
+        reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
+        if reference:
+            self._runs.start(run_id, reference)
+
+    on_chat_model_start = on_llm_start  # type: ignore[assignment] # the 2nd argument has another name
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         reference = self._runs.end(run_id)
@@ -211,18 +204,9 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 "document", reference, lambda _: [without_stamp(d.metadata) for d in documents]
             )
 
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._runs.end(run_id)
+    on_retriever_error = on_llm_error
 
     # -- the work ----------
-
-    def _expect_answer(
-        self, run_id: UUID, parent: UUID | None, metadata: dict[str, Any] | None
-    ) -> None:
-        expected = self._runs.expected_output(parent)
-        reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
-        if reference:
-            self._runs.start(run_id, reference)
 
     def _over(self, run_id: UUID, parent: UUID | None) -> None:
         self._runs.forget(run_id)

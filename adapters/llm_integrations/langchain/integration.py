@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llm_integrations.core.binding import INPUT, OUTPUT, OWNER
 from llm_integrations.core.catalogue import Catalogue, Usage
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.config import check_choice, check_name
 from llm_integrations.core.impact import AffectedUsage as AffectedPrompt
 from llm_integrations.core.impact import CatalogueIntegration
 from llm_integrations.core.model.event import SchemaEvent
@@ -48,6 +48,7 @@ class PromptManagementIntegration(CatalogueIntegration):
 
     def register_chain(self, chain: Any, name: str) -> list[Usage]:
         """Put every bound prompt of a chain into the catalogue; returns its uses of schemas."""
+        check_name("name", name)
         usages = [u for found in prompts_in(chain) for u in _usages(name, found)]
         self.catalogue.add(*usages)
         return usages
@@ -61,8 +62,10 @@ class PromptManagementIntegration(CatalogueIntegration):
             owner: who is told of changes; None takes the schema's owner.
             role: "input" for what the prompt takes, "output" for what the model answers to it.
         """
-        if role not in ("input", "output"):
-            raise ConfigurationError(f"a prompt's schema is its input or output, not {role!r}")
+        check_name("name", name)
+        check_choice("role", role, Literal["input", "output"])
+        if owner is not None:
+            check_name("owner", owner)
         usage = Usage("prompt", name, SchemaRef.parse(schema), role, owner)
         self.catalogue.add(usage)
         return usage

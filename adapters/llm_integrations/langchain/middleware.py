@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
-from llm_integrations.core.config import Mode, OnUnavailable
+from llm_integrations.core.config import Mode, OnUnavailable, check_name
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import OFF, Judge, Side, Verdict
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
@@ -147,4 +147,6 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
 
 
 def _references(named: Mapping[str, str] | None) -> dict[str, SchemaRef]:
+    for tool in named or ():
+        check_name("a tool's name", tool)
     return {tool: SchemaRef.parse(reference) for tool, reference in (named or {}).items()}

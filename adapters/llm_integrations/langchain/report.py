@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,16 +45,8 @@ class PromptLine:
     breaking: bool | None = None
 
     def cells(self) -> tuple[str, ...]:
-        breaking = {None: "", True: "yes", False: "no"}[self.breaking]
-        return (
-            self.prompt,
-            self.role,
-            self.schema,
-            self.version,
-            self.state,
-            self.newer,
-            breaking,
-        )
+        *texts, breaking = astuple(self)
+        return (*texts, {None: "", True: "yes", False: "no"}[breaking])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +94,11 @@ def _line(prompt: str, role: str, reference: str, registry: Registry) -> PromptL
     if mine is None:
         newer = "" if latest is None else str(latest.version)
         return PromptLine(prompt, role, reference, state="missing", newer=newer)
+    line = PromptLine(prompt, role, reference, str(mine.version), mine.state)
     if latest is None or latest.version == mine.version:
-        return PromptLine(prompt, role, reference, str(mine.version), mine.state)
-    return PromptLine(
-        prompt,
-        role,
-        reference,
-        str(mine.version),
-        mine.state,
-        str(latest.version),
-        _is_breaking(mine, latest, role, registry),
-    )
+        return line
+    breaking = _is_breaking(mine, latest, role, registry)
+    return replace(line, newer=str(latest.version), breaking=breaking)
 
 
 def _is_breaking(

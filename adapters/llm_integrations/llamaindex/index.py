@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any, Final, TypeAlias
 
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
@@ -12,6 +13,7 @@ from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from tqdm import tqdm
 
+from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
@@ -31,15 +33,9 @@ _ROUNDS: Final = 1000
 
 
 class Index:
-    """One pipeline. Reindexing is exclusive: one change after another.
+    """One pipeline, which is never changed. Reindexing is exclusive: one change after another.
 
-    Args:
-        name: unique, and the same after a restart.
-        pipeline: with a docstore, a vector store and a SchemaTransform; it is never changed.
-        documents: loads documents anew; None takes the texts that the docstore keeps.
-        persist: called when the docstore changed, for one that is not durable by itself.
-        batch_size: documents that go through the pipeline at once.
-        progress: whether to show a progress bar.
+    The arguments are those of ``RAGPipelineIntegration.add_index``, and whether to show progress.
     """
 
     def __init__(
@@ -52,6 +48,9 @@ class Index:
         batch_size: int = 32,
         progress: bool = False,
     ) -> None:
+        check_name("the index's name", name)
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size must be at least 1, not {batch_size}")
         self.name = name
         self.pipeline = pipeline
         self.transforms = [t for t in pipeline.transformations if isinstance(t, SchemaTransform)]
@@ -214,11 +213,5 @@ def _stores(
 
 
 def _added(one: ReindexResult, other: ReindexResult) -> ReindexResult:
-    return ReindexResult(
-        one.index,
-        one.reference,
-        one.reindexed + other.reindexed,
-        one.set_aside + other.set_aside,
-        one.missing + other.missing,
-        one.released + other.released,
-    )
+    index, reference, *parts = zip(astuple(one), astuple(other), strict=True)
+    return ReindexResult(index[0], reference[0], *(first + second for first, second in parts))

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from llama_index.core.ingestion import IngestionPipeline
 
 from llm_integrations.core.catalogue import Catalogue, Usage
+from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.impact import CatalogueIntegration, in_force_after, is_about
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
@@ -88,8 +89,10 @@ class RAGPipelineIntegration(CatalogueIntegration):
             batch_size: documents that go through the pipeline at once.
 
         Raises:
-            ConfigurationError: something is missing in the pipeline; the message says what.
+            ConfigurationError: the pipeline lacks something, a name is empty or a batch is.
         """
+        if owner is not None:
+            check_name("owner", owner)
         index = Index(
             name,
             pipeline,

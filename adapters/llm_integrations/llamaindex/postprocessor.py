@@ -11,9 +11,10 @@ from typing import Any, Final, Literal
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_validator
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
+from pydantic import ValidationInfo
 
-from llm_integrations.core.config import OnUnavailable, ValidationOptions
-from llm_integrations.core.errors import InvalidReference, SchemaNotFound
+from llm_integrations.core.config import OnUnavailable, ValidationOptions, check_choice
+from llm_integrations.core.errors import ConfigurationError, InvalidReference, SchemaNotFound
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
@@ -58,17 +59,36 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     on_invalid: Action = "drop"
     on_stale: Action = "flag"
     text_field: str | None = None
-    demote_factor: float = Field(default=0.5, ge=0.0, le=1.0)
+    demote_factor: float = 0.5
     on_unavailable: OnUnavailable = "pass"
     options: ValidationOptions | None = None
 
     _judge: Judge = PrivateAttr()
-    _tally: _Tally = PrivateAttr(default_factory=lambda: _Tally())
+    _counts: _NodeCounts = PrivateAttr(default_factory=lambda: _NodeCounts())
 
     @field_validator("schema_ref", mode="before")
     @classmethod
     def _read_reference(cls, value: Any) -> str | None:
         return None if value is None else str(SchemaRef.parse(value))
+
+    @field_validator("on_invalid", "on_stale", mode="before")
+    @classmethod
+    def _check_action(cls, value: Any, info: ValidationInfo) -> Any:
+        check_choice(str(info.field_name), value, Action)
+        return value
+
+    @field_validator("on_unavailable", mode="before")
+    @classmethod
+    def _check_policy(cls, value: Any) -> Any:
+        check_choice("on_unavailable", value, OnUnavailable)
+        return value
+
+    @field_validator("demote_factor", mode="before")
+    @classmethod
+    def _check_factor(cls, value: Any) -> float:
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ConfigurationError(f"demote_factor must be from 0 to 1, not {value!r}")
+        return float(value)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
@@ -88,7 +108,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     @property
     def counts(self) -> dict[str, int]:
         """What was done so far: kept, invalid, stale, dropped, flagged, demoted, unjudged."""
-        return self._tally.snapshot()
+        return self._counts.snapshot()
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -179,7 +199,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         return payload_of(node, self.text_field)
 
     def _finish(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
-        self._tally.add(counts)
+        self._counts.add(counts)
         if nodes and counts["dropped"] == len(nodes):
             log.warning(
                 "all %d retrieved nodes were dropped, so there is nothing to answer from",
@@ -213,7 +233,7 @@ def _lowered(score: float | None, factor: float) -> float | None:
     return score * factor if score >= 0 else score * (2 - factor)
 
 
-class _Tally:
+class _NodeCounts:
     """Counts that threads share; a copy or a pickle starts at zero."""
 
     def __init__(self) -> None:
@@ -228,5 +248,5 @@ class _Tally:
         with self._lock:
             return dict(self._counts)
 
-    def __reduce__(self) -> tuple[type[_Tally], tuple[()]]:
-        return _Tally, ()
+    def __reduce__(self) -> tuple[type[_NodeCounts], tuple[()]]:
+        return _NodeCounts, ()

@@ -20,7 +20,13 @@ from llama_index.core.constants import DATA_KEY, TYPE_KEY
 from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import computed_field
 
-from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_mode
+from llm_integrations.core.config import (
+    Mode,
+    OnUnavailable,
+    ValidationOptions,
+    check_choice,
+    check_mode,
+)
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef, connect, resolve_registry
@@ -95,6 +101,13 @@ class SchemaTransform(TransformComponent):
     @classmethod
     def _read_mode(cls, value: Any) -> Mode:
         return check_mode(value)
+
+    @field_validator("on_unavailable", mode="before")
+    @classmethod
+    def _check_policy(cls, value: Any) -> Any:
+        if value is not None:
+            check_choice("on_unavailable", value, OnUnavailable)
+        return value
 
     @field_validator("quarantine", mode="before")
     @classmethod

@@ -35,15 +35,15 @@ def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | N
     name = schemas.summary.task
     docs = task.eval_docs
     kept, condemned = _sorted_out(docs, schemas)
-    tally = schemas.summary.tally("case")
-    if tally.total == 0:
+    counts = schemas.summary.counts_of("case")
+    if counts.total == 0:
         raise InvalidEvaluation(f"{name} has no test case at all")
     if quarantine is not None:
         quarantine.add(condemned, part=f"{safe_name(name)}-cases")
     if not kept:
         raise InvalidEvaluation(
-            f"none of the {tally.total} test cases of {name} satisfies "
-            f"{schemas.summary.pins['case'].ref}: {tally.examples[0]}"
+            f"none of the {counts.total} test cases of {name} satisfies "
+            f"{schemas.summary.pins['case'].ref}: {counts.examples[0]}"
         )
     _evaluate_on(task, docs, kept)
 

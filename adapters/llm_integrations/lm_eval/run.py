@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
 from llm_integrations.core.pins import BenchmarkPins
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.lm_eval.cases import EvalTask, judge_cases, metadata_of
 from llm_integrations.lm_eval.results import judge_metrics, judge_samples
-from llm_integrations.lm_eval.schemas import TaskSchemas, declared_schemas, resolve_schemas
+from llm_integrations.lm_eval.schemas import (
+    TaskSchemas,
+    check_schemas,
+    declared_schemas,
+    resolve_schemas,
+    tasks_named,
+)
 from llm_integrations.lm_eval.store import store_results
 from lm_eval.evaluator import simple_evaluate
 
@@ -59,11 +66,12 @@ def evaluate_with_schemas(
         The harness's results; None on other ranks than 0 of a distributed run.
 
     Raises:
+        ConfigurationError: an option, or a role or task of ``schemas``, that there is not.
         PinMismatch: a task may not run by the schemas that are there.
         InvalidEvaluation: something is invalid; ``results`` holds what a finished run gave.
     """
-    if on_invalid not in ("stop", "set_aside"):
-        raise ConfigurationError(f"on_invalid is 'stop' or 'set_aside', not {on_invalid!r}")
+    check_choice("on_invalid", on_invalid, OnInvalid)
+    check_schemas(schemas or {})
     aside = Quarantine.of(quarantine)
     run = _Run(resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", aside)
     results = simple_evaluate(
@@ -113,6 +121,9 @@ class _Run:
 
     def admit(self, tasks: Mapping[str, EvalTask]) -> None:
         """Check every pin first, then the cases of every task."""
+        strangers = tasks_named(self._given) - tasks.keys()
+        if strangers:
+            raise ConfigurationError(f"schemas= names {sorted(strangers)}, not among {[*tasks]}")
         for name, task in tasks.items():
             declared = declared_schemas(name, metadata_of(task), self._given)
             self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry)

@@ -15,7 +15,14 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.report import ValidationReport
 from llm_integrations.lm_eval.summary import TaskSummary
 
-__all__ = ["METADATA_KEY", "TaskSchemas", "declared_schemas", "resolve_schemas"]
+__all__ = [
+    "METADATA_KEY",
+    "TaskSchemas",
+    "check_schemas",
+    "declared_schemas",
+    "resolve_schemas",
+    "tasks_named",
+]
 
 METADATA_KEY: Final = "schemas"
 """In a task's YAML: ``metadata: {schemas: {case: qa-case@2, result: qa-result@1}}``."""
@@ -37,7 +44,7 @@ class TaskSchemas:
         if validator is None:
             return None
         report = self.judges[role].judge_by(validator, data).report
-        self.summary.tally(role).count(report, where)
+        self.summary.counts_of(role).count(report, where)
         return report
 
 
@@ -53,12 +60,26 @@ def declared_schemas(task: str, metadata: object, given: Mapping[str, Any]) -> D
         raise ConfigurationError(
             f"{task}: metadata.{METADATA_KEY} must map case, result, metric to references"
         )
-    mine = given.get(task, {} if _by_task(given) else given)
+    mine = given.get(task, {} if tasks_named(given) else given)
     return {check_role(role): str(reference) for role, reference in {**named, **mine}.items()}
 
 
-def _by_task(given: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, Mapping) for value in given.values())
+def check_schemas(given: Mapping[str, Any]) -> None:
+    """ConfigurationError for a role or a reference that there is not, before a model is loaded."""
+    named = tasks_named(given)
+    if named and len(named) < len(given):
+        raise ConfigurationError(
+            "schemas= maps roles to references, or tasks to such maps: not both"
+        )
+    for roles in given.values() if named else [given]:
+        for role, reference in roles.items():
+            check_role(role)
+            SchemaRef.parse(reference)
+
+
+def tasks_named(given: Mapping[str, Any]) -> set[str]:
+    """The tasks that the ``schemas`` argument names; none where it is by role."""
+    return {name for name, value in given.items() if isinstance(value, Mapping)}
 
 
 def resolve_schemas(

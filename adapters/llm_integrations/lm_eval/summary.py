@@ -8,15 +8,15 @@ from typing import Any
 from llm_integrations.core.pins import Pin, Role
 from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["EXAMPLES", "Tally", "TaskSummary"]
+__all__ = ["EXAMPLES", "RoleCounts", "TaskSummary"]
 
 EXAMPLES = 5
 """Reports kept for each role; the others are counted, and in the quarantine if there is one."""
 
 
 @dataclass
-class Tally:
-    """Counts of one role; ``total`` is always valid + invalid."""
+class RoleCounts:
+    """What was judged for one role of a task; ``total`` is always valid + invalid."""
 
     total: int = 0
     invalid: int = 0
@@ -44,26 +44,26 @@ class Tally:
 
 @dataclass
 class TaskSummary:
-    """One task's pins and tallies, by role."""
+    """One task's pins and counts, by role."""
 
     task: str
     pins: dict[Role, Pin]
-    tallies: dict[Role, Tally] = field(default_factory=dict)
+    tallies: dict[Role, RoleCounts] = field(default_factory=dict)
 
-    def tally(self, role: Role) -> Tally:
-        return self.tallies.setdefault(role, Tally())
+    def counts_of(self, role: Role) -> RoleCounts:
+        return self.tallies.setdefault(role, RoleCounts())
 
     def problems(self) -> list[str]:
         """One line for each role that holds something invalid."""
         return [
-            f"{self.task}: {tally.invalid} of {tally.total} {role}s invalid by "
-            f"{self.pins[role].ref} ({tally.examples[0]})"
-            for role, tally in self.tallies.items()
-            if tally.invalid
+            f"{self.task}: {counts.invalid} of {counts.total} {role}s invalid by "
+            f"{self.pins[role].ref} ({counts.examples[0]})"
+            for role, counts in self.tallies.items()
+            if counts.invalid
         ]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "pins": {role: pin.to_dict() for role, pin in self.pins.items()},
-            "validation": {role: tally.to_dict() for role, tally in self.tallies.items()},
+            "validation": {role: counts.to_dict() for role, counts in self.tallies.items()},
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from llm_integrations.core.errors import ConfigurationError
 
@@ -19,7 +19,9 @@ __all__ = [
     "RetryOptions",
     "TLSOptions",
     "ValidationOptions",
+    "check_choice",
     "check_mode",
+    "check_name",
 ]
 
 Mode: TypeAlias = Literal["enforce", "warn", "off"]
@@ -31,10 +33,22 @@ OnUnavailable: TypeAlias = Literal["raise", "pass"]
 
 def check_mode(mode: str) -> Mode:
     """Return the mode, or raise ConfigurationError naming the three that exist."""
-    match mode:
-        case "enforce" | "warn" | "off":
-            return mode
-    raise ConfigurationError(f"mode must be 'enforce', 'warn' or 'off', not {mode!r}")
+    check_choice("mode", mode, Mode)
+    return mode  # type: ignore[return-value] # it is one of them
+
+
+def check_choice(what: str, value: object, choices: Any) -> None:
+    """ConfigurationError, naming what is allowed, unless a value is one of a Literal's."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        *others, last = map(repr, allowed)
+        raise ConfigurationError(f"{what} must be {', '.join(others)} or {last}, not {value!r}")
+
+
+def check_name(what: str, name: object) -> None:
+    """ConfigurationError unless a name is text and more than space."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"{what} must be text that is not empty, not {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ Delivery = Literal["broadcast", "work"]
 
 
 class LLMModuleIntegration(ABC):
-    """One module's presence on the event side. Subclass it for a sixth module.
+    """One module's presence on the event side. Subclass it for another.
 
     A subclass answers ``name`` and ``handle_schema_event``; the other operations go through the
     registry. Handlers of different subjects may run at the same time; an event is handled at least

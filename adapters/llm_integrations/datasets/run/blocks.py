@@ -16,7 +16,7 @@ from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.columns import json_columns, plain
-from llm_integrations.datasets.run.counts import BlockCount, part_name
+from llm_integrations.datasets.run.counts import BlockCount
 
 __all__ = ["BlockJudge", "Examined"]
 
@@ -71,22 +71,12 @@ class BlockJudge:
         self._raises = raises
         self._plans: dict[pa.Schema, ArrowPlan] = {}
 
-    def judge(self, table: pa.Table, number: int, first_row: int) -> Examined:
-        """The verdict; the invalid rows are in the quarantine when this returns.
-
-        Args:
-            number: of the block.
-            first_row: the position of the block's first row in its source.
+    def examine(self, table: pa.Table, first_row: int) -> Examined:
+        """The verdict; ``set_aside`` writes what is invalid into the quarantine.
 
         Raises:
             SchemaValidationError: a row is invalid and the judge raises.
         """
-        found = self.examine(table, first_row)
-        self.set_aside(found, part_name(self.run, number))
-        return found
-
-    def examine(self, table: pa.Table, first_row: int) -> Examined:
-        """The verdict alone. Raises as ``judge``."""
         report = self._plan(table.schema).validate(plain(table))
         if not report.is_valid and self._raises:
             _raise(report)

@@ -21,6 +21,7 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.blocks import BlockJudge
+from llm_integrations.datasets.run.counts import part_name
 from llm_integrations.datasets.run.line_parts import LineParts
 from llm_integrations.datasets.run.lines import LineJudge
 from llm_integrations.datasets.run.parts import J, Parts
@@ -40,15 +41,7 @@ __all__ = ["Run"]
 
 
 class Run:
-    """One call of validate_dataset.
-
-    Args:
-        validator: the schema.
-        quarantine: where invalid rows go; None puts them beside the valid ones.
-        raises: stop at the first block with an invalid row.
-        output: the folder for valid rows; None means the cache of `datasets`.
-        progress: whether to show a bar.
-    """
+    """One call of validate_dataset, whose arguments these are, resolved."""
 
     def __init__(
         self,
@@ -111,7 +104,7 @@ class Run:
             parts = TableParts(self._folder(run), judge, source.kept)
             kept = self._through_disk(source, judge.examine, parts, report)
         else:
-            kept = self._in_memory(source, judge, report)
+            kept = self._in_memory(source, judge, run, report)
         valid = source.opened(kept, run, all_valid=report.is_valid)
         return DatasetResult(valid, report, judge.quarantine, (run,))
 
@@ -139,12 +132,13 @@ class Run:
         return parts.finish(number)
 
     def _in_memory(
-        self, source: TableSource, judge: BlockJudge, report: DatasetReport
+        self, source: TableSource, judge: BlockJudge, run: str, report: DatasetReport
     ) -> Dataset | None:
         kept: list[pa.Table] = []
         with self._bar(source.name, source.rows, 0) as advance:
             for number, table in enumerate(source.blocks(0)):
-                found = judge.judge(table, number, number * BLOCK)
+                found = judge.examine(table, number * BLOCK)
+                judge.set_aside(found, part_name(run, number))
                 report.add(found.count)
                 kept.append(source.kept(found))
                 advance(table.num_rows)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
+from llm_integrations.core.config import OnUnavailable, check_choice
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.validation.report import ValidationReport
 
@@ -61,7 +62,5 @@ def check_labels(module: str, side: str, on_unavailable: str | None) -> None:
     if side not in SIDES:
         known = ", ".join(map(repr, SIDES))
         raise ConfigurationError(f"side must be one of {known}, not {side!r}")
-    if on_unavailable not in (None, "raise", "pass"):
-        raise ConfigurationError(
-            f"on_unavailable must be 'raise' or 'pass', not {on_unavailable!r}"
-        )
+    if on_unavailable is not None:
+        check_choice("on_unavailable", on_unavailable, OnUnavailable)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
+from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.reference import SchemaRef, Version, parse_version
 from llm_integrations.core.model.schema import RegisteredSchema
@@ -13,14 +14,12 @@ from llm_integrations.core.model.schema import RegisteredSchema
 __all__ = ["ROLES", "BenchmarkPin", "Pin", "Role", "check_role"]
 
 Role = Literal["case", "result", "metric"]
-ROLES: Final[tuple[Role, ...]] = ("case", "result", "metric")
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 def check_role(name: str) -> Role:
-    match name:
-        case "case" | "result" | "metric":
-            return name
-    raise ConfigurationError(f"a benchmark pins 'case', 'result' and 'metric', not {name!r}")
+    check_choice("a pin's role", name, Role)
+    return name  # type: ignore[return-value] # it is one of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
 from llm_integrations.core.evolution import MigrationGuide, Source, migration_guide
 from llm_integrations.core.impact import with_references
@@ -85,6 +86,7 @@ class BenchmarkPins:
         Args:
             schemas: ``case=``, ``result=``, ``metric=``; roles left out keep their pin.
         """
+        check_name("a benchmark's name", benchmark)
         new: dict[Role, Pin] = {
             check_role(role): Pin.to(self.registry.get(reference))
             for role, reference in schemas.items()
