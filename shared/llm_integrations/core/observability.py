@@ -127,9 +127,7 @@ CACHE_STALE: Final = _counter(
     ["registry"],
 )
 CIRCUIT_BREAKER_STATE: Final = _gauge(
-    "llm_integrations_circuit_breaker_state",
-    "0 closed, 1 half-open, 2 open.",
-    ["target"],
+    "llm_integrations_circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ["target"]
 )
 EVENTS_PUBLISHED: Final = _counter(
     "llm_integrations_events_published_total", "Events published.", ["transport", "event_type"]

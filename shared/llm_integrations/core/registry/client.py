@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.model.schema import (
-    ACTIVE,
-    JsonSchema,
-    RegisteredSchema,
-    SchemaReference,
-)
+from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.keys import key_of
 from llm_integrations.core.registry.cache.service import CacheService

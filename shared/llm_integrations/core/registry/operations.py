@@ -20,12 +20,7 @@ from llm_integrations.core.model.reference import (
     Version,
     parse_version,
 )
-from llm_integrations.core.model.schema import (
-    ACTIVE,
-    JsonSchema,
-    RegisteredSchema,
-    SchemaReference,
-)
+from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.keys import id_key, key_of

@@ -130,11 +130,7 @@ def _shown(record: QuarantinedRecord, *, values: bool) -> dict[str, object]:
 
 
 def _summary(
-    reasons: Counter[str],
-    schemas: Counter[str],
-    examples: list[QuarantinedRecord],
-    *,
-    values: bool,
+    reasons: Counter[str], schemas: Counter[str], examples: list[QuarantinedRecord], *, values: bool
 ) -> dict[str, object]:
     return {
         "records": schemas.total(),
@@ -145,11 +141,7 @@ def _summary(
 
 
 def _print(
-    reasons: Counter[str],
-    schemas: Counter[str],
-    examples: list[QuarantinedRecord],
-    *,
-    values: bool,
+    reasons: Counter[str], schemas: Counter[str], examples: list[QuarantinedRecord], *, values: bool
 ) -> None:
     console = Console()
     table = Table("records", "reason", title=f"{schemas.total():,} records", title_justify="left")
