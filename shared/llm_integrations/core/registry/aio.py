@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.model.reference import SchemaId, SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.from_cache import FromCache
 from llm_integrations.core.registry.operations import Operations, await_answer

@@ -12,7 +12,7 @@ from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.from_cache import FromCache
 from llm_integrations.core.registry.operations import Operations, wait

@@ -9,7 +9,7 @@ from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import LATEST, SchemaRef, Version, parse_version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.operations import Operations
 

@@ -23,8 +23,7 @@ from llm_integrations.core.model.reference import (
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.keys import id_key, key_of
-from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id
+from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id, id_key, key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
 from llm_integrations.core.registry.pending import Pending
