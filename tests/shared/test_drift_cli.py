@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
-from llm_integrations.core.registry import connect
+from llm_integrations.core.registry import connect, resolve_registry
 
 ROW = {
     "type": "object",
@@ -161,6 +161,19 @@ def test_quarantine_release_hands_over_what_became_valid(quarantine: Path, tmp_p
     assert [json.loads(line)["n"] for line in into.read_text().splitlines()] == [-1, -2]
     assert into.stat().st_mode & 0o777 == 0o600
     assert Quarantine(quarantine).count() == 1
+
+
+def test_quarantine_release_judges_by_what_another_client_has_registered(
+    quarantine: Path, tmp_path: Path
+) -> None:
+    with resolve_registry() as shared:
+        assert not shared.validator("row").is_valid({"n": -1})
+        with connect(tmp_path / "schemas") as other:
+            other.register("row", {"type": "object"}, compatibility="NONE")
+        into = tmp_path / "released.jsonl"
+        output = call("quarantine", "release", quarantine, "row@latest", "--into", into).output
+    assert "3 released" in output
+    assert "0 kept" in output
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

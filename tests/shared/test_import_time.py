@@ -24,7 +24,7 @@ HEAVY = {
     "aio_pika", "aiokafka", "cloudevents", "confluent_kafka", "datasets", "httpcore", "httpx",
     "inspect_ai", "jsonschema", "langchain", "langchain_core", "llama_index",
     "lm_eval", "matplotlib", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic",
-    "pyspark", "ray", "rich", "scipy", "tenacity", "torch", "tornado", "typer", "uvicorn", "vllm",
+    "pyspark", "ray", "rich", "scipy", "torch", "tornado", "typer", "uvicorn", "vllm",
     "watchfiles", "yaml",
 }  # fmt: skip
 

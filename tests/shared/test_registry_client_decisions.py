@@ -15,7 +15,7 @@ from llm_integrations.core.registry.cache.freshness import (
     same_version,
     supersedes,
 )
-from llm_integrations.core.registry.cache.keys import id_key, key_of
+from llm_integrations.core.registry.cache.requests import id_key, key_of
 from llm_integrations.core.registry.cache.store import SchemaCache
 
 OPTIONS = CacheOptions(maxsize=3, ttl=10.0, stale_ttl=100.0, negative_ttl=5.0, refresh_pause=2.0)

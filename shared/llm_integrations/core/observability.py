@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from llm_integrations.core.errors import LLMIntegrationsError
 
@@ -48,10 +48,19 @@ _making = threading.Lock()
 
 
 class Metric(Generic[M]):
-    """A metric of prometheus-client with labels."""
+    """A metric of prometheus-client with labels.
 
-    def __init__(self, make: Callable[[], M]) -> None:
-        self._make: Callable[[], M] = make
+    Args:
+        kind: the name of its class there.
+        options: what else the class takes, as ``buckets``.
+    """
+
+    def __init__(
+        self, kind: str, name: str, help_text: str, labels: Sequence[str], **options: Any
+    ) -> None:
+        self._kind = kind
+        self._arguments = (name, help_text, labels)
+        self._options = options
         self._made: M | None = None
 
     def labels(self, *values: str) -> M:
@@ -61,100 +70,94 @@ class Metric(Generic[M]):
                 self._made = self._made or self._make()
         return self._made.labels(*values)
 
+    def _make(self) -> M:
+        import prometheus_client
 
-def _counter(name: str, help_text: str, labels: Sequence[str]) -> Metric[Counter]:
-    def make() -> Counter:
-        from prometheus_client import Counter
-
-        return Counter(name, help_text, labels)
-
-    return Metric(make)
-
-
-def _gauge(name: str, help_text: str, labels: Sequence[str]) -> Metric[Gauge]:
-    def make() -> Gauge:
-        from prometheus_client import Gauge
-
-        return Gauge(name, help_text, labels, multiprocess_mode="mostrecent")
-
-    return Metric(make)
-
-
-def _histogram(
-    name: str, help_text: str, labels: Sequence[str], buckets: Sequence[float]
-) -> Metric[Histogram]:
-    def make() -> Histogram:
-        from prometheus_client import Histogram
-
-        return Histogram(name, help_text, labels, buckets=buckets)
-
-    return Metric(make)
+        made: M = getattr(prometheus_client, self._kind)(*self._arguments, **self._options)
+        return made
 
 
 _FAST = (5e-6, 2e-5, 1e-4, 5e-4, 2e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0)
 _NETWORK = (1e-3, 5e-3, 2e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-VALIDATION_TOTAL: Final = _counter(
+VALIDATION_TOTAL: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_validation_total",
     "Pieces of data that reached a schema; outcome is valid, invalid or unjudged.",
     ["module", "subject", "side", "outcome"],
 )
-VALIDATION_FAILURES: Final = _counter(
+VALIDATION_FAILURES: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_validation_failures_total",
     "Pieces of data that did not satisfy their schema.",
     ["module", "subject", "side"],
 )
-VALIDATION_DURATION: Final = _histogram(
+VALIDATION_DURATION: Final[Metric[Histogram]] = Metric(
+    "Histogram",
     "llm_integrations_validation_duration_seconds",
     "Time to judge one piece of data.",
     ["module", "side"],
-    _FAST,
+    buckets=_FAST,
 )
-CACHE_HITS: Final = _counter(
-    "llm_integrations_cache_hits_total", "Schemas answered from the cache.", ["registry"]
+CACHE_HITS: Final[Metric[Counter]] = Metric(
+    "Counter", "llm_integrations_cache_hits_total", "Schemas answered from the cache.", ["registry"]
 )
-CACHE_MISSES: Final = _counter(
-    "llm_integrations_cache_misses_total", "Schemas that had to be fetched.", ["registry"]
+CACHE_MISSES: Final[Metric[Counter]] = Metric(
+    "Counter",
+    "llm_integrations_cache_misses_total",
+    "Schemas that had to be fetched.",
+    ["registry"],
 )
-CACHE_REJECTED: Final = _counter(
+CACHE_REJECTED: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_cache_rejected_total",
     "Answers of a registry against which a good copy was kept.",
     ["registry"],
 )
-CACHE_STALE: Final = _counter(
+CACHE_STALE: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_cache_stale_total",
     "Schemas answered from a copy that was past its time; hits as well.",
     ["registry"],
 )
-CIRCUIT_BREAKER_STATE: Final = _gauge(
+CIRCUIT_BREAKER_STATE: Final[Metric[Gauge]] = Metric(
+    "Gauge",
     "llm_integrations_circuit_breaker_state",
     "0 closed, 1 half-open, 2 open.",
     ["target"],
+    multiprocess_mode="mostrecent",
 )
-EVENTS_PUBLISHED: Final = _counter(
-    "llm_integrations_events_published_total", "Events published.", ["transport", "event_type"]
+EVENTS_PUBLISHED: Final[Metric[Counter]] = Metric(
+    "Counter",
+    "llm_integrations_events_published_total",
+    "Events published.",
+    ["transport", "event_type"],
 )
-EVENTS_DELIVERY_DURATION: Final = _histogram(
+EVENTS_DELIVERY_DURATION: Final[Metric[Histogram]] = Metric(
+    "Histogram",
     "llm_integrations_events_delivery_duration_seconds",
     "From the event's arrival to the end of its handler.",
     ["transport", "event_type"],
-    _NETWORK,
+    buckets=_NETWORK,
 )
-EVENTS_DELIVERY_FAILURES: Final = _counter(
+EVENTS_DELIVERY_FAILURES: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_events_delivery_failures_total",
     "Events whose handler failed for good.",
     ["transport", "event_type"],
 )
-WEBHOOK_REQUESTS: Final = _counter(
-    "llm_integrations_webhook_requests_total", "Webhook requests sent.", ["endpoint"]
+WEBHOOK_REQUESTS: Final[Metric[Counter]] = Metric(
+    "Counter", "llm_integrations_webhook_requests_total", "Webhook requests sent.", ["endpoint"]
 )
-WEBHOOK_REQUEST_DURATION: Final = _histogram(
+WEBHOOK_REQUEST_DURATION: Final[Metric[Histogram]] = Metric(
+    "Histogram",
     "llm_integrations_webhook_request_duration_seconds",
     "Time of one webhook request.",
     ["endpoint"],
-    _NETWORK,
+    buckets=_NETWORK,
 )
-WEBHOOK_FAILURES: Final = _counter(
+WEBHOOK_FAILURES: Final[Metric[Counter]] = Metric(
+    "Counter",
     "llm_integrations_webhook_failures_total",
     "Webhook requests that were not acknowledged.",
     ["endpoint"],

@@ -15,13 +15,7 @@ from typing import Any, Final
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.errors import LLMIntegrationsError
 
-__all__ = [
-    "SharedDatabase",
-    "database_errors",
-    "open_database",
-    "transaction",
-    "use_wal",
-]
+__all__ = ["SharedDatabase", "database_errors", "open_database", "transaction", "use_wal"]
 
 _BUSY_SECONDS: Final = 10.0
 # Connections of a parent process: a forked child must neither use nor close them.

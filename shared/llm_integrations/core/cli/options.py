@@ -20,11 +20,9 @@ RegistryUrl = Annotated[
     ),
 ]
 Reference = Annotated[
-    str,
-    typer.Argument(help="As user-profile@2, user-profile@2.0.0, user-profile@latest."),
+    str, typer.Argument(help="As user-profile@2, user-profile@2.0.0, user-profile@latest.")
 ]
 SchemaFile = Annotated[
-    Path,
-    typer.Argument(help="A JSON or YAML file that holds one JSON Schema.", exists=True),
+    Path, typer.Argument(help="A JSON or YAML file that holds one JSON Schema.", exists=True)
 ]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]

@@ -124,9 +124,8 @@ class SchemaEvent:
         cls, schema_id: SchemaId, namespace: str, name: str, version: str | int, **rest: Any
     ) -> Self:
         """The first version of a subject."""
-        return cls(
-            SchemaEventType.REGISTERED, schema_id, _subject(namespace, name), str(version), **rest
-        )
+        subject = _subject(namespace, name)
+        return cls(SchemaEventType.REGISTERED, schema_id, subject, str(version), **rest)
 
     @classmethod
     def updated(
@@ -139,23 +138,17 @@ class SchemaEvent:
         **rest: Any,
     ) -> Self:
         """A later version of a subject."""
-        return cls(
-            SchemaEventType.UPDATED,
-            schema_id,
-            _subject(namespace, name),
-            str(version),
-            None if previous_version is None else str(previous_version),
-            **rest,
-        )
+        subject = _subject(namespace, name)
+        previous = None if previous_version is None else str(previous_version)
+        return cls(SchemaEventType.UPDATED, schema_id, subject, str(version), previous, **rest)
 
     @classmethod
     def deprecated(
         cls, schema_id: SchemaId, namespace: str, name: str, version: str | int, **rest: Any
     ) -> Self:
         """A version that should not be used any more, and still can be."""
-        return cls(
-            SchemaEventType.DEPRECATED, schema_id, _subject(namespace, name), str(version), **rest
-        )
+        subject = _subject(namespace, name)
+        return cls(SchemaEventType.DEPRECATED, schema_id, subject, str(version), **rest)
 
     @classmethod
     def deleted(
@@ -172,9 +165,8 @@ class SchemaEvent:
         # The two deletions of Confluent are two changes, so the state tells their ids apart.
         state = "PURGED" if permanent else "DELETED"
         rest["metadata"] = {"state": state, **rest.get("metadata", {}), "permanent": permanent}
-        return cls(
-            SchemaEventType.DELETED, schema_id, _subject(namespace, name), str(version), **rest
-        )
+        subject = _subject(namespace, name)
+        return cls(SchemaEventType.DELETED, schema_id, subject, str(version), **rest)
 
     @classmethod
     def compatibility_violated(
@@ -187,13 +179,8 @@ class SchemaEvent:
         **rest: Any,
     ) -> Self:
         """A registration that was refused, so it has no id; ``violations`` say why."""
-        event = cls(
-            SchemaEventType.COMPATIBILITY_VIOLATED,
-            None,
-            _subject(namespace, name),
-            str(version),
-            **rest,
-        )
+        subject = _subject(namespace, name)
+        event = cls(SchemaEventType.COMPATIBILITY_VIOLATED, None, subject, str(version), **rest)
         return replace(event, metadata={**event.metadata, "violations": list(violations)})
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.validation.convert import NoJson, convert, key_text
 from llm_integrations.core.validation.normalise import Conversion, Normaliser
 from llm_integrations.core.validation.plain import is_shallow_json
@@ -53,6 +54,7 @@ class Unwritable:
     def __hash__(self) -> int:
         return hash(self.kind)
 
+    @never_raises
     def __repr__(self) -> str:
         return f"Unwritable({self.kind!r})"
 

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.model.schema import (
-    ACTIVE,
-    JsonSchema,
-    RegisteredSchema,
-    SchemaReference,
-)
-from llm_integrations.core.registry.backend import RegistryHealth
-from llm_integrations.core.registry.cache.keys import key_of
-from llm_integrations.core.registry.cache.service import CacheService
+from llm_integrations.core.model.reference import SchemaId, SchemaRef
+from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry.cache.requests import key_of
+from llm_integrations.core.registry.client import Registry
+from llm_integrations.core.registry.from_cache import FromCache
 from llm_integrations.core.registry.operations import Operations, await_answer
+from llm_integrations.core.registry.pending import Pending
+from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
-    from llm_integrations.core.evolution import CompatibilityReport
-    from llm_integrations.core.model.event import SchemaEvent
-    from llm_integrations.core.registry.client import Registry
     from llm_integrations.core.validation import ValidationReport, Validator
 
 __all__ = ["AsyncRegistry"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class AsyncRegistry:
+
+def _awaited(
+    method: Callable[Concatenate[Registry, P], T],
+    operation: Callable[Concatenate[Operations, P], T | Pending[T]],
+) -> Callable[Concatenate[AsyncRegistry, P], Coroutine[Any, Any, T]]:
+    """The coroutine form of a method of Registry: same signature, same description."""
+
+    @wraps(method)
+    async def awaited(self: AsyncRegistry, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await await_answer(operation(self._operations, *args, **kwargs))
+
+    return awaited
+
+
+class AsyncRegistry(FromCache):
     """``Registry`` for coroutines: ``registry.aio``. Usable from any event loop.
 
     What has a copy in the cache is answered without leaving the caller's loop. Cancelling a call
     stops its waiting, never a fetch that others wait for. Each method is described at Registry.
     """
 
-    def __init__(self, registry: Registry, service: CacheService, operations: Operations) -> None:
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry._service, registry._operations)
         self._registry = registry
-        self._service = service
-        self._operations = operations
-        self.url = registry.url
-        self.validation = registry.validation
 
     @property
     def sync(self) -> Registry:
@@ -49,34 +57,17 @@ class AsyncRegistry:
     async def get(self, reference: str | SchemaRef) -> RegisteredSchema:
         entry = self._service.fresh(key_of(reference)[0])
         if entry is None:
-            entry = await await_answer(self._operations.entry(reference))
+            entry = await await_answer(self._service.schema_entry(reference))
         return entry.schema
 
     async def in_force(self, reference: str | SchemaRef) -> RegisteredSchema:
-        return (await self._operations.in_force(reference)).schema
+        return (await self._service.in_force(reference)).schema
 
     async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
         return (await await_answer(self._operations.entry_by_id(schema_id))).schema
 
     async def find(self, wanted: SchemaId | SchemaRef) -> RegisteredSchema:
         return (await await_answer(self._operations.find(wanted))).schema
-
-    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
-        return self._operations.peek(reference)
-
-    async def subjects(self, *, deleted: bool = False) -> list[str]:
-        return await self._operations.subjects(deleted)
-
-    async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
-        return await self._operations.versions(subject, deleted)
-
-    async def latest(
-        self, subjects: Collection[str] | None = None
-    ) -> Mapping[str, RegisteredSchema]:
-        return await self._operations.latest(subjects)
-
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        return await self._operations.lookup(subject, body)
 
     async def validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
@@ -88,76 +79,22 @@ class AsyncRegistry:
                 return validator
         return await await_answer(self._operations.validator(reference, options))
 
-    def ready_validator(
-        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
-    ) -> Validator | None:
-        return self._operations.ready_validator(reference, options)
-
-    async def validator_for(
-        self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
-    ) -> Validator:
-        return await await_answer(self._operations.validator_for(schema, options))
-
     async def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         return (await self.validator(reference)).validate(data)
 
-    async def register(
-        self,
-        subject: str,
-        body: JsonSchema,
-        version: Version | None = None,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        references: Sequence[SchemaReference] = (),
-        compatibility: str | None = None,
-        state: str = ACTIVE,
-    ) -> RegisteredSchema:
-        return await self._operations.register(
-            subject,
-            body,
-            version,
-            metadata=dict(metadata or {}),
-            references=tuple(references),
-            compatibility=compatibility,
-            state=state,
-        )
-
-    async def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
-        return await self._operations.deprecate(reference)
-
-    async def delete(self, reference: str | SchemaRef, permanent: bool = False) -> None:
-        await self._operations.delete(reference, permanent)
-
-    async def delete_subject(self, subject: str, permanent: bool = False) -> list[Version]:
-        return await self._operations.delete_subject(subject, permanent)
-
-    async def check_compatibility(
-        self,
-        subject: str,
-        body: JsonSchema,
-        level: str | None = None,
-        *,
-        policy: Literal["strict", "lenient"] | None = None,
-    ) -> CompatibilityReport:
-        return await self._operations.check_compatibility(subject, body, level, policy)
-
-    async def get_compatibility(self, subject: str | None = None) -> str:
-        return await self._operations.get_compatibility(subject)
-
-    async def set_compatibility(self, level: str, subject: str | None = None) -> None:
-        await self._operations.set_compatibility(level, subject)
-
-    def invalidate(self, reference: str | SchemaRef | None = None) -> None:
-        self._operations.invalidate(reference)
-
-    def mark_latest_stale(self) -> None:
-        self._service.mark_latest_stale()
-
-    def apply_event(self, event: SchemaEvent) -> None:
-        self._operations.apply_event(event)
-
-    async def health(self) -> RegistryHealth:
-        return await self._operations.health()
+    subjects = _awaited(Registry.subjects, Operations.subjects)
+    versions = _awaited(Registry.versions, Operations.versions)
+    latest = _awaited(Registry.latest, Operations.latest)
+    lookup = _awaited(Registry.lookup, Operations.lookup)
+    validator_for = _awaited(Registry.validator_for, Operations.validator_for)
+    register = _awaited(Registry.register, Operations.register)
+    deprecate = _awaited(Registry.deprecate, Operations.deprecate)
+    delete = _awaited(Registry.delete, Operations.delete)
+    delete_subject = _awaited(Registry.delete_subject, Operations.delete_subject)
+    check_compatibility = _awaited(Registry.check_compatibility, Operations.check_compatibility)
+    get_compatibility = _awaited(Registry.get_compatibility, Operations.get_compatibility)
+    set_compatibility = _awaited(Registry.set_compatibility, Operations.set_compatibility)
+    health = _awaited(Registry.health, Operations.health)
 
     async def close(self) -> None:
         await self._service.close()
@@ -171,11 +108,6 @@ class AsyncRegistry:
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._registry, "aio")
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
+    @never_raises
     def __repr__(self) -> str:
-        return f"<AsyncRegistry of {getattr(self, '_registry', None)!r}>"
+        return f"<AsyncRegistry of {self._registry!r}>"

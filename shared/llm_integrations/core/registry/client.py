@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.model.schema import (
-    ACTIVE,
-    JsonSchema,
-    RegisteredSchema,
-    SchemaReference,
-)
+from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
-from llm_integrations.core.registry.cache.keys import key_of
+from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
+from llm_integrations.core.registry.from_cache import FromCache
 from llm_integrations.core.registry.operations import Operations, wait
 from llm_integrations.core.registry.pending import CALLS, IO, Pending, launch
 from llm_integrations.core.registry.settings import Settings
+from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
-    from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.registry.aio import AsyncRegistry
     from llm_integrations.core.validation import ValidationReport, Validator
 
@@ -34,27 +30,21 @@ __all__ = ["Registry"]
 T = TypeVar("T")
 
 
-class Registry:
+class Registry(FromCache):
     """A client of one registry; ``connect()`` makes one. Use it from any thread.
 
     References are ``subject@version``, ``subject@latest`` or just the subject. Every call may
     raise RegistryError subclasses (SchemaNotFound, RegistryUnavailable, RegistryAuthError, …) and
     InvalidReference, and nothing else of the network.
-
-    Attributes:
-        url: the registry's URL, without credentials.
-        validation: how ``validator`` judges unless told otherwise.
     """
 
     def __init__(self, settings: Settings, backend: RegistryBackend | None = None) -> None:
         self.settings = settings
-        self._service = CacheService(settings, backend)
-        self._operations = Operations(self._service)
+        service = CacheService(settings, backend)
+        super().__init__(service, Operations(service))
         # A client that nobody holds any more closes its connections, but not at the end of the
         # process, when there is nothing left to do it with.
-        weakref.finalize(self, self._service.registry.abandon).atexit = False
-        self.url = self._service.url
-        self.validation = settings.validation
+        weakref.finalize(self, service.registry.abandon).atexit = False
 
     @property
     def closed(self) -> bool:
@@ -65,13 +55,13 @@ class Registry:
         """The same client for coroutines: same cache, same breaker."""
         from llm_integrations.core.registry.aio import AsyncRegistry
 
-        return AsyncRegistry(self, self._service, self._operations)
+        return AsyncRegistry(self)
 
     def get(self, reference: str | SchemaRef) -> RegisteredSchema:
         """The schema. Waits only when there is no copy of it."""
         entry = self._service.fresh(key_of(reference)[0])
         if entry is None:
-            entry = wait(self._operations.entry(reference))
+            entry = wait(self._service.schema_entry(reference))
         return entry.schema
 
     def in_force(self, reference: str | SchemaRef) -> RegisteredSchema:
@@ -85,7 +75,7 @@ class Registry:
             SchemaNotFound: when the registry does not have it.
             RegistryError: when the registry cannot be asked and there is no copy.
         """
-        return self._operations.in_force(reference).wait().schema
+        return self._service.in_force(reference).wait().schema
 
     def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
         """The schema with the id that the registry gave it."""
@@ -95,17 +85,13 @@ class Registry:
         """By id for an integer or a UUID in text form, else by reference."""
         return wait(self._operations.find(wanted)).schema
 
-    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
-        """What the cache holds, old copies included; never asks the registry."""
-        return self._operations.peek(reference)
-
     def subjects(self, *, deleted: bool = False) -> list[str]:
         """All subjects, with ``deleted`` the softly deleted ones too."""
-        return self._operations.subjects(deleted).wait()
+        return self._operations.subjects(deleted=deleted).wait()
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         """A subject's versions, ascending."""
-        return self._operations.versions(subject, deleted).wait()
+        return self._operations.versions(subject, deleted=deleted).wait()
 
     def latest(self, subjects: Collection[str] | None = None) -> Mapping[str, RegisteredSchema]:
         """The latest schema of every subject, or of some, straight from the registry.
@@ -133,17 +119,11 @@ class Registry:
                 return validator
         return wait(self._operations.validator(reference, options))
 
-    def ready_validator(
-        self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
-    ) -> Validator | None:
-        """The validator in force if no waiting is needed, else None: for a server's hot path."""
-        return self._operations.ready_validator(reference, options)
-
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
         """A compiled validator of a schema that is at hand."""
-        return wait(self._operations.validator_for(schema, options))
+        return wait(self._operations.validator_for(schema, options=options))
 
     def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         """Judge data; the report is false when it is invalid."""
@@ -175,8 +155,8 @@ class Registry:
             subject,
             body,
             version,
-            metadata=dict(metadata or {}),
-            references=tuple(references),
+            metadata=metadata,
+            references=references,
             compatibility=compatibility,
             state=state,
         ).wait()
@@ -202,7 +182,8 @@ class Registry:
         policy: Literal["strict", "lenient"] | None = None,
     ) -> CompatibilityReport:
         """Compare a schema with the subject's versions (level None: the level in force)."""
-        return self._operations.check_compatibility(subject, body, level, policy).wait()
+        found = self._operations.check_compatibility(subject, body, level, policy=policy)
+        return found.wait()
 
     def get_compatibility(self, subject: str | None = None) -> str:
         """The level in force for a subject (None: the registry's)."""
@@ -211,21 +192,6 @@ class Registry:
     def set_compatibility(self, level: str, subject: str | None = None) -> None:
         """Set the level of a subject (None: the registry's)."""
         self._operations.set_compatibility(level, subject).wait()
-
-    def invalidate(self, reference: str | SchemaRef | None = None) -> None:
-        """Mark copies stale: of one exact version, of a whole subject, or (None) of everything.
-
-        They are still served while one refresh runs, so this is no error during an outage.
-        """
-        self._operations.invalidate(reference)
-
-    def mark_latest_stale(self) -> None:
-        """Mark every ``latest`` stale: changes may have been missed."""
-        self._service.mark_latest_stale()
-
-    def apply_event(self, event: SchemaEvent) -> None:
-        """Let the cache follow a change that was heard of."""
-        self._operations.apply_event(event)
 
     def health(self) -> RegistryHealth:
         """One cheap request, whatever the breaker says; false when it failed.
@@ -257,15 +223,6 @@ class Registry:
         content = self._service.registry.backend if self.settings.is_memory else None
         return Registry, (self.settings.for_pickling(), content)
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        # Connections and cache are there to be shared.
-        return self
-
+    @never_raises
     def __repr__(self) -> str:
-        service = getattr(self, "_service", None)
-        if service is None:  # in a traceback that shows locals, after a constructor that failed
-            return "<Registry (not connected)>"
-        return f"<Registry {service.url}{' (closed)' if service.closed else ''}>"
+        return f"<Registry {self.url}{' (closed)' if self.closed else ''}>"

@@ -1,14 +1,15 @@
 """The operations of a registry client, once: ``Registry`` waits, ``AsyncRegistry`` awaits.
 
-An operation returns its value, or a Pending where the registry has to be asked first.
+An operation returns its value, or a Pending where the registry has to be asked first. Its
+signature is that of ``Registry``, which describes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
@@ -19,22 +20,17 @@ from llm_integrations.core.model.reference import (
     Version,
     parse_version,
 )
-from llm_integrations.core.model.schema import (
-    JsonSchema,
-    RegisteredSchema,
-)
+from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.keys import id_key, key_of
-from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id
+from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id, id_key, key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
 from llm_integrations.core.registry.pending import Pending
-from llm_integrations.core.registry.writes import Writes
+from llm_integrations.core.registry.writes import Policy, Writes
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
-    from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.validation import Validator
 
 __all__ = ["Operations", "await_answer", "wait"]
@@ -65,12 +61,6 @@ class Operations:
 
     # -- reading ----------
 
-    def entry(self, reference: str | SchemaRef) -> CacheEntry | Pending[CacheEntry]:
-        return self._service.schema_entry(reference)
-
-    def in_force(self, reference: str | SchemaRef) -> Pending[CacheEntry]:
-        return self._service.in_force(reference)
-
     def entry_by_id(self, schema_id: SchemaId) -> CacheEntry | Pending[CacheEntry]:
         return self._service.entry(id_key(schema_id), None, ask_for_id(schema_id))
 
@@ -78,31 +68,23 @@ class Operations:
         """By id for an integer or a UUID in text form, else by reference."""
         if isinstance(wanted, int) or (isinstance(wanted, str) and _UUID.fullmatch(wanted)):
             return self.entry_by_id(wanted)
-        return self.entry(wanted)
+        return self._service.schema_entry(wanted)
 
     def validator(
         self, reference: str | SchemaRef, options: ValidationOptions | None
     ) -> Validator | Pending[Validator]:
-        return self._validators.of(self.entry(reference), options)
-
-    def ready_validator(
-        self, reference: str | SchemaRef, options: ValidationOptions | None
-    ) -> Validator | None:
-        found: CacheEntry | Pending[CacheEntry] | None = self._service.fresh(key_of(reference)[0])
-        if found is None and self.peek(reference) is not None:
-            found = self.entry(reference)  # an old copy, and a refresh behind it
-        return found.validators.get(options) if isinstance(found, CacheEntry) else None
+        return self._validators.of(self._service.schema_entry(reference), options)
 
     def validator_for(
-        self, schema: RegisteredSchema, options: ValidationOptions | None
+        self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator | Pending[Validator]:
         ready = self._validators.ready(schema, options)
         return ready or self._service.start(lambda: self._validators.make(schema, options))
 
-    def subjects(self, deleted: bool) -> Pending[list[str]]:
+    def subjects(self, *, deleted: bool = False) -> Pending[list[str]]:
         return self._ask(lambda backend: backend.subjects(deleted=deleted))
 
-    def versions(self, subject: str, deleted: bool) -> Pending[list[Version]]:
+    def versions(self, subject: str, *, deleted: bool = False) -> Pending[list[Version]]:
         SchemaRef(subject)
         return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
 
@@ -136,69 +118,57 @@ class Operations:
     # -- writing ----------
 
     def register(
-        self, subject: str, body: JsonSchema, version: Version | None, **rest: Any
+        self,
+        subject: str,
+        body: JsonSchema,
+        version: Version | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        references: Sequence[SchemaReference] = (),
+        compatibility: str | None = None,
+        state: str = ACTIVE,
     ) -> Pending[RegisteredSchema]:
-        """``rest``: the other fields of NewSchema."""
         SchemaRef(subject)
         if version is not None:
             version = _exact(parse_version(version), "register")
-        new = NewSchema(subject, body, version, **rest)
+        metadata, references = dict(metadata or {}), tuple(references)
+        new = NewSchema(subject, body, version, metadata, references, compatibility, state)
         return self._service.start(lambda: self._writes.register(new))
 
     def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
         ref = _exact_ref(reference, "deprecate")
         return self._service.start(lambda: self._writes.deprecate(ref))
 
-    def delete(self, reference: str | SchemaRef, permanent: bool) -> Pending[None]:
+    def delete(self, reference: str | SchemaRef, permanent: bool = False) -> Pending[None]:
         ref = _exact_ref(reference, "delete")
         return self._service.start(lambda: self._writes.delete(ref, permanent))
 
-    def delete_subject(self, subject: str, permanent: bool) -> Pending[list[Version]]:
+    def delete_subject(self, subject: str, permanent: bool = False) -> Pending[list[Version]]:
         SchemaRef(subject)
         return self._service.start(lambda: self._writes.delete_subject(subject, permanent))
 
     # -- compatibility ----------
 
-    def get_compatibility(self, subject: str | None) -> Pending[str]:
+    def get_compatibility(self, subject: str | None = None) -> Pending[str]:
         return self._ask(lambda backend: backend.get_compatibility(subject))
 
-    def set_compatibility(self, level: str, subject: str | None) -> Pending[None]:
+    def set_compatibility(self, level: str, subject: str | None = None) -> Pending[None]:
         return self._ask(lambda backend: backend.set_compatibility(level, subject))
 
     def check_compatibility(
         self,
         subject: str,
         body: JsonSchema,
-        level: str | None,
-        policy: Literal["strict", "lenient"] | None,
+        level: str | None = None,
+        *,
+        policy: Policy | None = None,
     ) -> Pending[CompatibilityReport]:
         SchemaRef(subject)
         return self._service.start(
             lambda: self._writes.check_compatibility(subject, body, level, policy)
         )
 
-    # -- cache and health ----------
-
-    def peek(self, reference: str | SchemaRef) -> RegisteredSchema | None:
-        key, _ = key_of(reference)
-        with self._service.lock:
-            entry = self._service.cache.peek(key)
-        return None if entry is None else entry.schema
-
-    def invalidate(self, reference: str | SchemaRef | None) -> None:
-        if reference is None:
-            self._service.mark_stale(None)
-            return
-        _, ref = key_of(reference)
-        self._service.mark_stale(ref.subject, None if ref.is_latest else ref.version)
-
-    def apply_event(self, event: SchemaEvent) -> None:
-        """A change marks stale, so that an event during an outage is no error; deleted drops."""
-        version = _version_of(event)
-        if event.event_type == "deleted":
-            self._service.drop(event.subject, version)
-        elif event.event_type != "compatibility_violated":
-            self._service.mark_stale(event.subject, version)
+    # -- health ----------
 
     def health(self) -> Pending[RegistryHealth]:
         return self._service.start(self._health)
@@ -218,14 +188,6 @@ class Operations:
 
     def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
         return self._service.start(lambda: self._service.registry.call(ask))
-
-
-def _version_of(event: SchemaEvent) -> Version | None:
-    try:
-        version = parse_version(event.version)
-    except InvalidReference:
-        return None  # not one version: the whole subject is meant
-    return None if version == LATEST else version
 
 
 def _exact(version: Version, verb: str) -> Version:

@@ -15,8 +15,7 @@ MAX_REFERENCED = 1_000
 
 
 async def collect_references(
-    references: Sequence[SchemaReference],
-    get: Callable[[SchemaRef], Awaitable[RegisteredSchema]],
+    references: Sequence[SchemaReference], get: Callable[[SchemaRef], Awaitable[RegisteredSchema]]
 ) -> dict[str, JsonSchema]:
     """The bodies of everything that is referred to, directly or not, by reference name.
 

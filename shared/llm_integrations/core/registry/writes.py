@@ -6,11 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from llm_integrations.core.errors import (
-    EventError,
-    IncompatibleSchema,
-    SchemaNotFound,
-)
+from llm_integrations.core.errors import EventError, IncompatibleSchema, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend

@@ -8,6 +8,7 @@ from typing import Any
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
 from llm_integrations.core.validation.explain.failure import MANY
 from llm_integrations.core.validation.report import ValidationReport
@@ -165,5 +166,6 @@ class Validator:
     def __reduce__(self) -> tuple[Any, ...]:
         return Validator, (self._source, self.subject, self.reference, self._warnings)
 
+    @never_raises
     def __repr__(self) -> str:
         return f"Validator({self.reference or self.fingerprint[:12]!r})"

@@ -23,8 +23,7 @@ def compat(
     file: SchemaFile,
     registry: RegistryUrl = None,
     level: Annotated[
-        str | None,
-        typer.Option(help="BACKWARD, FORWARD, FULL, …; without it the subject's own."),
+        str | None, typer.Option(help="BACKWARD, FORWARD, FULL, …; without it the subject's own.")
     ] = None,
     policy: Annotated[
         str | None,

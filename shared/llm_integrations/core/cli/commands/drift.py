@@ -59,13 +59,7 @@ def drift(
             _save(client, validator, data, baseline, show_values=show_values)
             return
         known = _baseline(client, validator, baseline)
-        found = detect(
-            data,
-            validator,
-            known,
-            thresholds=limits,
-            ignore=tuple(ignore or ()),
-        )
+        found = detect(data, validator, known, thresholds=limits, ignore=tuple(ignore or ()))
     _show(found, report, as_json=as_json)
     if found.drifted:
         raise typer.Exit(1)

@@ -22,16 +22,14 @@ __all__ = ["listen"]
 def listen(
     registry: RegistryUrl = None,
     bus: Annotated[
-        list[str] | None,
-        typer.Option(help="kafka://h1:9092/topic or amqp://…; may be repeated."),
+        list[str] | None, typer.Option(help="kafka://h1:9092/topic or amqp://…; may be repeated.")
     ] = None,
     schemas_topic: Annotated[
         str | None,
         typer.Option(help="A Confluent registry's own log, as kafka://h1:9092/_schemas."),
     ] = None,
     poll: Annotated[
-        float | None,
-        typer.Option(help="Ask the registry every so many seconds.", min=0.1),
+        float | None, typer.Option(help="Ask the registry every so many seconds.", min=0.1)
     ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -84,15 +85,14 @@ def release(
     quarantine = _opened(folder)
     forced = None if strict is None else "strict" if strict else "absent"
     with resolve_registry(registry) as client:
+        schema = client.in_force(reference)  # who relaxed it may have been another process
         validators = {
-            nulls: client.validator(reference, options=replace(client.validation, nulls=nulls))
+            nulls: client.validator_for(schema, options=replace(client.validation, nulls=nulls))
             for nulls in ("strict", "absent")
         }
-
-        def write(records: Sequence[QuarantinedRecord]) -> None:
-            _append(into, records)
-
-        result = quarantine.release(lambda r: validators[forced or r.nulls or "absent"], write)
+        result = quarantine.release(
+            lambda record: validators[forced or record.nulls or "absent"], partial(_append, into)
+        )
     text = f"{result.released:,} released into {into}, {result.kept:,} kept"
     Console().print(escape(text), soft_wrap=True)
 
@@ -130,11 +130,7 @@ def _shown(record: QuarantinedRecord, *, values: bool) -> dict[str, object]:
 
 
 def _summary(
-    reasons: Counter[str],
-    schemas: Counter[str],
-    examples: list[QuarantinedRecord],
-    *,
-    values: bool,
+    reasons: Counter[str], schemas: Counter[str], examples: list[QuarantinedRecord], *, values: bool
 ) -> dict[str, object]:
     return {
         "records": schemas.total(),
@@ -145,11 +141,7 @@ def _summary(
 
 
 def _print(
-    reasons: Counter[str],
-    schemas: Counter[str],
-    examples: list[QuarantinedRecord],
-    *,
-    values: bool,
+    reasons: Counter[str], schemas: Counter[str], examples: list[QuarantinedRecord], *, values: bool
 ) -> None:
     console = Console()
     table = Table("records", "reason", title=f"{schemas.total():,} records", title_justify="left")

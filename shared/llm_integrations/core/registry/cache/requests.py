@@ -1,19 +1,47 @@
-"""What is asked of a registry for a reference or an id, and whether the answer is for that."""
+"""A reference or an id: its key in the cache, and what is asked of a registry for it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TypeAlias
 
-from llm_integrations.core.errors import RegistryProtocolError
+from llm_integrations.core.errors import InvalidReference, RegistryProtocolError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache.freshness import same_version
 
-__all__ = ["Ask", "ask_for", "ask_for_id"]
+__all__ = ["Ask", "ask_for", "ask_for_id", "id_key", "key_of"]
 
 Ask: TypeAlias = Callable[[RegistryBackend], Awaitable[RegisteredSchema]]
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
+    ref = SchemaRef.parse(reference)
+    return str(ref), ref
+
+
+def key_of(reference: str | SchemaRef) -> tuple[str, SchemaRef]:
+    """A reference's key, the same for all spellings, and the reference parsed.
+
+    Raises:
+        InvalidReference: for what is no reference.
+    """
+    try:
+        return _parsed(reference)
+    except TypeError:  # unhashable
+        raise InvalidReference(
+            f"a reference is text or a SchemaRef, not {type(reference).__name__}"
+        ) from None
+
+
+def id_key(schema_id: SchemaId) -> str:
+    """No reference looks like this: a subject holds no control characters."""
+    if isinstance(schema_id, bool) or not isinstance(schema_id, int | str):
+        raise InvalidReference(f"an id is an integer or text, not {type(schema_id).__name__}")
+    return f"\x00{schema_id!r}"
 
 
 def ask_for(ref: SchemaRef) -> Ask:

@@ -38,8 +38,7 @@ from llm_integrations.core.registry.cache.freshness import (
     decide,
     supersedes,
 )
-from llm_integrations.core.registry.cache.keys import key_of
-from llm_integrations.core.registry.cache.requests import Ask, ask_for
+from llm_integrations.core.registry.cache.requests import Ask, ask_for, key_of
 from llm_integrations.core.registry.cache.single_flight import (
     Freshness,
     InFlightRequest,

@@ -144,7 +144,7 @@ class Validators:
                 return await collect_references(schema.references, self._service.get)
         except TimeoutError:
             raise RegistryUnavailable(
-                f"the references of {schema.subject} did not await_answer within {deadline:g} s"
+                f"the references of {schema.subject} did not answer within {deadline:g} s"
             ) from None
 
     def after_fork(self) -> None:

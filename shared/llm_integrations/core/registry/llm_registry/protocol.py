@@ -21,12 +21,7 @@ from llm_integrations.core.errors import (
     Unsupported,
 )
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version, version_key
-from llm_integrations.core.model.schema import (
-    DELETED,
-    JsonSchema,
-    RegisteredSchema,
-    fingerprint_of,
-)
+from llm_integrations.core.model.schema import DELETED, JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.http.exchange import (
     HttpRequest,

@@ -18,13 +18,7 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
 )
 from llm_integrations.core.model.reference import LATEST, SchemaRef, Version, version_key
-from llm_integrations.core.model.schema import (
-    ACTIVE,
-    DELETED,
-    DEPRECATED,
-    DRAFT,
-    SchemaReference,
-)
+from llm_integrations.core.model.schema import ACTIVE, DELETED, DEPRECATED, DRAFT, SchemaReference
 
 __all__ = [
     "COMPATIBILITY_LEVELS",

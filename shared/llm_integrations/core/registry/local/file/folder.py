@@ -20,11 +20,7 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
 )
 from llm_integrations.core.files import atomic_write
-from llm_integrations.core.model.reference import (
-    SchemaRef,
-    Version,
-    version_key,
-)
+from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.documents import dump_document, read_document

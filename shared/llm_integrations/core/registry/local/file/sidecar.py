@@ -16,11 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from llm_integrations.core.errors import (
-    ConfigurationError,
-    InvalidReference,
-    RegistryProtocolError,
-)
+from llm_integrations.core.errors import ConfigurationError, InvalidReference, RegistryProtocolError
 from llm_integrations.core.model.reference import Version, parse_version
 from llm_integrations.core.model.schema import ACTIVE, SchemaReference
 from llm_integrations.core.registry.local.ledger import STATES, Entry, Ledger, check_level
