@@ -49,7 +49,7 @@ class WebhookConfig:
         auth: basic, bearer or API key; a user in the URL means basic.
         backoff_secs: upper bound of the first wait; each further one doubles (full jitter).
         max_backoff_secs: no wait is longer, unless Retry-After asks for it.
-        max_retry_after_secs: the longest Retry-After that is honoured in full.
+        max_retry_after_secs: the longest Retry-After that is honoured in full; a day at the most.
         max_response_bytes: of an answer's body, this much is read at the most.
         tls: a private CA, or a client certificate.
         name: what metrics, logs and the outbox call the endpoint, if its URL's path holds a
