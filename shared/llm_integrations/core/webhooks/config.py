@@ -6,17 +6,20 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from llm_integrations.core.config import Auth, TLSOptions
+from llm_integrations.core.config import Auth, BasicAuth, TLSOptions
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.http.credentials import auth_headers
 from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.webhooks.addresses import literal_address, refusal
-from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.signing import parse_secrets
 from llm_integrations.core.webhooks.urls import label_of, parse_url
 
-__all__ = ["WebhookConfig"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["WebhookConfig", "authorization"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -120,6 +123,20 @@ class WebhookConfig:
             f"WebhookConfig(endpoint={self.endpoint!r}, max_retries={self.max_retries}, "
             f"timeout_secs={self.timeout_secs}, signed={self.secret is not None})"
         )
+
+
+def authorization(auth: Auth | None, url: httpx.URL) -> dict[str, str]:
+    """The header for ``auth``, or for the user in the URL; empty without either.
+
+    Raises:
+        ConfigurationError: they do not fit into a header.
+    """
+    if auth is None and url.userinfo:
+        auth = BasicAuth(url.username, url.password)
+    try:
+        return auth_headers(auth)
+    except UnicodeEncodeError:
+        raise ConfigurationError("credentials must be valid Unicode") from None
 
 
 def _check_headers(headers: Mapping[str, str], credentials: set[str]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from standardwebhooks import Webhook
+
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.extras import require_extra
 
 __all__ = ["Signer", "Verifier", "parse_secrets"]
 
@@ -55,9 +56,6 @@ class Signer:
     """Signs with every key, so that a receiver knows the message by the old or the new one."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        require_extra("webhooks", "standardwebhooks")
-        from standardwebhooks import Webhook
-
         self._webhooks = [Webhook(key) for key in keys]
 
     def headers(self, webhook_id: str, body: str, now: datetime | None = None) -> dict[str, str]:
@@ -75,9 +73,6 @@ class Verifier:
     """Accepts a message that any of the keys signed less than 5 minutes ago (or ahead)."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        require_extra("webhooks", "standardwebhooks")
-        from standardwebhooks import Webhook
-
         if not keys:
             raise ConfigurationError("a receiver needs a secret to verify by")
         self._webhooks = [Webhook(key) for key in keys]
