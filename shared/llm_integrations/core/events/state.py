@@ -71,7 +71,10 @@ class ListenerState:
                 (integration,),
             )
             for (batch,) in batches:
-                found += (_as_row(fields) for fields in reversed(json.loads(batch)))
+                found += (
+                    (subject, version, event_id, bool(deletion))
+                    for subject, version, event_id, deletion in reversed(json.loads(batch))
+                )
                 if len(found) >= limit:
                     break
         return found[limit - 1 :: -1] if len(found) > limit else found[::-1]
@@ -165,10 +168,7 @@ class ListenerState:
             row = connection.execute(
                 "SELECT content FROM snapshots WHERE source = ?", (source,)
             ).fetchone()
-        if row is None:
-            return None
-        content: dict[str, Any] = json.loads(row[0])
-        return content
+        return None if row is None else dict(json.loads(row[0]))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -197,11 +197,6 @@ def _to_text(event: SchemaEvent) -> str:
 def _fields(event: SchemaEvent) -> Row:
     deletion = event.event_type is SchemaEventType.DELETED
     return event.subject, event.version, event.event_id, deletion
-
-
-def _as_row(fields: Sequence[Any]) -> Row:
-    subject, version, event_id, deletion = fields
-    return subject, version, event_id, bool(deletion)
 
 
 def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> bool:

@@ -110,7 +110,7 @@ class WebhookConfig:
                 f"{self.endpoint}: webhook URLs are https, unless allow_private=True"
             )
         host = url.raw_host.decode("ascii").rstrip(".")
-        address = literal_address("127.0.0.1" if _is_localhost(host) else host)
+        address = literal_address("127.0.0.1" if host.split(".")[-1] == "localhost" else host)
         reason = address and refusal(address, allow_private=allow_private)
         if reason:
             raise ConfigurationError(
@@ -149,7 +149,3 @@ def _check_headers(headers: Mapping[str, str], credentials: set[str]) -> None:
             raise ConfigurationError(f"WebhookConfig.headers: {name!r} is set by the dispatcher")
         if name.lower() in refused:
             raise ConfigurationError(f"WebhookConfig: {name} in headers and auth=; give one")
-
-
-def _is_localhost(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost")

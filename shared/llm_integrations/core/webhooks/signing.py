@@ -34,22 +34,19 @@ def parse_secrets(secret: str | Sequence[str] | None) -> tuple[bytes, ...]:
 
 
 def _key(secret: str) -> bytes:
-    key = _decode(secret)
-    if len(key) < _MIN_BYTES:
-        raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
-    return key
-
-
-def _decode(secret: str) -> bytes:
     text = secret.removeprefix(_PREFIX)
     try:
         if text == secret:
-            return secret.encode()
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            key = secret.encode()
+        else:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ConfigurationError(
             "a webhook secret is base64 after whsec_, and else valid Unicode"
         ) from None
+    if len(key) < _MIN_BYTES:
+        raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
+    return key
 
 
 class Signer:

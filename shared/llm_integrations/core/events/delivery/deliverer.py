@@ -122,17 +122,14 @@ class HandlerRunner:
         """Handle one event that arrived at ``perf_counter`` seconds by a transport (a label)."""
         about = {"llm_integrations.subject": event.subject, "llm_integrations.bus": transport}
         with span("llm_integrations.event", about):
-            return await self._run(event, arrived, transport)
-
-    async def _run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
-        if self._untroubled:
-            reason = await self._tries(event)
-            if reason is not None:
-                self._untroubled = False
-                with self._breaker.attempt() as permit:
-                    permit.failed()
-        else:
-            reason = await self._run_through_breaker(event)
+            if self._untroubled:
+                reason = await self._tries(event)
+                if reason is not None:
+                    self._untroubled = False
+                    with self._breaker.attempt() as permit:
+                        permit.failed()
+            else:
+                reason = await self._run_through_breaker(event)
         _, duration, failures = _metrics(transport, event.event_type)
         duration.observe(time.perf_counter() - arrived)
         if reason is not None:
