@@ -200,11 +200,11 @@ def _fields(event: SchemaEvent) -> Row:
 
 
 def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> bool:
-    row = connection.execute(
+    found = connection.execute(
         f"SELECT 1 FROM once WHERE {_OF_KEY} AND event_id = ?",  # noqa: S608 - a constant
         (integration, event.subject, event.version, event.event_id),
-    ).fetchone()
-    return row is not None
+    )
+    return found.fetchone() is not None
 
 
 def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> None:
@@ -214,7 +214,5 @@ def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEve
         f"DELETE FROM once WHERE {_OF_KEY} AND deletion = ?",  # noqa: S608 - a constant
         (integration, subject, version, not deletion),
     )
-    connection.execute(
-        "INSERT INTO once VALUES (?, ?, ?, ?, ?)",
-        (integration, subject, version, event_id, deletion),
-    )
+    row = (integration, subject, version, event_id, deletion)
+    connection.execute("INSERT INTO once VALUES (?, ?, ?, ?, ?)", row)

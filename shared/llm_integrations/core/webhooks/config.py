@@ -24,16 +24,8 @@ __all__ = ["WebhookConfig", "authorization"]
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "webhook-id",
-        "webhook-signature",
-        "webhook-timestamp",
-    }
+    {"connection", "content-length", "content-type", "host", "transfer-encoding"}
+    | {"webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 
 

@@ -12,11 +12,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
 from llm_integrations.core.events.delivery.batch import ask_handler
 from llm_integrations.core.events.delivery.dead_letter import DeadLetter
-from llm_integrations.core.events.delivery.deliverer import (
-    BatchHandler,
-    count_published,
-    shard_of,
-)
+from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_published, shard_of
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.reprs import never_raises
@@ -184,15 +180,14 @@ class _Member:
             while self._queue:
                 size = min(_BATCH, len(self._queue))
                 self._in_hand = [self._queue.popleft() for _ in range(size)]
-                await self._handle()
+                reasons = await ask_handler(self._handler, self._in_hand)
+                self._bus.dead_letters.extend(
+                    DeadLetter(event, reason, self.group)
+                    for event, reason in zip(self._in_hand, reasons, strict=True)
+                    if reason is not None
+                )
+                self._in_hand = []
             self._idle.set()
-
-    async def _handle(self) -> None:
-        reasons = await ask_handler(self._handler, self._in_hand)
-        for event, reason in zip(self._in_hand, reasons, strict=True):
-            if reason is not None:
-                self._bus.dead_letters.append(DeadLetter(event, reason, self.group))
-        self._in_hand = []
 
     def _left_over(self) -> list[SchemaEvent]:
         left = [*self._in_hand, *self._queue]
