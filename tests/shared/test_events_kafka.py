@@ -498,6 +498,6 @@ async def test_a_topic_that_a_broker_names_unasked_is_not_forgotten_over_a_secon
     try:
         await publisher.send(topic, b"k", b"one", [])
         await publisher.send(f"{topic}.dead-letter", b"k", b"two", [])
-        assert publisher._producer.client.cluster.partitions_for_topic(topic)
+        assert publisher._client.client.cluster.partitions_for_topic(topic)
     finally:
         await publisher.close()

@@ -1,4 +1,4 @@
-"""The memory bus, and what every bus shares: retries, breaker, lanes, dead letters."""
+"""The memory bus, and what every bus shares: retries, breaker, order by subject, dead letters."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from llm_integrations.core.events import (
 from llm_integrations.core.events.brokers.kafka import KafkaEventBus
 from llm_integrations.core.events.brokers.rabbitmq import RabbitMQEventBus
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher, WebhookReceiver
-from llm_integrations.core.webhooks.authorization import authorization
+from llm_integrations.core.webhooks.config import authorization
 from llm_integrations.core.webhooks.urls import parse_url
 from tests.support.webhooks import OTHER_SECRET, SECRET
 

@@ -170,7 +170,7 @@ async def test_retry_after_is_read_in_both_forms(server: Endpoint) -> None:
     ]
     answers = [await post(server.url) for _ in range(3)]
     assert answers[0].retry_after == 7
-    assert (answers[1].retry_after or 0) > 1e9
+    assert answers[1].retry_after == 86_400  # no wait is longer than a day
     assert answers[2].retry_after is None
 
 

@@ -1,7 +1,5 @@
 """Who uses which schema: prompts, data sets, indexes, benchmarks."""
 
-from __future__ import annotations
-
 from llm_integrations.core.catalogue.catalogue import Catalogue
 from llm_integrations.core.catalogue.usage import Usage, UsageKind
 

@@ -12,7 +12,7 @@ from llm_integrations.core.events.delivery.deliverer import (
     BatchHandler,
     Handler,
     HandlerRunner,
-    in_lanes,
+    by_shard,
 )
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
@@ -114,7 +114,7 @@ class EventBus(ABC):
             async def run(_: int, some: Sequence[SchemaEvent]) -> Sequence[str | None]:
                 return [await runner.run(event, arrived, self.transport) for event in some]
 
-            return await in_lanes(events, run)
+            return await by_shard(events, run)
 
         return await self.subscribe_batches(handle, group=group, on_gap=on_gap)
 

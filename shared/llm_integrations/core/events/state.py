@@ -71,7 +71,10 @@ class ListenerState:
                 (integration,),
             )
             for (batch,) in batches:
-                found += (_as_row(fields) for fields in reversed(json.loads(batch)))
+                found += (
+                    (subject, version, event_id, bool(deletion))
+                    for subject, version, event_id, deletion in reversed(json.loads(batch))
+                )
                 if len(found) >= limit:
                     break
         return found[limit - 1 :: -1] if len(found) > limit else found[::-1]
@@ -165,10 +168,7 @@ class ListenerState:
             row = connection.execute(
                 "SELECT content FROM snapshots WHERE source = ?", (source,)
             ).fetchone()
-        if row is None:
-            return None
-        content: dict[str, Any] = json.loads(row[0])
-        return content
+        return None if row is None else dict(json.loads(row[0]))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -199,17 +199,12 @@ def _fields(event: SchemaEvent) -> Row:
     return event.subject, event.version, event.event_id, deletion
 
 
-def _as_row(fields: Sequence[Any]) -> Row:
-    subject, version, event_id, deletion = fields
-    return subject, version, event_id, bool(deletion)
-
-
 def _happened(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> bool:
-    row = connection.execute(
+    found = connection.execute(
         f"SELECT 1 FROM once WHERE {_OF_KEY} AND event_id = ?",  # noqa: S608 - a constant
         (integration, event.subject, event.version, event.event_id),
-    ).fetchone()
-    return row is not None
+    )
+    return found.fetchone() is not None
 
 
 def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEvent) -> None:
@@ -219,7 +214,5 @@ def _remember(connection: sqlite3.Connection, integration: str, event: SchemaEve
         f"DELETE FROM once WHERE {_OF_KEY} AND deletion = ?",  # noqa: S608 - a constant
         (integration, subject, version, not deletion),
     )
-    connection.execute(
-        "INSERT INTO once VALUES (?, ?, ?, ?, ?)",
-        (integration, subject, version, event_id, deletion),
-    )
+    row = (integration, subject, version, event_id, deletion)
+    connection.execute("INSERT INTO once VALUES (?, ?, ?, ?, ?)", row)

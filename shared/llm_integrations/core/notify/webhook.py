@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -53,12 +54,10 @@ class WebhookNotifier:
             await connection.close()
 
     async def _send(self, connection: Connection, body: bytes, headers: dict[str, str]) -> None:
-        attempt = 1
-        while True:
+        for attempt in itertools.count(1):
             verdict = judge(await connection.post(body, headers), attempt, self._config)
             if verdict.outcome == "delivered":
                 return
             if verdict.outcome == "dead":
                 raise WebhookError(f"the notice was not taken: {verdict.reason}")
             await asyncio.sleep(verdict.wait)
-            attempt += 1

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 __all__ = ["backoff"]
 
 _DOUBLINGS = 60  # what more would overflow, and any cap is reached long before
 
 
-def backoff(
-    attempt: int,
-    *,
-    base: float,
-    cap: float,
-    floor: float = 0.0,
-    uniform: Callable[[float, float], float] = random.uniform,
-) -> float:
+def backoff(attempt: int, *, base: float, cap: float, floor: float = 0.0) -> float:
     """Seconds to wait after the failed attempt with this number (from 1).
 
     Any time between ``floor`` and a bound that is ``base`` after the first attempt, doubles with
@@ -25,4 +17,4 @@ def backoff(
     failed together must not return together.
     """
     bound = min(cap, base * 2.0 ** min(max(attempt - 1, 0), _DOUBLINGS))
-    return uniform(floor, max(floor, bound))
+    return random.uniform(floor, max(floor, bound))  # noqa: S311 - no secret

@@ -1,7 +1,5 @@
 """Schema events over HTTP: a dispatcher that loses none, a receiver that takes each once."""
 
-from __future__ import annotations
-
 from llm_integrations.core.extras import require_extra
 
 require_extra("webhooks", "standardwebhooks")

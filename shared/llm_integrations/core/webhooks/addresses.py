@@ -12,10 +12,8 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Public, shared or unique-local by their number, but a cloud's metadata service by their use.
 _METADATA: Final = frozenset(
-    map(
-        ipaddress.ip_address,
-        ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"),
-    )
+    ipaddress.ip_address(text)
+    for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # An IPv4 address in the last four bytes, deprecated but still routed by some hosts.
@@ -24,18 +22,10 @@ _IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 _TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
 # What is not for the public Internet, but counts as global in some Python versions.
 _RESERVED: Final = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "192.0.0.0/24",
-            "192.88.99.0/24",
-            "64:ff9b:1::/48",
-            "100::/64",
-            "2001:20::/28",
-            "3fff::/20",
-            "5f00::/16",
-            "fec0::/10",
-        ),
+    ipaddress.ip_network(text)
+    for text in (
+        *("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100::/64"),
+        *("2001:20::/28", "3fff::/20", "5f00::/16", "fec0::/10"),
     )
 )
 

@@ -6,31 +6,26 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from llm_integrations.core.config import Auth, TLSOptions
+from llm_integrations.core.config import Auth, BasicAuth, TLSOptions
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.http.credentials import auth_headers
 from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.webhooks.addresses import literal_address, refusal
-from llm_integrations.core.webhooks.authorization import authorization
 from llm_integrations.core.webhooks.signing import parse_secrets
 from llm_integrations.core.webhooks.urls import label_of, parse_url
 
-__all__ = ["WebhookConfig"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["WebhookConfig", "authorization"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "webhook-id",
-        "webhook-signature",
-        "webhook-timestamp",
-    }
+    {"connection", "content-length", "content-type", "host", "transfer-encoding"}
+    | {"webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 
 
@@ -49,7 +44,7 @@ class WebhookConfig:
         auth: basic, bearer or API key; a user in the URL means basic.
         backoff_secs: upper bound of the first wait; each further one doubles (full jitter).
         max_backoff_secs: no wait is longer, unless Retry-After asks for it.
-        max_retry_after_secs: the longest Retry-After that is honoured in full.
+        max_retry_after_secs: the longest Retry-After that is honoured in full; a day at the most.
         max_response_bytes: of an answer's body, this much is read at the most.
         tls: a private CA, or a client certificate.
         name: what metrics, logs and the outbox call the endpoint, if its URL's path holds a
@@ -107,7 +102,7 @@ class WebhookConfig:
                 f"{self.endpoint}: webhook URLs are https, unless allow_private=True"
             )
         host = url.raw_host.decode("ascii").rstrip(".")
-        address = literal_address("127.0.0.1" if _is_localhost(host) else host)
+        address = literal_address("127.0.0.1" if host.split(".")[-1] == "localhost" else host)
         reason = address and refusal(address, allow_private=allow_private)
         if reason:
             raise ConfigurationError(
@@ -122,6 +117,20 @@ class WebhookConfig:
         )
 
 
+def authorization(auth: Auth | None, url: httpx.URL) -> dict[str, str]:
+    """The header for ``auth``, or for the user in the URL; empty without either.
+
+    Raises:
+        ConfigurationError: they do not fit into a header.
+    """
+    if auth is None and url.userinfo:
+        auth = BasicAuth(url.username, url.password)
+    try:
+        return auth_headers(auth)
+    except UnicodeEncodeError:
+        raise ConfigurationError("credentials must be valid Unicode") from None
+
+
 def _check_headers(headers: Mapping[str, str], credentials: set[str]) -> None:
     """``credentials`` are the names of the headers that auth= or the URL's user stands for."""
     refused = {name.lower() for name in credentials}
@@ -132,7 +141,3 @@ def _check_headers(headers: Mapping[str, str], credentials: set[str]) -> None:
             raise ConfigurationError(f"WebhookConfig.headers: {name!r} is set by the dispatcher")
         if name.lower() in refused:
             raise ConfigurationError(f"WebhookConfig: {name} in headers and auth=; give one")
-
-
-def _is_localhost(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from llm_integrations.core.errors import WebhookError
 
 __all__ = ["Lease"]
@@ -18,8 +20,6 @@ class Lease:
     """
 
     def __init__(self, database: Path, name: str) -> None:
-        from filelock import FileLock
-
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
         self._lock = FileLock(
             database.with_name(f"{database.name}.{digest}.lock"), thread_local=False, mode=0o600
@@ -31,8 +31,6 @@ class Lease:
 
     def take(self) -> bool:
         """Whether we hold it now. Never waits."""
-        from filelock import Timeout
-
         if self._lock.is_locked:
             return True
         try:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from standardwebhooks import Webhook
+
 from llm_integrations.core.errors import ConfigurationError, WebhookError
-from llm_integrations.core.extras import require_extra
 
 __all__ = ["Signer", "Verifier", "parse_secrets"]
 
@@ -33,31 +34,25 @@ def parse_secrets(secret: str | Sequence[str] | None) -> tuple[bytes, ...]:
 
 
 def _key(secret: str) -> bytes:
-    key = _decode(secret)
-    if len(key) < _MIN_BYTES:
-        raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
-    return key
-
-
-def _decode(secret: str) -> bytes:
     text = secret.removeprefix(_PREFIX)
     try:
         if text == secret:
-            return secret.encode()
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            key = secret.encode()
+        else:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ConfigurationError(
             "a webhook secret is base64 after whsec_, and else valid Unicode"
         ) from None
+    if len(key) < _MIN_BYTES:
+        raise ConfigurationError(f"a webhook secret needs at least {_MIN_BYTES} bytes")
+    return key
 
 
 class Signer:
     """Signs with every key, so that a receiver knows the message by the old or the new one."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        require_extra("webhooks", "standardwebhooks")
-        from standardwebhooks import Webhook
-
         self._webhooks = [Webhook(key) for key in keys]
 
     def headers(self, webhook_id: str, body: str, now: datetime | None = None) -> dict[str, str]:
@@ -75,9 +70,6 @@ class Verifier:
     """Accepts a message that any of the keys signed less than 5 minutes ago (or ahead)."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        require_extra("webhooks", "standardwebhooks")
-        from standardwebhooks import Webhook
-
         if not keys:
             raise ConfigurationError("a receiver needs a secret to verify by")
         self._webhooks = [Webhook(key) for key in keys]

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.reconnecting import ReconnectingSubscription
+from llm_integrations.core.events.brokers.shared_client import SharedClient
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
 from llm_integrations.core.events.delivery.deliverer import BatchHandler
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.reprs import never_raises
 
 __all__ = ["BrokerBus"]
-
-
-class _Publisher(Protocol):
-    async def close(self) -> None: ...
 
 
 class BrokerBus(EventBus):
@@ -27,7 +24,7 @@ class BrokerBus(EventBus):
         url: without credentials.
     """
 
-    def __init__(self, url: str, publisher: _Publisher, delivery: DeliveryOptions | None) -> None:
+    def __init__(self, url: str, publisher: SharedClient, delivery: DeliveryOptions | None) -> None:
         super().__init__(delivery=delivery)
         self.url = url
         self._publishing = publisher

@@ -12,11 +12,7 @@ from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.bus import BusHealth, EventBus, OnGap, Subscription
 from llm_integrations.core.events.delivery.batch import ask_handler
 from llm_integrations.core.events.delivery.dead_letter import DeadLetter
-from llm_integrations.core.events.delivery.deliverer import (
-    BatchHandler,
-    count_published,
-    lane_of,
-)
+from llm_integrations.core.events.delivery.deliverer import BatchHandler, count_published, shard_of
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.reprs import never_raises
@@ -94,28 +90,23 @@ class InMemoryEventBus(EventBus):
             await member.cancel()
 
     def _receivers(self, event: SchemaEvent) -> list[_Member]:
-        """Every broadcast member, and of each group the one whose lane the subject is in."""
+        """Every broadcast member, and of each group the one whose shard the subject is in."""
         with self._lock:
-            self._members = [member for member in self._members if member.alive]
+            self._members = [member for member in self._members if member.connected]
             members = list(self._members)
         receivers = [member for member in members if member.group is None]
         for group in {member.group for member in members if member.group is not None}:
             sharing = [member for member in members if member.group == group]
-            receivers.append(sharing[lane_of(event.subject) % len(sharing)])
+            receivers.append(sharing[shard_of(event.subject) % len(sharing)])
         return receivers
 
     def _leave(self, leaving: _Member, unhandled: list[SchemaEvent]) -> None:
         """The rest of its group, if there is one, takes over what a member left undone."""
         with self._lock:
             self._members = [member for member in self._members if member is not leaving]
-            sharing = [
-                member
-                for member in self._members
-                if leaving.group is not None and member.group == leaving.group
-            ]
-        for event in unhandled:
-            if sharing:
-                sharing[lane_of(event.subject) % len(sharing)].put(event)
+            sharing = [m for m in self._members if m.group == leaving.group]
+        for event in unhandled if leaving.group is not None and sharing else ():
+            sharing[shard_of(event.subject) % len(sharing)].put(event)
 
 
 class _Member:
@@ -137,12 +128,8 @@ class _Member:
         self._task = self._loop.create_task(self._work())
 
     @property
-    def alive(self) -> bool:
-        return not self._loop.is_closed() and not self._task.done()
-
-    @property
     def connected(self) -> bool:
-        return self.alive
+        return not self._loop.is_closed() and not self._task.done()
 
     @property
     def waiting(self) -> int:
@@ -161,11 +148,11 @@ class _Member:
 
     async def idle(self) -> None:
         """Wait until nothing waits here, from any loop."""
-        if self.alive:
+        if self.connected:
             await run_on(self._loop, self._until_idle())
 
     async def cancel(self) -> None:
-        if self.alive:
+        if self.connected:
             await run_on(self._loop, self._stop())
         self._bus._leave(self, self._left_over())
 
@@ -193,15 +180,14 @@ class _Member:
             while self._queue:
                 size = min(_BATCH, len(self._queue))
                 self._in_hand = [self._queue.popleft() for _ in range(size)]
-                await self._handle()
+                reasons = await ask_handler(self._handler, self._in_hand)
+                self._bus.dead_letters.extend(
+                    DeadLetter(event, reason, self.group)
+                    for event, reason in zip(self._in_hand, reasons, strict=True)
+                    if reason is not None
+                )
+                self._in_hand = []
             self._idle.set()
-
-    async def _handle(self) -> None:
-        reasons = await ask_handler(self._handler, self._in_hand)
-        for event, reason in zip(self._in_hand, reasons, strict=True):
-            if reason is not None:
-                self._bus.dead_letters.append(DeadLetter(event, reason, self.group))
-        self._in_hand = []
 
     def _left_over(self) -> list[SchemaEvent]:
         left = [*self._in_hand, *self._queue]

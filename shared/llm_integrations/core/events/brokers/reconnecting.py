@@ -94,6 +94,17 @@ class ReconnectingSubscription(ABC):
     def _works(self) -> None:
         self._failures = 0
 
+    def _give_up(self, what: str, origin: str, reason: str) -> dict[str, str]:
+        """Log that something goes to the dead letters; returns the headers that say why."""
+        group = self.group or "broadcast"
+        extra = {"llmi_group": group, "llmi_origin": origin, "llmi_message": what}
+        log.error("%s could not be handled by %s: %s", what, group, reason, extra=extra)
+        return {
+            "dead-letter-reason": reason,
+            "dead-letter-group": group,
+            "dead-letter-origin": origin,
+        }
+
     def _gap(self) -> None:
         if self.group is None and self._on_gap is not None:
             self._on_gap()

@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from llm_integrations.core.errors import CircuitOpen
 from llm_integrations.core.events.delivery.options import DeliveryOptions
@@ -22,24 +22,27 @@ from llm_integrations.core.resilience.backoff import backoff
 from llm_integrations.core.resilience.breaker import Breaker, BreakerState, Permit
 from llm_integrations.core.tracing import span
 
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
+
 __all__ = [
-    "LANES",
+    "SHARDS",
     "BatchHandler",
     "Handler",
     "HandlerRunner",
+    "by_shard",
     "count_published",
     "count_unreadable",
-    "in_lanes",
-    "lane_of",
     "reason_of",
+    "shard_of",
 ]
 
 log = get_logger(__name__)
 
 Handler: TypeAlias = Callable[[SchemaEvent], Awaitable[None] | None]
 
-LANES: Final = 16
-"""Subjects that are handled at the same time, at the most."""
+SHARDS: Final = 16
+"""Events are sharded by subject; so many are handled at the same time, at the most."""
 
 BatchHandler: TypeAlias = Callable[[Sequence[SchemaEvent]], Awaitable[Sequence[str | None]]]
 """Handles events in their order and says of each: None when done, else why it failed for good."""
@@ -48,34 +51,34 @@ _LONGEST_REASON: Final = 500
 _PROBE_PAUSE: Final = 0.05
 
 
-def lane_of(subject: str) -> int:
-    """The lane of a subject, the same throughout this process."""
-    return hash(subject) % LANES
+def shard_of(subject: str) -> int:
+    """The number of the shard that a subject belongs to, the same throughout this process."""
+    return hash(subject) % SHARDS
 
 
-async def in_lanes(
+async def by_shard(
     events: Sequence[SchemaEvent],
     handle: Callable[[int, Sequence[SchemaEvent]], Awaitable[Sequence[str | None]]],
 ) -> list[str | None]:
-    """Handle a batch: one after the other within a subject, lanes side by side.
+    """Handle a batch: the events of a shard one after the other, the shards side by side.
 
-    ``handle`` gets a lane's number and its events, and says of each why it failed, or None.
+    ``handle`` gets a shard's number and its events, and says of each why it failed, or None.
     """
     if len(events) == 1:
-        return list(await handle(lane_of(events[0].subject), events))
-    lanes: dict[int, list[int]] = {}
+        return list(await handle(shard_of(events[0].subject), events))
+    shards: dict[int, list[int]] = {}
     for index, event in enumerate(events):
-        lanes.setdefault(lane_of(event.subject), []).append(index)
+        shards.setdefault(shard_of(event.subject), []).append(index)
     reasons: list[str | None] = [None] * len(events)
 
-    async def run(lane: int, indices: list[int]) -> None:
-        answers = await handle(lane, [events[index] for index in indices])
+    async def run(shard: int, indices: list[int]) -> None:
+        answers = await handle(shard, [events[index] for index in indices])
         for index, reason in zip(indices, answers, strict=True):
             reasons[index] = reason
 
     async with asyncio.TaskGroup() as group:
-        for lane, indices in lanes.items():
-            group.create_task(run(lane, indices))
+        for shard, indices in shards.items():
+            group.create_task(run(shard, indices))
     return reasons
 
 
@@ -119,20 +122,18 @@ class HandlerRunner:
         """Handle one event that arrived at ``perf_counter`` seconds by a transport (a label)."""
         about = {"llm_integrations.subject": event.subject, "llm_integrations.bus": transport}
         with span("llm_integrations.event", about):
-            return await self._run(event, arrived, transport)
-
-    async def _run(self, event: SchemaEvent, arrived: float, transport: str) -> str | None:
-        if self._untroubled:
-            reason = await self._tries(event)
-            if reason is not None:
-                self._untroubled = False
-                with self._breaker.attempt() as permit:
-                    permit.failed()
-        else:
-            reason = await self._run_through_breaker(event)
-        _metrics(transport, event.event_type).handled(
-            time.perf_counter() - arrived, failed=reason is not None
-        )
+            if self._untroubled:
+                reason = await self._tries(event)
+                if reason is not None:
+                    self._untroubled = False
+                    with self._breaker.attempt() as permit:
+                        permit.failed()
+            else:
+                reason = await self._run_through_breaker(event)
+        _, duration, failures = _metrics(transport, event.event_type)
+        duration.observe(time.perf_counter() - arrived)
+        if reason is not None:
+            failures.inc()
         return reason
 
     async def _run_through_breaker(self, event: SchemaEvent) -> str | None:
@@ -191,19 +192,13 @@ class HandlerRunner:
         return reason
 
     async def _call(self, event: SchemaEvent) -> None:
-        if self._options.timeout is None:
-            await self._call_untimed(event)
-        else:
-            async with asyncio.timeout(self._options.timeout):
-                await self._call_untimed(event)
-
-    async def _call_untimed(self, event: SchemaEvent) -> None:
-        if self._is_async:
-            answer = self._handler(event)
-        else:
-            answer = await asyncio.to_thread(self._handler, event)
-        if answer is not None:
-            await answer
+        async with asyncio.timeout(self._options.timeout):
+            if self._is_async:
+                answer = self._handler(event)
+            else:
+                answer = await asyncio.to_thread(self._handler, event)
+            if answer is not None:
+                await answer
 
 
 def _is_async(handler: Handler) -> bool:
@@ -213,7 +208,7 @@ def _is_async(handler: Handler) -> bool:
 
 
 def count_published(transport: str, event: SchemaEvent) -> None:
-    _metrics(transport, event.event_type).published.inc()
+    _metrics(transport, event.event_type)[0].inc()
 
 
 def count_unreadable(transport: str) -> None:
@@ -221,20 +216,11 @@ def count_unreadable(transport: str) -> None:
     EVENTS_DELIVERY_FAILURES.labels(transport, "unreadable").inc()
 
 
-class _Metrics:
-    """The metric children of one transport and event type, looked up once."""
-
-    def __init__(self, transport: str, event_type: str) -> None:
-        self.published = EVENTS_PUBLISHED.labels(transport, event_type)
-        self._duration = EVENTS_DELIVERY_DURATION.labels(transport, event_type)
-        self._failures = EVENTS_DELIVERY_FAILURES.labels(transport, event_type)
-
-    def handled(self, seconds: float, *, failed: bool) -> None:
-        self._duration.observe(seconds)
-        if failed:
-            self._failures.inc()
-
-
 @lru_cache(maxsize=256)
-def _metrics(transport: str, event_type: str) -> _Metrics:
-    return _Metrics(transport, event_type)
+def _metrics(transport: str, event_type: str) -> tuple[Counter, Histogram, Counter]:
+    """How many were published, how long handling took, how many failed; looked up once."""
+    return (
+        EVENTS_PUBLISHED.labels(transport, event_type),
+        EVENTS_DELIVERY_DURATION.labels(transport, event_type),
+        EVENTS_DELIVERY_FAILURES.labels(transport, event_type),
+    )

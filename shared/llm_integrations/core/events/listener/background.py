@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import EventError
-from llm_integrations.core.events.listener.health import ListenerHealth
+
+if TYPE_CHECKING:
+    from llm_integrations.core.events.listener.health import ListenerHealth
+    from llm_integrations.core.events.listener.listener import EventListener
 
 __all__ = ["BackgroundListener"]
-
-
-class _Listener(Protocol):
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def health(self) -> ListenerHealth: ...
 
 
 class BackgroundListener:
@@ -29,7 +24,7 @@ class BackgroundListener:
         EventError: it could not start.
     """
 
-    def __init__(self, listener: _Listener) -> None:
+    def __init__(self, listener: EventListener) -> None:
         self.listener = listener
         self._thread = LoopThread("llm-integrations-listener")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -16,27 +17,48 @@ from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.observability import get_logger
 
-__all__ = ["BusInput", "SourceInput"]
+__all__ = ["BusInput", "Input", "SourceInput"]
 
 log = get_logger(__name__)
 
 _READY_SECONDS: Final = 15.0
 
 
-class BusInput:
+class Input(ABC):
+    """What a subscription and a source have in common: a name, a task, and what is wrong."""
+
+    def __init__(self, name: str, on_gap: OnGap) -> None:
+        self.name = name
+        self._on_gap = on_gap
+        self._error: str | None = "not started"
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._error
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Return once events come, or it is known that they do not yet."""
+
+    async def stop(self) -> None:
+        self._error = "stopped"
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+
+class BusInput(Input):
     """A subscription that is tried again until the broker is there."""
 
     def __init__(
         self, name: str, bus: EventBus, handler: BatchHandler, group: str | None, on_gap: OnGap
     ) -> None:
-        self.name = name
+        super().__init__(name, on_gap)
         self._bus = bus
         self._handler = handler
         self._group = group
-        self._on_gap = on_gap
         self._subscription: Subscription | None = None
-        self._error: str | None = "not started"
-        self._task: asyncio.Task[None] | None = None
 
     @property
     def problem(self) -> str | None:
@@ -49,11 +71,8 @@ class BusInput:
             self._task = asyncio.create_task(self._keep_trying())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await super().stop()
         subscription, self._subscription = self._subscription, None
-        self._error = "stopped"
         if subscription is not None:
             await subscription.cancel()
 
@@ -79,7 +98,7 @@ class BusInput:
         return True
 
 
-class SourceInput:
+class SourceInput(Input):
     """A source that is followed, and called again after it failed."""
 
     def __init__(
@@ -89,18 +108,11 @@ class SourceInput:
         receive: Callable[[Sequence[SchemaEvent], str], Awaitable[None]],
         on_gap: OnGap,
     ) -> None:
-        self.name = source.name
+        super().__init__(source.name, on_gap)
         self._source = source
         self._state = state
         self._receive = receive
-        self._on_gap = on_gap
-        self._error: str | None = "not started"
         self._answered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def problem(self) -> str | None:
-        return self._error
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._follow())
@@ -109,12 +121,6 @@ class SourceInput:
                 await self._answered.wait()
         except TimeoutError:
             self._error = f"not ready after {_READY_SECONDS:.0f} s"
-
-    async def stop(self) -> None:
-        self._error = "stopped"
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
 
     async def _follow(self) -> None:
         failures = 0

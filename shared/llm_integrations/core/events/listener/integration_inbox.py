@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.events.delivery.deliverer import LANES, HandlerRunner, in_lanes
+from llm_integrations.core.events.delivery.deliverer import SHARDS, HandlerRunner, by_shard
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.events.listener.dedup_store import DedupStore
 from llm_integrations.core.events.listener.health import IntegrationHealth
@@ -43,7 +43,7 @@ class IntegrationInbox:
     async def load(self) -> None:
         """Get ready on this event loop; read what was handled before a restart."""
         # Of one subject at most one event is in hand, so that a copy finds the first one's outcome.
-        self._locks = [asyncio.Lock() for _ in range(LANES)]
+        self._locks = [asyncio.Lock() for _ in range(SHARDS)]
         await self._handled.load()
 
     def health(self) -> IntegrationHealth:
@@ -56,9 +56,9 @@ class IntegrationInbox:
         arrived = time.perf_counter()
         done: list[SchemaEvent] = []
 
-        async def handle(lane: int, some: Sequence[SchemaEvent]) -> list[str | None]:
+        async def handle(shard: int, some: Sequence[SchemaEvent]) -> list[str | None]:
             reasons: list[str | None] = []
-            async with self._locks[lane]:
+            async with self._locks[shard]:
                 for event in some:
                     if self._handled.knows(event):
                         self._repeated += 1
@@ -73,7 +73,7 @@ class IntegrationInbox:
             return reasons
 
         try:
-            return await in_lanes(events, handle)
+            return await by_shard(events, handle)
         finally:
             self._succeeded += len(done)
             await self._handled.keep(done)

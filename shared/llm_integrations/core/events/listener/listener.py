@@ -15,7 +15,7 @@ from llm_integrations.core.events.delivery.dead_letter import DeadLetter
 from llm_integrations.core.events.delivery.options import DeliveryOptions
 from llm_integrations.core.events.listener.background import BackgroundListener
 from llm_integrations.core.events.listener.health import ListenerHealth
-from llm_integrations.core.events.listener.inputs import BusInput, SourceInput
+from llm_integrations.core.events.listener.inputs import BusInput, Input, SourceInput
 from llm_integrations.core.events.listener.router import Router
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.state import ListenerState
@@ -80,7 +80,7 @@ class EventListener:
             remember=remember,
             state=self.state,
         )
-        self._inputs: list[BusInput | SourceInput] = []
+        self._inputs: list[Input] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -102,7 +102,7 @@ class EventListener:
             raise EventError("the listener runs already")
         await self._router.load()
         self._loop = asyncio.get_running_loop()
-        self._inputs = [*self._bus_inputs(), *self._source_inputs()]
+        self._inputs = self._make_inputs()
         try:
             await asyncio.gather(*(input_.start() for input_ in self._inputs))
         except BaseException:
@@ -189,25 +189,20 @@ class EventListener:
             self._made.append(registry)
         return [registry]
 
-    def _bus_inputs(self) -> list[BusInput | SourceInput]:
+    def _make_inputs(self) -> list[Input]:
         router = self._router
-        inputs: list[BusInput | SourceInput] = []
+        gap = router.missed_something
+        inputs: list[Input] = []
         for number, bus in enumerate(self.buses, 1):
             name, label = f"{bus.transport}-{number}", bus.transport
             everyone = router.broadcast(label)
-            inputs.append(BusInput(f"{name}/broadcast", bus, everyone, None, self._gap))
+            inputs.append(BusInput(f"{name}/broadcast", bus, everyone, None, gap))
             for inbox in router.workers:
                 group = f"{self.group}.{inbox.name}"
                 work = router.work(inbox, label)
-                inputs.append(BusInput(f"{name}/{inbox.name}", bus, work, group, self._gap))
+                inputs.append(BusInput(f"{name}/{inbox.name}", bus, work, group, gap))
+        inputs += [SourceInput(one, self.state, router.receive, gap) for one in self.sources]
         return inputs
-
-    def _source_inputs(self) -> list[BusInput | SourceInput]:
-        receive = self._router.receive
-        return [SourceInput(source, self.state, receive, self._gap) for source in self.sources]
-
-    def _gap(self) -> None:
-        self._router.missed_something()
 
 
 def _check_unique(what: str, names: Sequence[str]) -> None:

@@ -14,12 +14,7 @@ from urllib.request import url2pathname
 
 from llm_integrations.core.errors import ConfigurationError, RegistryError, SchemaNotFound
 from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
-from llm_integrations.core.events.sources.view import (
-    SeenVersion,
-    Versions,
-    View,
-    events_between,
-)
+from llm_integrations.core.events.sources.view import SeenVersion, Versions, View, events_between
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import Version

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
 from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
-from llm_integrations.core.events.sources.view import (
-    SeenVersion,
-    Versions,
-    View,
-    events_between,
-)
+from llm_integrations.core.events.sources.view import SeenVersion, Versions, View, events_between
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import DELETED, RegisteredSchema

@@ -104,11 +104,7 @@ def events_between(
 
 
 def _event(
-    registry: str,
-    subject: str,
-    then: SeenVersion | None,
-    now: SeenVersion,
-    versions: Versions,
+    registry: str, subject: str, then: SeenVersion | None, now: SeenVersion, versions: Versions
 ) -> SchemaEvent | None:
     if now == then:
         return None

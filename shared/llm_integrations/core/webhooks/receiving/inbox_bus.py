@@ -73,7 +73,11 @@ class InboxBus(EventBus):
             raise EventError("a group needs a name; None is broadcast")
         # Before this returns: what is broadcast from now on must not be missed, even if another
         # process has handled it by the time that this one looks.
-        position = await self._join(BROADCAST if group is None else group)
+        try:
+            joined = self._inbox.join(BROADCAST if group is None else group)
+            position = await asyncio.wrap_future(joined)
+        except WebhookError as error:
+            raise EventError(f"the inbox cannot be read: {error}") from error
         reader = Reader(
             self._inbox,
             handler,
@@ -120,12 +124,6 @@ class InboxBus(EventBus):
         if is_new:
             self._wake()
         return is_new
-
-    async def _join(self, name: str) -> int:
-        try:
-            return await asyncio.wrap_future(self._inbox.join(name))
-        except WebhookError as error:
-            raise EventError(f"the inbox cannot be read: {error}") from error
 
     def _wake(self) -> None:
         with self._lock:

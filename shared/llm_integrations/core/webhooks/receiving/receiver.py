@@ -11,7 +11,6 @@ from llm_integrations.core.errors import ConfigurationError, EventError, Webhook
 from llm_integrations.core.events.cloudevents import from_json
 from llm_integrations.core.events.delivery.deliverer import Handler
 from llm_integrations.core.events.delivery.options import DeliveryOptions
-from llm_integrations.core.extras import require_extra
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.webhooks.receiving.inbox_bus import InboxBus
 from llm_integrations.core.webhooks.signing import Verifier, parse_secrets
@@ -78,7 +77,6 @@ class WebhookReceiver(InboxBus):
         poll: float = 0.25,
         delivery: DeliveryOptions | None = None,
     ) -> None:
-        require_extra("webhooks", "standardwebhooks")
         super().__init__(inbox, retention=retention, poll=poll, delivery=delivery)
         if max_body < 1 or body_timeout <= 0:
             raise ConfigurationError("WebhookReceiver: max_body and body_timeout must be positive")

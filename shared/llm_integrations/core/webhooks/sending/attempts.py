@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -51,19 +49,14 @@ class Verdict:
     counts: bool = True
 
 
-def judge(
-    answer: Answer,
-    attempt: int,
-    config: WebhookConfig,
-    uniform: Callable[[float, float], float] = random.uniform,
-) -> Verdict:
+def judge(answer: Answer, attempt: int, config: WebhookConfig) -> Verdict:
     """Decide after the attempt with this number (from 1).
 
     Redirects are not followed, and neither they nor 4xx (but 408 and 429) get better by asking
     again. An endpoint that answers at all is alive; one that limits us says nothing.
     """
     if not answer.ran:
-        wait = _wait(answer, attempt, config, uniform)
+        wait = _wait(answer, attempt, config)
         return Verdict("retry", "unknown", answer.reason, wait, counts=False)
     status = answer.status
     if status is not None and 200 <= status < 300:
@@ -77,16 +70,11 @@ def judge(
         return Verdict("dead", health, answer.reason)
     if attempt > config.max_retries:
         return Verdict("dead", health, f"{answer.reason} after {attempt} attempts")
-    return Verdict("retry", health, answer.reason, _wait(answer, attempt, config, uniform))
+    return Verdict("retry", health, answer.reason, _wait(answer, attempt, config))
 
 
-def _wait(
-    answer: Answer,
-    attempt: int,
-    config: WebhookConfig,
-    uniform: Callable[[float, float], float],
-) -> float:
-    wait = backoff(attempt, base=config.backoff_secs, cap=config.max_backoff_secs, uniform=uniform)
+def _wait(answer: Answer, attempt: int, config: WebhookConfig) -> float:
+    wait = backoff(attempt, base=config.backoff_secs, cap=config.max_backoff_secs)
     if answer.retry_after is None:
         return wait
     return max(wait, min(answer.retry_after, config.max_retry_after_secs))

@@ -16,8 +16,7 @@ from llm_integrations.core.errors import WebhookError
 from llm_integrations.core.registry.http.exchange import retry_after
 from llm_integrations.core.tls import tls_context
 from llm_integrations.core.webhooks.addresses import Address, refusal
-from llm_integrations.core.webhooks.authorization import authorization
-from llm_integrations.core.webhooks.config import WebhookConfig
+from llm_integrations.core.webhooks.config import WebhookConfig, authorization
 from llm_integrations.core.webhooks.sending.attempts import Answer
 from llm_integrations.core.webhooks.sending.lookup import LookupBusy, Resolver, resolve
 from llm_integrations.core.webhooks.sending.stream import AsyncioBackend

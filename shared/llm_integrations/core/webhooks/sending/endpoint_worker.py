@@ -75,14 +75,8 @@ class EndpointWorker:
                 loop.call_soon_threadsafe(self._news.set)
 
     def health(self, queue: QueueState) -> EndpointHealth:
-        return EndpointHealth(
-            self.config.endpoint,
-            self._breaker.state,
-            self._lease.held,
-            queue.pending,
-            queue.oldest,
-            queue.dead,
-        )
+        about = (self.config.endpoint, self._breaker.state, self._lease.held)
+        return EndpointHealth(*about, queue.pending, queue.oldest, queue.dead)
 
     def stop(self) -> None:
         """End after the request that is under way."""

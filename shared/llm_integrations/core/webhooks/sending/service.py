@@ -13,13 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.config import BreakerOptions
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 from llm_integrations.core.events.cloudevents import to_json
-from llm_integrations.core.extras import require_extra
 from llm_integrations.core.resilience.breaker import Breaker
 from llm_integrations.core.webhooks.config import WebhookConfig
-from llm_integrations.core.webhooks.sending.background import DELIVERIES
 from llm_integrations.core.webhooks.sending.connection import Connection, GuardedBackend
 from llm_integrations.core.webhooks.sending.endpoint_worker import EndpointWorker
 from llm_integrations.core.webhooks.sending.health import DispatcherHealth
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DispatchService"]
 
+# The event loop that every dispatcher of this process delivers on.
+_DELIVERIES: Final = LoopThread("llm-integrations-webhooks")
 _HEADER: Final = re.compile(r"[!-~]{1,200}")
 _IDS: Final = uuid.UUID("0c5a6c1e-9a55-5b0e-8f5e-3c1d7c7f4b90")
 
@@ -52,7 +53,6 @@ class DispatchService:
         poll: float,
         resolver: Resolver,
     ) -> None:
-        require_extra("webhooks", "standardwebhooks")
         self.configs = _checked(configs, allow_private=allow_private)
         self._keys = [config.key for config in self.configs]
         self.outbox = Outbox(outbox)
@@ -74,7 +74,7 @@ class DispatchService:
             if self._pid != os.getpid():
                 self._progress = asyncio.Event()
                 self._workers = tuple(map(self._worker, self.configs))
-                self._work = DELIVERIES.run(self._run())
+                self._work = _DELIVERIES.run(self._run())
                 self._pid = os.getpid()
 
     def dispatch(self, event: SchemaEvent) -> Future[None]:
@@ -87,7 +87,7 @@ class DispatchService:
     def flush(self, timeout: float | None) -> Future[None]:
         """Done when what the outbox holds now was delivered or given up."""
         self.start()
-        return DELIVERIES.run(self._flush(timeout))
+        return _DELIVERIES.run(self._flush(timeout))
 
     def redeliver(self, ids: Sequence[int] | None, endpoint: str | None) -> Future[int]:
         self.start()
@@ -97,7 +97,7 @@ class DispatchService:
 
     def health(self) -> Future[DispatcherHealth]:
         self.start()
-        return DELIVERIES.run(self._health())
+        return _DELIVERIES.run(self._health())
 
     def close(self) -> None:
         """Blocks until the requests under way have ended. May be called twice."""
@@ -105,7 +105,7 @@ class DispatchService:
             self._closed = True
             work, self._work = self._work, None
         if work is not None and self._pid == os.getpid():
-            DELIVERIES.run(self._stop())
+            _DELIVERIES.run(self._stop())
             with suppress(CancelledError):  # the process is ending, and the loop with it
                 work.result()
         self.outbox.close()

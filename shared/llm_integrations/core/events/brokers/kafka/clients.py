@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -85,28 +85,26 @@ class Clients:
 
     async def topics(self) -> set[str]:
         """The topics that exist. EventError when no broker answers in time."""
-        admin = AIOKafkaAdminClient(**self._common)
-        with event_errors(f"Kafka at {self.servers}"):
-            try:
-                async with asyncio.timeout(self.options.connect_timeout):
-                    await admin.start()
-                    return set(await admin.list_topics())
-            finally:
-                await quietly(admin)
+        async with self._admin(f"Kafka at {self.servers}") as admin:
+            return set(await admin.list_topics())
 
     async def ensure_topic(self, topic: str) -> None:
         """Create a missing topic where the options say so."""
         if self.options.partitions is None or topic in await self.topics():
             return
-        admin = AIOKafkaAdminClient(**self._common)
         new = NewTopic(topic, self.options.partitions, self.options.replication)
-        with event_errors(f"creating topic {topic}"):
+        async with self._admin(f"creating topic {topic}") as admin:
+            with suppress(TopicAlreadyExistsError):
+                await admin.create_topics([new])
+
+    @asynccontextmanager
+    async def _admin(self, what: str) -> AsyncIterator[Any]:
+        admin = AIOKafkaAdminClient(**self._common)
+        with event_errors(what):
             try:
                 async with asyncio.timeout(self.options.connect_timeout):
                     await admin.start()
-                    await admin.create_topics([new])
-            except TopicAlreadyExistsError:
-                return
+                    yield admin
             finally:
                 await quietly(admin)
 
@@ -121,11 +119,6 @@ def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
     if options.tls:
         files = None if isinstance(options.tls, bool) else options.tls
         common["ssl_context"] = tls_context(files, "Kafka")
-    sasl, tls = options.auth is not None, bool(options.tls)
-    common["security_protocol"] = {
-        (False, False): "PLAINTEXT",
-        (False, True): "SSL",
-        (True, False): "SASL_PLAINTEXT",
-        (True, True): "SASL_SSL",
-    }[sasl, tls]
+    sasl = "SASL_" if options.auth is not None else ""
+    common["security_protocol"] = sasl + ("SSL" if options.tls else "PLAINTEXT")
     return common

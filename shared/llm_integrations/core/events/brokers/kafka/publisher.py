@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import Any, Final
+from typing import Any
 
-from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.kafka.clients import Clients, event_errors, quietly
-from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
+from llm_integrations.core.events.brokers.shared_client import PUBLISHING, SharedClient
 
 __all__ = ["Headers", "Publisher"]
 
 Headers = list[tuple[str, bytes]]
 
-# Producers of a parent process. Collecting one in a forked child would warn about it.
-_inherited: Final[list[Any]] = []
 
-
-class Publisher:
+class Publisher(SharedClient):
     """One producer, started on first use."""
 
     def __init__(self, clients: Clients) -> None:
+        super().__init__()
         self._clients = clients
-        self._producer: Any = None
-        self._starting: asyncio.Lock | None = None
-        self._pid = os.getpid()
-        self._closed = False
 
     async def send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         """Return once all in-sync replicas have the record.
@@ -36,36 +28,17 @@ class Publisher:
         """
         await PUBLISHING.call(self._send(topic, key, value, headers))
 
-    async def close(self) -> None:
-        self._closed = True
-        await PUBLISHING.call(self._stop())
-
     async def _send(self, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         timeout = self._clients.options.publish_timeout
         with event_errors(f"publishing to topic {topic} of Kafka at {self._clients.servers}"):
             async with asyncio.timeout(timeout):
-                producer = await self._started()
+                producer = await self._made()
                 # A topic that a broker named unasked is forgotten when another one is asked for,
                 # and a record on its way to it then waits for a leader until its time is up.
                 await producer.client.add_topic(topic)
                 await producer.send_and_wait(topic, value, key=key, headers=headers)
 
-    async def _started(self) -> Any:
-        if self._closed:
-            raise EventError("the bus is closed")
-        if self._pid != os.getpid():
-            _inherited.append(self._producer)
-            self._producer = self._starting = None
-            self._pid = os.getpid()
-        if self._producer is None:
-            # Made here, since this loop is another one after a fork.
-            self._starting = self._starting or asyncio.Lock()
-            async with self._starting:
-                if self._producer is None:
-                    self._producer = await self._start()
-        return self._producer
-
-    async def _start(self) -> Any:
+    async def _make(self) -> Any:
         producer = self._clients.producer()
         try:
             await producer.start()
@@ -74,7 +47,5 @@ class Publisher:
             raise
         return producer
 
-    async def _stop(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None and self._pid == os.getpid():
-            await quietly(producer)
+    async def _drop(self, client: Any) -> None:
+        await quietly(client)

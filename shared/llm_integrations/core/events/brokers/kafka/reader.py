@@ -33,6 +33,7 @@ class Reader:
         self.consumer = clients.consumer(group=group)
         self.commits = Commits(self.consumer, timeout=self._options.commit_timeout, name=name)
         self.in_hand = asyncio.Lock()
+        self._known: list[Any] = []
         self.consumer.subscribe([topic], listener=_WaitsFor(self))
 
     async def fetch(self) -> dict[Any, list[Any]]:
@@ -52,6 +53,21 @@ class Reader:
                 batch.setdefault(partition, []).extend(records)
                 missing -= len(records)
         return batch
+
+    def lost_connection(self) -> bool:
+        """Whether a connection was lost since the last call, which aiokafka mends without a word.
+
+        Looks into aiokafka, which has no other way to tell. Should a later version keep its
+        connections elsewhere, a loss is noticed only if the broker stays away.
+        """
+        lost = any(not connection.connected() for connection in self._known)
+        connections = getattr(getattr(self.consumer, "_client", None), "_conns", {})
+        self._known = [
+            connection
+            for (node, _), connection in list(connections.items())
+            if isinstance(node, int) and connection.connected()  # another is for bootstrapping
+        ]
+        return lost
 
     async def close(self) -> None:
         """Whatever state it is in. Never raises."""

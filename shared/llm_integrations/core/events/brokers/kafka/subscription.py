@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, MessageSizeTooLargeError
 
+from llm_integrations.core.errors import EventError
 from llm_integrations.core.events.brokers.kafka.clients import Clients, event_errors
-from llm_integrations.core.events.brokers.kafka.connections import Connections
-from llm_integrations.core.events.brokers.kafka.dead_letters import DeadLetters
 from llm_integrations.core.events.brokers.kafka.position import Position
 from llm_integrations.core.events.brokers.kafka.publisher import Publisher
 from llm_integrations.core.events.brokers.kafka.reader import Reader
@@ -45,7 +44,8 @@ class KafkaSubscription(ReconnectingSubscription):
         self._options = clients.options
         self._handler = handler
         self._topic = topic
-        self._dead_letters = DeadLetters(publisher, dead_letter_topic, group)
+        self._publisher = publisher
+        self._dead_letter_topic = dead_letter_topic
         self._position = Position(
             topic, in_group=group is not None, patience=self._options.lost_log_after
         )
@@ -68,18 +68,17 @@ class KafkaSubscription(ReconnectingSubscription):
 
     async def _consume(self, connection: Reader) -> None:
         reader = connection
-        connections = Connections()
         missing = False
         while True:
             batch = await reader.fetch()
-            missing = connections.lost_one(reader.consumer) or missing
+            missing = reader.lost_connection() or missing
             if batch:
                 async with reader.in_hand:
                     await handle_batch(
                         [record for records in batch.values() for record in records],
                         _body,
                         self._handler,
-                        self._dead_letters.add,
+                        self._dead_letter,
                         transport="kafka",
                     )
                     self._acknowledge(reader, batch)
@@ -90,6 +89,23 @@ class KafkaSubscription(ReconnectingSubscription):
                 self._gap()
                 missing = False
             self._works()
+
+    async def _dead_letter(self, record: Any, reason: str) -> None:
+        """Copy a record to the dead-letter topic, and say why in its headers.
+
+        EventError if the topic does not take it: then the record must not be acknowledged.
+        """
+        origin = f"{record.topic}/{record.partition}/{record.offset}"
+        said = self._give_up(origin, origin, reason)
+        headers = [(name, text.encode("utf-8", "replace")) for name, text in said.items()]
+        topic, value = self._dead_letter_topic, record.value or b""
+        try:
+            await self._publisher.send(topic, record.key, value, [*record.headers, *headers])
+        except EventError as error:
+            if not isinstance(error.__cause__, MessageSizeTooLargeError):
+                raise
+            # The headers made it too large; where it was found must do.
+            await self._publisher.send(topic, record.key, b"", headers)
 
     def _acknowledge(self, reader: Reader, batch: dict[Any, list[Any]]) -> None:
         offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
 from llm_integrations.core.errors import EventError
-from llm_integrations.core.events.brokers.publishing_loop import PUBLISHING
 from llm_integrations.core.events.brokers.rabbitmq.broker import REFUSALS, Broker
+from llm_integrations.core.events.brokers.shared_client import PUBLISHING, SharedClient
 from llm_integrations.core.events.cloudevents import CONTENT_TYPE
 from llm_integrations.core.resilience.backoff import backoff
 
@@ -23,21 +23,20 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 _LONGEST_SHORT_TEXT: Final = 255  # bytes, in AMQP
 
-# Connections of a parent process, which a forked child must not close.
-_inherited: Final[list[Any]] = []
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    connection: AbstractConnection
+    channel: AbstractChannel
+    exchanges: Mapping[str, AbstractExchange]
 
 
-class Publisher:
+class Publisher(SharedClient):
     """One connection, made on first use and made again when it broke."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._exchanges: dict[str, AbstractExchange] = {}
-        self._connecting: asyncio.Lock | None = None
-        self._pid = os.getpid()
-        self._closed = False
 
     async def send(
         self, exchange: str, subject: str, body: bytes, headers: Mapping[str, str], message_id: str
@@ -60,10 +59,6 @@ class Publisher:
         """EventError unless the broker answers."""
         await PUBLISHING.call(self._ping())
 
-    async def close(self) -> None:
-        self._closed = True
-        await PUBLISHING.call(self._stop())
-
     async def _send(self, exchange: str, key: str, message: Message) -> None:
         failure: Exception | None = None
         timeout = self._broker.options.publish_timeout
@@ -85,16 +80,15 @@ class Publisher:
 
     async def _try(self, exchange: str, key: str, message: Message) -> Exception | None:
         """None once it is confirmed, or what another attempt may overcome."""
-        connection = self._connection
+        used = self._client
         try:
-            exchanges = await self._open()
-            connection = self._connection
+            used = await self._made()
             with self._broker.errors(f"publishing to exchange {exchange}"):
-                await exchanges[exchange].publish(message, routing_key=key)
+                await used.exchanges[exchange].publish(message, routing_key=key)
         except EventError as error:
             if self._closed or isinstance(error.__cause__, REFUSALS):
                 raise
-            if self._connection is connection:
+            if self._client is used:
                 await self._stop()
             return error
         return None
@@ -102,43 +96,25 @@ class Publisher:
     async def _ping(self) -> None:
         with self._broker.errors("checking"):
             async with asyncio.timeout(self._broker.options.connect_timeout):
-                await self._open()
-                if self._channel is not None:
-                    await self._channel.declare_exchange(self._broker.exchange, passive=True)
+                channel = (await self._made()).channel
+                await channel.declare_exchange(self._broker.exchange, passive=True)
 
-    async def _open(self) -> dict[str, AbstractExchange]:
-        if self._closed:
-            raise EventError("the bus is closed")
-        if self._pid != os.getpid():
-            _inherited.append((self._connection, self._exchanges))
-            self._connection, self._exchanges, self._connecting = None, {}, None
-            self._pid = os.getpid()
-        if self._connection is not None and self._connection.is_closed:
-            await self._stop()
-        if not self._exchanges:
-            # Made here, since this loop is another one after a fork.
-            self._connecting = self._connecting or asyncio.Lock()
-            async with self._connecting:
-                if not self._exchanges:
-                    await self._connect()
-        return self._exchanges
-
-    async def _connect(self) -> None:
+    async def _make(self) -> _Client:
         connection = await self._broker.connect()
         try:
             with self._broker.errors("declaring exchanges"):
-                self._channel = await connection.channel(publisher_confirms=True)
-                self._exchanges = await self._broker.declare_exchanges(self._channel)
+                channel = await connection.channel(publisher_confirms=True)
+                exchanges = await self._broker.declare_exchanges(channel)
         except BaseException:
             await self._broker.close(connection)
             raise
-        self._connection = connection
+        return _Client(connection, channel, exchanges)
 
-    async def _stop(self) -> None:
-        connection, self._connection = self._connection, None
-        self._exchanges = {}
-        if connection is not None and self._pid == os.getpid():
-            await self._broker.close(connection)
+    def _is_lost(self, client: _Client) -> bool:
+        return client.connection.is_closed
+
+    async def _drop(self, client: _Client) -> None:
+        await self._broker.close(client.connection)
 
 
 def _short(text: str) -> str:

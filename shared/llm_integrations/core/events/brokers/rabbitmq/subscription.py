@@ -16,11 +16,8 @@ from llm_integrations.core.events.brokers.reconnecting import ReconnectingSubscr
 from llm_integrations.core.events.bus import OnGap
 from llm_integrations.core.events.delivery.batch import handle_batch
 from llm_integrations.core.events.delivery.deliverer import BatchHandler
-from llm_integrations.core.observability import get_logger
 
 __all__ = ["RabbitMQSubscription"]
-
-log = get_logger(__name__)
 
 
 class RabbitMQSubscription(ReconnectingSubscription):
@@ -76,24 +73,12 @@ class RabbitMQSubscription(ReconnectingSubscription):
 
     async def _dead_letter(self, message: AbstractIncomingMessage, reason: str) -> None:
         # Published by us, since a rejected message would arrive there without the reason.
-        group = self.group or "broadcast"
-        log.error(
-            "%s could not be handled by %s: %s",
-            message.message_id or "a message",
-            group,
-            reason,
-            extra={"llmi_group": group, "llmi_event_id": message.message_id},
-        )
-        headers = {
-            "dead-letter-reason": reason,
-            "dead-letter-group": group,
-            "dead-letter-origin": self._broker.exchange,
-        }
+        what = message.message_id or "a message"
         await self._publisher.send(
             self._broker.dead_letter_exchange,
             message.routing_key or "",
             message.body,
-            headers,
+            self._give_up(what, self._broker.exchange, reason),
             message.message_id or "",
         )
 
