@@ -17,7 +17,7 @@ from llm_integrations.core.errors import (
     RegistryProtocolError,
     RegistryUnavailable,
 )
-from llm_integrations.core.registry.address import Address, read_addresses
+from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.http.credentials import auth_headers
 from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
@@ -61,7 +61,7 @@ class HttpClient:
     ) -> None:
         addresses = read_addresses(urls)
         self.urls = tuple(address.location for address in addresses)
-        self._auth = {address.location: _headers(address, auth) for address in addresses}
+        self._auth = {a.location: auth_headers(auth or a.auth) for a in addresses}
         self._media_type = media_type
         self._tls = tls
         self._timeout = timeout
@@ -202,10 +202,6 @@ class HttpClient:
                 f"TLS files cannot be used ({reason}): ca={tls.ca}, cert={tls.cert}, key={tls.key}"
             ) from None
         return context
-
-
-def _headers(address: Address, auth: Auth | None) -> dict[str, str]:
-    return auth_headers(auth or address.auth)
 
 
 def _user_agent() -> str:
