@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 import uuid
@@ -11,10 +12,14 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractConnection
 
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import EventError
 from llm_integrations.core.events import EventBus, EventListener, SchemaEvent, connect_bus
+from llm_integrations.core.events.brokers.rabbitmq.broker import Broker
+from llm_integrations.core.events.brokers.rabbitmq.options import RabbitMQAddress, RabbitMQOptions
+from llm_integrations.core.events.brokers.rabbitmq.publisher import Publisher
 from llm_integrations.core.events.cloudevents import from_json
 from llm_integrations.core.registry import connect
 from tests.support.event_worker import rows
@@ -239,6 +244,27 @@ async def test_publishing_to_a_broker_that_is_away_waits_and_then_fails_clearly(
         assert 0.4 < time.monotonic() - started < 2
         with pytest.raises(EventError, match="connecting"):
             await bus.subscribe(Recorder())
+
+
+class _Deaf(Broker):
+    """As aio-pika may: it takes the end of the time for trouble while closing."""
+
+    attempts = 0
+
+    async def connect(self) -> AbstractConnection:
+        self.attempts += 1
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.3 if self.attempts == 1 else 0)
+        raise EventError("connecting")
+
+
+async def test_publishing_ends_in_time_even_if_the_client_swallows_the_cancellation() -> None:
+    address = RabbitMQAddress.parse("amqp://127.0.0.1/")
+    deaf = _Deaf(address, RabbitMQOptions(publish_timeout=0.1))
+    with pytest.raises(EventError, match=r"not confirmed within 0\.1 s"):
+        async with asyncio.timeout(5):
+            await Publisher(deaf).send("schemas", "s", b"{}", {}, "id")
+    assert deaf.attempts == 1
 
 
 async def test_a_broker_killed_while_events_flow_loses_none_of_them(

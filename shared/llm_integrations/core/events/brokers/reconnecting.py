@@ -18,6 +18,7 @@ log = get_logger(__name__)
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
+_LET_GO_SECONDS: Final = 15.0  # longer than any connection takes to be dropped
 
 
 async def pause(failures: int) -> None:
@@ -81,9 +82,9 @@ class ReconnectingSubscription(ABC):
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        while task is not None and not task.done():
+            task.cancel()  # once more, if a client that was closing kept the first to itself
+            await asyncio.wait({task}, timeout=_LET_GO_SECONDS)
         await self._let_go()  # the task may never have begun
 
     async def _let_go(self) -> None:

@@ -63,11 +63,13 @@ class Publisher(SharedClient):
         failure: Exception | None = None
         timeout = self._broker.options.publish_timeout
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as bound:
                 for attempt in itertools.count(1):
                     failure = await self._try(exchange, key, message)
                     if failure is None:
                         return
+                    if bound.expired():  # and the client, closing, kept the cancellation to itself
+                        raise TimeoutError
                     pause = backoff(
                         attempt, base=2 * _FIRST_PAUSE, cap=_LONGEST_PAUSE, floor=_FIRST_PAUSE
                     )
