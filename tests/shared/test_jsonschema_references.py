@@ -114,7 +114,7 @@ def numbers_in(node: Any) -> set[int]:
 def admitted(documents: Documents, location: SchemaLocation | None) -> set[int] | None:
     """The numbers that our reading admits; None if it cannot tell."""
     seen: set[SchemaLocation] = set()
-    while location is not None and "$ref" in location.said and location not in seen:
+    while location is not None and "$ref" in location.keywords and location not in seen:
         seen.add(location)
         location = documents.follow(location)
     return None if location is None else set(location.schema.get("enum", ()))
@@ -193,10 +193,10 @@ def test_every_way_to_refer_to_an_integer_does(body: dict[str, Any], named: dict
     assert not validator.is_valid("1")
     documents = Documents(body, named)
     location: SchemaLocation | None = documents.top
-    while location is not None and "type" not in location.said:
-        [location] = documents.targets(location) or location.said_parts("allOf")
+    while location is not None and "type" not in location.keywords:
+        [location] = documents.targets(location) or location.applied_parts("allOf")
     assert location is not None
-    assert location.said["type"] == "integer"
+    assert location.keywords["type"] == "integer"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,6 @@ def test_a_hostile_schema_is_read_in_time_that_grows_like_its_size() -> None:
     location: SchemaLocation | None = documents.top
     for _ in range(3000):
         assert location is not None
-        location = (location.said_parts("anyOf") or [location])[0]
+        location = (location.applied_parts("anyOf") or [location])[0]
         location = documents.follow(location)
     assert time.process_time() - before < 5

@@ -49,7 +49,7 @@ class SchemaNode:
     @classmethod
     def of(cls, location: SchemaLocation) -> SchemaNode:
         """What a subschema says itself: keywords that count, and annotations."""
-        said = location.said
+        said = location.keywords
         notes = location.schema.keys() - CONSTRAINING
         if not (location.draft.ref_hides_siblings and "$ref" in said):
             said |= {word: location.schema[word] for word in notes}

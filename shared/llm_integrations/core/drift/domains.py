@@ -20,12 +20,17 @@ def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
     """
     here = _applied(documents, [documents.top])
     for name in path:
-        declaring = [location for location in here if name in location.said.get("properties", ())]
+        declaring = [
+            location for location in here if name in location.keywords.get("properties", ())
+        ]
         here = _applied(documents, [at.below("properties", name) for at in declaring])
     named = [
         value
-        for said in (location.said for location in here)
-        for value in [*said.get("enum", ()), *([said["const"]] if "const" in said else ())]
+        for keywords in (location.keywords for location in here)
+        for value in [
+            *keywords.get("enum", ()),
+            *([keywords["const"]] if "const" in keywords else ()),
+        ]
     ]
     return frozenset(json.dumps(value, ensure_ascii=False) for value in named)
 
@@ -40,5 +45,5 @@ def _applied(documents: Documents, starts: list[SchemaLocation]) -> list[SchemaL
             found[location] = None
             waiting += [target for target in documents.targets(location) if target is not None]
             for keyword in _IN_PLACE:
-                waiting += location.said_parts(keyword)
+                waiting += location.applied_parts(keyword)
     return list(found)

@@ -28,7 +28,7 @@ class Documents:
     @cached_property
     def top(self) -> SchemaLocation:
         """Where the schema itself stands."""
-        return SchemaLocation.entered(ROOT, (), self.root, BASE_URI, LATEST_DRAFT)
+        return SchemaLocation.create(ROOT, (), self.root, BASE_URI, LATEST_DRAFT)
 
     def follow(self, location: SchemaLocation, keyword: str = "$ref") -> SchemaLocation | None:
         """What a reference means; None if that is not at hand, or not the same in every case.
@@ -44,7 +44,7 @@ class Documents:
 
     def targets(self, location: SchemaLocation) -> list[SchemaLocation | None]:
         """What each reference of a subschema means; see ``follow``."""
-        words = [word for word in REFERENCES if word in location.said]
+        words = [word for word in REFERENCES if word in location.keywords]
         return [self.follow(location, word) for word in words]
 
     def top_of(self, document: str) -> SchemaLocation:
@@ -57,7 +57,7 @@ class Documents:
         found = {BASE_URI: self.top}
         for name, body in self.named.items():
             uri, _ = resolved(BASE_URI, name) or (name, "")
-            found.setdefault(uri, SchemaLocation.entered(name, (), body, uri, LATEST_DRAFT))
+            found.setdefault(uri, SchemaLocation.create(name, (), body, uri, LATEST_DRAFT))
         return found
 
     @cached_property

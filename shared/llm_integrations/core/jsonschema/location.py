@@ -1,9 +1,10 @@
-"""A subschema where it stands: what it says there, and which schemas are inside of it."""
+"""A subschema where it stands: its keywords, and the subschemas that they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.drafts import Draft, declared_draft
@@ -27,7 +28,7 @@ _MAPS: Final = frozenset(
 _HOLDERS: Final = _SINGLE | _LISTS | _MAPS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SchemaLocation:
     """A subschema. Compared by where it stands.
 
@@ -46,7 +47,7 @@ class SchemaLocation:
     draft: Draft = field(compare=False)
 
     @classmethod
-    def entered(
+    def create(
         cls, document: str, steps: tuple[str | int, ...], schema: Any, base: str, draft: Draft
     ) -> SchemaLocation:
         """A subschema, given the base URI and the draft around it: its own take effect."""
@@ -65,9 +66,9 @@ class SchemaLocation:
         """The JSON Pointer in its document."""
         return to_pointer(self.steps)
 
-    @property
-    def said(self) -> dict[str, Any]:
-        """The keywords that count here."""
+    @cached_property
+    def keywords(self) -> dict[str, Any]:
+        """The keywords that have an effect here, with their values."""
         if not isinstance(self.schema, dict):
             return {}
         if self.draft.ref_hides_siblings and "$ref" in self.schema:
@@ -86,7 +87,7 @@ class SchemaLocation:
         found = self.schema
         for step in steps:
             found = found[step]
-        return self.entered(self.document, (*self.steps, *steps), found, self.base, self.draft)
+        return self.create(self.document, (*self.steps, *steps), found, self.base, self.draft)
 
     def parts(self, keyword: str) -> list[SchemaLocation]:
         """The subschemas that a keyword holds: one, or each of a list or of a map."""
@@ -99,11 +100,11 @@ class SchemaLocation:
         held = isinstance(value, dict | bool) and keyword in _SINGLE
         return [self.below(keyword)] if held else []
 
-    def said_parts(self, keyword: str) -> list[SchemaLocation]:
-        """``parts`` of a keyword that counts here; none of another."""
-        return self.parts(keyword) if keyword in self.said else []
+    def applied_parts(self, keyword: str) -> list[SchemaLocation]:
+        """``parts`` of a keyword that has an effect here; none of another."""
+        return self.parts(keyword) if keyword in self.keywords else []
 
-    def within(self) -> Iterator[SchemaLocation]:
+    def walk(self) -> Iterator[SchemaLocation]:
         """This subschema, and all that are inside of it at any depth."""
         waiting = [self]
         while waiting:

@@ -36,7 +36,7 @@ class _Search:
             return True
         if start in self._cleared:
             return False
-        for location in start.within():
+        for location in start.walk():
             if isinstance(location.schema, dict) and "$ref" in location.schema:
                 target = self._documents.follow(location)
                 if target is None or self.leads_back(target, (*chain, start)):

@@ -80,7 +80,7 @@ class References:
     def _index(self) -> _Index:
         index = _Index()
         for top in self.by_name.values():
-            for location in top.within():
+            for location in top.walk():
                 index.note(location)
         return index
 

@@ -11,15 +11,15 @@ _NAMES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", 
 ALL_TYPES: Final = frozenset([*_NAMES.values(), "number", "null"])
 
 
-def stated_types(said: Mapping[str, Any]) -> frozenset[str]:
+def stated_types(keywords: Mapping[str, Any]) -> frozenset[str]:
     """The types by ``type``, ``enum`` and ``const``; "number" always with "integer"."""
     found = ALL_TYPES
-    if "type" in said:
-        names = {said["type"]} if isinstance(said["type"], str) else set(said["type"])
+    if "type" in keywords:
+        names = {keywords["type"]} if isinstance(keywords["type"], str) else set(keywords["type"])
         found &= names | ({"integer"} if "number" in names else set())
-    if "enum" in said:
-        found &= {_type_of(value) for value in said["enum"]}
-    return found & {_type_of(said["const"])} if "const" in said else found
+    if "enum" in keywords:
+        found &= {_type_of(value) for value in keywords["enum"]}
+    return found & {_type_of(keywords["const"])} if "const" in keywords else found
 
 
 def _type_of(value: Any) -> str:

@@ -15,7 +15,7 @@ from llm_integrations.core.validation import Validator, compile_validator
 __all__ = ["Types", "admitted_types"]
 
 Types = frozenset[str] | None
-"""Names of JSON types, "number" always with "integer"; None where nothing is said."""
+"""Names of JSON types, "number" always with "integer"; None where the schema names none."""
 
 _SOMETIMES: Final = ("if", "then", "else", "not", "dependentSchemas", "dependencies")
 _UNSEEN: Final = frozenset(
@@ -49,10 +49,10 @@ class _Reading:
     def _of_property(self, location: SchemaLocation, name: str) -> Types:
         own = reduce(_both, map(self._of_value, self._declarations(location, name)), None)
         # These speak of some rows only, or in a way that is not followed here.
-        others = [part for keyword in _SOMETIMES for part in location.said_parts(keyword)]
+        others = [part for keyword in _SOMETIMES for part in location.applied_parts(keyword)]
         if any(self.of_property(other, name) is not None for other in others):
             own = _both(own, ALL_TYPES)
-        if own is None and not _UNSEEN.isdisjoint(location.said):
+        if own is None and not _UNSEEN.isdisjoint(location.keywords):
             own = ALL_TYPES
         return self._with_others(location, own, lambda part: self.of_property(part, name))
 
@@ -68,12 +68,12 @@ class _Reading:
 
     def _declarations(self, location: SchemaLocation, name: str) -> list[SchemaLocation]:
         """The subschemas for a property of this name, as the three keywords share them out."""
-        said = location.said
-        patterns = [p for p in said.get("patternProperties", ()) if self._matches(p, name)]
+        keywords = location.keywords
+        patterns = [p for p in keywords.get("patternProperties", ()) if self._matches(p, name)]
         found = [location.below("patternProperties", pattern) for pattern in patterns]
-        if name in said.get("properties", ()):
+        if name in keywords.get("properties", ()):
             found.append(location.below("properties", name))
-        if not found and isinstance(said.get("additionalProperties"), dict):
+        if not found and isinstance(keywords.get("additionalProperties"), dict):
             found.append(location.below("additionalProperties"))
         return found
 
@@ -85,7 +85,7 @@ class _Reading:
     def _of_value(self, location: SchemaLocation) -> Types:
         if not isinstance(location.schema, dict):
             return ALL_TYPES
-        own = stated_types(location.said)
+        own = stated_types(location.keywords)
         return self._once(location, None, lambda: self._with_others(location, own, self._of_value))
 
     def _with_others(
@@ -93,12 +93,12 @@ class _Reading:
     ) -> Types:
         """What a subschema's own keywords say, narrowed by the subschemas that judge the same
         value."""
-        if "$ref" in location.said:
+        if "$ref" in location.keywords:
             target = self._documents.follow(location)
             own = _both(own, ALL_TYPES if target is None else read(target))
-        own = reduce(_both, map(read, location.said_parts("allOf")), own)
+        own = reduce(_both, map(read, location.applied_parts("allOf")), own)
         for keyword in ("anyOf", "oneOf"):
-            if members := location.said_parts(keyword):
+            if members := location.applied_parts(keyword):
                 own = _both(own, _either(list(map(read, members))))
         return own
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 from llm_integrations.core.arrow.compile.explanation import How, Note
-from llm_integrations.core.arrow.compile.kinds import Kind, kind_of, value_type
+from llm_integrations.core.arrow.compile.kinds import ColumnType, Kind, kind_of, value_type
 from llm_integrations.core.arrow.compile.null_policy import STRICT, NullPolicy
 from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
+from llm_integrations.core.arrow.compile.whole_rows import WholeRows
 from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
 from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import Encoded
@@ -32,13 +34,19 @@ from llm_integrations.core.jsonschema.drafts import Draft
 from llm_integrations.core.jsonschema.location import SchemaLocation
 from llm_integrations.core.jsonschema.pointer import to_pointer
 
-__all__ = ["Compiler", "Rule", "Spot", "WholeRows"]
+__all__ = ["Compiler", "Rule", "Spot"]
 
 _HEAVIEST: Final = 20_000
 """Nodes that one run may visit. References can multiply without end in a small schema."""
 
+_DEEPEST: Final = 50
+"""Subschemas within each other, and members of structs: each takes Python about ten calls."""
+
 _COMPANIONS: Final = frozenset(["then", "else", "minContains", "maxContains"])
 """Keywords that another one reads."""
+
+_NULL: Final = ColumnType(pa.null())
+"""Of no column: to learn what a subschema says about null."""
 
 _BEYOND: Final = frozenset(["$dynamicRef", "$recursiveRef"])
 _UNEVALUATED: Final = {
@@ -47,17 +55,13 @@ _UNEVALUATED: Final = {
 }
 
 
-class WholeRows(Exception):
-    """Internal: the verdict depends on more than one column's values. Says why."""
-
-
 @dataclass(frozen=True)
 class Spot:
     """A subschema that judges a part of the data.
 
     Attributes:
         location: the subschema.
-        type: the Arrow type of the values.
+        of: the Arrow type of the values.
         column: where the values are in a row, as a pointer with ``*`` for items.
         nulls: which null members of objects count as missing here.
         every: whether a row is valid only if this subschema accepts, so that it does not matter
@@ -65,18 +69,22 @@ class Spot:
     """
 
     location: SchemaLocation
-    type: Any
+    of: ColumnType
     nulls: NullPolicy
     column: str = ""
     every: bool = True
 
-    @property
+    @cached_property
     def schema(self) -> Mapping[str, Any]:
         return self.location.schema if isinstance(self.location.schema, dict) else {}
 
     @property
+    def type(self) -> Any:
+        return self.of.arrow
+
+    @property
     def kind(self) -> Kind:
-        return kind_of(self.type)
+        return self.of.kind
 
     def at(self, *steps: str | int, every: bool | None = None) -> Spot:
         """A subschema further down, on the same values."""
@@ -87,16 +95,15 @@ class Spot:
         """A subschema further down, on a member of the objects."""
         below = self.location.below(*steps)
         column = f"{self.column}{to_pointer([name])}"
-        return replace(
-            self, location=below, type=member_type, column=column, nulls=self.nulls.member(name)
-        )
+        nulls = self.nulls.member(name)
+        return replace(self, location=below, of=ColumnType(member_type), column=column, nulls=nulls)
 
     def items(self, position: int, *steps: str | int) -> Spot:
         """A subschema further down, on the lists' items from a position on."""
         return replace(
             self,
             location=self.location.below(*steps),
-            type=value_type(self.type).value_type,
+            of=ColumnType(value_type(self.type).value_type),
             column=f"{self.column}/*",
             nulls=self.nulls.item(position),
         )
@@ -116,6 +123,7 @@ class Compiler:
         validators: the row-wise engine, for parts of the schema.
         rules: for each kind of value, what compiles the keywords that concern it.
         notes: what was decided on the way.
+        draft: the draft of the schema itself.
     """
 
     documents: Documents
@@ -123,16 +131,18 @@ class Compiler:
     validators: SubschemaValidators
     rules: Mapping[Kind, tuple[Rule, ...]]
     notes: dict[Note, None] = field(default_factory=dict)
+    draft: Draft = field(init=False)
+    _keywords: frozenset[str] = field(init=False)
     _open: set[tuple[Any, ...]] = field(default_factory=set)
     _done: dict[tuple[Any, ...], Node] = field(default_factory=dict)
 
-    @property
-    def draft(self) -> Draft:
-        return self.documents.top.draft
+    def __post_init__(self) -> None:
+        self.draft = self.documents.top.draft
+        self._keywords = self.draft.keywords - _COMPANIONS
 
     def keywords(self, spot: Spot) -> frozenset[str]:
-        """The keywords that count here, each with its companions."""
-        return (self.draft.keywords & spot.schema.keys()) - _COMPANIONS
+        """The keywords that have an effect here, each with its companions."""
+        return self._keywords.intersection(spot.schema)
 
     def cells(self, spot: Spot, *, null_is_valid: bool | None = None) -> Node:
         """Judges every element, nulls included.
@@ -165,20 +175,20 @@ class Compiler:
         return Nullable(FallbackNode(judge), null_is_valid)
 
     def admits_null(self, location: SchemaLocation) -> bool:
-        node = self.values(Spot(location, pa.null(), STRICT))
+        node = self.values(Spot(location, _NULL, STRICT))
         return node.verdict if isinstance(node, Constant) else self.validators.at(location)(None)
 
     def values(self, spot: Spot) -> Node:
         """Judges the elements that are not null."""
         if isinstance(spot.location.schema, bool):
             return ALWAYS if spot.location.schema else NEVER
-        key = (spot.location, str(value_type(spot.type)), spot.nulls, spot.column, spot.every)
+        key = (spot.location, spot.of.name, spot.nulls, spot.column, spot.every)
         if key not in self._done:
             self._done[key] = self._compile(spot, key)
         return self._done[key]
 
     def note(self, spot: Spot, keyword: str, how: How, why: str = "") -> None:
-        if spot.type != pa.null():
+        if spot.kind is not Kind.NULL:
             path = f"{spot.location.pointer}/{keyword}" if keyword else spot.location.pointer
             self.notes[Note(spot.column, keyword, path, how, why)] = None
 
@@ -213,6 +223,8 @@ class Compiler:
             return self.fall_back(spot, why)
         if key in self._open:
             return self.fall_back(spot, "it refers to itself")
+        if len(self._open) >= _DEEPEST:
+            return self.fall_back(spot, "it is nested too deep")
         self._open.add(key)
         try:
             node = all_of(self._parts(spot))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from llm_integrations.core.arrow.pyarrow_modules import types
 
-__all__ = ["Kind", "kind_of", "value_type"]
+__all__ = ["ColumnType", "Kind", "kind_of", "value_type"]
 
 
 class Kind(Enum):
@@ -54,6 +57,32 @@ def value_type(arrow_type: Any) -> Any:
     while types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
         arrow_type = arrow_type.value_type
     return arrow_type
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnType:
+    """An Arrow type, with what each subschema about its values asks, worked out once.
+
+    Attributes:
+        arrow: the type.
+    """
+
+    arrow: Any
+
+    @cached_property
+    def kind(self) -> Kind:
+        return kind_of(self.arrow)
+
+    @cached_property
+    def members(self) -> Mapping[str, tuple[int, Any]]:
+        """The position and the type of each member of the objects."""
+        struct = value_type(self.arrow)
+        return {part.name: (index, part.type) for index, part in enumerate(struct)}
+
+    @cached_property
+    def name(self) -> str:
+        """The same for two types whose values are judged alike."""
+        return str(value_type(self.arrow))
 
 
 def _has_twins(struct: Any) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
-from llm_integrations.core.arrow.compile.kinds import value_type
 from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
 from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCount
@@ -24,14 +22,9 @@ from llm_integrations.core.arrow.pyarrow_modules import types
 __all__ = ["dependent", "described", "numbered", "required"]
 
 
-def _fields(spot: Spot) -> dict[str, tuple[int, Any]]:
-    """Each member's position and type."""
-    return {part.name: (index, part.type) for index, part in enumerate(value_type(spot.type))}
-
-
 def _there(spot: Spot, name: str) -> Node:
     """Whether an object has this member."""
-    index, member_type = _fields(spot).get(name, (None, None))
+    index, member_type = spot.of.members.get(name, (None, None))
     if index is None:
         return NEVER
     if not spot.nulls.drops(name):
@@ -48,7 +41,7 @@ def required(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """required."""
     names = spot.schema.get("required")
     if names:
-        missing = sorted(set(names) - set(_fields(spot)))
+        missing = sorted(set(names) - set(spot.of.members))
         if missing:
             compiler.note(spot, "required", "decided", f"there is no column {missing[0]!r}")
         else:
@@ -58,7 +51,7 @@ def required(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 
 def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """properties, patternProperties, additionalProperties and propertyNames."""
-    for name in _fields(spot):
+    for name in spot.of.members:
         for steps in _describing(compiler, spot, name):
             yield _member(compiler, spot, name, steps)
     for word in ("properties", "patternProperties", "additionalProperties"):
@@ -67,7 +60,7 @@ def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     if "propertyNames" in compiler.keywords(spot):
         compiler.note(spot, "propertyNames", "decided", "a column's name is known")
         fits = compiler.validators.at(spot.location.below("propertyNames"))
-        yield all_of(not_(_there(spot, name)) for name in _fields(spot) if not fits(name))
+        yield all_of(not_(_there(spot, name)) for name in spot.of.members if not fits(name))
 
 
 def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str, ...]]:
@@ -77,7 +70,7 @@ def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str
         described = True
         yield "properties", name
     for pattern in spot.schema.get("patternProperties", {}):
-        if compiler.validators.of_keywords({"pattern": pattern})(name):
+        if compiler.validators.matches(pattern, name):
             described = True
             yield "patternProperties", pattern
     if not described and "additionalProperties" in spot.schema:
@@ -85,7 +78,7 @@ def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str
 
 
 def _member(compiler: Compiler, spot: Spot, name: str, steps: tuple[str, ...]) -> Node:
-    index, member_type = _fields(spot)[name]
+    index, member_type = spot.of.members[name]
     below = spot.member(name, member_type, *steps)
     dropped = spot.nulls.drops(name)
     node = compiler.cells(below, null_is_valid=True if dropped else None)
@@ -100,7 +93,7 @@ def numbered(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     for word, limit in (("minProperties", low), ("maxProperties", high)):
         if limit is not None:
             compiler.note(spot, word, "vectorised")
-    there = [_there(spot, name) for name in _fields(spot)]
+    there = [_there(spot, name) for name in spot.of.members]
     unsure = [node for node in there if node != ALWAYS]
     count = len(there) - len(unsure)
     yield MemberCount(unsure, count, int(low or 0), None if high is None else int(high))

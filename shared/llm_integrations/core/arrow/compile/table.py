@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -14,12 +16,13 @@ from llm_integrations.core.arrow.compile import (
     rules_object,
     rules_scalar,
 )
-from llm_integrations.core.arrow.compile.compiler import Compiler, Rule, Spot, WholeRows
+from llm_integrations.core.arrow.compile.compiler import Compiler, Rule, Spot
 from llm_integrations.core.arrow.compile.explanation import Note
 from llm_integrations.core.arrow.compile.finite import finite_below
-from llm_integrations.core.arrow.compile.kinds import Kind
+from llm_integrations.core.arrow.compile.kinds import ColumnType, Kind
 from llm_integrations.core.arrow.compile.null_policy import STRICT, null_policies
 from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
+from llm_integrations.core.arrow.compile.whole_rows import WholeRows
 from llm_integrations.core.arrow.kernels.cells import Cells
 from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
 from llm_integrations.core.arrow.kernels.masks import Bits, expand
@@ -94,9 +97,9 @@ def compile_table(
     Raises:
         ConfigurationError: two columns have the same name.
     """
-    twins = [name for name in schema.names if schema.names.count(name) > 1]
-    if twins:
-        raise ConfigurationError(f"the table has two columns of the name {twins[0]!r}")
+    twin, times = max(Counter(schema.names).items(), key=itemgetter(1), default=("", 0))
+    if times > 1:
+        raise ConfigurationError(f"the table has two columns of the name {twin!r}")
     validators = SubschemaValidators(documents, options)
     try:
         node, notes = _by_columns(documents, options, schema, validators)
@@ -118,7 +121,8 @@ def _by_columns(
     policies = null_policies(documents) if options.nulls == "absent" else [STRICT]
     notes: dict[Note, None] = {}
     nodes = []
+    row = ColumnType(pa.struct(list(schema)))
     for policy in policies:
         compiler = Compiler(documents, options, validators, _RULES, notes)
-        nodes.append(compiler.values(Spot(documents.top, pa.struct(list(schema)), policy)))
+        nodes.append(compiler.values(Spot(documents.top, row, policy)))
     return any_of(nodes), tuple(notes)

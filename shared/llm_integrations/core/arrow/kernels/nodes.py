@@ -166,11 +166,12 @@ class Nullable(Node):
 
 
 def _flat(nodes: Iterable[Node], kind: type[_Combined]) -> Iterable[Node]:
+    """Without nesting, and each node once: references that fan out lead to the same ones."""
+    found: dict[int, Node] = {}
     for node in nodes:
-        if type(node) is kind:
-            yield from node.nodes
-        else:
-            yield node
+        for part in node.nodes if type(node) is kind else (node,):
+            found[id(part)] = part
+    return found.values()
 
 
 def _without(nodes: Iterable[Node], useless: Constant) -> list[Node]:

@@ -143,7 +143,7 @@ def _parts_first(documents: Documents, uses: dict[_Id, _Uses]) -> Iterator[_Id]:
 
 def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
     use, parts = _Uses(), []
-    said = location.said
+    said = location.keywords
     for word in said:
         kind = _KIND.get(word)
         if kind is None or (word in ("then", "else") and "if" not in said):

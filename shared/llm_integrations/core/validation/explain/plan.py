@@ -45,7 +45,7 @@ class Assertions:
 
     def compile(self, location: SchemaLocation, keywords: Iterable[str]) -> Any | None:
         """A validator of those keywords that are there; None if none is."""
-        said = {word: value for word, value in location.said.items() if word in keywords}
+        said = {word: value for word, value in location.keywords.items() if word in keywords}
         if isinstance(said.get("dependencies"), dict):
             lists = {n: v for n, v in said["dependencies"].items() if isinstance(v, list)}
             said["dependencies"] = lists
@@ -174,7 +174,7 @@ def outline_of(value: Any) -> Any:
 
 def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertions) -> Plan:
     """The plan of a subschema that is an object."""
-    said = location.said
+    said = location.keywords
 
     def part(word: str) -> SchemaLocation | None:
         there = word in said and isinstance(said[word], dict | bool)
@@ -219,7 +219,7 @@ def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertio
         is_only_a_union="anyOf" in said and _BESIDE_A_UNION.isdisjoint(said),
         excluded=part("not"),
         condition=(condition, part("then"), part("else")) if condition else None,
-        tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.said)],
+        tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.keywords)],
         is_gathering=not {"unevaluatedProperties", "unevaluatedItems"}.isdisjoint(said),
         unresolved=_unresolved(said, targets),
     )

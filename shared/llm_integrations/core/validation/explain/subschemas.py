@@ -70,7 +70,7 @@ class Subschemas:
         waiting = [self.top]
         while waiting:
             location = waiting.pop()
-            parts = [part for word in location.said for part in location.parts(word)]
+            parts = [part for word in location.keywords for part in location.parts(word)]
             for part in [*parts, *filter(None, self._documents.targets(location))]:
                 if isinstance(part.schema, dict) and id(part.schema) not in found:
                     found[id(part.schema)] = part

@@ -33,6 +33,7 @@ class Shapes:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
         self._made: dict[frozenset[_Part], Shape] = {}
+        self._refusals: dict[tuple[SchemaLocation, int], bool] = {}
         self.root = self.of([(documents.top, True)])
 
     def of(self, subschemas: Iterable[_Part]) -> Shape | None:
@@ -62,14 +63,20 @@ class Shapes:
             if target is not None:
                 yield target, sure
         for keyword, always in _IN_PLACE:
-            for member in location.said_parts(keyword):
+            for member in location.applied_parts(keyword):
                 yield member, sure and always
 
     def refuses_null(self, location: SchemaLocation, depth: int = 0) -> bool:
         """Whether a schema certainly does not admit null."""
+        key = location, depth
+        if key not in self._refusals:
+            self._refusals[key] = self._refuses_null(location, depth)
+        return self._refusals[key]
+
+    def _refuses_null(self, location: SchemaLocation, depth: int) -> bool:
         if not isinstance(location.schema, dict):
             return location.schema is False
-        said = location.said
+        said = location.keywords
         options = said.get("enum", [said["const"]] if "const" in said else None)
         if isinstance(options, list) and None not in options:
             return True
@@ -78,11 +85,11 @@ class Shapes:
         return depth < _FOLLOWED and self._parts_refuse_null(location, depth + 1)
 
     def _parts_refuse_null(self, location: SchemaLocation, depth: int) -> bool:
-        target = self._documents.follow(location) if "$ref" in location.said else None
+        target = self._documents.follow(location) if "$ref" in location.keywords else None
         if target is not None and self.refuses_null(target, depth):
             return True
         for keyword, enough in (("allOf", any), ("anyOf", all), ("oneOf", all)):
-            members = location.said_parts(keyword)
+            members = location.applied_parts(keyword)
             if members and enough(self.refuses_null(member, depth) for member in members):
                 return True
         return False
@@ -102,8 +109,12 @@ class Shape:
         self._parts = parts
         self._properties: dict[Any, Shape | None] = {}
         self._items: dict[int, Shape | None] = {}
-        said = [(location.said, sure) for location, sure in parts]
+        said = [(location.keywords, sure) for location, sure in parts]
         self._declared = {name for node, _ in said for name in node.get("properties", ())}
+        self._declaring: dict[str, list[SchemaLocation]] = {}
+        for location in (location for location, sure in parts if sure):
+            for name in location.keywords.get("properties", ()):
+                self._declaring.setdefault(name, []).append(location)
         self.prefix = max(len(_prefix(location)) for location, _ in parts)
         self.required = frozenset(
             name for node, sure in said if sure for name in node.get("required", ())
@@ -111,17 +122,17 @@ class Shape:
         self.undecided = frozenset(
             name
             for location, _ in parts
-            for name in location.said.get("required", ())
+            for name in location.keywords.get("required", ())
             if name not in self.required and self._admits_null(name, location)
         )
 
     def _admits_null(self, name: str, branch: SchemaLocation) -> bool:
         """Whether null may stand in a property that a branch requires."""
+        declaring = self._declaring.get(name, ())
+        if name in branch.keywords.get("properties", ()):
+            declaring = [*declaring, branch]
         return not any(
-            name in location.said.get("properties", ())
-            and self._shapes.refuses_null(location.below("properties", name))
-            for location, sure in self._parts
-            if sure or location == branch
+            self._shapes.refuses_null(location.below("properties", name)) for location in declaring
         )
 
     def property(self, name: Any) -> Shape | None:
@@ -144,13 +155,13 @@ class Shape:
 
 
 def _of_property(location: SchemaLocation, sure: bool, name: Any) -> Iterator[_Part]:
-    patterns = location.said_parts("patternProperties")
-    if name in location.said.get("properties", ()):
+    patterns = location.applied_parts("patternProperties")
+    if name in location.keywords.get("properties", ()):
         yield location.below("properties", name), sure
     else:
-        for member in location.said_parts("additionalProperties"):
+        for member in location.applied_parts("additionalProperties"):
             yield member, sure and not patterns
-    for member in (*patterns, *location.said_parts("unevaluatedProperties")):
+    for member in (*patterns, *location.applied_parts("unevaluatedProperties")):
         yield member, False
 
 
@@ -159,14 +170,17 @@ def _of_item(location: SchemaLocation, sure: bool, position: int) -> Iterator[_P
     if position < len(prefix):
         yield prefix[position], sure
     else:
-        several = isinstance(location.said.get("items"), list)
-        for member in location.said_parts("additionalItems" if several else "items"):
+        several = isinstance(location.keywords.get("items"), list)
+        for member in location.applied_parts("additionalItems" if several else "items"):
             yield member, sure
-    for member in (*location.said_parts("contains"), *location.said_parts("unevaluatedItems")):
+    for member in (
+        *location.applied_parts("contains"),
+        *location.applied_parts("unevaluatedItems"),
+    ):
         yield member, False
 
 
 def _prefix(location: SchemaLocation) -> list[SchemaLocation]:
-    keyword = "prefixItems" if "prefixItems" in location.said else "items"
-    listed = isinstance(location.said.get(keyword), list)
-    return location.said_parts(keyword) if listed else []
+    keyword = "prefixItems" if "prefixItems" in location.keywords else "items"
+    listed = isinstance(location.keywords.get(keyword), list)
+    return location.applied_parts(keyword) if listed else []
