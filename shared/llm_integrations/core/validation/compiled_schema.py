@@ -16,6 +16,7 @@ from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.explain.growth import NOT_REMEMBERED, Growth, growth_of
 from llm_integrations.core.validation.messages.compile_errors import reason
@@ -189,7 +190,9 @@ def _compiled(
     for choice in patterns:
         try:
             return _compile(schema, documents, options, choice), choice
-        except ValueError as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             refused = reason(error)
     raise InvalidSchema(refused)
 
@@ -236,12 +239,12 @@ def _no_retrieval(uri: str) -> JsonSchema:
 def _with_room(task: Callable[[], _T]) -> _T:
     """Run on a stack that holds the recursion over a deep schema, whatever the caller's holds."""
     outcome: list[_T] = []
-    failure: list[Exception] = []
+    failure: list[BaseException] = []
 
     def run() -> None:
         try:
             outcome.append(task())
-        except Exception as error:  # noqa: BLE001 - carried over to the caller's thread
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
             failure.append(error)
 
     thread = threading.Thread(target=run, name="schema-compiler", daemon=True)
