@@ -152,8 +152,9 @@ def evaluator_for(source: Source) -> Evaluator:
 def _compile(source: Source) -> Evaluator:
     options = source.options
     documents = Documents(source.body(), source.resources())
-    compiled = compile_schema(documents, options)
-    max_depth = options.max_depth if is_recursive(documents) else None
+    recursive = is_recursive(documents)
+    compiled = compile_schema(documents, options, recursive=recursive)
+    max_depth = options.max_depth if recursive else None
     nulls = Nulls(documents) if options.nulls == "absent" else None
     accepts = _guard(documents, options, compiled, max_depth)
     return Evaluator(
