@@ -262,13 +262,16 @@ def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[S
 
 
 def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
-    """The strongly connected component of each subschema, by one of its members (Kosaraju)."""
+    """The strongly connected component of each subschema, by one of its members.
+
+    Kosaraju's second search; the first gave the order of ``edges``, parts first.
+    """
     back: dict[_Id, list[_Id]] = {number: [] for number in edges}
     for number, parts in edges.items():
         for part in parts:
             back[part].append(number)
     group: dict[_Id, _Id] = {}
-    for start in reversed(_finished(edges)):
+    for start in reversed(edges):
         waiting = [start]
         while waiting:
             number = waiting.pop()
@@ -276,22 +279,3 @@ def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
                 group[number] = start
                 waiting += back[number]
     return group
-
-
-def _finished(edges: dict[_Id, list[_Id]]) -> list[_Id]:
-    order: list[_Id] = []
-    seen: set[_Id] = set()
-    for start in edges:
-        path = [] if start in seen else [(start, iter(edges[start]))]
-        seen.add(start)
-        while path:
-            number, rest = path[-1]
-            for part in rest:
-                if part not in seen:
-                    seen.add(part)
-                    path.append((part, iter(edges[part])))
-                    break
-            else:
-                path.pop()
-                order.append(number)
-    return order
