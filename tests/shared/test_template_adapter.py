@@ -116,3 +116,19 @@ async def test_what_a_new_version_takes_comes_back_as_it_came(
     await integration.handle_schema_event(event)
     assert handed_on == [BAD]
     assert step.quarantine.count() == 0
+
+
+async def test_an_event_that_comes_late_releases_by_the_version_in_force(
+    template: Any, registry: Registry, tmp_path: Path
+) -> None:
+    step = template.SchemaFilter("doc-meta", registry, quarantine=tmp_path)
+    step([BAD])
+    handed_on: list[Any] = []
+    integration = template.FilterIntegration(step, handed_on.extend)
+    relaxed = registry.register("doc-meta", RELAXED, compatibility="NONE")
+    registry.register("doc-meta", {**SCHEMA, "minProperties": 1}, compatibility="NONE")
+    await integration.handle_schema_event(SchemaEvent.updated(relaxed.id, "", "doc-meta", "2", "1"))
+    assert handed_on == []
+    registry.delete_subject("doc-meta")
+    await integration.handle_schema_event(SchemaEvent.updated(relaxed.id, "", "doc-meta", "2", "1"))
+    assert (handed_on, step.quarantine.count()) == ([], 1)

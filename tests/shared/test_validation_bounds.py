@@ -23,10 +23,10 @@ from llm_integrations.core.errors import (
     ValidationLimitExceeded,
 )
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.validation import Validator, compile_validator
+from llm_integrations.core.validation import Validator, compile_validator, compiled_schema
 from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
 from llm_integrations.core.validation.explain.descent import Descent
-from llm_integrations.core.validation.explain.growth import Growth
+from llm_integrations.core.validation.explain.growth import Growth, growth_of
 
 PRELUDE = """
 import resource
@@ -357,12 +357,21 @@ def test_the_steps_of_explaining_grow_like_the_sizes(schema: dict[str, Any], dat
     assert sum(steps) <= 20 + len(json.dumps(schema)) * len(json.dumps(data))
 
 
+class Unlisted(Growth):
+    """Of a schema whose errors the engine never lists in time."""
+
+    is_listed_in_time = False
+
+    def is_listed_soon(self, value: Any) -> bool:
+        return False
+
+
 def _both_ways(schema: Any) -> tuple[CompiledSchema, CompiledSchema]:
     documents = Documents(json.loads(json.dumps(schema)))  # No part stands in two places.
+    listed = compile_schema(documents, ValidationOptions())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Growth, "is_listed_in_time", True)
-        listed = compile_schema(documents, ValidationOptions())
-        patch.setattr(Growth, "is_listed_in_time", False)
+        unlisted = Unlisted(uses=growth_of(documents, frozenset({"$ref"})).uses)
+        patch.setattr(compiled_schema, "growth_of", lambda *_, **__: unlisted)
         return listed, compile_schema(documents, ValidationOptions())
 
 
@@ -413,6 +422,54 @@ def test_without_unions_both_ways_find_the_same(schema: Any, data: Any) -> None:
     assert [describer.violation(error, data) for error in first.errors] == [
         describer.violation(error, data) for error in second.errors
     ]
+
+
+def _tagged_tree() -> dict[str, Any]:
+    def node(tag: str, **properties: Any) -> dict[str, Any]:
+        wanted = {"op": {"const": tag}, **properties}
+        return {"type": "object", "properties": wanted, "required": list(wanted)}
+
+    again = {"$ref": "#/$defs/f"}
+    branches = [
+        node("and", args={"type": "array", "items": again}),
+        node("not", arg=again),
+        node("eq", field={"type": "string"}, value={"type": ["integer", "null"]}),
+        {"type": "boolean"},
+    ]
+    return {**again, "$defs": {"f": {"anyOf": branches}}}
+
+
+TAGGED: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([True, 5, {"op": "eq", "field": 5, "value": "x"}, {"op": "eq"}, {"op": 7}]),
+    lambda inner: (
+        st.fixed_dictionaries({"op": st.just("and"), "args": st.lists(inner, max_size=3)})
+        | st.fixed_dictionaries({"op": st.sampled_from(["not", "or"]), "arg": inner})
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=TAGGED)
+def test_of_small_data_the_list_says_what_the_walk_would(data: Any) -> None:
+    schema = _tagged_tree()
+    data = json.loads(json.dumps(data))
+    listed, walked = _both_ways(schema)
+    describer = compile_validator(schema).compile().describer
+    first, second = listed.errors(data, 1000), walked.errors(data, 1000)
+    assert [describer.violation(error, data) for error in first.errors] == [
+        describer.violation(error, data) for error in second.errors
+    ]
+
+
+def test_the_list_is_asked_where_the_value_is_small() -> None:
+    growth = growth_of(Documents(TREE), frozenset({"$ref"}))
+    assert not growth.is_listed_in_time
+    assert growth.is_listed_soon({"a": [{"b": 5}]})
+    assert growth.is_listed_soon(["x"] * 100)
+    assert not growth.is_listed_soon(["x" * 100_000])
+    assert not growth.is_listed_soon(["x"] * 10_000)
+    assert not growth.is_listed_soon(json.loads("[" * 30 + "]" * 30))
 
 
 TREE = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
+from llm_integrations.core.impact import in_force_after
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.model.event import SchemaEvent
@@ -117,8 +118,12 @@ class FilterIntegration(LLMModuleIntegration):
         concerns = event.subject == ref.subject and ref.is_latest
         if not concerns or not event.event_type.brings_content or quarantine is None:
             return
+        # Not the event's version: a newer one may have replaced it before the event came.
+        schema = await in_force_after(self.registry, ref, event)
+        if schema is None:
+            return
         options = self._step.judge.options
-        validator = await self.registry.aio.validator(event.reference, options=options)
+        validator = await self.registry.aio.validator_for(schema, options=options)
         result = await asyncio.to_thread(
             quarantine.release, validator, lambda found: self._hand_on([r.value for r in found])
         )

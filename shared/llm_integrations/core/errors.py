@@ -151,7 +151,7 @@ class SchemaValidationError(LLMIntegrationsError):
 
 
 class ValidationLimitExceeded(LLMIntegrationsError):
-    """Judging was given up at a limit (a pattern's backtracking), so there is no verdict."""
+    """There is no verdict: a pattern's backtracking hit its limit, or the engine itself failed."""
 
 
 class ArrowMismatch(LLMIntegrationsError):

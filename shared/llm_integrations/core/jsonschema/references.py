@@ -59,6 +59,7 @@ class References:
     def __init__(self, tops: Mapping[str, SchemaLocation]) -> None:
         self._by_uri = tops
         self.by_name = {top.document: top for top in tops.values()}
+        self._known: dict[tuple[str, str, str], SchemaLocation | None] = {}
 
     def follow(self, location: SchemaLocation, keyword: str) -> SchemaLocation | None:
         """See ``Documents.follow``."""
@@ -92,6 +93,12 @@ class References:
 
     def resolve(self, reference: str, location: SchemaLocation) -> SchemaLocation | None:
         """See ``Documents.resolve``."""
+        key = location.document, location.base, reference
+        if key not in self._known:
+            self._known[key] = self._resolved(reference, location)
+        return self._known[key]
+
+    def _resolved(self, reference: str, location: SchemaLocation) -> SchemaLocation | None:
         target = resolved(location.base, reference)
         if target is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 import jsonschema_rs
@@ -16,6 +16,7 @@ from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.explain.growth import NOT_REMEMBERED, Growth, growth_of
 from llm_integrations.core.validation.messages.compile_errors import reason
@@ -58,33 +59,44 @@ class CompiledSchema:
     is_judged_by_engine: bool = True
 
 
-def compile_schema(documents: Documents, options: ValidationOptions) -> CompiledSchema:
+def compile_schema(
+    documents: Documents, options: ValidationOptions, *, recursive: bool = True
+) -> CompiledSchema:
     """Compile the documents' root.
+
+    Args:
+        recursive: whether some reference may lead back to where it stands.
 
     Raises:
         InvalidSchema: it does not compile, or judging by it could take for ever; the message says
             why.
     """
-    growth = growth_of(documents, documents.keywords)
+    growth = growth_of(documents, documents.keywords, recursive=recursive)
     if not (growth.is_judged_in_time or NOT_REMEMBERED.isdisjoint(documents.keywords)):
         raise InvalidSchema(
             "judging by it could take for ever: through its references and combinations "
             f"{growth.looks:,} subschemas can apply to one value, of "
-            f"{growth.subschemas:,} that it has ({growth.most_looks:,} may)"
+            f"{len(growth.uses):,} that it has ({growth.most_looks:,} may)"
         )
     validator, patterns = _compiled(documents.root, documents, options)
-    walking = partial(_walking, growth, documents, options, validator, patterns)
-    if not (growth.is_judged_in_time and growth.is_listed_in_time):
+    walking = cache(partial(_walking, growth, documents, options, validator, patterns))
+    if not growth.is_judged_in_time:
         return walking()
     listing = _listing_all(validator, patterns)
-    if not growth.ways_back or not isinstance(patterns, jsonschema_rs.RegexOptions):
+    if not growth.uses:
         return listing
+    is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
 
     def errors(value: Any, most: int) -> ErrorList:
-        # Each error holds a copy of its value, and so does each alternative within it.
-        return (listing if _is_small(value) else walking()).errors(value, most)
+        if growth.is_listed_in_time:
+            # Each error holds a copy of its value, and so does each alternative within it.
+            is_short = not (growth.ways_back and is_linear) or _is_small(value)
+        else:
+            is_short = growth.is_listed_soon(value)
+        return (listing if is_short else walking()).errors(value, most)
 
-    return CompiledSchema(listing.accepts, errors)
+    is_known_by_list = is_linear or growth.is_listed_in_time
+    return CompiledSchema((listing if is_known_by_list else walking()).accepts, errors)
 
 
 def _is_small(value: Any) -> bool:
@@ -189,7 +201,9 @@ def _compiled(
     for choice in patterns:
         try:
             return _compile(schema, documents, options, choice), choice
-        except ValueError as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             refused = reason(error)
     raise InvalidSchema(refused)
 
@@ -236,12 +250,12 @@ def _no_retrieval(uri: str) -> JsonSchema:
 def _with_room(task: Callable[[], _T]) -> _T:
     """Run on a stack that holds the recursion over a deep schema, whatever the caller's holds."""
     outcome: list[_T] = []
-    failure: list[Exception] = []
+    failure: list[BaseException] = []
 
     def run() -> None:
         try:
             outcome.append(task())
-        except Exception as error:  # noqa: BLE001 - carried over to the caller's thread
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
             failure.append(error)
 
     thread = threading.Thread(target=run, name="schema-compiler", daemon=True)

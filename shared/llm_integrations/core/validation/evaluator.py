@@ -18,6 +18,7 @@ from llm_integrations.core.validation.compiled_schema import (
     compile_schema,
     verdict_of,
 )
+from llm_integrations.core.validation.engine_faults import without_faults
 from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.messages.violations import Describer
 from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard
@@ -67,6 +68,7 @@ class Evaluator:
     max_depth: int | None
     describer: Describer
 
+    @without_faults
     def accepts(self, value: Any) -> bool:
         """The verdict on anything."""
         if is_exactly_json(value, self._levels):
@@ -80,6 +82,7 @@ class Evaluator:
             # the order in which it checks keywords; what counts is whether they are a violation.
             return self.explain(value, most=0).number == 0
 
+    @without_faults
     def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
         """What is wrong with anything; nothing when it is valid.
 
@@ -149,8 +152,9 @@ def evaluator_for(source: Source) -> Evaluator:
 def _compile(source: Source) -> Evaluator:
     options = source.options
     documents = Documents(source.body(), source.resources())
-    compiled = compile_schema(documents, options)
-    max_depth = options.max_depth if is_recursive(documents) else None
+    recursive = is_recursive(documents)
+    compiled = compile_schema(documents, options, recursive=recursive)
+    max_depth = options.max_depth if recursive else None
     nulls = Nulls(documents) if options.nulls == "absent" else None
     accepts = _guard(documents, options, compiled, max_depth)
     return Evaluator(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
+from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.reprs import never_raises
+from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
 from llm_integrations.core.validation.explain.failure import MANY
 from llm_integrations.core.validation.report import ValidationReport
@@ -101,15 +102,16 @@ class Validator:
         """The verdict alone. Never raises because of the data, whatever it is.
 
         Raises:
-            ValidationLimitExceeded: a pattern hit its limit (``regex="bounded"`` only).
+            ValidationLimitExceeded: a pattern hit its limit (``regex="bounded"`` only), or the
+                engine itself failed.
         """
         try:
             if self._fast(data):
                 return True
-        except ValidationLimitExceeded:
-            raise
-        except Exception:  # noqa: BLE001 - the engine refused a Python object, whose code may run
-            return self.compile().accepts(data)
+        except BaseException as error:
+            # The engine refuses Python objects, whose own code may run as well.
+            if not is_fault(error):
+                raise
         return self.compile().accepts(data)
 
     def validate(self, data: Any) -> ValidationReport:
@@ -117,10 +119,9 @@ class Validator:
         try:
             if self._fast(data):
                 return self._valid
-        except ValidationLimitExceeded:
-            raise
-        except Exception:  # noqa: BLE001 - the engine refused a Python object, whose code may run
-            return self._explain(data)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
         return self._explain(data)
 
     def check(self, data: Any) -> None:

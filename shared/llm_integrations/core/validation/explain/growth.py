@@ -9,9 +9,15 @@ it stands in, so there a second look costs nothing.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
+from math import prod
+from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
@@ -42,43 +48,15 @@ _KINDS: Final = (_HERE, _VERDICTS, _EACH_MEMBER, _ANY_MEMBER, _EACH_ITEM, _ANY_I
 _KIND: Final = {word: kind for kind, words in enumerate(_KINDS) for word in words}
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_APPLYING: Final = _REFERENCES | _KIND.keys()
+
+_DEFINITION: Final = re.compile(r"#/(?:\$defs|definitions)/[^/~%]+")
+_MOST_LISTED: Final = 5_000
+"""Looks, and copies of 64 characters or a smaller value, that the engine's list may take where it
+grows exponentially with the depth of the data (a few milliseconds)."""
 
 _Id = int
 _Cost = Callable[[_Id], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """What a schema costs at the worst.
-
-    Attributes:
-        subschemas: how many of them can apply to something.
-        looks: how many may look at one value while it is judged.
-        errors: how many may look at one value while the engine lists all errors of all branches.
-        ways_back: in how many ways a subschema leads back to itself for the same value, at the
-            most: by more than one the list grows exponentially with the depth of the data, by one
-            it can hold a copy of a value for each level above.
-    """
-
-    subschemas: int = 0
-    looks: int = 0
-    errors: int = 0
-    ways_back: int = 0
-
-    @property
-    def most_looks(self) -> int:
-        """Looks at one value that are in proportion to the schema's size."""
-        return _LOOKS + _LOOKS_PER_SUBSCHEMA * self.subschemas
-
-    @property
-    def is_judged_in_time(self) -> bool:
-        """Whether the time of a verdict grows like the data's size times the schema's."""
-        return self.looks <= self.most_looks
-
-    @property
-    def is_listed_in_time(self) -> bool:
-        """Whether the same holds for the engine's list of errors."""
-        return self.errors <= self.most_looks and self.ways_back <= 1
 
 
 @dataclass(slots=True)
@@ -89,8 +67,14 @@ class _Uses:
     gathers: bool = False
 
     @property
-    def all(self) -> list[_Id]:
-        return [part for parts in self.by_kind for part in parts]
+    def here(self) -> list[_Id]:
+        """Those applied to the value itself."""
+        return self.by_kind[0] + self.by_kind[1]
+
+    @property
+    def inside(self) -> Iterator[_Id]:
+        """Those applied to its members and items."""
+        return chain.from_iterable(self.by_kind[2:])
 
     def cost(self, of: _Cost, *, verdicts: bool) -> int:
         """What is applied to one value and to one member or item of it; it cannot have both."""
@@ -100,50 +84,168 @@ class _Uses:
         return sum(map(of, here)) + (sum(map(of, asked)) if verdicts else 0) + max(member, item)
 
 
-def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
-    """Counts in time that grows with the schema's size; ``keywords`` are those it uses."""
+_LEAF: Final = _Uses()
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a schema costs at the worst.
+
+    Attributes:
+        uses: the subschemas that can apply to something, parts first; empty for a schema in which
+            no value can be looked at often.
+        looks: how many of them may look at one value while it is judged.
+    """
+
+    uses: dict[_Id, _Uses] = field(default_factory=dict)
+    looks: int = 0
+
+    @property
+    def most_looks(self) -> int:
+        """Looks at one value that are in proportion to the schema's size."""
+        return _LOOKS + _LOOKS_PER_SUBSCHEMA * len(self.uses)
+
+    @property
+    def is_judged_in_time(self) -> bool:
+        """Whether the time of a verdict grows like the data's size times the schema's."""
+        return self.looks <= self.most_looks
+
+    @cached_property
+    def is_listed_in_time(self) -> bool:
+        """Whether the same holds for the engine's list of all errors of all branches."""
+        if self.ways_back > 1:
+            return False
+        errors: dict[_Id, int] = {}
+        for number, use in self.uses.items():
+            listed = use.cost(lambda part: errors.get(part, 1), verdicts=False)
+            errors[number] = min(_MANY, 1 + listed)
+        return max(errors.values(), default=0) <= self.most_looks
+
+    @cached_property
+    def ways_back(self) -> int:
+        """In how many ways a subschema leads back to itself for the same value, at the most.
+
+        By more than one the list grows exponentially with the depth of the data, by one it can hold
+        a copy of a value for each level above.
+        """
+        group = _groups({number: [*use.here, *use.inside] for number, use in self.uses.items()})
+
+        def leads_back(number: _Id) -> int:
+            here = group[number]
+            return self.uses[number].cost(lambda part: group.get(part) == here, verdicts=False)
+
+        return max(map(leads_back, self.uses), default=0)
+
+    def is_listed_soon(self, value: Any) -> bool:
+        """Whether the engine's list is short for this very value, whatever it is for others."""
+        room, level = _MOST_LISTED, [value]
+        for looks in self._looks_by_level:
+            below: list[Any] = []
+            for item in level:
+                room -= looks
+                if isinstance(item, str):
+                    room -= looks * (len(item) // 64)
+                elif isinstance(item, dict | list | tuple):
+                    below += item.values() if isinstance(item, dict) else item
+                if room < 0:
+                    return False
+            if not below:
+                return True
+            level = below
+        return False
+
+    @cached_property
+    def _looks_by_level(self) -> list[int]:
+        """How many looks at it, or at what holds it, a value of each level can get; cut at many."""
+        try:
+            order = [
+                *TopologicalSorter({n: use.here for n, use in self.uses.items()}).static_order()
+            ]
+        except CycleError:
+            return []
+        looks: list[int] = []
+        asked = Counter([next(reversed(self.uses))])
+        while asked and (not looks or looks[-1] <= _MOST_LISTED):
+            for number in reversed(order):
+                for part in self.uses.get(number, _LEAF).here if asked[number] else ():
+                    asked[part] += asked[number]
+            looks.append(asked.total() + sum(looks[-1:]))
+            inside: Counter[_Id] = Counter()
+            for number, times in asked.items():
+                for part in self.uses.get(number, _LEAF).inside if times else ():
+                    inside[part] += times
+            asked = inside
+        return looks
+
+
+def growth_of(documents: Documents, keywords: frozenset[str], *, recursive: bool = True) -> Growth:
+    """Counts in time that grows with the schema's size.
+
+    Args:
+        keywords: those that the documents use.
+        recursive: whether some reference may lead back to where it stands.
+    """
     if keywords.isdisjoint(_REFERENCES | _UNEVALUATED):
         return Growth()  # Each subschema applies in one place only.
+    if not recursive and keywords.isdisjoint(NOT_REMEMBERED) and _are_used_little(documents):
+        return Growth()
     uses: dict[_Id, _Uses] = {}
     looks: dict[_Id, int] = {}
     gathered: dict[_Id, int] = {}
-    errors: dict[_Id, int] = {}
-    for number in _parts_first(documents, uses):
-        use = uses[number]
+    for number, use in _parts_first(documents):
+        uses[number] = use
         # What ``unevaluated…`` leaves over is found by judging every branch again.
-        branches = use.by_kind[0] + use.by_kind[1]
-        again = sum(looks.get(part, 1) + gathered.get(part, 1) for part in branches)
+        again = sum(looks.get(part, 1) + gathered.get(part, 1) for part in use.here)
         gathered[number] = min(_MANY, 1 + again)
         judged = use.cost(lambda part: looks.get(part, 1), verdicts=True)
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
-        listed = use.cost(lambda part: errors.get(part, 1), verdicts=False)
-        errors[number] = min(_MANY, 1 + listed)
-    return Growth(len(uses), max(looks.values()), max(errors.values()), _ways_back(uses))
+    return Growth(uses, max(looks.values()))
 
 
-def _parts_first(documents: Documents, uses: dict[_Id, _Uses]) -> Iterator[_Id]:
+def _are_used_little(documents: Documents) -> bool:
+    """Whether the definitions are used so seldom that counting would find nothing.
+
+    A definition that nothing but its name leads to applies in as many ways as it is used, times
+    those in which its users apply. So the product over all of them is the most.
+    """
+    used: Counter[str] = Counter()
+    for node in documents.objects():
+        if node is not documents.root and isinstance(node.get("$id", node.get("id")), str):
+            return False
+        if isinstance(reference := node.get("$ref"), str):
+            if not _DEFINITION.fullmatch(reference):
+                return False
+            used[reference] += 1
+    return not documents.named and prod(used.values()) <= _LOOKS_PER_SUBSCHEMA
+
+
+def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
     """Every subschema that can apply, after those that it applies unless they lead back to it."""
-    path: list[tuple[_Id, Iterator[SchemaLocation]]] = []
+    seen: set[_Id] = set()
+    path: list[tuple[_Id, _Uses, Iterator[SchemaLocation]]] = []
 
     def enter(location: SchemaLocation) -> None:
-        uses[id(location.schema)], parts = _uses(documents, location)
-        path.append((id(location.schema), iter(parts)))
+        seen.add(id(location.schema))
+        use, parts = _uses(documents, location)
+        path.append((id(location.schema), use, iter(parts)))
 
     enter(documents.top)
     while path:
-        number, rest = path[-1]
+        number, use, rest = path[-1]
         for part in rest:
-            if id(part.schema) not in uses:
+            if id(part.schema) not in seen:
                 enter(part)
                 break
         else:
             path.pop()
-            yield number
+            yield number, use
 
 
 def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
-    use, parts = _Uses(), []
     said = location.keywords
+    if _APPLYING.isdisjoint(said):
+        return _LEAF, []
+    use, parts = _Uses(), []
     for word in said:
         kind = _KIND.get(word)
         if kind is None or (word in ("then", "else") and "if" not in said):
@@ -152,31 +254,24 @@ def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[S
         held = [part for part in location.parts(word) if isinstance(part.schema, dict)]
         use.by_kind[kind].extend(id(part.schema) for part in held)
         parts += held
-    targets = [target for target in documents.targets(location) if target is not None]
-    use.by_kind[0].extend(id(target.schema) for target in targets)
-    return use, parts + targets
-
-
-def _ways_back(uses: dict[_Id, _Uses]) -> int:
-    """In how many ways some subschema leads back to itself for the same value, at the most."""
-    edges = {number: use.all for number, use in uses.items()}
-    group = _groups(edges)
-
-    def leads_back(number: _Id) -> int:
-        here = group[number]
-        return uses[number].cost(lambda part: int(group[part] == here), verdicts=False)
-
-    return max(map(leads_back, uses))
+    if not _REFERENCES.isdisjoint(said):
+        targets = [target for target in documents.targets(location) if target is not None]
+        use.by_kind[0].extend(id(target.schema) for target in targets)
+        parts += targets
+    return use, parts
 
 
 def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
-    """The strongly connected component of each subschema, by one of its members (Kosaraju)."""
+    """The strongly connected component of each subschema, by one of its members.
+
+    Kosaraju's second search; the first gave the order of ``edges``, parts first.
+    """
     back: dict[_Id, list[_Id]] = {number: [] for number in edges}
     for number, parts in edges.items():
         for part in parts:
             back[part].append(number)
     group: dict[_Id, _Id] = {}
-    for start in reversed(_finished(edges)):
+    for start in reversed(edges):
         waiting = [start]
         while waiting:
             number = waiting.pop()
@@ -184,22 +279,3 @@ def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
                 group[number] = start
                 waiting += back[number]
     return group
-
-
-def _finished(edges: dict[_Id, list[_Id]]) -> list[_Id]:
-    order: list[_Id] = []
-    seen: set[_Id] = set()
-    for start in edges:
-        path = [] if start in seen else [(start, iter(edges[start]))]
-        seen.add(start)
-        while path:
-            number, rest = path[-1]
-            for part in rest:
-                if part not in seen:
-                    seen.add(part)
-                    path.append((part, iter(edges[part])))
-                    break
-            else:
-                path.pop()
-                order.append(number)
-    return order

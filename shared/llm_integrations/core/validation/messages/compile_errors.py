@@ -18,7 +18,7 @@ _NOWHERE: Final = re.compile(r"(Pointer|Anchor) '(.*?)' does not exist")
 _LONGEST: Final = 300
 
 
-def reason(error: ValueError) -> str:
+def reason(error: BaseException) -> str:
     """One sentence about the engine's error."""
     message = getattr(error, "message", str(error)).replace(BASE_URI, "")
     if found := _UNKNOWN_DRAFT.search(message):

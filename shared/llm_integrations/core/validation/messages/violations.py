@@ -159,14 +159,16 @@ def _branches(error: _Error) -> list[Branch]:
     if isinstance(error, Failure):
         return _placed(error)
     here = error.instance_path
+    refused = [_refused_types(failures, here) for failures in error.kind.value]
+    meant = [
+        not types and not _has_other_tag(failures, here)
+        for types, failures in zip(refused, error.kind.value, strict=True)
+    ]
+    if not any(meant):
+        meant = [not types for types in refused]
     return [
-        Branch(
-            fits=not failures,
-            refused=_refused_types(failures, here),
-            distance=len(failures),
-            first=failures[0] if failures else None,
-        )
-        for failures in error.kind.value
+        Branch(not failures, types, len(failures), failures[0] if is_meant and failures else None)
+        for types, failures, is_meant in zip(refused, error.kind.value, meant, strict=True)
     ]
 
 
@@ -191,6 +193,17 @@ def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -
         if failure.kind.name == "type" and failure.instance_path == path:
             return list(failure.kind.value)
     return []
+
+
+def _has_other_tag(failures: Sequence[ValidationError], path: list[str | int]) -> bool:
+    """Whether the value has another alternative's tag, as the walk over large values sees it."""
+    return any(
+        failure.kind.name in ("const", "enum")
+        and len(failure.instance_path) == len(path) + 1
+        and isinstance(failure.instance_path[-1], str)
+        and failure.instance_path[:-1] == path
+        for failure in failures
+    )
 
 
 def _at(data: Any, path: Iterable[str | int]) -> Any:
