@@ -37,7 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_LONGEST_WAIT: Final = 2.0**31  # seconds; what RFC 9111 has for a number too large to hold
+_LONGEST_WAIT: Final = 86_400.0  # seconds; whoever is told it may compute with it
 _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -149,7 +149,7 @@ def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | Non
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Seconds to wait, from a number or an HTTP date, at most 2**31; None for anything else."""
+    """Seconds to wait, from a number or an HTTP date, at most a day; None for anything else."""
     text = (header or "").strip()
     if not text:
         return None
