@@ -131,8 +131,8 @@ class Compiler:
     validators: SubschemaValidators
     rules: Mapping[Kind, tuple[Rule, ...]]
     notes: dict[Note, None] = field(default_factory=dict)
-    draft: Draft = field(init=False)
-    _keywords: frozenset[str] = field(init=False)
+    draft: Draft = field(init=False, repr=False)
+    _keywords: frozenset[str] = field(init=False, repr=False)
     _open: set[tuple[Any, ...]] = field(default_factory=set)
     _done: dict[tuple[Any, ...], Node] = field(default_factory=dict)
 
