@@ -17,6 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+# Counting lines would take longer than what is counted here.
+pytestmark = pytest.mark.no_cover
+
 SECONDS = 4.0
 """Of processor time for one call: forty times what comparing is allowed in the worker."""
 

@@ -30,6 +30,9 @@ from llm_integrations.core.evolution.differences.instance_path import demanding
 from llm_integrations.core.evolution.model.limits import Budget
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
 
+# Counting lines would take longer than what is counted here.
+pytestmark = pytest.mark.no_cover
+
 Schema = dict[str, Any]
 
 SECONDS = 0.4

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,8 @@ def span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[obj
 def _tracer() -> Tracer | None:
     if find_spec("opentelemetry") is None:
         return None
+    from importlib.metadata import version
+
     from opentelemetry import trace
 
     return trace.get_tracer("llm_integrations", version("llm-integrations"))

@@ -16,7 +16,13 @@ from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Undecidable
-from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace
+from llm_integrations.core.evolution.normal_form.nodes import (
+    Node,
+    Workspace,
+    descendants,
+    ref_name,
+    references,
+)
 from llm_integrations.core.evolution.patterns.syntax import compiled_size
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.compiled_schema import (
@@ -32,6 +38,9 @@ _MOST_CASES: Final = 24
 
 _MOST_NODES: Final = 4_000
 _MOST_VALUES: Final = 2_000
+_MOST_WRITTEN_OUT: Final = 200_000
+"""Nodes with each reference replaced by its definition, which is how containment looks at them."""
+
 _QUESTION_STEPS: Final = 200
 """What a question about containment counts as, besides its nodes."""
 
@@ -53,6 +62,7 @@ class ContainmentOracle:
         self._validators: dict[int, CompiledSchema | None] = {}
         self._kept: list[Node] = []
         self._patterns: dict[str, CompiledSchema | None] = {}
+        self._sizes: dict[str, int] = {}
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
@@ -119,9 +129,29 @@ class ContainmentOracle:
                 values += len(node.get("enum", ()))
                 if seen >= _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
                     return False
+            return sum(map(self._written_out, nodes)) <= _MOST_WRITTEN_OUT
         except Undecidable:
             return False
-        return True
+
+    def _written_out(self, node: Node) -> int:
+        """The number of nodes with every reference written out; a cycle is entered once."""
+        entered: set[str] = set()
+        waiting = list(self._workspace.reachable([node]) - self._sizes.keys())
+        while waiting:
+            name = waiting[-1]
+            entered.add(name)
+            used = set(references(self._workspace.definitions[name]))
+            unknown = used - entered - self._sizes.keys()
+            if unknown:
+                waiting += unknown
+            else:
+                waiting.pop()
+                self._sizes[name] = self._with_references(self._workspace.definitions[name])
+        return self._with_references(node)
+
+    def _with_references(self, node: Node) -> int:
+        sizes = (self._sizes.get(ref_name(part) or "", 1) for part in descendants(node))
+        return min(sum(sizes), _MOST_WRITTEN_OUT + 1)
 
     def _parts(self, nodes: Sequence[Node]) -> Iterator[Node]:
         """All that the nodes consist of, with the definitions that they use."""
