@@ -136,7 +136,7 @@ class Validator:
         return ValidationReport(
             is_valid=not found.violations,
             errors=tuple(found.violations),
-            warnings=(*self._warnings, *self._cuts(found)),
+            warnings=(*self._warnings, *self._cuts(found)) if found.is_partial else self._warnings,
             schema=self.reference or f"sha256:{self.fingerprint[:12]}",
             fingerprint=self.fingerprint,
             nulls=self.options.nulls,

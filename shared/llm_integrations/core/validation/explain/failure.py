@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from jsonschema_rs import ValidationError
 
@@ -117,8 +117,7 @@ class Branch:
     first: Failure | ValidationError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorList:
+class ErrorList(NamedTuple):  # a dataclass takes a µs more, for every invalid value
     """The errors of one value.
 
     Attributes:
