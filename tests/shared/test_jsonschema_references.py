@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from itertools import count
 from typing import Any
@@ -224,6 +223,7 @@ def test_a_reference_that_leads_nowhere_or_to_several_is_left_open(body: dict[st
     assert documents.targets(documents.top) == [None]
 
 
+@pytest.mark.timeout(20)  # a square of these numbers takes minutes
 def test_a_hostile_schema_is_read_in_time_that_grows_like_its_size() -> None:
     """Chains, circles and fans of references, each id under a base of its own."""
     definitions: dict[str, Any] = {
@@ -232,7 +232,6 @@ def test_a_hostile_schema_is_read_in_time_that_grows_like_its_size() -> None:
     }
     definitions["d2000"] = {"$id": "d2000/", "$ref": "../d0/"}
     body = {"$ref": "d0/", "$defs": definitions}
-    before = time.process_time()
     documents = Documents(body)
     assert is_recursive(documents)
     location: SchemaLocation | None = documents.top
@@ -240,4 +239,3 @@ def test_a_hostile_schema_is_read_in_time_that_grows_like_its_size() -> None:
         assert location is not None
         location = (location.applied_parts("anyOf") or [location])[0]
         location = documents.follow(location)
-    assert time.process_time() - before < 5
