@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 _UNHURRIED = [HealthCheck.too_slow]
@@ -14,3 +16,9 @@ settings.register_profile(
     "search", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_UNHURRIED
 )
 settings.load_profile("same")
+
+
+def pytest_collection_finish() -> None:
+    """The modules of the frameworks are not looked through at each collection of garbage."""
+    gc.collect()
+    gc.freeze()

@@ -32,8 +32,11 @@ from llm_integrations.llamaindex import (
 from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
 from tests.support.rag_worker import open_index
 
-# What Qdrant says once in each process about its local mode.
-pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
+# Qdrant's local mode, once in each process: what it says, and the connection that it leaves open.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
 
 
 @pytest.fixture

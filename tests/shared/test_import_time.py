@@ -8,16 +8,14 @@ import sys
 
 import pytest
 
-# Other tests run beside this one, so the best of several runs counts, and CPU time: that is what
-# the aim of 150 ms on an idle machine comes down to.
-RUNS = 5
-LIMIT = 0.150
+MOST_MODULES = 260
+"""Of all that is loaded, the interpreter's own included; 200 to 206 today. The registry's benchmark
+has the milliseconds."""
 
 SCRIPT = """
-import json, sys, time
-began = time.process_time()
+import json, sys
 import {module}
-print(json.dumps([time.process_time() - began, sorted(sys.modules)]))
+print(json.dumps(sorted(sys.modules)))
 """
 
 HEAVY = {
@@ -29,14 +27,14 @@ HEAVY = {
 }  # fmt: skip
 
 
-def imported(module: str) -> tuple[float, set[str]]:
-    """Seconds of CPU time, and the top-level names of all modules loaded."""
+def imported(module: str) -> list[str]:
+    """The names of all modules loaded."""
     script = SCRIPT.format(module=module)
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    seconds, modules = json.loads(result.stdout)
-    return seconds, {name.partition(".")[0] for name in modules}
+    names: list[str] = json.loads(result.stdout)
+    return names
 
 
 @pytest.mark.parametrize(
@@ -48,11 +46,11 @@ def imported(module: str) -> tuple[float, set[str]]:
     ],
 )
 def test_the_core_brings_no_broker_no_framework_and_nothing_heavy(module: str) -> None:
-    assert imported(module)[1] & HEAVY == set()
+    assert {name.partition(".")[0] for name in imported(module)} & HEAVY == set()
 
 
-def test_importing_the_registry_client_takes_less_than_150_ms() -> None:
-    assert min(imported("llm_integrations.core.registry")[0] for _ in range(RUNS)) < LIMIT
+def test_importing_the_registry_client_loads_few_modules() -> None:
+    assert len(imported("llm_integrations.core.registry")) < MOST_MODULES
 
 
 def test_connecting_to_a_folder_needs_no_http(tmp_path: object) -> None:
