@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from datasets import Array2D, Dataset, Features, Image, Json, List, Value
+from pyarrow import parquet
 
 from llm_integrations.core.arrow import ArrowPlan
 from llm_integrations.core.quarantine import Quarantine
@@ -22,6 +24,7 @@ from llm_integrations.datasets import (
     save_baseline,
     validate_dataset,
 )
+from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
 from tests.support.training_rows import judge_in_small_blocks, registry_of_rows
 
 MESSAGE = {"type": "object", "properties": {"role": {"type": "string"}}, "required": ["role"]}
@@ -140,6 +143,16 @@ def test_chats_whose_tools_differ_are_json_for_datasets_and_judged_as_such(
     assert validate_dataset(dataset, "tools@1", registry=registry)
     result = validate_dataset(dataset, "named@1", registry=registry)
     assert result.valid.to_list() == [{"tools": tools[0]}]
+
+
+def test_ray_and_spark_judge_the_same_calls_alike(registry: Registry, tmp_path: Path) -> None:
+    """Theirs are in tests/real."""
+    registry.register("calls", CALLS)
+    parquet.write_table(calls(pa.json_()), tmp_path / "calls.parquet")
+    for data in (Dataset(calls(pa.json_())), tmp_path / "calls.parquet"):
+        result = validate_dataset(data, "calls@1", registry=registry)
+        assert result.valid["id"] == VALID_CALLS
+        assert set(result.report.reasons) == CALL_REASONS
 
 
 def test_drift_is_looked_for_in_nested_json_too(registry: Registry, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class DatasetReport:
         reasons: invalid rows by reason, as ``minimum at /age``; a row may have several.
         splits: a report for each split of a DatasetDict.
         complete: False for a stream, whose counts are those of the rows read so far.
+        within: the report that counts these rows too, as that of all splits.
     """
 
     schema: str
@@ -38,6 +39,7 @@ class DatasetReport:
     reasons: Counter[str] = field(default_factory=Counter)
     splits: Mapping[str, DatasetReport] = field(default_factory=dict)
     complete: bool = True
+    within: DatasetReport | None = field(default=None, repr=False, compare=False)
 
     @property
     def valid(self) -> int:
@@ -55,6 +57,17 @@ class DatasetReport:
         self.total += more.total
         self.invalid += more.invalid
         self.reasons.update(more.reasons)
+        if self.within is not None:
+            self.within.add(more)
+
+    def start_over(self) -> None:
+        """Forget what was counted: the same rows are read again."""
+        if self.within is not None:
+            self.within.total -= self.total
+            self.within.invalid -= self.invalid
+            self.within.reasons -= self.reasons
+        self.total = self.invalid = 0
+        self.reasons.clear()
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.config import ValidationOptions, check_choice
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables.remote import check_here
 from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.run import Run
 from llm_integrations.datasets.schema_map import table_validator
 
 __all__ = ["DatasetResult", "validate_dataset"]
 
-Data: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict | str | Path
+
+class SupportsArrow(Protocol):
+    """A table or frame that Arrow can read."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
+
+
+Data: TypeAlias = (
+    Dataset
+    | DatasetDict
+    | IterableDataset
+    | IterableDatasetDict
+    | str
+    | Path
+    | Sequence[str | Path]
+    | SupportsArrow
+)
 OnInvalid = Literal["quarantine", "raise"]
 
 
@@ -41,7 +59,11 @@ def validate_dataset(
     ``output``, or call ``flatten_indices()``. The valid rows of a file are written to disk.
 
     Args:
-        data: a Dataset, DatasetDict, stream, or a Parquet, CSV or JSONL file of any size.
+        data: a Dataset, DatasetDict or stream; a pyarrow Table, pandas or polars frame, or any
+            object that gives Arrow's C stream; a Parquet, Arrow, Feather, CSV or JSONL file of any
+            size; a folder, a pattern (``part-*.parquet``) or a list of such files, or a folder of
+            ``save_to_disk``. A file may be a URL (``hf://``, ``s3://``, ``https://``): it is copied
+            into the cache of `datasets` first.
         schema: as ``training-row@1``; resolved once.
         registry: a Registry, a URL, or None for the environment's.
         quarantine: the folder for invalid rows (Parquet); None puts it beside the valid ones.
@@ -57,14 +79,14 @@ def validate_dataset(
         RegistryError: there is no schema to judge by.
     """
     check_choice("on_invalid", on_invalid, OnInvalid)
-    nulls: Literal["absent", "strict"] = "strict" if _holds_lines(data) else "absent"
+    for what, place in (("quarantine", quarantine), ("output", output)):
+        check_here(what, place)
+    found = opened(data)
+    is_lines = isinstance(found, Files) and found.hold_lines
+    nulls: Literal["absent", "strict"] = "strict" if is_lines else "absent"
     validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress
     run = Run(validator, quarantine, on_invalid == "raise", output, shown)
-    if isinstance(data, DatasetDict | IterableDatasetDict):
-        return run.validate_splits(data)
-    return run.validate(data, "dataset")
-
-
-def _holds_lines(data: Data) -> bool:
-    return isinstance(data, str | Path) and Path(data).suffix.lower() in LINE_SUFFIXES
+    if isinstance(found, DatasetDict | IterableDatasetDict):
+        return run.validate_splits(found)
+    return run.validate_files(found) if isinstance(found, Files) else run.validate(found, "dataset")

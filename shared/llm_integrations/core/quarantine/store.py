@@ -60,6 +60,8 @@ class Quarantine:
     def __init__(self, folder: str | Path, form: str = "jsonl") -> None:
         if not isinstance(folder, str | Path) or folder == "":
             raise ConfigurationError(f"a quarantine is a folder, not {type(folder).__name__}")
+        if isinstance(folder, str) and "://" in folder:
+            raise ConfigurationError(f"a quarantine is a folder of this machine, not {folder}")
         self.folder = Path(folder)
         self.form: Format = check_format(form)
 
