@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Capsule:
         return stream
 
 
-FRAMES = {
+FRAMES: dict[str, Callable[[], Any]] = {
     "table": rows,
     "batch": lambda: rows().to_batches()[0],
     "reader": lambda: rows().to_reader(),
@@ -81,6 +81,7 @@ def test_what_is_missing_in_pandas_is_missing_and_its_index_is_no_column(
 def test_polars_is_read_as_arrow(registry: Registry) -> None:
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"n": [1, -2, 3], "text": ["a", "b", None]})
+    frame = frame.with_columns(polars.col("text").cast(polars.Categorical))
     for data in (frame, frame.lazy()):
         assert validate_dataset(data, "row@1", registry=registry).valid.to_list() == VALID
 
@@ -228,8 +229,9 @@ def test_a_path_made_of_a_url_is_named_as_what_it_was(registry: Registry, text: 
         validate_dataset(Path(text), "row@1", registry=registry)
     for what in ("quarantine", "output"):
         for place in (text, Path(text)):
+            options: dict[str, Any] = {what: place}
             with pytest.raises(ConfigurationError, match=r"text|folder of this machine"):
-                validate_dataset(rows(), "row@1", registry=registry, **{what: place})
+                validate_dataset(rows(), "row@1", registry=registry, **options)
     with pytest.raises(ConfigurationError, match="folder of this machine"):
         Quarantine(text)
 

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from llm_integrations.core.arrow import compile_arrow
+from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.selecting import rows_where
 from tests.support.arrow import BOTH, hows, judged
 

@@ -114,14 +114,21 @@ def _table(data: Any) -> pa.Table | None:
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
-    library = type(data).__module__.partition(".")[0]
-    if library == "pandas" and hasattr(data, "columns"):
+    kind = type(data).__module__.partition(".")[0], type(data).__name__
+    if kind == ("pandas", "DataFrame"):
         # What is missing is NaN there, which no schema admits; the index is no column.
         return pa.Table.from_pandas(data, preserve_index=False)
-    if library == "polars" and hasattr(data, "columns"):
-        frame = data.collect() if hasattr(data, "collect") else data
-        return frame.to_arrow()
+    if kind in (("polars", "LazyFrame"), ("polars", "DataFrame")):
+        return _of_polars(data.lazy().collect())
     return pa.table(data) if hasattr(data, "__arrow_c_stream__") else None
+
+
+def _of_polars(frame: Any) -> pa.Table:
+    import polars as pl  # whoever has such a frame has it
+
+    # `datasets` cannot hold categories of views, which is what newer levels give.
+    table: pa.Table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table
 
 
 def _place(place: str | Path) -> Any:
