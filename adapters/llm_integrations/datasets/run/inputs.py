@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,10 +125,9 @@ def _table(data: Any) -> pa.Table | None:
 
 
 def _of_polars(frame: Any) -> pa.Table:
-    import polars as pl  # whoever has such a frame has it
-
     # `datasets` cannot hold categories of views, which is what newer levels give.
-    table: pa.Table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    oldest = import_module("polars").CompatLevel.oldest()
+    table: pa.Table = frame.to_arrow(compat_level=oldest)
     return table
 
 
