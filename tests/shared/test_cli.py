@@ -334,3 +334,13 @@ def test_check_reads_urls_and_judges_what_lies_there(schema: Path) -> None:
     assert "1 valid, 1 invalid" in result.output
     with pytest.raises(ConfigurationError, match="no such file"):
         call("check", "user-profile", "memory://cli/none.jsonl")
+
+
+@pytest.mark.parametrize(("share", "code"), [("0", 1), ("0.2", 1), ("0.25", 0), ("1", 0)])
+def test_check_fails_above_the_share_that_may_be_invalid(
+    schema: Path, tmp_path: Path, share: str, code: int
+) -> None:
+    call("register", "user-profile", schema)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": "Ada"}\n' * 3 + "{cut\n")
+    assert call("check", "user-profile", rows, "--max-invalid", share).exit_code == code

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.validation import ValidationReport, Violation
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -59,6 +62,31 @@ class DatasetReport:
         self.reasons.update(more.reasons)
         if self.within is not None:
             self.within.add(more)
+
+    def condemn(self, rows: int, reasons: Counter[str]) -> None:
+        """Count rows as invalid that were counted as valid."""
+        self.invalid += rows
+        self.reasons.update(reasons)
+        if self.within is not None:
+            self.within.condemn(rows, reasons)
+
+    def check_share(self, max_invalid: float) -> None:
+        """Raise SchemaValidationError if more than this share of the rows is invalid."""
+        if self.invalid <= max_invalid * self.total:
+            return
+        listed = [
+            Violation("", f"{reason} in {rows:,} rows", reason.partition(" at ")[0])
+            for reason, rows in self.reasons.most_common()
+        ]
+        report = ValidationReport(
+            False, tuple(listed), (), self.schema, self.fingerprint, self.nulls
+        )
+        share = self.invalid / self.total
+        raise SchemaValidationError(
+            f"{self.invalid:,} of {self.total:,} rows ({share:.2%}) are invalid by {self.schema}, "
+            f"and max_invalid allows {max_invalid:.2%}: {report}",
+            report=report,
+        )
 
     def start_over(self) -> None:
         """Forget what was counted: the same rows are read again."""

@@ -19,6 +19,7 @@ from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.run.beyond import Beyond
 from llm_integrations.datasets.run.blocks import BlockJudge
 from llm_integrations.datasets.run.counts import part_name
 from llm_integrations.datasets.run.inputs import Files, joined
@@ -50,15 +51,21 @@ class Run:
         raises: bool,
         output: str | Path | None,
         progress: bool,
+        beyond: Beyond,
     ) -> None:
         self.validator = validator
         self._quarantine = quarantine
         self._raises = raises
         self._output = output
         self._progress = progress
+        self._beyond = beyond
         self._total: DatasetReport | None = None
 
     def validate(self, data: Any, name: str) -> DatasetResult:
+        found = {name: self._validate(data, name)}
+        return self._beyond.applied(found, {name: data}, raises=self._raises)[name]
+
+    def _validate(self, data: Any, name: str) -> DatasetResult:
         if isinstance(data, Dataset):
             return self._source(DatasetSource(data, name, copies=self._output is not None))
         if isinstance(data, IterableDataset):
@@ -83,7 +90,9 @@ class Run:
             about = "|".join(map("{}={}".format, parts, identities))
             self._quarantine = self.aside(self._run_name(about))
         self._total = total = self._report()
-        results = {str(name): self.validate(part, str(name)) for name, part in parts.items()}
+        found = {str(name): self._validate(part, str(name)) for name, part in parts.items()}
+        places = {str(name): part for name, part in parts.items()}
+        results = self._beyond.applied(found, places, raises=self._raises)
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
         return DatasetResult(
@@ -177,7 +186,8 @@ class Run:
 
     def _run_name(self, identity: str) -> str:
         """The same for the same rows judged by the same schema in the same way."""
-        about = f"{identity}|{self.validator.fingerprint}|{self.validator.options}|{BLOCK}"
+        by = self.validator
+        about = f"{identity}|{by.fingerprint}|{by.options}|{BLOCK}{self._beyond}"
         return sha256(about.encode()).hexdigest()[:16]
 
     def _folder(self, run: str) -> Path:

@@ -59,9 +59,13 @@ def check(
         bool, typer.Option("--each", help="Take the items of a JSON array as records.")
     ] = False,
     show: Annotated[int, typer.Option(help="Invalid records to show.", min=0)] = 10,
+    max_invalid: Annotated[
+        float, typer.Option(help="The share of records that may be invalid.", min=0, max=1)
+    ] = 0.0,
     as_json: JsonOutput = False,
 ) -> None:
-    """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
+    """Validate FILES by a schema, say what is wrong and where. Exit code 1 if more is than
+    --max-invalid allows.
 
     In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
     what the schema calls it: text, a number, true or false; an empty one is null.
@@ -77,7 +81,7 @@ def check(
             else:
                 _judge_file(path, validator, tally, each=each, show=show)
     _print_json(validator, tally) if as_json else _print(validator, tally)
-    if tally.valid != tally.seen:
+    if tally.seen - tally.valid > max_invalid * tally.seen:
         raise typer.Exit(1)
 
 
