@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -26,10 +28,12 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import SchemaReference, connect
 from llm_integrations.core.validation import compile_validator
 from llm_integrations.datasets import (
+    SchemaMap,
     check_features,
     conversion_losses,
     features_from_schema,
     schema_from_features,
+    validate_dataset,
 )
 
 EXACT = ("bool", "float64", "string", "null", "int8", "int64", "uint8", "uint32", "uint64")
@@ -84,6 +88,41 @@ def test_the_rows_of_a_data_set_satisfy_the_schema_of_its_features() -> None:
     compile_validator(schema).check(dataset[0])
     assert not compile_validator(schema).is_valid({"n": "1"})
     assert not compile_validator(schema).is_valid({"other": 1})
+
+
+MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+OWN_ROWS: list[tuple[Any, list[Any]]] = [
+    *((Value(f"timestamp[{unit}]"), [MOMENT.replace(tzinfo=None)]) for unit in ("s", "us", "ns")),
+    *((Value(f"timestamp[us, tz={zone}]"), [MOMENT]) for zone in ("UTC", "+05:30", "Asia/Tokyo")),
+    (Value("date32"), [MOMENT.date()]),
+    (Value("time64[us]"), [MOMENT.time()]),
+    (Value("duration[s]"), [timedelta(days=1)]),
+    (Value("decimal128(10, 2)"), [Decimal("1.25")]),
+    (Value("binary"), [b"a"]),
+    (Value("string_view"), ["a"]),
+    (ClassLabel(names=["a", "b"]), [0, 1, -1]),
+    (Array2D((1, 2), "float32"), [[[1.0, 2.0]]]),
+    (List(Value("timestamp[us]")), [[MOMENT.replace(tzinfo=None)]]),
+    ({"at": Value("timestamp[us]")}, [{"at": MOMENT.replace(tzinfo=None)}]),
+]
+
+
+@pytest.mark.parametrize(("feature", "values"), OWN_ROWS, ids=str)
+def test_the_schema_of_features_takes_their_rows_by_columns_and_one_by_one(
+    feature: Any, values: list[Any]
+) -> None:
+    features = Features({"x": feature})
+    dataset = Dataset.from_list([{"x": value} for value in [*values, None]], features)
+    with connect("memory://") as registry:
+        registry.register("own", schema_from_features(features))
+        assert validate_dataset(dataset, "own@1", registry=registry)
+        judge = SchemaMap("own@1", registry)
+        assert all(judge.keep(row) for row in dataset.data.table.to_pylist())
+
+
+def test_a_time_without_a_zone_is_no_date_time_and_the_losses_say_so() -> None:
+    [loss] = conversion_losses(Features({"at": Value("timestamp[us]")}))
+    assert str(loss) == "/at: timestamp[us]: date-time demands a zone; any text is allowed here"
 
 
 SCHEMA = {

@@ -23,6 +23,7 @@ from llm_integrations.core.errors import ConfigurationError, SchemaValidationErr
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from tests.support.needs import needs
+from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
 
 pytestmark = [
     pytest.mark.real,
@@ -194,3 +195,22 @@ def test_an_empty_data_set_is_valid(cluster: Any, registry: Registry) -> None:
     result = SchemaBatchValidator("training-row", registry=registry).judge(empty)
     assert result
     assert result.report.rows == 0
+
+
+def test_nested_json_gets_the_verdicts_that_datasets_gets(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    registry.register("calls", CALLS)
+    typed = cluster.data.from_arrow(calls(pa.json_()))
+    named = cluster.data.from_arrow(calls(pa.string()))
+    place = ["/calls/*/arguments"]
+    for data, columns in ((typed, []), (named, place)):
+        by = SchemaBatchValidator("calls", registry=registry, json_columns=columns)
+        result = by.judge(data)
+        assert ids(result.valid) == VALID_CALLS
+        assert {str(reason) for reason in result.report.reasons} == CALL_REASONS
+    result.quarantine(tmp_path, source="calls")
+    values = {r.value["id"]: r.value["calls"] for r in Quarantine(tmp_path).records()}
+    assert values[1] == [{"name": "a", "arguments": [1]}]

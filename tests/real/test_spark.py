@@ -23,6 +23,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from tests.support.needs import needs
+from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
 
 pytestmark = [
     pytest.mark.real,
@@ -191,3 +192,22 @@ def test_a_frame_with_such_a_column_is_refused(spark: Any, registry: Registry) -
     fn = schema_map_in_arrow("training-row", registry=registry, valid="id")
     with pytest.raises(ConfigurationError, match="'id'"):
         fn.output_schema(rows(spark).schema)
+
+
+def test_nested_json_gets_the_verdicts_that_datasets_gets(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    registry.register("calls", CALLS)
+    frame = spark.createDataFrame(
+        calls(pa.string()).to_pylist(),
+        "id long, calls array<struct<name string, arguments string>>",
+    )
+    fn = schema_map_in_arrow("calls", registry=registry, json_columns=["/calls/*/arguments"])
+    result = fn.judge(frame)
+    assert ids(result.valid) == VALID_CALLS
+    assert {str(reason) for reason in result.report.reasons} == CALL_REASONS
+    result.quarantine(tmp_path, source="calls")
+    values = {r.value["id"]: r.value["calls"] for r in Quarantine(tmp_path).records()}
+    assert values[1] == [{"name": "a", "arguments": [1]}]

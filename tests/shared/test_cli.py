@@ -314,3 +314,33 @@ def test_versions_that_refer_to_other_schemas_are_compared_with_them(tmp_path: P
     assert "`at` is required now" in compared.output
     guide = call("guide", "user@1", "user@2")
     assert (guide.exit_code, "at" in guide.output) == (0, True)
+
+
+def test_a_row_counts_once_per_reason_whatever_place_in_a_list(tmp_path: Path) -> None:
+    schema = tmp_path / "m.json"
+    schema.write_text('{"properties": {"m": {"items": {"items": {"type": "integer"}}}}}')
+    call("register", "m", schema)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"m": [[1, "a", "b"], ["c"]]}\n{"m": [["d"]]}\n')
+    summary = json.loads(call("check", "m", rows, "--json").output)
+    assert summary["reasons"] == {"type at /m/*/*": 2}
+
+
+def test_check_reads_urls_and_judges_what_lies_there(schema: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    call("register", "user-profile", schema)
+    fsspec.filesystem("memory").pipe_file("/cli/rows.jsonl", b'{"name": "Ada"}\n{"name": 1}\n')
+    result = call("check", "user-profile", "memory://cli/rows.jsonl")
+    assert "1 valid, 1 invalid" in result.output
+    with pytest.raises(ConfigurationError, match="no such file"):
+        call("check", "user-profile", "memory://cli/none.jsonl")
+
+
+@pytest.mark.parametrize(("share", "code"), [("0", 1), ("0.2", 1), ("0.25", 0), ("1", 0)])
+def test_check_fails_above_the_share_that_may_be_invalid(
+    schema: Path, tmp_path: Path, share: str, code: int
+) -> None:
+    call("register", "user-profile", schema)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": "Ada"}\n' * 3 + "{cut\n")
+    assert call("check", "user-profile", rows, "--max-invalid", share).exit_code == code

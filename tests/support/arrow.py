@@ -10,7 +10,7 @@ import pyarrow as pa
 from llm_integrations.core.arrow import ArrowPlan
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.validation import compile_validator
-from tests.support.arrow_fuzz import Case, NotJson
+from tests.support.arrow_fuzz import Case, is_readable
 
 __all__ = ["BOTH", "Nulls", "column", "disagreement", "hows", "judged"]
 
@@ -57,8 +57,7 @@ def disagreement(case: Case, nulls: Nulls) -> str:
     plan = ArrowPlan(validator, None, case.json_columns, 1)
     mask = plan.mask(case.table).to_pylist()
     for number, (row, said) in enumerate(zip(case.rows(), mask, strict=True)):
-        readable = not any(isinstance(value, NotJson) for value in row.values())
-        if said != (readable and validator.is_valid(row)):
+        if said != (is_readable(row) and validator.is_valid(row)):
             return f"nulls={nulls}, row {number}: columns say {said}\n{row}\n{case}"
     return ""
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["DRAFTS", "Case", "NotJson", "random_case"]
+__all__ = ["DRAFTS", "Case", "is_readable", "random_case"]
 
 DRAFTS: Final = (
     "http://json-schema.org/draft-04/schema#",
@@ -26,6 +26,7 @@ DRAFTS: Final = (
     "https://json-schema.org/draft/2020-12/schema",
 )
 
+_JSON: Final = "arrow.json"
 NAMES: Final = ("a", "b", "c", "d~/e", "id", "x1")
 TEXTS: Final = (
     "",
@@ -163,7 +164,11 @@ class Case:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as Python sees them, JSON text read. NotJson stands for what is none."""
-        rows: list[dict[str, Any]] = self.table.to_pylist()
+        kinds = {field.name: field.type for field in self.table.schema}
+        rows = [
+            {name: _said(value, kinds[name]) for name, value in row.items()}
+            for row in self.table.to_pylist()
+        ]
         for row in rows:
             for name in self.json_columns:
                 row[name] = None if row[name] is None else _read(row[name])
@@ -172,6 +177,26 @@ class Case:
 
 class NotJson:
     """Text that is no JSON makes its row invalid, whatever the schema."""
+
+
+def is_readable(value: Any) -> bool:
+    """Whether all text that should be JSON is."""
+    if isinstance(value, dict):
+        return all(map(is_readable, value.values()))
+    if isinstance(value, list):
+        return all(map(is_readable, value))
+    return not isinstance(value, NotJson)
+
+
+def _said(value: Any, kind: Any) -> Any:
+    """The value with what JSON text in it says, where the type tells that it is some."""
+    if value is None or _JSON not in str(kind):
+        return value
+    if isinstance(kind, pa.JsonType):
+        return _read(value)
+    if pa.types.is_struct(kind):
+        return {field.name: _said(value[field.name], field.type) for field in kind}
+    return [_said(item, kind.value_type) for item in value]
 
 
 def _read(text: str) -> Any:
@@ -207,19 +232,52 @@ class _Drawing:
         json_columns = tuple(name for name in names if rng.random() < 0.05)
         for name in json_columns:
             columns[name] = self.as_json(columns[name])
+        for name in names:
+            if rng.random() < 0.15 and name not in json_columns:
+                columns[name] = self.with_json(columns[name])
         schema = self.row_schema(pa.struct(list(kinds.items())))
         table = self.rechunked(pa.table(columns))
         return Case(self.dressed(schema), self.named, table, json_columns)
 
     def as_json(self, column: Any) -> Any:
         """The values as JSON text, some of it broken."""
-        texts = [
-            None
-            if value is None and self.rng.random() < 0.5
-            else json.dumps(value, default=str)[: None if self.rng.random() < 0.97 else -1]
-            for value in column.to_pylist()
-        ]
+        texts = [self.json_text(value) for value in column.to_pylist()]
         return pa.array(texts, self.rng.choice((pa.string(), pa.large_string())))
+
+    def json_text(self, value: Any) -> str | None:
+        if value is None and self.rng.random() < 0.5:
+            return None
+        return json.dumps(value, default=str)[: None if self.rng.random() < 0.97 else -1]
+
+    def with_json(self, column: Any) -> Any:
+        """The values with some parts of lists and structs as JSON text, typed as such."""
+        kind = self.jsonised(column.type)
+        if _JSON not in str(kind):
+            return column
+        values = [self.dumped(value, kind) for value in column.to_pylist()]
+        return pa.array(values, _stored(kind)).cast(kind)
+
+    def jsonised(self, kind: Any) -> Any:
+        """The type with some of its parts as JSON."""
+        if pa.types.is_struct(kind):
+            return pa.struct([field.with_type(self.json_part(field.type)) for field in kind])
+        if pa.types.is_list(kind):
+            return pa.list_(self.json_part(kind.value_type))
+        if pa.types.is_large_list(kind):
+            return pa.large_list(self.json_part(kind.value_type))
+        return kind
+
+    def json_part(self, kind: Any) -> Any:
+        return pa.json_() if self.rng.random() < 0.5 else self.jsonised(kind)
+
+    def dumped(self, value: Any, kind: Any) -> Any:
+        if isinstance(kind, pa.JsonType):
+            return self.json_text(value)
+        if value is None or _JSON not in str(kind):
+            return value
+        if pa.types.is_struct(kind):
+            return {field.name: self.dumped(value[field.name], field.type) for field in kind}
+        return [self.dumped(item, kind.value_type) for item in value]
 
     def column(self, kind: Any, rows: int) -> Any:
         return self.array([self.value(kind) for _ in range(rows)], kind)
@@ -666,6 +724,18 @@ def _is_text(kind: Any) -> bool:
 
 def _decoded(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _stored(kind: Any) -> Any:
+    """The type with JSON as the text that it is stored as."""
+    if isinstance(kind, pa.JsonType):
+        return pa.string()
+    if _JSON not in str(kind):
+        return kind
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_stored(field.type)) for field in kind])
+    make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
+    return make(_stored(kind.value_type))
 
 
 def _json_types(kind: Any) -> list[str]:

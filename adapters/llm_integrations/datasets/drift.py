@@ -23,6 +23,7 @@ from llm_integrations.core.drift import (
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.datasets.columns import json_columns, plain
+from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.sources import BLOCK, DatasetSource
 
 __all__ = ["detect_drift", "save_baseline"]
@@ -42,8 +43,8 @@ def detect_drift(
     """What changed since the baseline: the schema's view first, then each column's distances.
 
     Args:
-        dataset: a Dataset, DatasetDict (its splits together), stream, or a Parquet, CSV or JSONL
-            file of any size; read once.
+        dataset: a Dataset, DatasetDict (its splits together), stream, table, frame or file, as
+            ``validate_dataset`` takes them; read once.
         schema: as ``training-row@1``.
         baseline: a Profile, the path of one (``.json``), or other data as in ``dataset``; None
             takes what ``save_baseline`` keeps beside the schema.
@@ -105,19 +106,20 @@ def _is_profile(baseline: Any) -> bool:
 
 def _opened(data: Any) -> tuple[Path | Iterator[pa.Table], tuple[str, ...]]:
     """A file, or the rows as tables; and which columns are JSON text."""
-    if isinstance(data, str | Path):
-        return Path(data), ()
-    if isinstance(data, Dataset | IterableDataset):
-        parts = [data]
-    elif isinstance(data, DatasetDict | IterableDatasetDict):
-        parts = list(data.values())
-    else:
-        raise ConfigurationError(
-            f"drift is looked for in a Dataset, stream or file, not in {type(data).__name__}"
-        )
+    found = opened(data)
+    if isinstance(found, Files):
+        return _one(found), ()
+    several = isinstance(found, DatasetDict | IterableDatasetDict)
+    parts = list(found.values()) if several else [found]
     features = [part.features for part in parts if part.features is not None]
     columns = {name for known in features for name in json_columns(known.arrow_schema)}
     return (plain(table) for part in parts for table in _blocks(part)), tuple(sorted(columns))
+
+
+def _one(files: Files) -> Path:
+    if len(files.paths) > 1:
+        raise ConfigurationError(f"drift is looked for in one file, not in {len(files.paths)}")
+    return next(iter(files.paths.values()))
 
 
 def _blocks(part: Dataset | IterableDataset) -> Iterator[pa.Table]:

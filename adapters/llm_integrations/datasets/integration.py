@@ -220,5 +220,4 @@ class TrainingPipelineIntegration(CatalogueIntegration):
 
 
 def _file_of(usage: Usage) -> Any:
-    path = usage.metadata.get(_DATA)
-    return None if path is None else Path(path)
+    return usage.metadata.get(_DATA)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.validation import ValidationReport, Violation
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,6 +31,7 @@ class DatasetReport:
         reasons: invalid rows by reason, as ``minimum at /age``; a row may have several.
         splits: a report for each split of a DatasetDict.
         complete: False for a stream, whose counts are those of the rows read so far.
+        within: the report that counts these rows too, as that of all splits.
     """
 
     schema: str
@@ -38,6 +42,7 @@ class DatasetReport:
     reasons: Counter[str] = field(default_factory=Counter)
     splits: Mapping[str, DatasetReport] = field(default_factory=dict)
     complete: bool = True
+    within: DatasetReport | None = field(default=None, repr=False, compare=False)
 
     @property
     def valid(self) -> int:
@@ -55,6 +60,42 @@ class DatasetReport:
         self.total += more.total
         self.invalid += more.invalid
         self.reasons.update(more.reasons)
+        if self.within is not None:
+            self.within.add(more)
+
+    def condemn(self, rows: int, reasons: Counter[str]) -> None:
+        """Count rows as invalid that were counted as valid."""
+        self.invalid += rows
+        self.reasons.update(reasons)
+        if self.within is not None:
+            self.within.condemn(rows, reasons)
+
+    def check_share(self, max_invalid: float) -> None:
+        """Raise SchemaValidationError if more than this share of the rows is invalid."""
+        if self.invalid <= max_invalid * self.total:
+            return
+        listed = [
+            Violation("", f"{reason} in {rows:,} rows", reason.partition(" at ")[0])
+            for reason, rows in self.reasons.most_common()
+        ]
+        report = ValidationReport(
+            False, tuple(listed), (), self.schema, self.fingerprint, self.nulls
+        )
+        share = self.invalid / self.total
+        raise SchemaValidationError(
+            f"{self.invalid:,} of {self.total:,} rows ({share:.2%}) are invalid by {self.schema}, "
+            f"and max_invalid allows {max_invalid:.2%}: {report}",
+            report=report,
+        )
+
+    def start_over(self) -> None:
+        """Forget what was counted: the same rows are read again."""
+        if self.within is not None:
+            self.within.total -= self.total
+            self.within.invalid -= self.invalid
+            self.within.reasons -= self.reasons
+        self.total = self.invalid = 0
+        self.reasons.clear()
 
     def to_dict(self) -> dict[str, Any]:
         return {

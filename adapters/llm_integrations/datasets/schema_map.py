@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from datasets.formatting.formatting import LazyBatch
 from llm_integrations.core.arrow import ArrowPlan
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.config import ValidationOptions, check_choice
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import ValidationReport, Validator
-from llm_integrations.datasets.columns import json_columns, plain
 
 __all__ = ["ERRORS", "VALID", "OnInvalid", "SchemaMap", "table_validator"]
 
@@ -90,7 +90,7 @@ class SchemaMap:
     def keep(self, data: Any) -> Any:
         """For ``filter``: a bool for a row, a list for a batch, a BooleanArray for a table."""
         if isinstance(data, pa.Table):
-            return self._plan(data).mask(plain(data))
+            return self._plan.mask(data)
         if self.batched or isinstance(data, LazyBatch):
             return [self.validator.is_valid(row) for row in _rows(data)]
         return self.validator.is_valid(dict(data))
@@ -112,10 +112,9 @@ class SchemaMap:
         return columns if self.batched else _Batch(columns)
 
     def _table(self, table: pa.Table) -> pa.Table:
-        plan = self._plan(table)
         if self.on_invalid == "drop":
-            return table.filter(plan.mask(plain(table)))
-        report = plan.validate(plain(table))
+            return rows_where(table, self._plan.mask(table))
+        report = self._plan.validate(table)
         if self.on_invalid == "raise":
             report.raise_if_invalid()
         texts = [""] * table.num_rows
@@ -137,8 +136,9 @@ class SchemaMap:
             raise SchemaValidationError(str(report), report=report)
         return _text(report.errors)
 
-    def _plan(self, table: pa.Table) -> ArrowPlan:
-        return ArrowPlan(self.validator, None, json_columns(table.schema))
+    @property
+    def _plan(self) -> ArrowPlan:
+        return ArrowPlan(self.validator)
 
     def __getstate__(self) -> dict[str, Any]:
         # Classes hash by their name, so that without it our own upgrade would be a cache hit.

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.config import ValidationOptions, check_choice
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables.remote import check_here
 from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.run.beyond import Beyond, Rules, Unique
+from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.run import Run
 from llm_integrations.datasets.schema_map import table_validator
 
 __all__ = ["DatasetResult", "validate_dataset"]
 
-Data: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict | str | Path
+
+class SupportsArrow(Protocol):
+    """A table or frame that Arrow can read."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
+
+
+Data: TypeAlias = (
+    Dataset
+    | DatasetDict
+    | IterableDataset
+    | IterableDatasetDict
+    | str
+    | Path
+    | Sequence[str | Path]
+    | SupportsArrow
+)
 OnInvalid = Literal["quarantine", "raise"]
 
 
@@ -28,6 +48,9 @@ def validate_dataset(
     registry: Registry | str | None = None,
     quarantine: str | Path | Quarantine | None = None,
     on_invalid: OnInvalid = "quarantine",
+    unique: Unique | None = None,
+    rule: Rules | None = None,
+    max_invalid: float | None = None,
     options: ValidationOptions | None = None,
     output: str | Path | None = None,
     progress: bool | None = None,
@@ -41,30 +64,64 @@ def validate_dataset(
     ``output``, or call ``flatten_indices()``. The valid rows of a file are written to disk.
 
     Args:
-        data: a Dataset, DatasetDict, stream, or a Parquet, CSV or JSONL file of any size.
+        data: a Dataset, DatasetDict or stream; a pyarrow Table, pandas or polars frame, or any
+            object that gives Arrow's C stream; a Parquet, Arrow, Feather, CSV or JSONL file of any
+            size; a folder, a pattern (``part-*.parquet``) or a list of such files, or a folder of
+            ``save_to_disk``. A file may be a URL (``hf://``, ``s3://``, ``https://``): it is copied
+            into the cache of `datasets` first.
         schema: as ``training-row@1``; resolved once.
         registry: a Registry, a URL, or None for the environment's.
         quarantine: the folder for invalid rows (Parquet); None puts it beside the valid ones.
         on_invalid: "quarantine", or "raise" at the first block with an invalid row.
+        unique: columns of which no two rows may hold the same value, over all splits and files;
+            a tuple of columns is one key together, ``/meta/id`` a member of a struct. Of equal rows
+            the first is kept. Null is no key.
+        rule: what rows must satisfy besides, called with each valid row: False, or text that says
+            why, sets it aside under the rule's name. A callable, several, or a dict of them by
+            name.
+        max_invalid: the share of rows that may be invalid; None is any. All rows are judged and set
+            aside before it is held.
         options: how to judge; by default the registry's, with nulls as above.
         output: a folder that valid rows are written to; None means the cache of `datasets`, and for
             a Dataset no more than where its valid rows are.
         progress: whether to show a bar; None shows it on terminals.
 
     Raises:
-        SchemaValidationError: a row is invalid and ``on_invalid`` is "raise".
+        SchemaValidationError: a row is invalid and ``on_invalid`` is "raise", or more rows are than
+            ``max_invalid`` allows.
         ConfigurationError: the file or an option cannot be used.
         RegistryError: there is no schema to judge by.
     """
     check_choice("on_invalid", on_invalid, OnInvalid)
-    nulls: Literal["absent", "strict"] = "strict" if _holds_lines(data) else "absent"
+    for what, place in (("quarantine", quarantine), ("output", output)):
+        check_here(what, place)
+    found = opened(data)
+    _check_share(max_invalid, found)
+    is_lines = isinstance(found, Files) and found.hold_lines
+    nulls: Literal["absent", "strict"] = "strict" if is_lines else "absent"
     validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress
-    run = Run(validator, quarantine, on_invalid == "raise", output, shown)
+    beyond = Beyond.of(unique, rule)
+    run = Run(validator, quarantine, on_invalid == "raise", output, shown, beyond)
+    result = _ran(run, found)
+    if max_invalid is not None:
+        result.report.check_share(max_invalid)
+    return result
+
+
+def _ran(run: Run, data: Any) -> DatasetResult:
     if isinstance(data, DatasetDict | IterableDatasetDict):
         return run.validate_splits(data)
-    return run.validate(data, "dataset")
+    return run.validate_files(data) if isinstance(data, Files) else run.validate(data, "dataset")
 
 
-def _holds_lines(data: Data) -> bool:
-    return isinstance(data, str | Path) and Path(data).suffix.lower() in LINE_SUFFIXES
+def _check_share(share: float | None, data: Any) -> None:
+    if share is None:
+        return
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise ConfigurationError(f"max_invalid is a share from 0 to below 1, not {share!r}")
+    if isinstance(data, IterableDataset | IterableDatasetDict):
+        raise ConfigurationError(
+            "max_invalid cannot be held before a stream was read: afterwards ask "
+            "result.report.check_share"
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_integrations.core.arrow.driver import JudgedData
 from llm_integrations.core.arrow.pyarrow_modules import pc
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -58,6 +59,6 @@ class _Chosen:
     without: tuple[str, ...]
 
     def __call__(self, batch: Any) -> Any:
-        verdicts = batch.column(self.valid)
-        chosen = batch.filter(verdicts if self.verdict else pc.invert(verdicts))
+        verdicts = batch.column(self.valid).combine_chunks()
+        chosen = rows_where(batch, verdicts if self.verdict else pc.invert(verdicts))
         return chosen.drop_columns(list(self.without))

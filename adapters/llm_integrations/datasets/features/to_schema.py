@@ -36,6 +36,7 @@ _SIMPLE: Final[Mapping[str, dict[str, Any]]] = {
 _INEXACT: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
     (r"float(16|32)", {"type": "number"}, "JSON has one kind of number; it comes back as float64"),
     (r"(large_string|string_view)", {"type": "string"}, "it comes back as string"),
+    (r"timestamp\[\w+\]", {"type": "string"}, "date-time demands a zone; any text is allowed here"),
     (r"timestamp.*", {"type": "string", "format": "date-time"}, "it comes back as text"),
     (r"date(32|64)", {"type": "string", "format": "date"}, "it comes back as text"),
     (r"decimal.*", {"type": "number"}, "it comes back as float64"),
@@ -61,7 +62,8 @@ def schema_of(feature: Any, path: str, losses: Losses) -> dict[str, Any]:
             return _of_value(feature, path, losses)
         case ClassLabel():
             losses.add(path, "ClassLabel", "rows hold numbers; the names of the classes are lost")
-            return {"type": "integer", "minimum": 0, "maximum": max(len(feature.names) - 1, 0)}
+            # What has no label is of class -1 for `datasets`.
+            return {"type": "integer", "minimum": -1, "maximum": max(len(feature.names) - 1, 0)}
         case Json():
             return {}
         case List() | LargeList():

@@ -12,10 +12,10 @@ from llm_integrations.core.arrow import ArrowPlan, ArrowReport
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine, rows_of
 from llm_integrations.core.validation import Validator
-from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.run.counts import BlockCount
 
 __all__ = ["BlockJudge", "Examined"]
@@ -40,7 +40,7 @@ class Examined:
     def valid(self) -> pa.Table:
         """Its valid rows."""
         table = kept_columns(self.table)
-        return table if self.report.is_valid else table.filter(self.report.mask)
+        return table if self.report.is_valid else rows_where(table, self.report.mask)
 
 
 class BlockJudge:
@@ -66,10 +66,9 @@ class BlockJudge:
     ) -> None:
         self.quarantine = quarantine
         self.run = run
-        self._validator = validator
+        self._plan = ArrowPlan(validator)
         self._source = source
         self._raises = raises
-        self._plans: dict[pa.Schema, ArrowPlan] = {}
 
     def examine(self, table: pa.Table, first_row: int) -> Examined:
         """The verdict; ``set_aside`` writes what is invalid into the quarantine.
@@ -77,7 +76,7 @@ class BlockJudge:
         Raises:
             SchemaValidationError: a row is invalid and the judge raises.
         """
-        report = self._plan(table.schema).validate(plain(table))
+        report = self._plan.validate(table)
         if not report.is_valid and self._raises:
             _raise(report)
         reasons = {str(reason): count for reason, count in report.reasons.items()}
@@ -94,9 +93,9 @@ class BlockJudge:
         if report.is_valid:
             return ()
         # Not `take`, which copies whole columns together first.
-        invalid = table.filter(pc.invert(report.mask))
+        invalid = rows_where(table, pc.invert(report.mask))
         return rows_of(
-            judged_rows(plain(invalid), json_columns(table.schema)),
+            judged_rows(invalid),
             report.failures.column("reasons").to_pylist(),
             (first_row + row for row in report.failures.column("row").to_pylist()),
             schema=report.schema,
@@ -104,13 +103,6 @@ class BlockJudge:
             source=self._source,
             nulls=report.nulls,
         )
-
-    def _plan(self, schema: pa.Schema) -> ArrowPlan:
-        plan = self._plans.get(schema)
-        if plan is None:
-            plan = ArrowPlan(self._validator, None, json_columns(schema))
-            self._plans[schema] = plan
-        return plan
 
 
 def _raise(report: Any) -> None:

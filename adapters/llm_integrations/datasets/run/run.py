@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import takewhile
@@ -14,14 +14,15 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 
 from datasets import Dataset, IterableDataset, config
-from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
+from llm_integrations.datasets.run.beyond import Beyond
 from llm_integrations.datasets.run.blocks import BlockJudge
 from llm_integrations.datasets.run.counts import part_name
+from llm_integrations.datasets.run.inputs import Files, joined
 from llm_integrations.datasets.run.line_parts import LineParts
 from llm_integrations.datasets.run.lines import LineJudge
 from llm_integrations.datasets.run.parts import J, Parts
@@ -50,46 +51,61 @@ class Run:
         raises: bool,
         output: str | Path | None,
         progress: bool,
+        beyond: Beyond,
     ) -> None:
         self.validator = validator
         self._quarantine = quarantine
         self._raises = raises
         self._output = output
         self._progress = progress
+        self._beyond = beyond
+        self._total: DatasetReport | None = None
 
     def validate(self, data: Any, name: str) -> DatasetResult:
+        found = {name: self._validate(data, name)}
+        return self._beyond.applied(found, {name: data}, raises=self._raises)[name]
+
+    def _validate(self, data: Any, name: str) -> DatasetResult:
         if isinstance(data, Dataset):
             return self._source(DatasetSource(data, name, copies=self._output is not None))
         if isinstance(data, IterableDataset):
             return self._stream(data, name)
-        if isinstance(data, str | Path):
-            return self._file(Path(data))
-        raise ConfigurationError(
-            f"a Dataset, DatasetDict, stream or file can be validated, not {type(data).__name__}"
-        )
+        return self._file(data, name)
 
     def validate_splits(self, splits: Any) -> DatasetResult:
         """Each split by itself, their invalid rows in one quarantine, and the counts of all."""
+        return self._each(splits, [_identity(split) for split in splits.values()], type(splits))
+
+    def validate_files(self, files: Files) -> DatasetResult:
+        """Each file by itself, their invalid rows in one quarantine, and the counts of all."""
+        if len(files.paths) == 1:
+            [(name, path)] = files.paths.items()
+            return self.validate(path, name)
+        return self._each(files.paths, list(files.paths), joined)
+
+    def _each(
+        self, parts: Mapping[Any, Any], identities: Sequence[str], together: Callable[[Any], Any]
+    ) -> DatasetResult:
         if self._quarantine is None:
-            about = "|".join(f"{name}={_identity(split)}" for name, split in splits.items())
+            about = "|".join(map("{}={}".format, parts, identities))
             self._quarantine = self.aside(self._run_name(about))
-        results = {str(name): self.validate(split, str(name)) for name, split in splits.items()}
-        total = self._report()
+        self._total = total = self._report()
+        found = {str(name): self._validate(part, str(name)) for name, part in parts.items()}
+        places = {str(name): part for name, part in parts.items()}
+        results = self._beyond.applied(found, places, raises=self._raises)
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
-        for result in results.values():
-            total.add(result.report)
         return DatasetResult(
-            type(splits)({name: result.valid for name, result in results.items()}),
+            together({name: result.valid for name, result in results.items()}),
             total,
             self.aside(""),
             tuple(part for result in results.values() for part in result.parts),
         )
 
-    def _file(self, path: Path) -> DatasetResult:
+    def _file(self, path: Path, name: str) -> DatasetResult:
         if path.suffix.lower() not in LINE_SUFFIXES:
-            return self._source(file_source(path, self.validator))
-        source = line_source(path)
+            return self._source(file_source(path, self.validator, name))
+        source = line_source(path, name)
         run = self._run_name(source.identity)
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)
         parts, report = LineParts(self._folder(run), run, self.aside(run)), self._report()
@@ -161,11 +177,17 @@ class Run:
 
     def _report(self) -> DatasetReport:
         validator = self.validator
-        return DatasetReport(validator.reference, validator.fingerprint, validator.options.nulls)
+        return DatasetReport(
+            validator.reference,
+            validator.fingerprint,
+            validator.options.nulls,
+            within=self._total,
+        )
 
     def _run_name(self, identity: str) -> str:
         """The same for the same rows judged by the same schema in the same way."""
-        about = f"{identity}|{self.validator.fingerprint}|{self.validator.options}|{BLOCK}"
+        by = self.validator
+        about = f"{identity}|{by.fingerprint}|{by.options}|{BLOCK}{self._beyond}"
         return sha256(about.encode()).hexdigest()[:16]
 
     def _folder(self, run: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from datasets import Dataset
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.tables import BLOCK_ROWS, TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.tables import (
+    BLOCK_ROWS,
+    LINE_SUFFIXES,
+    TABLE_SUFFIXES,
+    read_tables,
+    rows_in,
+)
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run import lines
 from llm_integrations.datasets.run.blocks import Examined
@@ -129,13 +135,18 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file, read as a stream."""
+    """A file, read as a stream.
+
+    Attributes:
+        called: what it is called, if it is a copy of another.
+    """
 
     path: Path
+    called: str | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
-        return str(self.path)
+        return self.called or str(self.path)
 
     @property
     def identity(self) -> str:
@@ -191,16 +202,17 @@ class TableFileSource(FileSource):
         return Dataset.from_dict({}) if kept is None else kept
 
 
-def file_source(path: Path, validator: Validator) -> TableFileSource:
+def file_source(path: Path, validator: Validator, called: str | None = None) -> TableFileSource:
     """ConfigurationError for a file that is not there or of another kind."""
     if _existing(path).suffix.lower() not in TABLE_SUFFIXES:
-        raise ConfigurationError(f"{path}: .parquet, .csv, .jsonl and .ndjson can be validated")
-    return TableFileSource(path, validator)
+        known = ", ".join((*TABLE_SUFFIXES, *LINE_SUFFIXES))
+        raise ConfigurationError(f"{path}: {known} can be validated")
+    return TableFileSource(path, validator, called=called)
 
 
-def line_source(path: Path) -> LineSource:
+def line_source(path: Path, called: str | None = None) -> LineSource:
     """ConfigurationError for a file that is not there."""
-    return LineSource(_existing(path))
+    return LineSource(_existing(path), called=called)
 
 
 def _existing(path: Path) -> Path:

@@ -29,8 +29,7 @@ class StreamGate:
         first = indices[0]
         if first == 0:
             # Read from the beginning again: the same rows, the same parts, counted anew.
-            self._report.total = self._report.invalid = 0
-            self._report.reasons.clear()
+            self._report.start_over()
         found = self._judge.examine(table, first)
         self._judge.set_aside(found, self._part(found))
         self._report.add(found.count)

@@ -40,7 +40,8 @@ class WorkerJudge:
         registry: a Registry, a URL, or None for the environment's.
         options: how to judge; None means the registry's options, with null in an optional property
             taken as a missing one.
-        json_columns: columns of JSON text that stand for what the text says.
+        json_columns: columns of JSON text that stand for what the text says, or places within
+            them as ``/messages/*/arguments``; those of Arrow's type for JSON are known.
         valid: the name of the first column: boolean.
         errors: the name of the second: JSON text, null for valid rows.
 

@@ -18,6 +18,7 @@ from llm_integrations.core.arrow.report import ArrowReport
 from llm_integrations.core.arrow.run.batches import as_table, over_batches
 from llm_integrations.core.arrow.run.explaining import Reasons
 from llm_integrations.core.arrow.run.runner import Judged, Running
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.arrow.run.verdict_counts import (
     ERRORS,
     VALID,
@@ -56,7 +57,8 @@ def compile_arrow(
         resources: the schemas that a ``$ref`` may name, by the name it uses.
         subject: the schema's name in its registry.
         reference: what reports call the schema, as ``user-profile@2``.
-        json_columns: columns of JSON text that stand for what the text says.
+        json_columns: columns of JSON text that stand for what the text says, or places within
+            them as ``/messages/*/arguments``; those of Arrow's type for JSON are known.
         threads: batches judged at once; None for as many as there are processors, 8 at the most.
 
     Raises:
@@ -97,7 +99,7 @@ class ArrowPlan:
     Attributes:
         validator: the row-wise judge: the schema, its references and the options.
         schema: the Arrow schema that ``explain`` is about, if it is not told another.
-        json_columns: columns of JSON text that stand for what the text says.
+        json_columns: see ``compile_arrow``.
         threads: batches judged at once; None for as many as there are processors, 8 at the most.
     """
 
@@ -147,8 +149,8 @@ class ArrowPlan:
         reasons = report.failures.column("reasons").combine_chunks()
         if report.is_valid:
             return ArrowSplit(table, table.slice(0, 0), reasons, report)
-        invalid = table.take(report.failures.column("row"))
-        return ArrowSplit(table.filter(report.mask), invalid, reasons, report)
+        invalid = rows_where(table, pc.invert(report.mask))
+        return ArrowSplit(rows_where(table, report.mask), invalid, reasons, report)
 
     def annotate(self, data: Any, *, valid: str = VALID, errors: str = ERRORS) -> Any:
         """The same table or batch with the verdict as two columns more. Raises as ``validate``.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.quarantine.encoding import Encodings, read, write, write_row
 from llm_integrations.core.stamp import without_stamp
-from llm_integrations.core.validation.report import NO_RECORD, Violation
+from llm_integrations.core.validation.report import BEYOND_SCHEMA, NO_RECORD, Violation
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
@@ -167,6 +167,11 @@ class QuarantinedRecord:
     def is_readable(self) -> bool:
         """Whether it is a record at all, and not a line that could not be read as one."""
         return NO_RECORD.isdisjoint(error.keyword for error in self.errors)
+
+    @property
+    def is_up_to_the_schema(self) -> bool:
+        """Whether it was a schema alone that condemned it, so that another one can release it."""
+        return self.is_readable and all(e.schema_path != BEYOND_SCHEMA for e in self.errors)
 
     @property
     def reasons(self) -> tuple[str, ...]:

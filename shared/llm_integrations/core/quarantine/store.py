@@ -60,6 +60,8 @@ class Quarantine:
     def __init__(self, folder: str | Path, form: str = "jsonl") -> None:
         if not isinstance(folder, str | Path) or folder == "":
             raise ConfigurationError(f"a quarantine is a folder, not {type(folder).__name__}")
+        if isinstance(folder, str) and "://" in folder:
+            raise ConfigurationError(f"a quarantine is a folder of this machine, not {folder}")
         self.folder = Path(folder)
         self.form: Format = check_format(form)
 
@@ -135,7 +137,8 @@ class Quarantine:
     ) -> ReleaseResult:
         """Judge again, hand what became valid to ``into``, and remove it from here.
 
-        What could not be read as a record stays: no schema makes one of it. So does a part that
+        What could not be read as a record stays, and so does what a rule beyond the schema
+        condemned: no schema decides about it. So does a part that
         changed meanwhile, by ``into`` or by another process. A damaged part stops no other: its
         error is raised at the end.
 
@@ -245,7 +248,8 @@ def _judge_again(
         judge = validator if isinstance(validator, Validator) else validator(record)
         wanted = judge.subject if subject is None else subject
         mine = wanted is None or record.schema.rpartition("@")[0] == wanted
-        (free if mine and record.is_readable and _takes(judge, record) else held).append(record)
+        ours = mine and record.is_up_to_the_schema
+        (free if ours and _takes(judge, record) else held).append(record)
     return free, held
 
 

@@ -18,7 +18,7 @@ __all__ = ["BLOCK_ROWS", "LINE_SUFFIXES", "TABLE_SUFFIXES", "read_tables", "rows
 
 BLOCK_ROWS: Final = 262_144
 """Rows of one block: some 50 MB of an ordinary table."""
-TABLE_SUFFIXES: Final = (".parquet", ".csv")
+TABLE_SUFFIXES: Final = (".parquet", ".csv", ".arrow", ".feather")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
@@ -89,12 +89,29 @@ def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:
 
             with parquet.ParquetFile(path) as file:
                 yield from file.iter_batches(_BATCH)
+        case ".arrow" | ".feather":
+            yield from _arrow_batches(path)
         case ".csv":
             from llm_integrations.core.tables.csv_file import csv_batches
 
             yield from csv_batches(path, validator)
         case _:
-            raise ConfigurationError(f"{path}: tables are read from .parquet and .csv")
+            raise ConfigurationError(f"{path}: tables are read from {', '.join(TABLE_SUFFIXES)}")
+
+
+def _arrow_batches(path: Path) -> Iterator[Any]:
+    """Of a file of either form: Feather's, or the stream that `datasets` writes."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_file(source)
+        except pa.ArrowInvalid:
+            source.seek(0)
+            yield from pa.ipc.open_stream(source)
+            return
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
 
 
 def _joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:

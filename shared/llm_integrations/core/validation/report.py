@@ -14,13 +14,16 @@ from llm_integrations.core.errors import SchemaValidationError
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
 
-__all__ = ["NO_RECORD", "ValidationReport", "Violation"]
+__all__ = ["BEYOND_SCHEMA", "NO_RECORD", "ValidationReport", "Violation"]
 
 _POSITION: Final = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
 ROOT: Final = "(root)"
 """How the empty path is shown to people."""
 NO_RECORD: Final = frozenset({"json", "csv"})
 """What stands for a keyword where a line of such a file could not be read as a record."""
+
+BEYOND_SCHEMA: Final = "beyond the schema"
+"""What stands for the place in the schema where a rule was broken that no schema can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Violation:
         keyword: the JSON Schema keyword that was violated, as ``required``; ``type`` also for what
             is no JSON at all, and ``max_depth`` for data nested too deep.
         schema_path: where in the schema, as a JSON Pointer; after its name and ``#`` in a schema
-            that was referred to; empty for what no schema allows.
+            that was referred to; empty for what no schema allows; "beyond the schema" for what
+            none can say.
     """
 
     path: str

@@ -16,8 +16,8 @@ from llm_integrations.core.arrow.compile.kinds import ColumnType, Kind, kind_of,
 from llm_integrations.core.arrow.compile.null_policy import STRICT, NullPolicy
 from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
 from llm_integrations.core.arrow.compile.whole_rows import WholeRows
-from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
-from llm_integrations.core.arrow.kernels.jsontext import JsonText
+from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode, Unless
+from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, parsed
 from llm_integrations.core.arrow.kernels.nested import Encoded
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
@@ -27,6 +27,8 @@ from llm_integrations.core.arrow.kernels.nodes import (
     Nullable,
     all_of,
 )
+from llm_integrations.core.arrow.kernels.temporal import ordinary_times, sample_of
+from llm_integrations.core.arrow.kernels.unreadable import UnreadableValue
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.jsonschema.documents import Documents
@@ -47,6 +49,10 @@ _COMPANIONS: Final = frozenset(["then", "else", "minContains", "maxContains"])
 
 _NULL: Final = ColumnType(pa.null())
 """Of no column: to learn what a subschema says about null."""
+
+_OF_TIMES: Final = frozenset(["type", "format"])
+_FORMATS_OF_TIMES: Final = frozenset([None, "date", "date-time", "time"])
+"""Keywords that say the same of all times of one type."""
 
 _BEYOND: Final = frozenset(["$dynamicRef", "$recursiveRef"])
 _UNEVALUATED: Final = {
@@ -166,13 +172,19 @@ class Compiler:
         if not self.keywords(spot) and spot.location.schema is not False:
             return ALWAYS
         self.note(spot, "", "by distinct value", "it is JSON text")
-        accepts = self.validators.at(spot.location)
-        drop_nulls = spot.nulls.drop_nulls or _unchanged
+        accepts, drop_nulls = self.validators.at(spot.location), spot.nulls.drop_nulls
 
-        def judge(value: Any) -> bool:
-            return null_is_valid if value is None else accepts(drop_nulls(value))
+        def judge(text: str) -> bool:
+            value = parsed(text)
+            if value is None:
+                return null_is_valid
+            if isinstance(value, UnreadableValue):
+                return False
+            if drop_nulls is not None and "null" in text:
+                value = drop_nulls(value)
+            return accepts(value)
 
-        return Nullable(FallbackNode(judge), null_is_valid)
+        return Nullable(JsonTextNode(judge), null_is_valid)
 
     def admits_null(self, location: SchemaLocation) -> bool:
         node = self.values(Spot(location, _NULL, STRICT))
@@ -198,8 +210,20 @@ class Compiler:
         for keyword in sorted(self.keywords(spot)):
             self.note(spot, keyword, _how_often(spot.type), why)
         if spot.kind is Kind.OTHER:
-            return self._fallback(spot, self.validators.at_member(spot.location))
+            accepts = self.validators.at_member(spot.location)
+            return self._of_time(spot, accepts) or self._fallback(spot, accepts)
         return self._fallback(spot, self.validators.at(spot.location))
+
+    def _of_time(self, spot: Spot, accepts: Accepts) -> Node | None:
+        """The verdict on a date or time that stands for all ordinary ones; None where they may
+        differ."""
+        sample = sample_of(spot.type)
+        if sample is None or self.keywords(spot) - _OF_TIMES:
+            return None
+        if spot.schema.get("format") not in _FORMATS_OF_TIMES:
+            return None
+        verdict = Constant(accepts(sample))
+        return Unless(ordinary_times(spot.type), verdict, self._fallback(spot, accepts))
 
     def fall_back_on(self, spot: Spot, *keywords: str, why: str) -> Node:
         """Leave keywords that hold no subschema to the engine."""
@@ -272,10 +296,6 @@ class Compiler:
         if here != there and here.own_id is not None:
             return False
         return not fragment or fragment.startswith("/")
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 def _how_often(arrow_type: Any) -> How:

@@ -7,11 +7,11 @@ from typing import Any
 
 from llm_integrations.core.arrow.compile.kinds import Kind, kind_of, value_type
 from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
-from llm_integrations.core.arrow.kernels.jsontext import JsonText
+from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, parsed
 from llm_integrations.core.arrow.kernels.nested import EachItem, Encoded, Member
 from llm_integrations.core.arrow.kernels.nodes import ALWAYS, Node, Nullable, Path, all_of
 from llm_integrations.core.arrow.kernels.numbers import Finite
-from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
+from llm_integrations.core.arrow.kernels.unreadable import UnreadableValue
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 
 __all__ = ["finite_below"]
@@ -43,10 +43,15 @@ def finite_below(
             node = finite_below(below, proven, plain, (*path, "*"))
             return node if node == ALWAYS else EachItem(Nullable(node, null_is_valid=True))
         case Kind.OTHER if isinstance(arrow_type, JsonText):
-            return FallbackNode(lambda value: value is not UNREADABLE and plain(value))
+            return ALWAYS if path in proven else JsonTextNode(lambda text: _finite(text, plain))
         case Kind.OTHER if _may_hold_floats(arrow_type):
             return FallbackNode(plain)
     return ALWAYS
+
+
+def _finite(text: str, plain: Callable[[Any], bool]) -> bool:
+    value = parsed(text)
+    return not isinstance(value, UnreadableValue) and plain(value)
 
 
 def _member(index: int, node: Node) -> Node:

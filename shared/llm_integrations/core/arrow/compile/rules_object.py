@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
-from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
-from llm_integrations.core.arrow.kernels.jsontext import JsonText
+from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, is_json_null
 from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCount
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
@@ -31,7 +30,8 @@ def _there(spot: Spot, name: str) -> Node:
         return ALWAYS
     node: Node = Nullable(ALWAYS, null_is_valid=False)
     if isinstance(member_type, JsonText):
-        node = Nullable(FallbackNode(lambda value: value is not None), null_is_valid=False)
+        there = JsonTextNode(lambda text: not is_json_null(text))
+        node = Nullable(there, null_is_valid=False)
     if types.is_dictionary(member_type):
         node = Nullable(Encoded(node), null_is_valid=False)
     return Member(index, node)

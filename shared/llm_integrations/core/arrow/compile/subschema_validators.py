@@ -24,6 +24,10 @@ within it resolve as ever."""
 _MOST_COMPILED: Final = 50_000
 """Schema objects that the engine may compile for parts: it takes in the whole schema for each."""
 
+_RELATED: Final = frozenset(["$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$schema"])
+"""Keywords that tie a part to the rest of its schema, or make it one of its own. Properties of such
+a name are taken for them, which costs time and nothing else."""
+
 _SAFE: Final = "/~!$&'()*+,;=:@"
 """What a URI's fragment may hold unescaped."""
 
@@ -45,6 +49,7 @@ class SubschemaValidators:
         self._named = documents.named
         # Which nulls count as missing depends on the whole schema, so the caller takes them away.
         self._options = replace(options, nulls="strict")
+        self._draft = documents.top.draft
         self._known: dict[tuple[SchemaLocation, bool], Accepts] = {}
         self._patterns: dict[str, Accepts] = {}
         self._left = _MOST_COMPILED
@@ -84,6 +89,8 @@ class SubschemaValidators:
             return self._accepts(schema, self._with_root())
         if location.document == ROOT and not location.steps:
             return self._accepts(self._root, self._named)
+        if location.draft is self._draft and _stands_alone(location.schema):
+            return self.of_keywords(location.schema)
         return self._accepts(self._alone(location), self._with_root())
 
     def _alone(self, location: SchemaLocation) -> dict[str, Any]:
@@ -97,3 +104,17 @@ class SubschemaValidators:
         if isinstance(schema, dict) and isinstance(self._root, dict) and "$schema" in self._root:
             schema = {"$schema": self._root["$schema"], **schema}
         return compile_validator(schema, options=self._options, resources=named).is_valid
+
+
+def _stands_alone(schema: Any) -> bool:
+    """Whether a part of a schema says the same by itself: it refers to nothing."""
+    parts = [schema]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if not _RELATED.isdisjoint(part):
+                return False
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return isinstance(schema, dict)

@@ -140,6 +140,8 @@ def _plain(array: Any) -> Any:
     kind = array.type
     if types.is_string_view(kind):
         return array.cast(pa.large_string())
+    if types.is_binary_view(kind):
+        return array.cast(pa.large_binary())
     if types.is_float16(kind):
         return array.cast(pa.float32())
     if types.is_list_view(kind):

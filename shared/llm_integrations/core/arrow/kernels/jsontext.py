@@ -1,17 +1,21 @@
-"""Columns of JSON text that stand for what the text says."""
+"""JSON text that stands for what it says: its type, and the node that judges it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable
 from typing import Any, Final
 
-from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
-from llm_integrations.core.arrow.pyarrow_modules import pa, types
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.arrow.kernels.cells import Cells
+from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
+from llm_integrations.core.arrow.kernels.masks import Mask
+from llm_integrations.core.arrow.kernels.nodes import Node, Path
+from llm_integrations.core.arrow.kernels.unreadable import NotJson
+from llm_integrations.core.arrow.pyarrow_modules import pa
 
-__all__ = ["JsonText", "parsed", "with_json"]
+__all__ = ["JsonText", "JsonTextNode", "is_json_null", "json_text", "parsed"]
+
+_SPACE: Final = " \t\n\r"
 
 
 class _Scalar(pa.ExtensionScalar):  # type: ignore[misc]  # pyarrow has no types
@@ -27,7 +31,7 @@ class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     """
 
     def __init__(self, storage: Any) -> None:
-        super().__init__(storage, "llm_integrations.json_text")
+        super().__init__(storage, "json")
 
     def __arrow_ext_serialize__(self) -> bytes:
         return b""
@@ -43,46 +47,58 @@ class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
         return _Scalar
 
 
-@cache
-def _kind(storage: Any) -> JsonText:
-    """One type for each storage. Arrow holds types made in Python by a weak reference only."""
-    return JsonText(storage)
-
-
 # Arrow holds on to these weakly, and cannot make new ones of a type that is not registered.
 _KINDS: Final = {kind: JsonText(kind) for kind in (pa.string(), pa.large_string())}
 
 
-def parsed(text: str) -> Any:
-    """What the text says; UNREADABLE if it is no JSON. NaN and infinity are read, to be refused."""
+def json_text(storage: Any) -> JsonText:
+    """The type over this string type (string or large_string)."""
+    return _KINDS[storage]
+
+
+def _reader() -> Callable[[str], Any]:
+    """Of the same values as ``json.loads``, three times as fast where there is pydantic."""
     try:
+        from pydantic_core import from_json
+    except ImportError:
+        return json.loads
+    return from_json
+
+
+_read: Final = _reader()
+
+
+def parsed(text: str) -> Any:
+    """What the text says; NotJson if it is none. NaN and infinity are read, to be refused."""
+    try:
+        return _read(text)
+    except ValueError:
+        pass
+    try:
+        # It decides what the other refuses: more than 200 levels, half of a surrogate pair.
         return json.loads(text)
     except (ValueError, RecursionError):
-        return UNREADABLE
+        return NotJson(text)
 
 
-def with_json(batch: Any, columns: Iterable[str]) -> Any:
-    """The batch with these columns, where it has them, read as JSON text.
+def is_json_null(text: str) -> bool:
+    return text.strip(_SPACE) == "null"
 
-    Raises:
-        ConfigurationError: one of them holds no text.
+
+class JsonTextNode(Node):
+    """The verdict on what each text says; no text that is not JSON, or holds NaN, is valid.
+
+    Args:
+        accepts: the verdict on each distinct text.
     """
-    for index, name in enumerate(batch.schema.names):
-        if name in columns:
-            text = _text(batch.column(index), name)
-            read = pa.ExtensionArray.from_storage(_KINDS[text.type], text)
-            batch = batch.set_column(index, name, read)
-    return batch
 
+    rowwise = True
 
-def _text(column: Any, name: str) -> Any:
-    kind = column.type
-    if types.is_string(kind) or types.is_large_string(kind):
-        return column
-    if types.is_string_view(kind):
-        return column.cast(pa.large_string())
-    if types.is_dictionary(kind):
-        return _text(column.dictionary_decode(), name)
-    if isinstance(kind, pa.JsonType):
-        return _text(column.storage, name)
-    raise ConfigurationError(f"the JSON column {name!r} is {kind}, not text")
+    def __init__(self, accepts: Callable[[str], bool]) -> None:
+        self.node = FallbackNode(accepts)
+
+    def run(self, cells: Cells, need: Mask) -> Mask:
+        return self.node.run(Cells(cells.array.storage), need)
+
+    def finite(self) -> frozenset[Path]:
+        return frozenset([()])

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy.typing as npt
 
+from llm_integrations.core.arrow.kernels.unreadable import UNREADABLE
 from llm_integrations.core.arrow.pyarrow_modules import pa
 
-__all__ = ["UNREADABLE", "UnreadableValue", "python_values", "python_values_at"]
-
-
-class UnreadableValue:
-    """Stands for an Arrow value that Python cannot hold, such as a date after the year 9999.
-
-    It has no JSON form, so a schema that looks at it refuses it.
-    """
-
-    def __repr__(self) -> str:
-        return "UNREADABLE"
-
-
-UNREADABLE: Final = UnreadableValue()
+__all__ = ["python_values", "python_values_at"]
 
 
 def python_values(array: Any) -> list[Any]:

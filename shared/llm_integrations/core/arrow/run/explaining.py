@@ -13,12 +13,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
 from llm_integrations.core.arrow.pyarrow_modules import types
 from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverrides, values_at
+from llm_integrations.core.arrow.run.readable import Steps, json_places, not_json
 from llm_integrations.core.arrow.run.verdict_counts import Reason
 from llm_integrations.core.errors import ArrowMismatch
-from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.validation.evaluator import Evaluator
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.report import Violation
@@ -45,11 +44,9 @@ class Explainer:
 
     Attributes:
         validator: the row-wise judge.
-        json_columns: columns whose text stands for what it says.
     """
 
     validator: Validator
-    json_columns: Sequence[str] = ()
     _known: dict[Violation, tuple[str, Reason]] = field(default_factory=dict)
 
     def explain(
@@ -70,12 +67,13 @@ class Explainer:
         """
         if not len(rows):
             return Reasons(rows, [], Counter())
-        evaluator = self._evaluator(batch)
+        places = json_places(batch.schema)
+        evaluator = self._evaluator(batch, places)
         values = values_at(batch, rows, overrides)
         known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
-            found = self._violations(evaluator, value)
+            found = self._violations(evaluator, value, places)
             if not found:
                 raise ArrowMismatch(
                     f"row {first_row + int(number)}: the columns of "
@@ -89,20 +87,24 @@ class Explainer:
                 known[text] = dict.fromkeys(reason for _, reason in worded)
         return Reasons(rows + first_row, texts, _counted(texts, known))
 
-    def _evaluator(self, batch: Any) -> Evaluator:
+    def _evaluator(self, batch: Any, places: Sequence[Steps]) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not
         look for them in every row."""
-        if self.json_columns or any(map(_has_nulls, batch.columns)):
+        if places or any(map(_has_nulls, batch.columns)):
             return self.validator.compile()
         return self._strict.compile()
 
-    def _violations(self, evaluator: Evaluator, row: Any) -> list[Violation]:
+    def _violations(
+        self, evaluator: Evaluator, row: Any, places: Sequence[Steps]
+    ) -> list[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         if isinstance(row, BrokenRow):
             return [Violation("", row.reason, "csv")]
         most = self.validator.options.max_errors
-        found = evaluator.explain(row, plain=self._is_plain(row), most=most).violations
-        return [*self._unreadable(row), *found] if self.json_columns else found
+        # Text from Arrow is Unicode; what a JSON text says need not be.
+        plain = not places and self._is_plain(row)
+        found = evaluator.explain(row, plain=plain, most=most).violations
+        return [*_not_json(row, places), *found] if places else found
 
     @cached_property
     def _strict(self) -> Validator:
@@ -114,18 +116,10 @@ class Explainer:
         )
 
     def _is_plain(self, row: Any) -> bool:
-        # Text from Arrow is Unicode; what a JSON text says need not be.
-        if self.json_columns:
-            return False
         try:
             return is_plain(row, self.validator.options.max_depth)
         except ValueError:
             return False
-
-    def _unreadable(self, row: Any) -> Iterable[Violation]:
-        for name in self.json_columns:
-            if row.get(name) is UNREADABLE:
-                yield Violation(to_pointer([name]), "is not JSON text", "type")
 
     def _worded(self, violation: Violation) -> tuple[str, Reason]:
         known = self._known.get(violation)
@@ -136,6 +130,12 @@ class Explainer:
             if len(self._known) < _KEPT:
                 self._known[violation] = known
         return known
+
+
+def _not_json(row: Any, places: Sequence[Steps]) -> Iterable[Violation]:
+    for steps in places:
+        for path, _ in not_json(row, steps):
+            yield Violation(path, "is not JSON text", "type")
 
 
 def _counted(texts: Iterable[str], known: Mapping[str, Iterable[Reason]]) -> Counter[Reason]:

@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from llm_integrations.core.arrow.compile.table import CompiledTable, compile_table
-from llm_integrations.core.arrow.kernels.jsontext import with_json
 from llm_integrations.core.arrow.kernels.masks import Bits
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.arrow.run.cell_overrides import (
@@ -22,6 +21,7 @@ from llm_integrations.core.arrow.run.cell_overrides import (
     values_at,
 )
 from llm_integrations.core.arrow.run.explaining import Explainer, Reasons
+from llm_integrations.core.arrow.run.readable import readable
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.validator import Validator
@@ -49,17 +49,17 @@ class Running:
     def __init__(self, validator: Validator, json_columns: tuple[str, ...]) -> None:
         self._validator = validator
         self._json_columns = json_columns
-        self._explainer = Explainer(validator, json_columns)
+        self._explainer = Explainer(validator)
         self._known: dict[Any, CompiledTable] = {}
         self._lock = threading.Lock()
 
     def judge(self, batch: Any, first_row: int = 0) -> Judged:
         overrides = overrides_of(batch)
-        readable = self._readable(judged_columns(batch))
-        bits = self.table(readable.schema).run(readable)
+        columns = self._readable(judged_columns(batch))
+        bits = self.table(columns.schema).run(columns)
         if overrides:
             bits = self._by_row(batch, bits.copy(), overrides, first_row)
-        return Judged(readable, first_row, bits, overrides)
+        return Judged(columns, first_row, bits, overrides)
 
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
@@ -77,7 +77,7 @@ class Running:
 
     def schema_of(self, schema: Any) -> Any:
         """The columns as they are judged, when tables have these."""
-        empty = [pa.array([], kind) for kind in schema.types]
+        empty = [pa.nulls(0, kind) for kind in schema.types]
         return self._readable(pa.record_batch(empty, schema=schema)).schema
 
     def _by_row(
@@ -97,10 +97,7 @@ class Running:
         return bits
 
     def _readable(self, batch: Any) -> Any:
-        plain = batch.replace_schema_metadata(None)
-        if not self._json_columns:
-            return plain
-        return with_json(plain, self._json_columns)
+        return readable(batch.replace_schema_metadata(None), self._json_columns)
 
     def _compile(self, schema: Any) -> CompiledTable:
         validator = self._validator

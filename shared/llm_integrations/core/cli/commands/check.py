@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.validation.report import NO_RECORD
 
 if TYPE_CHECKING:
@@ -46,9 +48,10 @@ class _Tally:
 def check(
     reference: Reference,
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="JSON, JSONL, YAML, Parquet or CSV files; - is standard input (JSONL)."
+            help="JSON, JSONL, YAML, Parquet, Arrow or CSV files, here or at URLs (s3://, hf://); "
+            "- is standard input (JSONL)."
         ),
     ],
     registry: RegistryUrl = None,
@@ -56,9 +59,13 @@ def check(
         bool, typer.Option("--each", help="Take the items of a JSON array as records.")
     ] = False,
     show: Annotated[int, typer.Option(help="Invalid records to show.", min=0)] = 10,
+    max_invalid: Annotated[
+        float, typer.Option(help="The share of records that may be invalid.", min=0, max=1)
+    ] = 0.0,
     as_json: JsonOutput = False,
 ) -> None:
-    """Validate FILES by a schema, say what is wrong and where. Exit code 1 if anything is.
+    """Validate FILES by a schema, say what is wrong and where. Exit code 1 if more is than
+    --max-invalid allows.
 
     In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
     what the schema calls it: text, a number, true or false; an empty one is null.
@@ -68,14 +75,24 @@ def check(
     with resolve_registry(registry) as client:
         validator = client.validator(reference)
         tally = _Tally()
-        for path in files:
+        for path in _here(files):
             if path.suffix.lower() in TABLE_SUFFIXES:
                 _judge_table(path, client, reference, tally, show)
             else:
                 _judge_file(path, validator, tally, each=each, show=show)
     _print_json(validator, tally) if as_json else _print(validator, tally)
-    if tally.valid != tally.seen:
+    if tally.seen - tally.valid > max_invalid * tally.seen:
         raise typer.Exit(1)
+
+
+def _here(files: list[str]) -> Iterator[Path]:
+    """The files; what lies elsewhere is copied, for as long as it is read."""
+    for file in files:
+        if not is_url(file):
+            yield Path(file)
+            continue
+        with TemporaryDirectory(prefix="llm-integrations-") as folder:
+            yield from fetch(file, Path(folder)).values()
 
 
 def _judge_file(path: Path, validator: Validator, tally: _Tally, *, each: bool, show: int) -> None:
@@ -130,7 +147,7 @@ def _judge(record: Record, validator: Validator, tally: _Tally, show: int) -> No
         return
     report = validator.validate(record.value)
     tally.invalid += 1
-    tally.reasons.update({f"{e.keyword} at {e.path or '(root)'}" for e in report.errors})
+    tally.reasons.update({error.reason for error in report.errors})
     _keep(tally, show, record.where, report.to_dict()["errors"])
 
 
