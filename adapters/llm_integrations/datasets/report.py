@@ -28,6 +28,7 @@ class DatasetReport:
         reasons: invalid rows by reason, as ``minimum at /age``; a row may have several.
         splits: a report for each split of a DatasetDict.
         complete: False for a stream, whose counts are those of the rows read so far.
+        warnings: what deserves a look besides, as a rule that was not judged.
     """
 
     schema: str
@@ -38,6 +39,7 @@ class DatasetReport:
     reasons: Counter[str] = field(default_factory=Counter)
     splits: Mapping[str, DatasetReport] = field(default_factory=dict)
     complete: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def valid(self) -> int:
@@ -65,6 +67,7 @@ class DatasetReport:
             "valid": self.valid,
             "invalid": self.invalid,
             "complete": self.complete,
+            "warnings": list(self.warnings),
             "reasons": dict(self.reasons.most_common()),
             "splits": {name: report.to_dict() for name, report in self.splits.items()},
         }
@@ -75,7 +78,8 @@ class DatasetReport:
             f"{self.schema} (null taken as {self.nulls})"
         )
         shown = ", ".join(f"{reason}: {n:,}" for reason, n in self.reasons.most_common(3))
-        return f"{text}; {shown}" if shown else text
+        text = f"{text}; {shown}" if shown else text
+        return "; ".join([text, *self.warnings])
 
     def __rich__(self) -> Table:
         from rich.table import Table

@@ -161,7 +161,12 @@ class Run:
 
     def _report(self) -> DatasetReport:
         validator = self.validator
-        return DatasetReport(validator.reference, validator.fingerprint, validator.options.nulls)
+        return DatasetReport(
+            validator.reference,
+            validator.fingerprint,
+            validator.options.nulls,
+            warnings=validator.warnings,
+        )
 
     def _run_name(self, identity: str) -> str:
         """The same for the same rows judged by the same schema in the same way."""

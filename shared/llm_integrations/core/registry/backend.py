@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
 __all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
@@ -27,6 +28,7 @@ class NewSchema:
     references: tuple[SchemaReference, ...] = ()
     compatibility: str | None = None
     state: str = "ACTIVE"
+    rules: tuple[Rule, ...] = ()
 
 
 Guard = Callable[[NewSchema, Sequence[RegisteredSchema], str], None]
