@@ -101,6 +101,11 @@ class ConfluentServer(HttpServer):
         with self._lock:
             return self._keep(subject, self._version(text, kind, **more))
 
+    def forget(self, subject: str) -> None:
+        """As if it had never been there."""
+        with self._lock:
+            self._subjects.pop(subject, None)
+
     def handle(self, request: Request) -> Reply:
         try:
             self._check_headers(request)

@@ -59,7 +59,8 @@ class RegistryBackend(Protocol):
 
     @property
     def url(self) -> str:
-        """Without credentials: a metric label, and part of every event's id."""
+        """Without credentials: a metric label, and part of every event's id unless the registry
+        has a name of its own."""
         ...
 
     @property
@@ -114,6 +115,10 @@ class RegistryBackend(Protocol):
 
     async def latest(self) -> Mapping[str, RegisteredSchema] | None:
         """The latest of all subjects in one request, or None where the server has no such call."""
+        return None
+
+    async def identity(self) -> str | None:
+        """What the registry calls itself, the same under each of its URLs; None if nothing."""
         return None
 
     async def ping(self) -> Mapping[str, Any]:
