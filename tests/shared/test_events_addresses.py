@@ -139,6 +139,22 @@ def test_wrong_rabbitmq_options_are_refused(options: dict[str, Any]) -> None:
         connect_bus("amqp://h/", **options)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "kafka://user:12/SECRET@h1:9092/topic",
+        "kafka://user:pa/SECRET@h1:9092,h2:9092/topic",
+        "kafka://user:SECRET/topic",
+        "amqp://user:12/SECRET@host/vhost",
+        "amqps://user:12/SECRET@host/vhost?exchange=x",
+    ],
+)
+def test_a_slash_in_a_password_connects_nowhere_and_is_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        connect_bus(url)
+    assert "SECRET" not in str(refused.value)
+
+
 async def test_publishing_to_a_rabbitmq_that_is_away_waits_and_then_fails_clearly() -> None:
     url = f"amqp://me:sesame@127.0.0.1:{free_port()}/"
     async with connect_bus(url, publish_timeout=0.3) as bus:

@@ -92,6 +92,31 @@ def test_a_url_that_makes_no_sense_is_refused_without_quoting_secrets(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:12/SECRET@registry.example.com",
+        "https://user:12/SECRET@registry.example.com/base",
+        "https://user:pa/SECRET@registry.example.com",
+        "llm+https://user:12//SECRET@registry.example.com",
+        "https://us/er:SECRET@registry.example.com",
+        "https://user:12?SECRET@registry.example.com",
+        "https://user:12#SECRET@registry.example.com",
+    ],
+)
+def test_a_slash_in_a_password_connects_nowhere_and_is_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        connect(url)
+    assert "SECRET" not in str(refused.value)
+    assert "user" not in str(refused.value)
+
+
+def test_an_at_sign_in_a_path_can_be_written() -> None:
+    (address,) = read_addresses("https://user:1%2F2@registry.example.com/%40team")
+    assert address.location == "https://registry.example.com/%40team"
+    assert address.auth == BasicAuth("user", "1/2")
+
+
 def test_several_base_urls_make_one_client() -> None:
     registry = connect(["http://127.0.0.1:1", "http://127.0.0.1:2"])
     assert [a.location for a in registry.settings.addresses] == [

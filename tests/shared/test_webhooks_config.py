@@ -225,6 +225,13 @@ NOWHERE = [
 ]
 
 
+def test_a_slash_in_a_password_is_refused_without_quoting_it() -> None:
+    with pytest.raises(ConfigurationError, match="%2F") as caught:
+        WebhookConfig("https://user:12/SECRET@a.example/hook")
+    assert "SECRET" not in str(caught.value)
+    assert WebhookConfig("https://a.example/%40hook?to=me@a.example").endpoint.endswith("/%40hook")
+
+
 @pytest.mark.parametrize("url", NOWHERE, ids=lambda url: ascii(url)[:40])
 def test_a_url_that_can_never_work_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"WebhookConfig\.url") as caught:

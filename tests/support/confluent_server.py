@@ -33,6 +33,7 @@ class _Version:
     references: list[dict[str, Any]]
     metadata: Any = None
     deleted: bool = False
+    rules: Any = None
 
     def document(self, subject: str) -> dict[str, Any]:
         found: dict[str, Any] = {"subject": subject, "version": self.number, "id": self.id}
@@ -46,6 +47,8 @@ class _Version:
             found["references"] = self.references
         if self.metadata is not None:
             found["metadata"] = self.metadata
+        if self.rules is not None:
+            found["ruleSet"] = self.rules
         return found
 
     def same(self, other: _Version) -> bool:
@@ -90,12 +93,18 @@ class ConfluentServer(HttpServer):
         self._ids: list[_Version] = []
         self._level = "BACKWARD"
         self._levels: dict[str, str] = {}
+        self.cluster: str | None = None
 
     def add(self, subject: str, schema: Any, kind: str = "JSON", **more: Any) -> int:
         """Register behind the clients' backs, unchecked; ``schema`` may be text. Returns the id."""
         text = schema if isinstance(schema, str) else json.dumps(schema)
         with self._lock:
             return self._keep(subject, self._version(text, kind, **more))
+
+    def forget(self, subject: str) -> None:
+        """As if it had never been there."""
+        with self._lock:
+            self._subjects.pop(subject, None)
 
     def handle(self, request: Request) -> Reply:
         try:
@@ -147,7 +156,13 @@ class ConfluentServer(HttpServer):
                 return self._no_route(405)
             case method, ["subjects"] if method != "GET":
                 return Reply(405, "Method Not Allowed")
-        return self._no_route()
+        return self._identity(request.segments)
+
+    def _identity(self, segments: list[str]) -> Reply:
+        if self.cluster is None or segments != ["v1", "metadata", "id"]:
+            return self._no_route()
+        clusters = {"kafka-cluster": self.cluster, "schema-registry-cluster": "sr"}
+        return Reply(200, {"scope": {"path": [], "clusters": clusters}})
 
     def _schemas_route(self, request: Request, rest: list[str], deleted: bool) -> Reply:
         match rest:
@@ -216,8 +231,9 @@ class ConfluentServer(HttpServer):
         kind: str,
         references: list[dict[str, Any]] | None = None,
         metadata: Any = None,
+        rules: Any = None,
     ) -> _Version:
-        return _Version(0, 0, text, kind, references or [], metadata)
+        return _Version(0, 0, text, kind, references or [], metadata, rules=rules)
 
     def _asked(self, request: Request) -> _Version:
         """The schema in a request, refused as Karapace refuses it."""
@@ -235,7 +251,8 @@ class ConfluentServer(HttpServer):
         self._check_references(references, kind, body["schema"])
         text = self._normalised(body["schema"], kind)
         metadata = body.get("metadata") if self._confluent else None
-        return self._version(text, kind, references, metadata)
+        rules = body.get("ruleSet") if self._confluent else None
+        return self._version(text, kind, references, metadata, rules)
 
     def _document(self, request: Request) -> dict[str, Any]:
         try:

@@ -32,6 +32,7 @@ class DatasetReport:
         splits: a report for each split of a DatasetDict.
         complete: False for a stream, whose counts are those of the rows read so far.
         within: the report that counts these rows too, as that of all splits.
+        warnings: what deserves a look besides, as a rule that was not judged.
     """
 
     schema: str
@@ -43,6 +44,7 @@ class DatasetReport:
     splits: Mapping[str, DatasetReport] = field(default_factory=dict)
     complete: bool = True
     within: DatasetReport | None = field(default=None, repr=False, compare=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def valid(self) -> int:
@@ -106,6 +108,7 @@ class DatasetReport:
             "valid": self.valid,
             "invalid": self.invalid,
             "complete": self.complete,
+            "warnings": list(self.warnings),
             "reasons": dict(self.reasons.most_common()),
             "splits": {name: report.to_dict() for name, report in self.splits.items()},
         }
@@ -116,7 +119,8 @@ class DatasetReport:
             f"{self.schema} (null taken as {self.nulls})"
         )
         shown = ", ".join(f"{reason}: {n:,}" for reason, n in self.reasons.most_common(3))
-        return f"{text}; {shown}" if shown else text
+        text = f"{text}; {shown}" if shown else text
+        return "; ".join([text, *self.warnings])
 
     def __rich__(self) -> Table:
         from rich.table import Table

@@ -134,6 +134,8 @@ class ValidationOptions:
         show_values: whether messages may quote the data.
         nulls: "strict" takes null as JSON null; "absent" takes null in an optional property as a
             missing one (tables cannot tell the two apart).
+        rules: "judge" judges by those of a schema's rules that can be, and warns of the others;
+            "require" takes such another one for an error; "ignore" leaves rules alone.
     """
 
     formats: bool = True
@@ -143,12 +145,14 @@ class ValidationOptions:
     max_steps: int = 100_000
     show_values: bool = False
     nulls: Literal["strict", "absent"] = "strict"
+    rules: Literal["judge", "require", "ignore"] = "judge"
 
     def __post_init__(self) -> None:
         if self.regex not in ("linear", "bounded"):
             raise ConfigurationError(f"regex must be 'linear' or 'bounded', not {self.regex!r}")
         if self.nulls not in ("strict", "absent"):
             raise ConfigurationError(f"nulls must be 'strict' or 'absent', not {self.nulls!r}")
+        check_choice("rules", self.rules, Literal["judge", "require", "ignore"])
         if not 1 <= self.max_depth <= 250:
             raise ConfigurationError(f"max_depth must be from 1 to 250, not {self.max_depth}")
         if self.max_errors < 1:

@@ -182,6 +182,7 @@ class Run:
             validator.fingerprint,
             validator.options.nulls,
             within=self._total,
+            warnings=validator.warnings,
         )
 
     def _run_name(self, identity: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from llm_integrations.core.arrow.compile.explanation import Explanation
+from llm_integrations.core.arrow.compile.explanation import Explanation, Note
 from llm_integrations.core.arrow.kernels.masks import Bits
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.arrow.report import ArrowReport
@@ -183,6 +183,7 @@ class ArrowPlan:
             schema=self._name,
             fingerprint=self.fingerprint,
             nulls=self.validator.options.nulls,
+            warnings=self.validator.warnings,
         )
 
     def explain(self, schema: Any = None) -> Explanation:
@@ -199,7 +200,8 @@ class ArrowPlan:
             raise ConfigurationError("explain() needs the Arrow schema of the tables to judge")
         running = self._running
         compiled = running.table(running.schema_of(columns))
-        return Explanation(self._name, self.validator.options.nulls, compiled.notes)
+        notes = (*compiled.notes, *_rule_notes(self.validator))
+        return Explanation(self._name, self.validator.options.nulls, notes)
 
     @property
     def fingerprint(self) -> str:
@@ -234,6 +236,7 @@ class ArrowPlan:
             schema=self._name,
             fingerprint=self.fingerprint,
             nulls=self.validator.options.nulls,
+            warnings=self.validator.warnings,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -246,6 +249,11 @@ class ArrowPlan:
 def _running_for(validator: Validator, json_columns: tuple[str, ...]) -> Running:
     """One for all plans that are made of the same validator, so that making one costs nothing."""
     return Running(validator, json_columns)
+
+
+def _rule_notes(validator: Validator) -> list[Note]:
+    names = validator.rules.names if validator.rules is not None else ()
+    return [Note("", f"rule:{name}", "", "by row", "rules are expressions") for name in names]
 
 
 def _mask(parts: list[Bits]) -> Any:

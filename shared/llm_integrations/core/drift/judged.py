@@ -15,7 +15,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_columns import LineColumns
-from llm_integrations.core.validation import Validator, Violation, compile_validator
+from llm_integrations.core.validation import Validator, Violation
 
 __all__ = ["JudgedTable", "judged_file", "judged_tables"]
 
@@ -62,13 +62,7 @@ def judged_file(path: Path, validator: Validator) -> Iterator[JudgedTable]:
 
 
 def _judged_lines(path: Path, validator: Validator) -> Iterator[JudgedTable]:
-    strict = compile_validator(
-        validator.body,
-        options=replace(validator.options, nulls="strict"),
-        resources=validator.resources,
-        subject=validator.subject,
-        reference=validator.reference,
-    )
+    strict = validator.with_options(replace(validator.options, nulls="strict"))
     columns = LineColumns()
     for values in _blocks(path):
         rows = [value for value in values if value is not _NO_ROW]
@@ -106,6 +100,7 @@ def _counts(values: list[Any], validator: Validator) -> VerdictCounts:
         schema=validator.reference,
         fingerprint=validator.fingerprint,
         nulls=validator.options.nulls,
+        warnings=validator.warnings,
     )
 
 

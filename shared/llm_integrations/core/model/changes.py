@@ -19,7 +19,7 @@ def content_event(
 ) -> SchemaEvent:
     """A version came to be there: ``registered`` without a previous one, else ``updated``.
 
-    ``registry`` is the registry's URL without credentials, here and below.
+    ``registry`` is the registry's name in events (see ``Registry.identity``), here and below.
     """
     first = previous is None
     return _of_schema(

@@ -45,7 +45,8 @@ def event_id_of(
 ) -> str:
     """The same id for the same change, whoever noticed it (a UUIDv5 in text form).
 
-    ``registry`` is the registry's URL without credentials. Registered and updated count as one
+    ``registry`` is the registry's name: what it was given or calls itself, else its URL without
+    credentials. Registered and updated count as one
     here: whether a version was the first of its subject is not known to every observer.
     """
     kind = "registered" if event_type.brings_content else str(event_type)
@@ -74,8 +75,8 @@ class SchemaEvent:
         event_id: the same for the same change, so that a repetition is recognised. Computed from
             the other fields and ``metadata`` (registry, fingerprint, state) unless given.
         timestamp: when, in UTC.
-        metadata: registry (its URL), fingerprint, state, owner, ``permanent`` for deletions,
-            ``violations`` for refused registrations, …
+        metadata: registry (its name or URL), fingerprint, state, owner, ``permanent`` for
+            deletions, ``violations`` for refused registrations, …
     """
 
     event_type: SchemaEventType

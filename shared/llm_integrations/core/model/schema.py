@@ -10,6 +10,7 @@ from typing import Any, Final
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.model.fingerprint import JsonSchema, fingerprint_of
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.rule import Rule
 
 __all__ = [
     "ACTIVE",
@@ -18,6 +19,7 @@ __all__ = [
     "DRAFT",
     "JsonSchema",
     "RegisteredSchema",
+    "Rule",
     "SchemaReference",
     "fingerprint_of",
 ]
@@ -49,6 +51,9 @@ class RegisteredSchema:
         references: the schemas that it refers to in the registry.
         state: DRAFT, ACTIVE, DEPRECATED, DELETED, or what else the registry says.
         metadata: owner, tags, and whatever people keep beside a schema.
+        path_tags: the tags of paths within the data, as ``{"**.ssn": ("PII",)}``.
+        rules: what must hold of data besides the JSON Schema (a registry's data contract).
+        notes: what the registry did not do of what it was asked for, as keeping the metadata.
         fingerprint: SHA-256 (hex) of the body's canonical JSON.
     """
 
@@ -59,6 +64,9 @@ class RegisteredSchema:
     references: tuple[SchemaReference, ...] = ()
     state: str = ACTIVE
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    path_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -78,7 +86,10 @@ class RegisteredSchema:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        return tuple(str(tag) for tag in self.metadata.get("tags") or ())
+        """Its own, then those of paths within it."""
+        own = self.metadata.get("tags") or ()
+        inside = (tag for tags in self.path_tags.values() for tag in tags)
+        return tuple(dict.fromkeys([*map(str, own), *inside]))
 
     def __str__(self) -> str:
         known = self.subject is not None and self.version is not None

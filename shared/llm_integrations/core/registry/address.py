@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from llm_integrations.core.config import Auth, BasicAuth
 from llm_integrations.core.errors import ConfigurationError
 
-__all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses"]
+__all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses", "refuse_at_sign"]
 
 Protocol: TypeAlias = Literal["memory", "file", "confluent", "llm_registry"]
 
@@ -95,6 +95,7 @@ def _http(protocol: Protocol, scheme: str, rest: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError("a registry's URL has an unreadable host or port") from None
+    refuse_at_sign(parts.path)
     if not host:
         raise ConfigurationError(f"a registry's URL needs a host: {scheme}://host:port")
     if parts.query or parts.fragment:
@@ -103,6 +104,16 @@ def _http(protocol: Protocol, scheme: str, rest: str) -> Address:
     netloc = netloc if port is None else f"{netloc}:{port}"
     location = urlunsplit((scheme, netloc, parts.path.rstrip("/"), "", ""))
     return Address(protocol, location, _userinfo(parts))
+
+
+def refuse_at_sign(path: str) -> None:
+    """Raise ConfigurationError for a path with an ``@``: its beginning is the end of a password
+    that holds a slash, and what stands before it no host."""
+    if "@" in path:
+        raise ConfigurationError(
+            "a URL has an '@' behind its first '/': write a '/' in a password as %2F, "
+            "and an '@' in a path as %40"
+        )
 
 
 def _userinfo(parts: SplitResult) -> Auth | None:

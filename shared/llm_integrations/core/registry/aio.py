@@ -94,6 +94,7 @@ class AsyncRegistry(FromCache):
     check_compatibility = _awaited(Registry.check_compatibility, Operations.check_compatibility)
     get_compatibility = _awaited(Registry.get_compatibility, Operations.get_compatibility)
     set_compatibility = _awaited(Registry.set_compatibility, Operations.set_compatibility)
+    identity = _awaited(Registry.identity, Operations.identity)
     health = _awaited(Registry.health, Operations.health)
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
 __all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
@@ -27,6 +28,7 @@ class NewSchema:
     references: tuple[SchemaReference, ...] = ()
     compatibility: str | None = None
     state: str = "ACTIVE"
+    rules: tuple[Rule, ...] = ()
 
 
 Guard = Callable[[NewSchema, Sequence[RegisteredSchema], str], None]
@@ -57,7 +59,8 @@ class RegistryBackend(Protocol):
 
     @property
     def url(self) -> str:
-        """Without credentials: a metric label, and part of every event's id."""
+        """Without credentials: a metric label, and part of every event's id unless the registry
+        has a name of its own."""
         ...
 
     @property
@@ -112,6 +115,10 @@ class RegistryBackend(Protocol):
 
     async def latest(self) -> Mapping[str, RegisteredSchema] | None:
         """The latest of all subjects in one request, or None where the server has no such call."""
+        return None
+
+    async def identity(self) -> str | None:
+        """What the registry calls itself, the same under each of its URLs; None if nothing."""
         return None
 
     async def ping(self) -> Mapping[str, Any]:

@@ -193,6 +193,11 @@ class Registry(FromCache):
         """Set the level of a subject (None: the registry's)."""
         self._operations.set_compatibility(level, subject).wait()
 
+    def identity(self) -> str:
+        """What names the registry in events: ``connect(registry_id=…)``, else what the server says
+        of itself, else its URL."""
+        return self._operations.identity().wait()
+
     def health(self) -> RegistryHealth:
         """One cheap request, whatever the breaker says; false when it failed.
 

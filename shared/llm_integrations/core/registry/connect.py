@@ -43,6 +43,7 @@ def connect(
     tls: TLSOptions | None = None,
     allow_insecure: bool = False,
     bus: Publisher | None = None,
+    registry_id: str | None = None,
 ) -> Registry:
     """A client of the registry at ``url``. No request is made yet.
 
@@ -55,6 +56,8 @@ def connect(
             the origin that LLM_INTEGRATIONS_REGISTRY_URL names.
         allow_insecure: permits credentials over plain http to other hosts than this one.
         bus: an EventBus on which registrations, deprecations and deletions are published.
+        registry_id: names the registry in events, where one registry has several URLs and does not
+            say itself who it is; the same everywhere.
 
     Raises:
         ConfigurationError: for a URL or option that makes no sense.
@@ -70,6 +73,7 @@ def connect(
         tls=tls,
         allow_insecure=allow_insecure,
         bus=bus,
+        registry_id=registry_id,
     )
     return Registry(settings)
 

@@ -168,7 +168,10 @@ class Operations:
             lambda: self._writes.check_compatibility(subject, body, level, policy)
         )
 
-    # -- health ----------
+    # -- the registry itself ----------
+
+    def identity(self) -> Pending[str]:
+        return self._service.start(self._writes.identity.get)
 
     def health(self) -> Pending[RegistryHealth]:
         return self._service.start(self._health)

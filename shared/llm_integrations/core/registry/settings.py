@@ -12,6 +12,7 @@ from llm_integrations.core.config import (
     RetryOptions,
     TLSOptions,
     ValidationOptions,
+    check_name,
 )
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import Address
@@ -40,6 +41,7 @@ class Settings:
             client is opened, so they never travel in a pickle.
         timeout: seconds for one attempt; ``retry.deadline`` bounds all of them.
         bus: where registrations are published.
+        registry_id: names the registry in events; None leaves that to the server, or its URL.
     """
 
     addresses: tuple[Address, ...]
@@ -52,10 +54,13 @@ class Settings:
     tls: TLSOptions | None = None
     allow_insecure: bool = False
     bus: Publisher | None = field(default=None, repr=False)
+    registry_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.timeout <= 0:
             raise ConfigurationError("timeout must be more than 0 seconds")
+        if self.registry_id is not None:
+            check_name("registry_id", self.registry_id)
 
     @property
     def is_memory(self) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llm_integrations.core.errors import EventError, IncompatibleSchema, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
+from llm_integrations.core.registry.identity import Identity
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
@@ -30,6 +32,7 @@ class Writes:
     def __init__(self, service: CacheService, validators: Validators) -> None:
         self._service = service
         self._validators = validators
+        self.identity = Identity(service)
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
@@ -46,7 +49,7 @@ class Writes:
         except IncompatibleSchema as error:
             await self._publish_refusal(new, error)
             raise
-        self._service.wrote(schema)
+        self._service.wrote(replace(schema, notes=()))
         await self._publish_registration(schema)
         return schema
 
@@ -56,7 +59,7 @@ class Writes:
         if self._has_bus:
             from llm_integrations.core.model.changes import deprecated_event
 
-            await self._publish(deprecated_event(self._service.url, schema))
+            await self._publish(deprecated_event(await self.identity.get(), schema))
         return schema
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
@@ -137,7 +140,8 @@ class Writes:
             return
         from llm_integrations.core.model.changes import content_event
 
-        event = content_event(self._service.url, schema, await self._previous(schema))
+        previous = await self._previous(schema)
+        event = content_event(await self.identity.get(), schema, previous)
         try:
             await self._publish(event)
         except EventError as error:
@@ -164,10 +168,9 @@ class Writes:
             return
         from llm_integrations.core.model.changes import deleted_event
 
+        registry = await self.identity.get()
         for version in versions:
-            await self._publish(
-                deleted_event(self._service.url, subject, version, permanent=permanent)
-            )
+            await self._publish(deleted_event(registry, subject, version, permanent=permanent))
 
     async def _publish_refusal(self, new: NewSchema, error: IncompatibleSchema) -> None:
         if not self._has_bus:
@@ -177,7 +180,7 @@ class Writes:
         violations = error.report.messages if error.report is not None else (str(error),)
         await self._publish(
             refused_event(
-                self._service.url,
+                await self.identity.get(),
                 new.subject,
                 new.version,
                 fingerprint=fingerprint_of(new.body),

@@ -86,6 +86,23 @@ class Evaluator:
             # the order in which it checks keywords; what counts is whether they are a violation.
             return self.explain(value, most=0).number == 0
 
+    @property
+    def tells_parts(self) -> bool:
+        """Whether ``accepted`` can be asked about a part of an object's properties as well."""
+        return self.nulls is None or not self.nulls.is_branching
+
+    @without_faults
+    def accepted(self, value: Any) -> Any:
+        """Of a value that was accepted the form that was: without the nulls that are absent."""
+        if self.nulls is None:
+            return value
+        if not is_exactly_json(value, self._levels):
+            value = normalise(value, self.max_depth).without_opaque().value
+        variants = list(self._variants(value))
+        if len(variants) == 1:
+            return variants[0]
+        return next(filter(self.compiled.accepts, variants), value)
+
     @without_faults
     def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
         """What is wrong with anything; nothing when it is valid.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.model.fingerprint import JsonSchema
+from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.evaluator import Evaluator, Explained, evaluator_for
 from llm_integrations.core.validation.explain.failure import MANY
 from llm_integrations.core.validation.report import ValidationReport
 from llm_integrations.core.validation.source import Source
+
+if TYPE_CHECKING:
+    from llm_integrations.core.validation.rules.rule_book import RuleBook
 
 __all__ = ["Validator", "compile_validator"]
 
@@ -26,6 +31,7 @@ def compile_validator(
     subject: str | None = None,
     reference: str = "",
     warnings: Sequence[str] = (),
+    rules: Sequence[Rule] = (),
 ) -> Validator:
     """Compile a JSON Schema (draft 4 to 2020-12; without ``$schema`` it is 2020-12).
 
@@ -40,18 +46,36 @@ def compile_validator(
         subject: the schema's name in its registry; also a metric label.
         reference: what reports call the schema, as ``user-profile@2``; the subject if left out.
         warnings: what every report should say besides (that the schema is deprecated).
+        rules: what must hold besides of data that the schema accepts; those that cannot be judged
+            are warnings in every report.
 
     Raises:
-        InvalidSchema: it is no JSON Schema, a reference leads nowhere, or a pattern is refused.
+        InvalidSchema: it is no JSON Schema, a reference leads nowhere, a pattern is refused, or a
+            rule cannot be judged under ``ValidationOptions(rules="require")``.
     """
     name = reference or subject or ""
     try:
         source = Source.of(body, resources or {}, options or ValidationOptions())
-        validator = Validator(source, subject, name, tuple(warnings))
+        validator = _made(source, subject, name, tuple(warnings), tuple(rules))
         validator.compile()
     except InvalidSchema as error:
         raise InvalidSchema(f"{name or 'the schema'} cannot be used: {error}") from None
     return validator
+
+
+def _made(
+    source: Source,
+    subject: str | None,
+    reference: str,
+    warnings: tuple[str, ...],
+    rules: tuple[Rule, ...],
+) -> Validator:
+    if not rules or source.options.rules == "ignore":
+        return Validator(source, subject, reference, warnings)
+    # Few schemas have rules, and every process waits for what is imported above.
+    from llm_integrations.core.validation.rules.ruled_validator import RuledValidator
+
+    return RuledValidator(source, subject, reference, warnings, rules)
 
 
 class Validator:
@@ -97,6 +121,26 @@ class Validator:
     def options(self) -> ValidationOptions:
         """How it judges."""
         return self._source.options
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What every report says besides."""
+        return self._warnings
+
+    @property
+    def rules(self) -> RuleBook | None:
+        """What must hold besides of data that the schema accepts; None if nothing."""
+        return None
+
+    @property
+    def by_schema(self) -> Validator:
+        """The same without its rules."""
+        return self
+
+    def with_options(self, options: ValidationOptions) -> Validator:
+        """The same schema and rules, judged by in another way."""
+        source = replace(self._source, options=options)
+        return Validator(source, self.subject, self.reference, self._warnings)
 
     def is_valid(self, data: Any) -> bool:
         """The verdict alone. Never raises because of the data, whatever it is.

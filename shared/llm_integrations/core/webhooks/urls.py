@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import refuse_at_sign
 from llm_integrations.core.webhooks.addresses import leads_nowhere, literal_address
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def parse_url(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError, ValueError):  # ValueError: half a pair of surrogates
         raise ConfigurationError("WebhookConfig.url cannot be read as a URL") from None
+    refuse_at_sign(parsed.raw_path.partition(b"?")[0].decode("ascii"))
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ConfigurationError("WebhookConfig.url must be https://host/path")
     if parsed.port is not None and not 1 <= parsed.port <= 65_535:

@@ -21,7 +21,7 @@ from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.evaluator import Evaluator
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.report import Violation
-from llm_integrations.core.validation.validator import Validator, compile_validator
+from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
 
@@ -55,12 +55,14 @@ class Explainer:
         rows: npt.NDArray[Any],
         first_row: int = 0,
         overrides: Mapping[int, CellOverrides] = MappingProxyType({}),
+        broken: Mapping[int, Sequence[Violation]] = MappingProxyType({}),
     ) -> Reasons:
         """The reasons for these rows of a batch.
 
         Args:
             first_row: the number of the batch's first row in the table.
             overrides: what stands in some rows instead of what the columns hold.
+            broken: the rules that some rows break, which the schema accepts.
 
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
@@ -73,7 +75,7 @@ class Explainer:
         known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
-            found = self._violations(evaluator, value, places)
+            found = broken.get(int(number)) or self._violations(evaluator, value, places)
             if not found:
                 raise ArrowMismatch(
                     f"row {first_row + int(number)}: the columns of "
@@ -96,7 +98,7 @@ class Explainer:
 
     def _violations(
         self, evaluator: Evaluator, row: Any, places: Sequence[Steps]
-    ) -> list[Violation]:
+    ) -> Sequence[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         if isinstance(row, BrokenRow):
             return [Violation("", row.reason, "csv")]
@@ -108,12 +110,7 @@ class Explainer:
 
     @cached_property
     def _strict(self) -> Validator:
-        validator = self.validator
-        return compile_validator(
-            validator.body,
-            options=replace(validator.options, nulls="strict"),
-            resources=validator.resources,
-        )
+        return self.validator.with_options(replace(self.validator.options, nulls="strict"))
 
     def _is_plain(self, row: Any) -> bool:
         try:

@@ -22,6 +22,7 @@ from llm_integrations.core.arrow.run.cell_overrides import (
 )
 from llm_integrations.core.arrow.run.explaining import Explainer, Reasons
 from llm_integrations.core.arrow.run.readable import readable
+from llm_integrations.core.arrow.run.row_rules import BrokenRules, RowRules
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.validator import Validator
@@ -34,22 +35,24 @@ _KEPT: Final = 32
 
 @dataclass(frozen=True)
 class Judged:
-    """A batch as it was judged, its first row's number in the table, which rows are valid, and what
-    stands in some rows instead of what the columns hold."""
+    """A batch as it was judged, its first row's number in the table, which rows are valid, what
+    stands in some rows instead of what the columns hold, and which rules some rows break."""
 
     batch: Any
     first_row: int
     bits: Bits
     overrides: Mapping[int, CellOverrides]
+    broken: BrokenRules
 
 
 class Running:
     """Judges batches. Safe to share between threads."""
 
     def __init__(self, validator: Validator, json_columns: tuple[str, ...]) -> None:
-        self._validator = validator
+        self._validator = validator.by_schema
+        self._rules = RowRules(validator) if validator.rules is not None else None
         self._json_columns = json_columns
-        self._explainer = Explainer(validator)
+        self._explainer = Explainer(validator.by_schema)
         self._known: dict[Any, CompiledTable] = {}
         self._lock = threading.Lock()
 
@@ -59,12 +62,20 @@ class Running:
         bits = self.table(columns.schema).run(columns)
         if overrides:
             bits = self._by_row(batch, bits.copy(), overrides, first_row)
-        return Judged(columns, first_row, bits, overrides)
+        broken: BrokenRules = {}
+        if self._rules is not None:
+            broken = self._rules.broken(columns, bits, overrides)
+            if broken:
+                bits = bits.copy()
+                bits[list(broken)] = False
+        return Judged(columns, first_row, bits, overrides, broken)
 
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
         rows = np.flatnonzero(~judged.bits)[:most]
-        return self._explainer.explain(judged.batch, rows, judged.first_row, judged.overrides)
+        return self._explainer.explain(
+            judged.batch, rows, judged.first_row, judged.overrides, judged.broken
+        )
 
     def table(self, schema: Any) -> CompiledTable:
         """What the schema compiles to for batches with these columns."""

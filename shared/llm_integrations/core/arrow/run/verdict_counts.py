@@ -55,6 +55,7 @@ class VerdictCounts:
         schema: the schema judged by, as ``subject@version``.
         fingerprint: SHA-256 of that schema.
         nulls: how null was taken, "strict" or "absent".
+        warnings: what deserves a look besides, as a rule that was not judged.
     """
 
     rows: int
@@ -64,6 +65,7 @@ class VerdictCounts:
     schema: str = ""
     fingerprint: str = ""
     nulls: str = "strict"
+    warnings: tuple[str, ...] = ()
 
     @property
     def invalid(self) -> int:
@@ -86,6 +88,7 @@ class VerdictCounts:
             schema=self.schema,
             fingerprint=self.fingerprint,
             nulls=self.nulls,
+            warnings=tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
 
     def raise_if_invalid(self) -> None:
@@ -102,6 +105,7 @@ class VerdictCounts:
         report = ValidationReport(
             is_valid=False,
             errors=tuple(listed),
+            warnings=self.warnings,
             schema=self.schema,
             fingerprint=self.fingerprint,
             nulls=self.nulls,
@@ -114,6 +118,7 @@ class VerdictCounts:
             "schema": self.schema,
             "fingerprint": self.fingerprint,
             "nulls": self.nulls,
+            "warnings": list(self.warnings),
             "rows": self.rows,
             "valid": self.valid,
             "invalid": self.invalid,
@@ -138,6 +143,7 @@ class VerdictCounts:
             schema=data["schema"],
             fingerprint=data["fingerprint"],
             nulls=data["nulls"],
+            warnings=tuple(data.get("warnings", ())),
         )
 
     def __str__(self) -> str:
@@ -157,4 +163,6 @@ class VerdictCounts:
             table.add_row(reason.path or "(root)", reason.keyword, f"{rows:,}")
         if self.unexplained:
             table.add_row("(not looked into)", "", f"{self.unexplained:,}")
+        for warning in self.warnings:
+            table.add_row(warning, "note", "")
         return table

@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.registry import resolve_registry
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry import Registry
 
 __all__ = ["doctor"]
 
@@ -34,8 +37,12 @@ _PARTS: Final = {
     "rabbitmq": ("aio-pika",),
     "webhooks": ("standardwebhooks",),
     "otel": ("opentelemetry-api",),
+    "cel": ("cel-expr-python",),
 }
 """For each extra what people install it for; with none of that, it is not wanted here."""
+
+
+_SHOWN: Final = 20
 
 
 def doctor(registry: RegistryUrl = None) -> None:
@@ -85,6 +92,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         with resolve_registry(registry) as client:
             count = len(client.subjects())
             url = client.url
+            unjudged = _unjudged_rules(client)
     except LLMIntegrationsError as error:
         console.print(f"  [red]✗[/] registry: {escape(str(error))}")
         return False
@@ -92,4 +100,18 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
     console.print(f"  [green]✓[/] registry    {escape(url)}, {count} subjects, {took:.0f} ms")
     if not count:
         console.print("  [yellow]?[/] it holds no schema: is that the right place?")
+    for line in unjudged[:_SHOWN]:
+        console.print(f"  [yellow]?[/] {escape(line)}")
+    if len(unjudged) > _SHOWN:
+        console.print(f"  [yellow]?[/] and {len(unjudged) - _SHOWN} rules more")
     return True
+
+
+def _unjudged_rules(client: Registry) -> list[str]:
+    """What every report by a newest version warns of; folders hold no rules."""
+    if not client.url.startswith("http"):
+        return []
+    from llm_integrations.core.validation.rules.rule_book import rule_book
+
+    ruled = (schema for schema in client.latest().values() if schema.rules)
+    return [f"{schema}: {text}" for schema in ruled for text in rule_book(schema.rules).warnings]

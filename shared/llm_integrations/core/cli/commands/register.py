@@ -52,4 +52,6 @@ def register(
             if error.report is not None:
                 console.print(error.report)
             raise typer.Exit(1) from None
+    for note in schema.notes:
+        console.print(f"[yellow]note[/]: {escape(note)}")
     console.print(f"[green]{escape(str(schema))}[/]  id {schema.id}  {schema.fingerprint[:12]}")

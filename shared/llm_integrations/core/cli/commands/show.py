@@ -28,6 +28,11 @@ def show(reference: Reference, registry: RegistryUrl = None, as_json: JsonOutput
     console.print(f"fingerprint {schema.fingerprint}")
     for key, value in schema.metadata.items():
         console.print(f"{escape(key):<11} {escape(str(value))}")
+    for path, tags in schema.path_tags.items():
+        console.print(f"tagged      {escape(path)}: {escape(', '.join(tags))}")
+    for rule in schema.rules:
+        what = f"{rule.kind} {rule.type}{' (disabled)' if rule.disabled else ''}"
+        console.print(f"rule        {escape(rule.name)}: {escape(what)}  {escape(rule.expression)}")
     for used in schema.references:
         console.print(f"uses        {escape(used.subject)}@{used.version} as {escape(used.name)}")
     console.print(Syntax(text, "json", background_color="default", word_wrap=True))

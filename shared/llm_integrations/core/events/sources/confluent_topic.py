@@ -15,6 +15,7 @@ from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.schemas_log import SchemasLog
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.registry import resolve_registry
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.reprs import never_raises
 
@@ -37,7 +38,7 @@ class ConfluentTopicSource(EventSource):
 
     Args:
         url: ``kafka://[user:password@]host1:9092,host2:9092/_schemas``.
-        registry: the registry that writes it (its client or URL), since its URL is part of every
+        registry: the registry that writes it (its client or URL), since its name is part of every
             event's id: the same that a publisher on a bus uses.
         start: "end" tells what changes from now on (or, where a state is kept, since the last
             run); "beginning" also what is there.
@@ -62,15 +63,13 @@ class ConfluentTopicSource(EventSource):
         self.name = name
         self._clients = Clients.of(url, **options)
         self._topic = self._clients.address.topic
-        self._registry = registry if isinstance(registry, str) else registry.url
-        if isinstance(registry, str):
-            self._registry = read_addresses(registry)[0].location
+        self._registry = _client(registry) if isinstance(registry, str) else registry
         # The offset from which on records are told; None means the end, once that is known.
         self._told_from: int | None = 0 if start == "beginning" else None
 
     @never_raises
     def __repr__(self) -> str:
-        return f"ConfluentTopicSource({self._clients.address.url!r}, {self._registry!r})"
+        return f"ConfluentTopicSource({self._clients.address.url!r}, {self._registry.url!r})"
 
     async def batches(
         self, state: ListenerState | None = None
@@ -101,7 +100,7 @@ class ConfluentTopicSource(EventSource):
             await consumer.start()
             partition, end = await self._at_the_beginning(consumer)
         told_from = await self._begin_telling(consumer, partition, end)
-        log = SchemasLog(self._registry)
+        log = SchemasLog(await self._registry.aio.identity())
         offset, is_ready, interval = told_from, False, int(options.check_interval * 1000)
         while True:
             batch = await consumer.getmany(timeout_ms=max(1, interval), max_records=_BATCH)
@@ -158,6 +157,14 @@ class ConfluentTopicSource(EventSource):
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(_SECOND_LOOK_SECONDS)
+
+
+def _client(url: str) -> Registry:
+    """To ask for the registry's name, without credentials that it could not be told safely."""
+    try:
+        return resolve_registry(url)
+    except ConfigurationError:
+        return resolve_registry(read_addresses(url)[0].location)
 
 
 def _at(event: SchemaEvent, milliseconds: int) -> SchemaEvent:

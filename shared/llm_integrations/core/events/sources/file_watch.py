@@ -68,7 +68,8 @@ class FileWatchSource(SnapshotSource):
     ) -> None:
         require_extra("events", "watchfiles")
         super().__init__(name, start)
-        self._url = FileBackend(_folder(registry)).url
+        named = None if isinstance(registry, str | Path) else registry.settings.registry_id
+        self._url = named or FileBackend(_folder(registry)).url
         self._store = FolderStore(_folder(registry))
         self._root = self._store.root
         self._poll_interval = poll_interval

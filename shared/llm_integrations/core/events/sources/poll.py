@@ -75,7 +75,8 @@ class PollSource(SnapshotSource):
                 elif _has_changed(before, now):
                     after = await self._after(subject, before, now)
                     known = {**_learned(before, after), **before}
-                    events += events_between(self._registry.url, subject, known, after)
+                    registry = await self._registry.aio.identity()
+                    events += events_between(registry, subject, known, after)
                     view.put(subject, after)
         return view, events
 

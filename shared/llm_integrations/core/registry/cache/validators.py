@@ -11,7 +11,9 @@ from cachetools import LRUCache
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
+from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.service import CacheService, Compiled
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Validators"]
 
-_Key: TypeAlias = tuple[str, str, ValidationOptions, tuple[tuple[str, str], ...]]
+log = get_logger(__name__)
+
+_Key: TypeAlias = tuple[str, str, tuple[Rule, ...], ValidationOptions, tuple[tuple[str, str], ...]]
 
 
 class Validators:
@@ -111,7 +115,7 @@ class Validators:
         resources: dict[str, JsonSchema],
     ) -> _Key:
         others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
-        return str(schema), schema.fingerprint, options or self._options, others
+        return str(schema), schema.fingerprint, schema.rules, options or self._options, others
 
     def _known(self, key: _Key) -> Validator | None:
         with self.lock:
@@ -122,7 +126,7 @@ class Validators:
     ) -> Validator:
         try:
             # Large schemas take a while, and this thread serves everybody.
-            validator = await asyncio.to_thread(_compile, schema, str(schema), key[2], resources)
+            validator = await asyncio.to_thread(_compile, schema, str(schema), key[3], resources)
             with self.lock:
                 self._made[key] = validator
             return validator
@@ -161,10 +165,14 @@ def _compile(
 ) -> Validator:
     from llm_integrations.core.validation import compile_validator
 
-    return compile_validator(
+    validator = compile_validator(
         schema.body,
         options=options,
         resources=resources,
         subject=schema.subject,
         reference=reference,
+        rules=schema.rules,
     )
+    if validator.rules is not None and validator.rules.warnings:
+        log.warning("%s: %s", reference, "; ".join(validator.rules.warnings))
+    return validator

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.backend import Guard, NewSchema
 from llm_integrations.core.registry.confluent import reads, writes
 from llm_integrations.core.registry.http.backend import HttpBackend
 
 __all__ = ["ConfluentBackend"]
 
+_log = get_logger(__name__)
+
 
 class ConfluentBackend(HttpBackend):
     """RegistryBackend over a Confluent-compatible HTTP API."""
 
+    _told_of_metadata = False
     media_type = "application/vnd.schemaregistry.v1+json"
 
     @property
@@ -40,7 +45,12 @@ class ConfluentBackend(HttpBackend):
         new: NewSchema,
         guard: Guard | None = None,  # noqa: ARG002 - the server checks by itself
     ) -> RegisteredSchema:
-        return await self._http.run(writes.register(new))
+        found = await self._http.run(writes.register(new))
+        notes = writes.not_kept(new.metadata, found)
+        if notes and not self._told_of_metadata:
+            self._told_of_metadata = True
+            _log.warning("%s: %s", self.url, notes[0], extra={"llmi_subject": new.subject})
+        return replace(found, notes=notes)
 
     async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
         return await self._http.run(reads.lookup(subject, body))
@@ -64,6 +74,9 @@ class ConfluentBackend(HttpBackend):
 
     async def latest(self) -> Mapping[str, RegisteredSchema] | None:
         return await self._http.run(reads.latest())
+
+    async def identity(self) -> str | None:
+        return await self._http.run(reads.identity())
 
     async def ping(self) -> Mapping[str, Any]:
         return await self._http.run(reads.ping())

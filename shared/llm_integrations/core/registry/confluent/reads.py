@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from llm_integrations.core.errors import (
     InvalidSchema,
@@ -41,6 +42,7 @@ __all__ = [
     "find_equal",
     "get",
     "get_by_id",
+    "identity",
     "latest",
     "level",
     "lookup",
@@ -274,6 +276,21 @@ def _listing(query: dict[str, str]) -> Operation[dict[str, RegisteredSchema] | N
         if known is None or version_key(known.ref.version) < version_key(schema.version):
             found[schema.subject] = schema
     return found
+
+
+def identity() -> Operation[str | None]:
+    """Confluent's own servers name their Kafka cluster, and their group within it."""
+    response = yield from ask(HttpRequest("GET", "/v1/metadata/id"))
+    if response.status >= 400:
+        return None
+    document = response.json()
+    scope = document.get("scope") if isinstance(document, dict) else None
+    clusters = scope.get("clusters") if isinstance(scope, dict) else None
+    if not isinstance(clusters, dict):
+        return None
+    named = (clusters.get("kafka-cluster"), clusters.get("schema-registry-cluster"))
+    names = [quote(name, safe="") for name in named if isinstance(name, str) and name]
+    return f"confluent:{'/'.join(names)}" if names else None
 
 
 def ping() -> Operation[dict[str, Any]]:

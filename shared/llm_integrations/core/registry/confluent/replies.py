@@ -20,6 +20,11 @@ from llm_integrations.core.errors import (
     Unsupported,
 )
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.registry.confluent.contracts import (
+    read_metadata,
+    read_path_tags,
+    read_rules,
+)
 from llm_integrations.core.registry.http.exchange import HttpResponse, parse_schema, shorten
 
 __all__ = [
@@ -135,7 +140,9 @@ def read_schema(
         version=version,
         body=parse_body(document["schema"], document.get("schemaType"), name),
         references=_references(document.get("references"), response),
-        metadata=_metadata(document.get("metadata")),
+        metadata=read_metadata(document.get("metadata")),
+        path_tags=read_path_tags(document.get("metadata")),
+        rules=read_rules(document.get("ruleSet")),
     )
 
 
@@ -149,16 +156,6 @@ def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ..
         return tuple(SchemaReference(r["name"], r["subject"], r["version"]) for r in found or ())
     except (KeyError, TypeError):
         raise response.protocol_error("with references without name, subject and version") from None
-
-
-def _metadata(found: Any) -> dict[str, Any]:
-    """Properties, as we register them; tags there are per path and mean something else."""
-    properties = found.get("properties") if isinstance(found, dict) else None
-    metadata: dict[str, Any] = dict(properties) if isinstance(properties, dict) else {}
-    tags = metadata.get("tags")
-    if isinstance(tags, str):
-        metadata["tags"] = [tag for tag in tags.split(",") if tag]
-    return metadata
 
 
 def read_level(document: Any, response: HttpResponse) -> str:

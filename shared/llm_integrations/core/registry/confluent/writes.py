@@ -35,7 +35,7 @@ from llm_integrations.core.registry.confluent.replies import (
 from llm_integrations.core.registry.http.exchange import HttpRequest, HttpResponse, Operation, path
 from llm_integrations.core.registry.local.ledger import check_level
 
-__all__ = ["ask_compatibility", "delete", "delete_subject", "register", "set_level"]
+__all__ = ["ask_compatibility", "delete", "delete_subject", "not_kept", "register", "set_level"]
 
 _log = get_logger(__name__)
 
@@ -104,8 +104,19 @@ def _post(new: NewSchema) -> Operation[HttpResponse]:
         response = yield from ask(HttpRequest("POST", target, with_metadata))
         if response.status not in (400, 422) or b"metadata" not in response.body:
             return response
-        _log.warning("%s keeps no metadata", response.url, extra={"llmi_subject": new.subject})
     return (yield from ask(HttpRequest("POST", target, request)))
+
+
+def not_kept(metadata: Mapping[str, Any], found: RegisteredSchema) -> tuple[str, ...]:
+    """What the registry did not keep of the metadata that it was given, in words."""
+    kept = _properties(found.metadata)
+    lost = [name for name, value in _properties(metadata).items() if kept.get(name) != value]
+    if not lost:
+        return ()
+    names = ", ".join(sorted(lost))
+    if not kept:
+        return (f"the registry keeps no metadata, so {names} is not there",)
+    return (f"{found} was there already with other metadata, so {names} is not as given",)
 
 
 def _properties(metadata: Mapping[str, Any]) -> dict[str, str]:

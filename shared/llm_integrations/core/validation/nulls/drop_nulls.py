@@ -36,17 +36,18 @@ class Nulls:
     Attributes:
         only_help: whether dropping nulls can make data valid but never invalid, so that data which
             is valid with its nulls is not judged again.
+        is_branching: whether there are two ways to leave nulls out.
     """
 
     def __init__(self, documents: Documents) -> None:
         self.only_help = not any(map(_can_lose, documents.objects()))
-        self._branching = not _BRANCHING.isdisjoint(documents.keywords)
+        self.is_branching = not _BRANCHING.isdisjoint(documents.keywords)
         self._root = Shapes(documents).root
 
     def variants(self, value: Any) -> Iterator[Any]:
         """The value without its optional nulls, in the one or two ways that count."""
         yield drop_nulls(value, self._root, True)
-        if self._branching:
+        if self.is_branching:
             yield drop_nulls(value, self._root, False)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from llm_integrations.core.config import BasicAuth, TLSOptions
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import refuse_at_sign
 
 __all__ = ["KafkaAddress", "KafkaOptions"]
 
@@ -87,6 +88,7 @@ class KafkaAddress:
             raise ConfigurationError(f"not a Kafka URL: {_HINT}") from None
         if parts.scheme != "kafka" or parts.query or parts.fragment:
             raise ConfigurationError(f"not a Kafka URL: {_HINT}; options are keywords")
+        refuse_at_sign(parts.path)
         credentials, _, hosts = parts.netloc.rpartition("@")
         topic = unquote(parts.path).strip("/")
         if not hosts or not topic:
@@ -106,5 +108,6 @@ def _with_port(host: str) -> str:
     if port.isdecimal() and name:
         return host
     if not host or (":" in host and not host.endswith("]")):
-        raise ConfigurationError(f"{host!r} is not host:port: {_HINT}")
+        # Not quoted: it may be the end of a password.
+        raise ConfigurationError(f"a Kafka URL has a server that is not host:port: {_HINT}")
     return f"{host}:9092"

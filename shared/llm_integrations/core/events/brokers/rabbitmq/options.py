@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.registry.address import refuse_at_sign
 
 __all__ = ["RabbitMQAddress", "RabbitMQOptions"]
 
@@ -66,6 +67,7 @@ class RabbitMQAddress:
             port = parts.port
         except ValueError:
             raise ConfigurationError(f"not a RabbitMQ URL: {_HINT}") from None
+        refuse_at_sign(parts.path)
         query = parse_qs(parts.query, keep_blank_values=True)
         if (
             parts.scheme not in ("amqp", "amqps")

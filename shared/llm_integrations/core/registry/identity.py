@@ -1,0 +1,40 @@
+"""What names a registry in events: one registry can have several URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_integrations.core.errors import RegistryError, RegistryUnavailable
+from llm_integrations.core.observability import get_logger
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry.cache.service import CacheService
+
+__all__ = ["Identity"]
+
+log = get_logger(__name__)
+
+
+class Identity:
+    """The name that was given, else what the server says of itself, else its URL."""
+
+    def __init__(self, service: CacheService) -> None:
+        self._service = service
+        self._known = service.settings.registry_id
+
+    async def get(self) -> str:
+        """Asks the server once, if nobody gave a name. While it cannot be asked, its URL."""
+        if self._known is None:
+            try:
+                said = await self._service.registry.once(lambda backend: backend.identity())
+            except RegistryUnavailable as error:
+                log.warning(
+                    "events of %s are named by its URL, since it does not say who it is: %s",
+                    self._service.url,
+                    error,
+                )
+                return self._service.url
+            except RegistryError:  # it has no such call for us
+                said = None
+            self._known = said or self._service.url
+        return self._known
