@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from llm_integrations.core.events import connect_bus
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry.settings import Publisher
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher
 from tests.support.confluent_server import ConfluentServer
 from tests.support.follower_worker import SUBJECT
@@ -79,7 +80,9 @@ async def _nothing(_: int) -> None:
 async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Followers]:
     """``count`` processes that listen to one of SOURCES, each with the first version cached."""
     async with AsyncExitStack() as stack:
-        address, tell, bus = "", _nothing, None
+        address = ""
+        bus: Publisher | None = None
+        tell: Callable[[int], Any] = _nothing
         if source == "watch":
             url = str(folder / "schemas")
         else:
