@@ -22,6 +22,7 @@ from llm_integrations.datasets import (
     save_baseline,
     validate_dataset,
 )
+from tests.support.clients import elsewhere
 from tests.support.patience import eventually
 
 ROW: dict[str, Any] = {
@@ -73,7 +74,7 @@ async def test_what_became_valid_is_released_once(
     told = Told()
     integration = TrainingPipelineIntegration(registry, on_affected=told)
     integration.register_dataset("train", "row@latest", data=data, quarantine=tmp_path / "bad")
-    registry.register("row", RELAXED)
+    elsewhere(registry).register("row", RELAXED)
     await integration.handle_schema_event(updated())
     [(_, [affected])] = told.calls
     assert affected.in_force
@@ -93,8 +94,8 @@ async def test_a_late_event_releases_nothing_that_a_newer_version_refuses(
 ) -> None:
     integration = TrainingPipelineIntegration(registry)
     integration.register_dataset("train", "row@latest", quarantine=tmp_path / "bad")
-    registry.register("row", RELAXED)
-    registry.register("row", {**ROW, "title": "strict again"})
+    elsewhere(registry).register("row", RELAXED)
+    elsewhere(registry).register("row", {**ROW, "title": "strict again"})
     await integration.handle_schema_event(updated(2))
     assert released(tmp_path / "bad") == [-3, -2, -1]
 
@@ -105,7 +106,7 @@ async def test_a_pinned_data_set_is_listed_and_left_alone(
     told = Told()
     integration = TrainingPipelineIntegration(registry, on_affected=told)
     integration.register_dataset("pinned", "row@1", data=data, quarantine=tmp_path / "bad")
-    registry.register("row", RELAXED)
+    elsewhere(registry).register("row", RELAXED)
     await integration.handle_schema_event(updated())
     [(_, [affected])] = told.calls
     assert (affected.in_force, affected.drift, affected.released) == (False, None, None)
@@ -117,7 +118,7 @@ async def test_data_that_drifted_is_reported_and_thresholds_are_ours(
 ) -> None:
     moved = pa.table({"n": [n + 90 for n in range(100)]})
     parquet.write_table(moved, data)
-    registry.register("row", RELAXED)
+    elsewhere(registry).register("row", RELAXED)
     for thresholds, drifted in ((None, True), (DriftThresholds(number=50), False)):
         told = Told()
         integration = TrainingPipelineIntegration(registry, on_affected=told, thresholds=thresholds)
@@ -139,7 +140,7 @@ async def test_a_check_that_cannot_be_made_is_said_and_holds_nothing_up(
     integration = TrainingPipelineIntegration(registry, on_affected=told, load=load)
     for name in ("gone", "without data"):
         integration.register_dataset(name, "row@latest")
-    registry.register("row", RELAXED)
+    elsewhere(registry).register("row", RELAXED)
     await integration.handle_schema_event(updated())
     problems = {one.usage.name: one.problem for one in told.calls[0][1]}
     assert "gone.parquet" in problems["gone"]
@@ -187,7 +188,7 @@ async def test_rows_are_judged_again_with_null_taken_as_before(
     integration.register_dataset(
         "train", "row@latest", data=lines, quarantine=tmp_path / "bad", released=tmp_path / "freed"
     )
-    registry.register("row", {**RELAXED, "properties": {**ROW["properties"], "n": {}}})
+    elsewhere(registry).register("row", {**RELAXED, "properties": {**ROW["properties"], "n": {}}})
     await integration.handle_schema_event(updated())
     assert released(tmp_path / "freed") == [-1]
     assert released(tmp_path / "bad") == [1]

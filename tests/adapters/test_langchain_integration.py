@@ -15,6 +15,7 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import PromptManagementIntegration, bind_schema
+from tests.support.clients import elsewhere
 
 V1: dict[str, Any] = {
     "type": "object",
@@ -54,7 +55,7 @@ def chain() -> Any:
 
 
 def update(registry: Registry, body: Any) -> SchemaEvent:
-    schema = registry.register("user-profile", body)
+    schema = elsewhere(registry).register("user-profile", body)
     return SchemaEvent.updated(schema.id, "", "user-profile", 2, 1, event_id="change-1")
 
 
@@ -141,7 +142,7 @@ async def test_the_catalogue_outlives_the_process(
 
 
 def test_a_report_lists_each_prompt_and_what_is_newer(registry: Registry, chain: Any) -> None:
-    registry.register("user-profile", V2)
+    elsewhere(registry).register("user-profile", V2)
     registry.deprecate("user-profile@1")
     registry.invalidate()
     integration = PromptManagementIntegration(registry)

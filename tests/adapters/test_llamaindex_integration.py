@@ -29,6 +29,7 @@ from llm_integrations.llamaindex import (
     RAGPipelineIntegration,
     SchemaTransform,
 )
+from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
 from tests.support.rag_worker import open_index
 
@@ -105,7 +106,8 @@ async def test_affected_documents_are_reindexed_and_the_others_not_touched(
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a"), fits("b")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
+    registry.invalidate("doc-meta")  # what is taken in from now on is judged by it
     steps.run(documents=[fits("new")])
     untouched = {node for node, (name, _) in vectors(store).items() if name == "new"}
     before, texts = by_document(store), len(embedded(steps))
@@ -132,7 +134,7 @@ async def test_a_document_that_the_new_version_refuses_leaves_the_index_for_the_
     integration = RAGPipelineIntegration(registry, notifier=notices.append)
     integration.add_index("docs", steps, owner="team-rag")
     steps.run(documents=[fits("a"), document("b")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert set(by_document(store)) == {"a"}
     [record] = quarantine.records()
@@ -149,7 +151,7 @@ async def test_what_was_set_aside_comes_back_when_the_schema_relaxes(
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[bad("x"), bad("y"), document("z", year="never valid")])
-    registry.register("doc-meta", RELAXED)
+    elsewhere(registry).register("doc-meta", RELAXED)
     [result] = await integration.catch_up()
     assert set(result.released) == {"x", "y"}
     assert set(by_document(store)) == {"x", "y"}
@@ -174,7 +176,7 @@ async def test_an_image_that_comes_back_is_the_same_image(
     integration.add_index("docs", steps)
     steps.run(documents=[ImageDocument(id_="i", image=b64encode(raw), metadata={"kind": "x"})])
     assert (seen, quarantine.count()) == ([], 1)
-    registry.register("doc-meta", RELAXED, compatibility="NONE")
+    elsewhere(registry).register("doc-meta", RELAXED, compatibility="NONE")
     [result] = await integration.catch_up()
     assert result.released == ("i",)
     assert (seen, quarantine.count()) == ([raw], 0)
@@ -188,7 +190,7 @@ async def test_a_text_that_was_replaced_since_does_not_come_back(
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a"), document("x", "the old text", kind="untitled")])
     steps.run(documents=[document("x", "the new text", title="x")])
-    registry.register("doc-meta", RELAXED)
+    elsewhere(registry).register("doc-meta", RELAXED)
     await integration.handle_schema_event(updated())
     assert by_document(store)["x"] == (1, {"2"})
     assert any("the new text" in text for text in embedded(steps))
@@ -203,7 +205,7 @@ async def test_handling_an_event_again_changes_nothing(
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     before = vectors(store)
     await integration.handle_schema_event(updated())
@@ -223,7 +225,7 @@ async def test_nodes_that_no_parser_made_are_replaced_too(
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a"), document("b")])
     assert set(store.data.text_id_to_ref_doc_id.values()) == {"None"}
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert {i: m[VERSION] for i, m in store.data.metadata_dict.items()} == {"a": "2"}
 
@@ -236,7 +238,7 @@ async def test_a_pipeline_that_deletes_what_it_is_not_given_deletes_nothing_here
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps, batch_size=1)
     steps.run(documents=[fits("a"), fits("b"), fits("c")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert set(by_document(store)) == {"a", "b", "c"}
     assert steps.docstore_strategy is DocstoreStrategy.UPSERTS_AND_DELETE
@@ -251,7 +253,7 @@ async def test_documents_of_the_pipeline_itself_are_not_run_along(
     integration.add_index("docs", steps)
     steps.run()
     steps.documents = [fits("later")]
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert set(by_document(store)) == {"a"}
 
@@ -264,7 +266,7 @@ async def test_documents_of_equal_text_each_keep_their_own_vectors(
     integration.add_index("docs", steps, batch_size=1)
     same = [document(name, "one text", title="t", year=1) for name in ("a", "b")]
     steps.run(documents=same)
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert by_document(store) == {"a": (1, {"2"}), "b": (1, {"2"})}
 
@@ -279,7 +281,7 @@ async def test_a_pinned_index_is_left_alone_by_later_versions(
     integration.add_index("docs", steps)
     steps.run(documents=[document("a")])
     before = vectors(store)
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert vectors(store) == before
 
@@ -293,7 +295,7 @@ async def test_another_subject_and_a_refused_schema_touch_nothing(
     steps.run(documents=[fits("a")])
     before = len(embedded(steps))
     await integration.handle_schema_event(SchemaEvent.updated("x", "", "other", 2))
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     refused = SchemaEvent.compatibility_violated(None, "", "doc-meta", 2, ["no"])
     await integration.handle_schema_event(refused)
     assert len(embedded(steps)) == before
@@ -329,7 +331,7 @@ async def test_a_deletion_goes_back_to_the_version_before_or_flags(
     steps = pipeline(transform, store)
     integration = RAGPipelineIntegration(registry, notifier=notices.append)
     integration.add_index("docs", steps)
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     steps.run(documents=[fits("a")])
     registry.delete("doc-meta@2")
     await integration.handle_schema_event(SchemaEvent.deleted("x", "", "doc-meta", 2))
@@ -349,7 +351,7 @@ async def test_a_callback_decides_when(
     integration = RAGPipelineIntegration(registry, on_affected=asked.append)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a"), fits("b")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     assert {version for _, version in vectors(store).values()} == {"1"}
     [affected] = asked
@@ -372,7 +374,7 @@ async def test_a_callback_may_be_async_and_hears_of_what_waits_in_quarantine(
     integration = RAGPipelineIntegration(registry, on_affected=later)
     integration.add_index("docs", steps)
     steps.run(documents=[bad()])
-    registry.register("doc-meta", RELAXED)
+    elsewhere(registry).register("doc-meta", RELAXED)
     await integration.handle_schema_event(updated())
     assert (await integration.reindex(asked[0])).released == ("bad",)
 
@@ -402,7 +404,7 @@ async def test_documents_are_loaded_anew_where_a_loader_is_given(
     fresh = document("a", "a text of today", title="a", year=1)
     integration.add_index("docs", steps, documents=lambda ids: [fresh, fits("unasked")])
     steps.run(documents=[fits("a"), fits("gone at the source")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     [result] = await integration.catch_up()
     assert (result.reindexed, result.missing) == (("a",), ("gone at the source",))
     assert "a text of today" in embedded(steps)[-1]
@@ -417,7 +419,7 @@ async def test_texts_that_nobody_kept_stay_in_the_index_and_are_reported(
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a")], store_doc_text=False)
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     before = vectors(store)
     [result] = await integration.catch_up()
     assert result.missing == ("a",)
@@ -437,7 +439,7 @@ async def test_a_store_that_lists_a_part_at_a_time_is_asked_until_nothing_is_lef
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits(str(number)) for number in range(6)])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     await integration.handle_schema_event(updated())
     monkeypatch.undo()
     assert {version for _, version in vectors(store).values()} == {"2"}
@@ -454,7 +456,7 @@ def test_after_a_kill_in_the_middle_the_rest_is_reindexed_and_nothing_twice(
         steps.docstore.persist(str(tmp_path / "docstore.json"))
         whole = by_document(steps.vector_store)
         steps.vector_store.client.close()
-        registry.register("doc-meta", STRICT)
+        elsewhere(registry).register("doc-meta", STRICT)
     worker = [sys.executable, "-m", "tests.support.rag_worker", str(tmp_path)]
     died = subprocess.run(worker, check=False, timeout=60, capture_output=True)
     assert died.returncode == 9, died.stderr.decode()
@@ -476,7 +478,7 @@ async def test_all_that_was_interrupted_is_listed_at_once(
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a"), fits("b")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     monkeypatch.setattr(IngestionPipeline, "run", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         await integration.catch_up()
@@ -494,7 +496,7 @@ async def test_progress_is_shown_if_asked_for(
         integration = RAGPipelineIntegration(registry, progress=progress)
         integration.add_index("docs", steps)
         steps.run(documents=[fits("a")])
-        registry.register("doc-meta", {**STRICT, "title": str(progress)})
+        elsewhere(registry).register("doc-meta", {**STRICT, "title": str(progress)})
         await integration.catch_up()
         assert ("reindexing docs: 100%" in capsys.readouterr().err) is progress
 
@@ -505,7 +507,7 @@ def test_the_same_without_an_event_loop(registry: Registry, transform: SchemaTra
     integration = RAGPipelineIntegration(registry)
     integration.add_index("docs", steps)
     steps.run(documents=[fits("a")])
-    registry.register("doc-meta", STRICT)
+    elsewhere(registry).register("doc-meta", STRICT)
     integration.sync.handle_schema_event(updated())
     assert {version for _, version in vectors(store).values()} == {"2"}
     assert integration.sync.health_check()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator
 
-from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.config import TLSOptions, ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving.config.file import CONFIG_VARIABLE, MiddlewareConfig, load_config
 from llm_integrations.serving.config.registry import ValidationConfig
@@ -165,3 +165,14 @@ class TestTheRegistry:
         monkeypatch.setenv("SECRET", "hush")
         opened = self.opened({"url": "https://127.0.0.1:9", "ca": "ca.pem", **auth})
         assert opened.url == "https://127.0.0.1:9"
+
+    def test_how_long_copies_serve_and_the_password_of_a_key(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SECRET", "hush")
+        times = {"ttl": 1, "stale_ttl": 2, "stale_while_revalidate": 3, "refresh_wait": 4}
+        tls = {"cert": "cert.pem", "key": "key.pem", "key_password_env": "SECRET"}
+        settings = self.opened({"url": "https://127.0.0.1:9", **times, **tls}).settings
+        assert {name: getattr(settings.cache, name) for name in times} == times
+        assert settings.tls == TLSOptions(None, "cert.pem", "key.pem", "hush")
+        assert "hush" not in repr(settings)

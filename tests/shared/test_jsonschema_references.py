@@ -223,6 +223,21 @@ def test_a_reference_that_leads_nowhere_or_to_several_is_left_open(body: dict[st
     assert documents.targets(documents.top) == [None]
 
 
+@pytest.mark.parametrize("again", [{"const": "old"}, {"const": "new", "$anchor": "n"}])
+def test_the_id_of_the_schema_means_itself_also_where_a_reference_brings_it_again(
+    again: dict[str, Any],
+) -> None:
+    """As in a cycle of documents; the engine reads it so."""
+    root = {"$id": "https://x.example/a", "$ref": "b", "$anchor": "n", "$defs": {"c": {"const": 1}}}
+    for reference in ("a", "a#n", "https://x.example/a"):
+        other = {"$id": "https://x.example/b", "anyOf": [{"$ref": reference}, {"type": "null"}]}
+        named = {"a": {"$id": "https://x.example/a", **again}, "b": other}
+        documents = Documents(root, named)
+        [b] = documents.targets(documents.top)
+        assert b is not None
+        assert documents.follow(b.applied_parts("anyOf")[0]) == documents.top
+
+
 @pytest.mark.timeout(20)  # a square of these numbers takes minutes
 def test_a_hostile_schema_is_read_in_time_that_grows_like_its_size() -> None:
     """Chains, circles and fans of references, each id under a base of its own."""

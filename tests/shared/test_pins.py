@@ -11,6 +11,7 @@ from llm_integrations.core.errors import ConfigurationError, PinMismatch
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.pins import BenchmarkPins, EvaluationFrameworkIntegration, compare
 from llm_integrations.core.registry import Registry, connect
+from tests.support.clients import elsewhere
 
 CASE_1 = {
     "type": "object",
@@ -42,13 +43,13 @@ def test_latest_is_pinned_as_the_exact_version_that_it_meant(pins: BenchmarkPins
 def test_an_untouched_benchmark_may_run(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
     assert pins.check("qa") == []
-    pins.registry.register("qa-case", CASE_2)
+    elsewhere(pins.registry).register("qa-case", CASE_2)
     assert pins.require("qa", {"case": "qa-case@1"}).name == "qa"
 
 
 def test_a_benchmark_that_names_another_version_is_refused(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
-    pins.registry.register("qa-case", CASE_2)
+    elsewhere(pins.registry).register("qa-case", CASE_2)
     with pytest.raises(PinMismatch, match=r"names qa-case@2, is pinned to qa-case@1"):
         pins.require("qa", {"case": "qa-case@latest"})
 
@@ -75,7 +76,7 @@ def test_a_version_whose_content_changed_is_refused(pins: BenchmarkPins) -> None
 
 def test_a_version_that_is_gone_is_refused(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
-    pins.registry.register("qa-case", CASE_2)
+    elsewhere(pins.registry).register("qa-case", CASE_2)
     pins.registry.delete("qa-case@1")
     pins.registry.invalidate()
     with pytest.raises(PinMismatch, match="no longer in the registry"):
@@ -84,7 +85,7 @@ def test_a_version_that_is_gone_is_refused(pins: BenchmarkPins) -> None:
 
 def test_a_deprecated_version_warns_and_runs(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
-    pins.registry.register("qa-case", CASE_2)
+    elsewhere(pins.registry).register("qa-case", CASE_2)
     pins.registry.deprecate("qa-case@1")
     [finding] = pins.check("qa")
     assert not finding.blocking
@@ -95,7 +96,7 @@ def test_updating_moves_to_the_latest_with_a_guide_and_says_what_results_mean(
     pins: BenchmarkPins,
 ) -> None:
     pins.pin("qa", case="qa-case@1")
-    pins.registry.register("qa-case", CASE_2)
+    elsewhere(pins.registry).register("qa-case", CASE_2)
     [move] = pins.update("qa")
     assert (move.old.version, move.new.version) == (1, 2)
     assert not move.comparison.comparable
@@ -130,7 +131,7 @@ async def test_a_change_that_means_something_holds_the_benchmark_until_it_is_pin
 ) -> None:
     pins.pin("qa", case="qa-case@1")
     pins.pin("docs", case="qa-case@1")
-    schema = pins.registry.register("qa-case", CASE_2)
+    schema = elsewhere(pins.registry).register("qa-case", CASE_2)
     told: list[str] = []
     integration = EvaluationFrameworkIntegration(
         pins.registry,
@@ -152,7 +153,7 @@ async def test_a_change_that_means_something_holds_the_benchmark_until_it_is_pin
 
 async def test_a_change_of_words_holds_nothing(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
-    schema = pins.registry.register("qa-case", CASE_DOCS)
+    schema = elsewhere(pins.registry).register("qa-case", CASE_DOCS)
     integration = EvaluationFrameworkIntegration(pins.registry, pins=pins)
     event = SchemaEvent.updated(schema.id, "", "qa-case", 2, 1)
     [affected] = await integration.affected_by(event)

@@ -18,7 +18,14 @@ from llm_integrations.core.registry.cache.freshness import (
 from llm_integrations.core.registry.cache.requests import id_key, key_of
 from llm_integrations.core.registry.cache.store import SchemaCache
 
-OPTIONS = CacheOptions(maxsize=3, ttl=10.0, stale_ttl=100.0, negative_ttl=5.0, refresh_pause=2.0)
+OPTIONS = CacheOptions(
+    maxsize=3,
+    ttl=10.0,
+    stale_while_revalidate=20.0,
+    stale_ttl=100.0,
+    negative_ttl=5.0,
+    refresh_pause=2.0,
+)
 
 
 def schema(subject: str = "s", version: Version = 1, state: str = "ACTIVE") -> RegisteredSchema:
@@ -39,14 +46,23 @@ def test_nothing_known_is_fetched() -> None:
     assert decide(None, 0.0) is Decision.FETCH
 
 
-def test_a_copy_is_fresh_for_its_ttl_then_served_while_refreshed_then_fetched(
+def test_a_copy_is_fresh_then_served_while_refreshed_then_waited_for_then_fetched(
     cache: SchemaCache,
 ) -> None:
     entry = put(cache, "s@latest")
     assert decide(entry, 9.9) is Decision.FRESH
     assert decide(entry, 10.0) is Decision.REFRESH
-    assert decide(entry, 109.9) is Decision.REFRESH
+    assert decide(entry, 29.9) is Decision.REFRESH
+    assert decide(entry, 30.0) is Decision.WAIT
+    assert decide(entry, 109.9) is Decision.WAIT
     assert decide(entry, 110.0) is Decision.FETCH
+
+
+def test_what_may_be_served_at_once_may_be_served_when_the_registry_fails() -> None:
+    cache = SchemaCache(CacheOptions(ttl=10.0, stale_while_revalidate=20.0, stale_ttl=0.0))
+    entry = put(cache, "s@latest")
+    assert decide(entry, 29.9) is Decision.REFRESH
+    assert decide(entry, 30.0) is Decision.FETCH
 
 
 def test_the_body_of_an_exact_version_is_kept_for_good(cache: SchemaCache) -> None:
@@ -60,6 +76,9 @@ def test_after_a_failed_refresh_none_is_tried_for_a_while(cache: SchemaCache) ->
     cache.pause_refresh(entry, now=20.0)
     assert decide(entry, 21.9) is Decision.STALE
     assert decide(entry, 22.0) is Decision.REFRESH
+    cache.pause_refresh(entry, now=30.0)
+    assert decide(entry, 31.9) is Decision.STALE
+    assert decide(entry, 32.0) is Decision.WAIT
 
 
 def test_what_is_unknown_stays_unknown_for_the_negative_ttl(cache: SchemaCache) -> None:
@@ -103,32 +122,34 @@ def test_invalidating_a_version_marks_it_and_latest_but_no_other(cache: SchemaCa
     latest, one, two = put(cache, "s"), put(cache, "s@1"), put(cache, "s@2", version=2)
     cache.mark_stale("s", 2)
     assert [decide(entry, 1.0) for entry in (latest, one, two)] == [
-        Decision.REFRESH,
+        Decision.WAIT,
         Decision.FRESH,
-        Decision.REFRESH,
+        Decision.WAIT,
     ]
 
 
 def test_invalidating_a_subject_leaves_the_others_alone(cache: SchemaCache) -> None:
     mine, other = put(cache, "s@1"), put(cache, "t@1")
     cache.mark_stale("s")
-    assert decide(mine, 1.0) is Decision.REFRESH
+    assert decide(mine, 1.0) is Decision.WAIT
     assert decide(other, 1.0) is Decision.FRESH
     cache.mark_stale(None)
-    assert decide(other, 1.0) is Decision.REFRESH
+    assert decide(other, 1.0) is Decision.WAIT
 
 
 def test_invalidating_ends_the_pause_after_a_failed_refresh(cache: SchemaCache) -> None:
     entry = put(cache, "s")
     cache.pause_refresh(entry, now=10.0)
     cache.mark_stale("s")
-    assert decide(entry, 10.1) is Decision.REFRESH
+    assert decide(entry, 10.1) is Decision.WAIT
 
 
 def test_a_schema_known_by_its_id_follows_its_subject(cache: SchemaCache) -> None:
     entry = cache.store(id_key(7), None, schema("s", 2), 0.0)
+    cache.mark_stale("s", 1)
+    assert decide(entry, 1.0) is Decision.FRESH, "it is another version"
     cache.mark_stale("s")
-    assert decide(entry, 1.0) is Decision.REFRESH
+    assert decide(entry, 1.0) is Decision.WAIT
     cache.drop("s", 1)
     assert cache.peek(id_key(7)) is entry
     cache.drop("s", 2)
@@ -197,7 +218,16 @@ def test_ids_cannot_be_mistaken_for_references_or_for_each_other() -> None:
         SchemaRef.parse(id_key(5))
 
 
-@pytest.mark.parametrize("wrong", [{"maxsize": 0}, {"ttl": -1.0}, {"stale_ttl": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"maxsize": 0},
+        {"ttl": -1.0},
+        {"stale_ttl": -1.0},
+        {"stale_while_revalidate": -1.0},
+        {"refresh_wait": float("nan")},
+    ],
+)
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         CacheOptions(**wrong)  # type: ignore[arg-type]  # the point of the test
@@ -206,4 +236,13 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None
 def test_a_copy_that_was_never_fresh_can_still_be_kept(cache: SchemaCache) -> None:
     key, ref = key_of("s")
     entry = cache.store(key, ref, schema(), 0.0, fresh=False)
-    assert decide(entry, 0.0) is Decision.REFRESH
+    assert decide(entry, 0.0) is Decision.WAIT
+
+
+def test_a_copy_that_came_too_late_is_waited_for_as_the_one_before(cache: SchemaCache) -> None:
+    put(cache, "s")
+    cache.mark_stale("s", wait_from=50.0)
+    key, ref = key_of("s")
+    entry = cache.store(key, ref, schema(), 0.0, fresh=False)
+    assert decide(entry, 49.0) is Decision.REFRESH
+    assert decide(entry, 50.0) is Decision.WAIT

@@ -120,7 +120,7 @@ def test_what_was_seen_before_is_served_from_its_copy(
     server: RegistryServer, connected: Connect, fault: str
 ) -> None:
     server.add("s", OBJECT)
-    registry = connected()
+    registry = connected(cache={"refresh_wait": 0.05})
     copy = registry.get("s")
     validator = registry.validator("s")
     server.fault = FAULTS[fault][0]

@@ -132,7 +132,7 @@ def test_without_a_copy_an_outage_is_an_error(server: RegistryServer, connected:
 
 def test_a_copy_past_its_time_is_not_in_force(server: RegistryServer, connected: Connect) -> None:
     server.add("s", OBJECT)
-    registry = connected(cache={"ttl": 0.0, "stale_ttl": 0.0})
+    registry = connected(cache={"ttl": 0.0, "stale_while_revalidate": 0.0, "stale_ttl": 0.0})
     registry.get("s")
     server.kill()
     with pytest.raises(RegistryUnavailable):

@@ -87,8 +87,9 @@ def test_a_ready_one_needs_no_waiting_or_there_is_none(
     assert registry.ready_validator("s") is registry.aio.ready_validator("s") is validator
     registry.invalidate("s")
     server.fault = answering(503, {})
-    assert registry.ready_validator("s") is validator
-    until(lambda: len(server.requests) > 1)
+    assert registry.ready_validator("s") is None, "the next reader waits for a new copy"
+    until(lambda: registry.ready_validator("s") is validator)
+    assert len(server.requests) > 1
 
 
 class TestReferences:

@@ -19,7 +19,6 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.registry import AsyncRegistry, Registry, connect
 from tests.support.clients import OBJECT, Connect, connected, server
-from tests.support.patience import until
 from tests.support.registry_server import Exchange, RegistryServer
 
 __all__ = ["connected", "server"]
@@ -155,8 +154,7 @@ def test_writing_needs_no_cached_latest_to_be_right(
     registry.invalidate("s")
     registry.register("s", {"title": "ours"})
     server.add("s", {"title": "theirs again"})
-    assert registry.get("s").version == 3
-    until(lambda: registry.get("s").version == 4)
+    assert registry.get("s").version == 4
 
 
 def test_a_deletion_whose_answer_was_lost_has_happened(

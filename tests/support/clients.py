@@ -11,7 +11,7 @@ from llm_integrations.core.config import BreakerOptions, CacheOptions, RetryOpti
 from llm_integrations.core.registry import Registry, connect
 from tests.support.registry_server import RegistryServer, registry_server
 
-__all__ = ["OBJECT", "QUICK", "Connect", "connected", "server"]
+__all__ = ["OBJECT", "QUICK", "Connect", "connected", "elsewhere", "server"]
 
 OBJECT: dict[str, Any] = {"type": "object"}
 QUICK = RetryOptions(attempts=2, base=0.001, cap=0.002, deadline=5.0)
@@ -42,3 +42,9 @@ def connected(server: RegistryServer) -> Iterator[Connect]:
     yield make
     for registry in made:
         registry.close()
+
+
+def elsewhere(registry: Registry) -> Registry:
+    """Another client of the same registry, as another process has one: with a cache of its own."""
+    memory = registry._service.registry.backend if registry.settings.is_memory else None
+    return Registry(registry.settings.for_pickling(), memory)

@@ -147,7 +147,7 @@ class TrainingPipelineIntegration(CatalogueIntegration):
         return self.catalogue.using(subject, "dataset")
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
             return
         usages = await self.owned_usages(event)

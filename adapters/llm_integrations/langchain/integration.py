@@ -79,7 +79,7 @@ class PromptManagementIntegration(CatalogueIntegration):
         return list((await self.impact_of(event)).affected)
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         impact = await self.impact_of(event)
         guide = await impact.guide()
         for owner, prompts in impact.by_owner().items():

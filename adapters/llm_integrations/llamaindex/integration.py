@@ -135,11 +135,11 @@ class RAGPipelineIntegration(CatalogueIntegration):
     async def handle_schema_event(self, event: SchemaEvent) -> None:
         if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
             return
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         usages = await self.owned_usages(event)
         owners = {usage.name: usage.owner for usage in usages}
         for index, transform in self._here(event.subject):
-            transform.client.apply_event(event)
+            await transform.client.follow([event])
             await self._handle(index, transform, event, owners.get(index.name))
         for usage in usages:
             if usage.name not in self.indexes and _concerns(usage, event):

@@ -113,7 +113,7 @@ class FilterIntegration(LLMModuleIntegration):
         return "template"
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         ref, quarantine = self._step.schema_ref, self._step.quarantine
         concerns = event.subject == ref.subject and ref.is_latest
         if not concerns or not event.event_type.brings_content or quarantine is None:

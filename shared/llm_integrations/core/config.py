@@ -58,9 +58,13 @@ class CacheOptions:
     Args:
         maxsize: schemas kept; the least recently used goes first.
         ttl: how long a copy counts as fresh.
-        stale_ttl: how long after that it may still be served while the registry fails.
+        stale_ttl: how long after that it may still be served while the registry fails; never
+            shorter than ``stale_while_revalidate``.
         negative_ttl: how long an unknown subject or version is remembered as unknown.
         refresh_pause: after a failed refresh, how long until the next one is tried.
+        stale_while_revalidate: how long after its ttl a copy is served at once, while a refresh
+            runs behind it. Beyond that a reader waits for the refresh.
+        refresh_wait: how long such a reader waits at the most, until it gets the copy after all.
     """
 
     maxsize: int = 10_000
@@ -68,12 +72,14 @@ class CacheOptions:
     stale_ttl: float = 86_400.0
     negative_ttl: float = 5.0
     refresh_pause: float = 5.0
+    stale_while_revalidate: float = 60.0
+    refresh_wait: float = 0.5
 
     def __post_init__(self) -> None:
         if self.maxsize < 1:
             raise ConfigurationError(f"CacheOptions.maxsize must be at least 1, not {self.maxsize}")
-        for name in ("ttl", "stale_ttl", "negative_ttl", "refresh_pause"):
-            if getattr(self, name) < 0:
+        for name in self.__dataclass_fields__:
+            if not getattr(self, name) >= 0:
                 raise ConfigurationError(f"CacheOptions.{name} must not be negative")
 
 
@@ -188,8 +194,12 @@ Auth: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth
 
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
-    """Files for TLS: a CA bundle, and a client certificate with its key (PEM paths)."""
+    """Files for TLS: a CA bundle, and a client certificate with its key (PEM paths).
+
+    ``password`` is that of an encrypted key; nobody is asked for it.
+    """
 
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    password: str | None = field(default=None, repr=False)

@@ -36,6 +36,16 @@ class RegistryConfig(Section):
         ge=0,
         description="Seconds after that while a copy serves if the registry fails.",
     )
+    stale_while_revalidate: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds after its ttl while a copy serves at once and is refreshed behind.",
+    )
+    refresh_wait: float = Field(
+        default=0.5,
+        ge=0,
+        description="Seconds that a request waits, beyond that, for a refresh before the copy.",
+    )
     bearer_env: str | None = Field(
         default=None, description="Environment variable with a bearer token."
     )
@@ -51,6 +61,9 @@ class RegistryConfig(Section):
     )
     cert: str | None = Field(default=None, description="PEM file of a client certificate.")
     key: str | None = Field(default=None, description="PEM file of its private key.")
+    key_password_env: str | None = Field(
+        default=None, description="Environment variable with the password of an encrypted key."
+    )
     allow_insecure: bool = Field(
         default=False,
         description="Send credentials over plain http to a host that is not loopback.",
@@ -69,11 +82,24 @@ class RegistryConfig(Section):
         return connect(
             self.url,
             timeout=self.timeout,
-            cache=CacheOptions(ttl=self.ttl, stale_ttl=self.stale_ttl),
+            cache=CacheOptions(
+                ttl=self.ttl,
+                stale_ttl=self.stale_ttl,
+                stale_while_revalidate=self.stale_while_revalidate,
+                refresh_wait=self.refresh_wait,
+            ),
             validation=validation,
             auth=self._auth(),
-            tls=TLSOptions(self.ca, self.cert, self.key) if self.ca or self.cert else None,
+            tls=self._tls(),
             allow_insecure=self.allow_insecure,
+        )
+
+    def _tls(self) -> TLSOptions | None:
+        if not (self.ca or self.cert):
+            return None
+        named = self.key_password_env
+        return TLSOptions(
+            self.ca, self.cert, self.key, secret_from("registry", named) if named else None
         )
 
     def _auth(self) -> Auth | None:

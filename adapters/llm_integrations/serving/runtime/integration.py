@@ -45,7 +45,7 @@ class ModelServingIntegration(LLMModuleIntegration):
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
         """Follow a change. What the registry cannot tell now is asked for at the next request."""
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         for reference in self.references:
             if reference.subject == event.subject and (
                 reference.is_latest or is_about(event, reference)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 from urllib.parse import unquote
 
-from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.jsonschema.location import ROOT, SchemaLocation
 from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.jsonschema.uri import BASE_URI, resolved
 
@@ -81,9 +81,20 @@ class References:
     def _index(self) -> _Index:
         index = _Index()
         for top in self.by_name.values():
-            for location in top.walk():
-                index.note(location)
+            if not self._is_root_again(top):
+                for location in top.walk():
+                    index.note(location)
         return index
+
+    def _is_root_again(self, top: SchemaLocation) -> bool:
+        """Whether it has the id of the schema itself, which then is what the id means.
+
+        References that form a cycle lead back to the schema, or to an earlier version of it.
+        """
+        root = self.by_name.get(ROOT)
+        if root is None or top is root or top.own_id is None or root.own_id is None:
+            return False
+        return top.base == root.base
 
     def _unless_many(
         self, anchor: str, location: SchemaLocation, reference: str

@@ -74,7 +74,7 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
         return "evaluation"
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
-        self.registry.apply_event(event)
+        await self.registry.follow([event])
         found = await self._effects(event)
         holds = [Hold(a.benchmark, event.event_id, a.reason, a.comparable) for a in found if a.held]
         # Held before anybody is asked for the owner: a registry that is down must not let it run.

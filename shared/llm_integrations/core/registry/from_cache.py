@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidReference
-from llm_integrations.core.model.reference import LATEST, SchemaRef, Version, parse_version
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry.cache.following import apply_event, follow
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.operations import Operations
+from llm_integrations.core.registry.pending import Pending
 
 if TYPE_CHECKING:
     from llm_integrations.core.model.event import SchemaEvent
@@ -54,7 +56,8 @@ class FromCache:
     def invalidate(self, reference: str | SchemaRef | None = None) -> None:
         """Mark copies stale: of one exact version, of a whole subject, or (None) of everything.
 
-        They are still served while one refresh runs, so this is no error during an outage.
+        The next read is fresh: it waits for the registry, and gets the copy if that fails or takes
+        longer than ``CacheOptions.refresh_wait``. So this is no error during an outage.
         """
         if reference is None:
             self._service.mark_stale(None)
@@ -63,19 +66,24 @@ class FromCache:
         self._service.mark_stale(ref.subject, None if ref.is_latest else ref.version)
 
     def mark_latest_stale(self) -> None:
-        """Mark every ``latest`` stale: changes may have been missed."""
+        """Changes may have been missed: every ``latest`` is refreshed, behind its readers."""
         self._service.mark_latest_stale()
 
     def apply_event(self, event: SchemaEvent) -> None:
-        """Let the cache follow a change that was heard of.
+        """Let the cache follow a change that was heard of: the next read of it is fresh.
 
-        It marks stale, so that an event during an outage is no error; a deletion drops.
+        As ``invalidate``; but a deletion drops.
         """
-        version = _version_of(event)
-        if event.event_type == "deleted":
-            self._service.drop(event.subject, version)
-        elif event.event_type != "compatibility_violated":
-            self._service.mark_stale(event.subject, version)
+        apply_event(self._service, event)
+
+    def follow(self, events: Iterable[SchemaEvent]) -> Pending[bool]:
+        """``apply_event`` for who acts by the events afterwards, as handlers and listeners do.
+
+        What the cache held is fetched now, and until it is here its readers get the old copies at
+        once. ``wait()`` for the outcome, or await it: whether the registry answered for all of it;
+        where it did not, the copies are kept, marked stale.
+        """
+        return follow(self._service, events)
 
     def __copy__(self) -> Self:
         return self
@@ -83,11 +91,3 @@ class FromCache:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # Connections and cache are there to be shared.
         return self
-
-
-def _version_of(event: SchemaEvent) -> Version | None:
-    try:
-        version = parse_version(event.version)
-    except InvalidReference:
-        return None  # not one version: the whole subject is meant
-    return None if version == LATEST else version

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from llm_integrations.core.concurrency.heavy import in_thread
 from llm_integrations.core.errors import EventError, IncompatibleSchema, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
 from llm_integrations.core.registry.identity import Identity
+from llm_integrations.core.registry.cache.fetching import warm_fingerprint
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
@@ -49,6 +50,7 @@ class Writes:
         except IncompatibleSchema as error:
             await self._publish_refusal(new, error)
             raise
+        await warm_fingerprint(schema)
         self._service.wrote(replace(schema, notes=()))
         await self._publish_registration(schema)
         return schema
@@ -95,7 +97,7 @@ class Writes:
         if wanted is None:
             wanted = await self._service.registry.call(lambda b: b.get_compatibility(subject))
         previous = list((await self._sources(subject)).values())
-        ours = await asyncio.to_thread(
+        ours = await in_thread(
             _compare,
             body,
             previous,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_integrations.core.events.delivery.deliverer import SHARDS, HandlerRunner, by_shard
 from llm_integrations.core.events.delivery.options import DeliveryOptions
+from llm_integrations.core.events.listener.cache_follower import CacheFollower
 from llm_integrations.core.events.listener.dedup_store import DedupStore
 from llm_integrations.core.events.listener.health import IntegrationHealth
 from llm_integrations.core.model.event import SchemaEvent
@@ -21,11 +22,15 @@ __all__ = ["IntegrationInbox"]
 
 
 class IntegrationInbox:
-    """Hands events to one integration. The same change may come from several sides at once."""
+    """Hands events to one integration, each after the caches followed it.
+
+    The same change may come from several sides at once.
+    """
 
     def __init__(
         self,
         integration: LLMModuleIntegration,
+        cache: CacheFollower,
         *,
         options: DeliveryOptions,
         limit: int,
@@ -33,6 +38,7 @@ class IntegrationInbox:
     ) -> None:
         self.name = integration.name
         self.delivery: Delivery = integration.delivery
+        self._cache = cache
         self._runner = HandlerRunner(
             integration.handle_schema_event, name=self.name, options=options
         )
@@ -64,6 +70,8 @@ class IntegrationInbox:
                         self._repeated += 1
                         reasons.append(None)
                         continue
+                    if self._cache.is_behind:
+                        await self._cache.caught_up([event])
                     reason = await self._runner.run(event, arrived, transport)
                     if reason is None:
                         self._handled.add(event)

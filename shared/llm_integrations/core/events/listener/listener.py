@@ -115,6 +115,7 @@ class EventListener:
         inputs, self._inputs = self._inputs, []
         for input_ in inputs:
             await input_.stop()
+        await self._router.stop()
         for thing in self._made:
             if isinstance(thing, EventBus):
                 await thing.close()

@@ -45,7 +45,9 @@ class Router:
         self._cache = CacheFollower(registries, limit=remember)
         self._state = state
         self._inboxes = [
-            IntegrationInbox(integration, options=delivery, limit=remember, state=state)
+            IntegrationInbox(
+                integration, self._cache, options=delivery, limit=remember, state=state
+            )
             for integration in integrations
         ]
 
@@ -61,6 +63,9 @@ class Router:
 
     def missed_something(self) -> None:
         self._cache.missed_something()
+
+    async def stop(self) -> None:
+        await self._cache.stop()
 
     def health(self) -> dict[str, IntegrationHealth]:
         return {inbox.name: inbox.health() for inbox in self._inboxes}
@@ -112,6 +117,8 @@ class Router:
         # Even where a broadcast brings the event too: that may be a moment behind, and no handler
         # must see the old copy.
         self._cache.apply(events)
+        if not inboxes:
+            await self._cache.caught_up(events)
         if len(inboxes) == 1:
             return [await inboxes[0].deliver(events, transport)]
         return await asyncio.gather(*(inbox.deliver(events, transport) for inbox in inboxes))

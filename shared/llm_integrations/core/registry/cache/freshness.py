@@ -31,8 +31,12 @@ NEVER: Final = -math.inf
 class CacheEntry:
     """A copy of a schema, and the validators compiled from it (None: by the client's options).
 
-    Times are in seconds of one monotonic clock. ``ref`` is None for what was asked for by id.
-    ``rejected`` says why the registry's last answer did not replace this copy.
+    Times are in seconds of one monotonic clock: until ``fresh_until`` it is served as it is, until
+    ``wait_from`` at once with a refresh behind it, until ``stale_until`` if the refresh brings
+    nothing. ``refresh_at`` is when the next refresh may be tried after one that failed.
+
+    ``ref`` is None for what was asked for by id. ``rejected`` says why the registry's last answer
+    did not replace this copy.
     """
 
     __slots__ = (
@@ -44,6 +48,7 @@ class CacheEntry:
         "schema",
         "stale_until",
         "validators",
+        "wait_from",
     )
 
     def __init__(
@@ -60,6 +65,7 @@ class CacheEntry:
         self.schema = schema
         self.fresh_until = fresh_until
         self.stale_until = stale_until
+        self.wait_from = NEVER
         self.refresh_at = NEVER
         self.rejected: str | None = None
         self.validators: dict[ValidationOptions | None, Validator] = {}
@@ -75,7 +81,12 @@ class CacheEntry:
 
     def concerns(self, version: Version | None) -> bool:
         """Whether a change of that version (None: of any) can change what this reference means."""
-        return self.ref is None or may_mean(self.ref, version)
+        return self.holds(version) if self.ref is None else may_mean(self.ref, version)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last refresh did: then one reader waits for the next, and no other."""
+        return self.refresh_at > NEVER
 
     def holds(self, version: Version | None) -> bool:
         """Whether the schema kept here is of that version (None: any)."""
@@ -83,8 +94,11 @@ class CacheEntry:
             return True
         return same_version(self.schema.version, version)
 
-    def mark_stale(self) -> None:
+    def mark_stale(self, wait_from: float | None = None) -> None:
+        """Not fresh from now on; ``wait_from`` None leaves it when readers begin to wait."""
         self.fresh_until = self.refresh_at = NEVER
+        if wait_from is not None:
+            self.wait_from = wait_from
 
 
 class NegativeEntry:
@@ -111,6 +125,7 @@ class Decision(Enum):
     FRESH = "serve the copy"
     STALE = "serve the copy; a refresh is not due yet"
     REFRESH = "serve the copy, and fetch a new one behind it"
+    WAIT = "fetch a new one and wait a little, then serve the copy"
     UNKNOWN = "raise SchemaNotFound again"
     FETCH = "fetch it and wait"
 
@@ -121,7 +136,9 @@ def decide(entry: CacheEntry | NegativeEntry | None, now: float) -> Decision:
         if now < entry.fresh_until:
             return Decision.FRESH
         if now < entry.stale_until:
-            return Decision.STALE if now < entry.refresh_at else Decision.REFRESH
+            if now < entry.refresh_at:
+                return Decision.STALE
+            return Decision.REFRESH if now < entry.wait_from else Decision.WAIT
     elif entry is not None and now < entry.until:
         return Decision.UNKNOWN
     return Decision.FETCH

@@ -10,9 +10,9 @@ from llm_integrations.core.errors import InvalidReference, RegistryProtocolError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.cache.freshness import same_version
+from llm_integrations.core.registry.cache.freshness import CacheEntry, same_version
 
-__all__ = ["Ask", "ask_for", "ask_for_id", "id_key", "key_of"]
+__all__ = ["Ask", "ask_again", "ask_for", "ask_for_id", "id_key", "key_of"]
 
 Ask: TypeAlias = Callable[[RegistryBackend], Awaitable[RegisteredSchema]]
 
@@ -68,6 +68,11 @@ def ask_for_id(schema_id: SchemaId) -> Ask:
         return schema
 
     return ask
+
+
+def ask_again(entry: CacheEntry) -> Ask:
+    """For what an entry is a copy of."""
+    return ask_for_id(entry.schema.id) if entry.ref is None else ask_for(entry.ref)
 
 
 def _is_meant(ref: SchemaRef, schema: RegisteredSchema) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from llm_integrations.core.model.reference import SchemaRef, Version
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.freshness import CacheEntry, may_mean
 from llm_integrations.core.registry.cache.requests import Ask
 from llm_integrations.core.registry.pending import Pending
@@ -23,9 +24,16 @@ class Freshness(IntEnum):
 
 
 class InFlightRequest(Pending[CacheEntry]):
-    """A fetch that was asked for and has not ended."""
+    """A fetch that was asked for and has not ended.
 
-    __slots__ = ("ask", "freshness", "is_queued", "key", "past_cache", "ref")
+    Attributes:
+        answered: the schema as soon as the registry has sent it, before anything is compiled.
+        patient: the outcome for readers who have a copy and wait a little; they share one.
+    """
+
+    __slots__ = (
+        "answered", "ask", "freshness", "is_queued", "key", "past_cache", "patient", "ref"
+    )  # fmt: skip
 
     def __init__(self, key: str, ref: SchemaRef | None, ask: Ask) -> None:
         super().__init__()
@@ -35,6 +43,14 @@ class InFlightRequest(Pending[CacheEntry]):
         self.freshness = Freshness.FRESH
         self.is_queued = False  # a refresh that waits for its turn; nothing has been asked yet
         self.past_cache = False
+        self.answered: Pending[RegisteredSchema] = Pending()
+        self.patient: Pending[CacheEntry] | None = None
+
+    def share_patience(self) -> tuple[Pending[CacheEntry], bool]:
+        """``patient``, and whether it is a new one that the caller has to launch."""
+        is_new = self.patient is None
+        self.patient = self.patient or Pending()
+        return self.patient, is_new
 
     def concerns(self, subject: str | None, version: Version | None) -> bool:
         """Whether a change of that version (None: of any) can change what the registry answers."""
@@ -50,6 +66,10 @@ class InFlightRequests:
     def __init__(self) -> None:
         self._running: set[InFlightRequest] = set()
         self._joinable: dict[str, InFlightRequest] = {}
+
+    def is_under_way(self, key: str) -> bool:
+        """Whether a fetch that a new caller may join has begun or waits for its turn."""
+        return key in self._joinable
 
     def join(
         self, key: str, ref: SchemaRef | None, ask: Ask, *, queue: bool

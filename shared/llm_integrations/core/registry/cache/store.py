@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from llm_integrations.core.config import CacheOptions
@@ -87,9 +88,12 @@ class SchemaCache:
         *,
         fresh: bool = True,
     ) -> CacheEntry:
-        """Keep a copy; one that is not fresh is served while it is refreshed."""
+        """Keep a copy; for one that is not fresh, readers wait as they would for the one before."""
+        kept = self.peek(key)
         entry = CacheEntry(key, ref, schema, fresh_until=now + self.options.ttl if fresh else NEVER)
         self._extend(entry, now)
+        if not fresh:
+            entry.wait_from = NEVER if kept is None else kept.wait_from
         self._unknown.drop(key)
         self._known.put(entry)
         return entry
@@ -112,8 +116,11 @@ class SchemaCache:
             self._extend(entry, now)
 
     def _extend(self, entry: CacheEntry, now: float) -> None:
-        # The body of an exact version cannot change, so nothing but the LRU order drops it.
-        limit = now + self.options.ttl + self.options.stale_ttl
+        # The body of an exact version cannot change: nothing but the LRU order drops it, and by its
+        # age alone nobody waits.
+        at_once, expired = self.options.stale_while_revalidate, now + self.options.ttl
+        entry.wait_from = math.inf if entry.is_exact else expired + at_once
+        limit = expired + max(at_once, self.options.stale_ttl)
         entry.stale_until = math.inf if entry.is_exact else limit
 
     def rejected(self) -> dict[str, str]:
@@ -124,16 +131,31 @@ class SchemaCache:
             if entry.rejected is not None
         }
 
-    def mark_stale(self, subject: str | None, version: Version | None = None) -> None:
-        """The next caller gets the copy and starts a refresh; the unknown is asked for again."""
-        concerned = self._known.all() if subject is None else self._known.of(subject)
+    def mark_stale(
+        self,
+        subject: str | None,
+        version: Version | None = None,
+        *,
+        unless: Callable[[CacheEntry], bool] | None = None,
+        wait_from: float = NEVER,
+    ) -> list[CacheEntry]:
+        """What a change concerns: its readers wait for a new copy from then on.
+
+        The unknown is asked for again.
+        """
+        known = self._known.all() if subject is None else self._known.of(subject)
+        concerned = [
+            entry
+            for entry in known
+            if entry.concerns(version) and not (unless is not None and unless(entry))
+        ]
         for entry in concerned:
-            if entry.concerns(version):
-                entry.mark_stale()
+            entry.mark_stale(wait_from)
         self.forget_unknown(subject)
+        return concerned
 
     def mark_latest_stale(self) -> None:
-        """For when changes may have been missed."""
+        """For when changes may have been missed: it is refreshed, and nobody waits for that."""
         for entry in self._known.all():
             if entry.ref is not None and entry.ref.is_latest:
                 entry.mark_stale()

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from cachetools import LRUCache
 
 from llm_integrations.core.concurrency.fork import survive_fork
+from llm_integrations.core.concurrency.heavy import in_thread
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.rule import Rule
-from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.backend import NewSchema
+from llm_integrations.core.registry.cache.fetching import Compiled, warm_fingerprint
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.service import CacheService, Compiled
+from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.references import collect_references
 
@@ -99,12 +102,14 @@ class Validators:
         self, schema: RegisteredSchema, options: ValidationOptions | None = None
     ) -> Validator:
         """Compile, unless an equal schema was compiled with equal options and references."""
-        resources = await self.resources(schema)
-        key = self._key(schema, options, resources)
+        referenced = await self._referenced(schema)
+        await warm_fingerprint(schema)
+        key = self._key(schema, options, referenced)
         made = self._known(key)
         if made is not None:
             return made
         if key not in self._making:
+            resources = {name: other.body for name, other in referenced.items()}
             self._making[key] = asyncio.create_task(self._compile(key, schema, resources))
         return await asyncio.shield(self._making[key])
 
@@ -112,9 +117,9 @@ class Validators:
         self,
         schema: RegisteredSchema,
         options: ValidationOptions | None,
-        resources: dict[str, JsonSchema],
+        referenced: Mapping[str, RegisteredSchema],
     ) -> _Key:
-        others = tuple((name, fingerprint_of(body)) for name, body in sorted(resources.items()))
+        others = tuple((name, other.fingerprint) for name, other in sorted(referenced.items()))
         return str(schema), schema.fingerprint, schema.rules, options or self._options, others
 
     def _known(self, key: _Key) -> Validator | None:
@@ -126,7 +131,7 @@ class Validators:
     ) -> Validator:
         try:
             # Large schemas take a while, and this thread serves everybody.
-            validator = await asyncio.to_thread(_compile, schema, str(schema), key[3], resources)
+            validator = await in_thread(_compile, schema, str(schema), key[3], resources)
             with self.lock:
                 self._made[key] = validator
             return validator
@@ -136,16 +141,21 @@ class Validators:
     async def check(self, new: NewSchema) -> None:
         """Raise InvalidSchema, with the reason, for a schema that nothing could be judged by."""
         resources = await self.resources(new)
-        await asyncio.to_thread(_compile, new, new.subject, self._options, resources)
+        await in_thread(_compile, new, new.subject, self._options, resources)
 
     async def resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
-        """What a schema refers to, directly or not, by the names that it uses."""
+        """The bodies of what a schema refers to, directly or not, by the names that it uses."""
+        return {name: other.body for name, other in (await self._referenced(schema)).items()}
+
+    async def _referenced(
+        self, schema: RegisteredSchema | NewSchema
+    ) -> Mapping[str, RegisteredSchema]:
         if not schema.references:
             return {}
         deadline = self._service.settings.retry.deadline
         try:
             async with asyncio.timeout(deadline):
-                return await collect_references(schema.references, self._service.get)
+                return await collect_references(schema.references, self._service.referenced)
         except TimeoutError:
             raise RegistryUnavailable(
                 f"the references of {schema.subject} did not answer within {deadline:g} s"

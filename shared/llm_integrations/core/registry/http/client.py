@@ -7,12 +7,12 @@ import json
 import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from llm_integrations.core.config import Auth, TLSOptions
 from llm_integrations.core.errors import (
-    ConfigurationError,
     RegistryError,
     RegistryProtocolError,
     RegistryUnavailable,
@@ -27,6 +27,7 @@ from llm_integrations.core.registry.http.exchange import (
     shorten,
     unavailable,
 )
+from llm_integrations.core.tls import tls_context
 
 if TYPE_CHECKING:
     import httpx
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["HttpClient"]
 
 T = TypeVar("T")
+Opened: TypeAlias = "tuple[asyncio.AbstractEventLoop, asyncio.Task[httpx.AsyncClient]]"
 
 MAX_RESPONSE: Final = 16 * 2**20
+_LARGE: Final = 2**16  # bytes whose reading holds up the event loop for about a millisecond
 _FAILED_FOR: Final = 30.0  # seconds that a base URL which failed is tried last
 
 
@@ -67,27 +70,34 @@ class HttpClient:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._failed: dict[str, float] = {}
-        self._opened: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
+        self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Task[httpx.AsyncClient]] | None = (
+            None
+        )
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result; only RegistryErrors and ConfigurationErrors get out."""
-        try:
-            request = next(operation)
-            while True:
-                try:
-                    response = await self._send(request)
-                except RegistryError as error:
-                    request = operation.throw(error)
-                else:
-                    request = operation.send(response)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        step: Step[T] = _step(operation, None)
+        while isinstance(step, HttpRequest):
+            try:
+                answer: HttpResponse | RegistryError = await self._send(step)
+            except RegistryError as error:
+                answer = error
+            if isinstance(answer, HttpResponse) and len(answer.body) > _LARGE:
+                # Reading it takes a while, and this thread serves everybody.
+                step = await asyncio.to_thread(_step, operation, answer)
+            else:
+                step = _step(operation, answer)
+        return step.value
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
-        if opened is not None and opened[0] is asyncio.get_running_loop():
-            await opened[1].aclose()
+        if opened is None or opened[0] is not asyncio.get_running_loop():
+            return
+        opening = opened[1]
+        if opening.done():
+            await opening.result().aclose()
+        else:
+            opening.cancel()
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
         failure: RegistryUnavailable | None = None
@@ -114,13 +124,13 @@ class HttpClient:
         return sorted(self.urls, key=lambda url: max(recent, self._failed.get(url, recent)))
 
     async def _exchange(self, base: str, request: HttpRequest) -> HttpResponse:
-        import httpx
-
         url = base + request.path
         answering = False
+        client = await self._client(url)
+        import httpx
+
         try:
             async with asyncio.timeout(self._timeout):
-                client = await self._client()
                 async with client.stream(
                     request.method,
                     base + request.target,
@@ -161,14 +171,31 @@ class HttpClient:
             headers["Content-Type"] = self._media_type
         return headers
 
-    async def _client(self) -> httpx.AsyncClient:
+    async def _client(self, url: str) -> httpx.AsyncClient:
         """The client of the running loop: connections cannot change their loop."""
         loop = asyncio.get_running_loop()
         if self._opened is None or self._opened[0] is not loop:
-            self._opened = (loop, self._open())
-        return self._opened[1]
+            self._opened = (loop, loop.create_task(self._open()))
+        opening = self._opened[1]
+        if not opening.done():
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await asyncio.shield(opening)
+            except TimeoutError:
+                raise RegistryUnavailable(
+                    f"the TLS files for {url} could not be read within {self._timeout:g} s"
+                ) from None
+        return opening.result()
 
-    def _open(self) -> httpx.AsyncClient:
+    async def _open(self) -> httpx.AsyncClient:
+        try:
+            # Importing httpx and reading CAs take a while, and this thread serves everybody.
+            return await asyncio.to_thread(self._make)
+        except BaseException:
+            self._opened = None  # the files may be there next time
+            raise
+
+    def _make(self) -> httpx.AsyncClient:
         import httpx
 
         return httpx.AsyncClient(
@@ -188,20 +215,27 @@ class HttpClient:
 
         if not any(url.startswith("https:") for url in self.urls):
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and loading CAs is slow
-        tls = self._tls or TLSOptions()
-        try:
-            if tls.ca is None:
-                context = httpx.create_ssl_context(trust_env=False)
-            else:
-                context = ssl.create_default_context(cafile=tls.ca)
-            if tls.cert is not None:
-                context.load_cert_chain(tls.cert, tls.key)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ConfigurationError(
-                f"TLS files cannot be used ({reason}): ca={tls.ca}, cert={tls.cert}, key={tls.key}"
-            ) from None
-        return context
+        what = f"the registry at {self.urls[0]}"
+        # Not the system's CAs, which a container may lack, unless it is told so.
+        return tls_context(self._tls, what, roots=lambda: httpx.create_ssl_context(trust_env=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Result(Generic[T]):
+    value: T
+
+
+Step: TypeAlias = "HttpRequest | _Result[T]"
+
+
+def _step(operation: Operation[T], answer: HttpResponse | RegistryError | None) -> Step[T]:
+    """The next request of an operation, or its result."""
+    try:
+        if isinstance(answer, RegistryError):
+            return operation.throw(answer)
+        return next(operation) if answer is None else operation.send(answer)
+    except StopIteration as done:
+        return _Result(done.value)
 
 
 def _user_agent() -> str:

@@ -100,25 +100,25 @@ class LocalBackend(RegistryBackend):
         return await self._read(self._get, ref)
 
     async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
-        return await self._read(self._get_by_id, schema_id)
+        return await asyncio.to_thread(self._get_by_id, schema_id)
 
     async def subjects(self, *, deleted: bool = False) -> list[str]:
-        return await self._read(self._subjects, deleted)
+        return await asyncio.to_thread(self._subjects, deleted)
 
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         return await self._read(self._versions, subject, deleted)
 
     async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        return await self._read(self._lookup, subject, body)
+        return await asyncio.to_thread(self._lookup, subject, body)
 
     async def get_compatibility(self, subject: str | None = None) -> str:
         return await self._read(self._level, subject)
 
     async def latest(self) -> Mapping[str, RegisteredSchema] | None:
-        return await self._read(self._all_latest)
+        return await asyncio.to_thread(self._all_latest)
 
     async def ping(self) -> Mapping[str, Any]:
-        return {"subjects": len(await self._read(self._subjects, False))}
+        return {"subjects": len(await asyncio.to_thread(self._subjects, False))}
 
     async def register(self, new: NewSchema, guard: Guard | None = None) -> RegisteredSchema:
         return await asyncio.to_thread(self._register, new, guard)

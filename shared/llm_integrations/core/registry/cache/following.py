@@ -1,0 +1,133 @@
+"""How a cache follows the changes that a client hears of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.model.reference import (
+    LATEST,
+    Version,
+    parse_version,
+    version_key,
+)
+from llm_integrations.core.model.schema import ACTIVE, DEPRECATED, DRAFT
+from llm_integrations.core.registry.cache.freshness import CacheEntry, same_version
+from llm_integrations.core.registry.cache.single_flight import InFlightRequest
+from llm_integrations.core.registry.pending import Pending
+
+if TYPE_CHECKING:
+    from llm_integrations.core.registry.cache.service import CacheService, Unless
+
+__all__ = ["NOTHING_HELD", "apply_event", "follow"]
+
+NOTHING_HELD: Final[Pending[bool]] = Pending()
+"""The outcome of ``follow`` where there was nothing to fetch."""
+NOTHING_HELD.resolve(True)
+
+_FIRST_PAUSE: Final = 0.01  # seconds; each further one is twice as long
+
+
+def apply_event(service: CacheService, event: SchemaEvent) -> None:
+    """Mark stale, so that an event during an outage is no error; a deletion drops."""
+    version = _version_of(event)
+    if event.event_type == SchemaEventType.DELETED:
+        service.drop(event.subject, version)
+    elif event.event_type != SchemaEventType.COMPATIBILITY_VIOLATED:
+        service.mark_stale(event.subject, version, unless=partial(_shows, event))
+
+
+def follow(service: CacheService, events: Iterable[SchemaEvent]) -> Pending[bool]:
+    """Fetch what the cache holds of what changed; meanwhile its readers have the old copies.
+
+    The outcome is whether the registry answered for all of it.
+    """
+    changed: dict[str, list[tuple[Version | None, Unless]]] = {}
+    newest: dict[str, Version] = {}
+    for event in events:
+        version = _version_of(event)
+        if event.event_type == SchemaEventType.DELETED:
+            service.drop(event.subject, version)
+            newest.pop(event.subject, None)
+        elif event.event_type != SchemaEventType.COMPATIBILITY_VIOLATED:
+            changed.setdefault(event.subject, []).append((version, partial(_shows, event)))
+            if version is not None and _becomes_latest(event, version, newest.get(event.subject)):
+                newest[event.subject] = version
+    fetches = [
+        (request, newest.get(subject))
+        for subject, changes in changed.items()
+        for request in service.follow(subject, changes)
+    ]
+    return service.start(lambda: _all_answered(service, fetches)) if fetches else NOTHING_HELD
+
+
+def _shows(event: SchemaEvent, entry: CacheEntry) -> bool:
+    """Whether a copy is from after an event, as where this client made the change."""
+    schema, version = entry.schema, _version_of(event)
+    if version is None or schema.version is None:
+        return False
+    if not same_version(schema.version, version):
+        is_newer = version_key(schema.version) > version_key(version)
+        return is_newer and event.event_type.brings_content and not entry.is_exact
+    expected = ACTIVE if event.event_type.brings_content else DEPRECATED
+    fingerprint = event.metadata.get("fingerprint")
+    is_content = fingerprint is None or fingerprint == schema.fingerprint
+    return is_content and schema.state == str(event.metadata.get("state", expected))
+
+
+def _version_of(event: SchemaEvent) -> Version | None:
+    try:
+        version = parse_version(event.version)
+    except InvalidReference:
+        return None  # not one version: the whole subject is meant
+    return None if version == LATEST else version
+
+
+def _becomes_latest(event: SchemaEvent, version: Version, known: Version | None) -> bool:
+    if not event.event_type.brings_content or event.metadata.get("state") == DRAFT:
+        return False
+    key = version_key(version)
+    is_prerelease = key[3] == 0
+    return not is_prerelease and (known is None or key > version_key(known))
+
+
+async def _all_answered(
+    service: CacheService, fetches: list[tuple[InFlightRequest, Version | None]]
+) -> bool:
+    answers = await asyncio.gather(*(_answered(service, *fetch) for fetch in fetches))
+    return all(answers)
+
+
+async def _answered(
+    service: CacheService, request: InFlightRequest, newest: Version | None
+) -> bool:
+    """Whether the registry answered; one that lags behind its own events is asked again."""
+    give_up = time.monotonic() + service.settings.cache.refresh_wait
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            entry = await request
+        except SchemaNotFound:
+            return True
+        except RegistryError:
+            return False
+        if not _lags(entry, newest):
+            return True
+        if time.monotonic() + pause > give_up:
+            service.distrust(entry)  # or the version is gone again
+            return True
+        await asyncio.sleep(pause)
+        pause *= 2
+        request = service.ask_again(entry)
+
+
+def _lags(entry: CacheEntry, newest: Version | None) -> bool:
+    """Whether what the registry calls latest is older than a version that was heard of."""
+    if newest is None or entry.is_exact or entry.rejected is not None:
+        return False
+    return version_key(entry.schema.ref.version) < version_key(newest)
