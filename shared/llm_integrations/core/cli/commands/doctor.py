@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.registry import resolve_registry
 
@@ -84,12 +84,22 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
     try:
         with resolve_registry(registry) as client:
             count = len(client.subjects())
+            took = (time.perf_counter() - started) * 1000
+            left_out = client.latest().left_out
             url = client.url
     except LLMIntegrationsError as error:
         console.print(f"  [red]✗[/] registry: {escape(str(error))}")
         return False
-    took = (time.perf_counter() - started) * 1000
     console.print(f"  [green]✓[/] registry    {escape(url)}, {count} subjects, {took:.0f} ms")
     if not count:
         console.print("  [yellow]?[/] it holds no schema: is that the right place?")
-    return True
+    well = [_subject_is_well(console, *one) for one in sorted(left_out.items())]
+    return all(well)
+
+
+def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bool:
+    """A schema of another type is no damage, but nothing here can judge by it."""
+    is_foreign = isinstance(error, OtherSchemaType)
+    mark = "[yellow]?[/]" if is_foreign else "[red]✗[/]"
+    console.print(f"  {mark} {escape(subject)}: {escape(str(error))}")
+    return is_foreign
