@@ -29,6 +29,7 @@ __all__ = ["ResilientBackend"]
 T = TypeVar("T")
 
 _OVER_HTTP = ("http", "llm+http")
+_TO_WAIT = 0.95  # of the deadline, for the server to take requests again
 
 
 class ResilientBackend:
@@ -60,7 +61,8 @@ class ResilientBackend:
             LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
         """
         retry = self._settings.retry
-        until = time.monotonic() + retry.deadline
+        # A little before the deadline, which would count against the registry.
+        until = time.monotonic() + _TO_WAIT * retry.deadline
         traced = span("llm_integrations.registry", {"llm_integrations.registry": self.url})
         with traced, self._under_way(), self.breaker.attempt() as permit:
             try:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
 from llm_integrations.core.extras import too_old
@@ -85,7 +86,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         with resolve_registry(registry) as client:
             count = len(client.subjects())
             took = (time.perf_counter() - started) * 1000
-            left_out = client.latest().left_out
+            left_out = latest_of(client).left_out
             url = client.url
     except LLMIntegrationsError as error:
         console.print(f"  [red]✗[/] registry: {escape(str(error))}")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable
 from llm_integrations.core.registry import AsyncRegistry, Latest, Version, resolve_registry
@@ -23,14 +24,11 @@ _AT_ONCE: Final = 16
 def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """List subjects with their versions, state and owner."""
     with resolve_registry(registry) as client:
-        latest = client.latest()
+        latest = latest_of(client)
         subjects = sorted({*client.subjects(), *latest, *latest.left_out})
         versions = client.run(_versions(client.aio, subjects))
         url = client.url
     rows = [_row(subject, versions[subject], latest) for subject in subjects]
-    problems = Console(stderr=True, soft_wrap=True)
-    for subject, error in sorted(latest.left_out.items()):
-        problems.print(f"[yellow]{escape(subject)}[/] cannot be read: {escape(str(error))}")
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -45,6 +43,12 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
             escape(row["subject"]), str(row["latest"]), every, row["state"], row["owner"] or ""
         )
     console.print(table)
+    for row in rows:
+        if "problem" in row:
+            console.print(
+                f"[yellow]{escape(row['subject'])}[/] is left out: {escape(row['problem'])}",
+                soft_wrap=True,
+            )
 
 
 async def _versions(client: AsyncRegistry, subjects: Iterable[str]) -> dict[str, list[Version]]:
@@ -70,6 +74,7 @@ def _row(subject: str, versions: list[Version], latest: Latest) -> dict[str, Any
     row: dict[str, Any] = {"subject": subject, "versions": versions}
     schema = latest.get(subject)
     if schema is None:
-        state = "unreadable" if subject in latest.left_out else ""
-        return row | {"latest": "", "state": state, "owner": None}
+        row |= {"latest": "", "state": "", "owner": None}
+        error = latest.left_out.get(subject)
+        return row if error is None else row | {"state": "UNREADABLE", "problem": str(error)}
     return row | {"latest": schema.version, "state": schema.state, "owner": schema.owner}

@@ -56,16 +56,24 @@ class Throttle:
 
         Args:
             retry: how long to pause where the server does not say it.
-            until: the caller's deadline, by the monotonic clock.
+            until: when the caller gives up, by the monotonic clock.
 
         Raises:
-            RegistryUnavailable: the server asked us to wait for longer than that.
+            RegistryUnavailable: it would not be our turn until then.
         """
-        while (wait := self._enter(until)) is not None:
-            if isinstance(wait, Pending):
-                await self._await_turn(wait)
-            else:
-                await asyncio.sleep(wait + backoff(1, base=retry.base, cap=retry.base))
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                while (wait := self._enter(until)) is not None:
+                    if isinstance(wait, Pending):
+                        await self._await_turn(wait)
+                    else:
+                        await asyncio.sleep(wait + backoff(1, base=retry.base, cap=retry.base))
+        except TimeoutError:
+            raise RegistryUnavailable(
+                f"{self._server}: the requests before this one take too long",
+                retryable=False,
+                counts_as_failure=False,
+            ) from None
         try:
             answer = await attempt()
         except RegistryUnavailable as error:
