@@ -14,6 +14,7 @@ from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, SchemaNotFound
 from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import connect
+from tests.support.confluent_server import ConfluentServer
 
 PROFILE = {
     "type": "object",
@@ -158,6 +159,43 @@ def test_doctor_looks_at_the_installation_and_the_registry(schema: Path, tmp_pat
     refused = call("doctor", "--registry", "http://127.0.0.1:9")
     assert refused.exit_code == 1
     assert "✗ registry" in refused.output
+
+
+def test_one_bad_subject_stops_neither_list_nor_doctor(schema: Path, tmp_path: Path) -> None:
+    for subject in ("alpha", "user", "zulu"):
+        call("register", subject, schema, "--owner", "team-a")
+    damaged = tmp_path / "schemas" / "user" / "1.json"
+    damaged.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> feature\n")
+    listed = call("list")
+    assert listed.exit_code == 0
+    assert "alpha" in listed.output
+    assert "zulu" in listed.output
+    assert listed.output.count(str(damaged)) == 1
+    rows = {row["subject"]: row for row in json.loads(call("list", "--json").output)}
+    assert [rows[name]["latest"] for name in ("alpha", "user", "zulu")] == [1, "", 1]
+    assert str(damaged) in rows["user"]["problem"]
+    told = call("doctor")
+    assert told.exit_code == 1
+    assert told.output.count(str(damaged)) == 1
+    assert "conflict markers" in told.output
+
+
+def test_a_schema_of_another_type_is_shown_and_no_trouble() -> None:
+    with ConfluentServer() as server:
+        server.add("avro", '{"type":"record","name":"R","fields":[]}', "AVRO")
+        server.add("user", PROFILE)
+        told = call("doctor", "--registry", server.url)
+        assert (told.exit_code, told.output.count("avro@1 is of type AVRO")) == (0, 1)
+        rows = json.loads(call("list", "--json", "--registry", server.url).output)
+        assert [(row["subject"], row["latest"]) for row in rows] == [("avro", ""), ("user", 1)]
+
+
+def test_list_asks_for_what_is_latest_in_one_go() -> None:
+    with ConfluentServer(flavour="confluent") as server:
+        for number in range(30):
+            server.add(f"subject-{number:02d}", PROFILE)
+        assert len(json.loads(call("list", "--json", "--registry", server.url).output)) == 30
+        assert server.count(containing="/versions/latest") == 0
 
 
 def test_pins_are_added_checked_and_moved(schema: Path, tmp_path: Path) -> None:

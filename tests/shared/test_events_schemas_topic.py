@@ -298,6 +298,36 @@ async def test_with_a_state_what_happened_meanwhile_is_told_after_a_restart(
     state.close()
 
 
+@pytest.mark.parametrize("leftover", [[], [("w", 1)]])
+async def test_a_hard_deletion_that_compaction_took_out_of_the_log_is_told_once(
+    topic: Topic, registry: Registry, tmp_path: Path, leftover: list[tuple[str, int]]
+) -> None:
+    """As after ``delete.retention.ms``: neither the version nor its deletion is in the log."""
+    state = ListenerState(tmp_path / "l.db")
+    avro = (key("avro", 1), b'{"id": 9, "subject": "avro", "version": 1, "schema": "{}"}')
+    await topic.write(held("u", 1, A), held("v", 1, A), held("w", 1, A), avro)
+    async with following(topic, registry, state) as recording:
+        await topic.write(held("u", 2, B))
+        await settled(recording, "u@2 updated")
+    await topic.make_anew()
+    noop = (b'{"keytype":"NOOP","magic":0}', None)
+    await topic.write(noop, noop, held("v", 1, A), noop, held("u", 2, B))
+    await topic.write(*((key(subject, version), None) for subject, version in leftover), noop)
+    async with following(topic, registry, state) as recording:
+        await until(lambda: len(recording.seen) >= 2)
+        await topic.write(held("v", 2, B))
+        await until(lambda: len(recording.seen) >= 3)
+        assert sorted(told(recording.seen)) == [
+            "u@1 deleted for good",
+            "v@2 updated",
+            "w@1 deleted for good",
+        ]
+    async with following(topic, registry, state) as recording:
+        await asyncio.sleep(0.3)
+        assert recording.seen == []
+    state.close()
+
+
 async def test_the_source_goes_on_when_the_broker_comes_back_without_its_log(
     tmp_path: Path, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:

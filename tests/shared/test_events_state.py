@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from llm_integrations.core.errors import EventError
-from llm_integrations.core.events import ListenerState, SchemaEvent
+from llm_integrations.core.events import ListenerState, PollSource, SchemaEvent
 from llm_integrations.core.events import state as state_module
 from llm_integrations.core.events.listener.dedup_store import DedupStore
+from llm_integrations.core.events.sources.view import SeenVersion
+from llm_integrations.core.registry import connect
 from tests.support.events import event, events
 
 
@@ -127,6 +129,28 @@ def test_once_forgets_by_deletions_as_everything_else_does(state: ListenerState)
             if connection is not None:
                 done.append(str(e.event_type))
     assert done == ["updated", "deleted", "updated", "deleted"]
+
+
+def test_of_a_snapshot_in_parts_only_what_changed_is_written(state: ListenerState) -> None:
+    state.save_snapshot("poll", {}, {"a": [1], "b": [2], "ü": [None]})
+    state.save_snapshot("other", {}, {"a": [9]})
+    state.save_snapshot("poll", {"offset": 1}, {"b": [3], "a": None, "never": None})
+    assert state.snapshot_parts("poll") == {"b": [3], "ü": [None]}
+    assert state.snapshot("poll") == {"offset": 1}
+    assert state.snapshot_parts("other") == {"a": [9]}
+
+
+async def test_a_source_goes_on_from_the_first_form_of_its_snapshot(
+    state: ListenerState,
+) -> None:
+    with connect("memory://") as registry:
+        registry.register("user", {})
+        seen = SeenVersion.of(registry.get("user@1"))
+        row = [seen.version, seen.schema_id, seen.fingerprint, seen.state]
+        state.save_snapshot("poll", {"user": [row], "gone": [[1, 7, "x", "ACTIVE"]]})
+        batches = PollSource(registry).batches(state)
+        assert [event.reference for event in await anext(batches)] == ["gone@1"]
+        await batches.aclose()
 
 
 def test_snapshots_and_dead_letters_are_kept_as_they_were(state: ListenerState) -> None:

@@ -12,7 +12,8 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_integrations.core.errors import InvalidSchema
@@ -192,3 +193,16 @@ def test_a_registered_schema_pickles_with_and_without_its_fingerprint() -> None:
     after = pickle.loads(pickle.dumps(fresh))
     assert before == after == fresh
     assert before.fingerprint == after.fingerprint
+
+
+@given(st.dictionaries(st.text('aé\uffff\U00010000"\\\n1.e'), values | st.tuples(values)))
+@example({"a": 1e22})
+@example({"a": -0.0, "b": 1.0})
+@example({"a": 2**53, "b": "\u2028\x7f\x1f"})
+@example({"description": "see 1.0 and 1e5"})
+def test_the_fingerprint_is_that_of_the_canonical_json(body: dict[str, Any]) -> None:
+    try:
+        canonical = rfc8785.dumps(body)
+    except rfc8785.IntegerDomainError:
+        return
+    assert fingerprint_of(body) == hashlib.sha256(canonical).hexdigest()

@@ -75,7 +75,11 @@ class _Refusal(Exception):
 
 
 class ConfluentServer(HttpServer):
-    """``users`` maps "name:password" to the rights "rw" or "r"; ``token`` is a bearer token."""
+    """``users`` maps "name:password" to the rights "rw" or "r"; ``token`` is a bearer token.
+
+    ``schemas_at_once`` and ``names_at_once`` are the defaults and maxima of Confluent's pages;
+    without ``lists`` there is no list of schemas, as in Apicurio's API of this kind.
+    """
 
     def __init__(
         self,
@@ -84,8 +88,14 @@ class ConfluentServer(HttpServer):
         users: dict[str, str] | None = None,
         token: str | None = None,
         context: ssl.SSLContext | None = None,
+        schemas_at_once: int = 1_000,
+        names_at_once: int = 20_000,
+        lists: bool = True,
     ) -> None:
         super().__init__(context=context)
+        self._schemas_at_once = schemas_at_once
+        self._names_at_once = names_at_once
+        self._lists = lists
         self._confluent = flavour == "confluent"
         self._users = users or {}
         self._token = token
@@ -141,7 +151,8 @@ class ConfluentServer(HttpServer):
             case "GET", []:
                 return Reply(200, b"{}")
             case "GET", ["subjects"]:
-                return Reply(200, [n for n, s in self._subjects.items() if s.shown(deleted)])
+                names = [n for n, s in self._subjects.items() if s.shown(deleted)]
+                return Reply(200, self._page(names, self._names_at_once, request))
             case _, ["subjects", subject, *rest]:
                 return self._subject_route(request, subject, rest, rights)
             case "GET", ["schemas", *rest]:
@@ -166,14 +177,23 @@ class ConfluentServer(HttpServer):
 
     def _schemas_route(self, request: Request, rest: list[str], deleted: bool) -> Reply:
         match rest:
-            case []:
+            case [] if self._lists:
                 latest_only = request.query.get("latestOnly") == "true"
-                return Reply(200, self._listing(latest_only, deleted))
+                listing = self._listing(latest_only, deleted)
+                return Reply(200, self._page(listing, self._schemas_at_once, request))
             case ["types"]:
                 return Reply(200, ["JSON", "AVRO", "PROTOBUF"])
             case ["ids", number, *more]:
                 return self._by_id(int(number), more, request)
         return self._no_route()
+
+    def _page(self, every: list[Any], most: int, request: Request) -> list[Any]:
+        """As Confluent's normalizeLimit has it: a limit above the most means the default."""
+        if not self._confluent:
+            return every
+        limit = int(request.query.get("limit", "-1"))
+        start = int(request.query.get("offset", "0"))
+        return every[start : start + (limit if 0 < limit <= most else most)]
 
     def _no_route(self, status: int = 404) -> Reply:
         text = {404: "Not Found", 405: "Method Not Allowed"}[status]
@@ -190,7 +210,8 @@ class ConfluentServer(HttpServer):
                 return Reply(200, self._lookup(subject, request))
             case "GET", ["versions"]:
                 deleted = query.get("deleted") == "true"
-                return Reply(200, list(self._known(subject, deleted).shown(deleted)))
+                numbers = list(self._known(subject, deleted).shown(deleted))
+                return Reply(200, self._page(numbers, self._names_at_once, request))
             case "GET", ["versions", number]:
                 found = self._find(subject, number, query.get("deleted") == "true")
                 return Reply(200, found.document(subject))

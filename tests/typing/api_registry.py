@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -20,6 +19,7 @@ from llm_integrations.core.evolution import CompatibilityReport
 from llm_integrations.core.integration import LLMModuleIntegration, SyncIntegration
 from llm_integrations.core.registry import (
     AsyncRegistry,
+    Latest,
     RegisteredSchema,
     Registry,
     RegistryHealth,
@@ -64,7 +64,7 @@ def calling(registry: Registry, body: dict[str, Any]) -> None:
     assert_type(registry.peek("user"), RegisteredSchema | None)
     assert_type(registry.subjects(), list[str])
     assert_type(registry.versions("user"), list[Version])
-    assert_type(registry.latest(), Mapping[str, RegisteredSchema])
+    assert_type(registry.latest(), Latest)
     assert_type(registry.validator("user", options=ValidationOptions()), Validator)
     assert_type(registry.ready_validator("user"), Validator | None)
     assert_type(registry.validate("user", {}), ValidationReport)

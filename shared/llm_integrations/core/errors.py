@@ -20,6 +20,7 @@ __all__ = [
     "InvalidSchema",
     "LLMIntegrationsError",
     "MissingExtra",
+    "OtherSchemaType",
     "PinMismatch",
     "RegistryAuthError",
     "RegistryError",
@@ -80,6 +81,10 @@ class SchemaConflict(RegistryError):
 
 class InvalidSchema(RegistryError):
     """The document is not a JSON Schema that we can judge by; the message says why."""
+
+
+class OtherSchemaType(InvalidSchema):
+    """Nothing is wrong with it, but it is no JSON Schema: it is Avro's, say."""
 
 
 class Unsupported(RegistryError):

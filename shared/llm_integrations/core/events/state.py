@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS once (
 CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY, integration TEXT, transport TEXT, reason TEXT, event TEXT, at REAL);
 CREATE TABLE IF NOT EXISTS snapshots (source TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshot_parts (
+    source TEXT, part TEXT, content TEXT, PRIMARY KEY (source, part)) WITHOUT ROWID;
 """
 _OF_KEY: Final = "integration = ? AND subject = ? AND version = ?"
 
@@ -156,12 +158,32 @@ class ListenerState:
         with self._file.transaction() as connection:
             connection.executemany("DELETE FROM dead_letters WHERE id = ?", [(i,) for i in ids])
 
-    def save_snapshot(self, source: str, content: Mapping[str, Any]) -> None:
-        """Replace what a source remembers: JSON types."""
+    def save_snapshot(
+        self, source: str, content: Mapping[str, Any], parts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Replace what a source remembers: JSON types.
+
+        Args:
+            parts: those that have changed, by name, of what is kept piece by piece; None removes
+                one. The others stay.
+        """
+        changed = [(source, name, json.dumps(part)) for name, part in (parts or {}).items()]
+        gone = [(source, name) for name, part in (parts or {}).items() if part is None]
         with self._file.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (source, json.dumps(content))
             )
+            connection.executemany(
+                "INSERT OR REPLACE INTO snapshot_parts VALUES (?, ?, ?)", changed
+            )
+            connection.executemany("DELETE FROM snapshot_parts WHERE source = ? AND part = ?", gone)
+
+    def snapshot_parts(self, source: str) -> dict[str, Any]:
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT part, content FROM snapshot_parts WHERE source = ?", (source,)
+            ).fetchall()
+        return {part: json.loads(content) for part, content in rows}
 
     def snapshot(self, source: str) -> dict[str, Any] | None:
         with self._file.reading() as connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from typing import Any, Final
 
 import rfc8785
@@ -15,6 +17,9 @@ JsonSchema = dict[str, Any] | bool
 
 _EXACT_INTEGERS: Final = 2**53 - 1
 _MARK: Final = "\ue000"
+_TEXTS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OTHER_NUMBER: Final = re.compile(r"[0-9][.eE]|[0-9]{16}")
+_BEYOND_16_BITS: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
 def fingerprint_of(body: JsonSchema) -> str:
@@ -35,10 +40,29 @@ def fingerprint_of(body: JsonSchema) -> str:
 
 def _canonical(body: JsonSchema) -> bytes:
     try:
-        return rfc8785.dumps(body)
+        return _by_json_module(body) or rfc8785.dumps(body)
     except rfc8785.IntegerDomainError:
         # The prefix, which starts no JSON, keeps these apart from documents that hold such text.
         return b"big integers:" + rfc8785.dumps(_with_big_integers_as_text(body))
+
+
+def _by_json_module(body: JsonSchema) -> bytes | None:
+    """The same bytes in a tenth of the time, where both are known to agree; else None.
+
+    They write numbers differently, but for small integers, and sort keys differently beyond the
+    characters of 16 bits. What the module converts (keys, tuples) does not equal what it wrote.
+    """
+    try:
+        text = json.dumps(
+            body, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+    except (TypeError, ValueError):
+        return None
+    if _OTHER_NUMBER.search(text) and _OTHER_NUMBER.search(_TEXTS.sub("", text)):
+        return None
+    if not text.isascii() and _BEYOND_16_BITS.search(text):
+        return None
+    return text.encode() if json.loads(text) == body else None
 
 
 def _with_big_integers_as_text(value: Any) -> Any:

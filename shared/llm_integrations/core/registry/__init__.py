@@ -10,13 +10,14 @@ from llm_integrations.core.model.schema import (
     fingerprint_of,
 )
 from llm_integrations.core.registry.aio import AsyncRegistry
-from llm_integrations.core.registry.backend import RegistryHealth
+from llm_integrations.core.registry.backend import Latest, RegistryHealth
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.connect import connect, resolve_registry
 
 __all__ = [
     "AsyncRegistry",
     "JsonSchema",
+    "Latest",
     "RegisteredSchema",
     "Registry",
     "RegistryHealth",

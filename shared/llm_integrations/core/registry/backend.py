@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from llm_integrations.core.errors import Unsupported
+from llm_integrations.core.errors import RegistryError, Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 
-__all__ = ["Guard", "NewSchema", "RegistryBackend", "RegistryHealth"]
+__all__ = ["Guard", "Latest", "NewSchema", "Page", "RegistryBackend", "RegistryHealth"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,42 @@ class RegistryHealth:
 
     def __bool__(self) -> bool:
         return self.ok
+
+
+class Latest(dict[str, RegisteredSchema]):
+    """The latest schema of each subject.
+
+    Attributes:
+        left_out: why a subject that is there has none here: its newest version is no JSON Schema,
+            or what the registry has of it is damaged.
+    """
+
+    def __init__(self, schemas: Mapping[str, RegisteredSchema] | None = None) -> None:
+        super().__init__(schemas or {})
+        self.left_out: dict[str, RegistryError] = {}
+
+    def add(self, more: Latest) -> None:
+        self.update(more)
+        self.left_out.update(more.left_out)
+
+    def only(self, subjects: Collection[str]) -> Latest:
+        wanted = Latest({name: self[name] for name in subjects if name in self})
+        wanted.left_out = {s: e for s, e in self.left_out.items() if s in subjects}
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a long answer, small enough for one attempt.
+
+    Attributes:
+        place: where the next part begins, as only the backend reads it; None: this was the last.
+        is_all: this part alone is the whole, whatever came before.
+    """
+
+    found: T
+    place: Any = None
+    is_all: bool = False
 
 
 class RegistryBackend(Protocol):
@@ -113,13 +151,27 @@ class RegistryBackend(Protocol):
     ) -> list[Version]:
         raise _unsupported(self, f"delete {subject!r}")
 
-    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
-        """The latest of all subjects in one request, or None where the server has no such call."""
+    async def latest(self) -> Latest | None:
+        """The latest of all subjects, or None where they can be asked for one by one only."""
         return None
 
     async def identity(self) -> str | None:
         """What the registry calls itself, the same under each of its URLs; None if nothing."""
         return None
+
+    async def latest_page(self, place: Any = None) -> Page[Latest] | None:  # noqa: ARG002 - one page
+        """A part of ``latest``; ``place`` None is the first."""
+        found = await self.latest()
+        return None if found is None else Page(found)
+
+    async def subjects_page(
+        self,
+        place: Any = None,  # noqa: ARG002 - one page
+        *,
+        deleted: bool = False,
+    ) -> Page[list[str]]:
+        """A part of ``subjects``; ``place`` None is the first."""
+        return Page(await self.subjects(deleted=deleted))
 
     async def ping(self) -> Mapping[str, Any]:
         """One cheap request that shows whether the registry answers."""

@@ -11,7 +11,7 @@ from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
-from llm_integrations.core.registry.backend import RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.backend import Latest, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.from_cache import FromCache
@@ -93,10 +93,11 @@ class Registry(FromCache):
         """A subject's versions, ascending."""
         return self._operations.versions(subject, deleted=deleted).wait()
 
-    def latest(self, subjects: Collection[str] | None = None) -> Mapping[str, RegisteredSchema]:
+    def latest(self, subjects: Collection[str] | None = None) -> Latest:
         """The latest schema of every subject, or of some, straight from the registry.
 
-        One request where the registry can list them, else one for each subject.
+        One request for up to a thousand where the registry can list them, else one for each
+        subject, 16 at once. ``left_out`` says which subjects have none that can be used, and why.
         """
         return self._operations.latest(subjects).wait()
 

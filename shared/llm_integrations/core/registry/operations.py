@@ -6,13 +6,12 @@ signature is that of ``Registry``, which describes it.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
+from llm_integrations.core.errors import InvalidReference, RegistryError
 from llm_integrations.core.model.reference import (
     LATEST,
     SchemaId,
@@ -21,11 +20,17 @@ from llm_integrations.core.model.reference import (
     parse_version,
 )
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
-from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
+from llm_integrations.core.registry.backend import (
+    Latest,
+    NewSchema,
+    RegistryBackend,
+    RegistryHealth,
+)
 from llm_integrations.core.registry.cache.freshness import CacheEntry
-from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id, id_key, key_of
+from llm_integrations.core.registry.cache.requests import ask_for_id, id_key, key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
+from llm_integrations.core.registry.listing import Listing
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.writes import Policy, Writes
 
@@ -38,7 +43,6 @@ __all__ = ["Operations", "await_answer", "wait"]
 T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_PARALLEL = 16  # requests at once where one operation needs many
 
 
 def wait(found: T | Pending[T]) -> T:
@@ -57,6 +61,7 @@ class Operations:
     def __init__(self, service: CacheService) -> None:
         self._service = service
         self._validators = Validators(service)
+        self._listing = Listing(service.registry)
         self._writes = Writes(service, self._validators)
 
     # -- reading ----------
@@ -82,7 +87,7 @@ class Operations:
         return ready or self._service.start(lambda: self._validators.make(schema, options))
 
     def subjects(self, *, deleted: bool = False) -> Pending[list[str]]:
-        return self._ask(lambda backend: backend.subjects(deleted=deleted))
+        return self._service.start(lambda: self._listing.subjects(deleted=deleted))
 
     def versions(self, subject: str, *, deleted: bool = False) -> Pending[list[Version]]:
         SchemaRef(subject)
@@ -92,28 +97,8 @@ class Operations:
         SchemaRef(subject)
         return self._ask(lambda backend: backend.lookup(subject, body))
 
-    def latest(
-        self, subjects: Collection[str] | None = None
-    ) -> Pending[Mapping[str, RegisteredSchema]]:
-        return self._service.start(lambda: self._latest(subjects))
-
-    async def _latest(self, subjects: Collection[str] | None) -> Mapping[str, RegisteredSchema]:
-        found = await self._service.registry.call(lambda backend: backend.latest())
-        if found is not None:
-            return {s: schema for s, schema in found.items() if subjects is None or s in subjects}
-        gate = asyncio.Semaphore(_PARALLEL)
-
-        async def get(subject: str) -> RegisteredSchema | None:
-            async with gate:
-                try:
-                    return await self._service.registry.call(ask_for(SchemaRef(subject)))
-                except SchemaNotFound:  # deleted meanwhile, or only drafts
-                    return None
-
-        if subjects is None:
-            subjects = await self._service.registry.call(lambda backend: backend.subjects())
-        schemas = await asyncio.gather(*(get(subject) for subject in subjects))
-        return {s: schema for s, schema in zip(subjects, schemas, strict=True) if schema}
+    def latest(self, subjects: Collection[str] | None = None) -> Pending[Latest]:
+        return self._service.start(lambda: self._listing.latest(subjects))
 
     # -- writing ----------
 

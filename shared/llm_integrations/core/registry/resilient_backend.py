@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
+from llm_integrations.core.registry.http.throttle import throttle_of
 from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
@@ -25,6 +27,9 @@ from llm_integrations.core.tracing import span
 __all__ = ["ResilientBackend"]
 
 T = TypeVar("T")
+
+_OVER_HTTP = ("http", "llm+http")
+_TO_WAIT = 0.95  # of the deadline, for the server to take requests again
 
 
 class ResilientBackend:
@@ -55,10 +60,13 @@ class ResilientBackend:
             CircuitOpen: when the last calls failed.
             LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
         """
+        retry = self._settings.retry
+        # A little before the deadline, which would count against the registry.
+        until = time.monotonic() + _TO_WAIT * retry.deadline
         traced = span("llm_integrations.registry", {"llm_integrations.registry": self.url})
         with traced, self._under_way(), self.breaker.attempt() as permit:
             try:
-                answer = await retrying(lambda: self._attempt(ask), self._settings.retry)
+                answer = await retrying(lambda: self._in_turn(ask, until), retry)
             except RegistryUnavailable as error:
                 if error.counts_as_failure:
                     permit.failed()
@@ -92,6 +100,13 @@ class ResilientBackend:
             yield
         finally:
             self._tasks.discard(task)
+
+    async def _in_turn(self, ask: Callable[[RegistryBackend], Awaitable[T]], until: float) -> T:
+        """One attempt, as soon as the server takes requests of this process."""
+        if not self.url.startswith(_OVER_HTTP):
+            return await self._attempt(ask)
+        throttle = throttle_of(self.url)
+        return await throttle.run(lambda: self._attempt(ask), self._settings.retry, until)
 
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:

@@ -11,8 +11,8 @@ from llm_integrations.core.errors import EventError, IncompatibleSchema, SchemaN
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
-from llm_integrations.core.registry.identity import Identity
 from llm_integrations.core.registry.cache.fetching import warm_fingerprint
+from llm_integrations.core.registry.identity import Identity
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions

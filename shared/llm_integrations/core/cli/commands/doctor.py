@@ -5,20 +5,20 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
 from llm_integrations.core.extras import too_old
+from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import resolve_registry
-
-if TYPE_CHECKING:
-    from llm_integrations.core.registry import Registry
 
 __all__ = ["doctor"]
 
@@ -91,27 +91,37 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
     try:
         with resolve_registry(registry) as client:
             count = len(client.subjects())
+            took = (time.perf_counter() - started) * 1000
+            latest = latest_of(client)
             url = client.url
-            unjudged = _unjudged_rules(client)
     except LLMIntegrationsError as error:
         console.print(f"  [red]✗[/] registry: {escape(str(error))}")
         return False
-    took = (time.perf_counter() - started) * 1000
     console.print(f"  [green]✓[/] registry    {escape(url)}, {count} subjects, {took:.0f} ms")
     if not count:
         console.print("  [yellow]?[/] it holds no schema: is that the right place?")
+    unjudged = _unjudged_rules(url, latest)
     for line in unjudged[:_SHOWN]:
         console.print(f"  [yellow]?[/] {escape(line)}")
     if len(unjudged) > _SHOWN:
         console.print(f"  [yellow]?[/] and {len(unjudged) - _SHOWN} rules more")
-    return True
+    well = [_subject_is_well(console, *one) for one in sorted(latest.left_out.items())]
+    return all(well)
 
 
-def _unjudged_rules(client: Registry) -> list[str]:
+def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bool:
+    """A schema of another type is no damage, but nothing here can judge by it."""
+    is_foreign = isinstance(error, OtherSchemaType)
+    mark = "[yellow]?[/]" if is_foreign else "[red]✗[/]"
+    console.print(f"  {mark} {escape(subject)}: {escape(str(error))}")
+    return is_foreign
+
+
+def _unjudged_rules(url: str, latest: Mapping[str, RegisteredSchema]) -> list[str]:
     """What every report by a newest version warns of; folders hold no rules."""
-    if not client.url.startswith("http"):
+    if not url.startswith("http"):
         return []
     from llm_integrations.core.validation.rules.rule_book import rule_book
 
-    ruled = (schema for schema in client.latest().values() if schema.rules)
+    ruled = (schema for schema in latest.values() if schema.rules)
     return [f"{schema}: {text}" for schema in ruled for text in rule_book(schema.rules).warnings]

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.errors import SchemaNotFound
-from llm_integrations.core.registry import resolve_registry
-
-if TYPE_CHECKING:
-    from llm_integrations.core.registry import Registry
+from llm_integrations.core.errors import RegistryError, RegistryUnavailable
+from llm_integrations.core.registry import AsyncRegistry, Latest, Version, resolve_registry
 
 __all__ = ["list_subjects"]
+
+_AT_ONCE: Final = 16
 
 
 def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """List subjects with their versions, state and owner."""
     with resolve_registry(registry) as client:
-        rows = [_row(client, subject) for subject in client.subjects()]
+        latest = latest_of(client)
+        subjects = sorted({*client.subjects(), *latest, *latest.left_out})
+        versions = client.run(_versions(client.aio, subjects))
         url = client.url
+    rows = [_row(subject, versions[subject], latest) for subject in subjects]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -33,18 +38,43 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
         return
     table = Table("subject", "latest", "versions", "state", "owner")
     for row in rows:
-        versions = ", ".join(str(version) for version in row["versions"])
+        every = ", ".join(str(version) for version in row["versions"])
         table.add_row(
-            escape(row["subject"]), str(row["latest"]), versions, row["state"], row["owner"] or ""
+            escape(row["subject"]), str(row["latest"]), every, row["state"], row["owner"] or ""
         )
     console.print(table)
+    for row in rows:
+        if "problem" in row:
+            console.print(
+                f"[yellow]{escape(row['subject'])}[/] is left out: {escape(row['problem'])}",
+                soft_wrap=True,
+            )
 
 
-def _row(client: Registry, subject: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"subject": subject, "versions": client.versions(subject)}
-    try:
-        latest = client.get(f"{subject}@latest")
-    except SchemaNotFound:
-        # Only drafts and pre-releases: there is nothing that "latest" may mean yet.
-        return row | {"latest": "", "state": "", "owner": None}
-    return row | {"latest": latest.version, "state": latest.state, "owner": latest.owner}
+async def _versions(client: AsyncRegistry, subjects: Iterable[str]) -> dict[str, list[Version]]:
+    """Each subject's versions, some subjects at once; none of a subject that cannot be read."""
+    versions: dict[str, list[Version]] = {}
+    waiting = iter(subjects)
+
+    async def work() -> None:
+        for subject in waiting:
+            try:
+                versions[subject] = await client.versions(subject)
+            except RegistryUnavailable:
+                raise
+            except RegistryError:
+                versions[subject] = []
+
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return versions
+
+
+def _row(subject: str, versions: list[Version], latest: Latest) -> dict[str, Any]:
+    """Without a latest where there are only drafts and pre-releases, or it cannot be read."""
+    row: dict[str, Any] = {"subject": subject, "versions": versions}
+    schema = latest.get(subject)
+    if schema is None:
+        row |= {"latest": "", "state": "", "owner": None}
+        error = latest.left_out.get(subject)
+        return row if error is None else row | {"state": "UNREADABLE", "problem": str(error)}
+    return row | {"latest": schema.version, "state": schema.state, "owner": schema.owner}

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, EventError
 from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources.kept_view import KeptView
 from llm_integrations.core.events.sources.schemas_log import SchemasLog
+from llm_integrations.core.events.sources.view import View
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import resolve_registry
@@ -66,6 +68,7 @@ class ConfluentTopicSource(EventSource):
         self._registry = _client(registry) if isinstance(registry, str) else registry
         # The offset from which on records are told; None means the end, once that is known.
         self._told_from: int | None = 0 if start == "beginning" else None
+        self._told = View()  # what was there as far as it was told
 
     @never_raises
     def __repr__(self) -> str:
@@ -76,31 +79,36 @@ class ConfluentTopicSource(EventSource):
     ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
         from llm_integrations.core.events.brokers.kafka.clients import event_errors, quietly
 
-        kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
-        if kept is not None:
-            self._told_from = int(kept["offset"])
+        kept = KeptView(state, self.name)
+        loaded = await kept.load()
+        if loaded is not None:
+            self._told, content = loaded
+            self._told_from = int(content["offset"])
         consumer = self._clients.consumer()
         try:
             with event_errors(f"topic {self._topic} of Kafka at {self._clients.servers}"):
                 async with aclosing(self._read(consumer)) as batches:
-                    async for events, offset in batches:
+                    async for events, offset, view in batches:
                         yield events
                         # Only what was handled counts as told.
-                        self._told_from = offset
-                        if state is not None:
-                            kept = {"offset": offset}
-                            await asyncio.to_thread(state.save_snapshot, self.name, kept)
+                        self._told_from, self._told = offset, view
+                        await kept.save(view, {"offset": offset})
         finally:
             await quietly(consumer)
 
-    async def _read(self, consumer: Any) -> AsyncGenerator[tuple[Sequence[SchemaEvent], int], None]:
-        """Batches, each with the offset behind it; the first once what is there has been read."""
+    async def _read(
+        self, consumer: Any
+    ) -> AsyncGenerator[tuple[Sequence[SchemaEvent], int, View], None]:
+        """Batches, each with the offset behind it and the view of what was told until there.
+
+        The first comes once what is there has been read.
+        """
         options = self._clients.options
         async with asyncio.timeout(options.connect_timeout):
             await consumer.start()
             partition, end = await self._at_the_beginning(consumer)
         told_from = await self._begin_telling(consumer, partition, end)
-        log = SchemasLog(await self._registry.aio.identity())
+        log, told = SchemasLog(await self._registry.aio.identity()), self._told
         offset, is_ready, interval = told_from, False, int(options.check_interval * 1000)
         while True:
             batch = await consumer.getmany(timeout_ms=max(1, interval), max_records=_BATCH)
@@ -110,9 +118,14 @@ class ConfluentTopicSource(EventSource):
                 if record.offset >= told_from:
                     events += (_at(event, record.timestamp) for event in found)
                     offset = record.offset + 1
-            if events or (not is_ready and await consumer.position(partition) >= end):
-                is_ready = True
-                yield events, offset
+            if not is_ready and await consumer.position(partition) >= end:
+                is_ready, told = True, _without(told, events)
+                events += log.gone(told)
+                told = View()
+                yield events, offset, View(log.view.subjects)
+            elif events:
+                told = _without(told, events)
+                yield events, offset, log.view.beside(told)
             if not batch:
                 await self._check(consumer, partition, offset)
 
@@ -138,7 +151,7 @@ class ConfluentTopicSource(EventSource):
             self._told_from = end
         if end < self._told_from and not await self._reaches(consumer, partition, self._told_from):
             # The log is another one, and we cannot know which of it was told already.
-            self._told_from = 0
+            self._told_from, self._told = 0, View()
         return self._told_from
 
     async def _check(self, consumer: Any, partition: Any, offset: int) -> None:
@@ -165,6 +178,17 @@ def _client(url: str) -> Registry:
         return resolve_registry(url)
     except ConfigurationError:
         return resolve_registry(read_addresses(url)[0].location)
+
+
+def _without(view: View, events: Sequence[SchemaEvent]) -> View:
+    """Without the versions whose hard deletion is among the events."""
+    gone = {e.reference for e in events if e.metadata.get("permanent") is True}
+    if not gone or not view.subjects:
+        return view
+    rest = View()
+    for subject, versions in view.subjects.items():
+        rest.put(subject, {v: s for v, s in versions.items() if f"{subject}@{v}" not in gone})
+    return rest
 
 
 def _at(event: SchemaEvent, milliseconds: int) -> SchemaEvent:

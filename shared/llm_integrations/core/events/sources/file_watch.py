@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -13,25 +14,23 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from llm_integrations.core.errors import ConfigurationError, RegistryError, SchemaNotFound
-from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
+from llm_integrations.core.events.sources.snapshots import SnapshotSource
 from llm_integrations.core.events.sources.view import SeenVersion, Versions, View, events_between
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import Version
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.local.file.backend import FileBackend
 from llm_integrations.core.registry.local.file.folder import FolderStore
 from llm_integrations.core.registry.local.file.names import decode_subject
+from llm_integrations.core.registry.local.file.subject_folder import SubjectFolder
 from llm_integrations.core.registry.local.ledger import Entry, schema_id
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
 
 __all__ = ["FileWatchSource"]
-
-log = get_logger(__name__)
 
 _SETTLED_MS: Final = 20
 _LONGEST_BATCH_MS: Final = 200
@@ -46,8 +45,8 @@ class FileWatchSource(SnapshotSource):
     """Notices within milliseconds what anybody does to the folder of a file registry.
 
     Hand edits, ``git pull`` and other processes' registrations alike: what counts is what the
-    folder holds when it was left alone for a moment. Files that cannot be read are logged, and
-    looked at again when they change.
+    folder holds when it was left alone for a moment. What cannot be read is named once, and looked
+    at again when it changes.
 
     Args:
         registry: a file registry's client, or its folder.
@@ -132,28 +131,28 @@ class FileWatchSource(SnapshotSource):
 
     def _touched(self, paths: Iterable[Path]) -> set[str] | None:
         """The subjects that paths belong to; None when one of them does not say."""
-        subjects: set[str] = set()
-        for path in paths:
-            if not path.is_relative_to(self._root):
+        root = f"{self._root}{os.sep}"
+        folders: set[str] = set()
+        for path in map(str, paths):
+            if not path.startswith(root):
                 return None
-            parts = path.relative_to(self._root).parts
+            folder, is_inside, file = path.removeprefix(root).partition(os.sep)
             # Locks and half-written files have a leading dot; the rest of the root is settings.
-            if any(part.startswith(".") for part in parts) or (len(parts) == 1 and path.is_file()):
+            if folder.startswith(".") or file.startswith(".") or f"{os.sep}." in file:
                 continue
-            subject = decode_subject(parts[0]) if parts else None
-            if subject is None:
-                return None
-            subjects.add(subject)
-        return subjects
+            if is_inside or folder in folders or not os.path.isfile(path):  # noqa: PTH113 - text
+                folders.add(folder)
+        subjects = {decode_subject(folder) for folder in folders}
+        return None if None in subjects else {name for name in subjects if name is not None}
 
     def _look(self, touched: set[str] | None) -> tuple[View, list[SchemaEvent]]:
         is_baseline = self._view is None
         view = View(self._view.subjects if self._view is not None else None)
         if touched is None:
-            touched = {*self._subjects(), *view.subjects}
+            touched = {*self._store.names(), *view.subjects}
         events: list[SchemaEvent] = []
         for subject in sorted(touched):
-            with alone(subject):
+            with self._alone(subject):
                 before = view.of(subject)
                 after = self._read(subject, before)
                 if not is_baseline:
@@ -162,41 +161,42 @@ class FileWatchSource(SnapshotSource):
                 view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
         return view, events
 
-    def _subjects(self) -> Iterable[str]:
-        return self._store.subjects() if self._root.is_dir() else ()
-
     def _read(self, subject: str, before: Versions) -> Versions:
         """A subject's versions; of what cannot be read, what was seen before."""
-        try:
-            entries = self._store.ledger(subject).entries
-        except RegistryError as error:
-            log.warning("%s is left out until it changes: %s", subject, error)
-            return before
         versions: dict[Version, SeenVersion] = {}
+        well: list[str] = []
+        damage: dict[str, RegistryError] = {}
+        try:
+            found = self._store.at(subject)
+            entries = found.ledger.entries
+        except RegistryError as error:
+            self._named.follow((), {subject: error})
+            return before
         for entry in entries:
-            seen = self._read_version(subject, entry, before.get(entry.version))
+            name, seen = f"{subject}@{entry.version}", before.get(entry.version)
+            try:
+                seen = _read_version(found, entry)
+                well.append(name)
+            except SchemaNotFound:  # removed meanwhile, which is a change of its own
+                pass
+            except RegistryError as error:
+                damage[name] = error
             if seen is not None:
                 versions[entry.version] = seen
+        self._named.follow(well, damage)
         return versions
 
-    def _read_version(
-        self, subject: str, entry: Entry, before: SeenVersion | None
-    ) -> SeenVersion | None:
-        number = schema_id(subject, entry.version)
-        if not entry.is_live:
-            return SeenVersion(entry.version, number, "", entry.state)
-        try:
-            body = self._store.body(subject, entry.version)
-            return SeenVersion.of(
-                RegisteredSchema(
-                    number, subject, entry.version, body, state=entry.state, metadata=entry.metadata
-                )
-            )
-        except SchemaNotFound:  # removed meanwhile, which is a change of its own
-            return before
-        except RegistryError as error:
-            log.warning("%s@%s is left out until it changes: %s", subject, entry.version, error)
-            return before
+
+def _read_version(found: SubjectFolder, entry: Entry) -> SeenVersion:
+    number = schema_id(found.subject, entry.version)
+    if not entry.is_live:
+        return SeenVersion(entry.version, number, "", entry.state)
+    body = found.body(entry.version)
+    return SeenVersion.of(
+        RegisteredSchema(
+            number, found.subject, entry.version, body, state=entry.state, metadata=entry.metadata
+        )
+    )
 
 
 def _folder(registry: Registry | str | Path) -> Path:

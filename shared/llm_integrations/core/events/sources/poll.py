@@ -8,8 +8,13 @@ from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, Unsupported
-from llm_integrations.core.events.sources.snapshots import SnapshotSource, alone
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidSchema,
+    SchemaNotFound,
+    Unsupported,
+)
+from llm_integrations.core.events.sources.snapshots import SnapshotSource
 from llm_integrations.core.events.sources.view import SeenVersion, Versions, View, events_between
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
@@ -26,9 +31,10 @@ _JITTER: Final = 0.2
 class PollSource(SnapshotSource):
     """Asks again and again for what is latest, and tells what changed.
 
-    One request per interval where the registry can list the latest of all subjects, else one for
-    each subject; a few more for a subject that changed. What happens to versions that are not
-    the latest cannot be seen this way.
+    One request per interval and thousand subjects where the registry can list the latest of all,
+    else one for each subject; a few more for a subject that changed. What happens to versions that
+    are not the latest cannot be seen this way. A subject whose latest cannot be read, or is no JSON
+    Schema, is named once, and nothing is told of it until it can be.
 
     Args:
         registry: the client to ask by.
@@ -66,8 +72,8 @@ class PollSource(SnapshotSource):
         latest = await self._registry.aio.latest(self._subjects)
         view = View(None if self._view is None else self._view.subjects)
         events: list[SchemaEvent] = []
-        for subject in sorted(latest.keys() | view.subjects.keys()):
-            with alone(subject):
+        for subject in sorted((latest.keys() | view.subjects.keys()) - latest.left_out.keys()):
+            with self._alone(subject):
                 before, now = view.of(subject), latest.get(subject)
                 if self._view is None and now is not None:
                     seen = SeenVersion.of(now)
@@ -94,13 +100,20 @@ class PollSource(SnapshotSource):
             elif known is not None and known.is_live:
                 after[version] = known
             elif known is not None or newest is None or version_key(version) > newest:
-                ref = SchemaRef(subject, version)
-                after[version] = SeenVersion.of(await self._registry.aio.get(ref))
+                schema = await self._schema(SchemaRef(subject, version))
+                if schema is not None:
+                    after[version] = SeenVersion.of(schema)
         gone = before.keys() - after.keys()
         if gone:
             softly = gone & set(await self._versions(subject, deleted=True))
             after |= {v: replace(before[v], state=DELETED, schema=None) for v in softly}
         return after
+
+    async def _schema(self, ref: SchemaRef) -> RegisteredSchema | None:
+        try:
+            return await self._registry.aio.get(ref)
+        except InvalidSchema:  # as a version of another type: no business of ours
+            return None
 
     async def _versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         try:

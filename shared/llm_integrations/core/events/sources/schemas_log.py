@@ -51,6 +51,18 @@ class SchemasLog:
             count_unreadable("confluent-topic")
             return []
 
+    def gone(self, versions: View) -> list[SchemaEvent]:
+        """The hard deletions of versions that the log no longer tells of, but had told of before.
+
+        Compaction removes a deletion's record too, in the end.
+        """
+        return [
+            event
+            for subject, missing in versions.without(self.view).subjects.items()
+            for version, seen in missing.items()
+            for event in self._gone(subject, version, seen, permanent=True)
+        ]
+
     def _apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
         name, content = _object(key), _object(value)
         subject = name.get("subject") if name is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -10,18 +9,18 @@ from typing import Literal
 
 from llm_integrations.core.errors import (
     ConfigurationError,
+    EventError,
     LLMIntegrationsError,
     RegistryUnavailable,
 )
 from llm_integrations.core.events.sources.base import EventSource
+from llm_integrations.core.events.sources.kept_view import KeptView
 from llm_integrations.core.events.sources.view import View
 from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
-from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry.left_out import NamedOnce
 
-__all__ = ["SnapshotSource", "alone"]
-
-log = get_logger(__name__)
+__all__ = ["SnapshotSource"]
 
 
 class SnapshotSource(EventSource):
@@ -36,6 +35,7 @@ class SnapshotSource(EventSource):
         if start not in ("now", "beginning"):
             raise ConfigurationError(f"start must be 'now' or 'beginning', not {start!r}")
         self.name = name
+        self._named = NamedOnce()
         self._view = View() if start == "beginning" else None
 
     @abstractmethod
@@ -48,33 +48,37 @@ class SnapshotSource(EventSource):
     async def batches(
         self, state: ListenerState | None = None
     ) -> AsyncGenerator[Sequence[SchemaEvent], None]:
-        kept = await asyncio.to_thread(state.snapshot, self.name) if state else None
-        if kept is not None:
-            self._view = View.from_json(kept)
+        kept = KeptView(state, self.name)
+        loaded = await kept.load()
+        if loaded is not None:
+            view, content = loaded
+            self._view = view if view.subjects else View.from_json(content)  # its first form
         is_first = True
         async with aclosing(self._looks()) as looks:
             async for view, events in looks:
                 if events:
                     yield events
                 # Only what was handled counts as seen.
-                if state is not None and (events or is_first):
-                    await asyncio.to_thread(state.save_snapshot, self.name, view.to_json())
+                if events or is_first:
+                    await kept.save(view, {})
                 self._view = view
                 if is_first and not events:
                     yield []
                 is_first = False
 
+    @contextmanager
+    def _alone(self, subject: str) -> Iterator[None]:
+        """What is wrong with one subject is named; it is looked at again, and the others go on.
 
-@contextmanager
-def alone(subject: str) -> Iterator[None]:
-    """What is wrong with one subject is logged; it is looked at again, and the others go on.
-
-    A registry that cannot be reached concerns them all, and is raised.
-    """
-    try:
-        yield
-    except RegistryUnavailable:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a schema makes us raise
-        reason = str(error) if isinstance(error, LLMIntegrationsError) else type(error).__name__
-        log.warning("%r is left out until it can be read: %s", subject, reason)
+        A registry that cannot be reached concerns them all, and is raised.
+        """
+        try:
+            yield
+        except RegistryUnavailable:
+            raise
+        except LLMIntegrationsError as error:
+            self._named.follow((), {subject: error})
+        except Exception as error:  # noqa: BLE001 - whatever a schema makes us raise
+            self._named.follow((), {subject: EventError(type(error).__name__)})
+        else:
+            self._named.follow([subject], {})

@@ -53,7 +53,8 @@ Versions: TypeAlias = Mapping[Version, SeenVersion]
 class View:
     """What is known of all subjects.
 
-    Kept as JSON: ``{subject: [[version, id, fingerprint, state], …]}``.
+    Kept as JSON: ``{subject: [[version, id, fingerprint, state], …]}``. The versions of a subject
+    are replaced whole, never changed.
     """
 
     def __init__(self, subjects: Mapping[str, Versions] | None = None) -> None:
@@ -68,11 +69,29 @@ class View:
         else:
             self.subjects.pop(subject, None)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
+    def beside(self, other: View) -> View:
+        """With the versions that only the other has."""
+        both = View(self.subjects)
+        for subject, versions in other.subjects.items():
+            both.put(subject, {**versions, **self.of(subject)})
+        return both
+
+    def without(self, other: View) -> View:
+        """The versions that the other has not."""
+        rest = View()
+        for subject, versions in self.subjects.items():
+            there = other.of(subject)
+            rest.put(subject, {v: seen for v, seen in versions.items() if v not in there})
+        return rest
+
+    def changes_since(self, other: View) -> dict[str, Any]:
+        """The subjects that are not what they were there, as JSON; None for one that is gone."""
+        subjects = {s: v for s, v in self.subjects.items() if other.subjects.get(s) is not v}
+        changed: dict[str, Any] = {
             subject: [[v.version, v.schema_id, v.fingerprint, v.state] for v in versions.values()]
-            for subject, versions in self.subjects.items()
+            for subject, versions in subjects.items()
         }
+        return changed | dict.fromkeys(other.subjects.keys() - self.subjects.keys())
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.backend import Guard, NewSchema
+from llm_integrations.core.registry.backend import Guard, Latest, NewSchema, Page
 from llm_integrations.core.registry.confluent import reads, writes
+from llm_integrations.core.registry.confluent.listing import LatestListing
 from llm_integrations.core.registry.http.backend import HttpBackend
+from llm_integrations.core.registry.listing import pages_of_latest
 
 __all__ = ["ConfluentBackend"]
 
@@ -23,6 +25,10 @@ class ConfluentBackend(HttpBackend):
 
     _told_of_metadata = False
     media_type = "application/vnd.schemaregistry.v1+json"
+
+    def __init__(self, urls: str | Sequence[str], **options: Any) -> None:
+        super().__init__(urls, **options)
+        self._listing = LatestListing()
 
     @property
     def checks_compatibility(self) -> bool:
@@ -72,8 +78,11 @@ class ConfluentBackend(HttpBackend):
     async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]:
         return await self._http.run(writes.delete_subject(subject, permanent))
 
-    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
-        return await self._http.run(reads.latest())
+    async def latest(self) -> Latest | None:
+        return await pages_of_latest(self.latest_page)
+
+    async def latest_page(self, place: Any = None) -> Page[Latest] | None:
+        return await self._http.run(self._listing.page(place))
 
     async def identity(self) -> str | None:
         return await self._http.run(reads.identity())

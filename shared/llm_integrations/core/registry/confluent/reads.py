@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -43,8 +43,8 @@ __all__ = [
     "get",
     "get_by_id",
     "identity",
-    "latest",
     "level",
+    "list_of",
     "lookup",
     "number_of",
     "own_level",
@@ -57,6 +57,7 @@ __all__ = [
 T = TypeVar("T")
 
 _HIGHEST: Final = 2**31 - 1
+_PERHAPS_CUT_OFF: Final = 1_000  # Confluent's server cuts names off at 20,000, or as configured
 
 
 def ask(request: HttpRequest) -> Operation[HttpResponse]:
@@ -134,22 +135,34 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
 
 
 def subjects(deleted: bool) -> Operation[list[str]]:
-    document, response = yield from answer(HttpRequest("GET", "/subjects", query=_also(deleted)))
-    return sorted(_list_of(str, document, response))
+    return sorted((yield from _whole_list(str, "/subjects", deleted)))
 
 
 def versions(subject: str, deleted: bool) -> Operation[list[Version]]:
-    document, response = yield from answer(
-        HttpRequest("GET", path("subjects", subject, "versions"), query=_also(deleted))
-    )
-    return list[Version](sorted(_list_of(int, document, response)))
+    target = path("subjects", subject, "versions")
+    return list[Version](sorted((yield from _whole_list(int, target, deleted))))
 
 
-def _also(deleted: bool) -> dict[str, str]:
-    return {"deleted": "true"} if deleted else {}
+def _whole_list(kind: type[T], target: str, deleted: bool) -> Operation[set[T]]:
+    """Page by page where there are so many that the server may have cut them off.
+
+    A server that knows no pages answers with the same again, and that was all.
+    """
+    also = {"deleted": "true"} if deleted else {}
+    found: set[T] = set()
+    offset = 0
+    while True:
+        query = {**also, "offset": str(offset)} if offset else also
+        document, response = yield from answer(HttpRequest("GET", target, query=query))
+        part = list_of(kind, document, response)
+        new = set(part) - found
+        found |= new
+        offset += len(part)
+        if len(part) < _PERHAPS_CUT_OFF or not new:
+            return found
 
 
-def _list_of(kind: type[T], document: Any, response: HttpResponse) -> list[T]:
+def list_of(kind: type[T], document: Any, response: HttpResponse) -> list[T]:
     if not isinstance(document, list) or not all(isinstance(item, kind) for item in document):
         raise response.protocol_error("with something that is no list of them")
     return document
@@ -232,52 +245,6 @@ def own_level(subject: str) -> Operation[str | None]:
     return read_level(response.json(), response)
 
 
-def latest() -> Operation[dict[str, RegisteredSchema] | None]:
-    """None where the server has no such call, or more schemas than one answer may hold.
-
-    Asked twice, since Karapace lists a newest version that was deleted softly and takes
-    ``deleted`` the other way round: what both answers agree on is live, the rest is asked for.
-    """
-    try:
-        found = yield from _listing({"latestOnly": "true"})
-        other = yield from _listing({"latestOnly": "true", "deleted": "true"})
-    except RegistryProtocolError:
-        return None
-    if found is None or other is None:
-        return None
-    for subject in found.keys() | other.keys():
-        if _version_in(found, subject) == _version_in(other, subject):
-            continue
-        try:
-            found[subject] = yield from get(SchemaRef(subject))
-        except (SchemaNotFound, InvalidSchema):
-            found.pop(subject, None)
-    return found
-
-
-def _version_in(found: Mapping[str, RegisteredSchema], subject: str) -> Version | None:
-    return found[subject].version if subject in found else None
-
-
-def _listing(query: dict[str, str]) -> Operation[dict[str, RegisteredSchema] | None]:
-    """The highest version per subject, without what is no JSON Schema."""
-    response = yield from ask(HttpRequest("GET", "/schemas", query=query))
-    if response.status >= 400:
-        return None
-    found: dict[str, RegisteredSchema] = {}
-    for document in _list_of(dict, response.json(), response):
-        try:
-            schema = read_schema(document, response)
-        except InvalidSchema:
-            continue
-        if schema.subject is None or schema.version is None:
-            raise response.protocol_error("with a schema that has no subject and version")
-        known = found.get(schema.subject)
-        if known is None or version_key(known.ref.version) < version_key(schema.version):
-            found[schema.subject] = schema
-    return found
-
-
 def identity() -> Operation[str | None]:
     """Confluent's own servers name their Kafka cluster, and their group within it."""
     response = yield from ask(HttpRequest("GET", "/v1/metadata/id"))
@@ -295,4 +262,4 @@ def identity() -> Operation[str | None]:
 
 def ping() -> Operation[dict[str, Any]]:
     document, response = yield from answer(HttpRequest("GET", "/schemas/types"))
-    return {"url": response.url, "types": _list_of(str, document, response)}
+    return {"url": response.url, "types": list_of(str, document, response)}

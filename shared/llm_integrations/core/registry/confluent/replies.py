@@ -13,6 +13,7 @@ from typing import Any, Final
 from llm_integrations.core.errors import (
     IncompatibleSchema,
     InvalidSchema,
+    OtherSchemaType,
     RegistryAuthError,
     RegistryError,
     SchemaConflict,
@@ -110,7 +111,7 @@ def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
     """
     kind = "AVRO" if schema_type is None else str(schema_type).upper()
     if kind != "JSON":
-        raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
+        raise OtherSchemaType(f"{name} is of type {kind}: only JSON Schemas can be judged by")
     return parse_schema(text if isinstance(text, str) else None, name)
 
 

@@ -23,6 +23,7 @@ from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
     HttpResponse,
     Operation,
+    ReplyTooLarge,
     is_retryable_status,
     shorten,
     unavailable,
@@ -160,9 +161,7 @@ class HttpClient:
         async for chunk in answer.aiter_raw():
             body += chunk
             if len(body) > self._max_bytes:
-                raise RegistryProtocolError(
-                    f"{url} answered with more than {self._max_bytes // 2**20} MB"
-                )
+                raise ReplyTooLarge(f"{url} answered with more than {self._max_bytes // 2**20} MB")
         return bytes(body)
 
     def _request_headers(self, base: str, request: HttpRequest) -> dict[str, str]:

@@ -26,6 +26,7 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "Operation",
+    "ReplyTooLarge",
     "is_retryable_status",
     "parse_schema",
     "path",
@@ -36,6 +37,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+class ReplyTooLarge(RegistryProtocolError):
+    """An answer with more bytes than are read; asking for less at once may help."""
+
 
 _LONGEST_WAIT: Final = 86_400.0  # seconds; whoever is told it may compute with it
 _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -141,11 +147,24 @@ def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | Non
     after = "" if wait is None else f", retry after {wait:.0f} s"
     limits = status == 429
     return RegistryUnavailable(
-        f"{response.url} answered {status}{after}",
+        f"{response.url} answered {status}{_explanation(response)}{after}",
         retryable=is_retryable_status(status),
         retry_after=wait,
         counts_as_failure=not limits,
     )
+
+
+def _explanation(response: HttpResponse) -> str:
+    """The code and the message of a registry's error, where a proxy has not taken its place."""
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    code, said = document.get("error_code"), document.get("message") or document.get("error")
+    named = f" (code {code})" if isinstance(code, int) and code != response.status else ""
+    return f"{named}: {shorten(said)}" if isinstance(said, str) and said.strip() else named
 
 
 def retry_after(header: str | None, now: float) -> float | None:

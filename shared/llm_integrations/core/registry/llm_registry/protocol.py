@@ -36,10 +36,11 @@ from llm_integrations.core.registry.llm_registry.replies import (
     id_of,
     is_confluent,
     is_missing_route,
+    items_of,
+    named,
     read_level,
-    read_listing,
     read_schema,
-    subject_of,
+    read_versions,
 )
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
@@ -172,7 +173,7 @@ def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
 
 def versions(subject: str) -> Operation[list[Version]]:
     document, response = yield from _call(HttpRequest("GET", _route(subject)))
-    found = [version for version, _ in read_listing(document, response, "versions")]
+    found = read_versions(document, response)
     if not found:
         raise SchemaNotFound(f"subject {subject!r} is not in this registry")
     return found
@@ -184,8 +185,8 @@ def subjects() -> Operation[list[str]]:
     while True:
         query = {"q": "", "limit": str(_PAGE), "offset": str(offset)}
         document, response = yield from _call(HttpRequest("GET", "/api/v1/search", query=query))
-        page = read_listing(document, response, "results")
-        new = {subject_of(item, response) for _, item in page} - found
+        page = items_of(document, response, "results")
+        new = {name for item in page if (name := named(item))} - found
         found |= new
         offset += len(page)
         if len(page) < _PAGE or not new:

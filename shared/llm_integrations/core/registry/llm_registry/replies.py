@@ -13,6 +13,7 @@ from typing import Any, Final
 from llm_integrations.core.errors import (
     InvalidReference,
     InvalidSchema,
+    OtherSchemaType,
     RegistryError,
     SchemaConflict,
     SchemaNotFound,
@@ -27,9 +28,11 @@ __all__ = [
     "id_of",
     "is_confluent",
     "is_missing_route",
+    "items_of",
+    "named",
     "read_level",
-    "read_listing",
     "read_schema",
+    "read_versions",
     "subject_of",
     "version_of",
 ]
@@ -119,9 +122,17 @@ def version_of(document: Mapping[str, Any], response: HttpResponse) -> Version:
 
 
 def subject_of(document: Mapping[str, Any], response: HttpResponse) -> str:
+    found = named(document)
+    if found is None:
+        raise response.protocol_error("with a schema that has no namespace and name")
+    return found
+
+
+def named(document: Mapping[str, Any]) -> str | None:
+    """The subject, or None where the document names none."""
     namespace, name = document.get("namespace"), document.get("name")
     if not isinstance(namespace, str) or not isinstance(name, str) or not name:
-        raise response.protocol_error("with a schema that has no namespace and name")
+        return None
     return name if namespace in ("", DEFAULT_NAMESPACE) else f"{namespace}.{name}"
 
 
@@ -129,7 +140,7 @@ def _body(document: Mapping[str, Any], name: str) -> JsonSchema:
     """From ``content``, the text that was registered: ``schema`` is ``{}`` where it is broken."""
     kind = str(document.get("format") or document.get("schema_type") or "JSON")
     if kind.upper() not in _JSON_FORMATS:
-        raise InvalidSchema(f"{name} is of type {kind}: only JSON Schemas can be judged by")
+        raise OtherSchemaType(f"{name} is of type {kind}: only JSON Schemas can be judged by")
     content = document.get("content")
     return parse_schema(content if isinstance(content, str) else document.get("schema"), name)
 
@@ -148,13 +159,15 @@ def read_level(document: Any) -> str | None:
     return found.upper() if isinstance(found, str) and found else None
 
 
-def read_listing(
-    document: Any, response: HttpResponse, key: str
-) -> list[tuple[Version, Mapping[str, Any]]]:
-    """The versions in a list of texts or objects, bare or under ``key``; ascending."""
+def items_of(document: Any, response: HttpResponse, key: str) -> list[Mapping[str, Any]]:
+    """The objects of a list of objects or versions, bare or under ``key``."""
     found = document.get(key) if isinstance(document, dict) else document
     if not isinstance(found, list):
         raise response.protocol_error("with something that is no list")
-    items = [item if isinstance(item, dict) else {"version": item} for item in found]
-    pairs = [(version_of(item, response), item) for item in items]
-    return sorted(pairs, key=lambda pair: version_key(pair[0]))
+    return [item if isinstance(item, dict) else {"version": item} for item in found]
+
+
+def read_versions(document: Any, response: HttpResponse) -> list[Version]:
+    """Ascending."""
+    items = items_of(document, response, "versions")
+    return sorted((version_of(item, response) for item in items), key=version_key)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from llm_integrations.core.errors import (
     ConfigurationError,
@@ -25,8 +25,14 @@ from llm_integrations.core.model.schema import (
     RegisteredSchema,
     fingerprint_of,
 )
-from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.backend import Guard, NewSchema, RegistryBackend
+from llm_integrations.core.registry.backend import (
+    Guard,
+    Latest,
+    NewSchema,
+    Page,
+    RegistryBackend,
+)
+from llm_integrations.core.registry.left_out import NamedOnce
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
     Entry,
@@ -36,12 +42,31 @@ from llm_integrations.core.registry.local.ledger import (
     schema_id,
 )
 
-__all__ = ["LocalBackend", "Store", "as_json"]
+__all__ = ["LocalBackend", "Store", "Subject", "as_json"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_log = get_logger(__name__)
+Names: TypeAlias = Sequence[str]
+
+_PAGE: Final = 1_000  # subjects
+
+
+class Subject(Protocol):
+    """What a store holds of one subject, as of one look at it. Each part may be damaged."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Without entries for a subject that is not there."""
+        ...
+
+    def numbers(self) -> list[Version]:
+        """The ledger's versions, in any order, without reading more than their names."""
+        ...
+
+    def body(self, version: Version) -> JsonSchema:
+        """SchemaNotFound when it has just been removed."""
+        ...
 
 
 class Store(Protocol):
@@ -49,16 +74,21 @@ class Store(Protocol):
 
     def lock(self) -> AbstractContextManager[object]: ...
 
-    def subjects(self) -> Iterable[str]:
-        """Every subject with a version, deleted or not."""
+    def at(self, subject: str) -> Subject:
+        """One look at a subject, which need not be there."""
         ...
 
-    def ledger(self, subject: str) -> Ledger:
-        """Without entries for a subject that is not there."""
+    def names(self) -> list[str]:
+        """Every name that a subject may have here, ascending, without looking at any."""
         ...
 
-    def body(self, subject: str, version: Version) -> JsonSchema:
-        """SchemaNotFound when it has just been removed."""
+    def every(
+        self, names: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, Subject | RegistryError]]:
+        """One look at each subject (or at those named) with a version, deleted or not.
+
+        Or what is wrong with it.
+        """
         ...
 
     def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
@@ -92,6 +122,7 @@ class LocalBackend(RegistryBackend):
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._named = NamedOnce()
 
     async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(work, *args, **kwargs)
@@ -114,11 +145,28 @@ class LocalBackend(RegistryBackend):
     async def get_compatibility(self, subject: str | None = None) -> str:
         return await self._read(self._level, subject)
 
-    async def latest(self) -> Mapping[str, RegisteredSchema] | None:
-        return await asyncio.to_thread(self._all_latest)
+    async def latest(self) -> Latest | None:
+        return await asyncio.to_thread(self._latest, None)
+
+    async def latest_page(self, place: Names | None = None) -> Page[Latest] | None:
+        names, rest = await self._part(place)
+        return Page(await asyncio.to_thread(self._latest, names), rest)
+
+    async def subjects_page(
+        self, place: Names | None = None, *, deleted: bool = False
+    ) -> Page[list[str]]:
+        names, rest = await self._part(place)
+        return Page(await asyncio.to_thread(self._subjects, deleted, names), rest)
+
+    async def _part(
+        self, names: Sequence[str] | None
+    ) -> tuple[Sequence[str], Sequence[str] | None]:
+        """The names of a page, and those after it: no disk reads any number of files in time."""
+        names = await asyncio.to_thread(self.store.names) if names is None else names
+        return names[:_PAGE], names[_PAGE:] or None
 
     async def ping(self) -> Mapping[str, Any]:
-        return {"subjects": len(await asyncio.to_thread(self._subjects, False))}
+        return {"subjects": len(await asyncio.to_thread(self.store.names))}
 
     async def register(self, new: NewSchema, guard: Guard | None = None) -> RegisteredSchema:
         return await asyncio.to_thread(self._register, new, guard)
@@ -135,143 +183,116 @@ class LocalBackend(RegistryBackend):
     async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]:
         return await asyncio.to_thread(self._delete_subject, subject, permanent)
 
-    def _held(self, subject: str, entry: Entry) -> RegisteredSchema:
-        return RegisteredSchema(
-            id=schema_id(subject, entry.version),
-            subject=subject,
-            version=entry.version,
-            body=self.store.body(subject, entry.version),
-            references=entry.references,
-            state=entry.state,
-            metadata=entry.metadata,
-        )
-
     def _get(self, ref: SchemaRef) -> RegisteredSchema:
-        return self._held(ref.subject, self.store.ledger(ref.subject).find(ref))
+        return _held(self.store.at(ref.subject), ref)
 
     def _get_by_id(self, wanted: SchemaId) -> RegisteredSchema:
         """Deleted versions are found until they are gone for good: data may carry their id."""
-        damage: RegistryError | None = None
-        for subject in self.store.subjects():
-            try:
-                entries = self.store.ledger(subject).entries
-            except RegistryError as error:
-                damage = error
+        looked_at: list[Subject | RegistryError] = []
+        for name, found in self.store.every():
+            looked_at.append(found)
+            if isinstance(found, RegistryError):
                 continue
-            for entry in entries:
-                if schema_id(subject, entry.version) == wanted:
-                    return self._held(subject, entry)
-        raise damage or SchemaNotFound(f"no schema has the id {wanted}")
+            for version in found.numbers():
+                if schema_id(name, version) == wanted:
+                    return _schema(
+                        found, found.ledger.exact(SchemaRef(name, version), deleted=True)
+                    )
+        for found in looked_at:
+            _sound(found).ledger  # noqa: B018 - damage is what hides it, perhaps
+        raise SchemaNotFound(f"no schema has the id {wanted}")
 
-    def _subjects(self, deleted: bool) -> list[str]:
-        every = sorted(self.store.subjects())
-        return every if deleted else [name for name in every if self._is_shown(name)]
-
-    def _is_shown(self, subject: str) -> bool:
-        try:
-            return bool(self.store.ledger(subject).live)
-        except RegistryError:  # whoever asks for it is told what is wrong
-            return True
+    def _subjects(self, deleted: bool, names: Iterable[str] | None = None) -> list[str]:
+        found = self.store.every(names)
+        return sorted(name for name, subject in found if deleted or _is_shown(subject))
 
     def _versions(self, subject: str, deleted: bool) -> list[Version]:
-        return self.store.ledger(subject).versions(deleted=deleted)
+        return self.store.at(subject).ledger.versions(deleted=deleted)
 
     def _lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        ledger = self.store.ledger(subject)
-        ledger.versions()
+        found = self.store.at(subject)
+        found.ledger.versions()
         wanted = fingerprint_of(body)
-        found = ledger.having(lambda entry: self._fingerprint(subject, entry) == wanted)
-        if found is None:
+        equal = found.ledger.having(lambda e: fingerprint_of(found.body(e.version)) == wanted)
+        if equal is None:
             raise SchemaNotFound(f"no version of {subject!r} has this content")
-        return self._held(subject, found)
-
-    def _fingerprint(self, subject: str, entry: Entry) -> str:
-        return fingerprint_of(self.store.body(subject, entry.version))
+        return _schema(found, equal)
 
     def _level(self, subject: str | None) -> str:
-        own = self.store.ledger(subject).compatibility if subject is not None else None
+        own = self.store.at(subject).ledger.compatibility if subject is not None else None
         return own or self.store.level() or DEFAULT_COMPATIBILITY
 
-    def _all_latest(self) -> dict[str, RegisteredSchema]:
-        latest = {}
-        for subject in self._subjects(False):
+    def _latest(self, names: Iterable[str] | None) -> Latest:
+        """One damaged file must not hide all other subjects."""
+        latest = Latest()
+        for name, found in self.store.every(names):
             try:
-                latest[subject] = self._get(SchemaRef(subject))
+                latest[name] = _held(_sound(found), SchemaRef(name))
             except SchemaNotFound:
                 continue
             except RegistryError as error:
-                # One damaged file must not hide what happens to all other subjects.
-                _log.warning("subject left out: %s", error, extra={"llmi_subject": subject})
+                latest.left_out[name] = error
+        self._named.follow(latest, latest.left_out)
         return latest
 
     def _register(self, new: NewSchema, guard: Guard | None) -> RegisteredSchema:
         SchemaRef(new.subject)
         new = replace(new, body=as_json(new.body), state=check_state(new.state))
         level = check_level(new.compatibility) if new.compatibility is not None else None
+        before = self.store.at(new.subject)
+        known = _equal(before, new)
+        keeps_level = level in (None, before.ledger.compatibility)
+        if known is not None and keeps_level and not _releases(new, known):
+            # Nothing changes, so neither the lock is needed nor the right to write.
+            return _schema(before, known)
         with self.store.lock():
-            ledger = self.store.ledger(new.subject)
-            ledger = replace(ledger, compatibility=level or ledger.compatibility)
-            known = self._equal(ledger, new)
-            if known is not None:
-                return self._register_again(ledger, known, new, guard)
-            return self._register_first(ledger, new, guard)
-
-    def _equal(self, ledger: Ledger, new: NewSchema) -> Entry | None:
-        wanted = fingerprint_of(new.body)
-        return ledger.having(
-            lambda entry: (
-                entry.references == new.references
-                and self._fingerprint(ledger.subject, entry) == wanted
-            )
-        )
-
-    def _register_again(
-        self, ledger: Ledger, known: Entry, new: NewSchema, guard: Guard | None
-    ) -> RegisteredSchema:
-        """Equal content is the version that has it; a draft can be released this way."""
-        if known.state == DRAFT and new.state == ACTIVE:
-            self._check(ledger, replace(new, version=known.version), guard)
-            known = replace(known, state=ACTIVE)
-        changed = ledger.with_entry(known)
-        if changed != self.store.ledger(ledger.subject):
-            self.store.save(changed)
-        return self._held(ledger.subject, known)
+            found = self.store.at(new.subject)
+            if found.ledger != before.ledger:
+                known = _equal(found, new)
+            ledger = replace(found.ledger, compatibility=level or found.ledger.compatibility)
+            if known is None:
+                return self._register_first(found, ledger, new, guard)
+            if _releases(new, known):
+                self._check(found, ledger, replace(new, version=known.version), guard)
+                known = replace(known, state=ACTIVE)
+            if (changed := ledger.with_entry(known)) != found.ledger:
+                self.store.save(changed)
+            return _schema(found, known)
 
     def _register_first(
-        self, ledger: Ledger, new: NewSchema, guard: Guard | None
+        self, found: Subject, ledger: Ledger, new: NewSchema, guard: Guard | None
     ) -> RegisteredSchema:
         version = ledger.number(new.version)
-        self._check(ledger, replace(new, version=version), guard)
+        self._check(found, ledger, replace(new, version=version), guard)
         entry = Entry(version, new.state, _plain(new.metadata), tuple(new.references))
         self.store.add(ledger.with_entry(entry), version, new.body)
-        return self._held(ledger.subject, entry)
+        return _schema(self.store.at(new.subject), entry)
 
-    def _check(self, ledger: Ledger, new: NewSchema, guard: Guard | None) -> None:
+    def _check(self, found: Subject, ledger: Ledger, new: NewSchema, guard: Guard | None) -> None:
         """Drafts are judged when they are released."""
         if guard is None or new.state == DRAFT or new.version is None:
             return
         level = ledger.compatibility or self.store.level() or DEFAULT_COMPATIBILITY
-        before = [self._held(ledger.subject, entry) for entry in ledger.below(new.version)]
-        guard(new, before, level)
+        guard(new, [_schema(found, entry) for entry in ledger.below(new.version)], level)
 
     def _set_level(self, level: str, subject: str | None) -> None:
         with self.store.lock():
             if subject is None:
                 return self.store.set_level(level)
             SchemaRef(subject)
-            ledger = self.store.ledger(subject)
+            ledger = self.store.at(subject).ledger
             return self.store.save(replace(ledger, compatibility=level))
 
     def _deprecate(self, ref: SchemaRef) -> RegisteredSchema:
         with self.store.lock():
-            ledger = self.store.ledger(ref.subject)
-            entry = replace(ledger.exact(ref), state=DEPRECATED)
-            self.store.save(ledger.with_entry(entry))
-            return self._held(ref.subject, entry)
+            found = self.store.at(ref.subject)
+            entry = replace(found.ledger.exact(ref), state=DEPRECATED)
+            self.store.save(found.ledger.with_entry(entry))
+            return _schema(found, entry)
 
     def _delete(self, ref: SchemaRef, permanent: bool) -> None:
         with self.store.lock():
-            ledger = self.store.ledger(ref.subject)
+            ledger = self.store.at(ref.subject).ledger
             if permanent:
                 entry = ledger.exact(ref, deleted=True)
                 return self.store.erase(ledger.without(entry.version), [entry.version])
@@ -279,7 +300,7 @@ class LocalBackend(RegistryBackend):
 
     def _delete_subject(self, subject: str, permanent: bool) -> list[Version]:
         with self.store.lock():
-            ledger = self.store.ledger(subject)
+            ledger = self.store.at(subject).ledger
             versions = ledger.versions(deleted=permanent)
             if permanent:
                 self.store.erase(ledger.without(*versions), versions)
@@ -288,6 +309,51 @@ class LocalBackend(RegistryBackend):
                 ledger = ledger.with_state(entry, DELETED)
             self.store.save(ledger)
             return versions
+
+
+def _sound(found: Subject | RegistryError) -> Subject:
+    if isinstance(found, RegistryError):
+        raise found
+    return found
+
+
+def _is_shown(found: Subject | RegistryError) -> bool:
+    try:
+        return bool(_sound(found).ledger.live)
+    except RegistryError:  # whoever asks for it is told what is wrong
+        return True
+
+
+def _held(found: Subject, ref: SchemaRef) -> RegisteredSchema:
+    return _schema(found, found.ledger.find(ref))
+
+
+def _schema(found: Subject, entry: Entry) -> RegisteredSchema:
+    subject = found.ledger.subject
+    return RegisteredSchema(
+        id=schema_id(subject, entry.version),
+        subject=subject,
+        version=entry.version,
+        body=found.body(entry.version),
+        references=entry.references,
+        state=entry.state,
+        metadata=entry.metadata,
+    )
+
+
+def _equal(found: Subject, new: NewSchema) -> Entry | None:
+    wanted = fingerprint_of(new.body)
+    return found.ledger.having(
+        lambda entry: (
+            entry.references == new.references
+            and fingerprint_of(found.body(entry.version)) == wanted
+        )
+    )
+
+
+def _releases(new: NewSchema, known: Entry) -> bool:
+    """Whether a draft is released by registering it again."""
+    return known.state == DRAFT and new.state == ACTIVE
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:

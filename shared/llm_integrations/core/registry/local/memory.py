@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
 from llm_integrations.core.errors import SchemaNotFound
@@ -19,6 +20,21 @@ __all__ = ["MemoryBackend"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _MemorySubject:
+    ledger: Ledger
+    bodies: Mapping[tuple[str, Version], JsonSchema]
+
+    def numbers(self) -> list[Version]:
+        return [entry.version for entry in self.ledger.entries]
+
+    def body(self, version: Version) -> JsonSchema:
+        try:
+            return self.bodies[self.ledger.subject, version]
+        except KeyError:
+            raise SchemaNotFound(f"{self.ledger.subject!r} has no version {version}") from None
 
 
 class _MemoryStore:
@@ -51,17 +67,16 @@ class _MemoryStore:
     def lock(self) -> AbstractContextManager[object]:
         return self._lock
 
-    def subjects(self) -> Iterable[str]:
-        return [name for name, ledger in list(self._ledgers.items()) if ledger.entries]
+    def at(self, subject: str) -> _MemorySubject:
+        return _MemorySubject(self._ledgers.get(subject) or Ledger(subject), self._bodies)
 
-    def ledger(self, subject: str) -> Ledger:
-        return self._ledgers.get(subject) or Ledger(subject)
+    def names(self) -> list[str]:
+        return sorted(name for name, ledger in list(self._ledgers.items()) if ledger.entries)
 
-    def body(self, subject: str, version: Version) -> JsonSchema:
-        try:
-            return self._bodies[subject, version]
-        except KeyError:
-            raise SchemaNotFound(f"{subject!r} has no version {version}") from None
+    def every(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, _MemorySubject]]:
+        for name in self.names() if names is None else names:
+            if (found := self.at(name)).ledger.entries:
+                yield name, found
 
     def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
         self._bodies[ledger.subject, version] = body

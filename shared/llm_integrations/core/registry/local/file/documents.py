@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
-from pathlib import Path
 from typing import Any, Final
 
 from llm_integrations.core.documents import parse_json, parse_yaml
 from llm_integrations.core.errors import RegistryProtocolError
 
-__all__ = ["SUFFIXES", "dump_document", "read_document"]
+__all__ = ["SUFFIXES", "damaged", "dump_document", "read_document"]
 
 SUFFIXES: Final = (".json", ".yaml", ".yml")
 
 _LARGEST: Final = 16 * 2**20  # bytes
+# Opening a pipe to read it would wait for a writer; Windows has no such flag, and no such pipe.
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_CONFLICT: Final = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 
 
-def read_document(path: Path) -> Any:
+def read_document(path: str) -> Any:
     """The JSON value in a file.
 
     Raises:
@@ -26,9 +30,11 @@ def read_document(path: Path) -> Any:
     """
     text = _read_text(path)
     try:
-        return parse_json(text) if path.suffix == ".json" else parse_yaml(text)
+        return parse_json(text) if path.endswith(".json") else parse_yaml(text)
     except ValueError as error:
-        raise _damaged(path, str(error)) from None
+        if _CONFLICT.search(text):
+            raise damaged(path, _conflict(path, str(error))) from None
+        raise damaged(path, str(error)) from None
 
 
 def dump_document(value: Any, suffix: str = ".json") -> bytes:
@@ -41,17 +47,34 @@ def dump_document(value: Any, suffix: str = ".json") -> bytes:
     return text.encode()
 
 
-def _damaged(path: Path, reason: str) -> RegistryProtocolError:
+def damaged(path: str, reason: str) -> RegistryProtocolError:
     return RegistryProtocolError(f"{path} is damaged: {reason}")
 
 
-def _read_text(path: Path) -> str:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise _damaged(path, "it is not a regular file")
-    if status.st_size > _LARGEST:
-        raise _damaged(path, f"it is larger than {_LARGEST // 2**20} MB")
+def _conflict(path: str, reason: str) -> str:
+    """What to do about a merge that left both sides in one file."""
+    name = os.path.basename(path)  # noqa: PTH119 - a name, no file
+    return (
+        f"it holds the conflict markers of a merge ({reason}). Two branches changed it: keep one "
+        f"side (git checkout --ours, or --theirs, {name}), and if it is a version that both "
+        "added, register the other side's schema again, as the next version; then git add"
+    )
+
+
+def _read_text(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise damaged(path, "it is not a regular file")
+        if status.st_size > _LARGEST:
+            raise damaged(path, f"it is larger than {_LARGEST // 2**20} MB")
+        raw = b""
+        while len(raw) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            raw += more
+    finally:
+        os.close(descriptor)
+    try:
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _damaged(path, f"it is not UTF-8 (byte {error.start})") from None
+        raise damaged(path, f"it is not UTF-8 (byte {error.start})") from None

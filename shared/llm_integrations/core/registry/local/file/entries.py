@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,29 +16,16 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.model.reference import LATEST, Version, parse_version
-from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
 
-__all__ = [
-    "SIDECAR",
-    "document",
-    "entries",
-    "has_versions",
-    "registry_errors",
-    "remove_leftovers",
-    "version_of",
-    "warn_about_other_names",
-]
+__all__ = ["entries", "inside", "registry_errors", "remove_leftovers", "split_name", "version_of"]
 
-SIDECAR: Final = "meta"
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WRONG_KIND: Final = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
-_log = get_logger(__name__)
-
 
 @contextmanager
-def registry_errors(path: Path) -> Iterator[None]:
+def registry_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -49,43 +37,38 @@ def registry_errors(path: Path) -> Iterator[None]:
         raise RegistryUnavailable(what) from None
 
 
-def entries(folder: Path) -> list[Path]:
-    """The paths in a folder, by name and without hidden ones; none if there is no such folder."""
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, without hidden ones; nothing if there is no such folder."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        with os.scandir(folder) as found:
+            return [entry for entry in found if not entry.name.startswith(".")]
     except FileNotFoundError:
         return []
 
 
-def document(folder: Path, stem: str) -> Path | None:
-    found = [path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").exists()]
-    if len(found) > 1:
-        raise RegistryProtocolError(f"{found[0]} and {found[1].name}: keep one of them")
-    return found[0] if found else None
+def inside(path: str, root: str) -> str:
+    """The path, unless a link leads out of the registry's folder."""
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise RegistryProtocolError(f"{path} is a link that leaves the registry's folder")
+    return path
 
 
-def version_of(path: Path) -> Version | None:
-    """The version that a file's name means, or None for any other file."""
-    if path.suffix not in SUFFIXES:
-        return None
+def split_name(name: str) -> tuple[str, str] | None:
+    """A file's name before its suffix, and the suffix; None for what is no document."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if dot + suffix in SUFFIXES else None
+
+
+def version_of(stem: str) -> Version | None:
+    """The version that a file's name before its suffix means, or None for any other name."""
     try:
-        version = parse_version(path.stem)
+        version = parse_version(stem)
     except InvalidReference:
         return None
     return None if version == LATEST else version
 
 
-def has_versions(folder: Path) -> bool:
-    return any(version_of(path) is not None for path in entries(folder))
-
-
-def warn_about_other_names(folder: Path) -> None:
-    others = [p.name for p in entries(folder) if p.suffix in SUFFIXES and p.stem != SIDECAR]
-    if others:
-        _log.warning("%s holds no version: call %s 1.json or 1.0.0.json", folder, others[0])
-
-
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: str | Path) -> None:
     """Remove what a writer that was killed left behind; whoever holds the lock is the only one."""
-    for path in folder.glob(".*.tmp"):
+    for path in Path(folder).glob(".*.tmp"):
         path.unlink(missing_ok=True)

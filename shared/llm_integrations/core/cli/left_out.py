@@ -1,0 +1,28 @@
+"""Subjects that a listing leaves out, which a command prints and the log need not name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from llm_integrations.core.registry import Latest, Registry, left_out
+
+__all__ = ["latest_of"]
+
+
+def latest_of(client: Registry) -> Latest:
+    """The latest of all subjects; whoever asks says what is left out."""
+    with _unlogged():
+        return client.latest()
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    log = logging.getLogger(left_out.__name__)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

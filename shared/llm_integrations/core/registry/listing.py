@@ -1,0 +1,103 @@
+"""What a registry holds, all of it: in pages where it has pages, else subject by subject."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final, TypeVar
+
+from llm_integrations.core.errors import (
+    RegistryError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+    SchemaNotFound,
+)
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.registry.backend import Latest, Page
+from llm_integrations.core.registry.cache.requests import ask_for
+from llm_integrations.core.registry.left_out import NamedOnce
+from llm_integrations.core.registry.resilient_backend import ResilientBackend
+
+__all__ = ["Listing", "pages_of_latest"]
+
+T = TypeVar("T")
+
+_PARALLEL: Final = 16  # requests at once where one look needs many
+_MOST_PAGES: Final = 10_000
+
+
+class Listing:
+    """Asks for everything that a registry holds. Each page is a call with its own deadline."""
+
+    def __init__(self, registry: ResilientBackend) -> None:
+        self._registry = registry
+        self._named = NamedOnce()
+
+    async def subjects(self, *, deleted: bool = False) -> list[str]:
+        found: list[str] = []
+        place: object = None
+        for _ in range(_MOST_PAGES):
+            page = await self._subjects_page(place, deleted)
+            found += page.found
+            place = page.place
+            if place is None:
+                return found
+        raise _endless()
+
+    async def _subjects_page(self, place: object, deleted: bool) -> Page[list[str]]:
+        return await self._registry.call(lambda b: b.subjects_page(place, deleted=deleted))
+
+    async def latest(self, subjects: Collection[str] | None) -> Latest:
+        found = await pages_of_latest(
+            lambda place: self._registry.call(lambda backend: backend.latest_page(place))
+        )
+        if found is None:
+            return await self._one_by_one(await self.subjects() if subjects is None else subjects)
+        return found if subjects is None else found.only(subjects)
+
+    async def _one_by_one(self, subjects: Collection[str]) -> Latest:
+        """What is wrong with one subject keeps no other from being asked for."""
+        latest = Latest()
+        waiting = iter(subjects)
+
+        async def work() -> None:
+            for subject in waiting:
+                try:
+                    latest[subject] = await self._registry.call(ask_for(SchemaRef(subject)))
+                except SchemaNotFound:  # deleted meanwhile, or only drafts
+                    continue
+                except RegistryUnavailable:
+                    raise
+                except RegistryError as error:
+                    latest.left_out[subject] = error
+
+        workers = [asyncio.ensure_future(work()) for _ in range(_PARALLEL)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        self._named.follow(latest, latest.left_out)
+        return latest
+
+
+async def pages_of_latest(
+    ask: Callable[[object], Awaitable[Page[Latest] | None]],
+) -> Latest | None:
+    """All pages together; None where the registry has none, or they do not fit."""
+    latest, place = Latest(), None
+    for _ in range(_MOST_PAGES):
+        page = await ask(place)
+        if page is None:
+            return None
+        if page.is_all:
+            return page.found
+        latest.add(page.found)
+        place = page.place
+        if place is None:
+            return latest
+    raise _endless()
+
+
+def _endless() -> RegistryProtocolError:
+    return RegistryProtocolError(f"the registry's list has no end after {_MOST_PAGES:,} pages")
