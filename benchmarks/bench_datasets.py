@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,45 +100,31 @@ def validate(path: Path, folder: Path, repeats: int, copies: bool) -> dict[str, 
         small = folder / "small.arrow"
         write(small, 20_000)
         once(Dataset.from_file(str(small)), "warm")
-        before = _own_memory()
+        before, most = own_memory(), watch_memory()
         dataset = Dataset.from_file(str(path))
         seconds = [once(dataset, str(number)) for number in range(repeats)]
-    return {"seconds": seconds, "grew": _own_memory(peak=True) - before}
+    return {"seconds": seconds, "grew": most() - before}
 
 
-def _own_memory(*, peak: bool = False) -> float:
+def own_memory() -> float:
     """MB of memory that is no mapped file: what pages of the data set the kernel keeps is free."""
-    if peak:
-        return float(_PEAK.most())
-    return _rss_anon()
-
-
-def _rss_anon() -> float:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) / 1024
     return 0.0
 
 
-class _Peak:
-    """Looks at the memory every 20 ms."""
+def watch_memory() -> Callable[[], float]:
+    """Looks at the memory every 20 ms from now on; call what it returns for the most there was."""
+    most = [own_memory()]
 
-    def __init__(self) -> None:
-        import threading
-
-        self._most = 0.0
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
+    def watch() -> None:
         while True:
-            self._most = max(self._most, _rss_anon())
+            most[0] = max(most[0], own_memory())
             time.sleep(0.02)
 
-    def most(self) -> float:
-        return self._most
-
-
-_PEAK: Any = None
+    threading.Thread(target=watch, daemon=True).start()
+    return lambda: most[0]
 
 
 def measure(rows: int, repeats: int, *, copies: bool = False) -> dict[str, Any]:
@@ -215,7 +203,6 @@ def _drift() -> Row:
 
 
 if __name__ == "__main__":
-    _PEAK = _Peak()
     target = Path(sys.argv[1])
     print(
         json.dumps(validate(target, target.parent / "runs", int(sys.argv[2]), "copies" in sys.argv))

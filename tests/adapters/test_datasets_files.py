@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ from typing import Any
 import pytest
 from datasets import Dataset, Value
 
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    LLMIntegrationsError,
+    SchemaValidationError,
+)
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import compile_validator
@@ -21,6 +26,7 @@ from tests.support.training_rows import (
     judge_in_small_blocks,
     lines_with_blanks,
     registry_of_rows,
+    table,
 )
 
 
@@ -151,3 +157,72 @@ def test_what_was_no_row_is_never_released(registry: Registry, tmp_path: Path) -
     assert Quarantine(tmp_path / "jsonl").release(anything, freed.extend).kept == 1
     assert all(isinstance(record.value, dict) for record in freed)
     assert len(freed) == len(BAD) - 5 + 1
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "dataset"])
+def test_several_processes_find_what_one_finds(
+    registry: Registry, tmp_path: Path, kind: str
+) -> None:
+    data: Any = lines_with_blanks(tmp_path / "rows.jsonl")
+    if kind == "dataset":
+        table_of_rows().save_to_disk(str(tmp_path / "rows"))
+        data = Dataset.load_from_disk(str(tmp_path / "rows"))
+    found = {}
+    for processes in (1, 3):
+        result = validate_dataset(
+            data,
+            "row@1",
+            registry=registry,
+            quarantine=tmp_path / f"bad{processes}",
+            num_proc=processes,
+        )
+        records = list(Quarantine(tmp_path / f"bad{processes}").records())
+        found[processes] = (
+            result.report.to_dict(),
+            result.valid.to_list(),
+            [record.record_id for record in records],
+        )
+    assert found[1] == found[3]
+    assert found[3][0]["invalid"] == len(BAD) == len(found[3][2])
+
+
+def table_of_rows() -> Dataset:
+    return Dataset(table())
+
+
+def test_a_run_of_several_processes_that_was_cut_off_goes_on(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llm_integrations.datasets.run.lines import LineJudge
+
+    original = LineJudge.examine
+
+    def killed(self: Any, block: Any, first: int) -> Any:
+        if first == 512:
+            os._exit(9)
+        return original(self, block, first)
+
+    path = lines_with_blanks(tmp_path / "rows.jsonl")
+    arguments: Any = {"registry": registry, "quarantine": tmp_path / "bad", "num_proc": 2}
+    with monkeypatch.context() as patched:
+        patched.setattr(LineJudge, "examine", killed)
+        with pytest.raises(LLMIntegrationsError, match="call again"):
+            validate_dataset(path, "row@1", **arguments)
+    result = validate_dataset(path, "row@1", **arguments)
+    assert (result.report.total, result.report.invalid) == (SIZE, len(BAD))
+    assert Quarantine(tmp_path / "bad").count() == len(BAD)
+    assert result.valid["n"] == [number for number in NUMBERS if number >= 0]
+
+
+def test_several_processes_stop_at_the_first_bad_line_in_the_file(
+    registry: Registry, tmp_path: Path
+) -> None:
+    path = lines_with_blanks(tmp_path / "rows.jsonl")
+    with pytest.raises(SchemaValidationError, match=r"line 2: .*minimum"):
+        validate_dataset(path, "row@1", registry=registry, on_invalid="raise", num_proc=2)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
+def test_a_number_of_processes_is_checked(registry: Registry, tmp_path: Path, number: Any) -> None:
+    with pytest.raises(ConfigurationError, match="num_proc"):
+        validate_dataset(tmp_path / "x.jsonl", "row@1", registry=registry, num_proc=number)

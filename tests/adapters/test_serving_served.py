@@ -108,7 +108,7 @@ def test_requests_and_answers(url: str) -> None:
 
 
 def test_the_first_byte_of_a_stream_comes_while_the_rest_is_made(url: str) -> None:
-    asked = {"json": chat_request(BAD, stream=True), "headers": {"x-hold": "1"}}
+    asked: dict[str, Any] = {"json": chat_request(BAD, stream=True), "headers": {"x-hold": "1"}}
     with httpx.stream("POST", url + CHAT, **asked) as reply:
         chunks = reply.iter_raw()
         first = next(chunks)

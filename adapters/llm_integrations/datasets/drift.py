@@ -124,7 +124,7 @@ def _one(files: Files) -> Path:
 
 def _blocks(part: Dataset | IterableDataset) -> Iterator[pa.Table]:
     if isinstance(part, Dataset):
-        yield from DatasetSource(part, "dataset").blocks(0)
+        yield from (table for _, table in DatasetSource(part, "dataset").blocks(0))
     else:
         # Small batches would cost a round of calls for each; see BLOCK.
         batches = part.with_format("arrow").iter(_STREAMED)

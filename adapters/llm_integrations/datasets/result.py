@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,16 +19,27 @@ class DatasetResult:
     """What came of validating a data set.
 
     Attributes:
-        valid: the valid rows, of the kind that was given; a Dataset for a file.
+        opens: what opens ``valid``.
         report: the counts and reasons; for a stream they grow while it is read.
         quarantine: where the other rows are, with the reasons.
         parts: the names of the quarantine's parts that this run wrote start with one of these.
     """
 
-    valid: Any
+    opens: Callable[[], Any] = field(repr=False)
     report: DatasetReport
     quarantine: Quarantine
     parts: tuple[str, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def valid(self) -> Any:
+        """The valid rows, of the kind that was given; a Dataset for a file. Lines of JSON become
+        columns when this is first asked for.
+
+        Raises:
+            ConfigurationError: the file that they lie in has changed since it was judged, or no
+                table can hold its lines.
+        """
+        return self.opens()
 
     @cached_property
     def quarantined(self) -> Dataset:

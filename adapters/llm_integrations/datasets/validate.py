@@ -17,6 +17,7 @@ from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.beyond import Beyond, Rules, Unique
 from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.run import Run
+from llm_integrations.datasets.run.workers import checked_processes
 from llm_integrations.datasets.schema_map import table_validator
 
 __all__ = ["DatasetResult", "validate_dataset"]
@@ -54,6 +55,7 @@ def validate_dataset(
     options: ValidationOptions | None = None,
     output: str | Path | None = None,
     progress: bool | None = None,
+    num_proc: int | None = None,
 ) -> DatasetResult:
     """Split a data set into its valid rows and a quarantine. No row is lost or counted twice.
 
@@ -61,7 +63,9 @@ def validate_dataset(
     What lies on disk is judged block by block; a run that was cut off goes on where it was when it
     is called again. The valid part of a Dataset is the same table with an index of its valid rows,
     as ``Dataset.filter`` gives: nothing is copied. Read in large batches, a copy is faster: give
-    ``output``, or call ``flatten_indices()``. The valid rows of a file are written to disk.
+    ``output``, or call ``flatten_indices()``. The valid rows of a table's file are written to disk;
+    of a JSONL file it is kept where the valid lines are, and they become columns when ``valid`` is
+    first asked for.
 
     Args:
         data: a Dataset, DatasetDict or stream; a pyarrow Table, pandas or polars frame, or any
@@ -85,6 +89,9 @@ def validate_dataset(
         output: a folder that valid rows are written to; None means the cache of `datasets`, and for
             a Dataset no more than where its valid rows are.
         progress: whether to show a bar; None shows it on terminals.
+        num_proc: processes that judge at once, as `datasets` names it. JSON lines and Datasets on
+            disk are shared out to them; other data is judged by as many threads as there are
+            processors, whatever it is.
 
     Raises:
         SchemaValidationError: a row is invalid and ``on_invalid`` is "raise", or more rows are than
@@ -101,8 +108,9 @@ def validate_dataset(
     nulls: Literal["absent", "strict"] = "strict" if is_lines else "absent"
     validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress
-    beyond = Beyond.of(unique, rule)
-    run = Run(validator, quarantine, on_invalid == "raise", output, shown, beyond)
+    beyond, raises = Beyond.of(unique, rule), on_invalid == "raise"
+    processes = checked_processes(num_proc)
+    run = Run(validator, quarantine, raises, output, shown, beyond, processes)
     result = _ran(run, found)
     if max_invalid is not None:
         result.report.check_share(max_invalid)

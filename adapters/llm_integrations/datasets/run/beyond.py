@@ -127,8 +127,8 @@ class _Part:
             reason for each in found for reason in dict.fromkeys(one.reason for one in each)
         )
         report.condemn(len(rows), reasons)
-        kept = np.delete(np.arange(len(self.rows)), rows)
-        return replace(self.result, valid=self.rows.select(kept))
+        kept = self.rows.select(np.delete(np.arange(len(self.rows)), rows))
+        return replace(self.result, opens=lambda: kept)
 
     def _set_aside(
         self, name: str, rows: Rows, found: list[list[Violation]], positions: list[int]

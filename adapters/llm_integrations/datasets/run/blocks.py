@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,8 @@ from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
 from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.errors import SchemaValidationError
-from llm_integrations.core.quarantine import Quarantine, rows_of
+from llm_integrations.core.quarantine import Quarantine, RecordColumns
+from llm_integrations.core.quarantine.columns import texts_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run.counts import BlockCount
 
@@ -27,14 +27,14 @@ class Examined:
 
     Attributes:
         first_row: the position of its first row in the source.
-        aside: its invalid rows as the quarantine takes them.
+        aside: its invalid rows as the quarantine takes them; None if there are none.
     """
 
     table: pa.Table
     report: ArrowReport
     first_row: int
     count: BlockCount
-    aside: Sequence[dict[str, Any]]
+    aside: RecordColumns | None
 
     @property
     def valid(self) -> pa.Table:
@@ -53,6 +53,7 @@ class BlockJudge:
             named by it, so that a block done again after a crash sets nothing aside twice.
         quarantine: where bad rows go.
         raises: stop at the first bad block instead.
+        threads: that judge at once; None for as many as there are processors.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class BlockJudge:
         run: str,
         quarantine: Quarantine,
         raises: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.quarantine = quarantine
         self.run = run
-        self._plan = ArrowPlan(validator)
+        self._plan = ArrowPlan(validator, None, (), threads)
         self._source = source
         self._raises = raises
 
@@ -85,19 +87,20 @@ class BlockJudge:
 
     def set_aside(self, found: Examined, part: str) -> None:
         """Write the block's invalid rows into the quarantine, under this name."""
-        self.quarantine.add_rows(found.aside, part=part)
+        if found.aside is not None:
+            self.quarantine.add_columns(found.aside, part=part)
 
-    def _aside(
-        self, table: pa.Table, report: ArrowReport, first_row: int
-    ) -> Sequence[dict[str, Any]]:
+    def _aside(self, table: pa.Table, report: ArrowReport, first_row: int) -> RecordColumns | None:
         if report.is_valid:
-            return ()
+            return None
         # Not `take`, which copies whole columns together first.
         invalid = rows_where(table, pc.invert(report.mask))
-        return rows_of(
-            judged_rows(invalid),
-            report.failures.column("reasons").to_pylist(),
-            (first_row + row for row in report.failures.column("row").to_pylist()),
+        texts, encodings = texts_of(judged_rows(invalid))
+        return RecordColumns(
+            data=texts,
+            errors=report.failures.column("reasons").to_pylist(),
+            positions=pc.add(report.failures.column("row"), first_row).to_pylist(),
+            encodings=encodings,
             schema=report.schema,
             fingerprint=report.fingerprint,
             source=self._source,

@@ -1,80 +1,83 @@
-"""A JSONL file as a Dataset, whatever its lines hold."""
+"""JSON lines as a Dataset, whatever they hold: every row equals its line."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
-from datasets import Dataset, Features, Json
+from datasets import Dataset, concatenate_datasets
 from llm_integrations.core.files import atomic_write
-from llm_integrations.core.tables.line_types import (
-    ANYTHING,
-    as_lines,
-    column_types,
-    line_blocks,
-    read_block,
-    rows_of,
-)
+from llm_integrations.core.tables.line_tables import table_of_block
+from llm_integrations.core.tables.line_types import Types, line_blocks, readable_type
 
-__all__ = ["open_lines"]
+__all__ = ["dataset_of_blocks", "open_lines"]
+
+Blocks = Callable[[], Iterator[bytes]]
 
 
 def open_lines(paths: Sequence[Path], into: Path) -> Dataset:
-    """The rows of files of JSON objects, memory-mapped from ``into``, which is written for it.
+    """``dataset_of_blocks`` for files of JSON objects."""
+    return dataset_of_blocks(partial(line_blocks, paths), into)
+
+
+def dataset_of_blocks(blocks: Blocks, into: Path) -> Dataset:
+    """Lines that hold objects as rows, memory-mapped from ``into``, which is written for it.
 
     The columns are of the types that all lines agree on: text is text, even if it looks like a
-    time; what no one type holds is ``Json()``.
+    time; what no one type holds, and objects whose keys differ, are ``Json()``, at any depth. The
+    lines are read once; where a later one makes a column wider, those before it once more.
+
+    Args:
+        blocks: gives the lines, some megabytes at a time; the same each time.
+
+    Raises:
+        ConfigurationError: the names of the columns are data, and no table can hold them.
     """
-    types = column_types(line_blocks(paths))
-    if not types:
+    with atomic_write(into, mode=0o600) as stream:
+        kinds, missing = _write_widest(blocks(), stream)
+    if not kinds:
         return Dataset.from_dict({})
-    features = _features(types)
+    if not missing:
+        return Dataset.from_file(str(into))
+    before = into.with_suffix(".before.arrow")
     with (
-        atomic_write(into, mode=0o600) as stream,
-        pa.ipc.new_stream(stream, features.arrow_schema) as writer,
+        atomic_write(before, mode=0o600) as stream,
+        pa.ipc.new_stream(stream, _schema(kinds)) as writer,
     ):
-        for table in _tables(paths, types, features):
+        for block in filter(None, islice(blocks(), missing)):
+            writer.write_table(table_of_block(block, kinds)[0])
+    return concatenate_datasets([Dataset.from_file(str(path)) for path in (before, into)])
+
+
+def _write_widest(blocks: Iterator[bytes], stream: IO[bytes]) -> tuple[Types, int]:
+    """Write the blocks behind which no column becomes wider.
+
+    Returns:
+        The types of the columns, and how many blocks are missing.
+    """
+    kinds: Types = {}
+    missing = 0
+    writer: Any = None
+    for number, block in enumerate(blocks):
+        if not block:
+            continue
+        table, found = table_of_block(block, kinds)
+        if found != kinds:
+            stream.seek(0)
+            stream.truncate()
+            kinds, missing = found, number
+            writer = pa.ipc.new_stream(stream, _schema(kinds))
+        if writer is not None:
             writer.write_table(table)
-    return Dataset.from_file(str(into))
+    if writer is not None:
+        writer.close()
+    return kinds, missing
 
 
-def _features(types: dict[str, Any]) -> Features:
-    plain = [(name, kind) for name, kind in types.items() if kind is not ANYTHING]
-    known = Features.from_arrow_schema(pa.schema(plain))
-    return Features({name: known.get(name, Json()) for name in types})
-
-
-def _tables(paths: Sequence[Path], types: dict[str, Any], features: Features) -> Iterator[pa.Table]:
-    schema = features.arrow_schema
-    mixed = {name for name, kind in types.items() if kind is ANYTHING}
-    known = {name: kind for name, kind in types.items() if kind is not ANYTHING}
-    for block in line_blocks(paths):
-        table, texts = _read(block, known, mixed)
-        columns = [
-            pa.ExtensionArray.from_storage(field.type, pa.array(texts[field.name], pa.string()))
-            if field.name in mixed
-            else table.column(field.name)
-            for field in schema
-        ]
-        yield pa.table(columns, schema=schema)
-
-
-def _read(
-    block: bytes, known: dict[str, Any], mixed: set[str]
-) -> tuple[pa.Table, dict[str, list[str | None]]]:
-    """The columns of one type, and the JSON texts of the others."""
-    texts: dict[str, list[str | None]] = {name: [] for name in mixed}
-    if not mixed:
-        with suppress(pa.ArrowInvalid):
-            return read_block(block, known), texts
-    rows = rows_of(block)
-    for row in rows:
-        for name in mixed:
-            value = row.pop(name, None)
-            texts[name].append(None if value is None else json.dumps(value))
-    return read_block(as_lines(rows), known), texts
+def _schema(kinds: Types) -> pa.Schema:
+    return pa.schema([(name, readable_type(kind)) for name, kind in kinds.items()])

@@ -2,28 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO
+
+import numpy as np
 
 from datasets import Dataset
-from llm_integrations.datasets.run.line_dataset import open_lines
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.tables.line_types import line_blocks
+from llm_integrations.datasets.run.line_dataset import dataset_of_blocks
 from llm_integrations.datasets.run.lines import ExaminedLines
 from llm_integrations.datasets.run.parts import Parts
+from llm_integrations.datasets.run.sources import LineSource
 
 __all__ = ["LineParts"]
 
 
 class LineParts(Parts[ExaminedLines]):
-    """JSONL files, and in the end one Arrow file of all their rows."""
+    """Where the valid lines are in the file, as a Dataset keeps indices.
 
-    suffix: ClassVar[str] = "jsonl"
+    Args:
+        folder: made when the first block is written.
+        run: the same for the same lines judged by the same schema.
+        quarantine: where the other lines are.
+        source: the file.
+        copies: keep the lines themselves instead, as JSONL files.
+    """
+
+    def __init__(
+        self, folder: Path, run: str, quarantine: Quarantine, source: LineSource, *, copies: bool
+    ) -> None:
+        super().__init__(folder, run, quarantine)
+        self.suffix = "jsonl" if copies else "npy"
+        self._copies = copies
+        self._source = source
+        self._identity = source.identity
 
     def set_aside(self, found: ExaminedLines, part: str) -> None:
-        self._quarantine.add(found.aside, part=part)
+        self._quarantine.add_columns(found.aside, part=part)
 
     def write(self, found: ExaminedLines, stream: IO[bytes]) -> None:
-        stream.writelines(found.valid)
+        if self._copies:
+            stream.writelines(found.valid)
+        else:
+            np.save(stream, found.spans + found.block.start, allow_pickle=False)
 
-    def opened(self, paths: Sequence[Path]) -> Dataset:
-        return open_lines(paths, self._folder / f"{self._run}.arrow")
+    def opened(self, paths: Sequence[Path]) -> Callable[[], Dataset]:
+        blocks: Callable[[], Iterator[bytes]] = (
+            partial(line_blocks, paths)
+            if self._copies
+            else _Spans(self._source, self._identity, tuple(paths))
+        )
+        return partial(dataset_of_blocks, blocks, self._folder / f"{self._run}.arrow")
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Reads the valid lines out of the file; each part's in one piece.
+
+    Attributes:
+        identity: of the file as it was judged.
+        parts: for each block where its valid lines are.
+    """
+
+    source: LineSource
+    identity: str
+    parts: tuple[Path, ...]
+
+    def __call__(self) -> Iterator[bytes]:
+        if self.source.identity != self.identity:
+            raise ConfigurationError(
+                f"{self.source.path} has changed since it was judged: judge it again, or give "
+                "`output`, which takes a copy of the valid lines"
+            )
+        with self.source.path.open("rb") as stream:
+            for part in self.parts:
+                spans = np.load(part, allow_pickle=False).tolist()
+                yield b"".join(_piece(stream, start, end) for start, end in spans)
+
+
+def _piece(stream: IO[bytes], start: int, end: int) -> bytes:
+    stream.seek(start)
+    piece = stream.read(end - start)
+    return piece if piece.endswith(b"\n") else piece + b"\n"

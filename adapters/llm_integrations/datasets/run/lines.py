@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
+from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
-from llm_integrations.core.quarantine import QuarantinedRecord
-from llm_integrations.core.tables.json_line import NoRow, read_row
+from llm_integrations.core.quarantine import RecordColumns
+from llm_integrations.core.quarantine.encoding import write
+from llm_integrations.core.quarantine.record import encodings_text
+from llm_integrations.core.tables.json_line import NoRow
+from llm_integrations.core.tables.line_block import LineBlock, SaidLines, said_by
+from llm_integrations.core.tables.line_block import blocks_of_lines as read_blocks
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
+from llm_integrations.core.validation.engine_faults import is_fault
+from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.datasets.run.counts import BlockCount
 
 __all__ = ["LINES", "ExaminedLines", "LineJudge", "blocks_of_lines"]
 
 LINES: Final = 50_000
-"""Lines judged and written in one step."""
+"""Lines judged and written in one step, at the most."""
 
 
-def blocks_of_lines(path: Path, first: int) -> Iterator[list[bytes]]:
-    """The lines of a file, LINES at a time, from a block on."""
+def blocks_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
+    """The lines of a file, from a block on."""
     try:
-        with path.open("rb") as stream:
-            lines = islice(stream, first * LINES, None)
-            while block := list(islice(lines, LINES)):
+        for number, block in enumerate(read_blocks(path, LINES)):
+            if number >= first:
                 yield block
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
@@ -37,17 +44,22 @@ class ExaminedLines:
     """A block of lines with the verdict on it.
 
     Attributes:
-        valid: the valid lines, each with its end.
+        spans: where its valid lines are in the block, in bytes: [start, end) for each run of
+            neighbours.
         aside: the others, as the quarantine takes them.
     """
 
-    valid: Sequence[bytes]
-    aside: Sequence[QuarantinedRecord]
+    block: LineBlock
+    spans: npt.NDArray[np.int64]
+    aside: RecordColumns
+    count: BlockCount
 
     @property
-    def count(self) -> BlockCount:
-        reasons = Counter(reason for record in self.aside for reason in record.reasons)
-        return BlockCount(len(self.valid) + len(self.aside), len(self.aside), dict(reasons))
+    def valid(self) -> Iterator[bytes]:
+        """The valid lines, each with its end; neighbours in one piece."""
+        for start, end in self.spans.tolist():
+            piece = self.block.data[start:end]
+            yield piece if piece.endswith(b"\n") else piece + b"\n"
 
 
 class LineJudge:
@@ -63,8 +75,9 @@ class LineJudge:
         self._validator = validator
         self._source = source
         self._raises = raises
+        self._texts = ReasonTexts()
 
-    def examine(self, lines: list[bytes], first: int) -> ExaminedLines:
+    def examine(self, block: LineBlock, first: int) -> ExaminedLines:
         """Blank lines are no records.
 
         Args:
@@ -73,34 +86,104 @@ class LineJudge:
         Raises:
             SchemaValidationError: a line is invalid and the judge raises.
         """
-        valid: list[bytes] = []
-        aside: list[QuarantinedRecord] = []
-        for number, line in enumerate(lines, start=first):
-            if not line.strip():
-                continue
-            record = self._condemned(line, number)
-            if record is None:
-                valid.append(line if line.endswith(b"\n") else line + b"\n")
-            else:
-                aside.append(record)
-        return ExaminedLines(valid, aside)
+        valid = np.ones(len(block), np.bool_)
+        aside = _Aside(block, first)
+        blank = 0
+        for said in said_by(block):
+            for index in self._doubtful(said):
+                number = said.first + index
+                row = said.rows[index]
+                if row is None:
+                    valid[number] = False
+                    blank += 1
+                elif found := self._violations(row, said.exact, number + first):
+                    valid[number] = False
+                    aside.add(number, row, said.exact, self._texts.text(found))
+        count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
+        return ExaminedLines(block, _spans(block, valid), self._columns(aside), count)
 
-    def _condemned(self, line: bytes, number: int) -> QuarantinedRecord | None:
+    def _doubtful(self, said: SaidLines) -> Sequence[int]:
+        """Which lines are not certainly valid."""
+        fast = self._validator.compile().fast
+        if not said.exact:
+            return range(len(said.rows))
         try:
-            value = read_row(line)
-        except NoRow as error:
-            return self._broken(line, str(error), number)
-        report = self._validator.validate(value)
-        return None if report.is_valid else self._set_aside(value, report, number)
+            passed = list(map(fast, said.rows))
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            return range(len(said.rows))
+        return [] if all(passed) else [index for index, fits in enumerate(passed) if not fits]
 
-    def _broken(self, line: bytes, reason: str, number: int) -> QuarantinedRecord:
-        text = line.decode("utf-8", "backslashreplace").rstrip("\n")
-        by = self._validator
-        errors = (Violation("", reason, "json"),)
-        report = ValidationReport(False, errors, (), by.reference, by.fingerprint)
-        return self._set_aside(text, report, number)
-
-    def _set_aside(self, value: object, report: ValidationReport, number: int) -> QuarantinedRecord:
-        if self._raises:
+    def _violations(self, row: Any, exact: bool, number: int) -> Sequence[Violation]:
+        """What is wrong with a line; nothing if it is valid."""
+        if isinstance(row, NoRow):
+            found: Sequence[Violation] = (Violation("", str(row), "json"),)
+        elif exact:
+            options = self._validator.options
+            plain = is_plain(row, options.max_depth)
+            evaluator = self._validator.compile()
+            found = evaluator.explain(row, most=options.max_errors, plain=plain).violations
+        else:
+            found = self._validator.validate(row).errors
+        if found and self._raises:
+            by = self._validator
+            report = ValidationReport(False, tuple(found), (), by.reference, by.fingerprint)
             raise SchemaValidationError(f"line {number + 1}: {report}", report=report)
-        return QuarantinedRecord.of(value, report, source=self._source, position=number)
+        return found
+
+    def _reasons(self, errors: Sequence[str]) -> dict[str, int]:
+        return {str(reason): rows for reason, rows in self._texts.counted(errors).items()}
+
+    def _columns(self, aside: _Aside) -> RecordColumns:
+        by = self._validator
+        return RecordColumns(
+            data=aside.data,
+            errors=aside.errors,
+            positions=aside.positions,
+            encodings=aside.encodings if any(aside.encodings) else None,
+            schema=by.reference or f"sha256:{by.fingerprint[:12]}",
+            fingerprint=by.fingerprint,
+            source=self._source,
+            nulls=by.options.nulls,
+        )
+
+
+class _Aside:
+    """The lines of a block that are set aside."""
+
+    def __init__(self, block: LineBlock, first: int) -> None:
+        self._block = block
+        self._first = first
+        self.data: list[str] = []
+        self.encodings: list[str] = []
+        self.errors: list[str] = []
+        self.positions: list[int] = []
+
+    def add(self, number: int, row: Any, exact: bool, errors: str) -> None:
+        text, encodings = self._text(number, row, exact)
+        self.data.append(text)
+        self.encodings.append(encodings)
+        self.errors.append(errors)
+        self.positions.append(self._first + number)
+
+    def _text(self, number: int, row: Any, exact: bool) -> tuple[str, str]:
+        line = self._block.line(number)
+        if isinstance(row, NoRow):
+            text, encodings = write(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+        elif exact and is_plain(row, _DEEPEST):
+            return line.strip().decode(), ""
+        else:
+            text, encodings = write(row)
+        return text, encodings_text(encodings, {})
+
+
+_DEEPEST: Final = 100
+"""Levels of a line whose own text any reader can read again."""
+
+
+def _spans(block: LineBlock, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Where runs of valid lines start and end."""
+    edges = np.flatnonzero(np.diff(valid, prepend=False, append=False))
+    places = np.append(block.starts, len(block.data))[edges]
+    return places.reshape(-1, 2)

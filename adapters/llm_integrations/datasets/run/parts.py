@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, ClassVar, Generic, Protocol, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
 
-from datasets import Dataset
 from llm_integrations.core.files import atomic_write
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.datasets.run.counts import BlockCount, part_name
@@ -37,7 +36,7 @@ class Parts(ABC, Generic[J]):
         quarantine: where the other rows are.
     """
 
-    suffix: ClassVar[str]
+    suffix: str
 
     def __init__(self, folder: Path, run: str, quarantine: Quarantine) -> None:
         self._folder = folder
@@ -53,8 +52,8 @@ class Parts(ABC, Generic[J]):
         """Write what is kept of a block."""
 
     @abstractmethod
-    def opened(self, paths: Sequence[Path]) -> Dataset:
-        """What was written of all blocks."""
+    def opened(self, paths: Sequence[Path]) -> Any:
+        """What was written of all blocks: a Dataset, or what opens one when it is called."""
 
     def resume(self) -> list[BlockCount]:
         """The counts of the blocks that an unfinished run wrote whole; a finished one starts over.
@@ -86,14 +85,14 @@ class Parts(ABC, Generic[J]):
             def write(number: int, found: J) -> None:
                 if under_way:
                     under_way.pop().result()
-                under_way.append(pool.submit(self._settle, number, found))
+                under_way.append(pool.submit(self.settle, number, found))
 
             yield write
             for future in under_way:
                 future.result()
 
-    def finish(self, blocks: int) -> Dataset | None:
-        """What was kept, memory-mapped; None if there was no block at all."""
+    def finish(self, blocks: int) -> Any:
+        """What was kept, as ``opened`` gives it; None if there was no block at all."""
         if not blocks:
             return None
         with atomic_write(self._done, mode=0o600):
@@ -102,7 +101,7 @@ class Parts(ABC, Generic[J]):
     def path(self, number: int, suffix: str) -> Path:
         return self._folder / f"{part_name(self._run, number)}.{suffix}"
 
-    def _settle(self, number: int, found: J) -> None:
+    def settle(self, number: int, found: J) -> None:
         """The quarantine first: counts that are there say that its rows are."""
         self.set_aside(found, part_name(self._run, number))
         with atomic_write(self.path(number, self.suffix), mode=0o600) as stream:

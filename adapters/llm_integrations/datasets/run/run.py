@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
@@ -21,7 +22,7 @@ from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.beyond import Beyond
 from llm_integrations.datasets.run.blocks import BlockJudge
-from llm_integrations.datasets.run.counts import part_name
+from llm_integrations.datasets.run.counts import BlockCount, part_name
 from llm_integrations.datasets.run.inputs import Files, joined
 from llm_integrations.datasets.run.line_parts import LineParts
 from llm_integrations.datasets.run.lines import LineJudge
@@ -37,6 +38,7 @@ from llm_integrations.datasets.run.sources import (
 )
 from llm_integrations.datasets.run.streams import judged_stream
 from llm_integrations.datasets.run.table_parts import TableParts
+from llm_integrations.datasets.run.workers import in_processes
 
 __all__ = ["Run"]
 
@@ -52,6 +54,7 @@ class Run:
         output: str | Path | None,
         progress: bool,
         beyond: Beyond,
+        processes: int = 1,
     ) -> None:
         self.validator = validator
         self._quarantine = quarantine
@@ -60,6 +63,7 @@ class Run:
         self._progress = progress
         self._beyond = beyond
         self._total: DatasetReport | None = None
+        self._processes = processes
 
     def validate(self, data: Any, name: str) -> DatasetResult:
         found = {name: self._validate(data, name)}
@@ -96,7 +100,7 @@ class Run:
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
         return DatasetResult(
-            together({name: result.valid for name, result in results.items()}),
+            lambda: together({name: result.valid for name, result in results.items()}),
             total,
             self.aside(""),
             tuple(part for result in results.values() for part in result.parts),
@@ -108,21 +112,23 @@ class Run:
         source = line_source(path, name)
         run = self._run_name(source.identity)
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)
-        parts, report = LineParts(self._folder(run), run, self.aside(run)), self._report()
-        valid = self._through_disk(source, judge.examine, parts, report)
-        valid = Dataset.from_dict({}) if valid is None else valid
-        return DatasetResult(valid, report, self.aside(run), (run,))
+        copies, report = self._output is not None, self._report()
+        parts = LineParts(self._folder(run), run, self.aside(run), source, copies=copies)
+        opens = self._through_disk(source, judge.examine, parts, report)
+        return DatasetResult(opens or _no_rows, report, self.aside(run), (run,))
 
     def _source(self, source: TableSource) -> DatasetResult:
         run = self._run_name(f"{source.name}|{source.identity}")
-        judge, report = self._judge(source.name, run), self._report()
+        shares = self._processes > 1 and source.on_disk and source.places(0) is not None
+        judge = self._judge(source.name, run, threads=1 if shares else None)
+        report = self._report()
         if source.on_disk:
             parts = TableParts(self._folder(run), judge, source.kept)
             kept = self._through_disk(source, judge.examine, parts, report)
         else:
             kept = self._in_memory(source, judge, run, report)
         valid = source.opened(kept, run, all_valid=report.is_valid)
-        return DatasetResult(valid, report, judge.quarantine, (run,))
+        return DatasetResult(lambda: valid, report, judge.quarantine, (run,))
 
     def _through_disk(
         self,
@@ -130,7 +136,7 @@ class Run:
         examine: Callable[[B, int], J],
         parts: Parts[J],
         report: DatasetReport,
-    ) -> Dataset | None:
+    ) -> Any:
         done = parts.resume()
         if self._raises:
             # The block that is to raise is judged again, for its report.
@@ -138,22 +144,36 @@ class Run:
         for count in done:
             report.add(count)
         number = len(done)
-        with self._bar(source.name, source.rows, report.total) as advance, parts.writing() as write:
-            for block in source.blocks(number):
-                found = examine(block, number * source.block_rows)
-                write(number, found)
-                report.add(found.count)
-                advance(len(block))
+        with self._bar(source.name, source.rows, report.total) as advance:
+            for count, rows in self._counted(source, examine, parts, number):
+                report.add(count)
+                advance(rows)
                 number += 1
         return parts.finish(number)
+
+    def _counted(
+        self, source: Source[B], examine: Callable[[B, int], J], parts: Parts[J], first: int
+    ) -> Iterator[tuple[BlockCount, int]]:
+        """Judge the blocks from one on, and write what is kept: what each held, and its rows."""
+        places = source.places(first) if self._processes > 1 else None
+        if places is not None:
+            tasks = ((number, *place) for number, place in enumerate(places, first))
+            work = partial(_settled, source, examine, parts)
+            yield from in_processes(work, tasks, self._processes)
+            return
+        with parts.writing() as write:
+            for number, (row, block) in enumerate(source.blocks(first), first):
+                found = examine(block, row)
+                write(number, found)
+                yield found.count, len(block)
 
     def _in_memory(
         self, source: TableSource, judge: BlockJudge, run: str, report: DatasetReport
     ) -> Dataset | None:
         kept: list[pa.Table] = []
         with self._bar(source.name, source.rows, 0) as advance:
-            for number, table in enumerate(source.blocks(0)):
-                found = judge.examine(table, number * BLOCK)
+            for number, (first, table) in enumerate(source.blocks(0)):
+                found = judge.examine(table, first)
                 judge.set_aside(found, part_name(run, number))
                 report.add(found.count)
                 kept.append(source.kept(found))
@@ -164,15 +184,17 @@ class Run:
         # Nothing tells one stream from another, so each call is a run of its own.
         run = self._run_name(f"stream-{name}-{uuid4()}")
         judge, report = self._judge(name, run), self._report()
-        return DatasetResult(judged_stream(stream, judge, report), report, judge.quarantine, (run,))
+        judged = judged_stream(stream, judge, report)
+        return DatasetResult(lambda: judged, report, judge.quarantine, (run,))
 
-    def _judge(self, name: str, run: str) -> BlockJudge:
+    def _judge(self, name: str, run: str, threads: int | None = None) -> BlockJudge:
         return BlockJudge(
             self.validator,
             source=name,
             run=run,
             quarantine=self.aside(run),
             raises=self._raises,
+            threads=threads,
         )
 
     def _report(self) -> DatasetReport:
@@ -211,6 +233,21 @@ class Run:
             disable=not self._progress,
         ) as bar:
             yield bar.update
+
+
+def _settled(
+    source: Source[B], examine: Callable[[B, int], J], parts: Parts[J], task: tuple[int, int, Any]
+) -> tuple[BlockCount, int]:
+    """In another process: judge one block, and write what is kept of it."""
+    number, row, place = task
+    block = source.at(place)
+    found = examine(block, row)
+    parts.settle(number, found)
+    return found.count, len(block)
+
+
+def _no_rows() -> Dataset:
+    return Dataset.from_dict({})
 
 
 def _identity(split: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -21,6 +20,7 @@ from llm_integrations.core.tables import (
     read_tables,
     rows_in,
 )
+from llm_integrations.core.tables.line_block import LineBlock
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run import lines
 from llm_integrations.datasets.run.blocks import Examined
@@ -35,11 +35,11 @@ _INDICES: Final = "indices"
 
 
 B = TypeVar("B", bound=Sized, covariant=True)
-"""What is judged in one step: a table, or a list of lines."""
+"""What is judged in one step: a table, or lines."""
 
 
 class Source(Protocol[B]):
-    """Rows in blocks of ``block_rows``, from any block on; the same each time."""
+    """Rows in blocks, from any block on; the same each time."""
 
     @property
     def name(self) -> str: ...
@@ -50,10 +50,16 @@ class Source(Protocol[B]):
     @property
     def rows(self) -> int | None: ...
 
-    @property
-    def block_rows(self) -> int: ...
+    def blocks(self, first: int) -> Iterator[tuple[int, B]]:
+        """From a block on: the number of its first row, and the block."""
+        ...
 
-    def blocks(self, first: int) -> Iterator[B]: ...
+    def places(self, first: int) -> Iterator[tuple[int, Any]] | None:
+        """``blocks`` for other processes, which read a block by ``at``; None where blocks can only
+        be read one after the other."""
+        ...
+
+    def at(self, place: Any) -> B: ...
 
 
 class TableSource(Source[pa.Table], Protocol):
@@ -96,14 +102,15 @@ class DatasetSource:
     def on_disk(self) -> bool:
         return bool(self.dataset.cache_files)
 
-    @property
-    def block_rows(self) -> int:
-        return BLOCK
+    def blocks(self, first: int) -> Iterator[tuple[int, pa.Table]]:
+        for start, place in self.places(first):
+            yield start, self.at(place)
 
-    def blocks(self, first: int) -> Iterator[pa.Table]:
-        tables = self.dataset.with_format("arrow")
-        for start in range(first * BLOCK, len(tables), BLOCK):
-            yield tables[start : start + BLOCK]
+    def places(self, first: int) -> Iterator[tuple[int, int]]:
+        return ((start, start) for start in range(first * BLOCK, len(self.dataset), BLOCK))
+
+    def at(self, place: int) -> pa.Table:
+        return self.dataset.with_format("arrow")[place : place + BLOCK]
 
     def kept(self, block: Examined) -> pa.Table:
         if self.copies:
@@ -162,12 +169,15 @@ class LineSource(FileSource):
 
     rows: int | None = None
 
-    @property
-    def block_rows(self) -> int:
-        return lines.LINES
+    def blocks(self, first: int) -> Iterator[tuple[int, LineBlock]]:
+        for block in lines.blocks_of_lines(self.path, first):
+            yield block.first, block
 
-    def blocks(self, first: int) -> Iterator[list[bytes]]:
-        yield from lines.blocks_of_lines(self.path, first)
+    def places(self, first: int) -> Iterator[tuple[int, LineBlock]]:
+        return ((start, block.place()) for start, block in self.blocks(first))
+
+    def at(self, place: LineBlock) -> LineBlock:
+        return place.read(self.path)
 
 
 @dataclass(frozen=True)
@@ -188,12 +198,16 @@ class TableFileSource(FileSource):
     def on_disk(self) -> bool:
         return True
 
-    @property
-    def block_rows(self) -> int:
-        return BLOCK
+    def blocks(self, first: int) -> Iterator[tuple[int, pa.Table]]:
+        for number, table in enumerate(read_tables(self.path, BLOCK, validator=self.validator)):
+            if number >= first:
+                yield number * BLOCK, table
 
-    def blocks(self, first: int) -> Iterator[pa.Table]:
-        yield from islice(read_tables(self.path, BLOCK, validator=self.validator), first, None)
+    def places(self, first: int) -> None:
+        return None
+
+    def at(self, place: Any) -> pa.Table:
+        raise NotImplementedError
 
     def kept(self, block: Examined) -> pa.Table:
         return block.valid

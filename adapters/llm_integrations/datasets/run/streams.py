@@ -37,7 +37,7 @@ class StreamGate:
 
     def _part(self, found: Examined) -> str:
         """Named by its rows: each shard of a stream counts its rows from 0."""
-        ids = "".join(row["record_id"] for row in found.aside)
+        ids = "".join(found.aside.record_ids) if found.aside is not None else ""
         return f"{self._judge.run}-{sha256(ids.encode()).hexdigest()[:24]}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO
 
 import pyarrow as pa
 
@@ -24,7 +24,7 @@ class TableParts(Parts[Examined]):
         keep: what is kept of a block.
     """
 
-    suffix: ClassVar[str] = "arrow"
+    suffix = "arrow"
 
     def __init__(
         self, folder: Path, judge: BlockJudge, keep: Callable[[Examined], pa.Table]

@@ -1,6 +1,14 @@
 """What was set aside, and why: one format and one class for every stage."""
 
-from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of, rows_of
+from llm_integrations.core.quarantine.columns import RecordColumns, rows_of
+from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of
 from llm_integrations.core.quarantine.store import Quarantine, ReleaseResult
 
-__all__ = ["Quarantine", "QuarantinedRecord", "ReleaseResult", "record_id_of", "rows_of"]
+__all__ = [
+    "Quarantine",
+    "QuarantinedRecord",
+    "RecordColumns",
+    "ReleaseResult",
+    "record_id_of",
+    "rows_of",
+]

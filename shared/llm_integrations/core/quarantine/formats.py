@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.quarantine.columns import RecordColumns
 from llm_integrations.core.quarantine.record import QuarantinedRecord
 
 __all__ = ["Format", "check_format", "read_part", "write_part"]
+
+_FEW: Final = ("schema", "fingerprint", "source", "at", "errors", "whole", "encodings", "nulls")
+"""Columns whose texts come again and again, so that it pays to look for equal ones."""
 
 Format = Literal["jsonl", "parquet"]
 
@@ -23,13 +27,15 @@ def check_format(name: str) -> Format:
     raise ConfigurationError(f"a quarantine is kept as 'jsonl' or 'parquet', not {name!r}")
 
 
-def write_part(stream: IO[bytes], rows: Iterable[dict[str, Any]], form: Format) -> None:
+def write_part(
+    stream: IO[bytes], rows: Iterable[dict[str, Any]] | RecordColumns, form: Format
+) -> None:
     """Write rows as ``QuarantinedRecord.to_row`` makes them."""
-    if form == "jsonl":
-        for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-    else:
-        _write_parquet(stream, list(rows))
+    if form == "parquet":
+        _write_parquet(stream, rows if isinstance(rows, RecordColumns) else list(rows))
+        return
+    for row in rows.rows() if isinstance(rows, RecordColumns) else rows:
+        stream.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
 
 
 def read_part(path: Path) -> Iterator[QuarantinedRecord]:
@@ -50,22 +56,35 @@ def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]]) -> None:
+def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]] | RecordColumns) -> None:
     require_extra("arrow", "pyarrow")
     import pyarrow as pa
     from pyarrow import parquet
 
     names = QuarantinedRecord("", (), "").to_row()
-    # Data may hold lone surrogates, which are no UTF-8: JSON text can carry them escaped.
-    columns = {name: _utf8([row[name] for row in rows]) for name in names}
-    schema = pa.schema([(name, pa.string()) for name in names])
-    parquet.write_table(pa.table(columns, schema=schema), stream, compression="zstd")
+    if isinstance(rows, RecordColumns):
+        columns = {name: rows.columns[name] for name in names}
+    else:
+        columns = {name: [row[name] for row in rows] for name in names}
+    table = pa.table({name: _texts(column, len(rows)) for name, column in columns.items()})
+    parquet.write_table(table, stream, compression="zstd", use_dictionary=list(_FEW))
 
 
-def _utf8(texts: list[str | None]) -> list[str | None]:
-    if all(text is None or text.isascii() for text in texts):
-        return texts
-    return [text and text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
+def _texts(column: Any, length: int) -> Any:
+    """Texts as an Arrow array; one text stands for as many of it."""
+    import pyarrow as pa
+
+    if column is None or isinstance(column, str):
+        return pa.repeat(pa.scalar(column, pa.string()), length)
+    try:
+        return pa.array(column, pa.string())
+    except UnicodeEncodeError:
+        # Data may hold lone surrogates, which are no UTF-8: JSON text can carry them escaped.
+        return pa.array(list(map(_utf8, column)), pa.string())
+
+
+def _utf8(text: str | None) -> str | None:
+    return text and text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,82 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.quarantine.encoding import Encodings, read, write, write_row
+from llm_integrations.core.quarantine.encoding import Encodings, read, write
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.core.validation.report import BEYOND_SCHEMA, NO_RECORD, Violation
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["QuarantinedRecord", "record_id_of", "rows_of"]
+__all__ = ["QuarantinedRecord", "encodings_text", "hashed_id", "record_id_of"]
 
 _SAME: Final = object()
 
 
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
     """The same id for the same record of the same place (hex), so that a retry adds nothing."""
-    return _hashed(json.dumps(source), json.dumps(position), data)
+    return hashed_id(json.dumps(source), json.dumps(position), data)
 
 
-def _hashed(source: str, position: str, data: str) -> str:
+def hashed_id(source: str, position: str, data: str) -> str:
+    """``record_id_of``, given source and position as JSON text."""
     text = f"[{source}, {position}, {json.dumps(data)}]"
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
-
-
-def rows_of(
-    data: Iterable[Any],
-    errors: Iterable[str],
-    positions: Iterable[int],
-    *,
-    schema: str,
-    fingerprint: str,
-    source: str,
-    nulls: str = "",
-) -> list[dict[str, Any]]:
-    """Rows for ``Quarantine.add_rows`` without an object for each: for tables of millions.
-
-    Args:
-        data: the records: dicts whose keys are text.
-        errors: for each, JSON text: a list of [path, message, keyword, schema path].
-        positions: for each, which record of the source it is.
-        nulls: how null was taken, "strict" or "absent".
-    """
-    shared = {
-        "schema": schema,
-        "fingerprint": fingerprint,
-        "source": source,
-        "at": _now().isoformat(),
-        "whole": None,
-        "nulls": nulls,
-    }
-    place = json.dumps(source)
-    rows = []
-    for value, reasons, position in zip(data, errors, positions, strict=True):
-        text, encodings = write_row(value)
-        rows.append(
-            {
-                **shared,
-                "record_id": _hashed(place, str(position), text),
-                "position": str(position),
-                "errors": reasons,
-                "data": text,
-                "encodings": _encodings_text(encodings, {}),
-            }
-        )
-    return rows
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _encodings_text(data: Encodings, whole: Encodings) -> str:
+def encodings_text(data: Encodings, whole: Encodings) -> str:
+    """As a row has them; empty where there are none."""
     return json.dumps({"data": data, "whole": whole}) if data or whole else ""
 
 
@@ -196,7 +154,7 @@ class QuarantinedRecord:
             "errors": json.dumps(errors, ensure_ascii=False),
             "data": self.data,
             "whole": self.whole,
-            "encodings": _encodings_text(self.encodings, self.whole_encodings),
+            "encodings": encodings_text(self.encodings, self.whole_encodings),
             "nulls": self.nulls,
         }
 

@@ -17,6 +17,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.files import atomic_write, locked
 from llm_integrations.core.observability import get_logger
+from llm_integrations.core.quarantine.columns import RecordColumns
 from llm_integrations.core.quarantine.formats import (
     Format,
     check_format,
@@ -96,8 +97,13 @@ class Quarantine:
 
     def add_rows(self, rows: Sequence[dict[str, Any]], *, part: str) -> Path | None:
         """``add`` for many rows at once, as ``rows_of`` makes them from a table's verdict."""
-        if not rows:
-            return None
+        return self._add(rows, part) if rows else None
+
+    def add_columns(self, records: RecordColumns, *, part: str) -> Path | None:
+        """``add`` for millions of records, which need no object each."""
+        return self._add(records, part) if len(records) else None
+
+    def _add(self, rows: Iterable[dict[str, Any]] | RecordColumns, part: str) -> Path:
         path = self._path(part)
         with locked(self.folder, exclusive=False):
             self._write(path, rows)
@@ -207,7 +213,7 @@ class Quarantine:
         else:
             path.unlink(missing_ok=True)
 
-    def _write(self, path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    def _write(self, path: Path, rows: Iterable[dict[str, Any]] | RecordColumns) -> None:
         form: Format = "parquet" if path.suffix == ".parquet" else "jsonl"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic_write(path, mode=0o600) as stream:

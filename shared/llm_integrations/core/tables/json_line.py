@@ -1,17 +1,22 @@
-"""Reads one line of JSON, by a faster reader, as ``json.loads`` does."""
+"""Reads lines of JSON, by a faster reader where there is one, as ``json.loads`` does."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from llm_integrations.core.extras import require_extra
+__all__ = ["NoRow", "decode_lines", "encode", "read_line", "read_row"]
 
-require_extra("drift", "pydantic_core")
-
-from pydantic_core import from_json  # noqa: E402 - the line above names the pip command
-
-__all__ = ["NoRow", "read_line", "read_row"]
+# msgspec is asked for by [datasets] and does without it: everything here is as json has it.
+try:
+    import msgspec
+except ImportError:
+    _decoder: Any = None
+    _REFUSED: tuple[type[Exception], ...] = (ValueError,)
+else:
+    _decoder = msgspec.json.Decoder()
+    _REFUSED = (msgspec.MsgspecError, ValueError, OverflowError)
 
 
 class NoRow(ValueError):
@@ -21,14 +26,14 @@ class NoRow(ValueError):
 def read_row(line: bytes) -> dict[str, Any]:
     """The JSON object that a line holds. NoRow if it holds none, or text that is no Unicode."""
     try:
-        value = read_line(line)
+        value, is_unicode = _read(line)
     except json.JSONDecodeError as error:
         raise NoRow(f"the line is not JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:
         raise NoRow(f"the line is not JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):
         raise NoRow("the line is no object")
-    if b"\\u" in line and not _is_unicode(value):
+    if not (is_unicode or _is_unicode(value)):
         raise NoRow("the line holds half of a surrogate pair, which is no text")
     return value
 
@@ -39,12 +44,35 @@ def read_line(line: bytes) -> Any:
     Raises:
         ValueError, RecursionError: it is no JSON; as ``json.loads`` has it.
     """
+    return _read(line)[0]
+
+
+def decode_lines(lines: bytes) -> Sequence[Any] | None:
+    """What lines say that each begin with ``{`` and end with ``}``; None if that is not certain.
+
+    None decides nothing: ``read_row`` does, line by line.
+    """
+    if _decoder is None:
+        return None
     try:
-        return from_json(line)
-    except ValueError:
-        # It refuses more than json.loads does: a byte order mark, half of a surrogate pair, more
-        # than 200 levels.
-        return json.loads(line)
+        found: list[Any] = _decoder.decode_lines(lines)
+    except _REFUSED:
+        return None
+    except RecursionError:
+        return None
+    return found
+
+
+def _read(line: bytes) -> tuple[Any, bool]:
+    """What a line says, and whether all text in it is certainly Unicode."""
+    if _decoder is not None:
+        try:
+            return _decoder.decode(line), True
+        except _REFUSED:
+            # It refuses more than json.loads does: NaN, numbers that overflow, a byte order mark,
+            # half of a surrogate pair.
+            pass
+    return json.loads(line), False
 
 
 def _is_unicode(value: Any) -> bool:
@@ -53,3 +81,21 @@ def _is_unicode(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _encode_slowly(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def encode(value: Any) -> bytes:
+    """The JSON text of a value that a line held."""
+    try:
+        return _encoder(value)
+    except _REFUSED:
+        # Integers of more than 64 bits.
+        return _encode_slowly(value)
+
+
+_encoder: Final[Callable[[Any], bytes]] = (
+    _encode_slowly if _decoder is None else msgspec.json.Encoder().encode
+)

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
-from llm_integrations.core.tables.line_types import (
-    ANYTHING,
-    as_lines,
-    block_types,
-    common_type,
-    read_block,
-    readable_type,
-)
+from llm_integrations.core.tables.line_tables import as_lines, read_block
+from llm_integrations.core.tables.line_types import JSON, Types, type_of
 
 __all__ = ["LineColumns"]
 
 _UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
 _HELD = {pa.int64(): (int,), pa.float64(): (int, float), pa.string(): (str,), pa.bool_(): (bool,)}
+_MOST_FIELDS: Final = 256
+"""Names that the objects at one place have between them; where there are more, they are data."""
 
 
 class LineColumns:
@@ -27,53 +23,59 @@ class LineColumns:
     integers become floats once a fraction was seen."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, Any] = {}
+        self._kinds: Types = {}
 
     def table(self, rows: Sequence[dict[str, Any]]) -> Any:
         """The rows as a Table; null for a value that is not of its column's type."""
         if not any(rows):
             return pa.table({})
-        try:
-            table = self._parsed(as_lines(rows))
-        except pa.ArrowInvalid:
-            table = self._fitted(rows)
-        for field in table.schema:
-            if not types.is_null(field.type):
-                self._kinds[field.name] = field.type
-        return table
-
-    def _parsed(self, block: bytes) -> Any:
-        """All at once. ArrowInvalid if a value is not of its column's type."""
-        found = dict(self._kinds)
-        for name, kind in block_types(block).items():
-            found[name] = common_type(found[name], kind) if name in found else kind
-        if ANYTHING in found.values():
-            raise pa.ArrowInvalid("some values are not of their column's type")
-        return read_block(block, {name: readable_type(kind) for name, kind in found.items()})
-
-    def _fitted(self, rows: Sequence[dict[str, Any]]) -> Any:
-        """Column by column, and where need be value by value."""
         names = dict.fromkeys(name for row in rows for name in row)
-        return pa.table({name: self._column(name, [r.get(name) for r in rows]) for name in names})
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        kinds = {name: self._kind(name, values) for name, values in columns.items()}
+        self._kinds |= {name: kind for name, kind in kinds.items() if not types.is_null(kind)}
+        held = {name: kind for name, kind in kinds.items() if not types.is_null(kind)}
+        try:
+            table = read_block(as_lines(rows), held, others="ignore")
+        except pa.ArrowInvalid:
+            table = pa.table({name: _column(columns[name], kind) for name, kind in held.items()})
+        for name in names:
+            if name not in held:
+                table = table.append_column(name, pa.nulls(len(rows)))
+        return table.select(list(names))
 
-    def _column(self, name: str, values: list[Any]) -> Any:
-        kind = self._kinds.get(name)
-        if kind is None:
-            kind = _most_frequent(values)
-        if kind == pa.int64() and any(type(value) is float for value in values):
-            kind = pa.float64()
-        return pa.array([_fit(value, kind) for value in values], kind)
+    def _kind(self, name: str, values: list[Any]) -> Any:
+        known = self._kinds.get(name)
+        found = type_of([value for value in values if value is not None], _union)
+        if known is not None:
+            return found if (known, found) == (pa.int64(), pa.float64()) else known
+        return _most_frequent(values) if found == JSON else found
+
+
+def _union(objects: Sequence[dict[str, Any]]) -> Any:
+    """A struct with a field for each name, but for those whose values are of no one type."""
+    names = dict.fromkeys(name for item in objects for name in item)
+    if len(names) > _MOST_FIELDS:
+        return pa.null()
+    kinds = {
+        name: type_of([item[name] for item in objects if item.get(name) is not None], _union)
+        for name in names
+    }
+    held = [(n, kind) for n, kind in kinds.items() if kind != JSON and not types.is_null(kind)]
+    return pa.struct(held) if held else pa.null()
 
 
 def _most_frequent(values: list[Any]) -> Any:
     """The Arrow type of most values; null if Arrow has none for them."""
     counts = Counter(type(value) for value in values if value is not None)
     for python_type, _ in counts.most_common():
-        try:
-            return pa.array([value for value in values if type(value) is python_type]).type
-        except _UNFIT:
-            continue
+        kind = type_of([value for value in values if type(value) is python_type], _union)
+        if kind != JSON and not types.is_null(kind):
+            return kind
     return pa.null()
+
+
+def _column(values: list[Any], kind: Any) -> Any:
+    return pa.array([_fit(value, kind) for value in values], kind)
 
 
 def _fit(value: Any, kind: Any) -> Any:

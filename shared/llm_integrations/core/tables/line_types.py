@@ -1,34 +1,34 @@
-"""Which columns hold the rows of a JSONL file: the types that all of its lines agree on."""
+"""Which columns hold the rows of a JSONL file: types that give back each row as its line has it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from io import BytesIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
 from llm_integrations.core.arrow.pyarrow_modules import pa
-from llm_integrations.core.tables.json_line import read_line
 
 __all__ = [
-    "ANYTHING",
-    "as_lines",
-    "block_types",
-    "column_types",
+    "JSON",
+    "Types",
     "common_type",
+    "common_types",
+    "holds_json",
     "line_blocks",
-    "read_block",
     "readable_type",
-    "rows_of",
+    "type_of",
+    "types_of_rows",
 ]
 
-ANYTHING: Final = None
-"""Stands for the type of a column whose values no single Arrow type holds."""
+JSON: Final = pa.json_()
+"""JSON text: the type of what no other type holds, and of objects whose keys differ. A struct would
+put a null where an object lacks a key, and would have a field for every key of a map."""
 
 Types = dict[str, Any]
 _BYTES: Final = 1 << 23
 _NUMBERS: Final = {pa.int64(), pa.float64()}
+_SCALARS: Final = {bool: pa.bool_(), str: pa.string(), float: pa.float64()}
 
 
 def line_blocks(paths: Iterable[Path]) -> Iterator[bytes]:
@@ -39,81 +39,93 @@ def line_blocks(paths: Iterable[Path]) -> Iterator[bytes]:
                 yield block + stream.readline()
 
 
-def read_block(block: bytes, types: Types) -> Any:
-    """Lines as a Table with columns of these types, and any others that they have.
+def types_of_rows(rows: Sequence[dict[str, Any]], known: Types) -> Types:
+    """The type of each column that a row has, in the order in which they come up.
 
-    Raises:
-        ArrowInvalid: a value is of another type.
+    Args:
+        known: types that the columns have at the least.
     """
-    from pyarrow import json as arrow_json
-
-    parsing = arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items())))
-    # In one piece, by one thread: with several pieces pyarrow can crash.
-    reading = arrow_json.ReadOptions(block_size=len(block) + 1, use_threads=False)
-    return arrow_json.read_json(BytesIO(block), reading, parsing)
-
-
-def rows_of(block: bytes) -> list[dict[str, Any]]:
-    """The lines as Python reads them: of a name that comes twice it takes the last."""
-    return [read_line(line) for line in block.split(b"\n") if line]
+    names = dict.fromkeys(known)
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    found = {}
+    for name in names:
+        kind = known.get(name, pa.null())
+        values = [row[name] for row in rows if row.get(name) is not None] if kind != JSON else []
+        found[name] = common_type(kind, type_of(values))
+    return found
 
 
-def as_lines(rows: Iterable[dict[str, Any]]) -> bytes:
-    """What ``rows_of`` reads."""
-    return "\n".join(map(json.dumps, rows)).encode()
+def _struct_of(objects: Sequence[dict[str, Any]]) -> Any:
+    keys = objects[0].keys()
+    if not keys or any(o.keys() != keys for o in objects):
+        return JSON
+    return pa.struct(
+        [(key, type_of([o[key] for o in objects if o[key] is not None])) for key in keys]
+    )
 
 
-def column_types(blocks: Iterable[bytes]) -> Types:
-    """The type of each column that a line has, in the order in which they come up."""
-    found: Types = {}
-    for block in blocks:
-        for name, kind in block_types(block).items():
-            found[name] = common_type(found[name], kind) if name in found else kind
-    return {name: readable_type(kind) for name, kind in found.items()}
+def type_of(
+    values: Sequence[Any], objects: Callable[[Sequence[dict[str, Any]]], Any] = _struct_of
+) -> Any:
+    """The type of values that ``json.loads`` gives, without null.
+
+    Args:
+        objects: the type of objects.
+    """
+    kinds = set(map(type, values))
+    if not kinds:
+        return pa.null()
+    if kinds == {dict}:
+        return objects(values)
+    if kinds == {list}:
+        items = [item for items in values for item in items if item is not None]
+        return pa.list_(type_of(items, objects))
+    return reduce(common_type, [_scalar_of(kind, values) for kind in kinds])
 
 
-def block_types(block: bytes) -> Types:
-    """The types of the columns of some lines. What Arrow infers is taken for the type alone: the
-    arrays that it makes then are broken where a list begins with null."""
-    try:
-        schema = read_block(block, {}).schema
-    except pa.ArrowInvalid:
-        return _types_of_values(block)
-    return {field.name: _without_times(field.type) for field in schema}
+def _scalar_of(kind: type, values: Sequence[Any]) -> Any:
+    if kind is int:
+        numbers = [value for value in values if type(value) is int]
+        fits = min(numbers) >= -(2**63) and max(numbers) < 2**63
+        return pa.int64() if fits else pa.float64()
+    return _SCALARS.get(kind, JSON)
 
 
-def _types_of_values(block: bytes) -> Types:
-    rows = rows_of(block)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: _type_of([{name: row.get(name)} for row in rows]) for name in names}
+def common_types(one: Types, other: Types) -> Types:
+    """Columns that hold the rows of both."""
+    names = dict.fromkeys([*one, *other])
+    null = pa.null()
+    return {name: common_type(one.get(name, null), other.get(name, null)) for name in names}
 
 
-def _type_of(values: list[dict[str, Any]]) -> Any:
-    """The type of the only column. Asked of the reader of JSON, not of ``pa.array``, which takes
-    false for a number."""
-    try:
-        [kind] = read_block(as_lines(values), {}).schema.types
-    except pa.ArrowInvalid:
-        return ANYTHING
-    return _without_times(kind)
+def common_type(one: Any, other: Any) -> Any:
+    """The type that holds the values of both as they are; JSON if there is no other."""
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    if {one, other} == _NUMBERS:
+        return pa.float64()
+    if pa.types.is_list(one) and pa.types.is_list(other):
+        return pa.list_(common_type(one.value_type, other.value_type))
+    if pa.types.is_struct(one) and pa.types.is_struct(other):
+        return _common_struct(one, other)
+    return JSON
 
 
-def _without_times(kind: Any) -> Any:
-    """Arrow takes text that looks like a time for one; what JSON says is text."""
-    if pa.types.is_timestamp(kind):
-        return pa.string()
-    if pa.types.is_list(kind):
-        return pa.list_(_without_times(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _without_times(field.type)) for field in kind])
-    return kind
+def _common_struct(one: Any, other: Any) -> Any:
+    fields = {field.name: field.type for field in one}
+    if fields.keys() != {field.name for field in other}:
+        return JSON
+    return pa.struct(
+        [(name, common_type(kind, other.field(name).type)) for name, kind in fields.items()]
+    )
 
 
 def readable_type(kind: Any) -> Any:
     """Arrow's reader of JSON makes broken arrays of lists that hold nothing but nulls; there, text
     does as well."""
-    if kind is ANYTHING:
-        return kind
     if pa.types.is_list(kind):
         items = readable_type(kind.value_type)
         return pa.list_(pa.string() if pa.types.is_null(items) else items)
@@ -122,27 +134,10 @@ def readable_type(kind: Any) -> Any:
     return kind
 
 
-def common_type(one: Any, other: Any) -> Any:
-    """The type that holds the values of both; ANYTHING if there is none."""
-    if one is ANYTHING or other is ANYTHING:
-        return ANYTHING
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    if {one, other} == _NUMBERS:
-        return pa.float64()
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        items = common_type(one.value_type, other.value_type)
-        return ANYTHING if items is ANYTHING else pa.list_(items)
-    if pa.types.is_struct(one) and pa.types.is_struct(other):
-        return _common_struct(one, other)
-    return ANYTHING
-
-
-def _common_struct(one: Any, other: Any) -> Any:
-    fields: Types = {field.name: field.type for field in one}
-    for field in other:
-        known = fields.get(field.name, field.type)
-        fields[field.name] = common_type(known, field.type)
-    return ANYTHING if ANYTHING in fields.values() else pa.struct(list(fields.items()))
+def holds_json(kind: Any) -> bool:
+    """Whether some part of the values is JSON text."""
+    if pa.types.is_list(kind):
+        return holds_json(kind.value_type)
+    if pa.types.is_struct(kind):
+        return any(holds_json(field.type) for field in kind)
+    return bool(kind == JSON)

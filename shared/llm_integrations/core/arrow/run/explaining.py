@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from llm_integrations.core.arrow.pyarrow_modules import types
 from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverrides, values_at
 from llm_integrations.core.arrow.run.readable import Steps, json_places, not_json
+from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.arrow.run.verdict_counts import Reason
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.evaluator import Evaluator
@@ -24,8 +24,6 @@ from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
-
-_KEPT: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,11 @@ class Explainer:
 
     Attributes:
         validator: the row-wise judge.
+        texts: what the violations are written as.
     """
 
     validator: Validator
-    _known: dict[Violation, tuple[str, Reason]] = field(default_factory=dict)
+    texts: ReasonTexts = field(default_factory=ReasonTexts)
 
     def explain(
         self,
@@ -72,7 +71,6 @@ class Explainer:
         places = json_places(batch.schema)
         evaluator = self._evaluator(batch, places)
         values = values_at(batch, rows, overrides)
-        known: dict[str, Iterable[Reason]] = {}
         texts: list[str] = []
         for number, value in zip(rows, values, strict=True):
             found = broken.get(int(number)) or self._violations(evaluator, value, places)
@@ -82,12 +80,8 @@ class Explainer:
                     f"{self.validator.reference or self.validator.fingerprint} say invalid, and "
                     "the row-wise validator finds nothing; please report this"
                 )
-            worded = [self._worded(violation) for violation in found]
-            text = f"[{', '.join([text for text, _ in worded])}]"
-            texts.append(text)
-            if text not in known:
-                known[text] = dict.fromkeys(reason for _, reason in worded)
-        return Reasons(rows + first_row, texts, _counted(texts, known))
+            texts.append(self.texts.text(found))
+        return Reasons(rows + first_row, texts, self.texts.counted(texts))
 
     def _evaluator(self, batch: Any, places: Sequence[Steps]) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not
@@ -118,29 +112,11 @@ class Explainer:
         except ValueError:
             return False
 
-    def _worded(self, violation: Violation) -> tuple[str, Reason]:
-        known = self._known.get(violation)
-        if known is None:
-            v = violation
-            text = json.dumps([v.path, v.message, v.keyword, v.schema_path])
-            known = text, Reason.of(v)
-            if len(self._known) < _KEPT:
-                self._known[violation] = known
-        return known
-
 
 def _not_json(row: Any, places: Sequence[Steps]) -> Iterable[Violation]:
     for steps in places:
         for path, _ in not_json(row, steps):
             yield Violation(path, "is not JSON text", "type")
-
-
-def _counted(texts: Iterable[str], known: Mapping[str, Iterable[Reason]]) -> Counter[Reason]:
-    counts: Counter[Reason] = Counter()
-    for text, rows in Counter(texts).items():
-        for reason in known[text]:
-            counts[reason] += rows
-    return counts
 
 
 def _has_nulls(array: Any) -> bool:
