@@ -28,16 +28,16 @@ class RecordColumns:
         schema, fingerprint, source, nulls, record_ids: as in a QuarantinedRecord.
     """
 
-    data: Sequence[str]
-    errors: Sequence[str]
-    positions: Sequence[int]
-    encodings: Sequence[str] | None = None
+    data: Sequence[str] = field(repr=False)
+    errors: Sequence[str] = field(repr=False)
+    positions: Sequence[int] = field(repr=False)
+    encodings: Sequence[str] | None = field(default=None, repr=False)
     schema: str
     fingerprint: str
     source: str
     nulls: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    record_ids: Sequence[str] = field(init=False)
+    record_ids: Sequence[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Here and not while they are written: another thread judges then, and needs Python.
