@@ -78,18 +78,25 @@ class Run:
 
     def validate_splits(self, splits: Any) -> DatasetResult:
         """Each split by itself, their invalid rows in one quarantine, and the counts of all."""
-        return self._each(splits, [_identity(split) for split in splits.values()], type(splits))
+        identities = [_identity(split) for split in splits.values()]
+        return self._each(splits, identities, type(splits), later=False)
 
     def validate_files(self, files: Files) -> DatasetResult:
         """Each file by itself, their invalid rows in one quarantine, and the counts of all."""
         if len(files.paths) == 1:
             [(name, path)] = files.paths.items()
             return self.validate(path, name)
-        return self._each(files.paths, list(files.paths), joined)
+        return self._each(files.paths, list(files.paths), joined, later=files.hold_lines)
 
     def _each(
-        self, parts: Mapping[Any, Any], identities: Sequence[str], together: Callable[[Any], Any]
+        self,
+        parts: Mapping[Any, Any],
+        identities: Sequence[str],
+        together: Callable[[Any], Any],
+        *,
+        later: bool,
     ) -> DatasetResult:
+        """``later``: the parts are put together when ``valid`` is first asked for."""
         if self._quarantine is None:
             about = "|".join(map("{}={}".format, parts, identities))
             self._quarantine = self.aside(self._run_name(about))
@@ -99,8 +106,9 @@ class Run:
         results = self._beyond.applied(found, places, raises=self._raises)
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
+        valid = None if later else _together(together, results)  # tells at once what cannot be
         return DatasetResult(
-            lambda: together({name: result.valid for name, result in results.items()}),
+            lambda: _together(together, results) if later else valid,
             total,
             self.aside(""),
             tuple(part for result in results.values() for part in result.parts),
@@ -244,6 +252,10 @@ def _settled(
     found = examine(block, row)
     parts.settle(number, found)
     return found.count, len(block)
+
+
+def _together(together: Callable[[Any], Any], results: Mapping[str, DatasetResult]) -> Any:
+    return together({name: result.valid for name, result in results.items()})
 
 
 def _no_rows() -> Dataset:
