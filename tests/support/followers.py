@@ -108,12 +108,13 @@ async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Foll
             bus = await stack.enter_async_context(connect_bus(address, partitions=1))
         if source == "schemas":
             tell = await _schemas_topic(servers, stack)
-        with connect(url) as first:
-            first.register(SUBJECT, _body(1), compatibility="NONE")
-        workers, ports = [], []
+        with connect(url) as registry:
+            registry.register(SUBJECT, _body(1), compatibility="NONE")
+        workers: list[asyncio.subprocess.Process] = []
+        ports: list[int] = []
         for first in range(0, count, _START_AT_ONCE):
-            some = range(first, min(first + _START_AT_ONCE, count))
-            workers += [await _worker(stack, source, url, address) for _ in some]
+            for _ in range(first, min(first + _START_AT_ONCE, count)):
+                workers.append(await _worker(stack, source, url, address))
             ports += [await _ready(worker) for worker in workers[first:]]
         if source == "webhook":
             configs = [WebhookConfig(f"http://127.0.0.1:{p}/", secret=SECRET) for p in ports]
