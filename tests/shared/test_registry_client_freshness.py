@@ -377,6 +377,7 @@ class TestFollowing:
             updated(9, state="DRAFT"),
             SchemaEvent.updated(1, "", "s", "9.0.0-rc.1"),
             SchemaEvent.deprecated(1, "", "s", 9),
+            updated(9, registry="https://another.example"),
         ],
         ids=str,
     )

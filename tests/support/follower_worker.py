@@ -31,6 +31,7 @@ from llm_integrations.core.registry import Registry, connect
 __all__ = ["SUBJECT"]
 
 SUBJECT = "s"
+FETCH_WAIT = 0.05  # this broker looks for news only as often as it is asked
 
 
 class Observer(LLMModuleIntegration):
@@ -57,9 +58,9 @@ def listener(
     ways: dict[str, Any] = {}
     port = 0
     if source == "kafka":
-        ways["buses"] = [connect_bus(address, session_timeout=1.0, fetch_wait=0.005)]
+        ways["buses"] = [connect_bus(address, session_timeout=1.0, fetch_wait=FETCH_WAIT)]
     elif source == "schemas":
-        ways["sources"] = [ConfluentTopicSource(address, registry, fetch_wait=0.005)]
+        ways["sources"] = [ConfluentTopicSource(address, registry, fetch_wait=FETCH_WAIT)]
     elif source == "watch":
         ways["sources"] = [FileWatchSource(registry)]
     elif source == "poll":

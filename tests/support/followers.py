@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from llm_integrations.core.events import connect_bus
+from llm_integrations.core.events import SchemaEvent, connect_bus
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.registry.settings import Publisher
 from llm_integrations.core.webhooks import WebhookConfig, WebhookDispatcher
-from tests.support.confluent_server import ConfluentServer
 from tests.support.follower_worker import SUBJECT
 from tests.support.kafka import kafka_broker
+from tests.support.registry_server import registry_server
 from tests.support.webhooks import SECRET
 
 __all__ = ["SOURCES", "Heard", "followers"]
 
 SOURCES = ("kafka", "schemas", "watch", "poll", "webhook")
+_START_AT_ONCE = 4
 _ROOT = Path(__file__).parents[2]
 
 
@@ -36,7 +37,7 @@ class Heard:
     """What one process found in its cache when its handler was called."""
 
     seconds: float
-    """From the call of ``register`` until then."""
+    """From the moment that the change was published (in a folder: was begun to be written)."""
     followed: bool
     """Whether the cache had the event's version as latest."""
 
@@ -47,16 +48,33 @@ class Followers:
 
     writer: Registry
     processes: list[asyncio.subprocess.Process]
-    tell: Callable[[int], Any]
+    bus: _Stamping | None
+    tell: Callable[[int], Any] | None
 
     async def register(self, number: int) -> list[Heard]:
         """Register a version; what each process heard of it."""
         began = time.monotonic()
         schema = await self.writer.aio.register(SUBJECT, _body(number))
-        await self.tell(number)
+        if self.bus is not None:
+            began = self.bus.published
+        if self.tell is not None:
+            began = time.monotonic()
+            await self.tell(number)
         return await asyncio.gather(
             *(_heard(process, str(schema.version), began) for process in self.processes)
         )
+
+
+@dataclass
+class _Stamping:
+    """A bus that knows when it was last asked to publish."""
+
+    bus: Publisher
+    published: float = 0.0
+
+    async def publish(self, event: SchemaEvent) -> None:
+        self.published = time.monotonic()
+        await self.bus.publish(event)
 
 
 async def _heard(process: asyncio.subprocess.Process, version: str, began: float) -> Heard:
@@ -72,21 +90,17 @@ def _body(number: int) -> dict[str, Any]:
     return {"type": "object", "title": f"version {number}"}
 
 
-async def _nothing(_: int) -> None:
-    """The registry itself tells."""
-
-
 @asynccontextmanager
 async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Followers]:
     """``count`` processes that listen to one of SOURCES, each with the first version cached."""
     async with AsyncExitStack() as stack:
         address = ""
         bus: Publisher | None = None
-        tell: Callable[[int], Any] = _nothing
+        tell: Callable[[int], Any] | None = None
         if source == "watch":
             url = str(folder / "schemas")
         else:
-            url = stack.enter_context(ConfluentServer(flavour="confluent")).url
+            url = stack.enter_context(registry_server()).url
         if source in ("kafka", "schemas"):
             servers = stack.enter_context(kafka_broker(folder)).servers
             address = f"kafka://{servers}/{'changes' if source == 'kafka' else '_schemas'}"
@@ -94,16 +108,21 @@ async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Foll
             bus = await stack.enter_async_context(connect_bus(address, partitions=1))
         if source == "schemas":
             tell = await _schemas_topic(servers, stack)
-        with connect(url) as first:
-            first.register(SUBJECT, _body(1), compatibility="NONE")
-        workers = [await _worker(stack, source, url, address) for _ in range(count)]
-        ports = [await _ready(worker) for worker in workers]
+        with connect(url) as registry:
+            registry.register(SUBJECT, _body(1), compatibility="NONE")
+        workers: list[asyncio.subprocess.Process] = []
+        ports: list[int] = []
+        for first in range(0, count, _START_AT_ONCE):
+            for _ in range(first, min(first + _START_AT_ONCE, count)):
+                workers.append(await _worker(stack, source, url, address))
+            ports += [await _ready(worker) for worker in workers[first:]]
         if source == "webhook":
             configs = [WebhookConfig(f"http://127.0.0.1:{p}/", secret=SECRET) for p in ports]
             dispatcher = WebhookDispatcher(configs, folder / "outbox.db", allow_private=True)
             bus = await stack.enter_async_context(dispatcher)
-        writer = stack.enter_context(connect(url, bus=bus))
-        yield Followers(writer, workers, tell)
+        stamping = None if bus is None else _Stamping(bus)
+        writer = stack.enter_context(connect(url, bus=stamping))
+        yield Followers(writer, workers, stamping, tell)
 
 
 async def _schemas_topic(servers: str, stack: AsyncExitStack) -> Callable[[int], Any]:
@@ -139,7 +158,8 @@ async def _worker(
     )
 
     async def end() -> None:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.communicate()
 
     stack.push_async_callback(end)

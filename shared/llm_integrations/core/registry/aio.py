@@ -41,7 +41,7 @@ def _awaited(
 class AsyncRegistry(FromCache):
     """``Registry`` for coroutines: ``registry.aio``. Usable from any event loop.
 
-    What has a copy in the cache is answered without leaving the caller's loop. Cancelling a call
+    What has a fresh copy is answered without leaving the caller's loop. Cancelling a call
     stops its waiting, never a fetch that others wait for. Each method is described at Registry.
     """
 

@@ -58,7 +58,11 @@ class Registry(FromCache):
         return AsyncRegistry(self)
 
     def get(self, reference: str | SchemaRef) -> RegisteredSchema:
-        """The schema. Waits only when there is no copy of it."""
+        """The schema. Waits when there is no copy of it, or only one that is too old.
+
+        See CacheOptions: how long a copy is fresh, then served at once while it is refreshed, and
+        how long a reader of an older one waits before it gets that.
+        """
         entry = self._service.fresh(key_of(reference)[0])
         if entry is None:
             entry = wait(self._service.schema_entry(reference))
@@ -67,7 +71,7 @@ class Registry(FromCache):
     def in_force(self, reference: str | SchemaRef) -> RegisteredSchema:
         """The schema as the registry has it now: asked for past the cache, which then has it too.
 
-        What to ask after hearing of a change: ``get`` may serve the copy from before once more.
+        What to ask where an old copy would be wrong: ``get`` waits for the registry only shortly.
         Callers who ask at the same time share one request. While the registry cannot be asked,
         the old copy is returned; that is logged, and counted as stale.
 

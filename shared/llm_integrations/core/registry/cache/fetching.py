@@ -142,7 +142,7 @@ class Fetches:
                 return await request
         except TimeoutError:
             with self.lock:
-                is_news = self._is_failing()
+                is_news = self._note_failure()
             self._log_kept(request, f"no answer within {patience:g} s", is_news=is_news)
         except SchemaNotFound:
             raise
@@ -240,11 +240,11 @@ class Fetches:
             if isinstance(error, InvalidSchema | RegistryProtocolError):
                 self._rejections.inc()
                 self.cache.reject(copy, error, now)
-            is_news = self._is_failing(isinstance(error, RegistryUnavailable))
+            is_news = self._note_failure(unavailable=isinstance(error, RegistryUnavailable))
         self._log_kept(request, error, is_news=is_news)
         return copy
 
-    def _is_failing(self, unavailable: bool = True) -> bool:
+    def _note_failure(self, *, unavailable: bool = True) -> bool:
         """Note that a refresh brought nothing; whether that is news. Callers hold the lock."""
         now = time.monotonic()
         pause_ends = now + self.settings.cache.refresh_pause

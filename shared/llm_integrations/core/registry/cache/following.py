@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from llm_integrations.core.errors import InvalidReference, RegistryError, SchemaNotFound
+from llm_integrations.core.errors import (
+    InvalidReference,
+    InvalidSchema,
+    RegistryError,
+    SchemaNotFound,
+)
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.model.reference import (
     LATEST,
@@ -56,7 +61,9 @@ def follow(service: CacheService, events: Iterable[SchemaEvent]) -> Pending[bool
             newest.pop(event.subject, None)
         elif event.event_type != SchemaEventType.COMPATIBILITY_VIOLATED:
             changed.setdefault(event.subject, []).append((version, partial(_shows, event)))
-            if version is not None and _becomes_latest(event, version, newest.get(event.subject)):
+            is_ours = event.metadata.get("registry", service.url) == service.url
+            known = newest.get(event.subject)
+            if is_ours and version is not None and _becomes_latest(event, version, known):
                 newest[event.subject] = version
     fetches = [
         (request, newest.get(subject))
@@ -75,9 +82,13 @@ def _shows(event: SchemaEvent, entry: CacheEntry) -> bool:
         is_newer = version_key(schema.version) > version_key(version)
         return is_newer and event.event_type.brings_content and not entry.is_exact
     expected = ACTIVE if event.event_type.brings_content else DEPRECATED
+    if schema.state != str(event.metadata.get("state", expected)):
+        return False
     fingerprint = event.metadata.get("fingerprint")
-    is_content = fingerprint is None or fingerprint == schema.fingerprint
-    return is_content and schema.state == str(event.metadata.get("state", expected))
+    try:
+        return fingerprint is None or fingerprint == schema.fingerprint
+    except InvalidSchema:  # it has none
+        return False
 
 
 def _version_of(event: SchemaEvent) -> Version | None:

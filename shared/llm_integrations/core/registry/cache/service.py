@@ -77,7 +77,8 @@ class CacheService(Fetches):
         decision = decide(entry, now)
         if decision is Decision.WAIT and isinstance(entry, CacheEntry):
             is_tried_again = entry.has_failed and self.requests.is_under_way(key)
-            if is_tried_again or now < self._failing_until:
+            waits = self.settings.cache.refresh_wait > 0 and now >= self._failing_until
+            if is_tried_again or not waits:
                 decision = Decision.REFRESH
         if decision in (Decision.FETCH, Decision.WAIT):
             self._misses.inc()
