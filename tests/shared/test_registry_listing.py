@@ -247,7 +247,7 @@ async def test_two_hundred_subjects_share_one_pause(headers: dict[str, str]) -> 
             server.fault = None
 
         _, *schemas = await asyncio.gather(lift(), *(registry.aio.get(name) for name in names))
-        assert [schema.subject for schema in schemas] == names
+        assert [schema.subject for schema in schemas if schema] == names
         assert len(server.requests) <= 100 + 200 + 20
 
 
