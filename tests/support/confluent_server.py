@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NoReturn
+from urllib.parse import parse_qsl, quote, urlencode
 
 from tests.support.http_server import HttpServer, Reply, Request
 
@@ -100,10 +101,11 @@ class ConfluentServer(HttpServer):
         self._users = users or {}
         self._token = token
         self._subjects: dict[str, _Subject] = {}
-        self._ids: list[_Version] = []
+        self._ids: dict[str, list[_Version]] = {}  # by context
         self._level = "BACKWARD"
         self._levels: dict[str, str] = {}
         self.cluster: str | None = None
+        self.mode = "READWRITE"
 
     def add(self, subject: str, schema: Any, kind: str = "JSON", **more: Any) -> int:
         """Register behind the clients' backs, unchecked; ``schema`` may be text. Returns the id."""
@@ -117,6 +119,8 @@ class ConfluentServer(HttpServer):
             self._subjects.pop(subject, None)
 
     def handle(self, request: Request) -> Reply:
+        if self._confluent:
+            request = _in_context(request)
         try:
             self._check_headers(request)
             rights = self._rights(request)
@@ -151,7 +155,7 @@ class ConfluentServer(HttpServer):
             case "GET", []:
                 return Reply(200, b"{}")
             case "GET", ["subjects"]:
-                names = [n for n, s in self._subjects.items() if s.shown(deleted)]
+                names = [n for n, s in self._within(request).items() if s.shown(deleted)]
                 return Reply(200, self._page(names, self._names_at_once, request))
             case _, ["subjects", subject, *rest]:
                 return self._subject_route(request, subject, rest, rights)
@@ -161,8 +165,8 @@ class ConfluentServer(HttpServer):
                 return self._config(request, rest[0] if rest else None)
             case "POST", ["compatibility", "subjects", subject, "versions", *rest]:
                 return self._compatibility(request, subject, rest)
-            case "GET", ["mode", *_]:
-                return Reply(200, {"mode": "READWRITE"})
+            case "GET", ["mode", *rest]:
+                return Reply(200, {"mode": self._mode_of(request, *rest)})
             case _, ["mode", *_]:
                 return self._no_route(405)
             case method, ["subjects"] if method != "GET":
@@ -175,11 +179,16 @@ class ConfluentServer(HttpServer):
         clusters = {"kafka-cluster": self.cluster, "schema-registry-cluster": "sr"}
         return Reply(200, {"scope": {"path": [], "clusters": clusters}})
 
+    def _mode_of(self, request: Request, subject: str | None = None) -> str:
+        if subject is not None and self._confluent and not _defaults(request):
+            raise _Refusal(404, 40409, f"Subject '{subject}' has no mode of its own")
+        return self.mode
+
     def _schemas_route(self, request: Request, rest: list[str], deleted: bool) -> Reply:
         match rest:
             case [] if self._lists:
                 latest_only = request.query.get("latestOnly") == "true"
-                listing = self._listing(latest_only, deleted)
+                listing = self._listing(self._within(request), latest_only, deleted)
                 return Reply(200, self._page(listing, self._schemas_at_once, request))
             case ["types"]:
                 return Reply(200, ["JSON", "AVRO", "PROTOBUF"])
@@ -215,6 +224,8 @@ class ConfluentServer(HttpServer):
             case "GET", ["versions", number]:
                 found = self._find(subject, number, query.get("deleted") == "true")
                 return Reply(200, found.document(subject))
+            case "GET", ["metadata"] if self._confluent:
+                return Reply(200, self._with_metadata(subject, request).document(subject))
             case "GET", ["versions", number, "schema"]:
                 return Reply(200, json.loads(self._find(subject, number).text))
             case "GET", ["versions", number, "referencedby"]:
@@ -246,6 +257,16 @@ class ConfluentServer(HttpServer):
             raise _Refusal(404, 40402, f"Version {number} not found.")
         return shown[wanted]
 
+    def _with_metadata(self, name: str, request: Request) -> _Version:
+        given = parse_qsl(request.target.partition("?")[2])
+        keys = [value for key, value in given if key == "key"]
+        values = [value for key, value in given if key == "value"]
+        wanted = dict(zip(keys, values, strict=True)).items()
+        for version in reversed(self._known(name).shown().values()):
+            if wanted <= ((version.metadata or {}).get("properties") or {}).items():
+                return version
+        raise _Refusal(404, 40402, "Version not found.")
+
     def _version(
         self,
         text: str,
@@ -271,6 +292,8 @@ class ConfluentServer(HttpServer):
             raise _Refusal(422, 44302, "Schema references are not supported for 'JSON' schema type")
         self._check_references(references, kind, body["schema"])
         text = self._normalised(body["schema"], kind)
+        if request.query.get("normalize") == "true":
+            text = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
         metadata = body.get("metadata") if self._confluent else None
         rules = body.get("ruleSet") if self._confluent else None
         return self._version(text, kind, references, metadata, rules)
@@ -343,10 +366,11 @@ class ConfluentServer(HttpServer):
 
     def _keep(self, name: str, version: _Version) -> int:
         """Equal content has one id in all subjects, even after its deletion."""
-        known = next((v for v in self._ids if v.same(version)), None)
-        version.id = known.id if known else len(self._ids) + 1
+        ids = self._ids.setdefault(_context(name), [])
+        known = next((v for v in ids if v.same(version)), None)
+        version.id = known.id if known else len(ids) + 1
         if known is None:
-            self._ids.append(version)
+            ids.append(version)
         subject = self._subjects.setdefault(name, _Subject())
         version.number = max(subject.versions, default=0) + 1
         subject.versions[version.number] = version
@@ -360,32 +384,41 @@ class ConfluentServer(HttpServer):
         raise _Refusal(404, 40403, "Schema not found")
 
     def _by_id(self, number: int, rest: list[str], request: Request) -> Reply:
-        found = next((v for v in self._ids if v.id == number), None)
+        context = _context(request.query.get("subject", ""))
+        ids = self._ids.get(context, [])
+        found = next((v for v in ids if v.id == number), None)
+        homes = self._homes(number, context)
         if rest == ["versions"]:
-            return Reply(200, self._homes(number))
+            return Reply(200, homes)
         if rest == ["subjects"] and self._confluent:
-            return Reply(200, [home["subject"] for home in self._homes(number)])
+            return Reply(200, [home["subject"] for home in homes])
         if rest:
             return self._no_route()
         if found is None:
             raise _Refusal(404, 40403, "Schema not found")
         content = found.content()
         if request.query.get("fetchMaxId") == "true":
-            content["maxId"] = len(self._ids)
+            content["maxId"] = len(ids)
         return Reply(200, content)
 
-    def _homes(self, number: int) -> list[dict[str, Any]]:
+    def _homes(self, number: int, context: str) -> list[dict[str, Any]]:
         return [
             {"subject": name, "version": version.number}
             for name, subject in self._subjects.items()
             for version in subject.shown().values()
-            if version.id == number
+            if version.id == number and _context(name) == context
         ]
 
-    def _listing(self, latest_only: bool, deleted: bool) -> list[dict[str, Any]]:
+    def _within(self, request: Request) -> dict[str, _Subject]:
+        prefix = request.query.get("subjectPrefix", "") if self._confluent else ""
+        return {n: s for n, s in self._subjects.items() if n.startswith(prefix)}
+
+    def _listing(
+        self, subjects: dict[str, _Subject], latest_only: bool, deleted: bool
+    ) -> list[dict[str, Any]]:
         return [
             {"references": None, **version.document(name), "schemaType": version.kind}
-            for name, subject in self._subjects.items()
+            for name, subject in subjects.items()
             for version in self._listed(subject, latest_only, deleted)
         ]
 
@@ -498,6 +531,39 @@ class ConfluentServer(HttpServer):
         for number in live:
             subject.versions[number].deleted = True
         return live
+
+
+def _defaults(request: Request) -> bool:
+    return request.query.get("defaultToGlobal") == "true"
+
+
+def _context(subject: str) -> str:
+    """``.ctx`` of ``:.ctx:subject``."""
+    return subject.split(":")[1] if subject.startswith(":") else "."
+
+
+def _in_context(request: Request) -> Request:
+    """What Confluent's server makes of a URL below ``/contexts/<context>``."""
+    match request.segments:
+        case ["contexts", context, *rest]:
+            pass
+        case _:  # the default context's name says nothing
+            return replace(request, target=request.target.replace("%3A.%3A", ""))
+    prefix = f":{context.strip(':')}:"
+    query = dict(request.query)
+    match rest:
+        case ["subjects"] | ["schemas"]:
+            query["subjectPrefix"] = prefix
+        case ["subjects" | "config" | "mode", name, *more]:
+            rest = [rest[0], name if name.startswith(":") else prefix + name, *more]
+        case ["compatibility", "subjects", name, *more]:
+            rest = [*rest[:2], name if name.startswith(":") else prefix + name, *more]
+        case ["config" | "mode"]:
+            rest = [rest[0], prefix]
+        case ["schemas", "ids", *_]:
+            query["subject"] = prefix
+    path = "/".join(quote(segment, safe="") for segment in rest)
+    return replace(request, target=f"/{path}?{urlencode(query)}" if query else f"/{path}")
 
 
 def _invalid(kind: str, loc: list[Any], message: str, given: Any, **more: Any) -> NoReturn:

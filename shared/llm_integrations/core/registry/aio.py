@@ -86,6 +86,10 @@ class AsyncRegistry(FromCache):
     versions = _awaited(Registry.versions, Operations.versions)
     latest = _awaited(Registry.latest, Operations.latest)
     lookup = _awaited(Registry.lookup, Operations.lookup)
+    get_deleted = _awaited(Registry.get_deleted, Operations.get_deleted)
+    referenced_by = _awaited(Registry.referenced_by, Operations.referenced_by)
+    latest_with_metadata = _awaited(Registry.latest_with_metadata, Operations.latest_with_metadata)
+    get_mode = _awaited(Registry.get_mode, Operations.get_mode)
     validator_for = _awaited(Registry.validator_for, Operations.validator_for)
     register = _awaited(Registry.register, Operations.register)
     deprecate = _awaited(Registry.deprecate, Operations.deprecate)
@@ -95,6 +99,7 @@ class AsyncRegistry(FromCache):
     get_compatibility = _awaited(Registry.get_compatibility, Operations.get_compatibility)
     set_compatibility = _awaited(Registry.set_compatibility, Operations.set_compatibility)
     identity = _awaited(Registry.identity, Operations.identity)
+    reset_compatibility = _awaited(Registry.reset_compatibility, Operations.reset_compatibility)
     health = _awaited(Registry.health, Operations.health)
 
     async def close(self) -> None:

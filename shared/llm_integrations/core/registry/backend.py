@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from llm_integrations.core.errors import RegistryError, Unsupported
+from llm_integrations.core.errors import RegistryError, SchemaNotFound, Unsupported
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
@@ -21,6 +21,7 @@ class NewSchema:
     """A schema to be registered. ``version`` None lets the registry number it.
 
     ``compatibility`` sets the subject's level together with this registration; None leaves it.
+    ``normalize`` asks a server that compares texts to compare them in its normal form.
     """
 
     subject: str
@@ -31,6 +32,7 @@ class NewSchema:
     compatibility: str | None = None
     state: str = "ACTIVE"
     rules: tuple[Rule, ...] = ()
+    normalize: bool = False
 
 
 Guard = Callable[[NewSchema, Sequence[RegisteredSchema], str], None]
@@ -120,9 +122,33 @@ class RegistryBackend(Protocol):
         """Equal content within a subject returns the version that has it."""
         ...
 
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+    async def lookup(
+        self, subject: str, body: JsonSchema, *, normalize: bool = False
+    ) -> RegisteredSchema:
         """The version of the subject that has this content, else SchemaNotFound."""
         ...
+
+    async def get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
+        """An exact version, also one that was deleted softly."""
+        raise _unsupported(self, f"show {ref} once it is deleted")
+
+    async def referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
+        """The ids of the schemas that refer to an exact version."""
+        raise _unsupported(self, f"tell what refers to {ref}")
+
+    async def latest_with_metadata(
+        self, subject: str, wanted: Mapping[str, Any]
+    ) -> RegisteredSchema:
+        """The newest version whose metadata has all of this, else SchemaNotFound."""
+        for version in reversed(await self.versions(subject)):
+            schema = await self.get(SchemaRef(subject, version))
+            if all(schema.metadata.get(key) == value for key, value in wanted.items()):
+                return schema
+        raise SchemaNotFound(f"no version of {subject!r} has this metadata")
+
+    async def get_mode(self, subject: str | None = None) -> str:
+        """READWRITE, READONLY, or what else the registry says of itself or of a subject."""
+        raise _unsupported(self, f"tell the mode of {subject or 'all subjects'}")
 
     async def get_compatibility(self, subject: str | None = None) -> str:
         """The level in force for a subject (None: the global one)."""
@@ -130,6 +156,10 @@ class RegistryBackend(Protocol):
 
     async def set_compatibility(self, level: str, subject: str | None = None) -> None:
         raise _unsupported(self, f"set the level of {subject or 'all subjects'} to {level}")
+
+    async def reset_compatibility(self, subject: str) -> None:
+        """From now on the registry's own level holds for the subject."""
+        raise _unsupported(self, f"reset the level of {subject!r}")
 
     async def ask_compatibility(
         self, new: NewSchema, level: str | None = None

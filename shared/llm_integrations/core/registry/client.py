@@ -105,9 +105,30 @@ class Registry(FromCache):
         """
         return self._operations.latest(subjects).wait()
 
-    def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        """The version of the subject with this content, else SchemaNotFound."""
-        return self._operations.lookup(subject, body).wait()
+    def lookup(
+        self, subject: str, body: JsonSchema, *, normalize: bool = False
+    ) -> RegisteredSchema:
+        """The version of the subject with this content, else SchemaNotFound.
+
+        ``normalize``: see ``register``.
+        """
+        return self._operations.lookup(subject, body, normalize=normalize).wait()
+
+    def get_deleted(self, reference: str | SchemaRef) -> RegisteredSchema:
+        """An exact version even if it was deleted softly (state DELETED), past the cache."""
+        return self._operations.get_deleted(reference).wait()
+
+    def referenced_by(self, reference: str | SchemaRef) -> list[SchemaId]:
+        """The ids of the schemas that refer to an exact version: what deleting it would break."""
+        return self._operations.referenced_by(reference).wait()
+
+    def latest_with_metadata(self, subject: str, metadata: Mapping[str, Any]) -> RegisteredSchema:
+        """The newest version of a subject whose metadata has all of this, else SchemaNotFound."""
+        return self._operations.latest_with_metadata(subject, metadata).wait()
+
+    def get_mode(self, subject: str | None = None) -> str:
+        """READWRITE, READONLY or what else the registry says (of a subject, or of itself)."""
+        return self._operations.get_mode(subject).wait()
 
     def validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
@@ -144,12 +165,14 @@ class Registry(FromCache):
         references: Sequence[SchemaReference] = (),
         compatibility: str | None = None,
         state: str = ACTIVE,
+        normalize: bool = False,
     ) -> RegisteredSchema:
         """Add a version to a subject; equal content returns the version that has it.
 
         Args:
             version: None takes the next integer; required where a subject uses semantic versions.
             compatibility: sets the subject's level too, as ``"BACKWARD"``.
+            normalize: whether a server that compares texts compares them in its normal form.
 
         Raises:
             InvalidSchema: when it could not be judged by.
@@ -164,6 +187,7 @@ class Registry(FromCache):
             references=references,
             compatibility=compatibility,
             state=state,
+            normalize=normalize,
         ).wait()
 
     def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
@@ -202,6 +226,10 @@ class Registry(FromCache):
         """What names the registry in events: ``connect(registry_id=…)``, else what the server says
         of itself, else its URL."""
         return self._operations.identity().wait()
+
+    def reset_compatibility(self, subject: str) -> None:
+        """Remove a subject's own level, so that the registry's holds again."""
+        self._operations.reset_compatibility(subject).wait()
 
     def health(self) -> RegistryHealth:
         """One cheap request, whatever the breaker says; false when it failed.

@@ -93,9 +93,30 @@ class Operations:
         SchemaRef(subject)
         return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
 
-    def lookup(self, subject: str, body: JsonSchema) -> Pending[RegisteredSchema]:
+    def lookup(
+        self, subject: str, body: JsonSchema, *, normalize: bool = False
+    ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
-        return self._ask(lambda backend: backend.lookup(subject, body))
+        also: dict[str, Any] = {"normalize": True} if normalize else {}
+        return self._ask(lambda backend: backend.lookup(subject, body, **also))
+
+    def get_deleted(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
+        ref = _exact_ref(reference, "get_deleted")
+        return self._ask(lambda backend: backend.get_deleted(ref))
+
+    def referenced_by(self, reference: str | SchemaRef) -> Pending[list[SchemaId]]:
+        ref = _exact_ref(reference, "referenced_by")
+        return self._ask(lambda backend: backend.referenced_by(ref))
+
+    def latest_with_metadata(
+        self, subject: str, metadata: Mapping[str, Any]
+    ) -> Pending[RegisteredSchema]:
+        SchemaRef(subject)
+        wanted = dict(metadata)
+        return self._ask(lambda backend: backend.latest_with_metadata(subject, wanted))
+
+    def get_mode(self, subject: str | None = None) -> Pending[str]:
+        return self._ask(lambda backend: backend.get_mode(subject))
 
     def latest(self, subjects: Collection[str] | None = None) -> Pending[Latest]:
         return self._service.start(lambda: self._listing.latest(subjects))
@@ -112,12 +133,15 @@ class Operations:
         references: Sequence[SchemaReference] = (),
         compatibility: str | None = None,
         state: str = ACTIVE,
+        normalize: bool = False,
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
         if version is not None:
             version = _exact(parse_version(version), "register")
         metadata, references = dict(metadata or {}), tuple(references)
-        new = NewSchema(subject, body, version, metadata, references, compatibility, state)
+        new = NewSchema(
+            subject, body, version, metadata, references, compatibility, state, normalize
+        )
         return self._service.start(lambda: self._writes.register(new))
 
     def deprecate(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
@@ -139,6 +163,10 @@ class Operations:
 
     def set_compatibility(self, level: str, subject: str | None = None) -> Pending[None]:
         return self._ask(lambda backend: backend.set_compatibility(level, subject))
+
+    def reset_compatibility(self, subject: str) -> Pending[None]:
+        SchemaRef(subject)
+        return self._ask(lambda backend: backend.reset_compatibility(subject))
 
     def check_compatibility(
         self,

@@ -58,8 +58,28 @@ class ConfluentBackend(HttpBackend):
             _log.warning("%s: %s", self.url, notes[0], extra={"llmi_subject": new.subject})
         return replace(found, notes=notes)
 
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
-        return await self._http.run(reads.lookup(subject, body))
+    async def lookup(
+        self, subject: str, body: JsonSchema, *, normalize: bool = False
+    ) -> RegisteredSchema:
+        return await self._http.run(reads.lookup(subject, body, normalize=normalize))
+
+    async def get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
+        return await self._http.run(reads.get_deleted(ref))
+
+    async def referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
+        return await self._http.run(reads.referenced_by(ref))
+
+    async def latest_with_metadata(
+        self, subject: str, wanted: Mapping[str, Any]
+    ) -> RegisteredSchema:
+        found = await self._http.run(reads.latest_with_metadata(subject, wanted))
+        return found or await super().latest_with_metadata(subject, wanted)
+
+    async def get_mode(self, subject: str | None = None) -> str:
+        return await self._http.run(reads.mode(subject))
+
+    async def reset_compatibility(self, subject: str) -> None:
+        await self._http.run(writes.reset_level(subject))
 
     async def get_compatibility(self, subject: str | None = None) -> str:
         return await self._http.run(reads.level(subject))

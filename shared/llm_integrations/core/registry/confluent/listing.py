@@ -20,7 +20,7 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.confluent.reads import ask, get, list_of
-from llm_integrations.core.registry.confluent.replies import read_schema
+from llm_integrations.core.registry.confluent.replies import local_name, read_schema
 from llm_integrations.core.registry.http.exchange import (
     HttpRequest,
     HttpResponse,
@@ -157,6 +157,7 @@ def _read(documents: list[dict[str, Any]], response: HttpResponse) -> Latest:
         subject, version = document.get("subject"), document.get("version")
         if not isinstance(subject, str) or not isinstance(version, int) or version < 1:
             raise response.protocol_error("with a schema that has no subject and version")
+        subject = local_name(subject, response)
         known = newest.get(subject)
         if known is None or version_key(known["version"]) < version_key(version):
             newest[subject] = document

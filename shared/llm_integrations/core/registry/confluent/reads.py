@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import (
+    DELETED,
     JsonSchema,
     RegisteredSchema,
     SchemaReference,
@@ -25,7 +27,9 @@ from llm_integrations.core.registry.confluent.replies import (
     error_code,
     error_of,
     is_missing_route,
+    local_name,
     read_level,
+    read_mode,
     read_schema,
 )
 from llm_integrations.core.registry.http.exchange import (
@@ -39,17 +43,23 @@ from llm_integrations.core.registry.http.exchange import (
 __all__ = [
     "answer",
     "ask",
+    "exact",
     "find_equal",
     "get",
     "get_by_id",
+    "get_deleted",
     "identity",
+    "latest_with_metadata",
     "level",
     "list_of",
     "lookup",
+    "mode",
+    "normalizing",
     "number_of",
     "own_level",
     "payload",
     "ping",
+    "referenced_by",
     "subjects",
     "versions",
 ]
@@ -109,6 +119,56 @@ def get(ref: SchemaRef) -> Operation[RegisteredSchema]:
     return read_schema(document, response, asked=ref.subject)
 
 
+def get_deleted(ref: SchemaRef) -> Operation[RegisteredSchema]:
+    """The answer does not say whether it is deleted: that it is not shown otherwise does."""
+    target = path("subjects", ref.subject, "versions", exact(ref))
+    document, response = yield from answer(HttpRequest("GET", target, query={"deleted": "true"}))
+    schema = read_schema(document, response, asked=ref.subject)
+    shown = yield from ask(HttpRequest("GET", target))
+    return schema if shown.status < 400 else replace(schema, state=DELETED)
+
+
+def exact(ref: SchemaRef) -> int:
+    if ref.is_latest:
+        raise SchemaNotFound(f"name the exact version of {ref.subject!r}")
+    return number_of(ref.subject, ref.version)
+
+
+def referenced_by(ref: SchemaRef) -> Operation[list[SchemaId]]:
+    target = path("subjects", ref.subject, "versions", exact(ref), "referencedby")
+    document, response = yield from answer(HttpRequest("GET", target))
+    return list[SchemaId](list_of(int, document, response))
+
+
+def latest_with_metadata(
+    subject: str, wanted: Mapping[str, Any]
+) -> Operation[RegisteredSchema | None]:
+    """None where the server cannot be asked for it."""
+    pairs = [pair for key, value in wanted.items() for pair in (("key", key), ("value", value))]
+    if not all(isinstance(value, str) for _, value in pairs):
+        return None  # properties are texts there
+    target = path("subjects", subject, "metadata")
+    response = yield from ask(HttpRequest("GET", target, query=pairs))
+    if response.status < 400:
+        return read_schema(response.json(), response, asked=subject)
+    if is_missing_route(response):
+        return None
+    raise error_of(response)
+
+
+def mode(subject: str | None) -> Operation[str]:
+    """Not every server falls back to the global one by itself."""
+    if subject is not None:
+        query = {"defaultToGlobal": "true"}
+        response = yield from ask(HttpRequest("GET", path("mode", subject), query=query))
+        if response.status < 400:
+            return read_mode(response.json(), response)
+        if response.status != 404:
+            raise error_of(response)
+    document, response = yield from answer(HttpRequest("GET", "/mode"))
+    return read_mode(document, response)
+
+
 def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
     """``subject`` is None when the id belongs to none, or to several."""
     if not (isinstance(schema_id, int) or schema_id.isdecimal()):
@@ -126,7 +186,10 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
     if response.status >= 400:
         return None, None
     try:
-        homes = [(str(home["subject"]), int(home["version"])) for home in response.json()]
+        homes = [
+            (local_name(str(home["subject"]), response), int(home["version"]))
+            for home in response.json()
+        ]
     except (KeyError, TypeError, ValueError):
         raise response.protocol_error("with no list of subjects and versions") from None
     if len({subject for subject, _ in homes}) != 1:
@@ -135,15 +198,19 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
 
 
 def subjects(deleted: bool) -> Operation[list[str]]:
-    return sorted((yield from _whole_list(str, "/subjects", deleted)))
+    names, response = yield from _whole_list(str, "/subjects", deleted)
+    return sorted(local_name(name, response) for name in names)
 
 
 def versions(subject: str, deleted: bool) -> Operation[list[Version]]:
     target = path("subjects", subject, "versions")
-    return list[Version](sorted((yield from _whole_list(int, target, deleted))))
+    numbers, _ = yield from _whole_list(int, target, deleted)
+    return list[Version](sorted(numbers))
 
 
-def _whole_list(kind: type[T], target: str, deleted: bool) -> Operation[set[T]]:
+def _whole_list(
+    kind: type[T], target: str, deleted: bool
+) -> Operation[tuple[set[T], HttpResponse]]:
     """Page by page where there are so many that the server may have cut them off.
 
     A server that knows no pages answers with the same again, and that was all.
@@ -159,7 +226,7 @@ def _whole_list(kind: type[T], target: str, deleted: bool) -> Operation[set[T]]:
         found |= new
         offset += len(part)
         if len(part) < _PERHAPS_CUT_OFF or not new:
-            return found
+            return found, response
 
 
 def list_of(kind: type[T], document: Any, response: HttpResponse) -> list[T]:
@@ -182,7 +249,11 @@ def payload(body: JsonSchema, references: Iterable[SchemaReference] = ()) -> dic
 
 
 def find_equal(
-    subject: str, body: JsonSchema, references: tuple[SchemaReference, ...] = ()
+    subject: str,
+    body: JsonSchema,
+    references: tuple[SchemaReference, ...] = (),
+    *,
+    normalize: bool = False,
 ) -> Operation[RegisteredSchema | None]:
     """The version with this content, or None.
 
@@ -190,7 +261,9 @@ def find_equal(
     been registered with its keys in another order.
     """
     response = yield from ask(
-        HttpRequest("POST", path("subjects", subject), payload(body, references))
+        HttpRequest(
+            "POST", path("subjects", subject), payload(body, references), normalizing(normalize)
+        )
     )
     if response.status < 400:
         return read_schema(response.json(), response, asked=subject)
@@ -203,8 +276,14 @@ def find_equal(
     return (yield from _newest_if_equal(subject, body, references))
 
 
-def lookup(subject: str, body: JsonSchema) -> Operation[RegisteredSchema]:
-    found = yield from find_equal(subject, body)
+def normalizing(wanted: bool) -> dict[str, str]:
+    return {"normalize": "true"} if wanted else {}
+
+
+def lookup(
+    subject: str, body: JsonSchema, *, normalize: bool = False
+) -> Operation[RegisteredSchema]:
+    found = yield from find_equal(subject, body, normalize=normalize)
     if found is None:
         raise SchemaNotFound(f"no version of {subject!r} has this content")
     return found

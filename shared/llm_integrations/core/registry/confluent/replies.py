@@ -7,8 +7,10 @@ they use beside the documented ones; everything here takes what any of them send
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from llm_integrations.core.errors import (
     IncompatibleSchema,
@@ -36,8 +38,10 @@ __all__ = [
     "error_code",
     "error_of",
     "is_missing_route",
+    "local_name",
     "parse_body",
     "read_level",
+    "read_mode",
     "read_schema",
 ]
 
@@ -45,6 +49,7 @@ SUBJECT_NOT_FOUND: Final = 40401
 SCHEMA_NOT_FOUND: Final = 40403
 SOFT_DELETED: Final = (40404, 40406)
 NO_OWN_LEVEL: Final = 40408
+_CONTEXT: Final = re.compile("/contexts/([^/]+)/")  # a subject's slashes are encoded
 _NOT_FOUND: Final = range(40400, 40500)
 _UNSUPPORTED_REFERENCES: Final = 44302
 _REFERENCED: Final = 42206
@@ -127,9 +132,11 @@ def read_schema(
     if not isinstance(document, dict) or "schema" not in document:
         raise response.protocol_error("with something that is no schema")
     found = {**document, **known}
-    if asked is not None and found.setdefault("subject", asked) not in (asked, _bare(asked)):
-        raise response.protocol_error("with a schema of another subject")
+    if isinstance(found.get("subject"), str):
+        found["subject"] = local_name(found["subject"], response)
     if asked is not None:
+        if found.get("subject") not in (None, asked, local_name(asked, response)):
+            raise response.protocol_error("with a schema of another subject")
         found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
     name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
@@ -147,9 +154,14 @@ def read_schema(
     )
 
 
-def _bare(subject: str) -> str:
-    """Without the name of the default context, which servers leave out."""
-    return subject.removeprefix(":.:")
+def local_name(subject: str, response: HttpResponse) -> str:
+    """Without the context that the registry's URL names, or the default one.
+
+    Servers write it in front of a subject, or leave it out.
+    """
+    named = _CONTEXT.search(response.url)
+    context = "." if named is None else unquote(named[1]).strip(":")
+    return subject.removeprefix(f":{context}:")
 
 
 def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:
@@ -164,3 +176,9 @@ def read_level(document: Any, response: HttpResponse) -> str:
         if isinstance(document, dict) and isinstance(document.get(key), str):
             return str(document[key]).upper()
     raise response.protocol_error("with no compatibility level")
+
+
+def read_mode(document: Any, response: HttpResponse) -> str:
+    if isinstance(document, dict) and isinstance(document.get("mode"), str):
+        return str(document["mode"]).upper()
+    raise response.protocol_error("with no mode")

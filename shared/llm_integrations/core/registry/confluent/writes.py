@@ -19,9 +19,10 @@ from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.confluent.reads import (
     answer,
     ask,
+    exact,
     find_equal,
     level,
-    number_of,
+    normalizing,
     own_level,
     payload,
     versions,
@@ -35,7 +36,15 @@ from llm_integrations.core.registry.confluent.replies import (
 from llm_integrations.core.registry.http.exchange import HttpRequest, HttpResponse, Operation, path
 from llm_integrations.core.registry.local.ledger import check_level
 
-__all__ = ["ask_compatibility", "delete", "delete_subject", "not_kept", "register", "set_level"]
+__all__ = [
+    "ask_compatibility",
+    "delete",
+    "delete_subject",
+    "not_kept",
+    "register",
+    "reset_level",
+    "set_level",
+]
 
 _log = get_logger(__name__)
 
@@ -77,7 +86,7 @@ def _put_back(before: str | None, subject: str) -> Operation[None]:
 
 
 def _register(new: NewSchema) -> Operation[RegisteredSchema]:
-    known = yield from find_equal(new.subject, new.body, new.references)
+    known = yield from find_equal(new.subject, new.body, new.references, normalize=new.normalize)
     if known is not None:
         return known
     response = yield from _post(new)
@@ -89,7 +98,9 @@ def _register(new: NewSchema) -> Operation[RegisteredSchema]:
     document = response.json()
     if not isinstance(document, dict) or not isinstance(document.get("id"), int):
         raise response.protocol_error("to a registration without an id")
-    registered = yield from find_equal(new.subject, new.body, new.references)
+    registered = yield from find_equal(
+        new.subject, new.body, new.references, normalize=new.normalize
+    )
     if registered is None:
         raise response.protocol_error(f"with id {document['id']}, but has no such version")
     return registered
@@ -98,13 +109,13 @@ def _register(new: NewSchema) -> Operation[RegisteredSchema]:
 def _post(new: NewSchema) -> Operation[HttpResponse]:
     """Servers that know no metadata are sent none."""
     target = path("subjects", new.subject, "versions")
-    request = payload(new.body, new.references)
+    request, query = payload(new.body, new.references), normalizing(new.normalize)
     if new.metadata:
         with_metadata = {**request, "metadata": {"properties": _properties(new.metadata)}}
-        response = yield from ask(HttpRequest("POST", target, with_metadata))
+        response = yield from ask(HttpRequest("POST", target, with_metadata, query))
         if response.status not in (400, 422) or b"metadata" not in response.body:
             return response
-    return (yield from ask(HttpRequest("POST", target, request)))
+    return (yield from ask(HttpRequest("POST", target, request, query)))
 
 
 def not_kept(metadata: Mapping[str, Any], found: RegisteredSchema) -> tuple[str, ...]:
@@ -133,6 +144,17 @@ def _properties(metadata: Mapping[str, Any]) -> dict[str, str]:
 def set_level(wanted: str, subject: str | None) -> Operation[None]:
     target = "/config" if subject is None else path("config", subject)
     yield from answer(HttpRequest("PUT", target, {"compatibility": check_level(wanted)}))
+
+
+def reset_level(subject: str) -> Operation[None]:
+    """A subject without a level of its own is left as it is."""
+    response = yield from ask(HttpRequest("DELETE", path("config", subject)))
+    if response.status == 404 and not is_missing_route(response):
+        return
+    if is_missing_route(response):
+        raise Unsupported(f"{response.url} answered {response.status}: it can reset no level")
+    if response.status >= 400:
+        raise error_of(response)
 
 
 def ask_compatibility(
@@ -190,13 +212,7 @@ def _against_all(
 
 def delete(ref: SchemaRef, permanent: bool) -> Operation[None]:
     """A permanent deletion is made of two requests: the API wants the soft one first."""
-    yield from _delete(path("subjects", ref.subject, "versions", _exact(ref)), permanent)
-
-
-def _exact(ref: SchemaRef) -> int:
-    if ref.is_latest:
-        raise SchemaNotFound(f"name the exact version of {ref.subject!r} to delete")
-    return number_of(ref.subject, ref.version)
+    yield from _delete(path("subjects", ref.subject, "versions", exact(ref)), permanent)
 
 
 def delete_subject(subject: str, permanent: bool) -> Operation[list[Version]]:

@@ -7,8 +7,8 @@ RegistryUnavailable and RegistryProtocolError are thrown into it where a request
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
@@ -54,7 +54,7 @@ class HttpRequest:
     method: str
     path: str
     body: Any = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] | Sequence[tuple[str, str]] = ()
 
     @property
     def target(self) -> str:

@@ -69,7 +69,13 @@ class LLMRegistryBackend(HttpBackend):
             )
             return None
 
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+    async def lookup(
+        self,
+        subject: str,
+        body: JsonSchema,
+        *,
+        normalize: bool = False,  # noqa: ARG002 - contents are compared, not texts
+    ) -> RegisteredSchema:
         return await self._http.run(protocol.lookup(subject, body))
 
     async def get_compatibility(self, subject: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any, Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
@@ -15,7 +15,7 @@ from llm_integrations.core.errors import (
     RegistryError,
     SchemaNotFound,
 )
-from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
+from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import (
     ACTIVE,
     DELETED,
@@ -23,6 +23,7 @@ from llm_integrations.core.model.schema import (
     DRAFT,
     JsonSchema,
     RegisteredSchema,
+    SchemaReference,
     fingerprint_of,
 )
 from llm_integrations.core.registry.backend import (
@@ -139,8 +140,23 @@ class LocalBackend(RegistryBackend):
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         return await self._read(self._versions, subject, deleted)
 
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+    async def lookup(
+        self,
+        subject: str,
+        body: JsonSchema,
+        *,
+        normalize: bool = False,  # noqa: ARG002 - contents are compared, not texts
+    ) -> RegisteredSchema:
         return await asyncio.to_thread(self._lookup, subject, body)
+
+    async def get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
+        return await self._read(self._get_deleted, ref)
+
+    async def referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
+        return await asyncio.to_thread(self._referenced_by, ref)
+
+    async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
+        return "READWRITE"
 
     async def get_compatibility(self, subject: str | None = None) -> str:
         return await self._read(self._level, subject)
@@ -174,6 +190,9 @@ class LocalBackend(RegistryBackend):
     async def set_compatibility(self, level: str, subject: str | None = None) -> None:
         await asyncio.to_thread(self._set_level, check_level(level), subject)
 
+    async def reset_compatibility(self, subject: str) -> None:
+        await asyncio.to_thread(self._set_level, None, subject)
+
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
         return await asyncio.to_thread(self._deprecate, ref)
 
@@ -201,6 +220,23 @@ class LocalBackend(RegistryBackend):
         for found in looked_at:
             _sound(found).ledger  # noqa: B018 - damage is what hides it, perhaps
         raise SchemaNotFound(f"no schema has the id {wanted}")
+
+    def _get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
+        found = self.store.at(ref.subject)
+        return _schema(found, found.ledger.exact(ref, deleted=True))
+
+    def _referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
+        """Damaged subjects refer to nothing that could be told."""
+        version = self.store.at(ref.subject).ledger.exact(ref, deleted=True).version
+        referring: list[SchemaId] = []
+        for name, found in self.store.every():
+            with suppress(RegistryError):
+                referring += (
+                    schema_id(name, entry.version)
+                    for entry in _sound(found).ledger.live
+                    if any(_means(one, ref.subject, version) for one in entry.references)
+                )
+        return referring
 
     def _subjects(self, deleted: bool, names: Iterable[str] | None = None) -> list[str]:
         found = self.store.every(names)
@@ -275,9 +311,10 @@ class LocalBackend(RegistryBackend):
         level = ledger.compatibility or self.store.level() or DEFAULT_COMPATIBILITY
         guard(new, [_schema(found, entry) for entry in ledger.below(new.version)], level)
 
-    def _set_level(self, level: str, subject: str | None) -> None:
+    def _set_level(self, level: str | None, subject: str | None) -> None:
         with self.store.lock():
             if subject is None:
+                assert level is not None  # noqa: S101 - only a subject's level can be left open
                 return self.store.set_level(level)
             SchemaRef(subject)
             ledger = self.store.at(subject).ledger
@@ -315,6 +352,11 @@ def _sound(found: Subject | RegistryError) -> Subject:
     if isinstance(found, RegistryError):
         raise found
     return found
+
+
+def _means(reference: SchemaReference, subject: str, version: Version) -> bool:
+    same = version_key(reference.version) == version_key(version)
+    return reference.subject == subject and same
 
 
 def _is_shown(found: Subject | RegistryError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -22,8 +23,19 @@ class FileBackend(LocalBackend):
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout: float = 5.0) -> None:
         root = Path(path).expanduser()
         super().__init__(FolderStore(root, lock_timeout=lock_timeout))
-        self._url = root.absolute().as_uri()
+        self._root = root.absolute()
+        self._url = self._root.as_uri()
 
     @property
     def url(self) -> str:
         return self._url
+
+    async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
+        """READONLY where this process may not write into the folder, or make it."""
+        return await asyncio.to_thread(self._mode)
+
+    def _mode(self) -> str:
+        folder = self._root
+        while not folder.exists():
+            folder = folder.parent
+        return "READWRITE" if os.access(folder, os.W_OK) else "READONLY"
