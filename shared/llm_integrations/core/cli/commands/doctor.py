@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.extras import too_old
-from llm_integrations.core.registry import resolve_registry
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
@@ -89,7 +89,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         return True
     started = time.perf_counter()
     try:
-        with resolve_registry(registry) as client:
+        with open_registry(registry) as client:
             count = len(client.subjects())
             url = client.url
             unjudged = _unjudged_rules(client)

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.errors import SchemaNotFound
-from llm_integrations.core.registry import resolve_registry
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
@@ -21,7 +21,7 @@ __all__ = ["list_subjects"]
 
 def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """List subjects with their versions, state and owner."""
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         rows = [_row(client, subject) for subject in client.subjects()]
         url = client.url
     if as_json:

@@ -43,12 +43,14 @@ _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """``path`` is encoded already and starts with a slash; ``body`` is sent as JSON."""
+    """``path`` is encoded already and starts with a slash; ``body`` is sent as JSON, ``form`` as a
+    form is."""
 
     method: str
     path: str
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -61,7 +63,7 @@ class HttpResponse:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)  # it may hold a token
     url: str
 
     @property
