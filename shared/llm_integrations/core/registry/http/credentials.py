@@ -90,13 +90,14 @@ def check_proxy(proxy: str | None) -> str | None:
     """A proxy's URL; ConfigurationError, without quoting it, for what is none."""
     if proxy is None:
         return None
+    told = ConfigurationError("proxy= is http(s)://[user:password@]host:port and nothing more")
     try:
         parts = urlsplit(proxy)
         is_proxy = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except (ValueError, AttributeError):
-        is_proxy = False
+        raise told from None
     if not is_proxy or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigurationError("proxy= is http(s)://[user:password@]host:port and nothing more")
+        raise told
     return proxy
 
 

@@ -40,13 +40,14 @@ class Token:
 
 def token_server(auth: OAuthClientCredentials) -> tuple[str, BasicAuth]:
     """The base URL to ask, and the credentials for it."""
+    told = ConfigurationError("OAuthClientCredentials.token_url is https://host/path")
     try:
         parts = urlsplit(auth.token_url)
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        is_url = False
+        raise told from None
     if not is_url or "@" in auth.token_url.partition("?")[0]:
-        raise ConfigurationError("OAuthClientCredentials.token_url is https://host/path")
+        raise told
     base = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     return base, BasicAuth(auth.client_id, auth.client_secret)
 
