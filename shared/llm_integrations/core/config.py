@@ -15,6 +15,7 @@ __all__ = [
     "BreakerOptions",
     "CacheOptions",
     "Mode",
+    "OAuthClientCredentials",
     "OnUnavailable",
     "RetryOptions",
     "TLSOptions",
@@ -189,7 +190,33 @@ class ApiKeyAuth:
     key: str = field(repr=False)
 
 
-Auth: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth
+@dataclass(frozen=True, slots=True)
+class OAuthClientCredentials:
+    """A bearer token from an OAuth 2 server, for a client in its own name; renewed ahead of time.
+
+    Args:
+        token_url: the server's token endpoint.
+        client_id, client_secret: sent there by HTTP Basic authentication.
+        scope: what is asked for, words with spaces between.
+        identity_pool: of Confluent Cloud, as ``pool-1234``.
+        logical_cluster: the registry's on Confluent Cloud, as ``lsrc-1234``.
+    """
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str | None = None
+    identity_pool: str | None = None
+    logical_cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("token_url", "client_id", "client_secret"):
+            # Not with its value: the last one is a secret.
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
+                raise ConfigurationError(f"OAuthClientCredentials.{name} must be text")
+
+
+Auth: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth | OAuthClientCredentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from llm_integrations.core.cli.commands import (
     show,
     webhook,
 )
+from llm_integrations.core.cli.connection import reaching
 
 __all__ = ["app"]
 
@@ -33,16 +34,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-app.command("check")(check.check)
-app.command("register")(register.register)
-app.command("list")(listing.list_subjects)
-app.command("show")(show.show)
-app.command("doctor")(doctor.doctor)
-app.command("diff")(diff.diff)
-app.command("compat")(compat.compat)
-app.command("guide")(guide.guide)
-app.command("drift")(drift.drift)
-app.command("listen")(listen.listen)
+app.command("check")(reaching(check.check))
+app.command("register")(reaching(register.register))
+app.command("list")(reaching(listing.list_subjects))
+app.command("show")(reaching(show.show))
+app.command("doctor")(reaching(doctor.doctor))
+app.command("diff")(reaching(diff.diff))
+app.command("compat")(reaching(compat.compat))
+app.command("guide")(reaching(guide.guide))
+app.command("drift")(reaching(drift.drift))
+app.command("listen")(reaching(listen.listen))
 
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def schema_of(side: str, registry: str | None) -> Source:
     if path.is_file() or path.suffix in _SUFFIXES:
         return _named(path, read_schema(path))
     from llm_integrations.core.impact import with_references
-    from llm_integrations.core.registry import resolve_registry
 
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         return client.run(with_references(client, client.get(side)))
 
 

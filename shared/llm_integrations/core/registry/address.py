@@ -131,10 +131,10 @@ def origin_of(location: str) -> tuple[str, str, int]:
 
 def is_loopback(location: str) -> bool:
     """Whether a URL's host is this machine."""
-    host = urlsplit(location).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
+        host = urlsplit(location).hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

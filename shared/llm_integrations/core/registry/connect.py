@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from llm_integrations.core.concurrency.fork import survive_fork
@@ -21,6 +21,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.environment import environment_url
+from llm_integrations.core.registry.http.credentials import check_headers, check_proxy
 from llm_integrations.core.registry.settings import Publisher, Settings
 
 __all__ = ["connect", "resolve_registry"]
@@ -41,6 +42,8 @@ def connect(
     validation: ValidationOptions | None = None,
     auth: Auth | None = None,
     tls: TLSOptions | None = None,
+    headers: Mapping[str, str] | None = None,
+    proxy: str | None = None,
     allow_insecure: bool = False,
     bus: Publisher | None = None,
     registry_id: str | None = None,
@@ -54,6 +57,10 @@ def connect(
         timeout: seconds for one attempt; ``retry.deadline`` bounds a call with all its attempts.
         auth: credentials; else those in the URL, else those of the environment, if the URL is of
             the origin that LLM_INTEGRATIONS_REGISTRY_URL names.
+        tls: a CA and a client certificate; else those of the environment, as with ``auth``.
+        headers: sent with each request, as a gateway's key.
+        proxy: ``http(s)://[user:password@]host:port`` that requests go through; else the one of
+            LLM_INTEGRATIONS_REGISTRY_PROXY. HTTP_PROXY and its like are not used.
         allow_insecure: permits credentials over plain http to other hosts than this one.
         bus: an EventBus on which registrations, deprecations and deletions are published.
         registry_id: names the registry in events, where one registry has several URLs and does not
@@ -71,6 +78,8 @@ def connect(
         validation=validation or ValidationOptions(),
         auth=auth,
         tls=tls,
+        headers=check_headers(headers),
+        proxy=check_proxy(proxy),
         allow_insecure=allow_insecure,
         bus=bus,
         registry_id=registry_id,

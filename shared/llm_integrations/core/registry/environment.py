@@ -1,17 +1,34 @@
-"""The registry's URL in the environment, and credentials that go to that URL's origin only."""
+"""The registry's URL in the environment, and what goes to that URL's origin only: credentials, TLS
+files, a proxy."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Final
 
-from llm_integrations.core.config import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from llm_integrations.core.config import (
+    ApiKeyAuth,
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    OAuthClientCredentials,
+    TLSOptions,
+)
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import Address, origin_of, read_addresses
 
-__all__ = ["environment_auth", "environment_url"]
+__all__ = [
+    "environment_allows_insecure",
+    "environment_auth",
+    "environment_proxy",
+    "environment_tls",
+    "environment_url",
+]
 
-_PREFIX = "LLM_INTEGRATIONS_REGISTRY_"
+_PREFIX: Final = "LLM_INTEGRATIONS_REGISTRY_"
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_NO: Final = frozenset({"0", "false", "no", "off"})
 
 
 def _get(name: str) -> str | None:
@@ -33,11 +50,35 @@ def environment_auth(addresses: Sequence[Address]) -> Auth | None:
         ConfigurationError: when it holds several kinds of credentials, or half of one.
     """
     auth = _credentials()
+    return auth if auth is not None and _names(addresses) else None
+
+
+def environment_tls(addresses: Sequence[Address]) -> TLSOptions | None:
+    """``…_CA``, ``…_CERT``, ``…_KEY``: paths of files, for the same addresses."""
+    files = TLSOptions(ca=_get("CA"), cert=_get("CERT"), key=_get("KEY"))
+    return files if files != TLSOptions() and _names(addresses) else None
+
+
+def environment_proxy(addresses: Sequence[Address]) -> str | None:
+    """``…_PROXY``, for the same addresses."""
+    return _get("PROXY") if _get("PROXY") and _names(addresses) else None
+
+
+def environment_allows_insecure(addresses: Sequence[Address]) -> bool:
+    """``…_ALLOW_INSECURE``, for the same addresses."""
+    said = (_get("ALLOW_INSECURE") or "false").lower()
+    if said not in _YES | _NO:
+        raise ConfigurationError(f"{_PREFIX}ALLOW_INSECURE is true or false")
+    return said in _YES and _names(addresses)
+
+
+def _names(addresses: Sequence[Address]) -> bool:
+    """Whether the environment's URL is of every address's origin."""
     url = environment_url()
-    if auth is None or url is None:
-        return None
+    if url is None:
+        return False
     named = {origin_of(address.location) for address in read_addresses(url)}
-    return auth if all(origin_of(a.location) in named for a in addresses) else None
+    return all(origin_of(address.location) in named for address in addresses)
 
 
 def _credentials() -> Auth | None:
@@ -51,8 +92,26 @@ def _credentials() -> Auth | None:
         found.append(BearerAuth(_get("TOKEN") or ""))
     if _get("API_KEY"):
         found.append(ApiKeyAuth(_get("API_KEY") or ""))
+    if _get("OAUTH_TOKEN_URL"):
+        found.append(_oauth())
     if len(found) > 1:
         raise ConfigurationError(
-            f"set one of {_PREFIX}API_KEY, {_PREFIX}TOKEN, and {_PREFIX}USERNAME with _PASSWORD"
+            f"set one of {_PREFIX}API_KEY, {_PREFIX}TOKEN, {_PREFIX}OAUTH_TOKEN_URL with its like, "
+            f"and {_PREFIX}USERNAME with _PASSWORD"
         )
     return found[0] if found else None
+
+
+def _oauth() -> OAuthClientCredentials:
+    if not (_get("OAUTH_CLIENT_ID") and _get("OAUTH_CLIENT_SECRET")):
+        raise ConfigurationError(
+            f"{_PREFIX}OAUTH_TOKEN_URL needs {_PREFIX}OAUTH_CLIENT_ID and …_OAUTH_CLIENT_SECRET"
+        )
+    return OAuthClientCredentials(
+        _get("OAUTH_TOKEN_URL") or "",
+        _get("OAUTH_CLIENT_ID") or "",
+        _get("OAUTH_CLIENT_SECRET") or "",
+        scope=_get("OAUTH_SCOPE"),
+        identity_pool=_get("OAUTH_IDENTITY_POOL"),
+        logical_cluster=_get("OAUTH_LOGICAL_CLUSTER"),
+    )

@@ -140,7 +140,14 @@ class Operations:
             version = _exact(parse_version(version), "register")
         metadata, references = dict(metadata or {}), tuple(references)
         new = NewSchema(
-            subject, body, version, metadata, references, compatibility, state, normalize
+            subject,
+            body,
+            version,
+            metadata,
+            references,
+            compatibility,
+            state,
+            normalize=normalize,
         )
         return self._service.start(lambda: self._writes.register(new))
 

@@ -16,11 +16,17 @@ from llm_integrations.core.config import (
 )
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import Address
-from llm_integrations.core.registry.environment import environment_auth
-from llm_integrations.core.registry.http.credentials import refuse_clear_text
+from llm_integrations.core.registry.environment import (
+    environment_allows_insecure,
+    environment_auth,
+    environment_proxy,
+    environment_tls,
+)
+from llm_integrations.core.registry.http.credentials import check_proxy, refuse_clear_text
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry.backend import RegistryBackend
+    from llm_integrations.core.registry.http.backend import HttpBackend
 
 __all__ = ["Publisher", "Settings"]
 
@@ -41,6 +47,8 @@ class Settings:
             client is opened, so they never travel in a pickle.
         timeout: seconds for one attempt; ``retry.deadline`` bounds all of them.
         bus: where registrations are published.
+        headers: names and values of headers that each request has.
+        proxy: the URL of a proxy that requests go through; it may hold credentials.
         registry_id: names the registry in events; None leaves that to the server, or its URL.
     """
 
@@ -55,6 +63,8 @@ class Settings:
     allow_insecure: bool = False
     bus: Publisher | None = field(default=None, repr=False)
     registry_id: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.timeout <= 0:
@@ -86,20 +96,40 @@ class Settings:
             from llm_integrations.core.registry.local.file.backend import FileBackend
 
             return FileBackend(locations[0])
-        auth = self._auth()
+        return self._http_backend(protocol)(
+            locations,
+            auth=self._auth(),
+            tls=self.tls or environment_tls(self.addresses),
+            headers=self.headers,
+            proxy=self._proxy,
+            timeout=self.timeout,
+        )
+
+    def _http_backend(self, protocol: str) -> type[HttpBackend]:
         if protocol == "confluent":
             from llm_integrations.core.registry.confluent.backend import ConfluentBackend
 
-            return ConfluentBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
+            return ConfluentBackend
         from llm_integrations.core.registry.llm_registry.backend import LLMRegistryBackend
 
-        return LLMRegistryBackend(locations, auth=auth, tls=self.tls, timeout=self.timeout)
+        return LLMRegistryBackend
 
     def _auth(self) -> Auth | None:
         auth = self.auth or self._userinfo() or environment_auth(self.addresses)
-        locations = [address.location for address in self.addresses]
-        refuse_clear_text(locations, auth, allow_insecure=self.allow_insecure)
+        if auth is not None and any(name.lower() == "authorization" for name, _ in self.headers):
+            raise ConfigurationError("headers= holds credentials besides those that were given")
+        refuse_clear_text(
+            [address.location for address in self.addresses],
+            auth,
+            headers=self.headers,
+            proxy=self._proxy,
+            allow_insecure=self.allow_insecure or environment_allows_insecure(self.addresses),
+        )
         return auth
+
+    @property
+    def _proxy(self) -> str | None:
+        return self.proxy or check_proxy(environment_proxy(self.addresses))
 
     def _userinfo(self) -> Auth | None:
         found = {address.auth for address in self.addresses if address.auth is not None}

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import STDIN
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.cli.records import Record, read_records
-from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.validation.report import NO_RECORD
@@ -72,7 +73,7 @@ def check(
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
     """
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         validator = client.validator(reference)
         tally = _Tally()
         for path in _here(files):

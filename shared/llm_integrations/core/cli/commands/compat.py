@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFile
-from llm_integrations.core.registry import resolve_registry
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
@@ -89,5 +89,5 @@ def _report(
     if against:
         previous = [read_schema(path) for path in against]
         return check_compatibility(body, previous, level or "BACKWARD", policy or "strict")
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         return client.check_compatibility(subject, body, level, policy=policy)

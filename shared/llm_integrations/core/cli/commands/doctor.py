@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry import resolve_registry
 
 __all__ = ["doctor"]
 
@@ -89,7 +89,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         return True
     started = time.perf_counter()
     try:
-        with resolve_registry(registry) as client:
+        with open_registry(registry) as client:
             count = len(client.subjects())
             took = (time.perf_counter() - started) * 1000
             latest = latest_of(client)

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:
     from llm_integrations.core.drift import DriftReport, Profile
@@ -53,7 +54,7 @@ def drift(
     from llm_integrations.core.drift import DriftThresholds, detect, for_tables
 
     limits = DriftThresholds(category, number, presence, new_categories, invalid)
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         validator = for_tables(client, reference)
         if save:
             _save(client, validator, data, baseline, show_values=show_values)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 from rich.console import Console
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
-from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:
     from llm_integrations.core.events import EventSource, SchemaEvent
@@ -42,7 +43,7 @@ def listen(
     """
     from llm_integrations.core.events import EventListener
 
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         sources = _sources(client, bool(bus), schemas_topic, poll)
         printer = _Printer(client, count)
         listener = EventListener(client, [printer], buses=bus or [], sources=sources)

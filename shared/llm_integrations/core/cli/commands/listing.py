@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable
-from llm_integrations.core.registry import AsyncRegistry, Latest, Version, resolve_registry
+from llm_integrations.core.registry import AsyncRegistry, Latest, Version
 
 __all__ = ["list_subjects"]
 
@@ -23,7 +24,7 @@ _AT_ONCE: Final = 16
 
 def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """List subjects with their versions, state and owner."""
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         latest = latest_of(client)
         subjects = sorted({*client.subjects(), *latest, *latest.left_out})
         versions = client.run(_versions(client.aio, subjects))

@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.connection import open_registry, reaching
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
@@ -29,6 +30,7 @@ DEFAULT_LOCK = Path("benchmarks.lock")
 
 
 @app.command()
+@reaching
 def add(
     benchmark: Benchmark,
     case: Case = None,
@@ -41,7 +43,9 @@ def add(
 
     Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
     """
-    pinned = BenchmarkPins(lock, registry).pin(benchmark, **_given(case, result, metric))
+    pinned = BenchmarkPins(lock, open_registry(registry)).pin(
+        benchmark, **_given(case, result, metric)
+    )
     console = Console()
     for role, pin in pinned:
         console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
@@ -61,6 +65,7 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
 
 
 @app.command()
+@reaching
 def check(
     benchmarks: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
     registry: RegistryUrl = None,
@@ -68,7 +73,7 @@ def check(
 ) -> None:
     """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
     _expect(lock)
-    pins = BenchmarkPins(lock, registry)
+    pins = BenchmarkPins(lock, open_registry(registry))
     console = Console()
     blocked = False
     for name in benchmarks or pins.benchmarks():
@@ -84,6 +89,7 @@ def check(
 
 
 @app.command()
+@reaching
 def update(
     benchmark: Benchmark,
     case: Case = None,
@@ -93,7 +99,9 @@ def update(
     lock: LockFile = DEFAULT_LOCK,
 ) -> None:
     """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
-    moves = BenchmarkPins(lock, registry).update(benchmark, **_given(case, result, metric))
+    moves = BenchmarkPins(lock, open_registry(registry)).update(
+        benchmark, **_given(case, result, metric)
+    )
     console = Console()
     if not moves:
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.connection import open_registry, reaching
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
-from llm_integrations.core.registry import resolve_registry
 
 __all__ = ["app"]
 
@@ -60,6 +60,7 @@ def show(
 
 
 @app.command()
+@reaching
 def release(
     folder: Folder,
     reference: Reference,
@@ -84,7 +85,7 @@ def release(
 
     quarantine = _opened(folder)
     forced = None if strict is None else "strict" if strict else "absent"
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         schema = client.in_force(reference)  # who relaxed it may have been another process
         validators = {
             nulls: client.validator_for(schema, options=replace(client.validation, nulls=nulls))

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl, SchemaFile
 from llm_integrations.core.errors import IncompatibleSchema
-from llm_integrations.core.registry import resolve_registry
 
 __all__ = ["register"]
 
@@ -42,7 +42,7 @@ def register(
     if tag:
         metadata["tags"] = tag
     console = Console(soft_wrap=True)
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         try:
             schema = client.register(
                 subject, body, version, metadata=metadata, compatibility=compatibility

@@ -8,15 +8,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
+from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
-from llm_integrations.core.registry import resolve_registry
 
 __all__ = ["show"]
 
 
 def show(reference: Reference, registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """Show a schema: what it is, who owns it, and its text (with --json: the text alone)."""
-    with resolve_registry(registry) as client:
+    with open_registry(registry) as client:
         schema = client.get(reference)
     text = json.dumps(schema.body, indent=2, ensure_ascii=False)
     if as_json:

@@ -17,6 +17,8 @@ class HttpBackend(RegistryBackend):
 
     Args:
         urls: base URLs of one registry, tried in order.
+        headers: sent with each request.
+        proxy: the http(s) URL of a proxy that requests go through.
         timeout: seconds for one request.
     """
 
@@ -28,10 +30,18 @@ class HttpBackend(RegistryBackend):
         *,
         auth: Auth | None = None,
         tls: TLSOptions | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        proxy: str | None = None,
         timeout: float = 5.0,
     ) -> None:
         self._http = HttpClient(
-            urls, media_type=self.media_type, auth=auth, tls=tls, timeout=timeout
+            urls,
+            media_type=self.media_type,
+            auth=auth,
+            tls=tls,
+            headers=headers,
+            proxy=proxy,
+            timeout=timeout,
         )
 
     @property

@@ -6,12 +6,13 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
-from llm_integrations.core.config import Auth, TLSOptions
+from llm_integrations.core.config import Auth, OAuthClientCredentials, TLSOptions
 from llm_integrations.core.errors import (
     RegistryError,
     RegistryProtocolError,
@@ -28,6 +29,7 @@ from llm_integrations.core.registry.http.exchange import (
     shorten,
     unavailable,
 )
+from llm_integrations.core.registry.http.oauth import Tokens, token_request, token_server
 from llm_integrations.core.tls import tls_context
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ class HttpClient:
     Args:
         urls: base URLs of one registry, in order of preference.
         media_type: sent as Accept, and as Content-Type with a body.
+        auth: credentials; a token is fetched when the first request needs one.
+        headers: sent with each request.
+        proxy: the http(s) URL of a proxy that requests go through.
         timeout: seconds for one request on one URL, all of its body included.
         max_bytes: the largest body that is read.
     """
@@ -60,12 +65,21 @@ class HttpClient:
         media_type: str = "application/json",
         auth: Auth | None = None,
         tls: TLSOptions | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        proxy: str | None = None,
         timeout: float = 5.0,
         max_bytes: int = MAX_RESPONSE,
     ) -> None:
         addresses = read_addresses(urls)
         self.urls = tuple(address.location for address in addresses)
-        self._auth = {a.location: auth_headers(auth or a.auth) for a in addresses}
+        self._credentials: TokenClient | None = None
+        if isinstance(auth, OAuthClientCredentials):
+            self._credentials = TokenClient(auth, tls=tls, proxy=proxy, timeout=timeout)
+            self._auth: dict[str, dict[str, str]] = {url: {} for url in self.urls}
+        else:
+            self._auth = {a.location: auth_headers(auth or a.auth) for a in addresses}
+        self._headers = dict(headers)
+        self._proxy = proxy
         self._media_type = media_type
         self._tls = tls
         self._timeout = timeout
@@ -92,6 +106,8 @@ class HttpClient:
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
+        if self._credentials is not None:
+            await self._credentials.close()
         if opened is None or opened[0] is not asyncio.get_running_loop():
             return
         opening = opened[1]
@@ -101,10 +117,21 @@ class HttpClient:
             opening.cancel()
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
+        """The answer, with a new token where the one in force is refused."""
+        if self._credentials is None:
+            return await self._ask(request, {})
+        token = await self._credentials.tokens.headers()
+        response = await self._ask(request, token)
+        if response.status == 401:
+            self._credentials.tokens.refused(token)
+            response = await self._ask(request, await self._credentials.tokens.headers())
+        return response
+
+    async def _ask(self, request: HttpRequest, token: Mapping[str, str]) -> HttpResponse:
         failure: RegistryUnavailable | None = None
         for base in self._in_order():
             try:
-                response = await self._exchange(base, request)
+                response = await self._exchange(base, request, token)
                 problem = unavailable(response, time.time())
             except RegistryUnavailable as error:
                 problem = error
@@ -124,7 +151,9 @@ class HttpClient:
         recent = time.monotonic() - _FAILED_FOR
         return sorted(self.urls, key=lambda url: max(recent, self._failed.get(url, recent)))
 
-    async def _exchange(self, base: str, request: HttpRequest) -> HttpResponse:
+    async def _exchange(
+        self, base: str, request: HttpRequest, token: Mapping[str, str]
+    ) -> HttpResponse:
         url = base + request.path
         answering = False
         client = await self._client()
@@ -135,8 +164,8 @@ class HttpClient:
                 async with client.stream(
                     request.method,
                     base + request.target,
-                    content=None if request.body is None else _dump(request.body),
-                    headers=self._request_headers(base, request),
+                    content=_content(request),
+                    headers={**self._request_headers(base, request), **token},
                 ) as answer:
                     answering = True
                     body = await self._read(answer, url)
@@ -165,8 +194,10 @@ class HttpClient:
         return bytes(body)
 
     def _request_headers(self, base: str, request: HttpRequest) -> dict[str, str]:
-        headers = {"Accept": self._media_type, **self._auth[base]}
-        if request.body is not None:
+        headers = {"Accept": self._media_type, **self._headers, **self._auth[base]}
+        if request.form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        elif request.body is not None:
             headers["Content-Type"] = self._media_type
         return headers
 
@@ -195,6 +226,7 @@ class HttpClient:
             verify=self._verify(),
             timeout=self._timeout,
             trust_env=False,
+            proxy=self._proxy,
             follow_redirects=False,
             headers={
                 "User-Agent": _user_agent(),
@@ -238,8 +270,34 @@ def _user_agent() -> str:
         return "llm-integrations"
 
 
-def _dump(body: object) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+def _content(request: HttpRequest) -> bytes | None:
+    if request.form:
+        return urlencode(request.form).encode()
+    if request.body is None:
+        return None
+    return json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class TokenClient:
+    """Asks an OAuth server for tokens, through the same proxy and by the same CA."""
+
+    def __init__(
+        self,
+        auth: OAuthClientCredentials,
+        *,
+        tls: TLSOptions | None,
+        proxy: str | None,
+        timeout: float,
+    ) -> None:
+        base, client = token_server(auth)
+        self._http = HttpClient(
+            base, auth=client, tls=tls, proxy=proxy, timeout=timeout, max_bytes=2**20
+        )
+        self.tokens = Tokens(lambda: self._http.run(token_request(auth)))
+
+    async def close(self) -> None:
+        await self.tokens.close()
+        await self._http.close()
 
 
 def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
@@ -258,6 +316,8 @@ def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
         return RegistryUnavailable(
             f"{url} shows a certificate that is not trusted", retryable=False
         )
+    if isinstance(error, httpx.ProxyError):
+        return RegistryUnavailable(f"the proxy does not let through to {url}")
     if isinstance(error, httpx.ConnectError):
         return RegistryUnavailable(f"cannot connect to {url}")
     return RegistryUnavailable(f"the connection to {url} broke ({type(error).__name__})")

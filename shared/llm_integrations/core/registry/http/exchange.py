@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
@@ -49,12 +49,14 @@ _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """``path`` is encoded already and starts with a slash; ``body`` is sent as JSON."""
+    """``path`` is encoded already and starts with a slash; ``body`` is sent as JSON, ``form`` as a
+    form is."""
 
     method: str
     path: str
     body: Any = None
     query: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    form: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -67,7 +69,7 @@ class HttpResponse:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)  # it may hold a token
     url: str
 
     @property
