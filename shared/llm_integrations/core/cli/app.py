@@ -11,6 +11,7 @@ from llm_integrations.core.cli.commands import (
     doctor,
     drift,
     guide,
+    infer,
     listen,
     listing,
     pin,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 
 app.command("check")(check.check)
+app.command("infer")(infer.infer)
 app.command("register")(register.register)
 app.command("list")(listing.list_subjects)
 app.command("show")(show.show)
