@@ -382,3 +382,14 @@ def test_check_fails_above_the_share_that_may_be_invalid(
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"name": "Ada"}\n' * 3 + "{cut\n")
     assert call("check", "user-profile", rows, "--max-invalid", share).exit_code == code
+
+
+def test_infer_prints_a_schema_or_writes_it(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": "Ada", "age": 3}\n{"name": "Zoe", "age": 40}\n')
+    printed = json.loads(call("infer", rows, "--ranges").output)
+    assert printed["properties"]["age"] == {"type": "integer", "minimum": 3, "maximum": 40}
+    target = tmp_path / "row.json"
+    assert call("infer", rows, "-o", target).exit_code == 0
+    assert call("register", "inferred", target).exit_code == 0
+    assert call("check", "inferred", rows).exit_code == 0

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         schema_from_features,
     )
     from llm_integrations.datasets.features.losses import Loss
+    from llm_integrations.datasets.infer import infer_schema
     from llm_integrations.datasets.integration import (
         AffectedDataset,
         TrainingPipelineIntegration,
@@ -47,6 +48,7 @@ __all__ = [
     "conversion_losses",
     "detect_drift",
     "features_from_schema",
+    "infer_schema",
     "save_baseline",
     "schema_from_features",
     "validate_dataset",
@@ -67,6 +69,7 @@ _ON_DEMAND: Final = {
     "conversion_losses": f"{_HERE}.features.conversion",
     "detect_drift": f"{_HERE}.drift",
     "features_from_schema": f"{_HERE}.features.conversion",
+    "infer_schema": f"{_HERE}.infer",
     "save_baseline": f"{_HERE}.drift",
     "schema_from_features": f"{_HERE}.features.conversion",
 }

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.validation import ValidationReport, Violation
+from llm_integrations.datasets.markdown import report_markdown
+from llm_integrations.datasets.page import report_page
+from llm_integrations.datasets.samples import Aside, Sample, samples_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,6 +36,7 @@ class DatasetReport:
         complete: False for a stream, whose counts are those of the rows read so far.
         within: the report that counts these rows too, as that of all splits.
         warnings: what deserves a look besides, as a rule that was not judged.
+        aside: where the invalid rows are.
     """
 
     schema: str
@@ -45,6 +49,7 @@ class DatasetReport:
     complete: bool = True
     within: DatasetReport | None = field(default=None, repr=False, compare=False)
     warnings: tuple[str, ...] = ()
+    aside: Aside | None = field(default=None, repr=False, compare=False)
 
     @property
     def valid(self) -> int:
@@ -98,6 +103,27 @@ class DatasetReport:
             self.within.reasons -= self.reasons
         self.total = self.invalid = 0
         self.reasons.clear()
+
+    def share(self, rows: int) -> str:
+        """So many rows as a share of all, for people."""
+        return f"{rows / self.total:.2%}" if self.total else "–"
+
+    def to_html(self, *, samples: int = 3, show_values: bool = False) -> str:
+        """One page that loads nothing: counts, reasons, files or splits, and some invalid rows.
+
+        Args:
+            samples: how many rows to show for each of the most frequent reasons.
+            show_values: show their data; otherwise where they are and what is wrong.
+        """
+        return report_page(self, self._samples(samples, show_values=show_values))
+
+    def to_markdown(self, *, samples: int = 0, show_values: bool = False) -> str:
+        """The same as Markdown, for the card of a data set. The arguments are ``to_html``'s."""
+        return report_markdown(self, self._samples(samples, show_values=show_values))
+
+    def _samples(self, each: int, *, show_values: bool) -> dict[str, list[Sample]]:
+        reasons = [reason for reason, _ in self.reasons.most_common()]
+        return samples_of(self.aside, reasons, each, show_values=show_values)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -10,6 +10,7 @@ from typing import Any
 from datasets import Dataset
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.datasets.report import DatasetReport
+from llm_integrations.datasets.samples import Aside
 
 __all__ = ["DatasetResult"]
 
@@ -30,6 +31,9 @@ class DatasetResult:
     quarantine: Quarantine
     parts: tuple[str, ...] = field(default=(), repr=False)
 
+    def __post_init__(self) -> None:
+        self.report.aside = Aside(self.quarantine, self.parts)
+
     @cached_property
     def valid(self) -> Any:
         """The valid rows, of the kind that was given; a Dataset for a file. Lines of JSON become
@@ -44,13 +48,8 @@ class DatasetResult:
     @cached_property
     def quarantined(self) -> Dataset:
         """The rows that this run set aside: data and errors as JSON text, and where from."""
-        rows = [
-            record.to_row()
-            for path in self.quarantine.parts()
-            if path.stem.startswith(self.parts)
-            for record in self.quarantine.read(path)
-        ]
-        return Dataset.from_list(rows)
+        records = Aside(self.quarantine, self.parts).records()
+        return Dataset.from_list([record.to_row() for record in records])
 
     def __bool__(self) -> bool:
         return self.report.is_valid

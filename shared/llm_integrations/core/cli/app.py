@@ -11,6 +11,7 @@ from llm_integrations.core.cli.commands import (
     doctor,
     drift,
     guide,
+    infer,
     listen,
     listing,
     pin,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 
 app.command("check")(reaching(check.check))
+app.command("infer")(reaching(infer.infer))
 app.command("register")(reaching(register.register))
 app.command("list")(reaching(listing.list_subjects))
 app.command("show")(reaching(show.show))

@@ -1,0 +1,51 @@
+"""``infer``: a schema out of data that nobody has described yet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+__all__ = ["infer"]
+
+
+def infer(
+    data: Annotated[
+        list[str],
+        typer.Argument(help="JSONL, JSON, CSV, Parquet or Arrow files, here or at URLs."),
+    ],
+    ranges: Annotated[
+        bool, typer.Option("--ranges", help="Say the least and the greatest number as well.")
+    ] = False,
+    max_enum: Annotated[
+        int, typer.Option(help="Words that an enumeration has at the most; 0 writes none.", min=0)
+    ] = 10,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the schema into this file.")
+    ] = None,
+) -> None:
+    """Print a JSON Schema that all records of DATA satisfy, to read and then to register.
+
+    Example: `llm-integrations infer rows.jsonl -o row.json`
+    """
+    from llm_integrations.core.files import atomic_write
+    from llm_integrations.core.inference import infer_files
+    from llm_integrations.core.inference.schema import Style
+    from llm_integrations.core.tables.remote import fetch, is_url
+
+    with TemporaryDirectory(prefix="llm-integrations-") as folder:
+        paths = [
+            path
+            for file in data
+            for path in (fetch(file, Path(folder)).values() if is_url(file) else [Path(file)])
+        ]
+        schema = infer_files(paths, Style(ranges, max_enum))
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    if output is None:
+        print(text)
+        return
+    with atomic_write(output) as stream:
+        stream.write(f"{text}\n".encode())

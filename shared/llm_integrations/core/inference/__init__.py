@@ -1,0 +1,5 @@
+"""A JSON Schema out of data that nobody has described yet."""
+
+from llm_integrations.core.inference.data import infer_files, infer_rows, infer_tables
+
+__all__ = ["infer_files", "infer_rows", "infer_tables"]

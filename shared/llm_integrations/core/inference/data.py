@@ -1,0 +1,146 @@
+"""Where the data comes from that a schema is inferred of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.inference.schema import Style, schema_of
+from llm_integrations.core.inference.seen import Seen
+from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
+from llm_integrations.core.tables.json_line import NoRow, read_row
+
+__all__ = ["infer_files", "infer_rows", "infer_tables"]
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def infer_rows(rows: Iterable[Any], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
+    """The schema of JSON values, in which null is null."""
+    seen = Seen()
+    for row in rows:
+        seen.add(row)
+    return _whole(seen, style)
+
+
+def infer_tables(tables: Iterable[Any], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
+    """The schema of the rows of pyarrow Tables, in which null is a missing value."""
+    seen = Seen()
+    for table in tables:
+        _add_table(seen, table)
+    return _whole(seen, style)
+
+
+def infer_files(paths: Iterable[Path], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
+    """The schema of the rows of files: JSON lines, a JSON array, Parquet, Arrow, CSV.
+
+    Lines that are no JSON object are left out.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or there is no row.
+    """
+    seen = Seen()
+    for path in paths:
+        if path.suffix.lower() == ".json":
+            for row in _document(path):
+                seen.add(row)
+        elif path.suffix.lower() in LINE_SUFFIXES:
+            for row in _lines(path):
+                seen.add(row)
+        else:
+            is_csv = path.suffix.lower() == ".csv"
+            for table in read_tables(path):
+                _add_table(seen, _as_written(table) if is_csv else table)
+    return _whole(seen, style)
+
+
+def _whole(seen: Seen, style: Style) -> dict[str, Any]:
+    if not seen.count:
+        raise ConfigurationError("there is no row to infer a schema from")
+    return {"$schema": _DIALECT, **schema_of(seen, style)}
+
+
+def _document(path: Path) -> list[Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"{path} is not JSON") from None
+    return found if isinstance(found, list) else [found]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                try:
+                    yield read_row(line)
+                except NoRow:
+                    continue
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _add_table(seen: Seen, table: Any) -> None:
+    """Scalars by their distinct values, all else row by row."""
+    from llm_integrations.core.arrow.pyarrow_modules import pa, types
+    from llm_integrations.core.arrow.run.cell_overrides import judged_columns
+    from llm_integrations.core.arrow.run.judged_rows import judged_rows
+
+    table = judged_columns(table)
+    seen.add_rows_of(table.schema.names, table.num_rows)
+    plain = [n for n, f in enumerate(table.schema) if not _is_deep(f.type, pa, types)]
+    for number in plain:
+        member = seen.member_of(table.schema.names[number])
+        for value, times in _counted(table.column(number)):
+            if value is not None:
+                member.add(value, times)
+    deep = [number for number in range(table.num_columns) if number not in plain]
+    for row in judged_rows(table.select(deep)) if deep else ():
+        for name, value in row.items():
+            if value is not None:
+                seen.member_of(name).add(_without_nulls(value))
+
+
+def _is_deep(kind: Any, pa: Any, types: Any) -> bool:
+    return bool(types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType))
+
+
+def _counted(column: Any) -> Iterator[tuple[Any, int]]:
+    from llm_integrations.core.arrow.kernels.python_values import python_values
+    from llm_integrations.core.arrow.pyarrow_modules import pa, types
+
+    if types.is_string_view(column.type):
+        # Arrow counts the nulls of views as empty texts.
+        column = column.cast(pa.large_string())
+    try:
+        found = column.value_counts()
+    except pa.ArrowNotImplementedError:
+        yield from ((value, 1) for chunk in column.chunks for value in python_values(chunk))
+        return
+    counts = found.field("counts").to_pylist()
+    yield from zip(python_values(found.field("values")), counts, strict=True)
+
+
+def _without_nulls(value: Any) -> Any:
+    """Members of objects that are null are missing; items of lists are null."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(v) for name, v in value.items() if v is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _as_written(table: Any) -> Any:
+    """Cells of a CSV file that look like times, as text: there a schema reads them as such."""
+    from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+
+    for number, field in enumerate(table.schema):
+        if types.is_timestamp(field.type):
+            missing = table.column(number).is_null()
+            texts = pa.array(["text"] * table.num_rows, pa.string())
+            texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)
+            table = table.set_column(number, field.name, texts)
+    return table
