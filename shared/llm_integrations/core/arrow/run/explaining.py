@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from llm_integrations.core.arrow.compile.alike import Alike
 from llm_integrations.core.arrow.kernels.python_values import UNREADABLE
-from llm_integrations.core.arrow.pyarrow_modules import types
+from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverrides, values_at
 from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.arrow.run.verdict_counts import Reason
@@ -25,6 +26,9 @@ from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator, compile_validator
 
 __all__ = ["Explainer", "Reasons"]
+
+
+_WORTH_GROUPING: Final = 16
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,33 @@ class Explainer:
         rows: npt.NDArray[Any],
         first_row: int = 0,
         overrides: Mapping[int, CellOverrides] = MappingProxyType({}),
+        alike: Alike | None = None,
     ) -> Reasons:
         """The reasons for these rows of a batch.
 
         Args:
             first_row: the number of the batch's first row in the table.
             overrides: what stands in some rows instead of what the columns hold.
+            alike: tells which rows are invalid for the same reasons, so that these are put into
+                words once.
 
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
         """
         if not len(rows):
             return Reasons(rows, [], Counter())
+        places, back = self._to_look_at(batch, rows, overrides, alike)
+        found = self._texts_at(batch, rows[places], first_row, overrides)
+        texts = np.array(found, object)[back].tolist()
+        return Reasons(rows + first_row, texts, self.texts.counted(texts))
+
+    def _texts_at(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        first_row: int,
+        overrides: Mapping[int, CellOverrides],
+    ) -> list[str]:
         evaluator = self._evaluator(batch)
         values = values_at(batch, rows, overrides)
         texts: list[str] = []
@@ -81,7 +100,25 @@ class Explainer:
                     "the row-wise validator finds nothing; please report this"
                 )
             texts.append(self.texts.text(found))
-        return Reasons(rows + first_row, texts, self.texts.counted(texts))
+        return texts
+
+    def _to_look_at(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        overrides: Mapping[int, CellOverrides],
+        alike: Alike | None,
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Which of the rows to look at, and for each row which of these speaks for it."""
+        each = np.arange(len(rows))
+        if alike is None or len(rows) < _WORTH_GROUPING or self.validator.options.show_values:
+            return each, each
+        groups = alike.groups(_taken(batch, rows))
+        groups[np.isin(rows, list(overrides))] = -1
+        alone = groups < 0
+        groups[alone] = -1 - each[alone]
+        _, places, back = np.unique(groups, return_index=True, return_inverse=True)
+        return places, back
 
     def _evaluator(self, batch: Any) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not
@@ -134,3 +171,10 @@ def _has_nulls(array: Any) -> bool:
     return bool(
         types.is_nested(kind) or types.is_dictionary(kind) or types.is_run_end_encoded(kind)
     )
+
+
+def _taken(batch: Any, rows: npt.NDArray[Any]) -> Any:
+    """Some rows of a batch. Not `take`: it cannot take views."""
+    chosen = np.zeros(batch.num_rows, np.bool_)
+    chosen[rows] = True
+    return batch.filter(pa.array(chosen))

@@ -64,7 +64,10 @@ class Running:
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
         rows = np.flatnonzero(~judged.bits)[:most]
-        return self._explainer.explain(judged.batch, rows, judged.first_row, judged.overrides)
+        alike = self.table(judged.batch.schema).alike
+        return self._explainer.explain(
+            judged.batch, rows, judged.first_row, judged.overrides, alike
+        )
 
     def table(self, schema: Any) -> CompiledTable:
         """What the schema compiles to for batches with these columns."""
