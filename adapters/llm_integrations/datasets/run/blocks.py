@@ -10,11 +10,10 @@ import pyarrow as pa
 from llm_integrations.core.arrow import ArrowPlan, ArrowReport
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.cell_overrides import kept_columns
-from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.arrow.run.row_texts import row_texts
 from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine, RecordColumns
-from llm_integrations.core.quarantine.columns import texts_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run.counts import BlockCount
 
@@ -95,10 +94,10 @@ class BlockJudge:
             return None
         # Not `take`, which copies whole columns together first.
         invalid = rows_where(table, pc.invert(report.mask))
-        texts, encodings = texts_of(judged_rows(invalid))
+        texts, encodings = row_texts(invalid)
         return RecordColumns(
             data=texts,
-            errors=report.failures.column("reasons").to_pylist(),
+            errors=report.failures.column("reasons"),
             positions=pc.add(report.failures.column("row"), first_row).to_pylist(),
             encodings=encodings,
             schema=report.schema,

@@ -39,7 +39,7 @@ def blocks_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ExaminedLines:
     """A block of lines with the verdict on it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ class StreamGate:
 
     def _part(self, found: Examined) -> str:
         """Named by its rows: each shard of a stream counts its rows from 0."""
-        ids = "".join(found.aside.record_ids) if found.aside is not None else ""
-        return f"{self._judge.run}-{sha256(ids.encode()).hexdigest()[:24]}"
+        aside = found.aside
+        about = "" if aside is None else json.dumps([aside.positions, aside.data])
+        return f"{self._judge.run}-{sha256(about.encode()).hexdigest()[:24]}"
 
 
 def judged_stream(

@@ -10,43 +10,34 @@ from functools import cached_property
 from typing import Any
 
 from llm_integrations.core.quarantine.encoding import write_row
-from llm_integrations.core.quarantine.record import encodings_text, hashed_id
+from llm_integrations.core.quarantine.record import encodings_text, hashed_ids
 
 __all__ = ["RecordColumns", "rows_of", "texts_of"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RecordColumns:
     """Records that were judged by one schema, as ``Quarantine.add_columns`` takes them.
 
     Attributes:
         data: what was judged, as JSON text.
-        errors: for each record JSON text: a list of [path, message, keyword, schema path].
+        errors: for each record JSON text: a list of [path, message, keyword, schema path]. An
+            Arrow array will do as well.
         positions: for each, which record of the source it is.
         encodings: for each, what its JSON text cannot say, as JSON text; empty for most. None if
             there is no such record.
-        schema, fingerprint, source, nulls, record_ids: as in a QuarantinedRecord.
+        schema, fingerprint, source, nulls: as in a QuarantinedRecord.
     """
 
-    data: Sequence[str] = field(repr=False)
-    errors: Sequence[str] = field(repr=False)
-    positions: Sequence[int] = field(repr=False)
-    encodings: Sequence[str] | None = field(default=None, repr=False)
+    data: Sequence[str]
+    errors: Any
+    positions: Sequence[int]
+    encodings: Sequence[str] | None = None
     schema: str
     fingerprint: str
     source: str
     nulls: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    record_ids: Sequence[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        # Here and not while they are written: another thread judges then, and needs Python.
-        place = json.dumps(self.source)
-        ids = [
-            hashed_id(place, str(position), text)
-            for position, text in zip(self.positions, self.data, strict=True)
-        ]
-        object.__setattr__(self, "record_ids", ids)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -55,7 +46,8 @@ class RecordColumns:
     def columns(self) -> dict[str, Any]:
         """By the names that rows have; a text or None stands for as many of it."""
         return {
-            "record_id": self.record_ids,
+            # It follows from the others, and takes longer to work out than all of these to write.
+            "record_id": None,
             "schema": self.schema,
             "fingerprint": self.fingerprint,
             "source": self.source,
@@ -70,8 +62,11 @@ class RecordColumns:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each record as ``QuarantinedRecord.to_row`` makes it."""
-        columns = self.columns
+        ids = hashed_ids(json.dumps(self.source), self.columns["position"], self.data)
+        columns = {**self.columns, "record_id": list(ids)}
         each = {n: c for n, c in columns.items() if not (c is None or isinstance(c, str))}
+        if hasattr(self.errors, "to_pylist"):
+            each["errors"] = self.errors.to_pylist()
         for values in zip(*each.values(), strict=True):
             yield {**columns, **dict(zip(each, values, strict=True))}
 

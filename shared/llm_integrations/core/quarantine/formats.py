@@ -67,15 +67,27 @@ def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]] | RecordColumns
     else:
         columns = {name: [row[name] for row in rows] for name in names}
     table = pa.table({name: _texts(column, len(rows)) for name, column in columns.items()})
-    parquet.write_table(table, stream, compression="zstd", use_dictionary=list(_FEW))
+    parquet.write_table(
+        table,
+        stream,
+        compression="zstd",
+        use_dictionary=list(_FEW),
+        write_statistics=False,
+        store_schema=False,
+    )
 
 
 def _texts(column: Any, length: int) -> Any:
     """Texts as an Arrow array; one text stands for as many of it."""
     import pyarrow as pa
 
-    if column is None or isinstance(column, str):
-        return pa.repeat(pa.scalar(column, pa.string()), length)
+    if column is None:
+        return pa.nulls(length, pa.string())
+    if isinstance(column, str):
+        # All of them point to the one: nothing has to look for equal ones.
+        return pa.DictionaryArray.from_arrays(pa.repeat(0, length).cast(pa.int32()), [column])
+    if isinstance(column, pa.ChunkedArray):
+        return column
     try:
         return pa.array(column, pa.string())
     except UnicodeEncodeError:

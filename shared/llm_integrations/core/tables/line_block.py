@@ -23,7 +23,7 @@ _CHUNK: Final = 1 << 15
 _END, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LineBlock:
     """Whole lines of a file.
 
@@ -93,7 +93,7 @@ def _cut(block: LineBlock, most: int) -> Iterator[LineBlock]:
         start = end
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SaidLines:
     """What some lines of a block say.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,10 +17,11 @@ from llm_integrations.core.arrow.compile import (
     rules_object,
     rules_scalar,
 )
+from llm_integrations.core.arrow.compile.alike import Alike
 from llm_integrations.core.arrow.compile.compiler import Compiler, Rule, Spot
 from llm_integrations.core.arrow.compile.explanation import Note
 from llm_integrations.core.arrow.compile.finite import finite_below
-from llm_integrations.core.arrow.compile.kinds import ColumnType, Kind
+from llm_integrations.core.arrow.compile.kinds import ColumnType, Kind, kind_of, value_type
 from llm_integrations.core.arrow.compile.null_policy import STRICT, null_policies
 from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
 from llm_integrations.core.arrow.compile.whole_rows import WholeRows
@@ -70,10 +72,24 @@ _RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = {
 
 @dataclass(frozen=True)
 class CompiledTable:
-    """Attributes: what judges a row as one struct, and what was decided for each keyword."""
+    """One schema for tables of one Arrow schema.
+
+    Attributes:
+        node: judges a row as one struct.
+        notes: what was decided for each keyword.
+        finite: which rows hold finite numbers only.
+        is_json: whether every value of such tables has a JSON form.
+    """
 
     node: Node
     notes: tuple[Note, ...]
+    finite: Node
+    is_json: bool
+
+    @cached_property
+    def alike(self) -> Alike | None:
+        """Tells which rows are invalid for the same reasons; None where only the engine can."""
+        return Alike.of(self.node, self.finite) if self.is_json else None
 
     def run(self, batch: Any) -> Bits:
         """Which rows of a batch are valid."""
@@ -106,8 +122,21 @@ def compile_table(
     except WholeRows as reason:
         node, notes = FallbackNode(judge_row), (Note("", "", "", "by row", str(reason)),)
     plain = validators.of_keywords({})
-    finite = finite_below(pa.struct(list(schema)), node.finite(), plain)
-    return CompiledTable(all_of((node, finite)), notes)
+    row = pa.struct(list(schema))
+    finite = finite_below(row, node.finite(), plain)
+    everywhere = finite_below(row, frozenset(), plain)
+    return CompiledTable(all_of((node, finite)), notes, everywhere, _is_json(row))
+
+
+def _is_json(arrow_type: Any) -> bool:
+    plain = value_type(arrow_type)
+    match kind_of(plain):
+        case Kind.ARRAY:
+            return _is_json(plain.value_type)
+        case Kind.OBJECT:
+            return all(_is_json(part.type) for part in plain)
+        case kind:
+            return kind is not Kind.OTHER
 
 
 def _by_columns(

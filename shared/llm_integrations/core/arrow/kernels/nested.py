@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,18 @@ class Member(_Over):
         super().__init__(node)
         self.index = index
 
+    @property
+    def is_single(self) -> bool:
+        return self.node.is_single
+
     def run(self, cells: Cells, need: Mask) -> Mask:
         return self.node.run(cells.member(self.index), need)
 
     def finite(self) -> frozenset[Path]:
         return frozenset((self.index, *path) for path in self.node.finite())
+
+    def parts(self) -> Iterable[Node]:
+        return [Member(self.index, part) for part in self.node.parts()]
 
 
 class MemberCount(Node):
@@ -62,8 +69,15 @@ class ItemCount(Leaf):
     low: int
     high: int | None
 
+    @property
+    def is_single(self) -> bool:
+        return self.low <= 0 or self.high is None
+
     def judge(self, cells: Cells) -> Mask:
         return _between(cells.sizes, self.low, self.high)
+
+    def parts(self) -> Iterable[Node]:
+        return (self,) if self.is_single else (ItemCount(self.low, None), ItemCount(0, self.high))
 
 
 def _between(counts: npt.NDArray[Any], low: int, high: int | None) -> Mask:
@@ -183,6 +197,13 @@ class Encoded(_Over):
             return True
         verdict = self.node.run(cells.dictionary, True)
         return verdict if isinstance(verdict, bool) else collapse(verdict[cells.codes])
+
+    @property
+    def is_single(self) -> bool:
+        return self.node.is_single
+
+    def parts(self) -> Iterable[Node]:
+        return [Encoded(part) for part in self.node.parts()]
 
     def finite(self) -> frozenset[Path]:
         return self.node.finite()

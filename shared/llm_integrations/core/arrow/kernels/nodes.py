@@ -52,9 +52,22 @@ class Node(ABC):
         """The parts that are certainly finite numbers in an element that this node accepts."""
         return frozenset()
 
+    @property
+    def is_single(self) -> bool:
+        """Whether all finite elements that it refuses violate the same keyword in the same way."""
+        return False
+
+    def parts(self) -> Iterable[Node]:
+        """Nodes that together say what this one says, each for as few reasons as it can."""
+        return (self,)
+
 
 class Leaf(Node):
     """Judges all elements at once, since that costs less than finding out which are needed."""
+
+    @property
+    def is_single(self) -> bool:
+        return True
 
     def run(self, cells: Cells, need: Mask) -> Mask:  # noqa: ARG002 - the others' signature
         return self.judge(cells)
@@ -69,6 +82,10 @@ class Constant(Leaf):
     """The same verdict for every element."""
 
     verdict: bool
+
+    @property
+    def is_single(self) -> bool:
+        return False
 
     def judge(self, cells: Cells) -> Mask:  # noqa: ARG002 - the others' signature
         return self.verdict
@@ -99,6 +116,9 @@ class _AllOf(_Combined):
     def finite(self) -> frozenset[Path]:
         return frozenset().union(*(node.finite() for node in self.nodes))
 
+    def parts(self) -> Iterable[Node]:
+        return [part for node in self.nodes for part in node.parts()]
+
 
 class _AnyOf(_Combined):
     def run(self, cells: Cells, need: Mask) -> Mask:
@@ -128,10 +148,10 @@ class _Not(_Combined):
 class _When(_Combined):
     def __init__(self, condition: Node, then: Node, otherwise: Node) -> None:
         super().__init__((condition, then, otherwise))
-        self.parts = (condition, then, otherwise)
+        self.branches = (condition, then, otherwise)
 
     def run(self, cells: Cells, need: Mask) -> Mask:
-        condition, then, otherwise = self.parts
+        condition, then, otherwise = self.branches
         holds = condition.run(cells, need)
         fails = inverse(holds)
         yes = False if holds is False else then.run(cells, both(need, holds))
@@ -163,6 +183,16 @@ class Nullable(Node):
 
     def finite(self) -> frozenset[Path]:
         return self.node.finite()
+
+    @property
+    def is_single(self) -> bool:
+        return self.node.is_single if self.null_is_valid else self.node == ALWAYS
+
+    def parts(self) -> Iterable[Node]:
+        if self.node == ALWAYS:
+            return (self,)
+        values: Iterable[Node] = [Nullable(part, null_is_valid=True) for part in self.node.parts()]
+        return values if self.null_is_valid else [Nullable(ALWAYS, null_is_valid=False), *values]
 
 
 def _flat(nodes: Iterable[Node], kind: type[_Combined]) -> Iterable[Node]:

@@ -7,6 +7,7 @@ within one dtype gives the exact answer: 0.1 in a schema is no float32, and 2**5
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -40,6 +41,13 @@ class _Between(Leaf):
 
     low: Any
     high: Any
+
+    @property
+    def is_single(self) -> bool:
+        return self.low is None or self.high is None
+
+    def parts(self) -> Iterable[Node]:
+        return (self,) if self.is_single else (_Between(self.low, None), _Between(None, self.high))
 
     def judge(self, cells: Cells) -> Mask:
         numbers = cells.numbers

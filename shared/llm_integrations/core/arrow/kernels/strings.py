@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,15 @@ class Characters(Leaf):
 
     low: int | None
     high: int | None
+
+    @property
+    def is_single(self) -> bool:
+        return self.low is None or self.high is None
+
+    def parts(self) -> Iterable[Node]:
+        if self.is_single:
+            return (self,)
+        return (Characters(self.low, None), Characters(None, self.high))
 
     def judge(self, cells: Cells) -> Mask:
         if not cells.length:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from llm_integrations.core.arrow.pyarrow_modules import types
+from llm_integrations.core.arrow.compile.alike import Alike
+from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, CellOverrides, values_at
 from llm_integrations.core.arrow.run.readable import Steps, json_places, not_json
 from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
@@ -24,6 +25,9 @@ from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
+
+
+_WORTH_GROUPING: Final = 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Explainer:
         first_row: int = 0,
         overrides: Mapping[int, CellOverrides] = MappingProxyType({}),
         broken: Mapping[int, Sequence[Violation]] = MappingProxyType({}),
+        alike: Alike | None = None,
     ) -> Reasons:
         """The reasons for these rows of a batch.
 
@@ -62,12 +67,27 @@ class Explainer:
             first_row: the number of the batch's first row in the table.
             overrides: what stands in some rows instead of what the columns hold.
             broken: the rules that some rows break, which the schema accepts.
+            alike: tells which rows are invalid for the same reasons, so that these are put into
+                words once.
 
         Raises:
             ArrowMismatch: the validator finds nothing wrong with one of them.
         """
         if not len(rows):
             return Reasons(rows, [], Counter())
+        looked_at, back = self._to_look_at(batch, rows, {*overrides, *broken}, alike)
+        found = self._texts_at(batch, rows[looked_at], first_row, overrides, broken)
+        texts = np.array(found, object)[back].tolist()
+        return Reasons(rows + first_row, texts, self.texts.counted(texts))
+
+    def _texts_at(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        first_row: int,
+        overrides: Mapping[int, CellOverrides],
+        broken: Mapping[int, Sequence[Violation]],
+    ) -> list[str]:
         places = json_places(batch.schema)
         evaluator = self._evaluator(batch, places)
         values = values_at(batch, rows, overrides)
@@ -81,7 +101,26 @@ class Explainer:
                     "the row-wise validator finds nothing; please report this"
                 )
             texts.append(self.texts.text(found))
-        return Reasons(rows + first_row, texts, self.texts.counted(texts))
+        return texts
+
+    def _to_look_at(
+        self,
+        batch: Any,
+        rows: npt.NDArray[Any],
+        apart: Collection[int],
+        alike: Alike | None,
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Which of the rows to look at, and for each row which of these speaks for it; the rows
+        ``apart`` speak for themselves."""
+        each = np.arange(len(rows))
+        if alike is None or len(rows) < _WORTH_GROUPING or self.validator.options.show_values:
+            return each, each
+        groups = alike.groups(_taken(batch, rows))
+        groups[np.isin(rows, list(apart))] = -1
+        alone = groups < 0
+        groups[alone] = -1 - each[alone]
+        _, places, back = np.unique(groups, return_index=True, return_inverse=True)
+        return places, back
 
     def _evaluator(self, batch: Any, places: Sequence[Steps]) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not
@@ -131,3 +170,10 @@ def _has_nulls(array: Any) -> bool:
     return bool(
         types.is_nested(kind) or types.is_dictionary(kind) or types.is_run_end_encoded(kind)
     )
+
+
+def _taken(batch: Any, rows: npt.NDArray[Any]) -> Any:
+    """Some rows of a batch. Not `take`: it cannot take views."""
+    chosen = np.zeros(batch.num_rows, np.bool_)
+    chosen[rows] = True
+    return batch.filter(pa.array(chosen))

@@ -73,8 +73,9 @@ class Running:
     def reasons(self, judged: Judged, most: int | None) -> Reasons:
         """What is wrong with the invalid rows of a batch, or with the first of them."""
         rows = np.flatnonzero(~judged.bits)[:most]
+        alike = self.table(judged.batch.schema).alike
         return self._explainer.explain(
-            judged.batch, rows, judged.first_row, judged.overrides, judged.broken
+            judged.batch, rows, judged.first_row, judged.overrides, judged.broken, alike
         )
 
     def table(self, schema: Any) -> CompiledTable:
