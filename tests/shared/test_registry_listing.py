@@ -126,6 +126,15 @@ def test_a_page_that_fails_is_asked_for_again_and_no_other() -> None:
         assert len(server.requests) == 5
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_of_very_many_subjects_are_asked_for_alone(count: int) -> None:
+    server = ConfluentServer(flavour="confluent", schemas_at_once=100)
+    with opened(server) as registry:
+        wanted = filled(server, 1_500)[-count:]
+        assert sorted(registry.latest(wanted)) == wanted
+        assert len(server.requests) <= 2 * count + 1
+
+
 # -- one bad subject ----------
 
 

@@ -241,6 +241,26 @@ async def test_all_pages_of_subjects_are_read(
     assert server.count("GET", "/search") == 3
 
 
+@pytest.mark.parametrize("at_once", [7, 100])
+async def test_subjects_behind_many_versions_of_another_are_listed(
+    server: LLMRegistryServer, backend: LLMRegistryBackend, at_once: int
+) -> None:
+    server.at_once = at_once
+    for number in range(210):
+        server.add("ns.many", {"title": str(number)}, f"1.{number}.0")
+    for subject in ("ns.one", "ns.two"):
+        server.add(subject, USER)
+    assert await backend.subjects() == ["ns.many", "ns.one", "ns.two"]
+
+
+async def test_an_item_of_a_list_that_names_nothing_hides_no_other(
+    server: LLMRegistryServer, backend: LLMRegistryBackend
+) -> None:
+    items = [{"id": "x"}, {"namespace": "ns", "name": "user", "version": "odd"}, "1.0.0"]
+    server.fail(Fault(reply=Reply(200, {"results": items})))
+    assert await backend.subjects() == ["ns.user"]
+
+
 async def test_the_level_is_that_of_the_latest_version(
     server: LLMRegistryServer, backend: LLMRegistryBackend
 ) -> None:

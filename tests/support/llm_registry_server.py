@@ -51,6 +51,7 @@ class LLMRegistryServer(HttpServer):
         context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(context=context)
+        self.at_once = 1_000  # items of a page, at the most
         self._by_name = by_name
         self._token = token
         self._key = key
@@ -108,7 +109,8 @@ class LLMRegistryServer(HttpServer):
             case "GET", ["api", "v1", "schemas", namespace, name, "versions", *rest]:
                 return self._named(namespace, name, rest)
             case "GET", ["api", "v1", "search"]:
-                start, size = int(request.query["offset"]), int(request.query["limit"])
+                start = int(request.query["offset"])
+                size = min(self.at_once, int(request.query["limit"]))
                 return 200, [_found(kept) for kept in self.kept[start : start + size]]
         return 404, None
 

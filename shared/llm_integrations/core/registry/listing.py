@@ -48,12 +48,15 @@ class Listing:
         return await self._registry.call(lambda b: b.subjects_page(place, deleted=deleted))
 
     async def latest(self, subjects: Collection[str] | None) -> Latest:
+        wanted = None if subjects is None else frozenset(subjects)
+        # A few subjects of very many cost less when they are asked for alone.
+        most = _MOST_PAGES if wanted is None else len(wanted) + 1
         found = await pages_of_latest(
-            lambda place: self._registry.call(lambda backend: backend.latest_page(place))
+            lambda place: self._registry.call(lambda backend: backend.latest_page(place)), most
         )
         if found is None:
-            return await self._one_by_one(await self.subjects() if subjects is None else subjects)
-        return found if subjects is None else found.only(subjects)
+            return await self._one_by_one(await self.subjects() if wanted is None else wanted)
+        return found if wanted is None else found.only(wanted)
 
     async def _one_by_one(self, subjects: Collection[str]) -> Latest:
         """What is wrong with one subject keeps no other from being asked for."""
@@ -82,11 +85,11 @@ class Listing:
 
 
 async def pages_of_latest(
-    ask: Callable[[object], Awaitable[Page[Latest] | None]],
+    ask: Callable[[object], Awaitable[Page[Latest] | None]], most: int = _MOST_PAGES
 ) -> Latest | None:
-    """All pages together; None where the registry has none, or they do not fit."""
+    """All pages together; None where the registry has no such list, or too long a one."""
     latest, place = Latest(), None
-    for _ in range(_MOST_PAGES):
+    for _ in range(most):
         page = await ask(place)
         if page is None:
             return None
@@ -96,6 +99,8 @@ async def pages_of_latest(
         place = page.place
         if place is None:
             return latest
+    if most < _MOST_PAGES:
+        return None
     raise _endless()
 
 

@@ -6,6 +6,7 @@ SDKs use; a server without them gets a plain error. It judges neither data nor c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -180,17 +181,24 @@ def versions(subject: str) -> Operation[list[Version]]:
 
 
 def subjects() -> Operation[list[str]]:
+    """Page by page, whatever the server makes of the size that we ask for.
+
+    Versions are listed, so a page may hold no new subject and still not be the last.
+    """
     found: set[str] = set()
-    offset = 0
+    seen: set[str] = set()
+    offset = size = 0
     while True:
         query = {"q": "", "limit": str(_PAGE), "offset": str(offset)}
         document, response = yield from _call(HttpRequest("GET", "/api/v1/search", query=query))
         page = items_of(document, response, "results")
-        new = {name for item in page if (name := named(item))} - found
-        found |= new
+        found |= {name for item in page if (name := named(item))}
+        new = {json.dumps(item, sort_keys=True) for item in page} - seen
+        seen |= new
         offset += len(page)
-        if len(page) < _PAGE or not new:
+        if not new or len(page) < size:
             return sorted(found)
+        size = size or len(page)
 
 
 def history(subject: str) -> Operation[History]:
