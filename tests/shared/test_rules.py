@@ -153,6 +153,19 @@ def test_equal_schemas_with_other_rules_are_judged_apart(server: ConfluentServer
         assert not client.validator("other").is_valid({"x": 1, "name": "Ada"})
 
 
+def test_a_new_version_with_a_rule_that_is_not_judged_leaves_the_last_good_one_in_force(
+    server: ConfluentServer,
+) -> None:
+    server.add("strict", SCHEMA, rules={"domainRules": RULE_SET["domainRules"][:1]})
+    options = ValidationOptions(rules="require")
+    with connect(server.url, validation=options) as client:
+        assert client.validator("strict").reference == "strict@1"
+        server.add("strict", {**SCHEMA, "title": "two"}, rules=RULE_SET)
+        assert client.in_force("strict").version == 1
+        assert client.validator("strict").reference == "strict@1"
+        assert "'upper' is not judged" in str(client.health().detail["rejected"])
+
+
 @pytest.mark.parametrize(
     "rule_set",
     [[], "x", 5, {"domainRules": {"name": "x"}}, {"domainRules": ["x", {"kind": "CONDITION"}]},

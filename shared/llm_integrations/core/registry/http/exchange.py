@@ -51,6 +51,7 @@ class HttpRequest:
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
