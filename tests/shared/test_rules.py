@@ -163,7 +163,7 @@ def test_a_new_version_with_a_rule_that_is_not_judged_leaves_the_last_good_one_i
         server.add("strict", {**SCHEMA, "title": "two"}, rules=RULE_SET)
         assert client.in_force("strict").version == 1
         assert client.validator("strict").reference == "strict@1"
-        assert "'upper' is not judged" in str(client.health().detail["rejected"])
+        assert "'upper' is not judged" in client.health().detail["rejected"]["strict@latest"]
 
 
 @pytest.mark.parametrize(
