@@ -56,7 +56,11 @@ RULE_SET = {
         {"name": "rename", "kind": "TRANSFORM", "type": "JSONATA", "mode": "UPGRADE", "expr": "$"}
     ],
 }  # fmt: skip
-METADATA = {"properties": {"owner": "team-a"}, "tags": {"**.name": ["PII"]}, "sensitive": []}
+METADATA = {
+    "properties": {"owner": "team-a", "key": "SECRET"},
+    "tags": {"**.name": ["PII"]},
+    "sensitive": ["key", "gone", 5],
+}
 
 
 @pytest.fixture
@@ -88,6 +92,7 @@ def test_owner_tags_and_rules_are_carried(registry: Registry) -> None:
     schema = registry.get("user@1")
     assert schema.owner == "team-a"
     assert schema.tags == ("PII",)
+    assert "SECRET" not in repr(schema)
     assert schema.path_tags == {"**.name": ("PII",)}
     assert [(rule.name, rule.group) for rule in schema.rules] == [
         ("positive", "domainRules"), ("upper", "domainRules"), ("rename", "migrationRules"),
