@@ -14,10 +14,12 @@ import fastjsonschema
 import jsonschema
 import jsonschema_rs
 import msgspec
+from cel_expr_python import cel
 
 from benchmarks.harness import Row, Section
 from benchmarks.validation_cases import CASES, CHAT, OPEN_CHAT, PROMPT, ROW, Case
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.model.rule import Rule
 from llm_integrations.core.validation import compile_validator
 from llm_integrations.core.validation.evaluator import _compile
 from llm_integrations.core.validation.source import Source
@@ -188,6 +190,7 @@ def _besides() -> Section:
         section.add(_beside("prompt with 2 violations: report without data", timed, peer))
     _add_objects(section)
     _add_nulls(section)
+    _add_rules(section)
     _add_compiling(section)
     return section
 
@@ -218,6 +221,28 @@ def _add_nulls(section: Section) -> None:
     assert absent.is_valid(row)
     timed = Timed({"ours": _one(absent.is_valid, row), "dropped by hand": by_hand})
     section.add(_beside("row of 50 with 8 nulls that count as missing", timed, "dropped by hand"))
+
+
+def _add_rules(section: Section) -> None:
+    expression = "message.max_tokens > 0 && size(message.language) == 2"
+    rules = [Rule("it", expression=expression)]
+    for case in (PROMPT, ROW):
+        data = {**case.data, "max_tokens": 5, "language": "en"}
+        bare = cel.NewEnv(variables={"message": cel.Type.DYN}).compile(expression)
+        open_schema = {**case.schema, "additionalProperties": True}
+        timed = Timed(
+            {
+                "ours": _one(compile_validator(open_schema, rules=rules).is_valid, data),
+                "without the rule": _one(compile_validator(open_schema).is_valid, data),
+                "cel-expr-python alone": _whole(bare, data),
+            }
+        )
+        for peer in ("without the rule", "cel-expr-python alone"):
+            section.add(_beside(f"{case.name}, and one rule beside its schema", timed, peer))
+
+
+def _whole(expression: Any, data: Any) -> Callable[[], object]:
+    return lambda: expression.eval(data={"message": data}).value()
 
 
 def _add_compiling(section: Section) -> None:

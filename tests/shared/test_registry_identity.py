@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import InMemoryEventBus, SchemaEvent
 from llm_integrations.core.events.sources import FileWatchSource, PollSource
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry, connect, identity
 from tests.support.confluent_server import ConfluentServer
 from tests.support.http_server import Fault, Reply
 
@@ -98,12 +99,16 @@ def test_a_server_that_does_not_say_is_named_by_its_url(
 
 
 def test_a_server_that_fails_is_asked_again(
-    server: ConfluentServer, caplog: pytest.LogCaptureFixture
+    server: ConfluentServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.cluster = "lkc"
     server.fail(Fault(reply=Reply(503, b""), times=1))
+    now = [1000.0]
+    monkeypatch.setattr(identity, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with connect(server.url) as registry:
-        assert registry.identity() == server.url
+        assert registry.identity() == registry.identity() == server.url
+        assert server.count(containing="metadata") == 1  # events come in numbers
+        now[0] += 31
         assert registry.identity() == "confluent:lkc/sr"
     assert "named by its URL" in caplog.text
 

@@ -56,7 +56,11 @@ RULE_SET = {
         {"name": "rename", "kind": "TRANSFORM", "type": "JSONATA", "mode": "UPGRADE", "expr": "$"}
     ],
 }  # fmt: skip
-METADATA = {"properties": {"owner": "team-a"}, "tags": {"**.name": ["PII"]}, "sensitive": []}
+METADATA = {
+    "properties": {"owner": "team-a", "key": "SECRET"},
+    "tags": {"**.name": ["PII"]},
+    "sensitive": ["key", "gone", 5],
+}
 
 
 @pytest.fixture
@@ -88,6 +92,7 @@ def test_owner_tags_and_rules_are_carried(registry: Registry) -> None:
     schema = registry.get("user@1")
     assert schema.owner == "team-a"
     assert schema.tags == ("PII",)
+    assert "SECRET" not in repr(schema)
     assert schema.path_tags == {"**.name": ("PII",)}
     assert [(rule.name, rule.group) for rule in schema.rules] == [
         ("positive", "domainRules"), ("upper", "domainRules"), ("rename", "migrationRules"),
@@ -151,6 +156,19 @@ def test_equal_schemas_with_other_rules_are_judged_apart(server: ConfluentServer
     with connect(server.url) as client:
         assert client.validator("user").is_valid({"x": 1, "name": "Ada"})
         assert not client.validator("other").is_valid({"x": 1, "name": "Ada"})
+
+
+def test_a_new_version_with_a_rule_that_is_not_judged_leaves_the_last_good_one_in_force(
+    server: ConfluentServer,
+) -> None:
+    server.add("strict", SCHEMA, rules={"domainRules": RULE_SET["domainRules"][:1]})
+    options = ValidationOptions(rules="require")
+    with connect(server.url, validation=options) as client:
+        assert client.validator("strict").reference == "strict@1"
+        server.add("strict", {**SCHEMA, "title": "two"}, rules=RULE_SET)
+        assert client.in_force("strict").version == 1
+        assert client.validator("strict").reference == "strict@1"
+        assert "'upper' is not judged" in client.health().detail["rejected"]["strict@latest"]
 
 
 @pytest.mark.parametrize(

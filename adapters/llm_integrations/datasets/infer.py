@@ -47,6 +47,6 @@ def infer_schema(data: Any, *, ranges: bool = False, max_enum: int = 10) -> dict
 
 def _tables(part: Dataset | IterableDataset) -> Iterator[pa.Table]:
     if isinstance(part, Dataset):
-        yield from DatasetSource(part, "").blocks(0)
+        yield from (table for _, table in DatasetSource(part, "").blocks(0))
     else:
         yield from part.with_format("arrow").iter(_STREAMED)

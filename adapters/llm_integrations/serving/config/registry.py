@@ -121,6 +121,11 @@ class ValidationConfig(Section):
     max_errors: int = Field(default=100, ge=1)
     max_steps: int = Field(default=100_000, ge=1)
     show_values: bool = Field(default=False, description="Quote data in error messages and logs.")
+    rules: Literal["judge", "require", "ignore"] = Field(
+        default="judge",
+        description="Rules beside a schema: judge by those that can be, take others for an error, "
+        "or leave them alone.",
+    )
 
     def options(self) -> ValidationOptions:
         return ValidationOptions(**self.model_dump())

@@ -15,7 +15,7 @@ RegistryUrl = Annotated[
         "--registry",
         "-r",
         envvar="LLM_INTEGRATIONS_REGISTRY_URL",
-        help="A folder, file://…, http(s)://… or llm+http(s)://…",
+        help="A folder, file://…, http(s)://…, llm+http(s)://… or glue://region/registry",
         show_default=False,
     ),
 ]

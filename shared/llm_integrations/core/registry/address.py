@@ -16,7 +16,7 @@ from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses", "refuse_at_sign"]
 
-Protocol: TypeAlias = Literal["memory", "file", "confluent", "llm_registry"]
+Protocol: TypeAlias = Literal["memory", "file", "confluent", "llm_registry", "glue"]
 
 _PROTOCOLS: Final[dict[str, Protocol]] = {
     "memory": "memory",
@@ -25,9 +25,14 @@ _PROTOCOLS: Final[dict[str, Protocol]] = {
     "https": "confluent",
     "llm+http": "llm_registry",
     "llm+https": "llm_registry",
+    "glue": "glue",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\ is a path
-_KNOWN = "memory://, file://, http(s):// (Confluent API) or llm+http(s)://, or give a path"
+_KNOWN = (
+    "memory://, file://, http(s):// (Confluent API), llm+http(s):// or glue://region/registry, "
+    "or give a path"
+)
+_GLUE = re.compile(r"//([a-z0-9-]+)/([A-Za-z0-9_$#.-]+)/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Address:
 
     Attributes:
         protocol: who speaks there.
-        location: an http(s) URL without credentials, a folder, or the name of a memory.
+        location: an http(s) URL without credentials, a folder, the name of a memory, or a region
+            and the name of a registry there.
         auth: the credentials that stood in the URL.
     """
 
@@ -78,6 +84,8 @@ def _read(url: str | os.PathLike[str]) -> Address:
         return Address(protocol, _folder(rest))
     if protocol == "memory":
         return Address(protocol, rest.strip("/"))
+    if protocol == "glue":
+        return Address(protocol, _glue(rest))
     return _http(protocol, scheme.removeprefix("llm+"), rest)
 
 
@@ -87,6 +95,16 @@ def _folder(rest: str) -> str:
     if not folder:
         raise ConfigurationError("a file registry needs a folder: file://schemas, file:///srv/x")
     return folder
+
+
+def _glue(rest: str) -> str:
+    found = _GLUE.fullmatch(rest)
+    if found is None:
+        raise ConfigurationError(
+            "an AWS Glue registry is glue://region/registry, as glue://eu-central-1/contracts; "
+            "credentials are found as AWS's own tools find them"
+        )
+    return f"{found[1]}/{found[2]}"
 
 
 def _http(protocol: Protocol, scheme: str, rest: str) -> Address:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable
 from llm_integrations.core.observability import get_logger
@@ -14,6 +15,8 @@ __all__ = ["Identity"]
 
 log = get_logger(__name__)
 
+_PAUSE: Final = 30.0  # seconds after a server failed to say it; each event asks
+
 
 class Identity:
     """The name that was given, else what the server says of itself, else its URL."""
@@ -21,10 +24,11 @@ class Identity:
     def __init__(self, service: CacheService) -> None:
         self._service = service
         self._known = service.settings.registry_id
+        self._ask_at = 0.0
 
     async def get(self) -> str:
         """Asks the server once, if nobody gave a name. While it cannot be asked, its URL."""
-        if self._known is None:
+        if self._known is None and time.monotonic() >= self._ask_at:
             try:
                 said = await self._service.registry.once(lambda backend: backend.identity())
             except RegistryUnavailable as error:
@@ -33,8 +37,9 @@ class Identity:
                     self._service.url,
                     error,
                 )
+                self._ask_at = time.monotonic() + _PAUSE
                 return self._service.url
             except RegistryError:  # it has no such call for us
                 said = None
             self._known = said or self._service.url
-        return self._known
+        return self._known or self._service.url

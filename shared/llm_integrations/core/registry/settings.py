@@ -96,6 +96,8 @@ class Settings:
             from llm_integrations.core.registry.local.file.backend import FileBackend
 
             return FileBackend(locations[0])
+        if protocol == "glue":
+            return self._glue_backend(*locations[0].split("/"))
         return self._http_backend(protocol)(
             locations,
             auth=self._auth(),
@@ -104,6 +106,16 @@ class Settings:
             proxy=self._proxy,
             timeout=self.timeout,
         )
+
+    def _glue_backend(self, region: str, name: str) -> RegistryBackend:
+        from llm_integrations.core.registry.glue.backend import GlueBackend
+
+        if self.auth is not None or self.headers:
+            raise ConfigurationError(
+                "AWS Glue takes neither auth= nor headers=: credentials are found as AWS's own "
+                "tools find them (environment, profile, role)"
+            )
+        return GlueBackend(region, name, tls=self.tls, proxy=self.proxy, timeout=self.timeout)
 
     def _http_backend(self, protocol: str) -> type[HttpBackend]:
         if protocol == "confluent":

@@ -38,6 +38,7 @@ _PARTS: Final = {
     "webhooks": ("standardwebhooks",),
     "otel": ("opentelemetry-api",),
     "cel": ("cel-expr-python",),
+    "glue": ("botocore",),
 }
 """For each extra what people install it for; with none of that, it is not wanted here."""
 

@@ -74,7 +74,8 @@ class Validators:
             InvalidSchema: nothing can be judged by it, where the old copy does.
             RegistryError: when the references cannot be had now; the old copy is of more use then.
         """
-        changed = old.schema.fingerprint != schema.fingerprint
+        before = (old.schema.fingerprint, old.schema.rules)
+        changed = before != (schema.fingerprint, schema.rules)
         wanted = list(old.validators) or ([None] if changed else [])
         try:
             return {options: await self._make_usable(schema, options) for options in wanted}

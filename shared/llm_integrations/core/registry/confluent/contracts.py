@@ -13,9 +13,16 @@ _GROUPS: Final = ("domainRules", "migrationRules", "encodingRules")
 
 
 def read_metadata(found: Any) -> dict[str, Any]:
-    """The properties, as we register them: tags joined by commas become a list."""
+    """The properties, as we register them: tags joined by commas become a list.
+
+    Without those that the contract calls sensitive: what reads metadata shows it.
+    """
     properties = found.get("properties") if isinstance(found, Mapping) else None
     metadata: dict[str, Any] = dict(properties) if isinstance(properties, Mapping) else {}
+    sensitive = found.get("sensitive") if isinstance(found, Mapping) else None
+    for name in sensitive if isinstance(sensitive, list) else ():
+        if isinstance(name, str):
+            metadata.pop(name, None)
     tags = metadata.get("tags")
     if isinstance(tags, str):
         metadata["tags"] = [tag for tag in tags.split(",") if tag]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
@@ -39,6 +39,8 @@ __all__ = ["HttpClient"]
 
 T = TypeVar("T")
 Opened: TypeAlias = "tuple[asyncio.AbstractEventLoop, asyncio.Task[httpx.AsyncClient]]"
+Sign = Callable[[str, str, bytes, Mapping[str, str]], Awaitable[dict[str, str]]]
+"""Called with the method, the URL, the body and the headers; returns the headers to send."""
 
 MAX_RESPONSE: Final = 16 * 2**20
 _LARGE: Final = 2**16  # bytes whose reading holds up the event loop for about a millisecond
@@ -56,6 +58,7 @@ class HttpClient:
         proxy: the http(s) URL of a proxy that requests go through.
         timeout: seconds for one request on one URL, all of its body included.
         max_bytes: the largest body that is read.
+        sign: adds to a request's headers what depends on all of it.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class HttpClient:
         proxy: str | None = None,
         timeout: float = 5.0,
         max_bytes: int = MAX_RESPONSE,
+        sign: Sign | None = None,
     ) -> None:
         addresses = read_addresses(urls)
         self.urls = tuple(address.location for address in addresses)
@@ -78,6 +82,7 @@ class HttpClient:
             self._auth: dict[str, dict[str, str]] = {url: {} for url in self.urls}
         else:
             self._auth = {a.location: auth_headers(auth or a.auth) for a in addresses}
+        self._sign = sign
         self._headers = dict(headers)
         self._proxy = proxy
         self._media_type = media_type
@@ -85,9 +90,7 @@ class HttpClient:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._failed: dict[str, float] = {}
-        self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Task[httpx.AsyncClient]] | None = (
-            None
-        )
+        self._opened: Opened | None = None
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result; only RegistryErrors and ConfigurationErrors get out."""
@@ -161,11 +164,13 @@ class HttpClient:
 
         try:
             async with asyncio.timeout(self._timeout):
+                content = _content(request)
+                headers = {**self._request_headers(base, request), **token}
+                if self._sign is not None:
+                    target = base + request.target
+                    headers = await self._sign(request.method, target, content or b"", headers)
                 async with client.stream(
-                    request.method,
-                    base + request.target,
-                    content=_content(request),
-                    headers={**self._request_headers(base, request), **token},
+                    request.method, base + request.target, content=content, headers=headers
                 ) as answer:
                     answering = True
                     body = await self._read(answer, url)
@@ -173,8 +178,8 @@ class HttpClient:
             raise RegistryUnavailable(f"{url} did not answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as e:
             raise _translated(e, url, answering) from None
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return HttpResponse(answer.status_code, headers, body, url)
+        received = {name.lower(): value for name, value in answer.headers.items()}
+        return HttpResponse(answer.status_code, received, body, url)
 
     async def _read(self, answer: httpx.Response, url: str) -> bytes:
         """The body as it came over the wire, which is the only size that a limit can hold."""
@@ -199,7 +204,7 @@ class HttpClient:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         elif request.body is not None:
             headers["Content-Type"] = self._media_type
-        return headers
+        return {**headers, **request.headers}
 
     async def _client(self) -> httpx.AsyncClient:
         """The client of the running loop: connections cannot change their loop."""

@@ -57,6 +57,7 @@ class HttpRequest:
     body: Any = None
     query: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     form: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> str:

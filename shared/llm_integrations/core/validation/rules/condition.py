@@ -33,11 +33,13 @@ class Condition:
 
     Attributes:
         fields: which of an object's properties it looks at; None for the whole.
+        is_cheap: whether it takes little whatever the data.
     """
 
     program: Program
     cost: Cost
     fields: frozenset[str] | None
+    is_cheap: bool
 
     def verdict(self, data: Any) -> bool | Failure:
         """What it says of any data that has a JSON form."""
@@ -47,7 +49,7 @@ class Condition:
             if form.problems:
                 return _TOO_DEEP
             message = _numbers_in_range(form.without_opaque().value)
-        if not self.cost.is_small and self.cost.steps(size_of(message)) > MAX_STEPS:
+        if not self.is_cheap and self.cost.steps(size_of(message)) > MAX_STEPS:
             return _TOO_LARGE
         found = self.program.verdict(message)
         if isinstance(found, Failure) and found.is_of_data:
@@ -72,7 +74,7 @@ def compile_condition(expression: str) -> Condition:
         cost = cost_of(tree)
     except TooCostly:
         raise ValueError("its expression could take more steps than can be told") from None
-    return Condition(program, cost, fields_of(tree, "message"))
+    return Condition(program, cost, fields_of(tree, "message"), cost.is_small)
 
 
 def _is_shallow(value: Any) -> bool:

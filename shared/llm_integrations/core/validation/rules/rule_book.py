@@ -37,6 +37,7 @@ class _JudgedRule:
     rule: Rule
     guard: Condition | None
     condition: Condition
+    is_ignored: bool
 
     def verdict(self, data: Any) -> bool | Failure:
         if self.guard is not None:
@@ -53,10 +54,6 @@ class _JudgedRule:
         if self.guard.fields is None or self.condition.fields is None:
             return None
         return self.guard.fields | self.condition.fields
-
-    @property
-    def is_ignored(self) -> bool:
-        return _actions(self.rule.on_failure) == {_IGNORE}
 
 
 @dataclass(frozen=True)
@@ -153,6 +150,7 @@ def _compiled(rule: Rule) -> _JudgedRule:
         rule,
         compile_condition(guard) if guard.strip() else None,
         compile_condition(condition),
+        is_ignored=_actions(rule.on_failure) == {_IGNORE},
     )
 
 

@@ -1,0 +1,1 @@
+"""AWS Glue Schema Registry: its JSON API, signed as AWS wants it."""
