@@ -113,8 +113,8 @@ async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Foll
         workers: list[asyncio.subprocess.Process] = []
         ports: list[int] = []
         for first in range(0, count, _START_AT_ONCE):
-            for _ in range(first, min(first + _START_AT_ONCE, count)):
-                workers.append(await _worker(stack, source, url, address))
+            few = range(first, min(first + _START_AT_ONCE, count))
+            workers += [await _worker(stack, source, url, address) for _ in few]
             ports += [await _ready(worker) for worker in workers[first:]]
         if source == "webhook":
             configs = [WebhookConfig(f"http://127.0.0.1:{p}/", secret=SECRET) for p in ports]

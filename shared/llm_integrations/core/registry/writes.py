@@ -11,6 +11,7 @@ from llm_integrations.core.model.reference import SchemaRef, Version, version_ke
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
 from llm_integrations.core.registry.cache.fetching import warm_fingerprint
+from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
@@ -132,7 +133,7 @@ class Writes:
     async def _publish(self, event: SchemaEvent) -> None:
         bus = self._service.settings.bus
         if bus is not None:
-            await bus.publish(event)
+            await BUSES.call(bus.publish(event))
 
     async def _publish_registration(self, schema: RegisteredSchema) -> None:
         if not self._has_bus:
