@@ -112,7 +112,7 @@ async def test_a_bus_that_blocks_holds_up_its_own_client_alone() -> None:
     published = threading.Event()
 
     class Blocking:
-        async def publish(self, _: Any) -> None:
+        async def publish(self, event: Any) -> None:
             published.wait()
 
     with connect("memory://", bus=Blocking()) as ours, connect("memory://") as other:

@@ -94,7 +94,7 @@ def _body(number: int) -> dict[str, Any]:
 async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Followers]:
     """``count`` processes that listen to one of SOURCES, each with the first version cached."""
     async with AsyncExitStack() as stack:
-        address = ""
+        address = servers = ""
         bus: Publisher | None = None
         tell: Callable[[int], Any] | None = None
         if source == "watch":
