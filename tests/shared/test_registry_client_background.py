@@ -108,6 +108,25 @@ async def test_a_file_that_does_not_answer_holds_up_its_own_client_alone(tmp_pat
             pass  # lets the reader go
 
 
+async def test_a_bus_that_blocks_holds_up_its_own_client_alone() -> None:
+    published = threading.Event()
+
+    class Blocking:
+        async def publish(self, event: Any) -> None:
+            published.wait()
+
+    with connect("memory://", bus=Blocking()) as ours, connect("memory://") as other:
+        registering = asyncio.create_task(ours.aio.register("s", OBJECT))
+        try:
+            async with asyncio.timeout(5):
+                await other.aio.register("s", OBJECT)
+                await ours.aio.get("s")
+            assert not registering.done()
+        finally:
+            published.set()
+        assert (await registering).version == 1
+
+
 async def test_work_that_computes_leaves_threads_to_what_waits() -> None:
     enough = threading.Event()
     computing = [asyncio.create_task(in_thread(enough.wait)) for _ in range(100)]

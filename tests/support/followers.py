@@ -94,7 +94,7 @@ def _body(number: int) -> dict[str, Any]:
 async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Followers]:
     """``count`` processes that listen to one of SOURCES, each with the first version cached."""
     async with AsyncExitStack() as stack:
-        address = ""
+        address = servers = ""
         bus: Publisher | None = None
         tell: Callable[[int], Any] | None = None
         if source == "watch":
@@ -113,8 +113,8 @@ async def followers(source: str, count: int, folder: Path) -> AsyncIterator[Foll
         workers: list[asyncio.subprocess.Process] = []
         ports: list[int] = []
         for first in range(0, count, _START_AT_ONCE):
-            some = range(first, min(first + _START_AT_ONCE, count))
-            workers += [await _worker(stack, source, url, address) for _ in some]
+            few = range(first, min(first + _START_AT_ONCE, count))
+            workers += [await _worker(stack, source, url, address) for _ in few]
             ports += [await _ready(worker) for worker in workers[first:]]
         if source == "webhook":
             configs = [WebhookConfig(f"http://127.0.0.1:{p}/", secret=SECRET) for p in ports]

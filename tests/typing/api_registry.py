@@ -38,11 +38,20 @@ def connecting() -> None:
     connect("memory://")
     connect(Path("schemas"))
     connect(["https://a", "https://b"], auth=BasicAuth("user", "password"))
-    connect("llm+https://registry", auth=BearerAuth("token"), tls=TLSOptions(ca="ca.pem"))
+    connect(
+        "llm+https://registry", auth=BearerAuth("token"), tls=TLSOptions(ca="ca.pem", password="p")
+    )
     connect("http://localhost:8081", auth=ApiKeyAuth("key"), allow_insecure=True)
     connect(
         "https://registry",
-        cache=CacheOptions(maxsize=10_000, ttl=300.0, stale_ttl=86_400.0, negative_ttl=5.0),
+        cache=CacheOptions(
+            maxsize=10_000,
+            ttl=300.0,
+            stale_while_revalidate=60.0,
+            refresh_wait=0.5,
+            stale_ttl=86_400.0,
+            negative_ttl=5.0,
+        ),
         retry=RetryOptions(attempts=3, base=0.1, cap=2.0, deadline=10.0),
         breaker=BreakerOptions(failures=5, reset_timeout=30.0),
         timeout=5.0,

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.errors import LLMIntegrationsError, RegistryError
 
-__all__ = ["CALLS", "IO", "Pending", "closed_error", "copy_of", "launch"]
+__all__ = ["BUSES", "CALLS", "IO", "Pending", "closed_error", "copy_of", "launch"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,9 @@ IO: Final = LoopThread("llm-integrations-io")
 
 CALLS: Final = LoopThread("llm-integrations-calls")
 """Where ``Registry.run`` runs other people's coroutines, which may block or wait for ``IO``."""
+
+BUSES: Final = LoopThread("llm-integrations-buses")
+"""Where ``connect(bus=…)`` publishes: other people's code as well, and ``IO`` waits for it."""
 
 
 def closed_error() -> RegistryError:

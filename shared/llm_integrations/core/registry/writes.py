@@ -13,6 +13,7 @@ from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fin
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
 from llm_integrations.core.registry.cache.fetching import warm_fingerprint
 from llm_integrations.core.registry.identity import Identity
+from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import ValidationOptions
@@ -135,7 +136,7 @@ class Writes:
     async def _publish(self, event: SchemaEvent) -> None:
         bus = self._service.settings.bus
         if bus is not None:
-            await bus.publish(event)
+            await BUSES.call(bus.publish(event))
 
     async def _publish_registration(self, schema: RegisteredSchema) -> None:
         if not self._has_bus:
