@@ -21,6 +21,7 @@ from llm_integrations.core.model.reference import (
     parse_version,
 )
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.ready import ready_schema
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.requests import ask_for, ask_for_id, id_key, key_of
@@ -120,7 +121,7 @@ class Operations:
     def register(
         self,
         subject: str,
-        body: JsonSchema,
+        body: JsonSchema | str,
         version: Version | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
@@ -129,6 +130,7 @@ class Operations:
         state: str = ACTIVE,
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
+        body = ready_schema(body) if isinstance(body, str) else body
         if version is not None:
             version = _exact(parse_version(version), "register")
         metadata, references = dict(metadata or {}), tuple(references)
