@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -291,3 +293,31 @@ def test_the_report_of_all_streams_grows_with_each(registry: Registry, tmp_path:
     assert result.report.reasons == {"minimum at /n": len(BAD) + 1}
     assert result.report.splits["test"].invalid == 1
     assert Quarantine(tmp_path / "bad").count() == len(BAD) + 1
+
+
+# -- packed ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["rows.jsonl.gz", "rows.json", "rows.json.gz", "rows.tsv", "r.csv.gz"]
+)
+def test_packed_files_arrays_and_tabs_are_judged_as_what_they_stand_for(
+    registry: Registry, tmp_path: Path, name: str
+) -> None:
+    lines = [{"n": 1, "text": "a"}, {"n": -2, "text": "b"}, {"n": 3, "text": "c"}]
+    forms = {
+        "jsonl": "".join(json.dumps(line) + "\n" for line in lines),
+        "json": json.dumps(lines),
+        "tsv": "n\ttext\n1\ta\n-2\tb\n3\tc\n",
+        "csv": "n,text\n1,a\n-2,b\n3,c\n",
+    }
+    data = forms[name.split(".")[1]].encode()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for place in (folder / name, folder):
+        result = validate_dataset(place, "row@1", registry=registry)
+        assert result.valid["n"] == [1, 3]
+        assert result.report.nulls == ("strict" if "json" in name else "absent")
+        [record] = result.quarantine.records()
+        assert (record.source, record.position) == (str(folder / name), 1)

@@ -393,3 +393,24 @@ def test_infer_prints_a_schema_or_writes_it(tmp_path: Path) -> None:
     assert call("infer", rows, "-o", target).exit_code == 0
     assert call("register", "inferred", target).exit_code == 0
     assert call("check", "inferred", rows).exit_code == 0
+
+
+def test_a_ready_schema_is_registered_by_its_name(tmp_path: Path) -> None:
+    assert call("register", "chat", "openai-chat").exit_code == 0
+    rows = tmp_path / "chats.jsonl"
+    rows.write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n{"messages": []}\n')
+    assert "1 valid, 1 invalid" in call("check", "chat", rows).output
+
+
+def test_check_and_infer_read_packed_files_and_tell_their_names(
+    schema: Path, tmp_path: Path
+) -> None:
+    import gzip
+
+    call("register", "user-profile", schema)
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"name": "Ada"}\n{"name": 1}\n'))
+    result = call("check", "user-profile", path)
+    assert "1 valid, 1 invalid" in result.output
+    assert f"{path}:2" in result.output
+    assert json.loads(call("infer", path).output)["required"] == ["name"]

@@ -19,6 +19,7 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, ReleaseResult
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables.unpack import form_of
 from llm_integrations.datasets.drift import detect_drift
 from llm_integrations.datasets.schema_map import table_validator
 
@@ -134,7 +135,7 @@ class TrainingPipelineIntegration(CatalogueIntegration):
             check_choice("nulls", nulls, Literal["absent", "strict"])
         if owner is not None:
             check_name("owner", owner)
-        lines = data is not None and Path(data).suffix.lower() in LINE_SUFFIXES
+        lines = data is not None and form_of(Path(data)) in LINE_SUFFIXES
         places = {_DATA: data, _BASELINE: baseline, _QUARANTINE: quarantine, _RELEASED: released}
         known = {key: str(value) for key, value in places.items() if value is not None}
         known[_NULLS] = nulls or ("strict" if lines else "absent")

@@ -24,6 +24,7 @@ from datasets import (
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, TABLE_SUFFIXES
 from llm_integrations.core.tables.remote import fetch, is_url
+from llm_integrations.core.tables.unpack import form_of, unpacked
 
 __all__ = ["Files", "joined", "opened"]
 
@@ -143,12 +144,15 @@ def _together(places: Iterable[str | Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in places:
         found |= _of_url(str(place)) if is_url(place) else _here(place)
-    return found
+    return {name: unpacked(path, _copies()) for name, path in found.items()}
 
 
 def _of_url(url: str) -> dict[str, Path]:
-    into = Path(config.HF_DATASETS_CACHE) / "llm-integrations" / "copies"
-    return _known(url, fetch(url, into))
+    return _known(url, fetch(url, _copies()))
+
+
+def _copies() -> Path:
+    return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / "copies"
 
 
 def _here(place: str | Path) -> dict[str, Path]:
@@ -169,8 +173,10 @@ def _known(place: str | Path, found: Mapping[str, Path]) -> dict[str, Path]:
     known = {name: path for name, path in found.items() if _holds_rows(path)}
     if not known:
         raise ConfigurationError(f"{place}: there is no file of rows ({', '.join(_SUFFIXES)})")
-    return known
+    # Beside other files of rows a JSON document says something about them.
+    others = {name: path for name, path in known.items() if path.suffix.lower() != ".json"}
+    return others or known
 
 
 def _holds_rows(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and path.is_file()
+    return form_of(path) in _SUFFIXES and path.is_file()

@@ -158,7 +158,7 @@ class Registry(FromCache):
     def register(
         self,
         subject: str,
-        body: JsonSchema,
+        body: JsonSchema | str,
         version: Version | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
@@ -170,6 +170,7 @@ class Registry(FromCache):
         """Add a version to a subject; equal content returns the version that has it.
 
         Args:
+            body: the schema, or the name of a ready one: see ``core.ready``.
             version: None takes the next integer; required where a subject uses semantic versions.
             compatibility: sets the subject's level too, as ``"BACKWARD"``.
             normalize: whether a server that compares texts compares them in its normal form.

@@ -20,6 +20,7 @@ from llm_integrations.core.model.reference import (
     parse_version,
 )
 from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.ready import ready_schema
 from llm_integrations.core.registry.backend import (
     Latest,
     NewSchema,
@@ -126,7 +127,7 @@ class Operations:
     def register(
         self,
         subject: str,
-        body: JsonSchema,
+        body: JsonSchema | str,
         version: Version | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
@@ -136,6 +137,7 @@ class Operations:
         normalize: bool = False,
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
+        body = ready_schema(body) if isinstance(body, str) else body
         if version is not None:
             version = _exact(parse_version(version), "register")
         metadata, references = dict(metadata or {}), tuple(references)

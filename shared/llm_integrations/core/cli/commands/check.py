@@ -23,6 +23,7 @@ from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.core.tables.remote import fetch, is_url
+from llm_integrations.core.tables.unpack import unpacked
 from llm_integrations.core.validation.report import NO_RECORD
 
 if TYPE_CHECKING:
@@ -76,24 +77,28 @@ def check(
     with open_registry(registry) as client:
         validator = client.validator(reference)
         tally = _Tally()
-        for path in _here(files):
+        for name, path in _here(files):
+            shown = len(tally.examples)
             if path.suffix.lower() in TABLE_SUFFIXES:
                 _judge_table(path, client, reference, tally, show)
             else:
                 _judge_file(path, validator, tally, each=each, show=show)
+            for example in tally.examples[shown:]:
+                example["where"] = example["where"].replace(str(path), name, 1)
     _print_json(validator, tally) if as_json else _print(validator, tally)
     if tally.seen - tally.valid > max_invalid * tally.seen:
         raise typer.Exit(1)
 
 
-def _here(files: list[str]) -> Iterator[Path]:
-    """The files; what lies elsewhere is copied, for as long as it is read."""
+def _here(files: list[str]) -> Iterator[tuple[str, Path]]:
+    """The files by their names; what lies elsewhere, or is packed, is copied while it is read."""
     for file in files:
-        if not is_url(file):
-            yield Path(file)
-            continue
         with TemporaryDirectory(prefix="llm-integrations-") as folder:
-            yield from fetch(file, Path(folder)).values()
+            into = Path(folder)
+            found = fetch(file, into) if is_url(file) else {file: Path(file)}
+            for name, path in found.items():
+                # One document of JSON is one record here, unless --each says otherwise.
+                yield name, path if path.suffix.lower() == ".json" else unpacked(path, into)
 
 
 def _judge_file(path: Path, validator: Validator, tally: _Tally, *, each: bool, show: int) -> None:

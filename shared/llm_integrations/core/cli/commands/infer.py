@@ -35,12 +35,14 @@ def infer(
     from llm_integrations.core.inference import infer_files
     from llm_integrations.core.inference.schema import Style
     from llm_integrations.core.tables.remote import fetch, is_url
+    from llm_integrations.core.tables.unpack import unpacked
 
     with TemporaryDirectory(prefix="llm-integrations-") as folder:
+        into = Path(folder)
         paths = [
-            path
+            unpacked(path, into)
             for file in data
-            for path in (fetch(file, Path(folder)).values() if is_url(file) else [Path(file)])
+            for path in (fetch(file, into).values() if is_url(file) else [Path(file)])
         ]
         schema = infer_files(paths, Style(ranges, max_enum))
     text = json.dumps(schema, indent=2, ensure_ascii=False)

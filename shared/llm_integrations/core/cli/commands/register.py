@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,15 +11,22 @@ from rich.markup import escape
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
-from llm_integrations.core.cli.options import RegistryUrl, SchemaFile
+from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.ready import READY, ready_schema
 
 __all__ = ["register"]
 
 
 def register(
     subject: Annotated[str, typer.Argument(help="The schema's name, as com.example.user-profile.")],
-    file: SchemaFile,
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A JSON or YAML file that holds one JSON Schema, or a ready one: "
+            f"{', '.join(READY)}."
+        ),
+    ],
     registry: RegistryUrl = None,
     version: Annotated[
         str | None,
@@ -33,9 +41,11 @@ def register(
 ) -> None:
     """Register FILE as the next version of SUBJECT. Exit code 1 if it is incompatible.
 
-    Example: `llm-integrations register user-profile user-profile.json -r schemas/ --owner team-a`
+    Example: `llm-integrations register user-profile user-profile.json -r schemas/ --owner team-a`,
+    or `llm-integrations register chat openai-chat -r schemas/`
     """
-    body = read_schema(file)
+    is_ready = file in READY and not Path(file).exists()
+    body = ready_schema(file) if is_ready else read_schema(Path(file))
     metadata: dict[str, Any] = {}
     if owner is not None:
         metadata["owner"] = owner

@@ -107,7 +107,13 @@ class GlueBackend(RegistryBackend):
         if all(schema.fingerprint != fingerprint_of(new.body) for schema in live):
             await asyncio.to_thread(guard, new, live, level)
 
-    async def lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
+    async def lookup(
+        self,
+        subject: str,
+        body: JsonSchema,
+        *,
+        normalize: bool = False,  # noqa: ARG002 - Glue has no normal form
+    ) -> RegisteredSchema:
         return await self._http.run(self._glue.lookup(subject, body))
 
     async def get_compatibility(self, subject: str | None = None) -> str:

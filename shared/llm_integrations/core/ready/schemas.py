@@ -1,0 +1,29 @@
+"""Reads the schemas that lie beside this file."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+from llm_integrations.core.errors import ConfigurationError
+
+__all__ = ["READY", "ready_schema"]
+
+READY: Final = ("alpaca", "completion", "openai-chat", "preference", "sharegpt")
+_ALSO: Final = {"dpo": "preference", "chat": "openai-chat"}
+
+
+def ready_schema(name: str) -> dict[str, Any]:
+    """A schema of the package: ``openai-chat``, ``sharegpt``, ``alpaca``, ``preference`` (or
+    ``dpo``) or ``completion``. What a row has besides is allowed.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    known = _ALSO.get(name, name)
+    if known not in READY:
+        raise ConfigurationError(f"there is no ready schema {name!r}; there are {', '.join(READY)}")
+    text = files(__package__).joinpath(f"{known}.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
