@@ -313,3 +313,15 @@ def test_a_failure_keeps_the_server_s_code_and_message(status: int, body: Any, s
                 registry.get("s")
             assert said in str(failed.value)
             assert "<html>" not in str(failed.value)
+
+
+def test_a_pause_ends_with_the_last_client_that_was_told_of_it() -> None:
+    retry = RetryOptions(attempts=1)
+    with registry_server() as server:
+        server.add("s", A)
+        server.fault = answering(429, {}, retry_after="60")
+        with connect(server.url, retry=retry) as told, pytest.raises(RegistryUnavailable):
+            told.get("s")
+        server.fault = None
+        with connect(server.url, retry=retry) as other:
+            assert other.get("s").version == 1

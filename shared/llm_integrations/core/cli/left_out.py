@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from llm_integrations.core.registry import Latest, Registry, left_out
+from llm_integrations.core.registry import Latest, Registry
+from llm_integrations.core.registry.listing import left_out
 
 __all__ = ["latest_of"]
 

@@ -18,7 +18,7 @@ JsonSchema = dict[str, Any] | bool
 _EXACT_INTEGERS: Final = 2**53 - 1
 _MARK: Final = "\ue000"
 _TEXTS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_OTHER_NUMBER: Final = re.compile(r"[0-9][.eE]|[0-9]{16}")
+_OTHER_NUMBER: Final = re.compile(r"[0-9](?:[.eE]|[0-9]{15})")
 _BEYOND_16_BITS: Final = re.compile("[\U00010000-\U0010ffff]")
 
 

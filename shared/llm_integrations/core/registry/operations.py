@@ -31,7 +31,7 @@ from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.requests import ask_for_id, id_key, key_of
 from llm_integrations.core.registry.cache.service import CacheService
 from llm_integrations.core.registry.cache.validators import Validators
-from llm_integrations.core.registry.listing import Listing
+from llm_integrations.core.registry.listing.pages import Listing
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.registry.writes import Policy, Writes
 

@@ -17,7 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.http.throttle import throttle_of
+from llm_integrations.core.registry.http.throttle import Throttle, throttle_of
 from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
@@ -41,6 +41,8 @@ class ResilientBackend:
         self._inherited: list[RegistryBackend | None] = []
         self.url = self._backend.url
         self.breaker = Breaker(self.url, settings.breaker)
+        over_http = self.url.startswith(_OVER_HTTP)
+        self._throttle: Throttle | None = throttle_of(self.url, self) if over_http else None
         self.lock = threading.Lock()
         self.closed = False
         self._tasks: set[asyncio.Task[Any]] = set()  # touched on the background loop only
@@ -103,10 +105,9 @@ class ResilientBackend:
 
     async def _in_turn(self, ask: Callable[[RegistryBackend], Awaitable[T]], until: float) -> T:
         """One attempt, as soon as the server takes requests of this process."""
-        if not self.url.startswith(_OVER_HTTP):
+        if self._throttle is None:
             return await self._attempt(ask)
-        throttle = throttle_of(self.url)
-        return await throttle.run(lambda: self._attempt(ask), self._settings.retry, until)
+        return await self._throttle.run(lambda: self._attempt(ask), self._settings.retry, until)
 
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:
@@ -123,6 +124,8 @@ class ResilientBackend:
         """Refuse further calls and close the connections. Further closing does nothing."""
         with self.lock:
             closing, self.closed = not self.closed, True
+            if self._throttle is not None:
+                self._throttle.clients.discard(self)
             backend = self._backend
         done: Pending[None] = Pending()
         if closing and backend is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -151,23 +151,42 @@ class FileWatchSource(SnapshotSource):
         if touched is None:
             touched = {*self._store.names(), *view.subjects}
         events: list[SchemaEvent] = []
-        for subject in sorted(touched):
+        for subject, found in self._found(touched):
             with self._alone(subject):
                 before = view.of(subject)
-                after = self._read(subject, before)
+                after = self._read(subject, found, before)
                 if not is_baseline:
                     events += events_between(self._url, subject, before, after)
                 # The bodies would be kept twice: the client's cache has those that are in use.
                 view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
         return view, events
 
-    def _read(self, subject: str, before: Versions) -> Versions:
+    def _found(
+        self, subjects: set[str]
+    ) -> Iterator[tuple[str, SubjectFolder | RegistryError | None]]:
+        """Each subject with what there is of it now; None where there is nothing."""
+        names = sorted(subjects)
+        there = self._store.every(names)
+        coming = next(there, None)
+        for name in names:
+            if coming is None or coming[0] != name:
+                yield name, None
+            else:
+                yield coming
+                coming = next(there, None)
+
+    def _read(
+        self, subject: str, found: SubjectFolder | RegistryError | None, before: Versions
+    ) -> Versions:
         """A subject's versions; of what cannot be read, what was seen before."""
+        if found is None:
+            return {}
         versions: dict[Version, SeenVersion] = {}
         well: list[str] = []
         damage: dict[str, RegistryError] = {}
         try:
-            found = self._store.at(subject)
+            if isinstance(found, RegistryError):
+                raise found
             entries = found.ledger.entries
         except RegistryError as error:
             self._named.follow((), {subject: error})

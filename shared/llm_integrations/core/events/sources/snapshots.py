@@ -18,7 +18,7 @@ from llm_integrations.core.events.sources.kept_view import KeptView
 from llm_integrations.core.events.sources.view import View
 from llm_integrations.core.events.state import ListenerState
 from llm_integrations.core.model.event import SchemaEvent
-from llm_integrations.core.registry.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce
 
 __all__ = ["SnapshotSource"]
 

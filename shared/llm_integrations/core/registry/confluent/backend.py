@@ -13,7 +13,7 @@ from llm_integrations.core.registry.backend import Guard, Latest, NewSchema, Pag
 from llm_integrations.core.registry.confluent import reads, writes
 from llm_integrations.core.registry.confluent.listing import LatestListing
 from llm_integrations.core.registry.http.backend import HttpBackend
-from llm_integrations.core.registry.listing import pages_of_latest
+from llm_integrations.core.registry.listing.pages import pages_of_latest
 
 __all__ = ["ConfluentBackend"]
 

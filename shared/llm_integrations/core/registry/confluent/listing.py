@@ -27,7 +27,7 @@ from llm_integrations.core.registry.http.exchange import (
     Operation,
     ReplyTooLarge,
 )
-from llm_integrations.core.registry.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce
 
 __all__ = ["LatestListing"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -35,6 +36,7 @@ class Throttle:
 
     def __init__(self, server: str) -> None:
         self._server = server
+        self.clients: weakref.WeakSet[object] = weakref.WeakSet()
         self._reset()
         survive_fork(self)
 
@@ -149,9 +151,33 @@ class Throttle:
             coming.resolve(None)
 
 
-_throttles: Final[dict[str, Throttle]] = {}
+class _Shared:
+    """Throttles by server, as long as clients of it are open."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._throttles: weakref.WeakValueDictionary[str, Throttle] = weakref.WeakValueDictionary()
+        survive_fork(self)
+
+    def get(self, server: str, client: object) -> Throttle:
+        made = Throttle(server)
+        with self.lock:
+            found = self._throttles.get(server)
+            if found is None or not found.clients:
+                found = self._throttles[server] = made
+            found.clients.add(client)
+            return found
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
 
 
-def throttle_of(server: str) -> Throttle:
-    """The one of a server, named by its base URL without credentials."""
-    return _throttles.get(server) or _throttles.setdefault(server, Throttle(server))
+_shared: Final = _Shared()
+
+
+def throttle_of(server: str, client: object) -> Throttle:
+    """The one of a server, named by its base URL: the same for all clients that are open at once.
+
+    What a server said to clients that are gone is nobody's business any more.
+    """
+    return _shared.get(server, client)

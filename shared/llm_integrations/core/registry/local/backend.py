@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from llm_integrations.core.errors import (
     ConfigurationError,
@@ -33,7 +33,7 @@ from llm_integrations.core.registry.backend import (
     Page,
     RegistryBackend,
 )
-from llm_integrations.core.registry.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
     Entry,
@@ -42,6 +42,7 @@ from llm_integrations.core.registry.local.ledger import (
     check_state,
     schema_id,
 )
+from llm_integrations.core.registry.local.store import Store, Subject
 
 __all__ = ["LocalBackend", "Store", "Subject", "as_json"]
 
@@ -51,62 +52,6 @@ T = TypeVar("T")
 Names: TypeAlias = Sequence[str]
 
 _PAGE: Final = 1_000  # subjects
-
-
-class Subject(Protocol):
-    """What a store holds of one subject, as of one look at it. Each part may be damaged."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Without entries for a subject that is not there."""
-        ...
-
-    def numbers(self) -> list[Version]:
-        """The ledger's versions, in any order, without reading more than their names."""
-        ...
-
-    def body(self, version: Version) -> JsonSchema:
-        """SchemaNotFound when it has just been removed."""
-        ...
-
-
-class Store(Protocol):
-    """Keeps ledgers and bodies. Reading needs no lock; every change happens under ``lock()``."""
-
-    def lock(self) -> AbstractContextManager[object]: ...
-
-    def at(self, subject: str) -> Subject:
-        """One look at a subject, which need not be there."""
-        ...
-
-    def names(self) -> list[str]:
-        """Every name that a subject may have here, ascending, without looking at any."""
-        ...
-
-    def every(
-        self, names: Iterable[str] | None = None
-    ) -> Iterator[tuple[str, Subject | RegistryError]]:
-        """One look at each subject (or at those named) with a version, deleted or not.
-
-        Or what is wrong with it.
-        """
-        ...
-
-    def add(self, ledger: Ledger, version: Version, body: JsonSchema) -> None:
-        """Keep a new version; the ledger holds it already."""
-        ...
-
-    def save(self, ledger: Ledger) -> None:
-        """Keep changed states or a changed level."""
-        ...
-
-    def erase(self, ledger: Ledger, versions: Iterable[Version]) -> None:
-        """Remove versions for good; the ledger no longer holds them."""
-        ...
-
-    def level(self) -> str | None: ...
-
-    def set_level(self, level: str) -> None: ...
 
 
 def as_json(body: JsonSchema) -> JsonSchema:

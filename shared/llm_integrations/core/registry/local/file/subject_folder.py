@@ -68,8 +68,12 @@ class SubjectFolder:
             files[version] = seen[key] = entry
         return files
 
-    @cached_property
+    @property
     def ledger(self) -> Ledger:
+        return self._ledger
+
+    @cached_property
+    def _ledger(self) -> Ledger:
         with registry_errors(self.path):
             files, sidecar = self.files, self.sidecar
             if not files:

@@ -15,7 +15,7 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.cache.requests import ask_for
-from llm_integrations.core.registry.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce
 from llm_integrations.core.registry.resilient_backend import ResilientBackend
 
 __all__ = ["Listing", "pages_of_latest"]
