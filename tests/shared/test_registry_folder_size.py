@@ -245,8 +245,8 @@ def test_equal_content_is_found_in_a_folder_that_is_read_only(
         (root / ".lock").unlink(missing_ok=True)
     for path in (root, *root.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in root.parents[:3]:
-        if parent.stat().st_uid == os.getuid():
+    for parent in root.parents:
+        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
             parent.chmod(parent.stat().st_mode | 0o055)
     command = [sys.executable, "-c", textwrap.dedent(READER), str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

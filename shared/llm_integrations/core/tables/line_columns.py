@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -65,10 +64,14 @@ def _union(objects: Sequence[dict[str, Any]]) -> Any:
 
 
 def _most_frequent(values: list[Any]) -> Any:
-    """The Arrow type of most values; null if Arrow has none for them."""
-    counts = Counter(type(value) for value in values if value is not None)
-    for python_type, _ in counts.most_common():
-        kind = type_of([value for value in values if type(value) is python_type], _union)
+    """The Arrow type of most values, integers and fractions together; null if Arrow has none."""
+    alike: dict[type, list[Any]] = {}
+    for value in values:
+        if value is not None:
+            kind = float if type(value) is int else type(value)
+            alike.setdefault(kind, []).append(value)
+    for some in sorted(alike.values(), key=len, reverse=True):
+        kind = type_of(some, _union)
         if kind != JSON and not types.is_null(kind):
             return kind
     return pa.null()
