@@ -114,7 +114,7 @@ class Branch:
     fits: bool = False
     refused: Sequence[str] = ()
     distance: int = 0
-    first: Failure | ValidationError | None = None
+    first: Failure | None = None
 
 
 class ErrorList(NamedTuple):  # a dataclass takes a µs more, for every invalid value
