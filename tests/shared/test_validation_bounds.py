@@ -207,6 +207,24 @@ def test_references_that_fan_out_down_the_data_are_judged() -> None:
     assert printed == "is a string, not an integer"
 
 
+@pytest.mark.parametrize(
+    "leading_back",
+    [
+        {"allOf": [{"$ref": "#/$defs/a"}]},
+        {"allOf": [{"$ref": "#/$defs/b"}, {"$ref": "#/$defs/b"}]},
+        {"allOf": [{"allOf": [{"$ref": "#/$defs/a"}]}]},
+    ],
+)
+def test_a_reference_to_where_it_stands_is_no_violation_of_its_own(
+    leading_back: dict[str, Any],
+) -> None:
+    again = {"$ref": "#/$defs/a"}
+    definition = {**leading_back, "type": "integer", "properties": {"p": again, "q": again}}
+    validator = compile_validator({**again, "$defs": {"a": definition, "b": again}})
+    report = validator.validate("x")
+    assert [error.keyword for error in report.errors] == ["type"]
+
+
 def test_what_is_used_twice_a_few_times_is_judged() -> None:
     printed = ends("""
         v = compile_validator(doubled(8, lambda r: {"allOf": [r, r]}))

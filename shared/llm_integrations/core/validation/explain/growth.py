@@ -272,19 +272,19 @@ def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
 
 
 def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
-    said = location.keywords
-    if _APPLYING.isdisjoint(said):
+    keywords = location.keywords
+    if _APPLYING.isdisjoint(keywords):
         return _LEAF, []
     use, parts = _Uses(), []
-    for word in said:
+    for word in keywords:
         kind = _KIND.get(word)
-        if kind is None or (word in ("then", "else") and "if" not in said):
+        if kind is None or (word in ("then", "else") and "if" not in keywords):
             continue
         use.gathers = use.gathers or word in _UNEVALUATED
         held = [part for part in location.parts(word) if isinstance(part.schema, dict)]
         use.by_kind[kind].extend(id(part.schema) for part in held)
         parts += held
-    if not _REFERENCES.isdisjoint(said):
+    if not _REFERENCES.isdisjoint(keywords):
         targets = [target for target in documents.targets(location) if target is not None]
         use.by_kind[0].extend(id(target.schema) for target in targets)
         parts += targets

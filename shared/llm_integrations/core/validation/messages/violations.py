@@ -149,6 +149,8 @@ class Describer:
         if all(refused):
             wanted = dict.fromkeys([with_article(name) for types in refused for name in types])
             return f"is {json_type(value)}, not {' or '.join(wanted)}", None
+        if not told:
+            return f"fits none of {len(refused)} alternatives", None
         # Most likely the branch was meant whose type fits and where least is wrong.
         _, nearest = min(told, key=itemgetter(0))
         where = self.path(nearest.instance_path[len(error.instance_path) :])
