@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,13 @@ from rich.console import Console
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema, InvalidSchema
-from llm_integrations.core.evolution import CompatibilityReport, Source, check_compatibility
+from llm_integrations.core.evolution import (
+    CompatibilityReport,
+    Source,
+    check_compatibility,
+    diff,
+    migration_guide,
+)
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.validation import compile_validator
 
@@ -209,6 +216,32 @@ def test_a_previous_version_that_cannot_be_used_is_unknown_with_the_reason() -> 
     report = check_compatibility(V1, [{"type": "strnig"}])
     assert not report
     assert "cannot be used" in report.unknown[0].reason
+
+
+def test_what_does_not_compile_is_refused_alike_by_every_comparison() -> None:
+    def gathering(number: int) -> Schema:
+        parts = [{"$ref": f"#/$defs/d{number + 1}"} for _ in range(2)]
+        return {"allOf": parts, "unevaluatedProperties": False}
+
+    levels = {f"d{number}": gathering(number) for number in range(30)}
+    for refused in (
+        {"$ref": "#/$defs/d0", "$defs": {**levels, "d30": INTEGER}},
+        {"type": "strnig"},
+        {"pattern": "(?=x)y"},
+    ):
+        with pytest.raises(InvalidSchema) as compiling:
+            compile_validator(refused)
+        reason = str(compiling.value).partition(" cannot be used: ")[2]
+        calls = [
+            partial(check_compatibility, refused, V1),
+            *(partial(compare, V1, refused) for compare in (diff, migration_guide)),
+            *(partial(compare, refused, V1) for compare in (diff, migration_guide)),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidSchema) as refusal:
+                call()
+            assert reason in str(refusal.value)
+        assert reason in check_compatibility(V1, refused).unknown[0].reason
 
 
 def test_a_violation_names_the_cause_and_carries_the_change() -> None:

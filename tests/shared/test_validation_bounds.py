@@ -26,7 +26,11 @@ from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation import Validator, compile_validator, compiled_schema
 from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
 from llm_integrations.core.validation.explain.descent import Descent
-from llm_integrations.core.validation.explain.growth import Growth, growth_of
+from llm_integrations.core.validation.explain.growth import (
+    Growth,
+    growth_of,
+    most_looks,
+)
 
 # Counting lines would take longer than what is counted here.
 pytestmark = pytest.mark.no_cover
@@ -203,6 +207,24 @@ def test_references_that_fan_out_down_the_data_are_judged() -> None:
     assert printed == "is a string, not an integer"
 
 
+@pytest.mark.parametrize(
+    "leading_back",
+    [
+        {"allOf": [{"$ref": "#/$defs/a"}]},
+        {"allOf": [{"$ref": "#/$defs/b"}, {"$ref": "#/$defs/b"}]},
+        {"allOf": [{"allOf": [{"$ref": "#/$defs/a"}]}]},
+    ],
+)
+def test_a_reference_to_where_it_stands_is_no_violation_of_its_own(
+    leading_back: dict[str, Any],
+) -> None:
+    again = {"$ref": "#/$defs/a"}
+    definition = {**leading_back, "type": "integer", "properties": {"p": again, "q": again}}
+    validator = compile_validator({**again, "$defs": {"a": definition, "b": again}})
+    report = validator.validate("x")
+    assert [error.keyword for error in report.errors] == ["type"]
+
+
 def test_what_is_used_twice_a_few_times_is_judged() -> None:
     printed = ends("""
         v = compile_validator(doubled(8, lambda r: {"allOf": [r, r]}))
@@ -232,6 +254,47 @@ def _discriminated(variants: int) -> dict[str, Any]:
     }
     node = {"type": "object", "properties": {"item": item}, "required": ["item"]}
     return {"$ref": "#/$defs/Node", "$defs": {"Node": node, **definitions}}
+
+
+_TARGETS = ["#", "#/$defs/a", "#/$defs/b", "#/$defs/c", "#/$defs/a/items", "#/%24defs/a", "#x", "n"]
+_LEAVES: st.SearchStrategy[Any] = st.just({}) | st.sampled_from(_TARGETS).map(
+    lambda target: {"$ref": target}
+)
+
+
+def _combined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    optional = {
+        "allOf": st.lists(inner, max_size=3),
+        "anyOf": st.lists(inner, max_size=3),
+        "properties": st.dictionaries(st.sampled_from(["a", "id"]), inner),
+        "items": inner,
+        "not": inner,
+        "unevaluatedProperties": inner | st.just(False),
+        "$ref": st.sampled_from(_TARGETS),
+        "$id": st.sampled_from(["n", "m/"]),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+_REFERRING = _combined(st.recursive(_LEAVES, _combined, max_leaves=4))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    root=_REFERRING,
+    definitions=st.fixed_dictionaries(dict.fromkeys("abc", _REFERRING)),
+    named=st.none() | _REFERRING,
+)
+def test_what_is_not_counted_stays_below_its_bound(
+    root: dict[str, Any], definitions: dict[str, Any], named: dict[str, Any] | None
+) -> None:
+    definitions["c"] = {"$anchor": "x", **definitions["c"]}
+    schema = json.loads(json.dumps({**root, "$defs": definitions}))
+    documents = Documents(schema, {} if named is None else {"n": named})
+    growth = growth_of(documents, documents.keywords)
+    objects, looks = most_looks(documents)
+    assert growth.looks <= looks * max(len(growth.uses), 1)
+    assert len(growth.uses) <= objects
 
 
 def test_schemas_of_real_life_are_judged() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,25 @@ async def test_of_a_mixed_answer_only_the_admitted_addresses_are_tried_in_order(
     guard = GuardedBackend(allow_private=False, resolver=dns, inner=network)
     await guard.connect_tcp("rag.example.com", 443, timeout=1.0)
     assert network.connected == ["2606:4700::1111", "93.184.216.34"]
+
+
+async def test_an_address_that_never_answers_leaves_time_for_the_next(server: Endpoint) -> None:
+    """A listener whose backlog is full: the kernel drops what would connect to it."""
+    with ExitStack() as sockets:
+        dead = sockets.enter_context(socket.socket())
+        dead.bind(("127.0.0.2", server.port))
+        dead.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.2", server.port))
+        backend = GuardedBackend(
+            allow_private=True, plain=True, resolver=FakeDNS(["127.0.0.2", "127.0.0.1"])
+        )
+        url = f"http://hooks.internal:{server.port}/hooks"
+        answer = await post(url, backend, timeout_secs=2.0)
+    assert answer.status == 200, answer
+    assert len(server.requests) == 1
 
 
 async def test_plain_http_goes_to_private_addresses_only() -> None:

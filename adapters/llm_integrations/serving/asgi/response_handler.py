@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from llm_integrations.serving.asgi.body import RequestBody
@@ -30,7 +29,6 @@ Again = Literal["", "retry", "unconstrained", "compressed"]
 refused, or the reply is compressed and cannot be read."""
 
 
-@dataclass(eq=False)
 class ResponseHandler:
     """Calls the app, and takes the place of ``send`` meanwhile. One per request.
 
@@ -45,28 +43,38 @@ class ResponseHandler:
         runtime: what the configuration became.
     """
 
-    scope: Scope
-    send: Send
-    body: RequestBody
-    request: Any
-    fields: Mapping[str, Any]
-    verdicts: Verdicts
-    by: Answers
-    runtime: Runtime
     # Of the call of the app that is under way:
-    _again: Again = field(default="", init=False)
-    _status: int = field(default=0, init=False)
-    _asked_plain: bool = field(default=False, init=False)
-    _readable: bool = field(default=False, init=False)
-    _start: Message = field(default_factory=dict, init=False)
-    _next: Send | None = field(default=None, init=False)
-    _size: int = field(default=0, init=False)
+    _again: Again = ""
+    _status = 0
+    _asked_plain = False
+    _readable = False
+    _next: Send | None = None
+    _size = 0
 
-    def __post_init__(self) -> None:
-        side = self.by.rule.config
+    def __init__(
+        self,
+        scope: Scope,
+        send: Send,
+        body: RequestBody,
+        request: Any,
+        fields: Mapping[str, Any],
+        verdicts: Verdicts,
+        by: Answers,
+        runtime: Runtime,
+    ) -> None:
+        self.scope = scope
+        self.send = send
+        self.body = body
+        self.request = request
+        self.fields = fields
+        self.verdicts = verdicts
+        self.by = by
+        self.runtime = runtime
+        side = by.rule.config
         self._may_retry = side.retries > 0
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
+        self._start: Message = {}
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""

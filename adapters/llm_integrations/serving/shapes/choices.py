@@ -86,7 +86,7 @@ class ChoiceCollector(Collector):
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
                 continue
-            index = _key(choice.get("index", 0))
+            index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
             before = part.size
             delta = choice.get(self._delta) if self._delta else choice

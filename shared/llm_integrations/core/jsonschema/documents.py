@@ -87,7 +87,7 @@ class Documents:
     @cached_property
     def keywords(self) -> frozenset[str]:
         """Every key of an object in the documents: the keywords in use, and other names."""
-        return frozenset(key for node in self.objects() for key in node)
+        return frozenset().union(*self.objects())
 
     @cached_property
     def words(self) -> frozenset[str]:

@@ -28,7 +28,7 @@ _MAPS: Final = frozenset(
 _HOLDERS: Final = _SINGLE | _LISTS | _MAPS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SchemaLocation:
     """A subschema. Compared by where it stands.
 
@@ -45,6 +45,13 @@ class SchemaLocation:
     schema: Any = field(compare=False)
     base: str = field(compare=False)
     draft: Draft = field(compare=False)
+
+    def __init__(
+        self, document: str, steps: tuple[str | int, ...], schema: Any, base: str, draft: Draft
+    ) -> None:
+        # What a frozen dataclass does for each field takes three times as long, and a schema has
+        # thousands of locations.
+        vars(self).update(document=document, steps=steps, schema=schema, base=base, draft=draft)
 
     @classmethod
     def create(

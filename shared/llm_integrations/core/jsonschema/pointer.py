@@ -14,7 +14,8 @@ def escape_token(token: str | int) -> str:
 
 def to_pointer(segments: Iterable[str | int]) -> str:
     """Property names and array positions as one pointer; no segments is the whole document."""
-    return "".join("/" + escape_token(segment) for segment in segments)
+    # A list, and no call for each: every violation has two pointers.
+    return "".join([f"/{str(s).replace('~', '~0').replace('/', '~1')}" for s in segments])
 
 
 def from_pointer(pointer: str) -> tuple[str, ...]:

@@ -153,13 +153,17 @@ class Judge:
         if self.mode == "off":
             return OFF
         started = perf_counter()
-        verdict = self._verdict(validator, data)
-        seconds = perf_counter() - started
-        if verdict is not UNJUDGED:
-            counters = self._counters(validator)
-            counters.observe(seconds)
-            counters.count_valid() if verdict is VALID else counters.count("invalid")
-        return verdict
+        counters = counters_for(self.module, validator.subject or UNKNOWN_SUBJECT, self.side)
+        try:
+            report = validator.validate(data)
+        except ValidationLimitExceeded as error:
+            return self._unjudged(validator.reference, error, counters)
+        counters.observe(perf_counter() - started)
+        if report.is_valid:
+            counters.count_valid()
+            return VALID
+        counters.count("invalid")
+        return Verdict("invalid", report)
 
     def judge_each(self, validator: Validator, pieces: Sequence[Any]) -> list[Verdict]:
         """``judge_by`` for many at once, at a fraction of the cost: their mean time is observed."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import jsonschema_rs
@@ -18,7 +18,12 @@ from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.explain.failure import ErrorList
-from llm_integrations.core.validation.explain.growth import NOT_REMEMBERED, Growth, growth_of
+from llm_integrations.core.validation.explain.growth import (
+    NOT_REMEMBERED,
+    Growth,
+    growth_of,
+    is_surely_judged_in_time,
+)
 from llm_integrations.core.validation.messages.compile_errors import reason
 
 __all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
@@ -71,56 +76,95 @@ def compile_schema(
         InvalidSchema: it does not compile, or judging by it could take for ever; the message says
             why.
     """
-    growth = growth_of(documents, documents.keywords, recursive=recursive)
-    if not (growth.is_judged_in_time or NOT_REMEMBERED.isdisjoint(documents.keywords)):
+    growth = (
+        None if is_surely_judged_in_time(documents) else growth_of(documents, documents.keywords)
+    )
+    is_judged = growth is None or growth.is_judged_in_time
+    if growth and not (is_judged or NOT_REMEMBERED.isdisjoint(documents.keywords)):
         raise InvalidSchema(
             "judging by it could take for ever: through its references and combinations "
             f"{growth.looks:,} subschemas can apply to one value, of "
             f"{len(growth.uses):,} that it has ({growth.most_looks:,} may)"
         )
     validator, patterns = _compiled(documents.root, documents, options)
-    walking = cache(partial(_walking, growth, documents, options, validator, patterns))
-    if not growth.is_judged_in_time:
+    walking = partial(_walking, is_judged, documents, options, validator, patterns)
+    if not is_judged:
         return walking()
     listing = _listing_all(validator, patterns)
-    if not growth.uses:
+    if growth is None and not recursive:
         return listing
     is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
+    chosen = _ListedOrWalked(documents, listing, walking, is_linear, growth)
+    is_known_by_list = is_linear or chosen.growth.is_listed_in_time
+    return CompiledSchema((listing if is_known_by_list else chosen.walked).accepts, chosen.errors)
 
-    def errors(value: Any, most: int) -> ErrorList:
+
+class _ListedOrWalked:
+    """Errors of a schema that the engine lists in time for some values."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        listed: CompiledSchema,
+        walking: Callable[[], CompiledSchema],
+        is_linear: bool,
+        growth: Growth | None,
+    ) -> None:
+        self._documents = documents
+        self._listed = listed
+        self._walking = walking
+        self._is_linear = is_linear
+        if growth is not None:
+            self.growth = growth
+
+    @cached_property
+    def growth(self) -> Growth:
+        """Counted for the first invalid value, where the verdict did not ask for it."""
+        return growth_of(self._documents, self._documents.keywords)
+
+    @cached_property
+    def walked(self) -> CompiledSchema:
+        return self._walking()
+
+    def errors(self, value: Any, most: int) -> ErrorList:
+        growth = self.growth
         if growth.is_listed_in_time:
             # Each error holds a copy of its value, and so does each alternative within it.
-            is_short = not (growth.ways_back and is_linear) or _is_small(value)
+            is_short = not (growth.ways_back and self._is_linear) or _is_small(value)
         else:
             is_short = growth.is_listed_soon(value)
-        return (listing if is_short else walking()).errors(value, most)
-
-    is_known_by_list = is_linear or growth.is_listed_in_time
-    return CompiledSchema((listing if is_known_by_list else walking()).accepts, errors)
+        return (self._listed if is_short else self.walked).errors(value, most)
 
 
 def _is_small(value: Any) -> bool:
-    waiting, room = [value], _SMALL
-    while waiting and room > 0:
-        item = waiting.pop()
-        room -= 1
-        if isinstance(item, str):
-            room -= len(item) // 64
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list | tuple):
-            waiting += item
+    level, room = [value], _SMALL
+    while level and room > 0:
+        room -= len(level)
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                room -= len(item) // 64
+            elif kind is dict:
+                below += item.values()
+            elif kind is list or kind is tuple:
+                below += item
+        level = below
     return room > 0
 
 
 def _walking(
-    growth: Growth,
+    is_judged: bool,
     documents: Documents,
     options: ValidationOptions,
     validator: jsonschema_rs.Validator,
     patterns: _Patterns,
 ) -> CompiledSchema:
-    """For a schema whose errors the engine does not list in time, or that it cannot judge by."""
+    """For a schema whose errors the engine does not list in time, or that it cannot judge by.
+
+    Args:
+        is_judged: whether the engine gives its verdict in time.
+    """
     # Few schemas come here, and every process waits for what is imported above.
     from llm_integrations.core.validation.explain.descent import Descent
     from llm_integrations.core.validation.explain.remembering import RememberedVerdicts
@@ -130,11 +174,10 @@ def _walking(
     subschemas = Subschemas(documents, engine_options, _with_room)
 
     def verdict() -> Verdict:
-        remembers = not growth.is_judged_in_time
-        return RememberedVerdicts(subschemas).accepts if remembers else subschemas.accepts
+        return subschemas.accepts if is_judged else RememberedVerdicts(subschemas).accepts
 
     accepts: Callable[[Any], bool] = validator.is_valid
-    if not growth.is_judged_in_time:
+    if not is_judged:
         accepts = lambda value: verdict()(documents.top, value)  # noqa: E731 - one of two
     if not isinstance(patterns, jsonschema_rs.RegexOptions):
         accepts = _unless_given_up(accepts, documents)
@@ -144,7 +187,7 @@ def _walking(
             return ErrorList()
         return Descent(subschemas, verdict(), value, options.max_steps).errors(most)
 
-    return CompiledSchema(accepts, errors, growth.is_judged_in_time)
+    return CompiledSchema(accepts, errors, is_judged)
 
 
 def verdict_of(
@@ -181,14 +224,18 @@ def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Ca
 def _listing_all(validator: jsonschema_rs.Validator, patterns: _Patterns) -> CompiledSchema:
     """For a schema whose errors the engine lists in time."""
 
-    def errors(value: Any, most: int) -> ErrorList:
-        found = _errors(validator, value)
-        return ErrorList(found[:most], len(found))
-
     if isinstance(patterns, jsonschema_rs.RegexOptions):
-        return CompiledSchema(validator.is_valid, errors)
+        return CompiledSchema(validator.is_valid, partial(_listed, validator.iter_errors))
+    errors = partial(_errors, validator)
     # `is_valid` would answer without saying that a pattern was given up.
-    return CompiledSchema(lambda value: not _errors(validator, value), errors)
+    return CompiledSchema(lambda value: not errors(value), partial(_listed, errors))
+
+
+def _listed(
+    list_errors: Callable[[Any], Iterable[ValidationError]], value: Any, most: int
+) -> ErrorList:
+    found = list(list_errors(value))
+    return ErrorList(found if len(found) <= most else found[:most], len(found))
 
 
 def _compiled(

@@ -6,16 +6,9 @@ message to stderr by then; silencing that would silence the process's other pani
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
-
 from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitExceeded
 
-__all__ = ["is_fault", "without_faults"]
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+__all__ = ["is_fault", "no_verdict"]
 
 
 def is_fault(error: BaseException) -> bool:
@@ -25,18 +18,9 @@ def is_fault(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"  # its module cannot be imported
 
 
-def without_faults(judge: Callable[_P, _T]) -> Callable[_P, _T]:
-    """The same, with ValidationLimitExceeded for every fault: there is no verdict then."""
+def no_verdict(error: BaseException) -> ValidationLimitExceeded:
+    """What to raise for a fault, once it is no longer being handled.
 
-    @wraps(judge)
-    def judged(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return judge(*args, **kwargs)
-        except BaseException as error:
-            if not is_fault(error):
-                raise
-            # Neither its message nor its frames: they can hold data.
-            told = f"no verdict: the engine failed with {type(error).__name__}"
-        raise ValidationLimitExceeded(told)
-
-    return judged
+    Neither the fault's message nor its frames go with it: they can hold data.
+    """
+    return ValidationLimitExceeded(f"no verdict: the engine failed with {type(error).__name__}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from cachetools import LRUCache
@@ -18,7 +18,7 @@ from llm_integrations.core.validation.compiled_schema import (
     compile_schema,
     verdict_of,
 )
-from llm_integrations.core.validation.engine_faults import without_faults
+from llm_integrations.core.validation.engine_faults import is_fault, no_verdict
 from llm_integrations.core.validation.explain.failure import ErrorList
 from llm_integrations.core.validation.messages.violations import Describer
 from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard
@@ -72,38 +72,46 @@ class Evaluator:
     max_depth: int | None
     describer: Describer
 
-    @without_faults
     def accepts(self, value: Any) -> bool:
         """The verdict on anything."""
-        if is_exactly_json(value, self._levels):
-            with suppress(ValueError):
-                return self._accepts(value)
-        form = normalise(value, self.max_depth)
         try:
-            return not form.problems and self._accepts(form.value)
-        except ValueError:
-            # The engine met raw bytes or the like. Whether its ``is_valid`` looks at them hangs on
-            # the order in which it checks keywords; what counts is whether they are a violation.
-            return self.explain(value, most=0).number == 0
+            if is_exactly_json(value, self.levels):
+                try:
+                    return self._accepts(value)
+                except ValueError:
+                    pass  # As below.
+            return self._accepts_form(value)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            failed = no_verdict(error)
+        raise failed
 
     @property
     def tells_parts(self) -> bool:
         """Whether ``accepted`` can be asked about a part of an object's properties as well."""
         return self.nulls is None or not self.nulls.is_branching
 
-    @without_faults
     def accepted(self, value: Any) -> Any:
         """Of a value that was accepted the form that was: without the nulls that are absent."""
         if self.nulls is None:
             return value
-        if not is_exactly_json(value, self._levels):
+        try:
+            return self._accepted(value)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            failed = no_verdict(error)
+        raise failed
+
+    def _accepted(self, value: Any) -> Any:
+        if not is_exactly_json(value, self.levels):
             value = normalise(value, self.max_depth).without_opaque().value
         variants = list(self._variants(value))
         if len(variants) == 1:
             return variants[0]
         return next(filter(self.compiled.accepts, variants), value)
 
-    @without_faults
     def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
         """What is wrong with anything; nothing when it is valid.
 
@@ -112,22 +120,44 @@ class Evaluator:
                 not too deep: finding that out here costs more than the rest.
             most: how many violations are put into words.
         """
-        if plain or is_exactly_json(value, self._levels):
-            # ``suppress``: the value may still hold keys that are no text, and lone surrogates.
-            with suppress(ValueError):
-                found, data = self._errors(value, most)
-                violations = [self.describer.violation(error, data) for error in found.errors]
-                return Explained(violations, found.number, found.is_cut)
+        try:
+            if plain or is_exactly_json(value, self.levels):
+                try:
+                    return self._worded(*self._errors(value, most))
+                except ValueError:
+                    pass  # It may still hold keys that are no text, and lone surrogates.
+            return self._explain_form(normalise(value, self.max_depth), most)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            failed = no_verdict(error)
+        raise failed
+
+    @cached_property
+    def levels(self) -> int:
+        """Levels of containers in a value that the engine can be asked about as it is."""
+        return self.max_depth or ENGINE_DEPTH
+
+    def _accepts_form(self, value: Any) -> bool:
         form = normalise(value, self.max_depth)
+        try:
+            return not form.problems and self._accepts(form.value)
+        except ValueError:
+            # The engine met raw bytes or the like. Whether its ``is_valid`` looks at them hangs on
+            # the order in which it checks keywords; what counts is whether they are a violation.
+            return self._explain_form(form, 0).number == 0
+
+    def _explain_form(self, form: Normalised, most: int) -> Explained:
         try:
             return self._found(form, most)
         except ValueError:
             # The engine met a value without a JSON form, so each such value is a problem as well.
             return self._found(form.without_opaque(), most)
 
-    @property
-    def _levels(self) -> int:
-        return self.max_depth or ENGINE_DEPTH
+    def _worded(self, found: ErrorList, data: Any) -> Explained:
+        violation = self.describer.violation
+        violations = [violation(error, data) for error in found.errors]
+        return Explained(violations, found.number, found.is_cut)
 
     def _accepts(self, value: Any) -> bool:
         return any(map(self.compiled.accepts, self._variants(value)))

@@ -190,7 +190,9 @@ class Normaliser:
     def mapping(self, value: dict[Any, Any], conversion: Conversion) -> dict[str, Any]:
         form: dict[str, Any] = {}
         # All the keys first: one that has no text makes the whole mapping opaque.
-        names = [self.text(key if type(key) is str else key_text(key)) for key in value]
+        names = [
+            key if type(key) is str and key.isascii() else self.text(key_text(key)) for key in value
+        ]
         for name, item in zip(names, list(value.values()), strict=True):
             if name in form:
                 self.problem(conversion, "has two keys that are written alike in JSON")
@@ -208,7 +210,7 @@ class Normaliser:
     def enter(self, item: Any, form: Any, key: str | int, conversion: Conversion) -> None:
         kind = type(item)
         if kind is str:
-            form[key] = self.text(item)
+            form[key] = item if item.isascii() else self.text(item)
         elif kind is int or kind is bool or item is None or (kind is float and isfinite(item)):
             form[key] = item
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import jsonschema_rs
 
@@ -17,6 +17,7 @@ JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
 _LEVELS: Final = 8
 _FEW: Final = 10_000
 _NOTHING: Final = ()
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
 def is_plain(value: Any, max_depth: int) -> bool:
@@ -73,9 +74,16 @@ def is_exactly_json(value: Any, max_depth: int) -> bool:
     for _ in range(max_depth):
         below: list[Any] = []
         for item in level:
-            if (children := _children(item)) is None:
+            # As ``_children``, without a call for each scalar.
+            kind = type(item)
+            if kind in _SCALARS:
+                continue
+            if kind is dict:
+                below += item.values()
+            elif kind is list:
+                below += item
+            elif kind is not float or not math.isfinite(item):
                 return False
-            below.extend(children)
         if not below:
             return True
         count += len(below)
@@ -89,13 +97,10 @@ def is_exactly_json(value: Any, max_depth: int) -> bool:
 def _children(item: Any) -> Iterable[Any] | None:
     """What an item holds; None if it is not plain."""
     kind = type(item)
-    if kind is str or kind is int or kind is bool or item is None:
-        return _NOTHING
-    if kind is dict:
-        return cast("Iterable[Any]", item.values())
-    if kind is list:
-        return cast("list[Any]", item)
-    return _NOTHING if kind is float and math.isfinite(item) else None
+    if kind is dict or kind is list:
+        children: Iterable[Any] = item.values() if kind is dict else item
+        return children
+    return _NOTHING if kind in _SCALARS or (kind is float and math.isfinite(item)) else None
 
 
 class _Visit:

@@ -89,7 +89,16 @@ class Validator:
         reference: what reports call the schema, as ``user-profile@2``.
     """
 
-    __slots__ = ("_evaluator", "_fast", "_source", "_valid", "_warnings", "reference", "subject")
+    __slots__ = (
+        "_evaluator",
+        "_fast",
+        "_schema_name",
+        "_source",
+        "_valid",
+        "_warnings",
+        "reference",
+        "subject",
+    )
 
     def __init__(
         self, source: Source, subject: str | None, reference: str, warnings: tuple[str, ...]
@@ -98,6 +107,7 @@ class Validator:
         self.reference = reference
         self._source = source
         self._warnings = warnings
+        self._schema_name = reference or f"sha256:{source.fingerprint[:12]}"
         self._evaluator: Evaluator | None = None
         self._fast: Callable[[Any], bool] = self._first_use
         self._valid = self._report(Explained([], 0, is_cut=False))
@@ -173,7 +183,7 @@ class Validator:
         self.validate(data).raise_if_invalid()
 
     def _explain(self, data: Any) -> ValidationReport:
-        found = self.compile().explain(data, most=self.options.max_errors)
+        found = self.compile().explain(data, most=self._source.options.max_errors)
         return self._report(found) if found.violations else self._valid
 
     def _report(self, found: Explained) -> ValidationReport:
@@ -181,9 +191,9 @@ class Validator:
             is_valid=not found.violations,
             errors=tuple(found.violations),
             warnings=(*self._warnings, *self._cuts(found)) if found.is_partial else self._warnings,
-            schema=self.reference or f"sha256:{self.fingerprint[:12]}",
-            fingerprint=self.fingerprint,
-            nulls=self.options.nulls,
+            schema=self._schema_name,
+            fingerprint=self._source.fingerprint,
+            nulls=self._source.options.nulls,
         )
 
     def _cuts(self, found: Explained) -> Iterator[str]:

@@ -33,7 +33,7 @@ __all__ = ["check"]
 
 
 @dataclass
-class _Tally:
+class _Counts:
     """What was found so far; ``seen`` is always valid + invalid + unreadable."""
 
     seen: int = 0
@@ -76,17 +76,17 @@ def check(
     """
     with open_registry(registry) as client:
         validator = client.validator(reference)
-        tally = _Tally()
+        counts = _Counts()
         for name, path in _here(files):
-            shown = len(tally.examples)
+            shown = len(counts.examples)
             if path.suffix.lower() in TABLE_SUFFIXES:
-                _judge_table(path, client, reference, tally, show)
+                _judge_table(path, client, reference, counts, show)
             else:
-                _judge_file(path, validator, tally, each=each, show=show)
-            for example in tally.examples[shown:]:
+                _judge_file(path, validator, counts, each=each, show=show)
+            for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
-    _print_json(validator, tally) if as_json else _print(validator, tally)
-    if tally.seen - tally.valid > max_invalid * tally.seen:
+    _print_json(validator, counts) if as_json else _print(validator, counts)
+    if counts.seen - counts.valid > max_invalid * counts.seen:
         raise typer.Exit(1)
 
 
@@ -101,13 +101,15 @@ def _here(files: list[str]) -> Iterator[tuple[str, Path]]:
                 yield name, path if path.suffix.lower() == ".json" else unpacked(path, into)
 
 
-def _judge_file(path: Path, validator: Validator, tally: _Tally, *, each: bool, show: int) -> None:
+def _judge_file(
+    path: Path, validator: Validator, counts: _Counts, *, each: bool, show: int
+) -> None:
     with _progress(path) as advance:
         for record in read_records(path, each=each, on_bytes=advance):
-            _judge(record, validator, tally, show)
+            _judge(record, validator, counts, show)
 
 
-def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, show: int) -> None:
+def _judge_table(path: Path, client: Registry, reference: str, counts: _Counts, show: int) -> None:
     """At the speed of the columns, block by block."""
     from llm_integrations.core.arrow import ArrowPlan
     from llm_integrations.core.drift import for_tables
@@ -118,15 +120,15 @@ def _judge_table(path: Path, client: Registry, reference: str, tally: _Tally, sh
         for table in read_tables(path, validator=plan.validator):
             report = plan.validate(table)
             broken = sum(n for reason, n in report.reasons.items() if reason.keyword in NO_RECORD)
-            tally.seen += report.rows
-            tally.unreadable += broken
-            tally.invalid += report.invalid - broken
-            tally.reasons.update({str(reason): n for reason, n in report.reasons.items()})
+            counts.seen += report.rows
+            counts.unreadable += broken
+            counts.invalid += report.invalid - broken
+            counts.reasons.update({str(reason): n for reason, n in report.reasons.items()})
             for row, found in report.violations():
-                if len(tally.examples) >= show:
+                if len(counts.examples) >= show:
                     break
                 errors = [{"path": e.path, "message": e.message} for e in found]
-                _keep(tally, show, f"{path}: row {first + row}", errors)
+                _keep(counts, show, f"{path}: row {first + row}", errors)
             first += report.rows
             advance(report.rows)
 
@@ -142,55 +144,55 @@ def _progress(path: Path, unit: int | None = None) -> Iterator[Any]:
         yield lambda count: progress.advance(task, count)
 
 
-def _judge(record: Record, validator: Validator, tally: _Tally, show: int) -> None:
-    tally.seen += 1
+def _judge(record: Record, validator: Validator, counts: _Counts, show: int) -> None:
+    counts.seen += 1
     if record.broken is not None:
-        tally.unreadable += 1
-        tally.reasons["unreadable"] += 1
-        _keep(tally, show, record.where, [{"path": "", "message": record.broken}])
+        counts.unreadable += 1
+        counts.reasons["unreadable"] += 1
+        _keep(counts, show, record.where, [{"path": "", "message": record.broken}])
         return
     if validator.is_valid(record.value):
         return
     report = validator.validate(record.value)
-    tally.invalid += 1
-    tally.reasons.update({error.reason for error in report.errors})
-    _keep(tally, show, record.where, report.to_dict()["errors"])
+    counts.invalid += 1
+    counts.reasons.update({error.reason for error in report.errors})
+    _keep(counts, show, record.where, report.to_dict()["errors"])
 
 
-def _keep(tally: _Tally, show: int, where: str, errors: list[dict[str, Any]]) -> None:
-    if len(tally.examples) < show:
-        tally.examples.append({"where": where, "errors": errors})
+def _keep(counts: _Counts, show: int, where: str, errors: list[dict[str, Any]]) -> None:
+    if len(counts.examples) < show:
+        counts.examples.append({"where": where, "errors": errors})
 
 
-def _print(validator: Validator, tally: _Tally) -> None:
+def _print(validator: Validator, counts: _Counts) -> None:
     console = Console(soft_wrap=True)
-    for example in tally.examples:
+    for example in counts.examples:
         console.print(f"[bold]{escape(example['where'])}[/]")
         for error in example["errors"]:
             console.print(f"  {escape(error['path'] or '(root)')}: {escape(error['message'])}")
-    hidden = tally.seen - tally.valid - len(tally.examples)
+    hidden = counts.seen - counts.valid - len(counts.examples)
     if hidden:
         console.print(f"… and {hidden} more")
-    if not tally.seen:
+    if not counts.seen:
         console.print("[yellow]there was nothing to check[/]")
-    colour = "green" if tally.valid == tally.seen else "red"
+    colour = "green" if counts.valid == counts.seen else "red"
     console.print(
-        f"[{colour}]{tally.valid} valid[/], {tally.invalid} invalid, {tally.unreadable} unreadable "
-        f"of {tally.seen}, by {escape(validator.reference)}"
+        f"[{colour}]{counts.valid} valid[/], {counts.invalid} invalid, {counts.unreadable} unreadable "
+        f"of {counts.seen}, by {escape(validator.reference)}"
     )
-    for reason, count in tally.reasons.most_common(10):
+    for reason, count in counts.reasons.most_common(10):
         console.print(f"  {count:>8}  {escape(reason)}")
 
 
-def _print_json(validator: Validator, tally: _Tally) -> None:
+def _print_json(validator: Validator, counts: _Counts) -> None:
     summary = {
         "schema": validator.reference,
         "fingerprint": validator.fingerprint,
-        "seen": tally.seen,
-        "valid": tally.valid,
-        "invalid": tally.invalid,
-        "unreadable": tally.unreadable,
-        "reasons": dict(tally.reasons.most_common()),
-        "examples": tally.examples,
+        "seen": counts.seen,
+        "valid": counts.valid,
+        "invalid": counts.invalid,
+        "unreadable": counts.unreadable,
+        "reasons": dict(counts.reasons.most_common()),
+        "examples": counts.examples,
     }
     print(json.dumps(summary, indent=2))

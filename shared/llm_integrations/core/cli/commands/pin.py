@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -29,25 +30,37 @@ Metric = Annotated[str | None, typer.Option(help="Schema of the metrics.")]
 DEFAULT_LOCK = Path("benchmarks.lock")
 
 
-@app.command()
-@reaching
-def add(
-    benchmark: Benchmark,
-    case: Case = None,
-    result: Result = None,
-    metric: Metric = None,
-    registry: RegistryUrl = None,
-    lock: LockFile = DEFAULT_LOCK,
-) -> None:
+_Change = Callable[[BenchmarkPins, str, dict[str, str]], None]
+"""Does something about one benchmark, with the references given by role."""
+
+
+def _command(change: _Change) -> _Change:
+    """Register a command of these options, with the name and the help of what it does."""
+
+    def command(
+        benchmark: Benchmark,
+        case: Case = None,
+        result: Result = None,
+        metric: Metric = None,
+        registry: RegistryUrl = None,
+        lock: LockFile = DEFAULT_LOCK,
+    ) -> None:
+        by_role = {"case": case, "result": result, "metric": metric}
+        given = {role: reference for role, reference in by_role.items() if reference is not None}
+        change(BenchmarkPins(lock, open_registry(registry)), benchmark, given)
+
+    app.command(change.__name__, help=change.__doc__)(reaching(command))
+    return change
+
+
+@_command
+def add(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None:
     """Pin BENCHMARK to what the references mean now.
 
     Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
     """
-    pinned = BenchmarkPins(lock, open_registry(registry)).pin(
-        benchmark, **_given(case, result, metric)
-    )
     console = Console()
-    for role, pin in pinned:
+    for role, pin in pins.pin(benchmark, **references):
         console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
 
 
@@ -88,20 +101,10 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
-@reaching
-def update(
-    benchmark: Benchmark,
-    case: Case = None,
-    result: Result = None,
-    metric: Metric = None,
-    registry: RegistryUrl = None,
-    lock: LockFile = DEFAULT_LOCK,
-) -> None:
+@_command
+def update(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None:
     """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
-    moves = BenchmarkPins(lock, open_registry(registry)).update(
-        benchmark, **_given(case, result, metric)
-    )
+    moves = pins.update(benchmark, **references)
     console = Console()
     if not moves:
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
@@ -120,8 +123,3 @@ def _print_move(console: Console, move: PinMove) -> None:
     console.print(f"[bold]{move.role}[/] {escape(str(move.old))} → {escape(str(move.new))}")
     console.print(f"[{colour}]past results: {escape(move.comparison.reason)}[/]")
     console.print(Markdown(move.guide.to_markdown()))
-
-
-def _given(case: str | None, result: str | None, metric: str | None) -> dict[str, str]:
-    named = {"case": case, "result": result, "metric": metric}
-    return {role: reference for role, reference in named.items() if reference is not None}

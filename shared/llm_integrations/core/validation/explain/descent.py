@@ -71,7 +71,9 @@ class Descent:
     def errors(self, most: int) -> ErrorList:
         """What is wrong with a value that is invalid."""
         start = self._subschemas.top, self._value
-        findings = walk(start, self._look_into, self._findings, Findings())
+        findings = walk(start, self._look_into, self._findings, Findings(leads_back=True))
+        if not findings.number:
+            self._leftovers(self._subschemas.plan(start[0]), self._value, findings)
         return ErrorList(list(islice(findings.failures(), most)), findings.number, self.is_cut)
 
     def _size(self, value: Any) -> int:
@@ -102,7 +104,7 @@ class Descent:
             found.add(failure)
         yield from self._of_members(plan, value, found)
         yield from self._of_itself(plan, value, found)
-        if not found.number:
+        if not (found.number or found.leads_back):
             self._leftovers(plan, value, found)
         return found
 
@@ -142,7 +144,7 @@ class Descent:
         for keyword, whole in plan.whole if is_container else ():
             self.steps += self._size(value) // _VALUES_PER_STEP
             if not whole.is_valid(value):
-                yield _failure(location, Kind(keyword, plan.said[keyword]), value, keyword)
+                yield _failure(location, Kind(keyword, plan.keywords[keyword]), value, keyword)
 
     def _after_unions(self, plan: Plan, value: Any) -> Iterator[SchemaLocation]:
         """Those that it asks last."""
@@ -247,7 +249,7 @@ class Descent:
                 failure = _failure(location, _kind(error), value)
                 found.add(replace(failure, instance_path=path, schema_path=error.schema_path))
         if not found.number:
-            word = plan.unresolved or next(reversed(plan.said), "false")
+            word = plan.unresolved or next(reversed(plan.keywords), "false")
             found.add(_failure(location, Kind(word), value, word))
 
 

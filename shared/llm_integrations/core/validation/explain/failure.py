@@ -70,16 +70,20 @@ class Findings:
         parts: failures of the value itself, and findings about it or about one of its members,
             with the step that leads there.
         number: how many failures that are in all.
+        leads_back: whether it follows from what is being looked into already, by a reference of a
+            subschema to itself about the same value.
     """
 
     parts: list[Failure | tuple[_Path, Findings]] = field(default_factory=list)
     number: int = 0
+    leads_back: bool = False
 
     def add(self, failure: Failure) -> None:
         self.parts.append(failure)
         self.number += 1
 
     def include(self, step: _Path, below: Findings) -> None:
+        self.leads_back = self.leads_back or below.leads_back
         if below.number:
             self.parts.append((step, below))
             self.number = min(MANY, self.number + below.number)
@@ -114,7 +118,7 @@ class Branch:
     fits: bool = False
     refused: Sequence[str] = ()
     distance: int = 0
-    first: Failure | ValidationError | None = None
+    first: Failure | None = None
 
 
 class ErrorList(NamedTuple):  # a dataclass takes a µs more, for every invalid value

@@ -16,17 +16,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
-from math import prod
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 
-__all__ = ["NOT_REMEMBERED", "Growth", "growth_of"]
+__all__ = ["NOT_REMEMBERED", "Growth", "growth_of", "is_surely_judged_in_time", "most_looks"]
 
-NOT_REMEMBERED: Final = frozenset(
-    {"unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
-)
+_UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_DYNAMIC: Final = frozenset({"$dynamicRef", "$recursiveRef"})
+NOT_REMEMBERED: Final = _UNEVALUATED | _DYNAMIC
 """Keywords whose verdict follows from more than their subschemas' verdicts."""
 
 _MANY: Final = 10**12
@@ -35,6 +34,9 @@ _MANY: Final = 10**12
 _LOOKS: Final = 10_000
 _LOOKS_PER_SUBSCHEMA: Final = 64
 """What judging one value may take. Real schemas of 1.5 MB take 8 looks for each subschema."""
+
+_ENOUGH: Final = 20
+"""Doublings that are more than any of these allow."""
 
 _HERE: Final = frozenset(
     {"allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies", "then", "else"}
@@ -46,8 +48,7 @@ _EACH_ITEM: Final = frozenset({"prefixItems", "items", "additionalItems"})
 _ANY_ITEM: Final = frozenset({"contains", "unevaluatedItems"})
 _KINDS: Final = (_HERE, _VERDICTS, _EACH_MEMBER, _ANY_MEMBER, _EACH_ITEM, _ANY_ITEM)
 _KIND: Final = {word: kind for kind, words in enumerate(_KINDS) for word in words}
-_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-_UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_REFERENCES: Final = _DYNAMIC | {"$ref"}
 _APPLYING: Final = _REFERENCES | _KIND.keys()
 
 _DEFINITION: Final = re.compile(r"#/(?:\$defs|definitions)/[^/~%]+")
@@ -178,16 +179,62 @@ class Growth:
         return looks
 
 
-def growth_of(documents: Documents, keywords: frozenset[str], *, recursive: bool = True) -> Growth:
+def is_surely_judged_in_time(documents: Documents) -> bool:
+    """Whether so little leads to any subschema twice that there is nothing to count."""
+    if documents.keywords.isdisjoint(_REFERENCES | _UNEVALUATED):
+        return True  # Each subschema applies in one place only.
+    if not documents.keywords.isdisjoint(_DYNAMIC):
+        return False
+    objects, looks = most_looks(documents)
+    return looks <= _LOOKS_PER_SUBSCHEMA or objects * looks <= _LOOKS
+
+
+def most_looks(documents: Documents) -> tuple[int, int]:
+    """How many objects there are, and a bound on the looks for each, without following references.
+
+    A subschema applies in as many ways as lead to it, times those in which what leads there
+    applies: at the most, the product of these numbers over all subschemas.
+    """
+    # With an id or another document, one text can mean several subschemas.
+    is_one = not documents.named
+    references: list[str] = []
+    objects = gathering = 0
+    for node in documents.objects():
+        objects += 1
+        if "$ref" in node and isinstance(node["$ref"], str):
+            references.append(node["$ref"])
+        if not _UNEVALUATED.isdisjoint(node):
+            gathering += len(_UNEVALUATED & node.keys())
+        if isinstance(node.get("$id", node.get("id")), str) and node is not documents.root:
+            is_one = False
+    # Each keyword that gathers looks again at what is on the way from it to the innermost part.
+    depth = documents.nesting * (1 + len(references)) if gathering else 0
+    looks = 2 * _most_ways(references, is_one=is_one)
+    return objects, looks * int((1 + depth) ** min(gathering, _ENOUGH))
+
+
+def _most_ways(references: list[str], *, is_one: bool) -> int:
+    """That product. A definition has a way for each reference to it, another subschema one besides:
+    at the most 2 to the power of that number. A reference to the root leads back, and ends."""
+    if not is_one:
+        return 1 << min(len(references), _ENOUGH)
+    used = Counter(references)
+    del used["#"]
+    ways = 1
+    for reference, number in used.items():
+        ways *= number if _DEFINITION.fullmatch(reference) else 1 << min(number, _ENOUGH)
+        if ways > _LOOKS:
+            break
+    return ways
+
+
+def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
     """Counts in time that grows with the schema's size.
 
     Args:
         keywords: those that the documents use.
-        recursive: whether some reference may lead back to where it stands.
     """
     if keywords.isdisjoint(_REFERENCES | _UNEVALUATED):
-        return Growth()  # Each subschema applies in one place only.
-    if not recursive and keywords.isdisjoint(NOT_REMEMBERED) and _are_used_little(documents):
         return Growth()
     uses: dict[_Id, _Uses] = {}
     looks: dict[_Id, int] = {}
@@ -200,23 +247,6 @@ def growth_of(documents: Documents, keywords: frozenset[str], *, recursive: bool
         judged = use.cost(lambda part: looks.get(part, 1), verdicts=True)
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
     return Growth(uses, max(looks.values()))
-
-
-def _are_used_little(documents: Documents) -> bool:
-    """Whether the definitions are used so seldom that counting would find nothing.
-
-    A definition that nothing but its name leads to applies in as many ways as it is used, times
-    those in which its users apply. So the product over all of them is the most.
-    """
-    used: Counter[str] = Counter()
-    for node in documents.objects():
-        if node is not documents.root and isinstance(node.get("$id", node.get("id")), str):
-            return False
-        if isinstance(reference := node.get("$ref"), str):
-            if not _DEFINITION.fullmatch(reference):
-                return False
-            used[reference] += 1
-    return not documents.named and prod(used.values()) <= _LOOKS_PER_SUBSCHEMA
 
 
 def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
@@ -242,19 +272,19 @@ def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
 
 
 def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
-    said = location.keywords
-    if _APPLYING.isdisjoint(said):
+    keywords = location.keywords
+    if _APPLYING.isdisjoint(keywords):
         return _LEAF, []
     use, parts = _Uses(), []
-    for word in said:
+    for word in keywords:
         kind = _KIND.get(word)
-        if kind is None or (word in ("then", "else") and "if" not in said):
+        if kind is None or (word in ("then", "else") and "if" not in keywords):
             continue
         use.gathers = use.gathers or word in _UNEVALUATED
         held = [part for part in location.parts(word) if isinstance(part.schema, dict)]
         use.by_kind[kind].extend(id(part.schema) for part in held)
         parts += held
-    if not _REFERENCES.isdisjoint(said):
+    if not _REFERENCES.isdisjoint(keywords):
         targets = [target for target in documents.targets(location) if target is not None]
         use.by_kind[0].extend(id(target.schema) for target in targets)
         parts += targets

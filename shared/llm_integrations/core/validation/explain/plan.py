@@ -45,11 +45,11 @@ class Assertions:
 
     def compile(self, location: SchemaLocation, keywords: Iterable[str]) -> Any | None:
         """A validator of those keywords that are there; None if none is."""
-        said = {word: value for word, value in location.keywords.items() if word in keywords}
-        if isinstance(said.get("dependencies"), dict):
-            lists = {n: v for n, v in said["dependencies"].items() if isinstance(v, list)}
-            said["dependencies"] = lists
-        return self.of(location, said) if said else None
+        stated = {word: value for word, value in location.keywords.items() if word in keywords}
+        if isinstance(stated.get("dependencies"), dict):
+            lists = {n: v for n, v in stated["dependencies"].items() if isinstance(v, list)}
+            stated["dependencies"] = lists
+        return self.of(location, stated) if stated else None
 
     def of(self, location: SchemaLocation, schema: Mapping[str, Any]) -> Any:
         return _DRAFTS[location.draft.number](dict(schema), offline=True, **self.options)
@@ -61,7 +61,7 @@ class Plan:
 
     Attributes:
         location: where it stands.
-        said: its keywords.
+        keywords: its keywords.
         types: those that ``type`` names, with what judges by them; or None.
         scalar: judges text, numbers, booleans and null; None: there is nothing to judge.
         outline: judges a container whose members are replaced by null.
@@ -87,7 +87,7 @@ class Plan:
     """
 
     location: SchemaLocation
-    said: dict[str, Any]
+    keywords: dict[str, Any]
     types: tuple[list[str], Any] | None
     scalar: Any | None
     outline: Any | None
@@ -152,9 +152,9 @@ class Plan:
 
     def contains_too_few_or_many(self, number: int) -> str | None:
         """The keyword that refuses an array with this number of items that ``contains`` accepts."""
-        least, most = self.said.get("minContains"), self.said.get("maxContains")
+        least, most = self.keywords.get("minContains"), self.keywords.get("maxContains")
         if number < (1 if least is None else least):
-            words = (word for word in ("minContains", "maxContains") if word in self.said)
+            words = (word for word in ("minContains", "maxContains") if word in self.keywords)
             return next(words, "contains")
         return "maxContains" if most is not None and number > most else None
 
@@ -174,21 +174,21 @@ def outline_of(value: Any) -> Any:
 
 def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertions) -> Plan:
     """The plan of a subschema that is an object."""
-    said = location.keywords
+    keywords = location.keywords
 
     def part(word: str) -> SchemaLocation | None:
-        there = word in said and isinstance(said[word], dict | bool)
+        there = word in keywords and isinstance(keywords[word], dict | bool)
         return location.below(word) if there else None
 
     def named(word: str) -> dict[str, SchemaLocation]:
-        held = location.parts(word) if word in said else []
+        held = location.parts(word) if word in keywords else []
         return {str(found.steps[-1]): found for found in held}
 
     def listed(word: str) -> list[SchemaLocation]:
-        return location.parts(word) if isinstance(said.get(word), list) else []
+        return location.parts(word) if isinstance(keywords.get(word), list) else []
 
     prefix_word = "prefixItems" if "prefixItems" in location.draft.keywords else "items"
-    rest_word = "additionalItems" if isinstance(said.get("items"), list) else "items"
+    rest_word = "additionalItems" if isinstance(keywords.get("items"), list) else "items"
     rest = part(rest_word)
     is_closed = rest_word != "items" and rest is not None and rest.schema is False
     condition = part("if")
@@ -196,11 +196,11 @@ def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertio
     properties = named("properties")
     return Plan(
         location=location,
-        said=said,
-        types=_types(said, assertions.compile(location, {"type"})),
+        keywords=keywords,
+        types=_types(keywords, assertions.compile(location, {"type"})),
         scalar=assertions.compile(location, _SCALAR),
         outline=assertions.compile(location, _OUTLINE),
-        whole=[(w, assertions.compile(location, {w})) for w in _WHOLE if w in said],
+        whole=[(w, assertions.compile(location, {w})) for w in _WHOLE if w in keywords],
         properties=properties,
         patterns=[
             (assertions.of(location, {"pattern": pattern}), found)
@@ -215,23 +215,23 @@ def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertio
         dependents={**named("dependencies"), **named("dependentSchemas")},
         all_of=listed("allOf"),
         references=[target for target in targets if target is not None],
-        unions=[(word, listed(word)) for word in ("anyOf", "oneOf") if word in said],
-        is_only_a_union="anyOf" in said and _BESIDE_A_UNION.isdisjoint(said),
+        unions=[(word, listed(word)) for word in ("anyOf", "oneOf") if word in keywords],
+        is_only_a_union="anyOf" in keywords and _BESIDE_A_UNION.isdisjoint(keywords),
         excluded=part("not"),
         condition=(condition, part("then"), part("else")) if condition else None,
         tags=[n for n, p in properties.items() if not {"const", "enum"}.isdisjoint(p.keywords)],
-        is_gathering=not {"unevaluatedProperties", "unevaluatedItems"}.isdisjoint(said),
-        unresolved=_unresolved(said, targets),
+        is_gathering=not {"unevaluatedProperties", "unevaluatedItems"}.isdisjoint(keywords),
+        unresolved=_unresolved(keywords, targets),
     )
 
 
-def _types(said: dict[str, Any], judge: Any | None) -> tuple[list[str], Any] | None:
+def _types(keywords: dict[str, Any], judge: Any | None) -> tuple[list[str], Any] | None:
     if judge is None:
         return None
-    return said["type"] if isinstance(said["type"], list) else [said["type"]], judge
+    return keywords["type"] if isinstance(keywords["type"], list) else [keywords["type"]], judge
 
 
-def _unresolved(said: dict[str, Any], targets: list[SchemaLocation | None]) -> str | None:
+def _unresolved(keywords: dict[str, Any], targets: list[SchemaLocation | None]) -> str | None:
     if None in targets:
-        return next(word for word in ("$dynamicRef", "$recursiveRef", "$ref") if word in said)
+        return next(word for word in ("$dynamicRef", "$recursiveRef", "$ref") if word in keywords)
     return None

@@ -11,7 +11,7 @@ from jsonschema_rs import ValidationError
 
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
-from llm_integrations.core.validation.explain.failure import Branch, Failure
+from llm_integrations.core.validation.explain.failure import Failure
 from llm_integrations.core.validation.messages.wording import (
     BY_SCHEMA_ALONE,
     RULES,
@@ -29,6 +29,10 @@ UNDECLARED: Final = "*"
 
 _Key: TypeAlias = tuple[object, ...]
 _Error: TypeAlias = ValidationError | Failure
+
+_Union: TypeAlias = tuple[list[int], list[Sequence[str]], list[tuple[int, _Error]]]
+"""A value by ``anyOf`` or ``oneOf``: the numbers of the branches that it fits; for each branch, the
+types that it wants instead; and of those that may be meant the number of errors and the first."""
 
 _BETWEEN: Final = object()
 
@@ -75,18 +79,18 @@ class Describer:
         What is remembered holds no name that the schema does not know: it could be any data, and
         of any length.
         """
-        name = error.kind.name
+        kind, path, words = error.kind, error.instance_path, self.documents.words
+        name = kind.name
         if name in BY_SCHEMA_ALONE:
             says: object = None
         elif name == "required":
-            says = error.kind.value
+            says = kind.value
         elif name == "type":
-            says = type(_at(data, error.instance_path))
+            says = type(_at(data, path))
         else:
             return None
-        where = error.absolute_keyword_location
-        path = map(self._shown, error.instance_path)
-        return name, says, where, *path, _BETWEEN, *error.schema_path
+        shown = [s if s in words or isinstance(s, int) else UNDECLARED for s in path]
+        return name, says, error.absolute_keyword_location, *shown, _BETWEEN, *error.schema_path
 
     def _worded(self, error: _Error, data: Any) -> Violation:
         return Violation(
@@ -136,55 +140,46 @@ class Describer:
         return "" if error.kind.name == "required" else f" (got {shorten(value)})"
 
     def _alternatives(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
-        branches = _branches(error)
-        fitting = [str(number) for number, branch in enumerate(branches) if branch.fits]
+        fitting, refused, told = (
+            _of_failure(error) if isinstance(error, Failure) else _of_engine(error)
+        )
         if fitting:
-            numbers = " and ".join(fitting)
-            return f"fits several of {len(branches)} alternatives: numbers {numbers}", None
-        if all(branch.refused for branch in branches):
-            wanted = dict.fromkeys(with_article(n) for branch in branches for n in branch.refused)
+            numbers = " and ".join(map(str, fitting))
+            return f"fits several of {len(refused)} alternatives: numbers {numbers}", None
+        if all(refused):
+            wanted = dict.fromkeys([with_article(name) for types in refused for name in types])
             return f"is {json_type(value)}, not {' or '.join(wanted)}", None
+        if not told:
+            return f"fits none of {len(refused)} alternatives", None
         # Most likely the branch was meant whose type fits and where least is wrong.
-        meant = (branch for branch in branches if not branch.refused)
-        told = [(branch.distance, branch.first) for branch in meant if branch.first is not None]
         _, nearest = min(told, key=itemgetter(0))
         where = self.path(nearest.instance_path[len(error.instance_path) :])
         return (
-            f"fits none of {len(branches)} alternatives; by the nearest, {where or 'it'} ",
+            f"fits none of {len(refused)} alternatives; by the nearest, {where or 'it'} ",
             nearest,
         )
 
 
-def _branches(error: _Error) -> list[Branch]:
-    if isinstance(error, Failure):
-        return _placed(error)
+def _of_engine(error: ValidationError) -> _Union:
+    here, branches = error.instance_path, error.kind.value
+    refused: list[Sequence[str]] = [_refused_types(errors, here) for errors in branches]
+    meant = [number for number, types in enumerate(refused) if not types]
+    if len(meant) > 1:
+        meant = [n for n in meant if not _has_other_tag(branches[n], here)] or meant
+    fitting = [number for number, errors in enumerate(branches) if not errors]
+    return fitting, refused, [(len(branches[n]), branches[n][0]) for n in meant if branches[n]]
+
+
+def _of_failure(error: Failure) -> _Union:
+    branches = error.kind.value
     here = error.instance_path
-    refused = [_refused_types(failures, here) for failures in error.kind.value]
-    meant = [
-        not types and not _has_other_tag(failures, here)
-        for types, failures in zip(refused, error.kind.value, strict=True)
+    told = [
+        # Its path begins where the union is, and others begin where the data does.
+        (b.distance, replace(b.first, instance_path=(*here, *b.first.instance_path)))
+        for b in branches
+        if b.first is not None
     ]
-    if not any(meant):
-        meant = [not types for types in refused]
-    return [
-        Branch(not failures, types, len(failures), failures[0] if is_meant and failures else None)
-        for types, failures, is_meant in zip(refused, error.kind.value, meant, strict=True)
-    ]
-
-
-def _placed(error: Failure) -> list[Branch]:
-    """The branches with paths that begin where the data does."""
-    return [
-        branch
-        if branch.first is None
-        else replace(
-            branch,
-            first=replace(
-                branch.first, instance_path=(*error.instance_path, *branch.first.instance_path)
-            ),
-        )
-        for branch in error.kind.value
-    ]
+    return [n for n, b in enumerate(branches) if b.fits], [b.refused for b in branches], told
 
 
 def _refused_types(failures: Sequence[ValidationError], path: list[str | int]) -> list[str]:

@@ -149,7 +149,9 @@ class Connection:
 
     def _request(self, body: bytes, headers: Mapping[str, str]) -> httpcore.Request:
         own = [*self._fixed, (b"content-length", b"%d" % len(body)), *_encoded(headers)]
-        return httpcore.Request("POST", self._url, headers=own, content=body)
+        # The backend shares it among the addresses: one that is dead must not use up the attempt.
+        limits = {"timeout": {"connect": self._timeout}}
+        return httpcore.Request("POST", self._url, headers=own, content=body, extensions=limits)
 
     async def _drain(self, response: httpcore.Response) -> None:
         """Read the body up to the limit, so that the connection can be used again.
