@@ -223,7 +223,8 @@ def _of_key(key: tuple[str, ...]) -> Violation:
     if len(key) > 1:
         words = f"unique {', '.join(key)}"
         return Violation("", "another row has this key", words, BEYOND_SCHEMA)
-    place = key[0] if key[0].startswith("/") else to_pointer(key)
+    [column] = key
+    place = column if column.startswith("/") else to_pointer([column])
     return Violation(place, "another row has this value", "unique", BEYOND_SCHEMA)
 
 
