@@ -64,7 +64,9 @@ def test_of_rows_with_the_same_key_the_first_stays(
     assert result.valid["n"] == [1, 2, 3]
     assert (result.report.total, result.report.invalid) == (8, 5)
     assert result.report.reasons == {"minimum at /n": 2, "unique at /n": 3}
-    aside = {json.loads(row["position"]): json.loads(row["data"]) for row in result.quarantined}
+    aside = {
+        json.loads(row["position"]): json.loads(row["data"]) for row in result.quarantined.to_list()
+    }
     places = range(8) if form != "jsonl" else range(1, 17, 2)
     wrong = [number for number in range(8) if number not in (0, 1, 5)]
     assert aside == {places[number]: rows().to_pylist()[number] for number in wrong}

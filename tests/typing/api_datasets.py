@@ -23,6 +23,7 @@ from llm_integrations.datasets import (
     conversion_losses,
     detect_drift,
     features_from_schema,
+    infer_schema,
     save_baseline,
     schema_from_features,
     validate_dataset,
@@ -36,11 +37,21 @@ def validating(dataset: Any, registry: Registry) -> None:
     assert_type(result.quarantine, Quarantine)
     assert_type(result.report.valid + result.report.invalid, int)
     validate_dataset(Path("rows.parquet"), "row@1", registry="schemas/", on_invalid="raise")
+    validate_dataset(
+        [Path("a.parquet"), "s3://bucket/b.parquet"],
+        "row@1",
+        unique=["id", ("a", "b")],
+        rule={"has text": lambda row: bool(row["text"])},
+        max_invalid=0.01,
+    )
+    assert_type(result.report.to_html(samples=1, show_values=True), str)
+    assert_type(result.report.to_markdown(), str)
     dataset.map(SchemaMap("row@1", registry, on_invalid="drop"), batched=True)
     validate_dataset(dataset, "row@1", on_invalid="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such way
 
 
 def converting(dataset: Any, body: dict[str, Any]) -> None:
+    assert_type(infer_schema(dataset, ranges=True), dict[str, Any])
     assert_type(check_features(dataset, "row@1", registry="schemas/"), FeaturesReport)
     features = features_from_schema(body)
     assert_type(schema_from_features(features), dict[str, Any])

@@ -220,10 +220,11 @@ def _tell_apart(parts: list[_Part], key: tuple[str, ...]) -> None:
 
 
 def _of_key(key: tuple[str, ...]) -> Violation:
-    if len(key) > 1:
+    column, *others = key
+    if others:
         words = f"unique {', '.join(key)}"
         return Violation("", "another row has this key", words, BEYOND_SCHEMA)
-    place = key[0] if key[0].startswith("/") else to_pointer(key)
+    place = column if column.startswith("/") else to_pointer([column])
     return Violation(place, "another row has this value", "unique", BEYOND_SCHEMA)
 
 

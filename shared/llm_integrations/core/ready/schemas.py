@@ -24,6 +24,6 @@ def ready_schema(name: str) -> dict[str, Any]:
     known = _ALSO.get(name, name)
     if known not in READY:
         raise ConfigurationError(f"there is no ready schema {name!r}; there are {', '.join(READY)}")
-    text = files(__package__).joinpath(f"{known}.json").read_text("utf-8")
+    text = files("llm_integrations.core.ready").joinpath(f"{known}.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
