@@ -177,7 +177,8 @@ def _print(validator: Validator, counts: _Counts) -> None:
         console.print("[yellow]there was nothing to check[/]")
     colour = "green" if counts.valid == counts.seen else "red"
     console.print(
-        f"[{colour}]{counts.valid} valid[/], {counts.invalid} invalid, {counts.unreadable} unreadable "
+        f"[{colour}]{counts.valid} valid[/], {counts.invalid} invalid, "
+        f"{counts.unreadable} unreadable "
         f"of {counts.seen}, by {escape(validator.reference)}"
     )
     for reason, count in counts.reasons.most_common(10):
