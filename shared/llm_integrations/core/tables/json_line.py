@@ -47,7 +47,7 @@ def read_line(line: bytes) -> Any:
     return _read(line)[0]
 
 
-def decode_lines(lines: bytes) -> Sequence[Any] | None:
+def decode_lines(lines: bytes | memoryview) -> Sequence[Any] | None:
     """What lines say that each begin with ``{`` and end with ``}``; None if that is not certain.
 
     None decides nothing: ``read_row`` does, line by line.
