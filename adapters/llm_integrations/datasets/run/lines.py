@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from llm_integrations.core.errors import ConfigurationError, SchemaValidationErr
 from llm_integrations.core.quarantine import RecordColumns
 from llm_integrations.core.quarantine.encoding import write
 from llm_integrations.core.quarantine.record import encodings_text
+from llm_integrations.core.tables.certain_rows import CertainRows, certain_rows
 from llm_integrations.core.tables.json_line import NoRow
 from llm_integrations.core.tables.line_block import LineBlock, SaidLines, said_by
 from llm_integrations.core.tables.line_block import blocks_of_lines as read_blocks
@@ -58,7 +60,7 @@ class ExaminedLines:
     def valid(self) -> Iterator[bytes]:
         """The valid lines, each with its end; neighbours in one piece."""
         for start, end in self.spans.tolist():
-            piece = self.block.data[start:end]
+            piece = bytes(self.block.data[start:end])
             yield piece if piece.endswith(b"\n") else piece + b"\n"
 
 
@@ -89,7 +91,8 @@ class LineJudge:
         valid = np.ones(len(block), np.bool_)
         aside = _Aside(block, first)
         blank = 0
-        for said in said_by(block):
+        settles = None if self._certain is None else self._certain.hold
+        for said in said_by(block, settles):
             for index in self._doubtful(said):
                 number = said.first + index
                 row = said.rows[index]
@@ -101,6 +104,14 @@ class LineJudge:
                     aside.add(number, row, said.exact, self._texts.text(found))
         count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
         return ExaminedLines(block, _spans(block, valid), self._columns(aside), count)
+
+    @cached_property
+    def _certain(self) -> CertainRows | None:
+        return certain_rows(self._validator)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What reads lines does not pickle.
+        return partial(LineJudge, source=self._source, raises=self._raises), (self._validator,)
 
     def _doubtful(self, said: SaidLines) -> Sequence[int]:
         """Which lines are not certainly valid."""

@@ -71,7 +71,7 @@ def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]] | RecordColumns
         table,
         stream,
         compression="zstd",
-        use_dictionary=list(_FEW),
+        use_dictionary=list(_FEW),  # pyright: ignore[reportArgumentType]  # names will do as well
         write_statistics=False,
         store_schema=False,
     )

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["NoRow", "decode_lines", "encode", "read_line", "read_row"]
 
-# msgspec is asked for by [datasets] and does without it: everything here is as json has it.
+
+def _encode_slowly(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+# msgspec is asked for by [datasets] and can be done without: everything here is as json has it.
 try:
     import msgspec
 except ImportError:
     _decoder: Any = None
+    _encoder: Any = _encode_slowly
     _REFUSED: tuple[type[Exception], ...] = (ValueError,)
 else:
     _decoder = msgspec.json.Decoder()
+    _encoder = msgspec.json.Encoder().encode
     _REFUSED = (msgspec.MsgspecError, ValueError, OverflowError)
 
 
@@ -47,7 +54,7 @@ def read_line(line: bytes) -> Any:
     return _read(line)[0]
 
 
-def decode_lines(lines: bytes) -> Sequence[Any] | None:
+def decode_lines(lines: bytes | memoryview) -> Sequence[Any] | None:
     """What lines say that each begin with ``{`` and end with ``}``; None if that is not certain.
 
     None decides nothing: ``read_row`` does, line by line.
@@ -83,19 +90,11 @@ def _is_unicode(value: Any) -> bool:
     return True
 
 
-def _encode_slowly(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
-
-
 def encode(value: Any) -> bytes:
     """The JSON text of a value that a line held."""
     try:
-        return _encoder(value)
+        encoded: bytes = _encoder(value)
     except _REFUSED:
         # Integers of more than 64 bits.
         return _encode_slowly(value)
-
-
-_encoder: Final[Callable[[Any], bytes]] = (
-    _encode_slowly if _decoder is None else msgspec.json.Encoder().encode
-)
+    return encoded

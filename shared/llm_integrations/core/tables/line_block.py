@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ __all__ = ["Edges", "LineBlock", "SaidLines", "blocks_of_lines", "said_by"]
 Edges = npt.NDArray[np.int64]
 
 _BYTES: Final = 1 << 23
+_PIECE: Final = 1 << 18
 _CHUNK: Final = 1 << 15
 """Bytes of lines whose values are in memory at once: what fits into a processor's caches."""
 _END, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
@@ -34,7 +35,7 @@ class LineBlock:
         size: of ``data``.
     """
 
-    data: bytes
+    data: bytes | memoryview
     start: int
     first: int
     size: int
@@ -42,10 +43,12 @@ class LineBlock:
     @cached_property
     def ends(self) -> Edges:
         """Behind which byte of ``data`` each line ends."""
-        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == _END) + 1
-        if self.data and self.data[-1] != _END:
-            ends = np.append(ends, len(self.data))
-        return ends
+        data = np.frombuffer(self.data, np.uint8)
+        pieces = range(0, len(data), _PIECE)
+        found = [np.flatnonzero(data[at : at + _PIECE] == _END) + (at + 1) for at in pieces]
+        if len(data) and data[-1] != _END:
+            found.append(np.array([len(data)]))
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     @cached_property
     def starts(self) -> Edges:
@@ -53,7 +56,7 @@ class LineBlock:
 
     def line(self, number: int) -> bytes:
         """One line, by its number in the block."""
-        return self.data[self.starts[number] : self.ends[number]]
+        return bytes(self.data[self.starts[number] : self.ends[number]])
 
     def place(self) -> LineBlock:
         """The block without its data, for another process to ``read``."""
@@ -62,7 +65,7 @@ class LineBlock:
     def read(self, path: Path) -> LineBlock:
         with path.open("rb") as stream:
             stream.seek(self.start)
-            return replace(self, data=stream.read(self.size))
+            return replace(self, data=memoryview(stream.read(self.size)))
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -71,14 +74,24 @@ class LineBlock:
 def blocks_of_lines(path: Path, most: int) -> Iterator[LineBlock]:
     """All lines of a file, in blocks of so many lines or some megabytes; the same each time."""
     start = first = 0
-    with path.open("rb", buffering=1 << 16) as stream:
-        while data := stream.read(_BYTES):
-            if data[-1] != _END:
-                data += stream.readline()
+    with path.open("rb") as stream:
+        while data := _whole_lines(stream, start):
             for block in _cut(LineBlock(data, start, first, len(data)), most):
                 yield block
                 first += len(block)
             start += len(data)
+
+
+def _whole_lines(stream: IO[bytes], start: int) -> memoryview:
+    """Some megabytes of lines from here on. What follows them is read again, not copied."""
+    size = _BYTES
+    while True:
+        stream.seek(start)
+        data = stream.read(size)
+        whole = data.rfind(b"\n") + 1
+        if whole or len(data) < size:
+            return memoryview(data)[: whole if len(data) == size else None]
+        size *= 2
 
 
 def _cut(block: LineBlock, most: int) -> Iterator[LineBlock]:
@@ -109,8 +122,15 @@ class SaidLines:
     exact: bool
 
 
-def said_by(block: LineBlock) -> Iterator[SaidLines]:
-    """All lines of a block, a few at a time."""
+def said_by(
+    block: LineBlock, settles: Callable[[bytes | memoryview, int], bool] | None = None
+) -> Iterator[SaidLines]:
+    """The lines of a block, a few at a time.
+
+    Args:
+        settles: whether so many lines that look like objects need no closer look; those are left
+            out.
+    """
     if not len(block):
         return
     chunks = (block.ends - 1) // _CHUNK
@@ -121,12 +141,17 @@ def said_by(block: LineBlock) -> Iterator[SaidLines]:
     for number, looks_whole in enumerate(whole):
         first, last = edges[number : number + 2]
         start, end = places[number : number + 2]
-        rows = decode_lines(block.data[start:end]) if looks_whole else None
+        rows = None
+        if looks_whole:
+            lines = block.data[start:end]
+            if settles is not None and settles(lines, last - first):
+                continue
+            rows = decode_lines(lines)
         if rows is not None and len(rows) == last - first:
             yield SaidLines(first, rows, True)
         else:
-            lines = map(block.line, range(first, last))
-            yield SaidLines(first, list(map(_said_by_one, lines)), False)
+            each = map(block.line, range(first, last))
+            yield SaidLines(first, list(map(_said_by_one, each)), False)
 
 
 def _look_whole(block: LineBlock) -> npt.NDArray[np.bool_]:
