@@ -422,7 +422,7 @@ async def test_a_broker_killed_while_events_flow_loses_none_of_them(
         ):
             sent = events(24, subjects=6)
             flowing = asyncio.create_task(publish_all(bus, sent))
-            await until(lambda: len(worker.seen) > 5)
+            await until(lambda: len(worker.seen) > 5, 30)
             broker.kill()
             await asyncio.sleep(0.5)
             assert not (await listener.health()).ok
