@@ -147,8 +147,7 @@ class Workspace:
 
     def target(self, node: Node) -> Node | None:
         """What a node's ``$ref`` means; None without one."""
-        name = ref_name(node)
-        return None if name is None else self.definitions[name]
+        return self.definitions[str(ref_name(node))] if "$ref" in node else None
 
     def resolved(self, node: Node) -> Node:
         """What a node that holds nothing but a reference refers to; any other node itself."""
