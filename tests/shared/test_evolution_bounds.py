@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.evolution import (
     Limits,
@@ -28,6 +29,9 @@ from llm_integrations.core.evolution import (
 from llm_integrations.core.evolution.differences.instance_path import demanding
 from llm_integrations.core.evolution.model.limits import Budget
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
+from llm_integrations.core.evolution.proof import containment_oracle
+from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
 
 # Counting lines would take longer than what is counted here.
 pytestmark = [
@@ -338,6 +342,23 @@ def test_a_verdict_on_deep_data_ends_where_patterns_look_around() -> None:
             print(asked.is_valid({"$ref": "#/$defs/f"}, data).value)
     """
     assert ends(program).split() == ["yes", "no"]
+
+
+def test_a_witness_takes_no_validator_for_each_text_and_number_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: list[object] = []
+
+    def counted(documents: Documents, options: ValidationOptions) -> CompiledSchema:
+        compiled.append(documents.root)
+        return compile_schema(documents, options)
+
+    monkeypatch.setattr(containment_oracle, "compile_schema", counted)
+    properties = {f"p{i}": {"enum": ["a", f"b{i}"]} for i in range(30)}
+    old = obj({**properties, "n": least(0)}, required=[*properties, "n"])
+    new = obj({**properties, "n": least(5)}, required=old["required"])
+    assert check_compatibility(new, [old]).violations
+    assert len(compiled) < 5
 
 
 def test_what_was_left_out_is_noted() -> None:

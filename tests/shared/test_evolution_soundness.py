@@ -15,9 +15,11 @@ from llm_integrations.core.evolution.model.kinds import Direction
 from llm_integrations.core.evolution.model.levels import Policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import source_of
+from llm_integrations.core.evolution.normal_form.nodes import descendants
 from llm_integrations.core.evolution.sampling.children import NoSample
 from llm_integrations.core.evolution.sampling.choices import Randomly
 from llm_integrations.core.evolution.sampling.sampler import Sampler
+from llm_integrations.core.evolution.sampling.scalars import is_plain, plainly_fits
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble
@@ -111,3 +113,24 @@ def test_if_no_change_breaks_a_direction_the_direction_is_compatible() -> None:
         for direction in DIRECTIONS:
             blamed = any(f.change.breaks(direction) for f in compared.findings)
             assert blamed == (direction not in compared.safe), (seed, direction)
+
+
+def test_what_needs_no_validator_is_judged_as_by_one() -> None:
+    judged = 0
+    for seed in range(150):
+        rng = random.Random(f"plain {seed}")
+        maker = SchemaMaker(rng, rng.choice(list(DRAFTS)))
+        old, new = maker.document(), maker.document()
+        compared = Comparison(
+            source_of(old), source_of(new), options=OPTIONS, policy="lenient", limits=Limits()
+        )
+        roots = [compared.old_root, compared.new_root, *compared.workspace.definitions.values()]
+        nodes = [node for root in roots for node in descendants(root)]
+        offered = [value for node in nodes for value in node.get("enum", ())]
+        for value in [*offered, *(scramble(rng) for _ in range(6))]:
+            for node in nodes:
+                if is_plain(node, value) and not compared.workspace.has_unenforced(node):
+                    judged += 1
+                    fits = Answer.of(plainly_fits(node, value))
+                    assert fits is compared.oracle.is_valid(node, value), (seed, node, value)
+    assert judged > 5_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.drafts import LATEST_DRAFT
@@ -82,43 +83,42 @@ class Documents:
     @cached_property
     def nesting(self) -> int:
         """How deep the deepest of the documents is nested as JSON."""
-        return max(_nesting(body) for body in (self.root, *self.named.values()))
+        return len(self.levels)
 
     @cached_property
     def keywords(self) -> frozenset[str]:
         """Every key of an object in the documents: the keywords in use, and other names."""
-        return frozenset().union(*self.objects())
+        return frozenset().union(*chain.from_iterable(self.levels))
 
     @cached_property
     def words(self) -> frozenset[str]:
         """Every property name, and every text in a list (names required, types, enums)."""
         words = set(self.keywords)
-        for node in self.objects():
+        for node in chain.from_iterable(self.levels):
             for listed in node.values():
                 if isinstance(listed, list):
                     words.update(item for item in listed if isinstance(item, str))
         return frozenset(words)
 
+    @cached_property
+    def levels(self) -> list[list[dict[str, Any]]]:
+        """The JSON objects in the documents, by how deep they are nested as JSON."""
+        return list(self._levels())
+
     def objects(self) -> Iterator[dict[str, Any]]:
-        """Every JSON object in the documents, schema or not."""
-        waiting: list[Any] = [self.root, *self.named.values()]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, dict):
-                yield node
-                waiting.extend(node.values())
-            elif isinstance(node, list):
-                waiting.extend(node)
+        """Every JSON object in the documents, schema or not; found as they are asked for."""
+        return chain.from_iterable(self._levels())
 
-
-def _nesting(value: Any) -> int:
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-    return depth
+    def _levels(self) -> Iterator[list[dict[str, Any]]]:
+        level: list[Any] = [self.root, *self.named.values()]
+        while level:
+            found: list[dict[str, Any]] = []
+            below: list[Any] = []
+            for node in level:
+                if isinstance(node, dict):
+                    found.append(node)
+                    below += node.values()
+                elif isinstance(node, list):
+                    below += node
+            yield found
+            level = below

@@ -59,8 +59,10 @@ class SchemaLocation:
     ) -> SchemaLocation:
         """A subschema, given the base URI and the draft around it: its own take effect."""
         if isinstance(schema, dict):
-            draft = declared_draft(schema, draft) or draft
-            base = _base_of(schema, base, draft)
+            if "$schema" in schema:
+                draft = declared_draft(schema, draft) or draft
+            if draft.id_keyword in schema:
+                base = _base_of(schema, base, draft)
         return cls(document, steps, schema, base, draft)
 
     @property

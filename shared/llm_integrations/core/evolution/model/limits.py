@@ -88,15 +88,16 @@ _CONTAINERS: Final = (dict, list, tuple)
 
 def check_size(document: Any, limits: Limits) -> None:
     """Raise Undecidable for a document that is too large or too deep; never recurses."""
-    stack = [(document, 1)]
-    seen = 0
-    while stack:
-        value, depth = stack.pop()
-        seen += 1
+    level, depth, seen = [document], 1, 1
+    while level:
         if depth > limits.depth:
             raise Undecidable(f"the schema is nested deeper than {limits.depth} levels")
-        if seen > limits.nodes:
-            raise Undecidable(f"the schema holds more than {limits.nodes:,} values")
-        if isinstance(value, _CONTAINERS):
-            children = value.values() if isinstance(value, dict) else value
-            stack.extend((child, depth + 1) for child in children)
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, _CONTAINERS):
+                seen += len(value)
+                if seen > limits.nodes:
+                    raise Undecidable(f"the schema holds more than {limits.nodes:,} values")
+                below += value.values() if isinstance(value, dict) else value
+        level = below
+        depth += 1

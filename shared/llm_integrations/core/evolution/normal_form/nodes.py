@@ -9,7 +9,7 @@ that begin with ``!`` are assertions of older drafts that 2020-12 cannot say.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from jsonschema_rs.canonical import json as canonical_json
@@ -56,6 +56,12 @@ LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
 """Keywords whose value is an object of nodes."""
 
+_HOLDING: Final = frozenset({*SINGLE, *LISTS, *MAPS})
+_HOLDING_OR_REFERRING: Final = _HOLDING | {"$ref"}
+_APPLYING: Final = frozenset(
+    {"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas"}
+)
+
 
 def is_false(node: Node) -> bool:
     """Whether a node is the boolean schema ``false``."""
@@ -98,7 +104,8 @@ def descendants(node: Node) -> Iterator[Node]:
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(node_children(current))
+        if not _HOLDING.isdisjoint(current):
+            stack.extend(node_children(current))
 
 
 class Workspace:
@@ -140,15 +147,14 @@ class Workspace:
 
     def target(self, node: Node) -> Node | None:
         """What a node's ``$ref`` means; None without one."""
-        name = ref_name(node)
-        return None if name is None else self.definitions[name]
+        return self.definitions[str(ref_name(node))] if "$ref" in node else None
 
     def resolved(self, node: Node) -> Node:
         """What a node that holds nothing but a reference refers to; any other node itself."""
-        for _ in range(_LONGEST_CHAIN):
-            if len(node) != 1 or "$ref" not in node:
-                break
+        left = _LONGEST_CHAIN
+        while "$ref" in node and len(node) == 1 and left:
             node = self.definitions[str(ref_name(node))]
+            left -= 1
         return node
 
     def both(self, first: Node, second: Node) -> Node:
@@ -189,6 +195,8 @@ class Workspace:
             if id(current) in found:
                 continue
             found[id(current)] = current
+            if _APPLYING.isdisjoint(current):
+                continue
             stack.extend(self._always(current))
             if conditional:
                 stack.extend(_conditional(current))
@@ -245,20 +253,38 @@ class Workspace:
         return self._reachable[name]
 
     def _names_in(self, node: Node) -> Iterator[str]:
-        for part in self.inside(node):
+        for part in descendants(node):
+            self.budget.spend()
             name = ref_name(part)
             if name is not None:
                 yield name
 
-    def inside(self, node: Node) -> Iterator[Node]:
-        """A node and all that is inside of it, each counted; references are not followed."""
-        for part in descendants(node):
+    def parts(self, nodes: Iterable[Node]) -> tuple[list[Node], set[str]]:
+        """All that the nodes consist of, each counted, and the definitions that they use."""
+        found: list[Node] = []
+        names: set[str] = set()
+        stack = [*nodes]
+        while stack:
+            node = stack.pop()
             self.budget.spend()
-            yield part
+            found.append(node)
+            if _HOLDING_OR_REFERRING.isdisjoint(node):
+                continue
+            stack.extend(node_children(node))
+            name = ref_name(node)
+            if name is not None and name not in names:
+                names.add(name)
+                stack.append(self.definitions[name])
+        return found, names
 
-    def standalone(self, node: Node) -> Node:
-        """The node with the definitions that it needs: a schema on its own."""
-        names = self.reachable([node])
+    def standalone(self, node: Node, names: Collection[str] | None = None) -> Node:
+        """The node with the definitions that it needs: a schema on its own.
+
+        Args:
+            names: of these definitions, where they are known.
+        """
+        if names is None:
+            names = self.reachable([node])
         if not names:
             return node
         return {**node, "$defs": {name: self.definitions[name] for name in sorted(names)}}
@@ -267,8 +293,7 @@ class Workspace:
         """Whether an assertion that 2020-12 cannot say is in reach of the node."""
         if not self.unenforced:
             return False
-        starts = [node, *(self.definitions[name] for name in self.reachable([node]))]
-        parts = (part for start in starts for part in self.inside(start))
+        parts, _ = self.parts([node])
         return any(key.startswith("!") for part in parts for key in part)
 
 

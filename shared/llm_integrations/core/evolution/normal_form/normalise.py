@@ -71,14 +71,14 @@ class Normaliser:
     def node(self, place: SchemaLocation) -> Node:
         self._workspace.budget.spend()
         schema = place.schema
-        if declared_draft(schema) is None:
-            raise Undecidable("the schema is written in a dialect of its own ($schema)")
         if schema is True:
             return self._workspace.add({}, place)
         if schema is False:
             return self._workspace.add({"not": {}}, place)
         if not isinstance(schema, dict):
             raise Undecidable("the schema holds something that is neither an object nor a boolean")
+        if "$schema" in schema and declared_draft(schema) is None:
+            raise Undecidable("the schema is written in a dialect of its own ($schema)")
         node: Node = {}
         if place.draft.ref_hides_siblings and "$ref" in schema:
             self._reference(node, place)

@@ -53,22 +53,22 @@ class ChildSchemas:
             found.extend(self._declared(node, name))
             if "unevaluatedProperties" in node and not self._evaluates(node, name):
                 found.append(node["unevaluatedProperties"])
-            if self._refuses_name(node, name):
+            if "propertyNames" in node and self._refuses(node["propertyNames"], name):
                 found.append(_NOTHING)
         return found
 
-    def _refuses_name(self, node: Node, name: str) -> bool:
-        names = node.get("propertyNames")
-        return names is not None and self._oracle.is_valid(names, name) is Answer.NO
+    def _refuses(self, names: Node, name: str) -> bool:
+        return self._oracle.is_valid(names, name) is Answer.NO
 
     def _declared(self, node: Node, name: str) -> list[Node]:
         found = []
         if name in node.get("properties", ()):
             found.append(node["properties"][name])
         patterns = node.get("patternProperties", {})
-        sure = [p for p in patterns if self._oracle.matches(p, name) is Answer.YES]
-        found.extend(patterns[p] for p in sure)
-        if not found and not self.matching(patterns, name) and "additionalProperties" in node:
+        if patterns:
+            sure = [p for p in patterns if self._oracle.matches(p, name) is Answer.YES]
+            found.extend(patterns[p] for p in sure)
+        if not found and "additionalProperties" in node and not self.matching(patterns, name):
             found.append(node["additionalProperties"])
         return found
 

@@ -100,7 +100,8 @@ class Constraints:
             target = self._workspace.target(node)
             if target is not None:
                 stack.append(target)
-            stack.extend(node.get("allOf", ()))
+            if "allOf" in node:
+                stack.extend(node["allOf"])
             self._workspace.budget.spend(1 + len(node))
             self.nodes.append(node)
             for keyword, value in node.items():

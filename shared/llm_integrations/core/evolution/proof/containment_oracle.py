@@ -5,7 +5,7 @@ Whatever goes wrong inside of it is an unknown answer; only a clear yes is used 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -84,9 +84,10 @@ class ContainmentOracle:
         """Whether an instance satisfies a node; unknown where the node does not compile."""
         self._workspace.budget.spend()
         if id(node) not in self._validators:
-            self._workspace.budget.spend(self._size([node]))
+            parts, names = self._workspace.parts([node])
+            self._workspace.budget.spend(_size(parts))
             self._kept.append(node)
-            self._validators[id(node)] = self._compile(self._workspace.standalone(node))
+            self._validators[id(node)] = self._compile(self._workspace.standalone(node, names))
         return self._judge(self._validators[id(node)], value)
 
     def matches(self, pattern: str, text: str) -> Answer:
@@ -125,9 +126,12 @@ class ContainmentOracle:
         try:
             self._workspace.budget.spend(_QUESTION_STEPS)
             values = 0
-            for seen, node in enumerate(self._parts(nodes)):
+            parts, _ = self._workspace.parts(nodes)
+            if len(parts) > _MOST_NODES:
+                return False
+            for node in parts:
                 values += len(node.get("enum", ()))
-                if seen >= _MOST_NODES or values > _MOST_VALUES or _cases(node) > _MOST_CASES:
+                if values > _MOST_VALUES or _cases(node) > _MOST_CASES:
                     return False
             return sum(map(self._written_out, nodes)) <= _MOST_WRITTEN_OUT
         except Undecidable:
@@ -153,20 +157,6 @@ class ContainmentOracle:
         sizes = (self._sizes.get(ref_name(part) or "", 1) for part in descendants(node))
         return min(sum(sizes), _MOST_WRITTEN_OUT + 1)
 
-    def _parts(self, nodes: Sequence[Node]) -> Iterator[Node]:
-        """All that the nodes consist of, with the definitions that they use."""
-        names = self._workspace.reachable(nodes)
-        for start in (*nodes, *(self._workspace.definitions[name] for name in names)):
-            yield from self._workspace.inside(start)
-
-    def _size(self, nodes: Sequence[Node]) -> int:
-        parts = list(self._parts(nodes))
-        patterns = (
-            p for n in parts for p in (n.get("pattern", ""), *n.get("patternProperties", ()))
-        )
-        values = sum(len(node) + len(node.get("enum", ())) for node in parts)
-        return values + sum(map(compiled_size, patterns))
-
     def _ask(self, question: Callable[[], bool]) -> bool:
         try:
             return question()
@@ -180,6 +170,18 @@ def _pattern_options(options: ValidationOptions) -> Any:
     if options.regex == "linear":
         return jsonschema_rs.RegexOptions()
     return jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
+
+
+def _size(parts: list[Node]) -> int:
+    """What it takes to compile them: their keywords, values and patterns."""
+    size = 0
+    for node in parts:
+        size += len(node) + len(node.get("enum", ()))
+        if "pattern" in node:
+            size += compiled_size(node["pattern"])
+        if "patternProperties" in node:
+            size += sum(map(compiled_size, node["patternProperties"]))
+    return size
 
 
 def _together(nodes: Sequence[Node]) -> Node:

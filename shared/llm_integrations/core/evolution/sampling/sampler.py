@@ -25,9 +25,9 @@ from llm_integrations.core.evolution.sampling.negation import (
 )
 from llm_integrations.core.evolution.sampling.objects import FRESH_NAMES, ObjectSampler
 from llm_integrations.core.evolution.sampling.scalars import (
-    PLAIN,
     fractions,
     integers,
+    is_plain,
     plainly_fits,
     strings,
 )
@@ -176,10 +176,15 @@ class Sampler:
 
     def _fits(self, value: Any, constraints: Constraints) -> bool:
         self._budget.spend(len(constraints.nodes))
-        return all(self._fits_node(value, node) for node in constraints.nodes)
+        # What a reference means is among the nodes itself.
+        return all(
+            self._fits_node(value, node)
+            for node in constraints.nodes
+            if len(node) != 1 or "$ref" not in node
+        )
 
     def _fits_node(self, value: Any, node: Node) -> bool:
-        if node.keys() <= PLAIN:
+        if is_plain(node, value):
             return plainly_fits(node, value)
         # What draft 2020-12 cannot say, and so its negation, is for the final check to judge.
         if self._workspace.has_unenforced(node):

@@ -18,7 +18,7 @@ from llm_integrations.core.evolution.proof.constraints import (
     kinds_of,
 )
 
-__all__ = ["PLAIN", "fractions", "integers", "plainly_fits", "strings"]
+__all__ = ["fractions", "integers", "is_plain", "plainly_fits", "strings"]
 
 _FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "date": ("2026-01-31", "1999-12-31"),
@@ -45,16 +45,40 @@ _WORDS: Final = ("text", "a", "", "A", "0", "1", " ", "-1", "é", "a b", "漢字
 _MOST_LENGTH: Final = 5_000
 
 
-PLAIN: Final = frozenset({"type", "minLength", "maxLength", "minimum", "maximum"})
+_PLAIN: Final = frozenset({"type", "minLength", "maxLength", "minimum", "maximum"})
 """Keywords that need no validator to judge a string or a number."""
+
+_PLAIN_FOR_SCALARS: Final = (
+    _PLAIN
+    | {"enum", "required", "minProperties", "maxProperties", "dependentRequired"}
+    | {"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"}
+    | {"propertyNames", "dependentSchemas", "prefixItems", "items", "unevaluatedItems"}
+    | {"minItems", "maxItems", "uniqueItems", "contains", "minContains", "maxContains"}
+)
+"""Most of these judge nothing but objects and arrays."""
+
+_MOST_COMPARED: Final = 100
+"""Values of ``enum`` that are gone through for one text; more take longer than a step should."""
+
+
+def is_plain(node: Node, value: Any) -> bool:
+    """Whether a node needs no validator to judge a value."""
+    if isinstance(value, dict | list | tuple):
+        return node.keys() <= _PLAIN
+    if "enum" in node and (len(node["enum"]) > _MOST_COMPARED or not isinstance(value, str)):
+        # Python takes 1 for True; texts are equal in Python where they are as JSON.
+        return False
+    return node.keys() <= _PLAIN_FOR_SCALARS
 
 
 def plainly_fits(node: Node, value: Any) -> bool:
-    """The verdict of a node that has no other keywords than the plain ones."""
+    """The verdict of a node that is plain for the value."""
     kind = kind_of(value)
     if "type" in node and kind not in kinds_of(node["type"]):
         return False
     if kind == "string":
+        if "enum" in node and value not in node["enum"]:
+            return False
         return bool(node.get("minLength", 0) <= len(value) <= node.get("maxLength", math.inf))
     if kind in NUMERIC:
         return bool(node.get("minimum", -math.inf) <= value <= node.get("maximum", math.inf))

@@ -90,7 +90,7 @@ class _Closer:
             for name, node in part.get("properties", {}).items():
                 by_name.setdefault(name, []).append(node)
         # A name can match several patterns; what all of them declare is declared.
-        matched = self.close([node for _, node in by_pattern] + rest)
+        matched = self.close([node for _, node in by_pattern] + rest) if by_pattern else {}
         return {
             "properties": {
                 name: self.close(by_name[name] + self._matched(by_pattern, name) + rest)

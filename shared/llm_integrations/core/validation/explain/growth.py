@@ -198,15 +198,15 @@ def most_looks(documents: Documents) -> tuple[int, int]:
     # With an id or another document, one text can mean several subschemas.
     is_one = not documents.named
     references: list[str] = []
-    objects = gathering = 0
-    for node in documents.objects():
-        objects += 1
+    gathering = 0
+    for node in chain.from_iterable(documents.levels):
         if "$ref" in node and isinstance(node["$ref"], str):
             references.append(node["$ref"])
         if not _UNEVALUATED.isdisjoint(node):
             gathering += len(_UNEVALUATED & node.keys())
         if isinstance(node.get("$id", node.get("id")), str) and node is not documents.root:
             is_one = False
+    objects = sum(map(len, documents.levels))
     # Each keyword that gathers looks again at what is on the way from it to the innermost part.
     depth = documents.nesting * (1 + len(references)) if gathering else 0
     looks = 2 * _most_ways(references, is_one=is_one)
