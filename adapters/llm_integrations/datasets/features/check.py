@@ -1,4 +1,4 @@
-"""The columns of a data set held against a schema, before any row is read."""
+"""Comparing a data set's columns with a schema, before any row is read."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class _Check:
         if found == ALL_TYPES:
             return
         if not _overlap(expected, found):
-            # A column of nulls is a column of missing values, if the property may be missing.
+            # Nulls count as missing values where the property is optional.
             fatal = required or found != {"null"}
             self._add(path, "type", _mismatch(expected, found, feature), fatal=fatal)
         elif "integer" in expected and "number" not in expected and "number" in found:
