@@ -175,8 +175,8 @@ class _Check:
     def _length(self, length: int, node: SchemaNode, path: str) -> None:
         if length < 0:
             return
-        said = node.keywords
-        if length < said.get("minItems", 0) or length > said.get("maxItems", length):
+        keywords = node.keywords
+        if length < keywords.get("minItems", 0) or length > keywords.get("maxItems", length):
             self._add(path, "length", f"the lists have {length} items, the schema allows no such")
 
 
