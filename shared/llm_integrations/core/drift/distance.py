@@ -22,7 +22,7 @@ _REST = "\x00rest"
 
 
 def category_distance(before: Categories, after: Categories) -> float:
-    """Jensen–Shannon distance, base 2, from 0 to 1. What the baseline does not list is one."""
+    """Jensen–Shannon distance, base 2, from 0 to 1. Values that are not listed count as one."""
     require_extra("drift", "scipy")
     from scipy.spatial.distance import jensenshannon
 
@@ -31,7 +31,7 @@ def category_distance(before: Categories, after: Categories) -> float:
     first = np.array([one.get(name, 0) for name in names], np.float64)
     second = np.array([two.get(name, 0) for name in names], np.float64)
     distance = float(jensenshannon(first, second, base=2))
-    # Rounding can make the divergence of equal distributions a little less than nothing.
+    # Rounding can make the divergence of equal distributions slightly negative.
     return 0.0 if math.isnan(distance) else min(distance, 1.0)
 
 
@@ -58,7 +58,7 @@ def number_distance(before: Numbers, after: Numbers) -> float:
     from scipy.stats import wasserstein_distance
 
     distance = float(wasserstein_distance(before.quantiles, after.quantiles))
-    # A column that never changed has no spread to measure by.
+    # A constant column has no standard deviation to divide by.
     return distance / max(before.std, 1e-3 * abs(before.mean), 1e-9)
 
 
