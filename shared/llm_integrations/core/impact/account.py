@@ -1,4 +1,4 @@
-"""What one event means for what uses its subject."""
+"""The impact of one event on the users of its subject."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AffectedUsage:
 
     Attributes:
         usage: as the catalogue has it, with the schema's owner where it names none.
-        impact: what the change means there.
+        impact: how the change affects this use.
     """
 
     usage: Usage
@@ -58,7 +58,7 @@ class AffectedUsage:
 
 @dataclass(frozen=True, slots=True)
 class SchemaImpact:
-    """What one event means for some uses of its subject.
+    """The impact of one event on some uses of its subject.
 
     Attributes:
         event: the change.
@@ -89,7 +89,7 @@ class SchemaImpact:
 async def impact_of(
     registry: Registry, event: SchemaEvent, usages: Iterable[Usage]
 ) -> SchemaImpact:
-    """What a change means for these uses of its subject.
+    """The impact of a change on these uses of its subject.
 
     Schemas are compared in a thread, and once however many ask.
 
@@ -145,7 +145,7 @@ def _impact(usage: Usage, event: SchemaEvent, breaking: bool) -> Impact:
 
 
 async def _between(registry: Registry, event: SchemaEvent) -> tuple[Source | None, Source | None]:
-    """What a new version is between; either can be gone from the registry."""
+    """The version before a new one, and the new one; None for one that the registry has not."""
     if not event.event_type.brings_content:
         return None, None
     old = await version_before(registry, event)

@@ -1,4 +1,4 @@
-"""Any Python value as JSON text and back, so that it is judged then as it was judged before.
+"""Any Python value as JSON text and back, so that a schema judges it as it judged the original.
 
 The text is what the normaliser makes of the value. What JSON cannot say stands beside it, by JSON
 Pointer, in the words of JSON Schema where it has them: ``{"/photo": {"contentEncoding":
@@ -81,7 +81,7 @@ def read(text: str, encodings: Encodings) -> Any:
     """The value that was written. LLMIntegrationsError if the two do not belong together."""
     try:
         holder = [json.loads(text)]
-        # From the inside out: a mapping is made of pairs whose parts have been read by then.
+        # The deepest first: a mapping is rebuilt from parts that must be decoded by then.
         for pointer in sorted(encodings, key=lambda pointer: -pointer.count("/")):
             target, key = _find(holder, pointer)
             encoding = encodings[pointer]
@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:
     raise TypeError
 
 
-# Made once: ``json.dumps`` makes an encoder for each call that is not by its defaults.
+# One encoder for all calls: ``json.dumps`` makes a new one whenever it gets options.
 _text: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
 
 
@@ -140,7 +140,7 @@ class _Writer(Normaliser):
                 text = b64encode(bytes(value)).decode("ascii")
                 return self.note(conversion, text, contentEncoding="base64")
             if isinstance(value, set | frozenset):
-                # The order is the same in every process, or its record had another id in each.
+                # Sorted, since a set's order, and with it the record's id, differs in each process.
                 return sorted(value, key=repr)
             if type(value).__module__.startswith("PIL.") and hasattr(value, "save"):
                 return self.image(value, conversion)
@@ -191,7 +191,7 @@ def _escaped(key: str | int) -> str:
 
 
 def _nearest(value: Decimal) -> int | float | str:
-    """What readers of JSON see of a Decimal."""
+    """The float that a reader of JSON gets for a Decimal."""
     if not value.is_finite():
         return str(value)
     if value == value.to_integral_value() and value.adjusted() < _DIGITS:
