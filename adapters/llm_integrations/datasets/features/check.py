@@ -149,7 +149,7 @@ class _Check:
         found = held.types(held.top)
         if found == ALL_TYPES:
             return
-        if not _overlap(expected, found):
+        if not expected & found:
             # Nulls count as missing values where the property is optional.
             fatal = required or found != {"null"}
             self._add(path, "type", _mismatch(expected, found, feature), fatal=fatal)
@@ -178,10 +178,6 @@ class _Check:
         keywords = node.keywords
         if length < keywords.get("minItems", 0) or length > keywords.get("maxItems", length):
             self._add(path, "length", f"the lists have {length} items, the schema allows no such")
-
-
-def _overlap(expected: frozenset[str], found: frozenset[str]) -> bool:
-    return bool(expected & found)
 
 
 def _mismatch(expected: frozenset[str], found: frozenset[str], feature: Any) -> str:
