@@ -1,4 +1,4 @@
-"""What validating a data set found."""
+"""The report of validating a data set."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class SchemaTransform(TransformComponent):
         return self._apply(nodes, self.in_force())
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """The same, with nothing but bookkeeping on the event loop."""
+        """As a call, but schemas are fetched and nodes judged off the event loop."""
         in_force = await self.ain_force()
         return await asyncio.to_thread(self._apply, nodes, in_force)
 

@@ -183,7 +183,7 @@ _DEEPEST: Final = 100
 
 
 def _spans(block: LineBlock, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Where runs of valid lines start and end."""
+    """The start and end of each run of valid lines, in bytes; shape (runs, 2)."""
     edges = np.flatnonzero(np.diff(valid, prepend=False, append=False))
     places = np.append(block.starts, len(block.data))[edges]
     return places.reshape(-1, 2)

@@ -64,8 +64,7 @@ def _submitted(pool: ProcessPoolExecutor, task: Any) -> Future[Any]:
 
 
 def _context() -> BaseContext:
-    """As `datasets` starts its own: by fork where that is the custom, so that a script needs no
-    guard around its main part."""
+    """The start method that `datasets` uses: fork on Linux, so that scripts need no main guard."""
     return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 

@@ -30,7 +30,7 @@ _COLUMNS: Final = "kind, name, role, subject, version, owner, metadata"
 
 
 class Catalogue:
-    """What uses which schema. Thread-safe.
+    """The uses of schemas, in an SQLite file. Thread-safe.
 
     Args:
         path: the SQLite file; ``:memory:`` keeps it in this process.

@@ -1,4 +1,4 @@
-"""How far apart two distributions are, and how far chance alone would put them."""
+"""Distances between two distributions, and the distances that chance alone explains."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _aligned(found: Categories, listed: Mapping[str, int] | None = None) -> dict
 
 
 def category_chance(before: Categories, after: Categories) -> float:
-    """What two samples of the same categories hardly exceed: two standard errors."""
+    """The distance by chance of two samples of the same categories: two standard errors."""
     kinds = len(before.counts) + (1 if before.other else 0)
     freedom = max(kinds - 1, 1)
     # The divergence is about a chi-square over 8 ln 2, whose deviation is √(2 · freedom).
@@ -63,7 +63,7 @@ def number_distance(before: Numbers, after: Numbers) -> float:
 
 
 def number_chance(before: Numbers, after: Numbers) -> float:
-    """What two samples of the same numbers hardly exceed: two standard errors."""
+    """The distance by chance of two samples of the same numbers: two standard errors."""
     return 2 * math.sqrt(1 / before.count + 1 / after.count)
 
 

@@ -102,7 +102,7 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
-        """What ``to_dict`` made. ConfigurationError for anything else."""
+        """A profile from its ``to_dict``. ConfigurationError for anything else."""
         try:
             known = {name: value for name, value in data.items() if name != "format"}
             if data["format"] != _FORMAT:

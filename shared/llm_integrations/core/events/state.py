@@ -142,7 +142,7 @@ class ListenerState:
             )
 
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
-        """What integrations gave up, oldest first."""
+        """The dead letters of integrations, oldest first."""
         with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT event, reason, integration, at, id, transport FROM dead_letters "

@@ -44,7 +44,7 @@ class AffectedUsage:
 
     @property
     def owner(self) -> str | None:
-        """Who is told; None where neither the use, nor the event, nor the schema names anybody."""
+        """The owner who is told; None where neither use, nor event, nor schema names one."""
         return self.usage.owner
 
     @property
@@ -80,7 +80,7 @@ class SchemaImpact:
         return groups
 
     async def guide(self) -> str:
-        """How to migrate, as Markdown; empty where there is nothing to migrate."""
+        """The migration guide as Markdown; empty where there is nothing to migrate."""
         if self.old is None or self.new is None or not self.affected:
             return ""
         return await once(guide_text, self.old, self.new)
@@ -130,7 +130,7 @@ def _affected(
 
 
 def _impact(usage: Usage, event: SchemaEvent, breaking: bool) -> Impact:
-    """How a change meets one use of its subject; ``breaking`` is about a new version."""
+    """The impact on one use of a subject; ``breaking`` says it of a new version."""
     pinned_here = is_about(event, usage.schema)
     match event.event_type:
         case SchemaEventType.REGISTERED | SchemaEventType.UPDATED if usage.follows_latest:

@@ -72,7 +72,7 @@ async def in_force_after(
 
 
 async def version_before(registry: Registry, event: SchemaEvent) -> RegisteredSchema | None:
-    """What was latest before the version that an event brings, where that can be known."""
+    """The latest version before the one that an event brings; None where that is unknown."""
     version = event.previous_version or await _highest_below(registry, event)
     return None if version is None else await version_or_none(registry, event.subject, version)
 

@@ -24,7 +24,7 @@ _SAME: Final = object()
 
 
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
-    """The same id for the same record of the same place (hex), so that a retry adds nothing."""
+    """A record's id (hex): a hash of place and data, so that a retry adds nothing."""
     return hashed_id(json.dumps(source), json.dumps(position), data)
 
 
@@ -113,8 +113,8 @@ class QuarantinedRecord:
 
     @property
     def record_id(self) -> str:
-        """The same for the same record of the same place. Parts that hold many records from a
-        table leave it out, since it follows from what else they hold."""
+        """A hash of source, position and data. Parts with many records of a table leave it out,
+        since it follows from the other columns."""
         return record_id_of(self.source, self.position, self.text)
 
     @property

@@ -48,7 +48,7 @@ class ReleaseResult:
 
 
 class Quarantine:
-    """What was set aside, in a folder (mode 0700) of parts (mode 0600), for they hold data.
+    """Invalid records in a folder (mode 0700) of parts (mode 0600), since they hold data.
 
     A part is written in one step under a name that follows from its content, so that work done
     again after a crash writes the same part again and no record twice. Processes may share it.

@@ -45,7 +45,7 @@ class DeadLetter:
 
     @property
     def webhook_id(self) -> str:
-        """What a webhook's receivers know the event by."""
+        """The ``webhook-id`` by which receivers recognise the event."""
         return self.event.event_id
 
 

@@ -89,7 +89,7 @@ class EventListener:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """What integrations gave up of events that no bus brought; the newest thousand."""
+        """Dead letters of events that no bus brought; the newest thousand."""
         return list(self._router.dead_letters)
 
     async def start(self) -> None:

@@ -131,7 +131,7 @@ class WebhookDispatcher:
 
     @property
     def sync(self) -> SyncWebhookDispatcher:
-        """The same calls for code without an event loop; also a context manager."""
+        """A view with blocking calls, for code without an event loop; also a context manager."""
         return SyncWebhookDispatcher(self._service)
 
     @never_raises

@@ -70,7 +70,7 @@ class Reader:
         return lost
 
     async def close(self) -> None:
-        """Whatever state it is in. Never raises."""
+        """Close it, whatever state it is in. Never raises."""
         await self.commits.stop()
         await quietly(self.consumer)
 

@@ -106,7 +106,7 @@ class Broker:
 
     @staticmethod
     async def close(connection: AbstractConnection) -> None:
-        """Whatever state it is in."""
+        """Close a connection, whatever state it is in."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await connection.close()
