@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llm_integrations.core.tables import json_line
 from llm_integrations.core.tables.json_line import NoRow, read_row
-from llm_integrations.core.tables.line_block import LineBlock, blocks_of_lines, parsed_lines
+from llm_integrations.core.tables.line_block import LineBlock, blocks_of_lines, said_by
 
 CHUNK = "llm_integrations.core.tables.line_block._CHUNK"
 TRAPS = [
@@ -66,7 +66,7 @@ def one_by_one(line: bytes) -> Any:
 
 
 def said(data: bytes) -> list[Any]:
-    return [row for some in parsed_lines(LineBlock(data, 0, 0, len(data))) for row in some.rows]
+    return [row for some in said_by(LineBlock(data, 0, 0, len(data))) for row in some.rows]
 
 
 @given(st.lists(st.sampled_from(TRAPS), max_size=12), st.sampled_from([1, 60, 1 << 15]))
@@ -105,7 +105,5 @@ def test_a_line_is_never_cut(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b"".join(lines))
     with patch("llm_integrations.core.tables.line_block._BYTES", 64):
         blocks = list(blocks_of_lines(tmp_path / "rows.jsonl", 1000))
-    assert [row["n"] for block in blocks for s in parsed_lines(block) for row in s.rows] == [
-        *range(50)
-    ]
+    assert [row["n"] for block in blocks for s in said_by(block) for row in s.rows] == [*range(50)]
     assert len(blocks) > 20

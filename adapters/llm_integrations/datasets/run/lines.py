@@ -16,7 +16,7 @@ from llm_integrations.core.quarantine import RecordColumns
 from llm_integrations.core.quarantine.encoding import write
 from llm_integrations.core.quarantine.record import encodings_text
 from llm_integrations.core.tables.json_line import NoRow
-from llm_integrations.core.tables.line_block import LineBlock, ParsedLines, parsed_lines
+from llm_integrations.core.tables.line_block import LineBlock, SaidLines, said_by
 from llm_integrations.core.tables.line_block import blocks_of_lines as read_blocks
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
 from llm_integrations.core.validation.engine_faults import is_fault
@@ -89,30 +89,30 @@ class LineJudge:
         valid = np.ones(len(block), np.bool_)
         aside = _InvalidLines(block, first)
         blank = 0
-        for parsed in parsed_lines(block):
-            for index in self._doubtful(parsed):
-                number = parsed.first + index
-                row = parsed.rows[index]
+        for said in said_by(block):
+            for index in self._doubtful(said):
+                number = said.first + index
+                row = said.rows[index]
                 if row is None:
                     valid[number] = False
                     blank += 1
-                elif found := self._violations(row, parsed.exact, number + first):
+                elif found := self._violations(row, said.exact, number + first):
                     valid[number] = False
-                    aside.add(number, row, parsed.exact, self._texts.text(found))
+                    aside.add(number, row, said.exact, self._texts.text(found))
         count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
         return JudgedLines(block, _spans(block, valid), self._columns(aside), count)
 
-    def _doubtful(self, parsed: ParsedLines) -> Sequence[int]:
-        """Indices of the lines that the fast check does not find valid."""
+    def _doubtful(self, said: SaidLines) -> Sequence[int]:
+        """Which lines are not certainly valid."""
         fast = self._validator.compile().fast
-        if not parsed.exact:
-            return range(len(parsed.rows))
+        if not said.exact:
+            return range(len(said.rows))
         try:
-            passed = list(map(fast, parsed.rows))
+            passed = list(map(fast, said.rows))
         except BaseException as error:
             if not is_fault(error):
                 raise
-            return range(len(parsed.rows))
+            return range(len(said.rows))
         return [] if all(passed) else [index for index, fits in enumerate(passed) if not fits]
 
     def _violations(self, row: Any, exact: bool, number: int) -> Sequence[Violation]:

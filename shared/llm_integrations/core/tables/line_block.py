@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from llm_integrations.core.tables.json_line import NoRow, decode_lines, read_row
 
-__all__ = ["Edges", "LineBlock", "ParsedLines", "blocks_of_lines", "parsed_lines"]
+__all__ = ["Edges", "LineBlock", "SaidLines", "blocks_of_lines", "said_by"]
 
 Edges = npt.NDArray[np.int64]
 
@@ -94,12 +94,12 @@ def _cut(block: LineBlock, most: int) -> Iterator[LineBlock]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ParsedLines:
-    """Some lines of a block, parsed.
+class SaidLines:
+    """What some lines of a block say.
 
     Attributes:
         first: the number of the first of them in the block.
-        rows: for each line a dict; NoRow for what is no row, None for a blank line.
+        rows: for each a dict; NoRow for what is no row, None for a blank line.
         exact: whether each row is JSON types, finite numbers and Unicode text, and its line a text
             that says so.
     """
@@ -109,8 +109,8 @@ class ParsedLines:
     exact: bool
 
 
-def parsed_lines(block: LineBlock) -> Iterator[ParsedLines]:
-    """Parse all lines of a block, a few at a time."""
+def said_by(block: LineBlock) -> Iterator[SaidLines]:
+    """All lines of a block, a few at a time."""
     if not len(block):
         return
     chunks = (block.ends - 1) // _CHUNK
@@ -123,10 +123,10 @@ def parsed_lines(block: LineBlock) -> Iterator[ParsedLines]:
         start, end = places[number : number + 2]
         rows = decode_lines(block.data[start:end]) if looks_whole else None
         if rows is not None and len(rows) == last - first:
-            yield ParsedLines(first, rows, True)
+            yield SaidLines(first, rows, True)
         else:
             lines = map(block.line, range(first, last))
-            yield ParsedLines(first, list(map(_parsed_line, lines)), False)
+            yield SaidLines(first, list(map(_said_by_one, lines)), False)
 
 
 def _look_whole(block: LineBlock) -> npt.NDArray[np.bool_]:
@@ -144,7 +144,7 @@ def _look_whole(block: LineBlock) -> npt.NDArray[np.bool_]:
     return whole
 
 
-def _parsed_line(line: bytes) -> Any:
+def _said_by_one(line: bytes) -> Any:
     if not line.strip():
         return None
     try:
