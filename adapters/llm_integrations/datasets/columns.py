@@ -1,4 +1,4 @@
-"""What a table of `datasets` holds besides plain columns."""
+"""Columns of the feature ``Json()``, which a table of `datasets` stores as JSON text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _JSON: Final = "arrow.json"
 
 
 def json_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of the feature ``Json()``: JSON text that stands for what it says."""
+    """The names of the columns of the feature ``Json()``."""
     return tuple(field.name for field in schema if _is_json(field.type))
 
 

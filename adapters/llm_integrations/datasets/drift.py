@@ -105,7 +105,7 @@ def _is_profile(baseline: Any) -> bool:
 
 
 def _opened(data: Any) -> tuple[Path | Iterator[pa.Table], tuple[str, ...]]:
-    """A file, or the rows as tables; and which columns are JSON text."""
+    """The path of a file, or the rows as pyarrow Tables; and which columns are JSON text."""
     found = opened(data)
     if isinstance(found, Files):
         return _one(found), ()
@@ -126,7 +126,7 @@ def _blocks(part: Dataset | IterableDataset) -> Iterator[pa.Table]:
     if isinstance(part, Dataset):
         yield from (table for _, table in DatasetSource(part, "dataset").blocks(0))
     else:
-        # Small batches would cost a round of calls for each; see BLOCK.
+        # Batches of BLOCK rows: small ones cost a round of calls each.
         batches = part.with_format("arrow").iter(_STREAMED)
         yield from _joined(batches)
 

@@ -1,4 +1,4 @@
-"""A schema out of a data set that nobody has described yet."""
+"""Inferring a JSON Schema from a data set."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class AffectedDataset:
 
     @property
     def owner(self) -> str | None:
-        """Who looks after it; None where neither the data set, the event nor the schema says."""
+        """The owner; None where neither the data set, the event nor the schema names one."""
         return self.usage.owner
 
     def __str__(self) -> str:
@@ -170,7 +170,7 @@ class TrainingPipelineIntegration(CatalogueIntegration):
                 await told
 
     async def _in_force(self, event: SchemaEvent) -> str | None:
-        """What rows are judged by again: not by the event's version, if a newer one replaced it."""
+        """The version to judge rows by again: the event's, or a newer one that replaced it."""
         if not event.event_type.brings_content:
             return None
         latest = SchemaRef(event.subject)

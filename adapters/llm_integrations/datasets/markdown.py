@@ -47,7 +47,7 @@ def _lines(report: DatasetReport, samples: Mapping[str, Sequence[Sample]]) -> It
 
 
 def _code(text: str) -> str:
-    """As code, whatever it holds: a cell of a table ends at a bar, and code at a backtick."""
+    """Text as Markdown code, with the bars and backticks in it made harmless."""
     text = " ".join(text.split()).replace("|", "\\|")
     if "`" not in text:
         return f"`{text}`"

@@ -126,6 +126,6 @@ def _samples(samples: Mapping[str, Sequence[Sample]]) -> Iterable[str]:
 
 
 def _sample(sample: Sample) -> str:
-    said = "<br>".join(escape(message) for message in sample.messages)
+    messages = "<br>".join(escape(message) for message in sample.messages)
     data = "" if sample.data is None else f"<pre>{escape(sample.data)}</pre>"
-    return f'<span class="faint">{escape(sample.where)}</span><br>{said}{data}'
+    return f'<span class="faint">{escape(sample.where)}</span><br>{messages}{data}'

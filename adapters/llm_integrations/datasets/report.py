@@ -1,4 +1,4 @@
-"""What validating a data set found."""
+"""The report of validating a data set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.validation import ValidationReport, Violation
 from llm_integrations.datasets.markdown import report_markdown
 from llm_integrations.datasets.page import report_page
-from llm_integrations.datasets.samples import Aside, Sample, samples_of
+from llm_integrations.datasets.samples import QuarantineParts, Sample, samples_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,9 +34,9 @@ class DatasetReport:
         reasons: invalid rows by reason, as ``minimum at /age``; a row may have several.
         splits: a report for each split of a DatasetDict.
         complete: False for a stream, whose counts are those of the rows read so far.
-        within: the report that counts these rows too, as that of all splits.
-        warnings: what deserves a look besides, as a rule that was not judged.
-        aside: where the invalid rows are.
+        within: the report of all splits or files, which counts these rows too.
+        warnings: what no verdict shows, as a rule that was not judged.
+        aside: the quarantine's parts that hold the invalid rows.
     """
 
     schema: str
@@ -49,7 +49,7 @@ class DatasetReport:
     complete: bool = True
     within: DatasetReport | None = field(default=None, repr=False, compare=False)
     warnings: tuple[str, ...] = ()
-    aside: Aside | None = field(default=None, repr=False, compare=False)
+    aside: QuarantineParts | None = field(default=None, repr=False, compare=False)
 
     @property
     def valid(self) -> int:
@@ -63,7 +63,7 @@ class DatasetReport:
         return self.is_valid
 
     def add(self, more: BlockCount | DatasetReport) -> None:
-        """Count what a block, or another data set, held."""
+        """Add the counts of a block or of another data set."""
         self.total += more.total
         self.invalid += more.invalid
         self.reasons.update(more.reasons)
@@ -96,7 +96,7 @@ class DatasetReport:
         )
 
     def start_over(self) -> None:
-        """Forget what was counted: the same rows are read again."""
+        """Reset the counts: the same rows are about to be read again."""
         if self.within is not None:
             self.within.total -= self.total
             self.within.invalid -= self.invalid
@@ -105,7 +105,7 @@ class DatasetReport:
         self.reasons.clear()
 
     def share(self, rows: int) -> str:
-        """So many rows as a share of all, for people."""
+        """``rows`` as a share of all rows, as text."""
         return f"{rows / self.total:.2%}" if self.total else "–"
 
     def to_html(self, *, samples: int = 3, show_values: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""What came of validating a data set."""
+"""The result of ``validate_dataset``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from datasets import Dataset
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.datasets.report import DatasetReport
-from llm_integrations.datasets.samples import Aside
+from llm_integrations.datasets.samples import QuarantineParts
 
 __all__ = ["DatasetResult"]
 
 
 @dataclass(frozen=True)
 class DatasetResult:
-    """What came of validating a data set.
+    """The valid rows, the quarantine and the report of one validation.
 
     Attributes:
-        opens: what opens ``valid``.
+        opens: a callable that returns ``valid``.
         report: the counts and reasons; for a stream they grow while it is read.
-        quarantine: where the other rows are, with the reasons.
+        quarantine: where the invalid rows are, with the reasons.
         parts: the names of the quarantine's parts that this run wrote start with one of these.
     """
 
@@ -32,7 +32,7 @@ class DatasetResult:
     parts: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        self.report.aside = Aside(self.quarantine, self.parts)
+        self.report.aside = QuarantineParts(self.quarantine, self.parts)
 
     @cached_property
     def valid(self) -> Any:
@@ -48,7 +48,7 @@ class DatasetResult:
     @cached_property
     def quarantined(self) -> Dataset:
         """The rows that this run set aside: data and errors as JSON text, and where from."""
-        records = Aside(self.quarantine, self.parts).records()
+        records = QuarantineParts(self.quarantine, self.parts).records()
         return Dataset.from_list([record.to_row() for record in records])
 
     def __bool__(self) -> bool:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 
-__all__ = ["Aside", "Sample", "samples_of"]
+__all__ = ["QuarantineParts", "Sample", "samples_of"]
 
 _LONGEST = 600
 _MOST_REASONS = 20
 
 
 @dataclass(frozen=True)
-class Aside:
-    """Attributes: where a run's invalid rows are, and how its parts' names begin."""
+class QuarantineParts:
+    """The parts of a quarantine that one run wrote: those whose names begin with ``parts``."""
 
     quarantine: Quarantine
     parts: tuple[str, ...]
@@ -28,8 +28,7 @@ class Aside:
 
 @dataclass(frozen=True)
 class Sample:
-    """Attributes: where the row was, what was wrong with it, and the row itself as JSON text, if
-    that is to be shown."""
+    """An invalid row. ``data`` is its JSON text; None where data is not to be shown."""
 
     where: str
     messages: tuple[str, ...]
@@ -37,12 +36,13 @@ class Sample:
 
 
 def samples_of(
-    aside: Aside | None, reasons: Iterable[str], each: int, *, show_values: bool
+    aside: QuarantineParts | None, reasons: Iterable[str], each: int, *, show_values: bool
 ) -> dict[str, list[Sample]]:
-    """Some rows for each of the most frequent reasons; reads no further than it has to.
+    """Samples by reason, for the first reasons given; reads no further than it has to.
 
     Args:
-        each: how many for a reason.
+        reasons: the most frequent first.
+        each: the most samples for one reason.
     """
     found: dict[str, list[Sample]] = {reason: [] for reason in list(reasons)[:_MOST_REASONS]}
     missing = each * len(found)

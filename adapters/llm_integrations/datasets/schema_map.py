@@ -125,7 +125,7 @@ class SchemaMap:
         )
 
     def _judge(self, rows: list[dict[str, Any]]) -> list[str]:
-        """For each row its reasons as text; empty for a valid one."""
+        """For each row its violations as text; empty for a valid one."""
         return [
             "" if self.validator.is_valid(row) else self._reasons(self.validator.validate(row))
             for row in rows

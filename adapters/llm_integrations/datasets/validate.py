@@ -14,8 +14,8 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.tables.remote import check_here
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.run.beyond import Beyond, Rules, Unique
 from llm_integrations.datasets.run.inputs import Files, opened
+from llm_integrations.datasets.run.row_rules import RowRules, Rules, Unique
 from llm_integrations.datasets.run.run import Run
 from llm_integrations.datasets.run.workers import checked_processes
 from llm_integrations.datasets.schema_map import table_validator
@@ -108,9 +108,9 @@ def validate_dataset(
     nulls: Literal["absent", "strict"] = "strict" if is_lines else "absent"
     validator = table_validator(schema, registry, options, nulls=nulls)
     shown = sys.stderr.isatty() if progress is None else progress
-    beyond, raises = Beyond.of(unique, rule), on_invalid == "raise"
+    row_rules, raises = RowRules.of(unique, rule), on_invalid == "raise"
     processes = checked_processes(num_proc)
-    run = Run(validator, quarantine, raises, output, shown, beyond, processes)
+    run = Run(validator, quarantine, raises, output, shown, row_rules, processes)
     result = _ran(run, found)
     if max_invalid is not None:
         result.report.check_share(max_invalid)

@@ -67,17 +67,19 @@ def validated_dataset(
     """
     check_choice("on_invalid", on_invalid, OnInvalid)
     client = resolve_registry(registry)
-    gate = _Gate(Judge(client, module="inspect_ai", side="case"), client.validator(schema), source)
-    dataset = _read(source, gate, sample_fields, kwargs)
+    records = _RecordFilter(
+        Judge(client, module="inspect_ai", side="case"), client.validator(schema), source
+    )
+    dataset = _read(source, records, sample_fields, kwargs)
     aside = Quarantine.of(quarantine)
     if aside is not None:
-        aside.add(gate.condemned)
-    gate.stop_if(stops=on_invalid == "stop")
-    return ValidatedDataset(list(dataset), dataset, gate.total, len(gate.condemned))
+        aside.add(records.condemned)
+    records.raise_if_invalid(stop=on_invalid == "stop")
+    return ValidatedDataset(list(dataset), dataset, records.total, len(records.condemned))
 
 
-class _Gate:
-    """Judges records one by one and keeps those that it condemned."""
+class _RecordFilter:
+    """Judges records one by one, lets valid ones through and keeps the invalid ones."""
 
     def __init__(self, judge: Judge, validator: Validator, source: Source) -> None:
         self._judge = judge
@@ -98,14 +100,14 @@ class _Gate:
         return False
 
     def wrap(self, to_sample: RecordToSample) -> RecordToSample:
-        """Let a record become a sample only if it is valid; no sample otherwise."""
+        """``to_sample`` for valid records; an invalid one becomes no sample."""
         return lambda record: to_sample(record) if self.admits(record) else []
 
-    def stop_if(self, *, stops: bool) -> None:
+    def raise_if_invalid(self, *, stop: bool) -> None:
         bad = len(self.condemned)
         if self.total == 0:
             raise InvalidEvaluation(f"{self._source} holds no record")
-        if bad == self.total or (bad and stops):
+        if bad == self.total or (bad and stop):
             first = self.condemned[0]
             errors = "; ".join(str(error) for error in first.errors[:3])
             raise InvalidEvaluation(
@@ -116,13 +118,13 @@ class _Gate:
 
 def _read(
     source: Source,
-    gate: _Gate,
+    records: _RecordFilter,
     sample_fields: FieldSpec | RecordToSample | None,
     kwargs: dict[str, Any],
 ) -> Dataset:
     if isinstance(source, Dataset):
-        return source.filter(lambda sample: gate.admits(sample.model_dump(exclude_none=True)))
-    to_samples = gate.wrap(record_to_sample_fn(sample_fields))
+        return source.filter(lambda sample: records.admits(sample.model_dump(exclude_none=True)))
+    to_samples = records.wrap(record_to_sample_fn(sample_fields))
     if isinstance(source, str | Path):
         return _reader(Path(source))(str(source), to_samples, **kwargs)
     samples: list[Sample] = []

@@ -1,4 +1,4 @@
-"""Hooks observe: inspect_ai logs what they raise and goes on. To block, validate the dataset."""
+"""Hooks that judge outputs and count. They block nothing: inspect_ai logs what a hook raises."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass
 class TaskRecord:
-    """What was observed of one task; ``total`` is valid + ``invalid`` + ``unjudged``."""
+    """The counts of one task's outputs; ``total`` is valid + ``invalid`` + ``unjudged``."""
 
     task: str
     schema: str

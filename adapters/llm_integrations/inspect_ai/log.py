@@ -1,4 +1,4 @@
-"""A check afterwards, of an ``.eval`` or ``.json`` log."""
+"""Checking a stored ``.eval`` or ``.json`` log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["LogCheck", "check_log"]
 
 @dataclass
 class LogCheck:
-    """What a check of a log found, by role. False if anything is invalid."""
+    """The outcome of a check of a log, by role. False if anything is invalid."""
 
     task: str
     pins: dict[Role, Pin]

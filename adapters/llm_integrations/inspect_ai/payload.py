@@ -1,4 +1,4 @@
-"""What a model said, as the data that a schema judges."""
+"""A model's completion as the data that a schema judges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pins carried by a Task: its version and metadata."""
+"""A benchmark's pins as the version and metadata of a Task."""
 
 from __future__ import annotations
 

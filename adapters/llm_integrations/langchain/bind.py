@@ -1,4 +1,4 @@
-"""Binding a prompt to its schema, so that the binding outlives what people do with prompts."""
+"""Binding a prompt to its schema, so that ``partial``, ``+`` and slices keep the binding."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def bind_schema(
 
 
 def binding_of(prompt: Any) -> dict[str, Any]:
-    """What a prompt's metadata says of its schema; empty for an unbound one."""
+    """The binding in a prompt's metadata; empty for an unbound prompt."""
     metadata = getattr(prompt, "metadata", None) or {}
     return {key: metadata[key] for key in _BINDING if key in metadata}
 
@@ -69,7 +69,7 @@ def _with_metadata(prompt: P, metadata: dict[str, Any]) -> P:
 
 
 def _rebound(prompt: Any, *sources: Any) -> Any:
-    """Bind what an operation made as its sources were bound; the first one decides."""
+    """Give a prompt that an operation made the binding of its sources; the first one's wins."""
     bindings = [b for b in map(binding_of, sources) if b]
     if len({b.get(INPUT) for b in bindings}) > 1:
         log.warning(
@@ -81,7 +81,7 @@ def _rebound(prompt: Any, *sources: Any) -> Any:
 
 
 class _Bound:
-    """Keeps the binding through what makes new prompts."""
+    """Mixin that keeps the binding through the operations that make new prompts."""
 
     metadata: dict[str, Any] | None
 

@@ -86,7 +86,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
 
     @property
     def run_inline(self) -> bool:  # type: ignore[override] # an attribute there
-        """Whether no schema met so far needs I/O any more."""
+        """Whether every schema met so far is cached, so that judging needs no I/O."""
         return steady_answer(self, lambda: self._resolver.is_warm)
 
     async def prepare(self, chain: Any) -> list[str]:
@@ -108,8 +108,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         run_type: str | None = None,
         **kwargs: Any,
     ) -> None:
-        # Only a prompt's own run has its inputs in every way of running a chain: in a stream the
-        # root's are empty.
+        # The inputs are read from the prompt's own run: in a stream the root run has none.
         if run_type != "prompt":
             return
         named = metadata or {}
@@ -206,7 +205,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
 
     on_retriever_error = on_llm_error
 
-    # -- the work ----------
+    # -- shared ----------
 
     def _over(self, run_id: UUID, parent: UUID | None) -> None:
         self._runs.forget(run_id)
@@ -221,7 +220,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 judge.act(judge.judge_by(validator, piece))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SchemaCallbackHandler:
-        """The same handler: chains are copied, the registry and what runs now are shared."""
+        """The same handler: copies of a chain share its registry and the runs under way."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,19 +15,19 @@ __all__ = ["forget_answer", "steady_answer"]
 _answers: ContextVar[dict[int, bool] | None] = ContextVar("llm_integrations_inline", default=None)
 
 
-def steady_answer(handler: object, ask: Callable[[], bool]) -> bool:
-    """The answer given before in this run, or a new one."""
+def steady_answer(handler: object, decide: Callable[[], bool]) -> bool:
+    """The run's answer for this handler; ``decide`` gives it the first time."""
     answers = _answers.get()
     if answers is None:
         answers = {}
         _answers.set(answers)
     if id(handler) not in answers:
-        answers[id(handler)] = ask()
+        answers[id(handler)] = decide()
     return answers[id(handler)]
 
 
 def forget_answer(handler: object) -> None:
-    """The run is over: its context, worker threads included, shares one dict."""
+    """Drop a finished run's answer, which its worker threads share."""
     answers = _answers.get()
     if answers is not None:
         answers.pop(id(handler), None)

@@ -1,4 +1,4 @@
-"""A schema changes: which prompts are affected, and their owners are told."""
+"""Reacting to changes of schemas: finds the prompts that use them and tells their owners."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PromptManagementIntegration(CatalogueIntegration):
     def register_prompt(
         self, name: str, schema: str | SchemaRef, *, owner: str | None = None, role: str = "input"
     ) -> Usage:
-        """Put a prompt into the catalogue that lives elsewhere (a prompt hub, a file).
+        """Put a prompt that is in no chain here (in a prompt hub, a file) into the catalogue.
 
         Args:
             owner: who is told of changes; None takes the schema's owner.

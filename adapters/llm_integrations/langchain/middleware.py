@@ -28,8 +28,8 @@ Result = ToolMessage | Command[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """Something to judge, in a sync or an async agent; nothing where no schema is named."""
+class _Check:
+    """One value and the schema to judge it by; without a schema it passes."""
 
     by: Judge
     reference: SchemaRef | None
@@ -43,7 +43,7 @@ class _Question:
         return OFF if self.reference is None else await self.by.ajudge(self.reference, self.data)
 
     def refusal(self, verdict: Verdict) -> ToolMessage | None:
-        """Under enforce, what the model is told about an invalid call or result."""
+        """Under enforce, the message that tells the model of an invalid call or result."""
         if verdict:
             return None
         if self.by.mode != "enforce":
@@ -69,7 +69,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         tools: schemas of arguments, by tool name, as ``{"search": "search-args@1"}``.
         results: schemas of results (JSON content), by tool name.
         response: schema of the structured response.
-        mode: as everywhere.
+        mode: ``enforce``, ``warn`` (log and count, let pass) or ``off``.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
     """
 
@@ -99,51 +99,51 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
     ) -> Result:
-        asked = self._about_arguments(request.tool_call)
-        refused = asked.refusal(asked.judge())
-        if refused is not None:
-            return refused
+        check = self._check_arguments(request.tool_call)
+        refusal = check.refusal(check.judge())
+        if refusal is not None:
+            return refusal
         result = handler(request)
-        asked = self._about_result(request.tool_call, result)
-        return asked.refusal(asked.judge()) or result
+        check = self._check_result(request.tool_call, result)
+        return check.refusal(check.judge()) or result
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
-        asked = self._about_arguments(request.tool_call)
-        refused = asked.refusal(await asked.ajudge())
-        if refused is not None:
-            return refused
+        check = self._check_arguments(request.tool_call)
+        refusal = check.refusal(await check.ajudge())
+        if refusal is not None:
+            return refusal
         result = await handler(request)
-        asked = self._about_result(request.tool_call, result)
-        return asked.refusal(await asked.ajudge()) or result
+        check = self._check_result(request.tool_call, result)
+        return check.refusal(await check.ajudge()) or result
 
     def after_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        asked = self._about_response(state)
-        asked.by.act(asked.judge())
+        check = self._check_response(state)
+        check.by.act(check.judge())
         return None
 
     async def aafter_agent(
         self, state: AgentState[Any], runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
-        asked = self._about_response(state)
-        asked.by.act(await asked.ajudge())
+        check = self._check_response(state)
+        check.by.act(await check.ajudge())
         return None
 
-    def _about_arguments(self, call: Mapping[str, Any]) -> _Question:
+    def _check_arguments(self, call: Mapping[str, Any]) -> _Check:
         reference = self._arguments.get(call["name"])
-        return _Question(self._judges["tool"], reference, call["args"], call)
+        return _Check(self._judges["tool"], reference, call["args"], call)
 
-    def _about_result(self, call: Mapping[str, Any], result: Result) -> _Question:
+    def _check_result(self, call: Mapping[str, Any], result: Result) -> _Check:
         judge = self._judges["tool_result"]
         if not isinstance(result, ToolMessage) or result.status == "error":
-            return _Question(judge, None)
+            return _Check(judge, None)
         [payload] = payloads(result)
-        return _Question(judge, self._results.get(call["name"]), payload, call)
+        return _Check(judge, self._results.get(call["name"]), payload, call)
 
-    def _about_response(self, state: Mapping[str, Any]) -> _Question:
+    def _check_response(self, state: Mapping[str, Any]) -> _Check:
         reference = self._response if "structured_response" in state else None
-        return _Question(self._judges["output"], reference, state.get("structured_response"))
+        return _Check(self._judges["output"], reference, state.get("structured_response"))
 
 
 def _references(named: Mapping[str, str] | None) -> dict[str, SchemaRef]:

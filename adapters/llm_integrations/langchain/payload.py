@@ -1,4 +1,4 @@
-"""What of a LangChain value a schema is about."""
+"""The data in a LangChain value that a schema judges."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _is_raw_and_parsed(value: Any) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """JSON text as its value; other text as it is, which no object schema takes."""
+    """JSON text as its value; other text as it is, which every object schema refuses."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Each prompt of a chain and how it stands with its schema."""
+"""A report on each prompt of a chain: its schema, the version in force, what is newer."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ChainReport:
 
 
 def report_on(chain: Any, registry: Registry) -> ChainReport:
-    """Look every prompt of a chain up. RegistryError when the registry cannot be asked."""
+    """Look up the schemas of a chain's prompts. RegistryError if the registry does not answer."""
     lines: list[PromptLine] = []
     for found in prompts_in(chain):
         lines += _lines(found.name, found.metadata, registry) or [PromptLine(found.name)]

@@ -22,7 +22,7 @@ PATIENCE: Final = 1.0
 
 
 class Resolver:
-    """Knows which references were met. Holds no lock: chains are copied and pickled."""
+    """Resolves references and remembers which. No lock: chains are copied and pickled."""
 
     def __init__(self, registry: Registry, options: ValidationOptions | None) -> None:
         self._registry = registry
@@ -31,7 +31,7 @@ class Resolver:
 
     @property
     def is_warm(self) -> bool:
-        """Whether something was met, and all that was met can be had without I/O."""
+        """Whether some schema was resolved, and all that were can be read without I/O."""
         met = tuple(self._met)
         return bool(met) and all(self._registry.peek(ref) is not None for ref in met)
 
@@ -48,12 +48,12 @@ class Resolver:
         """
         found = judge.ready(reference)
         if found is None and judge.mode != "off":
-            found = judge.resolve(reference, within=self._patience(reference))
+            found = judge.resolve(reference, within=self._time_limit(reference))
         if found is not None:
             self._met.add(reference)
         return found
 
-    def _patience(self, reference: str) -> float | None:
+    def _time_limit(self, reference: str) -> float | None:
         if self._registry.peek(reference) is not None or not _on_event_loop():
             return None
         log.warning(

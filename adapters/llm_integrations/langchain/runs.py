@@ -1,4 +1,4 @@
-"""Which schema a running model or retriever answers to: ``on_*_end`` carries no metadata."""
+"""The schemas of models and retrievers that run now: ``on_*_end`` carries no metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Runs:
         return self._started.pop(run_id, None)
 
     def expect_output(self, parent: UUID, reference: str) -> None:
-        """A prompt said what its model's answer, a sibling run, must satisfy."""
+        """Note the schema, named by a prompt, of the model's answer: a run with the same parent."""
         self._expected[parent] = reference
 
     def expected_output(self, parent: UUID | None) -> str | None:

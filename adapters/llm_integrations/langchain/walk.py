@@ -1,4 +1,4 @@
-"""Finding what a chain holds: its prompts, and every schema that it names."""
+"""Finding the prompts of a chain, and every schema that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which documents of an index a change affects, and what became of them."""
+"""The documents of an index that a change affects, and the result of reindexing them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AffectedDocuments:
         subject: the schema's.
         reference: the version in force as ``subject@version``; for "deprecated" and "gone" the
             version that the event is about.
-        impact: in what way they are affected; only "stale" ones are reindexed.
+        impact: how the change affects them; only "stale" ones are reindexed.
         vectors: for each document's id, the ids of the nodes in the vector store that carry the
             old stamp; none for a document whose reindexing was interrupted.
         owner: who is told; None where neither the index, nor the event, nor the schema names
@@ -50,12 +50,12 @@ class AffectedDocuments:
 
 @dataclass(frozen=True, slots=True)
 class ReindexResult:
-    """What became of affected documents.
+    """The result of reindexing: the ids of documents by their outcome.
 
     Attributes:
         reindexed: documents that are in the index by the version in force.
         set_aside: documents that it refuses: out of the index, and in the quarantine.
-        missing: documents whose text is nowhere to be had; left in the index as they were.
+        missing: documents without a text in the docstore or the loader; not changed.
         released: documents that came back from the quarantine.
     """
 

@@ -1,4 +1,4 @@
-"""Finding what a schema stamped, in whatever way a vector store allows."""
+"""Finding stamped nodes in a vector store: by metadata filters, or in memory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.stamp import FINGERPRINT, SUBJECT, VERSION
 
-__all__ = ["Stamped", "documents_of", "has_collection"]
+__all__ = ["StampQuery", "documents_of", "has_collection"]
 
 _NO_SOURCE: Final = ("None", "", None)
-"""What stores keep as the source of a node that no parser made."""
+"""Values that stores keep as the source of a node that no parser made."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stamped:
-    """What to look for: a subject's stamps, of one version, or of any but one fingerprint."""
+class StampQuery:
+    """A query for a subject's stamps: of one version, or of any but one fingerprint."""
 
     subject: str
     version: str | None = None
@@ -52,9 +52,10 @@ class Stamped:
         return MetadataFilters(filters=list(wanted))
 
 
-def documents_of(store: BasePydanticVectorStore, wanted: Stamped) -> dict[str, tuple[str, ...]]:
-    """For each document the ids of its nodes that match. A store may answer with a part only
-    (Qdrant: 9999 nodes), so ask again after what was found has been dealt with.
+def documents_of(store: BasePydanticVectorStore, wanted: StampQuery) -> dict[str, tuple[str, ...]]:
+    """For each document the ids of its nodes that match.
+
+    A store may answer with a part only (Qdrant: 9999 nodes): ask again once these are reindexed.
 
     Raises:
         Unsupported: the store cannot be asked for nodes by their metadata.
@@ -66,13 +67,13 @@ def documents_of(store: BasePydanticVectorStore, wanted: Stamped) -> dict[str, t
 
 
 def has_collection(store: BasePydanticVectorStore) -> bool:
-    """False for a Qdrant store that nothing was ever written to: it refuses to be asked."""
+    """False for a Qdrant store that nothing was ever written to, which raises on any query."""
     exists = getattr(getattr(store, "client", None), "collection_exists", None)
     name = getattr(store, "collection_name", None)
     return exists is None or name is None or bool(exists(name))
 
 
-def _nodes(store: BasePydanticVectorStore, wanted: Stamped) -> Iterator[tuple[str, str]]:
+def _nodes(store: BasePydanticVectorStore, wanted: StampQuery) -> Iterator[tuple[str, str]]:
     if isinstance(store, SimpleVectorStore):
         return _simple(store, wanted)
     if not has_collection(store):
@@ -80,14 +81,14 @@ def _nodes(store: BasePydanticVectorStore, wanted: Stamped) -> Iterator[tuple[st
     return _filtered(store, wanted)
 
 
-def _simple(store: SimpleVectorStore, wanted: Stamped) -> Iterator[tuple[str, str]]:
+def _simple(store: SimpleVectorStore, wanted: StampQuery) -> Iterator[tuple[str, str]]:
     sources = store.data.text_id_to_ref_doc_id
     for node, metadata in store.data.metadata_dict.items():
         if wanted.matches(metadata):
             yield _document(sources.get(node), node), node
 
 
-def _filtered(store: BasePydanticVectorStore, wanted: Stamped) -> Iterator[tuple[str, str]]:
+def _filtered(store: BasePydanticVectorStore, wanted: StampQuery) -> Iterator[tuple[str, str]]:
     for node in _get_nodes(store, wanted.filters):
         if wanted.matches(node.metadata):
             yield _document(node.ref_doc_id, node.node_id), node.node_id

@@ -18,7 +18,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
-from llm_integrations.llamaindex.finder import Stamped, documents_of, has_collection
+from llm_integrations.llamaindex.finder import StampQuery, documents_of, has_collection
 from llm_integrations.llamaindex.transform import SchemaTransform
 
 __all__ = ["Index", "Loader"]
@@ -33,7 +33,7 @@ _ROUNDS: Final = 1000
 
 
 class Index:
-    """One pipeline, which is never changed. Reindexing is exclusive: one change after another.
+    """A pipeline, which is never changed, with its stores. Only one reindexing runs at a time.
 
     The arguments are those of ``RAGPipelineIntegration.add_index``, and whether to show progress.
     """
@@ -73,8 +73,8 @@ class Index:
         return next((t for t in self.transforms if t.subject == subject), None)
 
     def stale(self, subject: str, in_force: InForce) -> AffectedDocuments:
-        """What another version stamped, and what an interrupted run left behind."""
-        wanted = Stamped(subject, not_fingerprint=in_force.fingerprint)
+        """Documents that another version stamped, or that an interrupted run left marked."""
+        wanted = StampQuery(subject, not_fingerprint=in_force.fingerprint)
         vectors = documents_of(self.store, wanted)
         interrupted = (i for i in self._interrupted() if i not in vectors)
         vectors.update((document, ()) for document in interrupted)
@@ -83,7 +83,7 @@ class Index:
 
     def stamped_by(self, subject: str, version: str) -> Mapping[str, tuple[str, ...]]:
         """The documents that one version stamped, with their nodes."""
-        return documents_of(self.store, Stamped(subject, version=version))
+        return documents_of(self.store, StampQuery(subject, version=version))
 
     def reindex(self, affected: AffectedDocuments, in_force: InForce) -> ReindexResult:
         """Run just these documents through the pipeline again.
@@ -125,7 +125,7 @@ class Index:
         return total
 
     def ingest(self, documents: Sequence[BaseNode], in_force: InForce) -> None:
-        """Run documents that the docstore takes for known, as those that were set aside."""
+        """Run documents that the docstore would skip as unchanged, such as those set aside."""
         ids = [document.id_ for document in documents]
         if has_collection(self.store):
             self._mark(ids, in_force)
@@ -138,9 +138,9 @@ class Index:
     def _run(
         self, ids: Sequence[str], vectors: Mapping[str, Sequence[str]], in_force: InForce
     ) -> set[str]:
-        """The ids that are in the index now."""
+        """Run a batch through the pipeline; returns the ids that are in the index now."""
         documents = self._documents(ids)
-        # The pipeline deletes by source document, and these nodes have none.
+        # The pipeline deletes old nodes by their source document; these have none.
         orphans = [node for document in ids for node in vectors[document] if node == document]
         if orphans:
             self.store.delete_nodes(node_ids=orphans)
@@ -149,10 +149,10 @@ class Index:
         return {node.ref_doc_id or node.id_ for node in nodes}
 
     def _pinned(self, in_force: InForce) -> IngestionPipeline:
-        """The pipeline for a part of the documents, by one version from the first to the last.
+        """A copy of the pipeline that judges by one version throughout.
 
-        Without the cache, which takes documents of equal text for one; without sources of its own;
-        and never deleting what it is not given.
+        It has no cache, which takes documents of equal text for one, and no sources of its own;
+        it deletes no document for being missing from its input.
         """
         subject = in_force.validator.subject
         steps = [
@@ -170,7 +170,7 @@ class Index:
         )
 
     def _mark(self, ids: Iterable[str], in_force: InForce) -> None:
-        # Each its own, for a docstore lists ids by hash.
+        # Each document gets a hash of its own: a docstore lists one id for each hash.
         for document in ids:
             self.docstore.set_document_hash(document, f"{_MARK}{in_force.fingerprint}:{document}")
         self._persist()

@@ -1,4 +1,4 @@
-"""A schema changes: the documents that it affects are found, and just those reindexed."""
+"""Reacting to changes of schemas: finds the documents they affect and reindexes just those."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         persist: Callable[[], object] | None = None,
         batch_size: int = 32,
     ) -> Index:
-        """Look after an index from now on; call ``catch_up`` for what happened before.
+        """Keep an index in step from now on; call ``catch_up`` for changes before that.
 
         Args:
             name: unique, and the same after a restart.
@@ -108,7 +108,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         return index
 
     async def affected_documents(self, event: SchemaEvent) -> list[AffectedDocuments]:
-        """What a change affects in the indexes of this process."""
+        """The documents that a change affects, in each index of this process."""
         owners = {usage.name: usage.owner for usage in await self.owned_usages(event)}
         found = [
             await _affected(index, event, await _in_force(transform, event), owners.get(index.name))
@@ -197,7 +197,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
 
 
 async def _in_force(transform: SchemaTransform, event: SchemaEvent | None = None) -> InForce | None:
-    """What documents are to be judged by now; None if a version only went, or is not to be used."""
+    """The version to judge by after the event; None if none is left, or one was deprecated."""
     if event is not None and event.event_type is SchemaEventType.DEPRECATED:
         return None
     registry = transform.client
@@ -221,7 +221,7 @@ async def _affected(
 
 
 def _holds_back(transform: SchemaTransform) -> bool:
-    """Whether documents wait for a schema to relax."""
+    """Whether the quarantine holds documents that a relaxed schema could release."""
     return isinstance(transform.quarantine, Quarantine) and bool(transform.quarantine.parts())
 
 

@@ -1,4 +1,4 @@
-"""A step after retrieval that deals with nodes whose metadata cannot be trusted any more."""
+"""A postprocessor for retrieved nodes whose metadata is invalid or stamped by an old schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Action = Literal["drop", "flag", "demote", "ignore"]
 flag it, lower its score and put it last. ignore: do not look."""
 
 _Issue = Literal["invalid", "stale"]
-_GIVEN: Final = ""
+_CONFIGURED: Final = ""
 """The key of the one schema that was configured, where subjects are keys otherwise."""
 
 
@@ -107,41 +107,41 @@ class SchemaPostprocessor(BaseNodePostprocessor):
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was done so far: kept, invalid, stale, dropped, flagged, demoted, unjudged."""
+        """Nodes so far by outcome: kept, invalid, stale, dropped, flagged, demoted, unjudged."""
         return self._counts.snapshot()
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
-        for key, reference in self._wanted(nodes).items():
+        for key, reference in self._references(nodes).items():
             with _unless_deleted(key):
                 validators[key] = self._judge.resolve(reference)
-        return self._sort_out(nodes, validators)
+        return self._apply_actions(nodes, validators)
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
-        for key, reference in self._wanted(nodes).items():
+        for key, reference in self._references(nodes).items():
             with _unless_deleted(key):
                 validators[key] = await self._judge.aresolve(reference)
-        return self._sort_out(nodes, validators)
+        return self._apply_actions(nodes, validators)
 
-    def _wanted(self, nodes: Iterable[NodeWithScore]) -> dict[str, str]:
-        """The schemas needed, each looked up once."""
+    def _references(self, nodes: Iterable[NodeWithScore]) -> dict[str, str]:
+        """The references to resolve, by subject: the configured one, or those that stamps name."""
         if self.schema_ref is not None:
-            return {_GIVEN: str(self.schema_ref)}
+            return {_CONFIGURED: str(self.schema_ref)}
         subjects = {str(item.node.metadata.get(SUBJECT) or "") for item in nodes}
         return {subject: f"{subject}@latest" for subject in subjects if subject}
 
-    def _sort_out(
+    def _apply_actions(
         self, nodes: list[NodeWithScore], validators: Mapping[str, Validator | None]
     ) -> list[NodeWithScore]:
         counts: Counter[str] = Counter()
         good: list[NodeWithScore] = []
         demoted: list[NodeWithScore] = []
-        for item, issue in zip(nodes, self._issues(nodes, validators, counts), strict=True):
+        for item, issue in zip(nodes, self._find_issues(nodes, validators, counts), strict=True):
             counts[issue or "kept"] += 1
             if issue is None:
                 good.append(item)
@@ -152,43 +152,43 @@ class SchemaPostprocessor(BaseNodePostprocessor):
                 good.append(_flagged(item, issue, item.score))
             elif action == "demote":
                 demoted.append(_flagged(item, issue, _lowered(item.score, self.demote_factor)))
-        self._finish(nodes, counts)
+        self._count(nodes, counts)
         return good + demoted
 
-    def _issues(
+    def _find_issues(
         self,
         nodes: list[NodeWithScore],
         validators: Mapping[str, Validator | None],
         counts: Counter[str],
     ) -> list[_Issue | None]:
-        """For each node what is wrong with it; those of one schema are judged together."""
+        """The issue of each node, or None; the nodes of one schema are judged together."""
         issues: list[_Issue | None] = [None] * len(nodes)
         groups: dict[str, list[int]] = {}
-        for place, item in enumerate(nodes):
-            key = _GIVEN if self.schema_ref is not None else item.node.metadata.get(SUBJECT)
-            groups.setdefault(str(key or _GIVEN), []).append(place)
-        for key, places in groups.items():
+        for index, item in enumerate(nodes):
+            key = _CONFIGURED if self.schema_ref is not None else item.node.metadata.get(SUBJECT)
+            groups.setdefault(str(key or _CONFIGURED), []).append(index)
+        for key, indices in groups.items():
             validator = validators.get(key)
             if key and key not in validators:
                 found: list[_Issue | None] = ["stale" if self.on_stale != "ignore" else None]
-                found *= len(places)
+                found *= len(indices)
             elif validator is None:
-                counts["unjudged"] += len(places)
+                counts["unjudged"] += len(indices)
                 continue
             else:
-                found = self._judged([nodes[place].node for place in places], validator)
-            for place, issue in zip(places, found, strict=True):
-                issues[place] = issue
+                found = self._judge_group([nodes[index].node for index in indices], validator)
+            for index, issue in zip(indices, found, strict=True):
+                issues[index] = issue
         return issues
 
-    def _judged(self, nodes: list[BaseNode], validator: Validator) -> list[_Issue | None]:
+    def _judge_group(self, nodes: list[BaseNode], validator: Validator) -> list[_Issue | None]:
         issues: list[_Issue | None] = [None] * len(nodes)
         if self.on_stale != "ignore":
             subject, current = validator.subject, validator.fingerprint
-            for place, node in enumerate(nodes):
+            for index, node in enumerate(nodes):
                 stamp = node.metadata
                 if stamp.get(SUBJECT) == subject and stamp.get(FINGERPRINT) != current:
-                    issues[place] = "stale"
+                    issues[index] = "stale"
         if self.on_invalid != "ignore":
             found = self._judge.sort(validator, nodes, payload=self._payload)
             for one in found.condemned:
@@ -198,7 +198,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     def _payload(self, node: BaseNode) -> Mapping[str, Any]:
         return payload_of(node, self.text_field)
 
-    def _finish(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
+    def _count(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
         self._counts.add(counts)
         if nodes and counts["dropped"] == len(nodes):
             log.warning(
@@ -217,8 +217,8 @@ _DONE: Final[dict[Action, str]] = {
 
 
 def _unless_deleted(key: str) -> AbstractContextManager[None]:
-    """A stamp may name what is deleted by now; the schema that was configured must be there."""
-    return nullcontext() if key == _GIVEN else suppress(SchemaNotFound, InvalidReference)
+    """Suppress that a stamp's schema is gone; one that was configured must be there."""
+    return nullcontext() if key == _CONFIGURED else suppress(SchemaNotFound, InvalidReference)
 
 
 def _flagged(item: NodeWithScore, issue: _Issue, score: float | None) -> NodeWithScore:
@@ -227,7 +227,7 @@ def _flagged(item: NodeWithScore, issue: _Issue, score: float | None) -> NodeWit
 
 
 def _lowered(score: float | None, factor: float) -> float | None:
-    """Further down, on either side of zero."""
+    """A lower score, whether it is positive or negative."""
     if score is None:
         return None
     return score * factor if score >= 0 else score * (2 - factor)

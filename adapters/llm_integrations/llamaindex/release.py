@@ -1,4 +1,4 @@
-"""Documents that were set aside come back when their schema relaxes."""
+"""Releasing documents from the quarantine when their schema relaxes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = get_logger(__name__)
 
 
 def release(index: Index, transform: SchemaTransform, in_force: InForce) -> tuple[str, ...]:
-    """Ingest what the version in force takes; returns the ids of the documents.
+    """Ingest the quarantined documents that are valid now; returns their ids.
 
-    They leave the quarantine after they are in the index, so that a crash loses none. What has
-    been replaced by a later text of the same document leaves it without being ingested.
+    They leave the quarantine after they are in the index, so that a crash loses none. A document
+    that a later text has replaced leaves it without being ingested.
     """
     quarantine = Quarantine.of(transform.quarantine)
     if quarantine is None:
@@ -40,7 +40,7 @@ def release(index: Index, transform: SchemaTransform, in_force: InForce) -> tupl
 
 
 def _current(index: Index, records: Sequence[QuarantinedRecord]) -> dict[str, BaseNode]:
-    """By document, what is to be ingested: whole documents, also where a node was set aside."""
+    """The documents to ingest, by id: the whole document also where one node was set aside."""
     found: dict[str, BaseNode] = {}
     for record in sorted(records, key=lambda record: record.at):
         value = record.value

@@ -1,4 +1,4 @@
-"""The stamp on a node, and what of a node is judged."""
+"""Reading a node's payload, and stamping a copy of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["payload_of", "with_metadata"]
 
 
 def payload_of(node: BaseNode, text_field: str | None) -> Mapping[str, Any]:
-    """What is judged: the metadata as its author wrote it, and the text if asked for."""
+    """The data to judge: the metadata without our stamp, and the text as ``text_field``."""
     metadata = without_stamp(node.metadata)
     if text_field is None:
         return metadata

@@ -45,7 +45,7 @@ _MEDIA: Final = ("text_resource", "image_resource", "audio_resource", "video_res
 
 @dataclass(frozen=True)
 class _Pin:
-    """One version for good; ``in_force`` None lets everything pass unjudged."""
+    """The version of a pinned copy; ``in_force`` None lets every node pass unjudged."""
 
     in_force: InForce | None
 
@@ -136,13 +136,13 @@ class SchemaTransform(TransformComponent):
     @computed_field(repr=False)  # type: ignore[prop-decorator]  # mypy's limit
     @property
     def resolved_version(self) -> str:
-        """The version that was last judged by; empty before the first."""
+        """The version that the last call judged by; empty before the first call."""
         return self._last.version if self._last else ""
 
     @computed_field(repr=False)  # type: ignore[prop-decorator]  # mypy's limit
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the schema that was last judged by; empty before the first."""
+        """SHA-256 of the schema that the last call judged by; empty before the first call."""
         return self._last.fingerprint if self._last else ""
 
     @property
@@ -158,7 +158,7 @@ class SchemaTransform(TransformComponent):
         return self._apply(nodes, self.in_force())
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """The same, with nothing but bookkeeping on the event loop."""
+        """As a call, but schemas are fetched and nodes judged off the event loop."""
         in_force = await self.ain_force()
         return await asyncio.to_thread(self._apply, nodes, in_force)
 
@@ -195,11 +195,11 @@ class SchemaTransform(TransformComponent):
         return copy
 
     def payload(self, node: BaseNode) -> Mapping[str, Any]:
-        """What of a node is judged."""
+        """The data of a node that is judged."""
         return payload_of(node, self.text_field)
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
-        """What the pipeline's cache takes for this step's identity."""
+        """The fields from which the pipeline's cache makes this step's key."""
         if not self.cacheable:
             return {**super().to_dict(**kwargs), "call": uuid4().hex}
         self.in_force()

@@ -1,4 +1,4 @@
-"""Test cases are judged before any model is called."""
+"""Judging a task's test cases before any model is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EvalTask", "judge_cases", "metadata_of", "safe_name"]
 
 
 class EvalTask(Protocol):
-    """What we use of a task of the harness."""
+    """The part of the harness's Task that is used here."""
 
     config: Any
 
@@ -34,7 +34,7 @@ def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | N
     """
     name = schemas.summary.task
     docs = task.eval_docs
-    kept, condemned = _sorted_out(docs, schemas)
+    kept, condemned = _judge_docs(docs, schemas)
     counts = schemas.summary.counts_of("case")
     if counts.total == 0:
         raise InvalidEvaluation(f"{name} has no test case at all")
@@ -45,13 +45,13 @@ def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | N
             f"none of the {counts.total} test cases of {name} satisfies "
             f"{schemas.summary.pins['case'].ref}: {counts.examples[0]}"
         )
-    _evaluate_on(task, docs, kept)
+    _restrict_to(task, docs, kept)
 
 
-def _sorted_out(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[QuarantinedRecord]]:
+def _judge_docs(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[QuarantinedRecord]]:
     kept: list[int] = []
     condemned: list[QuarantinedRecord] = []
-    for position, doc in enumerate(_documents(docs)):
+    for position, doc in enumerate(_each_doc(docs)):
         report = schemas.judge("case", doc, f"case {position}")
         if report is None:
             kept.append(position)
@@ -62,8 +62,8 @@ def _sorted_out(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[Quaran
     return kept, condemned
 
 
-def _documents(docs: Any) -> Iterator[Any]:
-    """Every document; those of a data set by the batch, which is ten times faster than by row."""
+def _each_doc(docs: Any) -> Iterator[Any]:
+    """Every document; a data set is read by batches, ten times faster than by rows."""
     if not hasattr(docs, "iter"):
         yield from docs
         return
@@ -72,9 +72,9 @@ def _documents(docs: Any) -> Iterator[Any]:
             yield dict(zip(batch, values, strict=True))
 
 
-def _evaluate_on(task: EvalTask, docs: Any, kept: list[int]) -> None:
+def _restrict_to(task: EvalTask, docs: Any, kept: list[int]) -> None:
     chosen = docs.select(kept) if hasattr(docs, "select") else [docs[i] for i in kept]
-    # The task's own attribute shadows the method of its class, for this run's task object alone.
+    # An attribute shadows the class's method, so that other objects of the class are not changed.
     method = "test_docs" if task.has_test_docs() else "validation_docs"
     setattr(task, method, lambda: chosen)
 

@@ -1,4 +1,4 @@
-"""A check afterwards, of what the harness's own command line wrote."""
+"""Checking results that the harness's own command line stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLES = re.compile(r"samples_(?P<task>.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a check of stored results found, by task. False if anything is invalid."""
+    """The outcome of a check of stored results, by task. False if anything is invalid."""
 
     path: Path
     tasks: Mapping[str, TaskSummary]

@@ -1,4 +1,4 @@
-"""Samples and metrics are judged before they are stored."""
+"""Judging samples and metrics before they are stored."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def judge_metrics(metrics: Mapping[str, Any], schemas: TaskSchemas) -> None:
 
 
 def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics come as numpy scalars, which the engine would refuse and then be asked slowly."""
+    """Metrics with numpy scalars as Python numbers, which the validator takes the fast way."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}

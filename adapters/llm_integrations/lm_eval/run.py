@@ -66,7 +66,7 @@ def evaluate_with_schemas(
         The harness's results; None on other ranks than 0 of a distributed run.
 
     Raises:
-        ConfigurationError: an option, or a role or task of ``schemas``, that there is not.
+        ConfigurationError: an option is wrong, or ``schemas`` names an unknown role or task.
         PinMismatch: a task may not run by the schemas that are there.
         InvalidEvaluation: something is invalid; ``results`` holds what a finished run gave.
     """
@@ -77,8 +77,8 @@ def evaluate_with_schemas(
     results = simple_evaluate(
         model,
         tasks=tasks,
-        task_manager=run.guarding(task_manager, kwargs),
-        # Samples are needed to judge them; they are taken out again if nobody wanted them.
+        task_manager=run.judging(task_manager, kwargs),
+        # Samples are logged so that they can be judged, and removed if nobody asked for them.
         log_samples=True,
         **kwargs,
     )
@@ -94,38 +94,38 @@ def evaluate_with_schemas(
 
 
 class _Run:
-    """What one evaluation knows about its tasks."""
+    """One evaluation: its options, and the schemas and counts of its tasks."""
 
     def __init__(
         self,
         registry: Registry,
         pins: BenchmarkPins | str | Path | None,
-        given: Mapping[str, Any],
-        stops: bool,
+        schemas: Mapping[str, Any],
+        stop: bool,
         quarantine: Quarantine | None,
     ) -> None:
         self._registry = registry
         self._pins = BenchmarkPins(pins, registry) if isinstance(pins, str | Path) else pins
-        self._given = given
-        self._stops = stops
+        self._schemas = schemas
+        self._stop = stop
         self._quarantine = quarantine
         self._tasks: dict[str, TaskSchemas] = {}
 
-    def guarding(self, manager: TaskManager | None, kwargs: dict[str, Any]) -> Any:
-        """A task manager that lets tasks through once they are judged."""
+    def judging(self, manager: TaskManager | None, kwargs: dict[str, Any]) -> Any:
+        """The task manager for ``simple_evaluate``, which judges the tasks that it loads."""
         if manager is None:
             from lm_eval.tasks import TaskManager as Manager
 
             manager = Manager(metadata=kwargs.get("metadata"))
-        return _GuardedManager(manager, self.admit)
+        return _JudgingTaskManager(manager, self.judge_tasks)
 
-    def admit(self, tasks: Mapping[str, EvalTask]) -> None:
+    def judge_tasks(self, tasks: Mapping[str, EvalTask]) -> None:
         """Check every pin first, then the cases of every task."""
-        strangers = tasks_named(self._given) - tasks.keys()
-        if strangers:
-            raise ConfigurationError(f"schemas= names {sorted(strangers)}, not among {[*tasks]}")
+        unknown = tasks_named(self._schemas) - tasks.keys()
+        if unknown:
+            raise ConfigurationError(f"schemas= names {sorted(unknown)}, not among {[*tasks]}")
         for name, task in tasks.items():
-            declared = declared_schemas(name, metadata_of(task), self._given)
+            declared = declared_schemas(name, metadata_of(task), self._schemas)
             self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry)
         for name, task in tasks.items():
             if "case" in self._tasks[name].validators:
@@ -142,16 +142,16 @@ class _Run:
 
     def stop_if_invalid(self, results: Mapping[str, Any] | None) -> None:
         problems = [p for each in self._tasks.values() for p in each.summary.problems()]
-        if problems and self._stops:
+        if problems and self._stop:
             raise InvalidEvaluation("; ".join(problems), results=results)
 
 
-class _GuardedManager:
-    """The harness's task manager, with a look at what it loads."""
+class _JudgingTaskManager:
+    """The harness's task manager; every task that it loads is judged before it is returned."""
 
-    def __init__(self, manager: TaskManager, admit: Any) -> None:
+    def __init__(self, manager: TaskManager, judge_tasks: Any) -> None:
         self._manager = manager
-        self._admit = admit
+        self._judge_tasks = judge_tasks
 
     def load(self, tasks: Any) -> Any:
         try:
@@ -159,7 +159,7 @@ class _GuardedManager:
         except IndexError:
             # The harness looks at a task's first document while it loads the task.
             raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
-        self._admit(loaded["tasks"])
+        self._judge_tasks(loaded["tasks"])
         return loaded
 
     def __getattr__(self, name: str) -> Any:

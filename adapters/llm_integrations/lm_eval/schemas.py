@@ -48,38 +48,38 @@ class TaskSchemas:
         return report
 
 
-def declared_schemas(task: str, metadata: object, given: Mapping[str, Any]) -> Declared:
+def declared_schemas(task: str, metadata: object, schemas: Mapping[str, Any]) -> Declared:
     """The references that a task names, by role; arguments win over the task's metadata.
 
     Args:
         metadata: of the task's configuration.
-        given: the ``schemas`` argument: by role, or by task and role.
+        schemas: the ``schemas`` argument: by role, or by task and role.
     """
     named = metadata.get(METADATA_KEY, {}) if isinstance(metadata, Mapping) else {}
     if not isinstance(named, Mapping):
         raise ConfigurationError(
             f"{task}: metadata.{METADATA_KEY} must map case, result, metric to references"
         )
-    mine = given.get(task, {} if tasks_named(given) else given)
+    mine = schemas.get(task, {} if tasks_named(schemas) else schemas)
     return {check_role(role): str(reference) for role, reference in {**named, **mine}.items()}
 
 
-def check_schemas(given: Mapping[str, Any]) -> None:
+def check_schemas(schemas: Mapping[str, Any]) -> None:
     """ConfigurationError for a role or a reference that there is not, before a model is loaded."""
-    named = tasks_named(given)
-    if named and len(named) < len(given):
+    named = tasks_named(schemas)
+    if named and len(named) < len(schemas):
         raise ConfigurationError(
             "schemas= maps roles to references, or tasks to such maps: not both"
         )
-    for roles in given.values() if named else [given]:
+    for roles in schemas.values() if named else [schemas]:
         for role, reference in roles.items():
             check_role(role)
             SchemaRef.parse(reference)
 
 
-def tasks_named(given: Mapping[str, Any]) -> set[str]:
+def tasks_named(schemas: Mapping[str, Any]) -> set[str]:
     """The tasks that the ``schemas`` argument names; none where it is by role."""
-    return {name for name, value in given.items() if isinstance(value, Mapping)}
+    return {name for name, value in schemas.items() if isinstance(value, Mapping)}
 
 
 def resolve_schemas(

@@ -1,4 +1,4 @@
-"""What was validated, and how it went: totals with and without what was set aside."""
+"""Counts of what was judged in each task, by role, with examples of what was invalid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = 5
 
 @dataclass
 class RoleCounts:
-    """What was judged for one role of a task; ``total`` is always valid + invalid."""
+    """Counts for one role of a task; ``total`` is always valid + invalid."""
 
     total: int = 0
     invalid: int = 0

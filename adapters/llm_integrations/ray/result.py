@@ -22,7 +22,7 @@ __all__ = ["RayResult"]
 
 @dataclass(frozen=True)
 class RayResult(JudgedData["Dataset"]):
-    """What came of judging a data set. False when a row is invalid.
+    """The result of judging a data set. False when a row is invalid.
 
     ``report.rows == valid.count() + invalid.count()``.
     """
@@ -30,13 +30,13 @@ class RayResult(JudgedData["Dataset"]):
     @property
     def valid(self) -> Dataset:
         """The valid rows, with the columns that the data set had."""
-        chosen = _Chosen(self.by.valid, True, (self.by.valid, self.by.errors))
+        chosen = _RowsByVerdict(self.by.valid, True, (self.by.valid, self.by.errors))
         return self.judged.map_batches(chosen, batch_format="pyarrow")
 
     @property
     def invalid(self) -> Dataset:
         """The invalid rows, with their reasons in the errors column."""
-        chosen = _Chosen(self.by.valid, False, (self.by.valid,))
+        chosen = _RowsByVerdict(self.by.valid, False, (self.by.valid,))
         return self.judged.map_batches(chosen, batch_format="pyarrow")
 
     def quarantine(self, into: Quarantine | str | Path, *, source: str) -> int:
@@ -51,7 +51,7 @@ class RayResult(JudgedData["Dataset"]):
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class _RowsByVerdict:
     """Keeps the rows of one verdict, without columns that are no longer needed."""
 
     valid: str

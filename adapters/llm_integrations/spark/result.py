@@ -20,7 +20,7 @@ __all__ = ["SparkResult"]
 
 @dataclass(frozen=True)
 class SparkResult(JudgedData["DataFrame"]):
-    """What came of judging a data frame, whose rows are persisted. False when a row is invalid.
+    """The result of judging a data frame, whose rows are persisted. False when a row is invalid.
 
     ``report.rows == valid.count() + invalid.count()``.
     """

@@ -1,1 +1,1 @@
-"""Features and JSON Schema: one from the other, and one held against the other."""
+"""Features and JSON Schema: converted into one another, and compared."""

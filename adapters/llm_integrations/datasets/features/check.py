@@ -1,4 +1,4 @@
-"""The columns of a data set held against a schema, before any row is read."""
+"""Comparing a data set's columns with a schema, before any row is read."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ class _Check:
         found = held.types(held.top)
         if found == ALL_TYPES:
             return
-        if not _overlap(expected, found):
-            # A column of nulls is a column of missing values, if the property may be missing.
+        if not expected & found:
+            # Nulls count as missing values where the property is optional.
             fatal = required or found != {"null"}
             self._add(path, "type", _mismatch(expected, found, feature), fatal=fatal)
         elif "integer" in expected and "number" not in expected and "number" in found:
@@ -175,13 +175,9 @@ class _Check:
     def _length(self, length: int, node: SchemaNode, path: str) -> None:
         if length < 0:
             return
-        said = node.keywords
-        if length < said.get("minItems", 0) or length > said.get("maxItems", length):
+        keywords = node.keywords
+        if length < keywords.get("minItems", 0) or length > keywords.get("maxItems", length):
             self._add(path, "length", f"the lists have {length} items, the schema allows no such")
-
-
-def _overlap(expected: frozenset[str], found: frozenset[str]) -> bool:
-    return bool(expected & found)
 
 
 def _mismatch(expected: frozenset[str], found: frozenset[str], feature: Any) -> str:

@@ -1,4 +1,4 @@
-"""Features and JSON Schema: one from the other, and one held against the other."""
+"""Converting JSON Schema to Features and back; what either cannot say is a Loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Schema: TypeAlias = str | SchemaRef | RegisteredSchema | JsonSchema
 
 
 def documents_of(schema: Schema, registry: Registry | str | None) -> Documents:
-    """The JSON Schema that is given or that a reference names, with those that it refers to.
+    """A JSON Schema, or the one that a reference names, with the schemas that it refers to.
 
     Without a registry, a RegisteredSchema comes alone.
     """
@@ -42,7 +42,7 @@ def documents_of(schema: Schema, registry: Registry | str | None) -> Documents:
 def features_from_schema(schema: Schema, *, registry: Registry | str | None = None) -> Features:
     """The Features of rows that a schema describes, as for ``Dataset.cast``.
 
-    What one column cannot hold as one type is ``Json()``. ``conversion_losses`` names what
+    A property that no single column type holds becomes ``Json()``. ``conversion_losses`` names what
     features cannot say.
 
     Args:

@@ -1,4 +1,4 @@
-"""What Features and JSON Schema cannot say for one another."""
+"""What is lost between Features and JSON Schema, for neither says all that the other does."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from llm_integrations.core.jsonschema.stated_types import ALL_TYPES, stated_type
 
 __all__ = ["SchemaNode", "SchemaNodes"]
 
-_DEPTH: Final = 64
-"""Unions within unions; what is deeper may be anything."""
+_MAX_DEPTH: Final = 64
+"""Levels of unions within unions; a deeper one counts as admitting every type."""
 
 _COMBINING: Final = ("allOf", "anyOf", "oneOf")
 _HINTS: Final = {
@@ -30,14 +30,14 @@ _HINTS: Final = {
 
 @dataclass(frozen=True)
 class SchemaNode:
-    """A subschema, together with what it stands for.
+    """A subschema with the keywords of the ones that it stands for: references, unions of one.
 
     Attributes:
-        origin: where what it stands for is written.
-        keywords: what it says. Of two subschemas that say it differently, the one that refers.
-        owners: the subschema that says it, for each keyword.
+        origin: the location of the last subschema in that chain.
+        keywords: of the whole chain; where two have a keyword, the one that refers wins.
+        owners: for each keyword, the subschema that it was taken from.
         properties: the subschema of each declared property.
-        types: the JSON types that its own keywords leave.
+        types: the JSON types that these keywords admit.
     """
 
     origin: SchemaLocation
@@ -48,16 +48,20 @@ class SchemaNode:
 
     @classmethod
     def of(cls, location: SchemaLocation) -> SchemaNode:
-        """What a subschema says itself: keywords that count, and annotations."""
-        said = location.keywords
+        """A node of a subschema's own keywords: those in force, and annotations."""
+        keywords = location.keywords
         notes = location.schema.keys() - CONSTRAINING
-        if not (location.draft.ref_hides_siblings and "$ref" in said):
-            said |= {word: location.schema[word] for word in notes}
-        below = {name: location.below("properties", name) for name in said.get("properties", ())}
-        return cls(location, said, dict.fromkeys(said, location), below, stated_types(said))
+        if not (location.draft.ref_hides_siblings and "$ref" in keywords):
+            keywords |= {word: location.schema[word] for word in notes}
+        below = {
+            name: location.below("properties", name) for name in keywords.get("properties", ())
+        }
+        return cls(
+            location, keywords, dict.fromkeys(keywords, location), below, stated_types(keywords)
+        )
 
     def over(self, other: SchemaNode) -> SchemaNode:
-        """What it says with what ``other`` says, which it stands for."""
+        """This node's keywords over those of ``other``, which it stands for."""
         keywords = {**other.keywords, **self.keywords}
         if "required" in self.keywords and "required" in other.keywords:
             keywords["required"] = [*other.keywords["required"], *self.keywords["required"]]
@@ -70,8 +74,8 @@ class SchemaNode:
         )
 
     def without(self, *keywords: str) -> SchemaNode:
-        said = {word: value for word, value in self.keywords.items() if word not in keywords}
-        return SchemaNode(self.origin, said, self.owners, self.properties, self.types)
+        kept = {word: value for word, value in self.keywords.items() if word not in keywords}
+        return SchemaNode(self.origin, kept, self.owners, self.properties, self.types)
 
     def parts(self, keyword: str) -> list[SchemaLocation]:
         """The subschemas that a keyword holds."""
@@ -84,7 +88,7 @@ class SchemaNode:
 
     @property
     def unknown_reference(self) -> bool:
-        """Whether a reference is left that leads out of the schema, or round in a circle."""
+        """Whether a reference is left over: it leads out of the schema, or round in a circle."""
         return not self.keywords.keys().isdisjoint(REFERENCES)
 
 
@@ -131,16 +135,16 @@ class SchemaNodes:
     def types(self, location: SchemaLocation) -> frozenset[str]:
         """The JSON types that a subschema admits; "number" includes "integer"."""
         if location not in self._types:
-            # Until it is known: the subschema may refer to itself.
+            # Any type, until the answer is known: the subschema may refer to itself.
             self._types[location] = ALL_TYPES
-            if self._depth < _DEPTH:
+            if self._depth < _MAX_DEPTH:
                 self._depth += 1
                 self._types[location] = self.types_of(self.resolved(location))
                 self._depth -= 1
         return self._types[location]
 
     def types_of(self, node: SchemaNode | bool) -> frozenset[str]:
-        """As ``types``, of a node."""
+        """The JSON types that a node admits."""
         if isinstance(node, bool):
             return ALL_TYPES if node else frozenset()
         found = node.types
@@ -149,7 +153,7 @@ class SchemaNodes:
         return found.intersection(*map(self.types, node.parts("allOf")))
 
     def meant_types(self, node: SchemaNode) -> frozenset[str]:
-        """As ``types``; a node without a type that speaks of objects or lists means those."""
+        """As ``types_of``; ``properties`` or ``items`` without ``type`` mean object or array."""
         found = self.types_of(node)
         hinted = {kind for keyword, kind in _HINTS.items() if keyword in node.keywords}
         return frozenset(hinted) if hinted and found == ALL_TYPES else found

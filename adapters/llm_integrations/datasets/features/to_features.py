@@ -16,9 +16,9 @@ from llm_integrations.datasets.features.to_schema import INTEGERS
 
 __all__ = ["features_of"]
 
-_DEPTH: Final = 24
-_MOST: Final = 10_000
-"""Features of one schema. References can multiply without end in a small one."""
+_MAX_DEPTH: Final = 24
+_MAX_FEATURES: Final = 10_000
+"""Features of one schema: references can multiply without end in a small schema."""
 
 _ANNOTATIONS: Final = frozenset(
     {
@@ -49,7 +49,7 @@ class _Conversion:
     def __init__(self, nodes: SchemaNodes, losses: Losses, root: SchemaNode) -> None:
         self._nodes = nodes
         self._losses = losses
-        self._around: list[SchemaLocation] = [root.origin]
+        self._ancestors: list[SchemaLocation] = [root.origin]
         self._made = 0
 
     def feature(self, location: SchemaLocation, path: str) -> Any:
@@ -60,16 +60,16 @@ class _Conversion:
         if node is True or not node.keywords.keys() - _ANNOTATIONS:
             return Json()
         self._made += 1
-        if self._made > _MOST or len(self._around) > _DEPTH:
+        if self._made > _MAX_FEATURES or len(self._ancestors) > _MAX_DEPTH:
             return self._mixed(path, "$ref", "its references multiply without end")
         if node.unknown_reference:
             return self._mixed(path, "$ref", "it leads out of this schema or round in a circle")
         node = self._without_null(node, path)
-        if node.origin in self._around:
+        if node.origin in self._ancestors:
             return self._mixed(path, "$ref", "it contains itself")
-        self._around.append(node.origin)
+        self._ancestors.append(node.origin)
         made = self._typed(node, path)
-        self._around.pop()
+        self._ancestors.pop()
         return made
 
     def _without_null(self, node: SchemaNode, path: str) -> SchemaNode:
@@ -104,14 +104,14 @@ class _Conversion:
 
     def _scalar(self, kind: str, node: SchemaNode, path: str) -> Value:
         if kind != "integer":
-            self._others(node, path, {"type"})
+            self._note_losses(node, path, {"type"})
             return Value(_SCALARS[kind])
         bounds = (node.keywords.get("minimum"), node.keywords.get("maximum"))
         for dtype, limits in INTEGERS.items():
             if bounds == limits:
-                self._others(node, path, {"type", "minimum", "maximum"})
+                self._note_losses(node, path, {"type", "minimum", "maximum"})
                 return Value(dtype)
-        self._others(node, path, {"type"})
+        self._note_losses(node, path, {"type"})
         self._losses.add(path, "integer", "a column holds integers of 64 bits at the most")
         return Value("int64")
 
@@ -122,9 +122,9 @@ class _Conversion:
         inner = self.feature(items[0], f"{path}/*") if items else Json()
         length = node.keywords.get("minItems")
         if isinstance(length, int) and length == node.keywords.get("maxItems"):
-            self._others(node, path, {"type", "items", "minItems", "maxItems"})
+            self._note_losses(node, path, {"type", "items", "minItems", "maxItems"})
             return List(inner, length=length)
-        self._others(node, path, {"type", "items"})
+        self._note_losses(node, path, {"type", "items"})
         return List(inner)
 
     def _object(self, node: SchemaNode, path: str) -> Any:
@@ -140,13 +140,13 @@ class _Conversion:
             self._losses.add(
                 path, "additionalProperties", "properties that are not declared have no column"
             )
-        self._others(node, path, {"type", "properties", "additionalProperties"})
+        self._note_losses(node, path, {"type", "properties", "additionalProperties"})
         return {
             name: self.feature(below, path + to_pointer([name]))
             for name, below in node.properties.items()
         }
 
-    def _others(self, node: SchemaNode, path: str, said: set[str]) -> None:
-        """The keywords that a feature does not say."""
-        for keyword in sorted(node.keywords.keys() - said - _ANNOTATIONS):
+    def _note_losses(self, node: SchemaNode, path: str, expressed: set[str]) -> None:
+        """Note the keywords that the feature does not express."""
+        for keyword in sorted(node.keywords.keys() - expressed - _ANNOTATIONS):
             self._losses.add(path, keyword, "features have no such rule; validate_dataset holds it")

@@ -1,1 +1,1 @@
-"""One run over a data set: blocks, lines, parts on disk."""
+"""One run over a data set: sources and their blocks, judging, files on disk, processes."""

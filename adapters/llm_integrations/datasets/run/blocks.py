@@ -1,4 +1,4 @@
-"""One block of rows: judged, its bad rows set aside, its counts kept."""
+"""Judging one block of rows, and setting its invalid rows aside."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from llm_integrations.core.quarantine import Quarantine, RecordColumns
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run.counts import BlockCount
 
-__all__ = ["BlockJudge", "Examined"]
+__all__ = ["BlockJudge", "JudgedBlock"]
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """A block with the verdict on it.
+class JudgedBlock:
+    """A block of rows, judged.
 
     Attributes:
         first_row: the position of its first row in the source.
-        aside: its invalid rows as the quarantine takes them; None if there are none.
+        aside: its invalid rows in the quarantine's form; None if there are none.
     """
 
     table: pa.Table
@@ -37,7 +37,7 @@ class Examined:
 
     @property
     def valid(self) -> pa.Table:
-        """Its valid rows."""
+        """The block's valid rows."""
         table = kept_columns(self.table)
         return table if self.report.is_valid else rows_where(table, self.report.mask)
 
@@ -47,12 +47,12 @@ class BlockJudge:
 
     Args:
         validator: the schema.
-        source: what the quarantine calls where the rows came from.
-        run: the same for the same rows judged by the same schema: parts of the quarantine are
-            named by it, so that a block done again after a crash sets nothing aside twice.
-        quarantine: where bad rows go.
-        raises: stop at the first bad block instead.
-        threads: that judge at once; None for as many as there are processors.
+        source: the name of the rows' source in quarantined records.
+        run: the run's name, the same for the same rows and schema. The quarantine's parts are
+            named by it, so that a block judged again after a crash sets nothing aside twice.
+        quarantine: where invalid rows go.
+        raises: raise at the first block with an invalid row, set none aside.
+        threads: how many judge at once; None for as many as there are processors.
     """
 
     def __init__(
@@ -71,28 +71,28 @@ class BlockJudge:
         self._source = source
         self._raises = raises
 
-    def examine(self, table: pa.Table, first_row: int) -> Examined:
-        """The verdict; ``set_aside`` writes what is invalid into the quarantine.
+    def examine(self, table: pa.Table, first_row: int) -> JudgedBlock:
+        """Judge a block; ``set_aside`` writes its invalid rows into the quarantine.
 
         Raises:
-            SchemaValidationError: a row is invalid and the judge raises.
+            SchemaValidationError: a row is invalid, under ``raises``.
         """
         report = self._plan.validate(table)
         if not report.is_valid and self._raises:
             _raise(report)
         reasons = {str(reason): count for reason, count in report.reasons.items()}
         count = BlockCount(table.num_rows, report.invalid, reasons)
-        return Examined(table, report, first_row, count, self._aside(table, report, first_row))
+        return JudgedBlock(table, report, first_row, count, self._aside(table, report, first_row))
 
-    def set_aside(self, found: Examined, part: str) -> None:
-        """Write the block's invalid rows into the quarantine, under this name."""
+    def set_aside(self, found: JudgedBlock, part: str) -> None:
+        """Write the block's invalid rows as the quarantine's part of this name."""
         if found.aside is not None:
             self.quarantine.add_columns(found.aside, part=part)
 
     def _aside(self, table: pa.Table, report: ArrowReport, first_row: int) -> RecordColumns | None:
         if report.is_valid:
             return None
-        # Not `take`, which copies whole columns together first.
+        # `take` would first copy all chunks of a column into one.
         invalid = rows_where(table, pc.invert(report.mask))
         texts, encodings = row_texts(invalid)
         return RecordColumns(

@@ -1,4 +1,4 @@
-"""What one block of a run held."""
+"""The counts of one block, kept on disk so that an unfinished run can go on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["BlockCount", "part_name"]
 
 @dataclass(frozen=True, slots=True)
 class BlockCount:
-    """What one block held."""
+    """How many rows a block had, how many were invalid, and why."""
 
     total: int
     invalid: int
@@ -30,8 +30,8 @@ class BlockCount:
 
 
 def part_name(run: str, number: int) -> str:
-    """What the files of a run's block are called, here and in the quarantine.
+    """The name of a block's files, in the run's folder and in the quarantine.
 
-    A block that is done again after a crash has the same name, so that it sets nothing aside twice.
+    A block judged again after a crash has the same name, so that it sets nothing aside twice.
     """
     return f"{run}-{number:06d}"

@@ -1,4 +1,4 @@
-"""What people bring: frames, files here and elsewhere, folders, patterns and lists of them."""
+"""Opening the ``data`` argument: frames, files, URLs, folders, patterns and lists of them."""
 
 from __future__ import annotations
 
@@ -35,17 +35,19 @@ _SAVED: Final = ("dataset_dict.json", "state.json")
 
 @dataclass(frozen=True)
 class Files:
-    """Files of rows by what they are called, which is another thing than where they are for those
-    that were copied here."""
+    """Files of rows: local paths by the names that reports use.
+
+    The two differ for a file that was downloaded or unpacked.
+    """
 
     paths: Mapping[str, Path]
 
     @property
     def hold_lines(self) -> bool:
-        """Whether they are JSON lines, where null is null.
+        """Whether the files are JSON lines, in which null is a value and not a missing one.
 
         Raises:
-            ConfigurationError: some are and some are not.
+            ConfigurationError: there are JSON lines and tables.
         """
         found = {path.suffix.lower() in LINE_SUFFIXES for path in self.paths.values()}
         if len(found) > 1:
@@ -57,24 +59,27 @@ class Files:
 
 
 def opened(data: Any) -> Any:
-    """A Dataset, stream or dict of them for all that is held in memory or was saved as such; Files
-    for files.
+    """Open what ``validate_dataset`` takes.
+
+    Returns:
+        A Dataset, a stream or a dict of them, for data in memory and folders of ``save_to_disk``;
+        Files for other paths.
 
     Raises:
-        ConfigurationError: it is something else, or there is no such file.
+        ConfigurationError: the data is of no kind that can be read, or a file is missing.
     """
     if isinstance(data, Dataset | DatasetDict | IterableDataset | IterableDatasetDict):
         return data
     if isinstance(data, str | Path):
-        return _place(data)
+        return _open_path(data)
     if isinstance(data, list | tuple) and data and all(isinstance(p, str | Path) for p in data):
-        return Files(_together(data))
+        return Files(_files_of(data))
     try:
-        table = _table(data)
+        table = _as_table(data)
         if table is not None:
             return Dataset(table)
     except (ValueError, TypeError, pa.ArrowException) as error:
-        # The first argument may quote a value; pandas' name of the column comes after it.
+        # The error's first argument may quote data; pandas names the column in those after it.
         where = "; ".join(map(str, error.args[1:])) or type(error).__name__
         raise ConfigurationError(f"the {type(data).__name__} has no columns: {where}") from None
     raise ConfigurationError(
@@ -84,11 +89,13 @@ def opened(data: Any) -> Any:
 
 
 def joined(parts: Mapping[str, Dataset]) -> Dataset:
-    """The rows of several files. Of numbers in a column that are integers in one file and fractions
-    in another all become fractions; what a file lacks is null.
+    """The rows of several files as one Dataset.
+
+    A column of integers in one file and of fractions in another becomes one of fractions; a column
+    that a file lacks is null there.
 
     Raises:
-        ConfigurationError: no column holds the values of both.
+        ConfigurationError: a column's types in two files have no type in common.
     """
     filled = [part for part in parts.values() if len(part)]
     if not filled:
@@ -110,15 +117,16 @@ def _cast(part: Dataset, features: Features) -> Dataset:
     return part if part.features == own else part.cast(own)
 
 
-def _table(data: Any) -> pa.Table | None:
-    """A frame of whatever library as a table, without a copy where Arrow allows it."""
+def _as_table(data: Any) -> pa.Table | None:
+    """A frame of any library as a table, not copied where Arrow allows it; None for no frame."""
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     kind = type(data).__module__.partition(".")[0], type(data).__name__
     if kind == ("pandas", "DataFrame"):
-        # What is missing is NaN there, which no schema admits; the index is no column.
+        # pandas writes a missing value as NaN, which from_pandas reads as null; the index is no
+        # column.
         return pa.Table.from_pandas(data, preserve_index=False)
     if kind in (("polars", "LazyFrame"), ("polars", "DataFrame")):
         return _of_polars(data.lazy().collect())
@@ -126,54 +134,54 @@ def _table(data: Any) -> pa.Table | None:
 
 
 def _of_polars(frame: Any) -> pa.Table:
-    # `datasets` cannot hold categories of views, which is what newer levels give.
+    # Newer levels give dictionaries of string views, which `datasets` cannot hold.
     oldest = import_module("polars").CompatLevel.oldest()
     table: pa.Table = frame.to_arrow(compat_level=oldest)
     return table
 
 
-def _place(place: str | Path) -> Any:
+def _open_path(place: str | Path) -> Any:
     if not is_url(place):
         folder = Path(place)
         if folder.is_dir() and any((folder / name).is_file() for name in _SAVED):
             return load_from_disk(str(folder))
-    return Files(_together([place]))
+    return Files(_files_of([place]))
 
 
-def _together(places: Iterable[str | Path]) -> dict[str, Path]:
+def _files_of(places: Iterable[str | Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in places:
-        found |= _of_url(str(place)) if is_url(place) else _here(place)
-    return {name: unpacked(path, _copies()) for name, path in found.items()}
+        found |= _downloaded(str(place)) if is_url(place) else _local_files(place)
+    return {name: unpacked(path, _download_folder()) for name, path in found.items()}
 
 
-def _of_url(url: str) -> dict[str, Path]:
-    return _known(url, fetch(url, _copies()))
+def _downloaded(url: str) -> dict[str, Path]:
+    return _row_files(url, fetch(url, _download_folder()))
 
 
-def _copies() -> Path:
+def _download_folder() -> Path:
     return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / "copies"
 
 
-def _here(place: str | Path) -> dict[str, Path]:
+def _local_files(place: str | Path) -> dict[str, Path]:
     path = Path(place)
     if path.is_dir():
-        return _known(place, {str(one): one for one in sorted(path.rglob("[!._]*"))})
+        return _row_files(place, {str(one): one for one in sorted(path.rglob("[!._]*"))})
     if glob.has_magic(str(place)) and not path.exists():
-        # The pattern may begin anywhere; a Path's begins where the Path is.
+        # Path.glob takes no absolute pattern.
         named = map(Path, sorted(glob.glob(str(place), recursive=True)))  # noqa: PTH207 - see above
-        return _known(place, {str(one): one for one in named})
+        return _row_files(place, {str(one): one for one in named})
     return {str(path): path}
 
 
-def _known(place: str | Path, found: Mapping[str, Path]) -> dict[str, Path]:
-    """Of several files those that hold rows."""
+def _row_files(place: str | Path, found: Mapping[str, Path]) -> dict[str, Path]:
+    """Those of several files that hold rows; a single file is taken as it is."""
     if len(found) == 1:
         return dict(found)
     known = {name: path for name, path in found.items() if _holds_rows(path)}
     if not known:
         raise ConfigurationError(f"{place}: there is no file of rows ({', '.join(_SUFFIXES)})")
-    # Beside other files of rows a JSON document says something about them.
+    # A JSON document beside files of rows describes them (dataset_infos.json) and holds none.
     others = {name: path for name, path in known.items() if path.suffix.lower() != ".json"}
     return others or known
 

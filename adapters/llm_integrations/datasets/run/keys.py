@@ -1,4 +1,4 @@
-"""Keys that no two rows may share, told apart by Arrow over the whole set."""
+"""Rows with a key that an earlier row has, found by Arrow over a whole data set."""
 
 from __future__ import annotations
 
@@ -36,41 +36,41 @@ def repeated(parts: Sequence[tuple[Dataset, Rows]], key: tuple[str, ...]) -> Row
 
     Args:
         parts: Datasets, and which of their rows count.
-        key: the columns that make it, or places in them.
+        key: the columns, or pointers to members of structs, that make one key together.
 
     Raises:
         ConfigurationError: there is no such column.
     """
-    codes = reduce(_paired, (_codes(parts, column) for column in key))
-    # Codes count up as values come up for the first time.
+    codes = reduce(_pair_codes, (_codes(parts, column) for column in key))
+    # A new value's code is above all codes before it; any other code is a repetition.
     highest = np.maximum.accumulate(codes)
     before = np.concatenate([[-1], highest[:-1]])
     return np.flatnonzero((codes >= 0) & (codes <= before))
 
 
 def _codes(parts: Sequence[tuple[Dataset, Rows]], column: str) -> Rows:
-    """A number for each distinct value, in the order in which they come up; -1 for null."""
+    """A number for each distinct value, in the order of their first rows; -1 for null."""
     found = [_values(dataset, column).take(pa.array(rows)) for dataset, rows in parts]
     table = pa.concat_tables(
         [pa.table({"key": values}) for values in found], promote_options="permissive"
     )
-    return _encoded(table["key"].combine_chunks())
+    return _codes_of(table["key"].combine_chunks())
 
 
-def _encoded(array: Any) -> Rows:
+def _codes_of(array: Any) -> Rows:
     indices = array.dictionary_encode().indices.fill_null(-1)
     return np.asarray(indices).astype(np.int64)
 
 
-def _paired(one: Rows, other: Rows) -> Rows:
-    """The codes of two columns as those of both together."""
+def _pair_codes(one: Rows, other: Rows) -> Rows:
+    """One code for each distinct pair of two columns' codes; -1 where either is."""
     both = one * (int(other.max(initial=0)) + 1) + other
-    return _encoded(pa.array(both, mask=(one < 0) | (other < 0)))
+    return _codes_of(pa.array(both, mask=(one < 0) | (other < 0)))
 
 
 def _values(rows: Dataset, place: str) -> pa.ChunkedArray:
-    """The values of a column, or of a member of its structs, as Arrow can tell them apart."""
-    column, *members = (place,) if place in rows.column_names else _steps(place)
+    """The values of a column, or of a member of its structs, as a type that Arrow can compare."""
+    column, *members = (place,) if place in rows.column_names else _names_in(place)
     if column not in rows.column_names:
         known = ", ".join(rows.column_names)
         raise ConfigurationError(f"unique: there is no column {place!r}; there are {known}")
@@ -86,7 +86,7 @@ def _values(rows: Dataset, place: str) -> pa.ChunkedArray:
 def _comparable(values: Any) -> Any:
     kind = values.type
     if types.is_floating(kind):
-        return pc.add(values, 0)  # -0.0 is 0.0
+        return pc.add(values, 0)  # -0.0 becomes 0.0, which it equals
     if types.is_string_view(kind) or types.is_string(kind):
         return values.cast(pa.large_string())
     if types.is_dictionary(kind):
@@ -103,5 +103,5 @@ def _as_json(values: Any) -> Iterator[str | None]:
         yield None if value is None else json.dumps(value, sort_keys=True, default=str)
 
 
-def _steps(place: str) -> tuple[str, ...]:
+def _names_in(place: str) -> tuple[str, ...]:
     return from_pointer(place) if place.startswith("/") else (place,)

@@ -1,4 +1,4 @@
-"""What a run over a JSONL file keeps."""
+"""A run's files for a JSONL source."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.tables.line_types import line_blocks
 from llm_integrations.datasets.run.line_dataset import dataset_of_blocks
-from llm_integrations.datasets.run.lines import ExaminedLines
+from llm_integrations.datasets.run.lines import JudgedLines
 from llm_integrations.datasets.run.parts import Parts
 from llm_integrations.datasets.run.sources import LineSource
 
 __all__ = ["LineParts"]
 
 
-class LineParts(Parts[ExaminedLines]):
-    """Where the valid lines are in the file, as a Dataset keeps indices.
+class LineParts(Parts[JudgedLines]):
+    """Keeps where the valid lines are in the file, as a filtered Dataset keeps indices.
 
     Args:
         folder: made when the first block is written.
-        run: the same for the same lines judged by the same schema.
-        quarantine: where the other lines are.
+        run: the run's name, the same for the same lines judged by the same schema.
+        quarantine: where the invalid lines go.
         source: the file.
-        copies: keep the lines themselves instead, as JSONL files.
+        copies: keep copies of the lines as JSONL files, not places.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class LineParts(Parts[ExaminedLines]):
         self._source = source
         self._identity = source.identity
 
-    def set_aside(self, found: ExaminedLines, part: str) -> None:
+    def set_aside(self, found: JudgedLines, part: str) -> None:
         self._quarantine.add_columns(found.aside, part=part)
 
-    def write(self, found: ExaminedLines, stream: IO[bytes]) -> None:
+    def write(self, found: JudgedLines, stream: IO[bytes]) -> None:
         if self._copies:
             stream.writelines(found.valid)
         else:
@@ -55,18 +55,18 @@ class LineParts(Parts[ExaminedLines]):
         blocks: Callable[[], Iterator[bytes]] = (
             partial(line_blocks, paths)
             if self._copies
-            else _Spans(self._source, self._identity, tuple(paths))
+            else _ValidLines(self._source, self._identity, tuple(paths))
         )
         return partial(dataset_of_blocks, blocks, self._folder / f"{self._run}.arrow")
 
 
 @dataclass(frozen=True)
-class _Spans:
-    """Reads the valid lines out of the file; each part's in one piece.
+class _ValidLines:
+    """Reads the valid lines out of the file; each block's as one bytes object.
 
     Attributes:
-        identity: of the file as it was judged.
-        parts: for each block where its valid lines are.
+        identity: the file's identity when it was judged.
+        parts: the files that hold the spans of each block's valid lines.
     """
 
     source: LineSource

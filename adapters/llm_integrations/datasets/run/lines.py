@@ -1,4 +1,4 @@
-"""JSON lines: null and missing are two things there, so rows are judged as they stand."""
+"""Judging JSON lines one by one: unlike a table, a line tells null from a missing value."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.datasets.run.counts import BlockCount
 
-__all__ = ["LINES", "ExaminedLines", "LineJudge", "blocks_of_lines"]
+__all__ = ["LINES", "JudgedLines", "LineJudge", "blocks_of_lines"]
 
 LINES: Final = 50_000
 """Lines judged and written in one step, at the most."""
 
 
 def blocks_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
-    """The lines of a file, from a block on."""
+    """The lines of a file in blocks, from block number ``first`` on."""
     try:
         for number, block in enumerate(read_blocks(path, LINES)):
             if number >= first:
@@ -42,13 +42,13 @@ def blocks_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ExaminedLines:
-    """A block of lines with the verdict on it.
+class JudgedLines:
+    """A block of lines, judged.
 
     Attributes:
-        spans: where its valid lines are in the block, in bytes: [start, end) for each run of
-            neighbours.
-        aside: the others, as the quarantine takes them.
+        spans: where the valid lines are in the block, in bytes: [start, end) for each run of
+            neighbours; shape (runs, 2).
+        aside: the invalid lines in the quarantine's form.
     """
 
     block: LineBlock
@@ -58,19 +58,19 @@ class ExaminedLines:
 
     @property
     def valid(self) -> Iterator[bytes]:
-        """The valid lines, each with its end; neighbours in one piece."""
+        """The valid lines with their line ends; neighbours in one piece."""
         for start, end in self.spans.tolist():
             piece = bytes(self.block.data[start:end])
             yield piece if piece.endswith(b"\n") else piece + b"\n"
 
 
 class LineJudge:
-    """Judges lines; what is no JSON object is set aside as well.
+    """Judges lines. A line that is no JSON object is invalid.
 
     Args:
         validator: the schema.
-        source: what the quarantine calls where the lines came from.
-        raises: stop at the first invalid line instead.
+        source: the name of the lines' source in quarantined records.
+        raises: raise at the first invalid line.
     """
 
     def __init__(self, validator: Validator, *, source: str, raises: bool) -> None:
@@ -79,17 +79,17 @@ class LineJudge:
         self._raises = raises
         self._texts = ReasonTexts()
 
-    def examine(self, block: LineBlock, first: int) -> ExaminedLines:
-        """Blank lines are no records.
+    def examine(self, block: LineBlock, first: int) -> JudgedLines:
+        """Judge a block. Blank lines count as no rows.
 
         Args:
             first: the number of the first line in the file.
 
         Raises:
-            SchemaValidationError: a line is invalid and the judge raises.
+            SchemaValidationError: a line is invalid, under ``raises``.
         """
         valid = np.ones(len(block), np.bool_)
-        aside = _Aside(block, first)
+        aside = _InvalidLines(block, first)
         blank = 0
         settles = None if self._certain is None else self._certain.hold
         for said in said_by(block, settles):
@@ -103,7 +103,7 @@ class LineJudge:
                     valid[number] = False
                     aside.add(number, row, said.exact, self._texts.text(found))
         count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
-        return ExaminedLines(block, _spans(block, valid), self._columns(aside), count)
+        return JudgedLines(block, _spans(block, valid), self._columns(aside), count)
 
     @cached_property
     def _certain(self) -> CertainRows | None:
@@ -127,7 +127,7 @@ class LineJudge:
         return [] if all(passed) else [index for index, fits in enumerate(passed) if not fits]
 
     def _violations(self, row: Any, exact: bool, number: int) -> Sequence[Violation]:
-        """What is wrong with a line; nothing if it is valid."""
+        """The violations of a line; empty if it is valid."""
         if isinstance(row, NoRow):
             found: Sequence[Violation] = (Violation("", str(row), "json"),)
         elif exact:
@@ -146,7 +146,7 @@ class LineJudge:
     def _reasons(self, errors: Sequence[str]) -> dict[str, int]:
         return {str(reason): rows for reason, rows in self._texts.counted(errors).items()}
 
-    def _columns(self, aside: _Aside) -> RecordColumns:
+    def _columns(self, aside: _InvalidLines) -> RecordColumns:
         by = self._validator
         return RecordColumns(
             data=aside.data,
@@ -160,8 +160,8 @@ class LineJudge:
         )
 
 
-class _Aside:
-    """The lines of a block that are set aside."""
+class _InvalidLines:
+    """The invalid lines of a block, gathered as columns."""
 
     def __init__(self, block: LineBlock, first: int) -> None:
         self._block = block
@@ -190,11 +190,11 @@ class _Aside:
 
 
 _DEEPEST: Final = 100
-"""Levels of a line whose own text any reader can read again."""
+"""Levels of nesting up to which a line's own text is kept: any reader can read it again."""
 
 
 def _spans(block: LineBlock, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Where runs of valid lines start and end."""
+    """The start and end of each run of valid lines, in bytes; shape (runs, 2)."""
     edges = np.flatnonzero(np.diff(valid, prepend=False, append=False))
     places = np.append(block.starts, len(block.data))[edges]
     return places.reshape(-1, 2)

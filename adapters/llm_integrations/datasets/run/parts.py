@@ -1,4 +1,4 @@
-"""What a run keeps of its blocks, on disk, so that a run that was cut off goes on where it was."""
+"""A run's files on disk, by which a run that was cut off goes on where it was."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class _Judged(Protocol):
 
 
 J = TypeVar("J", bound=_Judged)
-"""A block with the verdict on it."""
+"""A judged block: JudgedBlock or JudgedLines."""
 
 
 class Parts(ABC, Generic[J]):
-    """One run's files in a folder: for each block what is kept of it and, last, its counts.
+    """One run's files in a folder: for each block its valid rows and, written last, its counts.
 
     Every file carries the run's name, so that runs share a folder without harm.
 
     Args:
         folder: made when the first block is written.
-        run: the same for the same rows judged by the same schema.
-        quarantine: where the other rows are.
+        run: the run's name, the same for the same rows judged by the same schema.
+        quarantine: where the invalid rows go.
     """
 
     suffix: str
@@ -45,15 +45,15 @@ class Parts(ABC, Generic[J]):
 
     @abstractmethod
     def set_aside(self, found: J, part: str) -> None:
-        """Write a block's invalid rows into the quarantine, under this name."""
+        """Write a block's invalid rows as the quarantine's part of this name."""
 
     @abstractmethod
     def write(self, found: J, stream: IO[bytes]) -> None:
-        """Write what is kept of a block."""
+        """Write a block's valid rows, or where they are."""
 
     @abstractmethod
     def opened(self, paths: Sequence[Path]) -> Any:
-        """What was written of all blocks: a Dataset, or what opens one when it is called."""
+        """The valid rows from the files of all blocks: a Dataset, or a callable that opens one."""
 
     def resume(self) -> list[BlockCount]:
         """The counts of the blocks that an unfinished run wrote whole; a finished one starts over.
@@ -73,11 +73,11 @@ class Parts(ABC, Generic[J]):
 
     @contextmanager
     def writing(self) -> Iterator[Callable[[int, J], None]]:
-        """A ``write`` that returns while the block is still being settled; all are on leaving.
+        """Gives ``write(number, block)``, which writes in a thread; all is on disk on leaving.
 
         One block is written while the next is judged, and no more than one waits: memory is
-        bounded, and blocks are whole in their order. Writing leaves the interpreter's lock alone,
-        or judging would stand still meanwhile.
+        bounded, and blocks are complete in their order. That gains time because Arrow writes
+        without the interpreter's lock.
         """
         with ThreadPoolExecutor(1, "llm-integrations-parts") as pool:
             under_way: list[Future[None]] = []
@@ -85,14 +85,14 @@ class Parts(ABC, Generic[J]):
             def write(number: int, found: J) -> None:
                 if under_way:
                     under_way.pop().result()
-                under_way.append(pool.submit(self.settle, number, found))
+                under_way.append(pool.submit(self.write_block, number, found))
 
             yield write
             for future in under_way:
                 future.result()
 
     def finish(self, blocks: int) -> Any:
-        """What was kept, as ``opened`` gives it; None if there was no block at all."""
+        """Mark the run as complete; the valid rows, as by ``opened``, or None without a block."""
         if not blocks:
             return None
         with atomic_write(self._done, mode=0o600):
@@ -101,15 +101,15 @@ class Parts(ABC, Generic[J]):
     def path(self, number: int, suffix: str) -> Path:
         return self._folder / f"{part_name(self._run, number)}.{suffix}"
 
-    def settle(self, number: int, found: J) -> None:
-        """The quarantine first: counts that are there say that its rows are."""
+    def write_block(self, number: int, found: J) -> None:
+        """Write a block: invalid rows, valid ones, then the counts, which vouch for both."""
         self.set_aside(found, part_name(self._run, number))
         with atomic_write(self.path(number, self.suffix), mode=0o600) as stream:
             self.write(found, stream)
         found.count.write(self.path(number, "json"))
 
     def _start_over(self) -> None:
-        """The mark goes first: after a crash in here the counts that are left still hold."""
+        """The completion mark goes first: after a crash in here the run counts as unfinished."""
         self._done.unlink(missing_ok=True)
         number = 0
         while (path := self.path(number, "json")).exists():

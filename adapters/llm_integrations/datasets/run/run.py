@@ -1,4 +1,4 @@
-"""One run over a data set: block by block, through memory or through disk."""
+"""One run of ``validate_dataset`` over a data set, block by block, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.run.beyond import Beyond
 from llm_integrations.datasets.run.blocks import BlockJudge
 from llm_integrations.datasets.run.counts import BlockCount, part_name
 from llm_integrations.datasets.run.inputs import Files, joined
 from llm_integrations.datasets.run.line_parts import LineParts
 from llm_integrations.datasets.run.lines import LineJudge
 from llm_integrations.datasets.run.parts import J, Parts
+from llm_integrations.datasets.run.row_rules import RowRules
 from llm_integrations.datasets.run.sources import (
     BLOCK,
     B,
@@ -44,7 +44,7 @@ __all__ = ["Run"]
 
 
 class Run:
-    """One call of validate_dataset, whose arguments these are, resolved."""
+    """One call of ``validate_dataset``, with that call's arguments, resolved."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Run:
         raises: bool,
         output: str | Path | None,
         progress: bool,
-        beyond: Beyond,
+        row_rules: RowRules,
         processes: int = 1,
     ) -> None:
         self.validator = validator
@@ -61,13 +61,13 @@ class Run:
         self._raises = raises
         self._output = output
         self._progress = progress
-        self._beyond = beyond
+        self._row_rules = row_rules
         self._total: DatasetReport | None = None
         self._processes = processes
 
     def validate(self, data: Any, name: str) -> DatasetResult:
         found = {name: self._validate(data, name)}
-        return self._beyond.applied(found, {name: data}, raises=self._raises)[name]
+        return self._row_rules.apply(found, {name: data}, raises=self._raises)[name]
 
     def _validate(self, data: Any, name: str) -> DatasetResult:
         if isinstance(data, Dataset):
@@ -77,40 +77,42 @@ class Run:
         return self._file(data, name)
 
     def validate_splits(self, splits: Any) -> DatasetResult:
-        """Each split by itself, their invalid rows in one quarantine, and the counts of all."""
+        """Judge each split by itself: one quarantine and one total for all of them."""
         identities = [_identity(split) for split in splits.values()]
-        return self._each(splits, identities, type(splits), later=False)
+        return self._validate_parts(splits, identities, type(splits), lazy=False)
 
     def validate_files(self, files: Files) -> DatasetResult:
-        """Each file by itself, their invalid rows in one quarantine, and the counts of all."""
+        """Judge each file by itself: one quarantine and one total for all of them."""
         if len(files.paths) == 1:
             [(name, path)] = files.paths.items()
             return self.validate(path, name)
-        return self._each(files.paths, list(files.paths), joined, later=files.hold_lines)
+        return self._validate_parts(files.paths, list(files.paths), joined, lazy=files.hold_lines)
 
-    def _each(
+    def _validate_parts(
         self,
         parts: Mapping[Any, Any],
         identities: Sequence[str],
-        together: Callable[[Any], Any],
+        combine: Callable[[Any], Any],
         *,
-        later: bool,
+        lazy: bool,
     ) -> DatasetResult:
-        """``later``: the parts are put together when ``valid`` is first asked for."""
+        """``combine`` makes one of the valid parts; ``lazy``: when ``valid`` is first asked for."""
         if self._quarantine is None:
             about = "|".join(map("{}={}".format, parts, identities))
-            self._quarantine = self.aside(self._run_name(about))
+            self._quarantine = self.quarantine_of(self._run_name(about))
         self._total = total = self._report()
         found = {str(name): self._validate(part, str(name)) for name, part in parts.items()}
         places = {str(name): part for name, part in parts.items()}
-        results = self._beyond.applied(found, places, raises=self._raises)
+        results = self._row_rules.apply(found, places, raises=self._raises)
         total.splits = {name: result.report for name, result in results.items()}
         total.complete = all(result.report.complete for result in results.values())
-        valid = None if later else _together(together, results)  # tells at once what cannot be
+        valid = (
+            None if lazy else _combined(combine, results)
+        )  # what cannot be combined raises at once
         return DatasetResult(
-            lambda: _together(together, results) if later else valid,
+            lambda: _combined(combine, results) if lazy else valid,
             total,
-            self.aside(""),
+            self.quarantine_of(""),
             tuple(part for result in results.values() for part in result.parts),
         )
 
@@ -121,9 +123,9 @@ class Run:
         run = self._run_name(source.identity)
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)
         copies, report = self._output is not None, self._report()
-        parts = LineParts(self._folder(run), run, self.aside(run), source, copies=copies)
+        parts = LineParts(self._folder(run), run, self.quarantine_of(run), source, copies=copies)
         opens = self._through_disk(source, judge.examine, parts, report)
-        return DatasetResult(opens or _no_rows, report, self.aside(run), (run,))
+        return DatasetResult(opens or _no_rows, report, self.quarantine_of(run), (run,))
 
     def _source(self, source: TableSource) -> DatasetResult:
         run = self._run_name(f"{source.name}|{source.identity}")
@@ -147,26 +149,26 @@ class Run:
     ) -> Any:
         done = parts.resume()
         if self._raises:
-            # The block that is to raise is judged again, for its report.
+            # A block with invalid rows is judged again: the error needs its report.
             done = list(takewhile(lambda count: not count.invalid, done))
         for count in done:
             report.add(count)
         number = len(done)
         with self._bar(source.name, source.rows, report.total) as advance:
-            for count, rows in self._counted(source, examine, parts, number):
+            for count, rows in self._judge_blocks(source, examine, parts, number):
                 report.add(count)
                 advance(rows)
                 number += 1
         return parts.finish(number)
 
-    def _counted(
+    def _judge_blocks(
         self, source: Source[B], examine: Callable[[B, int], J], parts: Parts[J], first: int
     ) -> Iterator[tuple[BlockCount, int]]:
-        """Judge the blocks from one on, and write what is kept: what each held, and its rows."""
+        """Judge and write the blocks from number ``first`` on; yields their counts and lengths."""
         places = source.places(first) if self._processes > 1 else None
         if places is not None:
             tasks = ((number, *place) for number, place in enumerate(places, first))
-            work = partial(_settled, source, examine, parts)
+            work = partial(_judge_and_write, source, examine, parts)
             yield from in_processes(work, tasks, self._processes)
             return
         with parts.writing() as write:
@@ -200,7 +202,7 @@ class Run:
             self.validator,
             source=name,
             run=run,
-            quarantine=self.aside(run),
+            quarantine=self.quarantine_of(run),
             raises=self._raises,
             threads=threads,
         )
@@ -216,9 +218,9 @@ class Run:
         )
 
     def _run_name(self, identity: str) -> str:
-        """The same for the same rows judged by the same schema in the same way."""
+        """The run's identity: the same for the same rows, schema, options and rules."""
         by = self.validator
-        about = f"{identity}|{by.fingerprint}|{by.options}|{BLOCK}{self._beyond}"
+        about = f"{identity}|{by.fingerprint}|{by.options}|{BLOCK}{self._row_rules}"
         return sha256(about.encode()).hexdigest()[:16]
 
     def _folder(self, run: str) -> Path:
@@ -226,9 +228,9 @@ class Run:
             return Path(self._output)
         return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / run
 
-    def aside(self, run: str) -> Quarantine:
-        given = Quarantine.of(self._quarantine, "parquet")
-        return Quarantine(self._folder(run) / "quarantine", "parquet") if given is None else given
+    def quarantine_of(self, run: str) -> Quarantine:
+        chosen = Quarantine.of(self._quarantine, "parquet")
+        return Quarantine(self._folder(run) / "quarantine", "parquet") if chosen is None else chosen
 
     @contextmanager
     def _bar(self, name: str, total: int | None, done: int) -> Iterator[Any]:
@@ -243,19 +245,19 @@ class Run:
             yield bar.update
 
 
-def _settled(
+def _judge_and_write(
     source: Source[B], examine: Callable[[B, int], J], parts: Parts[J], task: tuple[int, int, Any]
 ) -> tuple[BlockCount, int]:
-    """In another process: judge one block, and write what is kept of it."""
+    """The work of another process: one block judged, its part and its counts written."""
     number, row, place = task
     block = source.at(place)
     found = examine(block, row)
-    parts.settle(number, found)
+    parts.write_block(number, found)
     return found.count, len(block)
 
 
-def _together(together: Callable[[Any], Any], results: Mapping[str, DatasetResult]) -> Any:
-    return together({name: result.valid for name, result in results.items()})
+def _combined(combine: Callable[[Any], Any], results: Mapping[str, DatasetResult]) -> Any:
+    return combine({name: result.valid for name, result in results.items()})
 
 
 def _no_rows() -> Dataset:

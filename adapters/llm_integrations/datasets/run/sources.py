@@ -1,4 +1,4 @@
-"""Where rows come from, and how the valid ones are kept: a Dataset, or a file of any size."""
+"""Sources of rows, read in blocks: a Dataset, or a file of any size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from llm_integrations.core.tables import (
 from llm_integrations.core.tables.line_block import LineBlock
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.run import lines
-from llm_integrations.datasets.run.blocks import Examined
+from llm_integrations.datasets.run.blocks import JudgedBlock
 
 __all__ = ["BLOCK", "B", "DatasetSource", "Source", "TableSource", "file_source", "line_source"]
 
@@ -31,15 +31,15 @@ BLOCK: Final = BLOCK_ROWS
 """Rows judged and written in one step."""
 
 _INDICES: Final = "indices"
-"""What `datasets` calls the only column of such a table."""
+"""The only column of the indices table that `datasets` keeps for a filtered Dataset."""
 
 
 B = TypeVar("B", bound=Sized, covariant=True)
-"""What is judged in one step: a table, or lines."""
+"""A block: a pyarrow Table or a LineBlock."""
 
 
 class Source(Protocol[B]):
-    """Rows in blocks, from any block on; the same each time."""
+    """Rows in blocks, which are the same each time and can be read from any block on."""
 
     @property
     def name(self) -> str: ...
@@ -51,12 +51,14 @@ class Source(Protocol[B]):
     def rows(self) -> int | None: ...
 
     def blocks(self, first: int) -> Iterator[tuple[int, B]]:
-        """From a block on: the number of its first row, and the block."""
+        """The blocks from number ``first`` on, each with the position of its first row."""
         ...
 
     def places(self, first: int) -> Iterator[tuple[int, Any]] | None:
-        """``blocks`` for other processes, which read a block by ``at``; None where blocks can only
-        be read one after the other."""
+        """As ``blocks``, but with places instead, by which another process reads a block (``at``).
+
+        None where blocks can only be read one after the other.
+        """
         ...
 
     def at(self, place: Any) -> B: ...
@@ -68,22 +70,21 @@ class TableSource(Source[pa.Table], Protocol):
     @property
     def on_disk(self) -> bool: ...
 
-    def kept(self, block: Examined) -> pa.Table:
-        """What a run keeps of a block."""
+    def kept(self, block: JudgedBlock) -> pa.Table:
+        """What a run keeps of a judged block: its valid rows, or their indices."""
         ...
 
     def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
-        """The valid rows, from what a run kept of all blocks; None if there was no block."""
+        """The valid rows, from what was ``kept`` of all blocks; None if there was no block."""
         ...
 
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """A Dataset, through its indices. What is kept is where the valid rows are, as ``filter`` of
-    `datasets` does: the rows themselves stay where they lie.
+    """A Dataset, whose valid rows are kept as indices, as by ``Dataset.filter``: no row is copied.
 
     Attributes:
-        copies: keep the rows instead.
+        copies: keep copies of the rows, not indices.
     """
 
     dataset: Dataset
@@ -112,7 +113,7 @@ class DatasetSource:
     def at(self, place: int) -> pa.Table:
         return self.dataset.with_format("arrow")[place : place + BLOCK]
 
-    def kept(self, block: Examined) -> pa.Table:
+    def kept(self, block: JudgedBlock) -> pa.Table:
         if self.copies:
             return block.valid
         places = self._places(block.first_row, block.table.num_rows)
@@ -123,7 +124,7 @@ class DatasetSource:
         if kept is None or all_valid:
             return whole
         rows, places = (kept.data, None) if self.copies else (whole.data, kept.data)
-        # The same for the same rows, so that what `map` cached is found again.
+        # The fingerprint depends on the rows alone, so that `map` finds its cache again.
         fingerprint = sha256(f"{run}|{self.copies}".encode()).hexdigest()[:16]
         info = whole.info.copy()
         valid = Dataset(rows, info, whole.split, indices_table=places, fingerprint=fingerprint)
@@ -134,7 +135,7 @@ class DatasetSource:
         return valid
 
     def _places(self, first: int, rows: int) -> Any:
-        """Where some rows are in the Dataset's table (uint64)."""
+        """The indices of some rows in the Dataset's table (uint64)."""
         if self.dataset._indices is None:
             return pa.array(np.arange(first, first + rows, dtype=np.uint64))
         return self.dataset._indices.fast_slice(first, rows).column(0)
@@ -145,7 +146,7 @@ class FileSource:
     """A file, read as a stream.
 
     Attributes:
-        called: what it is called, if it is a copy of another.
+        called: its name in reports; None takes its path.
     """
 
     path: Path
@@ -185,7 +186,7 @@ class TableFileSource(FileSource):
     """A Parquet or CSV file.
 
     Attributes:
-        validator: of its rows; see ``read_tables``.
+        validator: says how cells of a CSV file are read; see ``read_tables``.
     """
 
     validator: Validator
@@ -209,7 +210,7 @@ class TableFileSource(FileSource):
     def at(self, place: Any) -> pa.Table:
         raise NotImplementedError
 
-    def kept(self, block: Examined) -> pa.Table:
+    def kept(self, block: JudgedBlock) -> pa.Table:
         return block.valid
 
     def opened(self, kept: Dataset | None, run: str, *, all_valid: bool) -> Dataset:
@@ -217,7 +218,7 @@ class TableFileSource(FileSource):
 
 
 def file_source(path: Path, validator: Validator, called: str | None = None) -> TableFileSource:
-    """ConfigurationError for a file that is not there or of another kind."""
+    """A source for a table's file. ConfigurationError if it is missing or of another kind."""
     if _existing(path).suffix.lower() not in TABLE_SUFFIXES:
         known = ", ".join((*TABLE_SUFFIXES, *LINE_SUFFIXES))
         raise ConfigurationError(f"{path}: {known} can be validated")
@@ -225,7 +226,7 @@ def file_source(path: Path, validator: Validator, called: str | None = None) -> 
 
 
 def line_source(path: Path, called: str | None = None) -> LineSource:
-    """ConfigurationError for a file that is not there."""
+    """A source for a JSONL file. ConfigurationError if it is missing."""
     return LineSource(_existing(path), called=called)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from llm_integrations.datasets.report import DatasetReport
-from llm_integrations.datasets.run.blocks import BlockJudge, Examined
+from llm_integrations.datasets.run.blocks import BlockJudge, JudgedBlock
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -20,7 +20,7 @@ _BATCH = 4096
 
 
 class StreamGate:
-    """Called with each batch of a stream; counts into a report that grows while it is read."""
+    """A function for ``map`` that lets a stream's valid rows through and counts into a report."""
 
     def __init__(self, judge: BlockJudge, report: DatasetReport) -> None:
         self._judge = judge
@@ -29,15 +29,15 @@ class StreamGate:
     def __call__(self, table: pa.Table, indices: list[int]) -> pa.Table:
         first = indices[0]
         if first == 0:
-            # Read from the beginning again: the same rows, the same parts, counted anew.
+            # The stream is read from its beginning again: count anew; parts keep their names.
             self._report.start_over()
         found = self._judge.examine(table, first)
         self._judge.set_aside(found, self._part(found))
         self._report.add(found.count)
         return found.valid
 
-    def _part(self, found: Examined) -> str:
-        """Named by its rows: each shard of a stream counts its rows from 0."""
+    def _part(self, found: JudgedBlock) -> str:
+        """Named by its rows, not their positions: each shard numbers its rows from 0."""
         aside = found.aside
         about = "" if aside is None else json.dumps([aside.positions, aside.data])
         return f"{self._judge.run}-{sha256(about.encode()).hexdigest()[:24]}"

@@ -24,7 +24,7 @@ _AHEAD: Final = 2
 
 
 def checked_processes(num_proc: int | None) -> int:
-    """How many processes judge. ConfigurationError for what is no number of them."""
+    """The ``num_proc`` argument as a number of processes. ConfigurationError if it is none."""
     if num_proc is None:
         return 1
     if isinstance(num_proc, bool) or not isinstance(num_proc, int) or num_proc < 1:
@@ -33,7 +33,7 @@ def checked_processes(num_proc: int | None) -> int:
 
 
 def in_processes(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iterator[R]:
-    """What the work gives for each task, in their order, however the processes finish.
+    """The results of ``work(task)`` in the order of the tasks, whichever process ends first.
 
     Raises:
         LLMIntegrationsError: a process ended before its work did. Errors of the work, too.
@@ -64,8 +64,7 @@ def _submitted(pool: ProcessPoolExecutor, task: Any) -> Future[Any]:
 
 
 def _context() -> BaseContext:
-    """As `datasets` starts its own: by fork where that is the custom, so that a script needs no
-    guard around its main part."""
+    """The start method that `datasets` uses: fork on Linux, so that scripts need no main guard."""
     return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 

@@ -37,10 +37,10 @@ def check_content(
     if is_plain and len(headers) == len(every):
         return
     for name, value in every:
-        said = value.strip().lower()
-        if name == b"content-encoding" and said not in (b"", b"identity"):
+        text = value.strip().lower()
+        if name == b"content-encoding" and text not in (b"", b"identity"):
             raise Refused(_unsupported("a compressed body"))
-        if name == b"content-type" and said and not _is_read(said, any_type=any_type):
+        if name == b"content-type" and text and not _is_read(text, any_type=any_type):
             raise Refused(_unsupported("a body of this content type"))
 
 

@@ -88,15 +88,15 @@ class WorkerJudge:
 
     def counts(self, judged: Any) -> Any:
         """One row for an annotated batch: what was found there."""
-        tally = self.plan.tally(judged, valid=self.valid, errors=self.errors)
-        return pa.record_batch({COUNTS: pa.array([tally.to_json()])})
+        counts = self.plan.tally(judged, valid=self.valid, errors=self.errors)
+        return pa.record_batch({COUNTS: pa.array([counts.to_json()])})
 
     def total(self, rows: Iterable[Mapping[str, Any]]) -> VerdictCounts:
         """The rows of ``counts`` from all workers added up, also to this process's metrics."""
         none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
-        nothing = self.plan.tally(pa.table(none), valid=self.valid, errors=self.errors)
+        no_counts = self.plan.tally(pa.table(none), valid=self.valid, errors=self.errors)
         parts = (VerdictCounts.from_dict(json.loads(row[COUNTS])) for row in rows)
-        total = reduce(add, parts, nothing)
+        total = reduce(add, parts, no_counts)
         count(total, module=self.module, subject=self.plan.validator.subject)
         return total
 

@@ -46,9 +46,9 @@ def plan_for(
     return ArrowPlan(validator, None, tuple(json_columns), threads)
 
 
-def count(tally: VerdictCounts, *, module: str, subject: str | None, side: str = "input") -> None:
+def count(counts: VerdictCounts, *, module: str, subject: str | None, side: str = "input") -> None:
     """Add rows that were judged elsewhere to this process's metrics."""
     name = subject or UNKNOWN_SUBJECT
-    VALIDATION_TOTAL.labels(module, name, side, "valid").inc(tally.valid)
-    VALIDATION_TOTAL.labels(module, name, side, "invalid").inc(tally.invalid)
-    VALIDATION_FAILURES.labels(module, name, side).inc(tally.invalid)
+    VALIDATION_TOTAL.labels(module, name, side, "valid").inc(counts.valid)
+    VALIDATION_TOTAL.labels(module, name, side, "invalid").inc(counts.invalid)
+    VALIDATION_FAILURES.labels(module, name, side).inc(counts.invalid)

@@ -30,7 +30,7 @@ _COLUMNS: Final = "kind, name, role, subject, version, owner, metadata"
 
 
 class Catalogue:
-    """What uses which schema. Thread-safe.
+    """The uses of schemas, in an SQLite file. Thread-safe.
 
     Args:
         path: the SQLite file; ``:memory:`` keeps it in this process.
@@ -43,13 +43,13 @@ class Catalogue:
             pass
 
     def add(self, *usages: Usage) -> None:
-        """Add uses; the same use added again replaces what was known of it."""
+        """Add uses; one that is there already (same kind, name, role, subject) is replaced."""
         statement = f"INSERT OR REPLACE INTO usage ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - fixed names
         with self._database.transaction() as db:
             db.executemany(statement, [_row(usage) for usage in usages])
 
     def remove(self, kind: UsageKind, name: str) -> int:
-        """Forget something with all its uses; returns how many there were."""
+        """Remove everything that this thing uses; returns how many uses there were."""
         with self._database.transaction() as db:
             return db.execute(
                 "DELETE FROM usage WHERE kind = ? AND name = ?", (kind, name)

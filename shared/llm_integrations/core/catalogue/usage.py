@@ -16,7 +16,7 @@ UsageKind: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """That something is held to a schema.
+    """A use of a schema: a prompt, data set, index or benchmark that is held to it.
 
     Attributes:
         kind: what sort of thing; any text.

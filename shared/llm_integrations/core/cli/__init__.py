@@ -21,6 +21,6 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python would complain again at exit.
+        # The pipe's reader (head, less) has closed it; Python would report it again at exit.
         sys.stderr.close()
         raise SystemExit(0) from None

@@ -1,4 +1,4 @@
-"""The subcommands, one module each."""
+"""The typer application: every subcommand by its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from llm_integrations.core.cli.commands import (
     show,
     webhook,
 )
-from llm_integrations.core.cli.connection import reaching
+from llm_integrations.core.cli.connection import with_registry_options
 
 __all__ = ["app"]
 
@@ -36,17 +36,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-app.command("check")(reaching(check.check))
-app.command("infer")(reaching(infer.infer))
-app.command("register")(reaching(register.register))
-app.command("list")(reaching(listing.list_subjects))
-app.command("show")(reaching(show.show))
-app.command("doctor")(reaching(doctor.doctor))
-app.command("diff")(reaching(diff.diff))
-app.command("compat")(reaching(compat.compat))
-app.command("guide")(reaching(guide.guide))
-app.command("drift")(reaching(drift.drift))
-app.command("listen")(reaching(listen.listen))
+app.command("check")(with_registry_options(check.check))
+app.command("infer")(with_registry_options(infer.infer))
+app.command("register")(with_registry_options(register.register))
+app.command("list")(with_registry_options(listing.list_subjects))
+app.command("show")(with_registry_options(show.show))
+app.command("doctor")(with_registry_options(doctor.doctor))
+app.command("diff")(with_registry_options(diff.diff))
+app.command("compat")(with_registry_options(compat.compat))
+app.command("guide")(with_registry_options(guide.guide))
+app.command("drift")(with_registry_options(drift.drift))
+app.command("listen")(with_registry_options(listen.listen))
 
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")

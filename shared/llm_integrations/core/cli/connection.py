@@ -1,4 +1,4 @@
-"""How the commands reach the registry: options that each of them has, and the client they make."""
+"""The options by which each command reaches the registry, and the client made with them."""
 
 from __future__ import annotations
 
@@ -14,47 +14,51 @@ import typer
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.registry import Registry, connect, resolve_registry
 
-__all__ = ["open_registry", "reaching"]
+__all__ = ["open_registry", "with_registry_options"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _PANEL: Final = "Reaching the registry"
-_given: ContextVar[dict[str, Any]] = ContextVar("_given", default={})  # noqa: B039 - never changed
+_connection_options: ContextVar[dict[str, Any]] = ContextVar("_connection_options", default={})  # noqa: B039 - never changed
 
 
-def _option(kind: Any, *names: str, told: str) -> tuple[Any, Any]:
-    option = typer.Option(*names, help=told, rich_help_panel=_PANEL, show_default=False)
+def _option(kind: Any, *names: str, help_text: str) -> tuple[Any, Any]:
+    option = typer.Option(*names, help=help_text, rich_help_panel=_PANEL, show_default=False)
     return Annotated[kind, option], None
 
 
 _OPTIONS: Final = {
-    "ca": _option(Path | None, "--ca", told="CAs to trust, a PEM file; else …_REGISTRY_CA."),
-    "cert": _option(Path | None, "--cert", told="A client certificate; else …_REGISTRY_CERT."),
-    "key": _option(Path | None, "--key", told="Its key; else …_REGISTRY_KEY."),
-    "proxy": _option(str | None, "--proxy", told="A proxy's URL; else …_REGISTRY_PROXY."),
+    "ca": _option(Path | None, "--ca", help_text="CAs to trust, a PEM file; else …_REGISTRY_CA."),
+    "cert": _option(Path | None, "--cert", help_text="A client certificate; else …_REGISTRY_CERT."),
+    "key": _option(Path | None, "--key", help_text="Its key; else …_REGISTRY_KEY."),
+    "proxy": _option(str | None, "--proxy", help_text="A proxy's URL; else …_REGISTRY_PROXY."),
     "allow_insecure": _option(
         bool | None,
         "--allow-insecure",
-        told="Credentials over plain http; else …_REGISTRY_ALLOW_INSECURE.",
+        help_text="Credentials over plain http; else …_REGISTRY_ALLOW_INSECURE.",
     ),
     "registry_id": _option(
-        str | None, "--registry-id", told="What names the registry in events, whatever its URL."
+        str | None,
+        "--registry-id",
+        help_text="What names the registry in events, whatever its URL.",
     ),
 }
 
 
-def reaching(command: Callable[_P, _T]) -> Callable[..., _T]:
-    """The command with these options besides; ``open_registry`` knows what was given."""
+def with_registry_options(command: Callable[_P, _T]) -> Callable[..., _T]:
+    """Add these options to a command; ``open_registry`` reads their values."""
 
     @wraps(command)
     def with_options(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        given = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
-        token = _given.set({name: value for name, value in given.items() if value is not None})
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        token = _connection_options.set(
+            {name: value for name, value in options.items() if value is not None}
+        )
         try:
             return command(*args, **kwargs)
         finally:
-            _given.reset(token)
+            _connection_options.reset(token)
 
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command)
@@ -71,8 +75,8 @@ def reaching(command: Callable[_P, _T]) -> Callable[..., _T]:
 
 def open_registry(registry: str | None) -> Registry:
     """The client of a command. Equal URLs share one, unless an option says how to reach it."""
-    given = dict(_given.get())
-    if not given:
+    options = dict(_connection_options.get())
+    if not options:
         return resolve_registry(registry)
-    files = {name: str(given.pop(name)) for name in ("ca", "cert", "key") if name in given}
-    return connect(registry, tls=TLSOptions(**files) if files else None, **given)
+    files = {name: str(options.pop(name)) for name in ("ca", "cert", "key") if name in options}
+    return connect(registry, tls=TLSOptions(**files) if files else None, **options)

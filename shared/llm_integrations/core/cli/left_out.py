@@ -1,4 +1,4 @@
-"""Subjects that a listing leaves out, which a command prints and the log need not name."""
+"""Reading the latest of all subjects without logging those left out: commands print them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["latest_of"]
 
 
 def latest_of(client: Registry) -> Latest:
-    """The latest of all subjects; whoever asks says what is left out."""
+    """The latest of all subjects; the calling command prints what is left out, the log does not."""
     with _unlogged():
         return client.latest()
 

@@ -1,4 +1,4 @@
-"""Records out of files: each with where it stands, read one at a time."""
+"""Reading records out of files one at a time, each with its place in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether data still looks as it did: profiles, distances, reports."""
+"""Drift of data against a baseline: profiles, distances, reports."""
 
 from __future__ import annotations
 

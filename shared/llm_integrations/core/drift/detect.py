@@ -1,4 +1,4 @@
-"""Tables against a baseline, wherever that is kept."""
+"""Comparing data with a baseline: a Profile, its file, or the one beside the schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def for_tables(registry: Registry, schema: str | SchemaRef) -> Validator:
 def baseline_of(
     registry: Registry, reference: str, baseline: Profile | str | Path | None
 ) -> Profile:
-    """The profile that is given, in a file, or kept beside the schema.
+    """The baseline: a Profile as it is, the one in a file, or the one beside the schema.
 
     Raises:
         ConfigurationError: there is none yet.

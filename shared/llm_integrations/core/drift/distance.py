@@ -1,4 +1,4 @@
-"""How far apart two distributions are, and how far chance alone would put them."""
+"""Distances between two distributions, and the distances that chance alone explains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REST = "\x00rest"
 
 
 def category_distance(before: Categories, after: Categories) -> float:
-    """Jensen–Shannon distance, base 2, from 0 to 1. What the baseline does not list is one."""
+    """Jensen–Shannon distance, base 2, from 0 to 1. Values that are not listed count as one."""
     require_extra("drift", "scipy")
     from scipy.spatial.distance import jensenshannon
 
@@ -31,7 +31,7 @@ def category_distance(before: Categories, after: Categories) -> float:
     first = np.array([one.get(name, 0) for name in names], np.float64)
     second = np.array([two.get(name, 0) for name in names], np.float64)
     distance = float(jensenshannon(first, second, base=2))
-    # Rounding can make the divergence of equal distributions a little less than nothing.
+    # Rounding can make the divergence of equal distributions slightly negative.
     return 0.0 if math.isnan(distance) else min(distance, 1.0)
 
 
@@ -44,7 +44,7 @@ def _aligned(found: Categories, listed: Mapping[str, int] | None = None) -> dict
 
 
 def category_chance(before: Categories, after: Categories) -> float:
-    """What two samples of the same categories hardly exceed: two standard errors."""
+    """The distance by chance of two samples of the same categories: two standard errors."""
     kinds = len(before.counts) + (1 if before.other else 0)
     freedom = max(kinds - 1, 1)
     # The divergence is about a chi-square over 8 ln 2, whose deviation is √(2 · freedom).
@@ -58,12 +58,12 @@ def number_distance(before: Numbers, after: Numbers) -> float:
     from scipy.stats import wasserstein_distance
 
     distance = float(wasserstein_distance(before.quantiles, after.quantiles))
-    # A column that never changed has no spread to measure by.
+    # A constant column has no standard deviation to divide by.
     return distance / max(before.std, 1e-3 * abs(before.mean), 1e-9)
 
 
 def number_chance(before: Numbers, after: Numbers) -> float:
-    """What two samples of the same numbers hardly exceed: two standard errors."""
+    """The distance by chance of two samples of the same numbers: two standard errors."""
     return 2 * math.sqrt(1 / before.count + 1 / after.count)
 
 

@@ -1,4 +1,4 @@
-"""What a schema itself says about the values of a column."""
+"""The values of a column that the schema names (enum, const): they are public."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
 
 
 def _applied(documents: Documents, starts: list[SchemaLocation]) -> list[SchemaLocation]:
-    """These subschemas and those that they apply to the same value, each once."""
+    """These subschemas and those applied to the same value (allOf, $ref and so on), each once."""
     found: dict[SchemaLocation, None] = {}
     waiting = list(starts)
     while waiting:

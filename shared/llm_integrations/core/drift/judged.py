@@ -1,4 +1,4 @@
-"""Data of any kind in blocks: its columns, and the verdict on its rows."""
+"""Reading data in judged blocks: the columns, and the counts of valid and invalid rows."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from llm_integrations.core.validation import Validator, Violation
 __all__ = ["JudgedTable", "judged_file", "judged_tables"]
 
 _EXPLAINED: Final = 2_000
-"""Invalid rows of a block that are asked for their reasons; the others are counted only."""
+"""Invalid rows of a block whose reasons are found; the others are only counted."""
 _LINES: Final = 50_000
 _NO_ROW: Final = object()
 
 
 @dataclass(frozen=True)
 class JudgedTable:
-    """Attributes: the columns of some rows as a pyarrow Table, without what they cannot hold, and
-    the verdict on all of these rows."""
+    """A judged block.
+
+    Attributes:
+        columns: a pyarrow Table, without values that no column can hold.
+        counts: the verdict on all rows of the block.
+    """
 
     columns: Any
     counts: VerdictCounts
@@ -40,7 +44,7 @@ def judged_tables(
     """Pyarrow Tables, judged by their columns.
 
     Args:
-        json_columns: columns of JSON text that stand for what the text says.
+        json_columns: columns that hold JSON as text and are judged as the values it encodes.
     """
     plan = ArrowPlan(validator, None, json_columns)
     for table in tables:
@@ -50,8 +54,7 @@ def judged_tables(
 def judged_file(path: Path, validator: Validator) -> Iterator[JudgedTable]:
     """A Parquet, CSV or JSON lines file of any size.
 
-    Lines are judged one by one as they stand, null as null: that one is missing and that it is null
-    are two things there.
+    Lines are judged one by one: unlike a table, a line tells null from a missing value.
 
     Raises:
         ConfigurationError: it is not there, cannot be read, or is of another kind.
@@ -70,7 +73,7 @@ def _judged_lines(path: Path, validator: Validator) -> Iterator[JudgedTable]:
 
 
 def _blocks(path: Path) -> Iterator[list[Any]]:
-    """What the lines say, _NO_ROW for what is no JSON object; blank ones are no records."""
+    """The values of lines, _NO_ROW for what is no JSON object; blank lines are skipped."""
     try:
         with path.open("rb") as stream:
             lines = (line for line in stream if line.strip())

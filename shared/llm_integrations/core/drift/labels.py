@@ -1,4 +1,4 @@
-"""How a profile names values: those of the schema in plain text, others by a keyed hash."""
+"""Labels of values in a profile: plain text for those the schema names, else a keyed hash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN: Final = "plain"
 
 @dataclass(frozen=True)
 class Labels:
-    """Names values, the same in the baseline and later.
+    """Makes labels of values, the same ones in the baseline and in later profiles.
 
     Without a secret a profile's own salt keys the hashes: they show nothing by themselves, but
     somebody who has the profile can try values out. With a secret they cannot.
@@ -44,7 +44,7 @@ class Labels:
         return text if self.plain or text in known else f"#{self._hash(text)}"
 
     def _hash(self, text: str) -> str:
-        # The salt is text of a fixed length, so that no other pair gives the same key.
+        # The salt has a fixed length, so that no other pair of salt and secret gives the same key.
         key = hashlib.sha256(f"{self.salt}|{self.secret}".encode()).digest()
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, key=key, digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""What is kept of a data set: shares, counts and quantiles, no rows."""
+"""A profile of a data set: counts, shares and quantiles, no rows."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Of numbers, of times (seconds since 1970), or of lengths.
+    """Statistics of numbers, of times (seconds since 1970), or of lengths.
 
     Attributes:
         count: how many finite values.
         mean, std: their mean and standard deviation.
         quantiles: at (i + ½)/n for i below n, rounded to a thousandth of the spread; empty for
-            few values. The extremes are left out: each is somebody's.
+            few values. The extremes are left out: each is one row's value.
     """
 
     count: int
@@ -38,7 +38,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Categories:
-    """Of values that repeat.
+    """Counts of values that repeat.
 
     Attributes:
         counts: by label (see Labels), the most frequent first.
@@ -102,7 +102,7 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
-        """What ``to_dict`` made. ConfigurationError for anything else."""
+        """A profile from its ``to_dict``. ConfigurationError for anything else."""
         try:
             known = {name: value for name, value in data.items() if name != "format"}
             if data["format"] != _FORMAT:

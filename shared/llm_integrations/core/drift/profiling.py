@@ -1,4 +1,4 @@
-"""Makes a profile of data, in one pass."""
+"""Making the profile of a data set in one pass."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def profile_tables(
 
     Args:
         data: pyarrow Tables with the same columns each, or a Parquet, CSV or JSONL file.
-        validator: what the rows are judged by, null in a table taken as it says; in JSON lines null
-            is null.
+        validator: judges the rows; its option ``nulls`` says how null counts in tables, while in
+            JSON lines null is a value.
         labels: how values are named; None for a salt of this profile's own.
-        alike: a profile to compare with: categories are counted where it has them.
-        json_columns: columns of JSON text that stand for what the text says.
+        alike: a profile to compare with: where it has categories, they are counted.
+        json_columns: columns that hold JSON as text and are judged as the values it encodes.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -60,7 +60,7 @@ def profile_tables(
         before = rows
         rows, invalid = rows + block.counts.rows, invalid + block.counts.invalid
         reasons.update(_scaled(block.counts))
-        for path, values in _leaves(block.columns):
+        for path, values in _flat_columns(block.columns):
             name = "/".join(path)
             if name not in columns:
                 columns[name] = _Column(named_values(schema, path), values.type, before)
@@ -72,7 +72,7 @@ def profile_tables(
         invalid=invalid,
         reasons=dict(reasons.most_common()),
         columns={
-            name: column.profile(named, rows, _counted(alike, name))
+            name: column.profile(named, rows, _has_categories(alike, name))
             for name, column in columns.items()
         },
         salt=named.salt,
@@ -82,24 +82,24 @@ def profile_tables(
 
 
 def _scaled(report: VerdictCounts) -> dict[str, int]:
-    """Counts of reasons, for all invalid rows if only some were explained."""
+    """Counts of reasons, extrapolated to all invalid rows where only some were explained."""
     explained = report.invalid - report.unexplained
     factor = report.invalid / explained if explained else 1.0
     return {str(reason): round(count * factor) for reason, count in report.reasons.items()}
 
 
-def _counted(alike: Profile | None, name: str) -> bool:
+def _has_categories(alike: Profile | None, name: str) -> bool:
     column = alike.columns.get(name) if alike is not None else None
     return column is not None and column.categories is not None
 
 
-def _leaves(table: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The columns, and the fields of structs."""
+def _flat_columns(table: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The columns by their paths, structs replaced by their fields."""
     for name, column in zip(table.schema.names, table.columns, strict=True):
-        yield from _below((name,), column)
+        yield from _flattened((name,), column)
 
 
-def _below(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _flattened(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     if isinstance(column.type, pa.BaseExtensionType):
         stored = [chunk.storage for chunk in column.chunks]
         column = pa.chunked_array(stored, type=column.type.storage_type)
@@ -109,11 +109,13 @@ def _below(path: tuple[str, ...], column: Any) -> Iterator[tuple[tuple[str, ...]
         yield path, column
         return
     for index in range(column.type.num_fields):
-        yield from _below((*path, column.type.field(index).name), pc.struct_field(column, [index]))
+        yield from _flattened(
+            (*path, column.type.field(index).name), pc.struct_field(column, [index])
+        )
 
 
 class _Column:
-    """One column while it is read."""
+    """The statistics of one column, gathered block by block."""
 
     def __init__(self, named: frozenset[str], kind: Any, missed: int) -> None:
         self._kind = kind
@@ -127,10 +129,10 @@ class _Column:
         self._rows += len(values)
         self._nulls += values.null_count
         if self._family == "null":
-            # The first blocks had no value in this column, so its type was not known.
+            # The column had only nulls so far, so its type was unknown.
             self._kind, self._family = values.type, _family(values.type)
         if self._family == "number" and pa.types.is_floating(values.type):
-            # Integers up to here, in a file that does not tell the two apart.
+            # A JSONL column that held only integers before.
             self._kind = values.type
         counted = self._family in ("text", "boolean") or bool(self._named)
         if counted and self._family in ("text", "boolean", "number"):
@@ -140,7 +142,7 @@ class _Column:
 
     def profile(self, labels: Labels, rows: int, always: bool) -> ColumnProfile:
         nulls = self._nulls + rows - self._rows
-        # true and false tell of nobody.
+        # true and false identify nobody, so they are shown in plain text.
         known = self._named | {"true", "false"}
         categories = self._categories.categories(
             labels, known, always=always or bool(self._named) or self._family == "boolean"

@@ -1,4 +1,4 @@
-"""What changed since the baseline."""
+"""A drift report: anomalies, and the distances of columns from the baseline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Anomaly", "ColumnDrift", "DriftReport", "Measure"]
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """Something that is no matter of degree: a column, a type, rows that the schema refuses.
+    """A change that is not measured by a distance: of columns, types, or what the schema refuses.
 
     Attributes:
         kind: "new column", "missing column", "type", "invalid rows", "schema" or "no rows".

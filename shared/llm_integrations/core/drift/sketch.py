@@ -32,7 +32,7 @@ class NumberSketch:
         self._sample: list[_Floats] = []
         self._kept = 0
         self._share = 1.0
-        # The same data gives the same profile.
+        # A fixed seed: the same data gives the same profile.
         self._random = np.random.default_rng(0)
 
     def add(self, values: _Floats) -> None:
@@ -64,7 +64,7 @@ class NumberSketch:
         self._share /= 2
 
     def numbers(self) -> Numbers | None:
-        """None if there was no value."""
+        """The statistics; None if there was no value."""
         if not self._count:
             return None
         std = math.sqrt(self._squares / self._count) if math.isfinite(self._squares) else 0.0
@@ -77,7 +77,7 @@ class NumberSketch:
 
 
 def _rounded(value: float, std: float) -> float:
-    """To a thousandth of the spread: more would tell of single rows."""
+    """Rounded to a thousandth of the spread: more digits would reveal single rows' values."""
     if not math.isfinite(value) or std <= 0:
         return value if math.isfinite(value) else 0.0
     return float(round(value, 3 - math.floor(math.log10(std)))) + 0.0

@@ -1,4 +1,4 @@
-"""Where baselines are kept: beside the schemas, one small file for each version."""
+"""The store of baselines: beside the schemas, one small file for each version."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BaselineStore:
         return cls(Path(unquote(parts.path)) / _FOLDER)
 
     def path(self, reference: str) -> Path:
-        """Where the baseline of an exact version is, or would be."""
+        """The path of an exact version's baseline, whether it exists or not."""
         ref = SchemaRef.parse(reference)
         return self.folder / f"{encode_subject(ref.subject)}@{ref.version}.json"
 

@@ -1,4 +1,4 @@
-"""How much may change before it is called drift."""
+"""Thresholds: how much may change before it counts as drift."""
 
 from __future__ import annotations
 

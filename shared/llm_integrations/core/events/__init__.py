@@ -1,4 +1,4 @@
-"""Events: what happened to schemas, the buses that carry it and the listener that reacts."""
+"""Events of schemas: the buses and sources that bring them, the listener that handles them."""
 
 from llm_integrations.core.events.brokers.memory import InMemoryEventBus
 from llm_integrations.core.events.bus import BusHealth, EventBus, Subscription

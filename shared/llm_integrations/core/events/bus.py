@@ -1,4 +1,4 @@
-"""What every bus offers, whatever carries the events."""
+"""The interface of every event bus."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ class EventBus(ABC):
     ) -> Subscription:
         """``subscribe`` for a handler that takes several events at once and never raises.
 
-        What it says has failed is dead-lettered with the reason; the others are acknowledged
-        after it returned. It does its own retries.
+        It returns a reason for each event that failed, which is dead-lettered; the others are
+        acknowledged. It does its own retries.
         """
 
     @abstractmethod
     async def health_check(self) -> BusHealth:
-        """Ask the bus whether it works. Never raises."""
+        """The health of the bus and its subscriptions. Never raises."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -113,7 +113,7 @@ def _may_be_odd(text: str) -> bool:
 
 
 def _check_values(document: object) -> None:
-    """EventError for what could be read, but not written again.
+    """EventError for values that could be read, but not written again.
 
     That is half a pair of surrogates, an infinite number, what no JSON holds, and what is nested
     too deep for whoever writes it again.

@@ -1,4 +1,4 @@
-"""From a URL to a bus."""
+"""Making a bus from its URL."""
 
 from __future__ import annotations
 

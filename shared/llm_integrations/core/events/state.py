@@ -1,4 +1,4 @@
-"""What a listener remembers across restarts, in one SQLite file."""
+"""The state of a listener across restarts, in one SQLite file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ListenerState:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # Its commits must never wait for the disk: tidy() does that.
+        # No checkpoint on commit, which would wait for the disk: tidy() does it.
         self._file = SharedDatabase(
             path, _SCHEMA, EventError, setup="PRAGMA wal_autocheckpoint = 0"
         )
@@ -142,7 +142,7 @@ class ListenerState:
             )
 
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
-        """What integrations gave up, oldest first."""
+        """The dead letters of integrations, oldest first."""
         with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT event, reason, integration, at, id, transport FROM dead_letters "
@@ -161,7 +161,7 @@ class ListenerState:
     def save_snapshot(
         self, source: str, content: Mapping[str, Any], parts: Mapping[str, Any] | None = None
     ) -> None:
-        """Replace what a source remembers: JSON types.
+        """Replace a source's snapshot, of JSON types.
 
         Args:
             parts: those that have changed, by name, of what is kept piece by piece; None removes

@@ -1,4 +1,4 @@
-"""What one event means for what uses its subject."""
+"""The impact of one event on the users of its subject."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AffectedUsage:
 
     Attributes:
         usage: as the catalogue has it, with the schema's owner where it names none.
-        impact: what the change means there.
+        impact: how the change affects this use.
     """
 
     usage: Usage
@@ -44,7 +44,7 @@ class AffectedUsage:
 
     @property
     def owner(self) -> str | None:
-        """Who is told; None where neither the use, nor the event, nor the schema names anybody."""
+        """The owner who is told; None where neither use, nor event, nor schema names one."""
         return self.usage.owner
 
     @property
@@ -58,7 +58,7 @@ class AffectedUsage:
 
 @dataclass(frozen=True, slots=True)
 class SchemaImpact:
-    """What one event means for some uses of its subject.
+    """The impact of one event on some uses of its subject.
 
     Attributes:
         event: the change.
@@ -80,7 +80,7 @@ class SchemaImpact:
         return groups
 
     async def guide(self) -> str:
-        """How to migrate, as Markdown; empty where there is nothing to migrate."""
+        """The migration guide as Markdown; empty where there is nothing to migrate."""
         if self.old is None or self.new is None or not self.affected:
             return ""
         return await once(guide_text, self.old, self.new)
@@ -89,7 +89,7 @@ class SchemaImpact:
 async def impact_of(
     registry: Registry, event: SchemaEvent, usages: Iterable[Usage]
 ) -> SchemaImpact:
-    """What a change means for these uses of its subject.
+    """The impact of a change on these uses of its subject.
 
     Schemas are compared in a thread, and once however many ask.
 
@@ -130,7 +130,7 @@ def _affected(
 
 
 def _impact(usage: Usage, event: SchemaEvent, breaking: bool) -> Impact:
-    """How a change meets one use of its subject; ``breaking`` is about a new version."""
+    """The impact on one use of a subject; ``breaking`` says it of a new version."""
     pinned_here = is_about(event, usage.schema)
     match event.event_type:
         case SchemaEventType.REGISTERED | SchemaEventType.UPDATED if usage.follows_latest:
@@ -145,7 +145,7 @@ def _impact(usage: Usage, event: SchemaEvent, breaking: bool) -> Impact:
 
 
 async def _between(registry: Registry, event: SchemaEvent) -> tuple[Source | None, Source | None]:
-    """What a new version is between; either can be gone from the registry."""
+    """The version before a new one, and the new one; None for one that the registry has not."""
     if not event.event_type.brings_content:
         return None, None
     old = await version_before(registry, event)

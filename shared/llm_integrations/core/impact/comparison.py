@@ -1,4 +1,4 @@
-"""Two versions of a schema compared: once, however many ask, and off the event loop."""
+"""Comparing two versions of a schema: memoised, and off the event loop."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ T = TypeVar("T")
 def is_breaking(old: Source, new: Source, role: str) -> bool:
     """Whether what was right by the old version can be wrong by the new one.
 
-    Inputs must still be taken (backward). What is said about an output must still hold for its
-    readers (forward). Versions that cannot be compared count as breaking. Takes milliseconds to
-    seconds the first time, nothing after that.
+    For an input, new must accept what old accepts (backward); for an output, readers by the old
+    version must be able to read new data (forward). Versions that cannot be compared count as
+    breaking. Takes milliseconds to seconds the first time, nothing after that.
     """
-    return _ask(_breaks_readers if role == "output" else _breaks_writers, old, new)
+    return _memoised(_breaks_readers if role == "output" else _breaks_writers, old, new)
 
 
-async def once(question: Callable[[Source, Source], T], old: Source, new: Source) -> T:
-    """``question(old, new)``, worked out in a thread, and once for two versions."""
-    return await asyncio.to_thread(_ask, question, old, new)
+async def once(comparison: Callable[[Source, Source], T], old: Source, new: Source) -> T:
+    """``comparison(old, new)``, run in a thread, and only once for two versions."""
+    return await asyncio.to_thread(_memoised, comparison, old, new)
 
 
 async def with_references(registry: Registry, schema: RegisteredSchema) -> Source:
@@ -46,7 +46,7 @@ async def with_references(registry: Registry, schema: RegisteredSchema) -> Sourc
     try:
         validator = await registry.aio.validator_for(schema)
     except InvalidSchema:
-        return Source(schema.body, {}, str(schema))  # the comparison says what is wrong with it
+        return Source(schema.body, {}, str(schema))  # comparing it raises and says what is wrong
     return Source(schema.body, validator.resources, str(schema))
 
 
@@ -66,16 +66,16 @@ def _is_incompatible(old: Source, new: Source, level: str) -> bool:
 
 
 def guide_text(old: Source, new: Source) -> str:
-    """How to migrate, as Markdown; a sentence where that cannot be said."""
+    """The migration guide as Markdown, or a sentence that says why there is none."""
     try:
         return evolution.migration_guide(old, new).to_markdown()
     except InvalidSchema as error:
         return f"There is no migration guide: {error}"
 
 
-def _ask(question: Callable[[Source, Source], T], old: Source, new: Source) -> T:
-    key = (question, _identity(old), _identity(new))
-    return _answers.get(key, lambda: question(old, new))
+def _memoised(comparison: Callable[[Source, Source], T], old: Source, new: Source) -> T:
+    key = (comparison, _identity(old), _identity(new))
+    return _memo.get(key, lambda: comparison(old, new))
 
 
 def _identity(schema: Source) -> Hashable:
@@ -83,34 +83,34 @@ def _identity(schema: Source) -> Hashable:
     return schema.name, fingerprint_of(schema.body), others
 
 
-class _Answers:
-    """Answers that are worked out once, by whoever asks first; the others wait for them."""
+class _Memo:
+    """Memoised results: the first caller for a key computes, concurrent ones wait for it."""
 
     def __init__(self, size: int = 256) -> None:
         self.lock = threading.Lock()
         self._size = size
-        self._known: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._futures: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         survive_fork(self)
 
-    def get(self, key: Hashable, work_out: Callable[[], T]) -> T:
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         with self.lock:
-            is_known = key in self._known
-            answer: Future[T] = self._known.setdefault(key, Future())
-            self._known.move_to_end(key)
-            if len(self._known) > self._size:
-                self._known.popitem(last=False)
+            is_known = key in self._futures
+            answer: Future[T] = self._futures.setdefault(key, Future())
+            self._futures.move_to_end(key)
+            if len(self._futures) > self._size:
+                self._futures.popitem(last=False)
         if not is_known:
             try:
-                answer.set_result(work_out())
+                answer.set_result(compute())
             except BaseException as error:  # noqa: BLE001 - raised for whoever waits
                 with self.lock:
-                    self._known.pop(key, None)
+                    self._futures.pop(key, None)
                 answer.set_exception(error)
         return answer.result()
 
     def after_fork(self) -> None:
         self.lock = threading.Lock()
-        self._known.clear()
+        self._futures.clear()
 
 
-_answers: Final = _Answers()
+_memo: Final = _Memo()

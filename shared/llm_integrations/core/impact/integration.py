@@ -1,4 +1,4 @@
-"""What integrations with a catalogue have in common."""
+"""The base class of integrations that keep a catalogue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CatalogueIntegration(LLMModuleIntegration):
         self.catalogue = given if isinstance(given, Catalogue) else Catalogue(given)
 
     async def impact_of(self, event: SchemaEvent) -> SchemaImpact:
-        """What a change means for what the catalogue knows."""
+        """The impact of a change on the catalogue's uses of its subject."""
         return await impact_of(self.registry, event, await self._using(event))
 
     async def owned_usages(self, event: SchemaEvent) -> list[Usage]:

@@ -1,4 +1,4 @@
-"""Which versions an event is about, and whose they are."""
+"""The versions that an event concerns, and their owner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 async def owner_of(registry: Registry, event: SchemaEvent) -> str | None:
-    """Who is told where a use names nobody: as the event says, else as the registry does.
+    """The owner for uses that name none: as the event says, else as the registry does.
 
     The event's version counts first, then the one before it, then the latest.
     """
@@ -72,7 +72,7 @@ async def in_force_after(
 
 
 async def version_before(registry: Registry, event: SchemaEvent) -> RegisteredSchema | None:
-    """What was latest before the version that an event brings, where that can be known."""
+    """The latest version before the one that an event brings; None where that is unknown."""
     version = event.previous_version or await _highest_below(registry, event)
     return None if version is None else await version_or_none(registry, event.subject, version)
 
@@ -88,7 +88,7 @@ async def version_or_none(
 
 
 async def _highest_below(registry: Registry, event: SchemaEvent) -> Version | None:
-    """Not every observer of a change knows what was there before."""
+    """The newest version below the event's: not every source of events names the previous one."""
     try:
         mine = _key(event)
         versions = await registry.aio.versions(event.subject)

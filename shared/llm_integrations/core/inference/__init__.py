@@ -1,4 +1,4 @@
-"""A JSON Schema out of data that nobody has described yet."""
+"""Inferring a JSON Schema from data."""
 
 from llm_integrations.core.inference.data import infer_files, infer_rows, infer_tables
 

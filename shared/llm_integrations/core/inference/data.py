@@ -1,4 +1,4 @@
-"""Where the data comes from that a schema is inferred of."""
+"""Inferring a schema from rows, pyarrow Tables or files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.inference.observed_values import ObservedValues
 from llm_integrations.core.inference.schema import Style, schema_of
-from llm_integrations.core.inference.seen import Seen
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.json_line import NoRow, read_row
 
@@ -20,18 +20,18 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 def infer_rows(rows: Iterable[Any], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
     """The schema of JSON values, in which null is null."""
-    seen = Seen()
+    observed = ObservedValues()
     for row in rows:
-        seen.add(row)
-    return _whole(seen, style)
+        observed.add(row)
+    return _whole(observed, style)
 
 
 def infer_tables(tables: Iterable[Any], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
     """The schema of the rows of pyarrow Tables, in which null is a missing value."""
-    seen = Seen()
+    observed = ObservedValues()
     for table in tables:
-        _add_table(seen, table)
-    return _whole(seen, style)
+        _add_table(observed, table)
+    return _whole(observed, style)
 
 
 def infer_files(paths: Iterable[Path], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
@@ -42,25 +42,25 @@ def infer_files(paths: Iterable[Path], style: Style = Style()) -> dict[str, Any]
     Raises:
         ConfigurationError: a file cannot be read, or there is no row.
     """
-    seen = Seen()
+    observed = ObservedValues()
     for path in paths:
         if path.suffix.lower() == ".json":
             for row in _document(path):
-                seen.add(row)
+                observed.add(row)
         elif path.suffix.lower() in LINE_SUFFIXES:
             for row in _lines(path):
-                seen.add(row)
+                observed.add(row)
         else:
             is_csv = path.suffix.lower() == ".csv"
             for table in read_tables(path):
-                _add_table(seen, _as_written(table) if is_csv else table)
-    return _whole(seen, style)
+                _add_table(observed, _as_written(table) if is_csv else table)
+    return _whole(observed, style)
 
 
-def _whole(seen: Seen, style: Style) -> dict[str, Any]:
-    if not seen.count:
+def _whole(observed: ObservedValues, style: Style) -> dict[str, Any]:
+    if not observed.count:
         raise ConfigurationError("there is no row to infer a schema from")
-    return {"$schema": _DIALECT, **schema_of(seen, style)}
+    return {"$schema": _DIALECT, **schema_of(observed, style)}
 
 
 def _document(path: Path) -> list[Any]:
@@ -85,17 +85,17 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _add_table(seen: Seen, table: Any) -> None:
-    """Scalars by their distinct values, all else row by row."""
+def _add_table(observed: ObservedValues, table: Any) -> None:
+    """Observe a table: scalars by their distinct values, nested columns row by row."""
     from llm_integrations.core.arrow.pyarrow_modules import pa, types
     from llm_integrations.core.arrow.run.cell_overrides import judged_columns
     from llm_integrations.core.arrow.run.judged_rows import judged_rows
 
     table = judged_columns(table)
-    seen.add_rows_of(table.schema.names, table.num_rows)
+    observed.add_rows_of(table.schema.names, table.num_rows)
     plain = [n for n, f in enumerate(table.schema) if not _is_deep(f.type, pa, types)]
     for number in plain:
-        member = seen.member_of(table.schema.names[number])
+        member = observed.member_of(table.schema.names[number])
         for value, times in _counted(table.column(number)):
             if value is not None:
                 member.add(value, times)
@@ -103,7 +103,7 @@ def _add_table(seen: Seen, table: Any) -> None:
     for row in judged_rows(table.select(deep)) if deep else ():
         for name, value in row.items():
             if value is not None:
-                seen.member_of(name).add(_without_nulls(value))
+                observed.member_of(name).add(_without_nulls(value))
 
 
 def _is_deep(kind: Any, pa: Any, types: Any) -> bool:
@@ -115,7 +115,7 @@ def _counted(column: Any) -> Iterator[tuple[Any, int]]:
     from llm_integrations.core.arrow.pyarrow_modules import pa, types
 
     if types.is_string_view(column.type):
-        # Arrow counts the nulls of views as empty texts.
+        # value_counts takes the nulls of a view as empty texts.
         column = column.cast(pa.large_string())
     try:
         found = column.value_counts()
@@ -134,7 +134,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _as_written(table: Any) -> Any:
-    """Cells of a CSV file that look like times, as text: there a schema reads them as such."""
+    """A CSV table with times as text again: the schema sees the cells of a CSV file as text."""
     from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 
     for number, field in enumerate(table.schema):

@@ -1,4 +1,4 @@
-"""Formats that texts are recognised by: what a validator accepts, and looks like one."""
+"""The formats that are inferred for texts: a validator accepts the text, and it has the shape."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # It needs the extra [webhooks], which telling by log or function does not.
+    # Only WebhookNotifier needs the extra [webhooks].
     if name != "WebhookNotifier":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from llm_integrations.core.notify.webhook import WebhookNotifier

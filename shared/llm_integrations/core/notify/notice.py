@@ -1,4 +1,4 @@
-"""What an owner is told."""
+"""The notice that an owner gets of a change."""
 
 from __future__ import annotations
 

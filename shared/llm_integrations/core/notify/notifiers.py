@@ -1,4 +1,4 @@
-"""Ways to tell somebody."""
+"""Notifiers: by the log, or by a function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 @runtime_checkable
 class Notifier(Protocol):
-    """Tells one owner one thing. Raising asks for the event to be delivered again."""
+    """Sends a notice to its owner. If it raises, the event is delivered again later."""
 
     async def notify(self, notice: Notice) -> None: ...
 
@@ -50,7 +50,7 @@ class CallableNotifier:
 def notifier_for(
     target: Notifier | Callable[[Notice], Awaitable[None] | None] | None,
 ) -> Notifier:
-    """A notifier as it is, a function wrapped, None as the log."""
+    """The notifier for an argument: itself, a function wrapped, None as the log."""
     if target is None:
         return LogNotifier()
     if isinstance(target, Notifier):

@@ -1,4 +1,4 @@
-"""One POST to a chat tool or a service, to an address that was checked."""
+"""Notices as one POST to a chat tool or service, at an address that was checked."""
 
 from __future__ import annotations
 

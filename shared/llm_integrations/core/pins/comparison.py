@@ -1,4 +1,4 @@
-"""Do results by two versions of a schema mean the same?"""
+"""Whether results by two versions of a schema are comparable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Benchmarks that may not run until somebody looked: kept beside the lock file."""
+"""Holds: benchmarks that may not run until they are pinned again, in a file beside the lock."""
 
 from __future__ import annotations
 

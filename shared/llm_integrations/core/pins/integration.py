@@ -1,4 +1,4 @@
-"""A schema changes: which benchmarks must not run before somebody looked?"""
+"""Reacting to changes of schemas: holds the benchmarks whose pins they concern."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
         await self.registry.follow([event])
         found = await self._effects(event)
         holds = [Hold(a.benchmark, event.event_id, a.reason, a.comparable) for a in found if a.held]
-        # Held before anybody is asked for the owner: a registry that is down must not let it run.
+        # Hold before asking the registry for owners: while it is down, no benchmark may run.
         await asyncio.to_thread(self.pins.hold, *holds)
         affected = await self._owned(event, found)
         for one in affected:

@@ -1,4 +1,4 @@
-"""What is pinned: for each benchmark the exact schemas of its cases, results and metrics."""
+"""Pins: for each benchmark the exact schemas of its cases, results and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pin, check, update."""
+"""The pins of benchmarks: pinning, checking before a run, moving to newer versions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class BenchmarkPins:
     def check(
         self, benchmark: str, declared: Mapping[Role, str | SchemaRef] | None = None
     ) -> list[PinFinding]:
-        """What stands between this benchmark and a run; what is not blocking is a warning.
+        """Findings about a benchmark; blocking ones refuse a run, the others are warnings.
 
         Args:
             declared: the schemas that the benchmark itself names, by role; each must mean the

@@ -1,4 +1,4 @@
-"""What was set aside, and why: one format and one class for every stage."""
+"""The quarantine of invalid records with their reasons: one format and class for all stages."""
 
 from llm_integrations.core.quarantine.columns import RecordColumns, rows_of
 from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of

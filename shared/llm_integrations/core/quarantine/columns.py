@@ -44,9 +44,9 @@ class RecordColumns:
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """By the names that rows have; a text or None stands for as many of it."""
+        """The columns by name; a single text or None stands for a constant column."""
         return {
-            # It follows from the others, and takes longer to work out than all of these to write.
+            # record_id is left out: it follows from the others and would take longest to compute.
             "record_id": None,
             "schema": self.schema,
             "fingerprint": self.fingerprint,

@@ -1,4 +1,4 @@
-"""Any Python value as JSON text and back, so that it is judged then as it was judged before.
+"""Any Python value as JSON text and back, so that a schema judges it as it judged the original.
 
 The text is what the normaliser makes of the value. What JSON cannot say stands beside it, by JSON
 Pointer, in the words of JSON Schema where it has them: ``{"/photo": {"contentEncoding":
@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.jsonschema.pointer import from_pointer, to_pointer
 from llm_integrations.core.reprs import never_raises
 from llm_integrations.core.validation.convert import NoJson, convert, key_text
 from llm_integrations.core.validation.normalise import Conversion, Normaliser
@@ -78,10 +79,10 @@ def write_row(row: Any) -> tuple[str, Encodings]:
 
 
 def read(text: str, encodings: Encodings) -> Any:
-    """The value that was written. LLMIntegrationsError if the two do not belong together."""
+    """The value that was written. LLMIntegrationsError if text and encodings do not match."""
     try:
         holder = [json.loads(text)]
-        # From the inside out: a mapping is made of pairs whose parts have been read by then.
+        # The deepest first: a mapping is rebuilt from parts that must be decoded by then.
         for pointer in sorted(encodings, key=lambda pointer: -pointer.count("/")):
             target, key = _find(holder, pointer)
             encoding = encodings[pointer]
@@ -98,7 +99,7 @@ def _plain(value: Any) -> Any:
     raise TypeError
 
 
-# Made once: ``json.dumps`` makes an encoder for each call that is not by its defaults.
+# One encoder for all calls: ``json.dumps`` makes a new one whenever it gets options.
 _text: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
 
 
@@ -120,7 +121,7 @@ class _Writer(Normaliser):
         self.encodings: dict[str, dict[str, str]] = {}
 
     def note(self, conversion: Conversion, form: Any, **encoding: str) -> Any:
-        self.encodings["".join(f"/{_escaped(key)}" for key in conversion.path())] = encoding
+        self.encodings[to_pointer(conversion.path())] = encoding
         return form
 
     def form(self, conversion: Conversion) -> Any:
@@ -140,7 +141,7 @@ class _Writer(Normaliser):
                 text = b64encode(bytes(value)).decode("ascii")
                 return self.note(conversion, text, contentEncoding="base64")
             if isinstance(value, set | frozenset):
-                # The order is the same in every process, or its record had another id in each.
+                # Sorted, since a set's order, and with it the record's id, differs in each process.
                 return sorted(value, key=repr)
             if type(value).__module__.startswith("PIL.") and hasattr(value, "save"):
                 return self.image(value, conversion)
@@ -186,12 +187,8 @@ def _is_huge(value: Any) -> bool:
     return type(value) is int and value.bit_length() > _DIGITS * 3
 
 
-def _escaped(key: str | int) -> str:
-    return str(key).replace("~", "~0").replace("/", "~1")
-
-
 def _nearest(value: Decimal) -> int | float | str:
-    """What readers of JSON see of a Decimal."""
+    """The number that readers of JSON see for a Decimal; text where it has none."""
     if not value.is_finite():
         return str(value)
     if value == value.to_integral_value() and value.adjusted() < _DIGITS:
@@ -202,9 +199,8 @@ def _nearest(value: Decimal) -> int | float | str:
 def _find(holder: list[Any], pointer: str) -> tuple[Any, Any]:
     target: Any = holder
     key: Any = 0
-    for segment in pointer.split("/")[1:]:
+    for name in from_pointer(pointer):
         target = target[key]
-        name = segment.replace("~1", "/").replace("~0", "~")
         key = int(name) if isinstance(target, list) else name
     return target, key
 

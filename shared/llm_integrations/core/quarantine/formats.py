@@ -1,4 +1,4 @@
-"""How a part of a quarantine is written and read: JSON lines or Parquet, the same columns."""
+"""Writing and reading a part of a quarantine: JSON lines or Parquet, with the same columns."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _texts(column: Any, length: int) -> Any:
     if column is None:
         return pa.nulls(length, pa.string())
     if isinstance(column, str):
-        # All of them point to the one: nothing has to look for equal ones.
+        # A dictionary array whose indices all point to the one text: no search for equal texts.
         return pa.DictionaryArray.from_arrays(pa.repeat(0, length).cast(pa.int32()), [column])
     if isinstance(column, pa.ChunkedArray):
         return column

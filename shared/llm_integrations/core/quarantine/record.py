@@ -24,7 +24,7 @@ _SAME: Final = object()
 
 
 def record_id_of(source: str, position: int | str | None, data: str) -> str:
-    """The same id for the same record of the same place (hex), so that a retry adds nothing."""
+    """A record's id (hex): a hash of place and data, so that a retry adds nothing."""
     return hashed_id(json.dumps(source), json.dumps(position), data)
 
 
@@ -35,7 +35,7 @@ def hashed_id(source: str, position: str, data: str) -> str:
 
 def hashed_ids(source: str, positions: Iterable[str], data: Iterable[str]) -> Iterator[str]:
     """``hashed_id`` of many records of one source."""
-    # Not ``json.dumps``, which takes longer to find out that this is a text than to write it.
+    # The C function itself: ``json.dumps`` spends more time on finding out that it is a text.
     text, head = encode_basestring_ascii, f"[{source}, "
     for position, value in zip(positions, data, strict=True):
         yield sha256(f"{head}{position}, {text(value)}]".encode("ascii")).hexdigest()[:32]
@@ -46,7 +46,7 @@ def _now() -> datetime:
 
 
 def encodings_text(data: Encodings, whole: Encodings) -> str:
-    """As a row has them; empty where there are none."""
+    """The ``encodings`` column of a row as JSON text; empty where there are none."""
     return json.dumps({"data": data, "whole": whole}) if data or whole else ""
 
 
@@ -90,7 +90,7 @@ class QuarantinedRecord:
         source: str = "",
         position: int | str | None = None,
     ) -> Self:
-        """From what was judged and the report that condemned it.
+        """A record of what was judged, with the errors of the report.
 
         Args:
             data: any Python value.
@@ -113,33 +113,33 @@ class QuarantinedRecord:
 
     @property
     def record_id(self) -> str:
-        """The same for the same record of the same place. Parts that hold many records from a
-        table leave it out, since it follows from what else they hold."""
+        """A hash of source, position and data. Parts with many records of a table leave it out,
+        since it follows from the other columns."""
         return record_id_of(self.source, self.position, self.text)
 
     @property
     def text(self) -> str:
-        """All that came, as JSON text."""
+        """The whole value that came in, as JSON text."""
         return self.data if self.whole is None else self.whole
 
     @property
     def value(self) -> Any:
-        """All that came: bytes and images as they were, dates as text."""
+        """The whole value that came in: bytes and images as they were, dates as text."""
         return self.judged if self.whole is None else read(self.whole, self.whole_encodings)
 
     @property
     def judged(self) -> Any:
-        """What was judged; a schema gives the same verdict on it as on what came."""
+        """The judged part; a schema gives the same verdict on it as on the original."""
         return read(self.data, self.encodings)
 
     @property
     def is_readable(self) -> bool:
-        """Whether it is a record at all, and not a line that could not be read as one."""
+        """False for a line of the source that could not be read as JSON."""
         return NO_RECORD.isdisjoint(error.keyword for error in self.errors)
 
     @property
     def is_up_to_the_schema(self) -> bool:
-        """Whether it was a schema alone that condemned it, so that another one can release it."""
+        """Whether a schema alone condemned it: only then can another schema release it."""
         return self.is_readable and all(e.schema_path != BEYOND_SCHEMA for e in self.errors)
 
     @property
@@ -196,7 +196,7 @@ class QuarantinedRecord:
 
 
 def _of_before(data: str) -> dict[str, Any]:
-    """The columns that files written by version 0.1 lack.
+    """Values for the columns that version 0.1 did not write.
 
     Documents stood there in a wrapper, and what had been judged of them was their metadata without
     the stamp.

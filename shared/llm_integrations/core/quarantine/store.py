@@ -48,7 +48,7 @@ class ReleaseResult:
 
 
 class Quarantine:
-    """What was set aside, in a folder (mode 0700) of parts (mode 0600), for they hold data.
+    """Invalid records in a folder (mode 0700) of parts (mode 0600), since they hold data.
 
     A part is written in one step under a name that follows from its content, so that work done
     again after a crash writes the same part again and no record twice. Processes may share it.
@@ -77,7 +77,7 @@ class Quarantine:
     def of(cls, value: str | Path | Quarantine | None, form: str = ...) -> Quarantine | None: ...
     @classmethod
     def of(cls, value: str | Path | Quarantine | None, form: str = "jsonl") -> Quarantine | None:
-        """What adapters take: a Quarantine, its folder, or None for none.
+        """The quarantine for an argument: a Quarantine itself, its folder, or None for none.
 
         Raises:
             ConfigurationError: it is something else.
@@ -191,14 +191,14 @@ class Quarantine:
                 held = [r for r in records if unwanted.isdisjoint((r.record_id, r.position))]
                 if len(held) < len(records):
                     forgotten |= {r.record_id for r in records} - {r.record_id for r in held}
-                    # Work that named a part sees by it that it is done, and does not do it again.
+                    # An empty part stays: it tells the work that named it not to run again.
                     self._rewrite(path, held, empty=not _NAMED_BY_CONTENT.fullmatch(path.stem))
         return len(forgotten)
 
     def _replace(
         self, path: Path, seen: tuple[int, ...] | None, records: list[QuarantinedRecord]
     ) -> None:
-        """Write what is left of a part, unless it is another one by now."""
+        """Write the records that stay in a part, unless the part changed meanwhile."""
         with locked(self.folder, exclusive=True):
             if _state(path) == seen:
                 self._rewrite(path, records)
@@ -232,7 +232,7 @@ def _is_part(path: Path) -> bool:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """Another one for each time that a part was written; None if it is not there."""
+    """The file's identity, which changes with every write; None if it is missing."""
     try:
         about = path.stat()
     except FileNotFoundError:
@@ -260,7 +260,7 @@ def _judge_again(
 
 
 def _takes(validator: Validator, record: QuarantinedRecord) -> bool:
-    """Whether a record is valid now. What cannot be told, or read, stops no other record."""
+    """Whether a record is valid now; False, not an error, where that cannot be decided."""
     try:
         return validator.is_valid(record.judged)
     except (ValidationLimitExceeded, LLMIntegrationsError) as error:

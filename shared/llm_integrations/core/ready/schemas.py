@@ -1,4 +1,4 @@
-"""Reads the schemas that lie beside this file."""
+"""Loading the schemas in this folder."""
 
 from __future__ import annotations
 

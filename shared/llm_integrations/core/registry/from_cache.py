@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry.cache.following import apply_event, follow
+from llm_integrations.core.registry.cache.event_follower import apply_event, follow
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService

@@ -113,8 +113,8 @@ def values_of_texts(texts: Any, kinds: Sequence[Any]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for kind in kinds:
         values, others = split_cells(texts, kind, plain=True)
-        said = enumerate(values.to_pylist())
-        found |= {row: value for row, value in said if value is not None}
+        numbered = enumerate(values.to_pylist())
+        found |= {row: value for row, value in numbered if value is not None}
         texts = pa.array([others.get(row) for row in range(len(texts))], pa.string())
     return found
 

@@ -55,8 +55,8 @@ def _read(texts: Any, columns: Sequence[CsvColumn], broken: dict[int, BrokenRow]
     cells = [column.read(array) for column, array in zip(columns, texts.columns, strict=True)]
     overrides: dict[int, dict[str, Any]] = {}
     for name, found in zip(names, cells, strict=True):
-        for row, said in found.overrides.items():
-            overrides.setdefault(row, {})[name] = said
+        for row, value in found.overrides.items():
+            overrides.setdefault(row, {})[name] = value
     batch = pa.RecordBatch.from_arrays([found.array for found in cells], names=names)
     kept = {
         name: found.kept for name, found in zip(names, cells, strict=True) if found.kept is not None

@@ -1,6 +1,7 @@
 """Python objects as JSON types, for what the engine refuses to look at.
 
-Iterative and guarded: however deep, cyclic or odd the object, nothing is raised. The forms:
+Iterative, with every call of an object's own code caught: however deep, cyclic or odd the
+object, nothing is raised. The forms:
 
 - tuples, named tuples, sets, ranges, deques, arrays and series of numpy, torch and the like: array
 - mappings, dataclasses, attrs classes, msgspec structs, pydantic models (and with them LangChain

@@ -1,4 +1,4 @@
-"""Schema events over HTTP: a dispatcher that loses none, a receiver that takes each once."""
+"""Schema events over HTTP: a dispatcher with an outbox, a receiver with an inbox."""
 
 from llm_integrations.core.extras import require_extra
 

@@ -1,4 +1,4 @@
-"""Which network addresses a webhook may be sent to."""
+"""Deciding whether a webhook may be sent to a network address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Address", "leads_nowhere", "literal_address", "refusal"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Public, shared or unique-local by their number, but a cloud's metadata service by their use.
+# Metadata services of clouds, at addresses that count as public, shared or unique-local.
 _METADATA: Final = frozenset(
     ipaddress.ip_address(text)
     for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
@@ -18,9 +18,9 @@ _METADATA: Final = frozenset(
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # An IPv4 address in the last four bytes, deprecated but still routed by some hosts.
 _IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
-# Of a translator between the two protocols (RFC 2765): no address that one connects to.
+# The translated form of RFC 2765, to which nothing connects.
 _TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
-# What is not for the public Internet, but counts as global in some Python versions.
+# Ranges that some Python versions take for global, though the public Internet has no use of them.
 _RESERVED: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -47,7 +47,7 @@ def literal_address(host: str) -> Address | None:
 
 
 def refusal(address: Address, *, allow_private: bool) -> str | None:
-    """Why nothing may be sent to this address, or None if it may.
+    """Why an address is refused, or None if it may be sent to.
 
     ``allow_private`` admits loopback and private networks. Link-local addresses (where clouds
     serve credentials) and multicast are refused in any case.

@@ -1,4 +1,4 @@
-"""Who delivers to an endpoint, when several processes share an outbox."""
+"""The lease by which one of several processes that share an outbox delivers to an endpoint."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Lease"]
 class Lease:
     """A lock file beside the database, one per endpoint or group.
 
-    The operating system gives it back the moment its holder dies, however it dies, so that
-    another process can go on at once; there is no clock in it that could be wrong.
+    The operating system releases it the moment its holder dies, so that another process can go on
+    at once. No expiry time is involved, which a wrong clock could break.
     """
 
     def __init__(self, database: Path, name: str) -> None:
@@ -29,8 +29,8 @@ class Lease:
     def held(self) -> bool:
         return self._lock.is_locked
 
-    def take(self) -> bool:
-        """Whether we hold it now. Never waits."""
+    def acquire(self) -> bool:
+        """Try to get the lease; whether this process holds it now. Never waits."""
         if self._lock.is_locked:
             return True
         try:
@@ -41,5 +41,5 @@ class Lease:
             raise WebhookError(f"the lock file cannot be used: {error}") from error
         return True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._lock.release()

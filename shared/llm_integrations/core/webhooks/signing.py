@@ -50,7 +50,7 @@ def _key(secret: str) -> bytes:
 
 
 class Signer:
-    """Signs with every key, so that a receiver knows the message by the old or the new one."""
+    """Signs with every key, so that receivers with the old or the new secret can verify."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._webhooks = [Webhook(key) for key in keys]

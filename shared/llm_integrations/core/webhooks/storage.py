@@ -1,4 +1,4 @@
-"""A SQLite file owned by one thread; what is asked for during a commit shares the next one."""
+"""A SQLite file owned by one thread, with group commit: jobs share a transaction."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Database:
             thread.join()
 
     def after_fork(self) -> None:
-        """The thread, its connection and its queue stayed in the parent."""
+        """Begin anew: the thread, its connection and its queue stayed in the parent."""
         self.lock = threading.Lock()
         self._thread = None
 
@@ -136,7 +136,7 @@ class Database:
                 results = _transact(connection, batch)
         except Exception as error:  # noqa: BLE001 - it belongs to a caller, and the thread must live
             if len(batch) > 1 and not _concerns_all(error.__cause__ or error):
-                # One bad piece of work must not fail the others.
+                # Retry one by one: a failing job must not fail the others of its batch.
                 for job in batch:
                     self._perform(connection, [job])
             else:
@@ -148,11 +148,11 @@ class Database:
 
 
 def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
-    """Wait for a job, then take what else is there; the flag says that no more will come."""
+    """Wait for a job, then take all that are queued; the flag says that no more will come."""
     batch: list[_Job] = []
     job = jobs.get()
     while job is not None:
-        # A caller that was cancelled meanwhile gets no work done.
+        # The job of a caller that was cancelled meanwhile is dropped.
         if job.future.set_running_or_notify_cancel():
             batch.append(job)
         if len(batch) >= _MOST_PER_COMMIT:
@@ -165,7 +165,7 @@ def _gather(jobs: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
 
 
 def _concerns_all(error: BaseException) -> bool:
-    """Whether it is the file that is in trouble (locked, full, broken), not a piece of work."""
+    """Whether the error is the file's (locked, full, broken) and not one job's."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
 

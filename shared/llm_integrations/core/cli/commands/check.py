@@ -34,7 +34,7 @@ __all__ = ["check"]
 
 @dataclass
 class _Counts:
-    """What was found so far; ``seen`` is always valid + invalid + unreadable."""
+    """The counts so far; ``seen`` is always valid + invalid + unreadable."""
 
     seen: int = 0
     invalid: int = 0
@@ -91,7 +91,7 @@ def check(
 
 
 def _here(files: list[str]) -> Iterator[tuple[str, Path]]:
-    """The files by their names; what lies elsewhere, or is packed, is copied while it is read."""
+    """Local paths of the files by their names; URLs and packed files are copied for the time."""
     for file in files:
         with TemporaryDirectory(prefix="llm-integrations-") as folder:
             into = Path(folder)
@@ -110,7 +110,7 @@ def _judge_file(
 
 
 def _judge_table(path: Path, client: Registry, reference: str, counts: _Counts, show: int) -> None:
-    """At the speed of the columns, block by block."""
+    """Judge a table by its columns, block by block."""
     from llm_integrations.core.arrow import ArrowPlan
     from llm_integrations.core.drift import for_tables
 

@@ -60,7 +60,7 @@ def compat(
 def _hint(
     subject: str, file: Path, registry: str | None, level: str | None, against: list[Path] | None
 ) -> None:
-    """People see two answers otherwise: this one, and what ``register`` does."""
+    """A hint where ``register`` would decide otherwise, for it judges by another policy."""
     if _report(subject, file, registry, level, "lenient", against):
         Console().print(
             "[dim]It is compatible for data that holds only declared properties "

@@ -59,7 +59,7 @@ def doctor(registry: RegistryUrl = None) -> None:
 
 
 def _part(console: Console, extra: str, distributions: tuple[str, ...]) -> bool:
-    """False for a part that is there, and cannot be used as it is."""
+    """Print the state of an extra. False if it is installed in a version that cannot be used."""
     found = {name: _version(name) for name in distributions}
     install = f"pip install 'llm-integrations[{extra}]'"
     if not any(found.values()):
@@ -111,7 +111,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
 
 
 def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bool:
-    """A schema of another type is no damage, but nothing here can judge by it."""
+    """Print why a subject was left out. True for a schema of another type, which is no damage."""
     is_foreign = isinstance(error, OtherSchemaType)
     mark = "[yellow]?[/]" if is_foreign else "[red]✗[/]"
     console.print(f"  {mark} {escape(subject)}: {escape(str(error))}")
@@ -119,7 +119,7 @@ def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bo
 
 
 def _unjudged_rules(url: str, latest: Mapping[str, RegisteredSchema]) -> list[str]:
-    """What every report by a newest version warns of; folders hold no rules."""
+    """Warnings of the newest versions' rules that are not judged; folders hold no rules."""
     if not url.startswith("http"):
         return []
     from llm_integrations.core.validation.rules.rule_book import rule_book

@@ -1,4 +1,4 @@
-"""``infer``: a schema out of data that nobody has described yet."""
+"""``infer``: a schema inferred from data."""
 
 from __future__ import annotations
 

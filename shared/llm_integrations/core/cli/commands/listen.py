@@ -72,7 +72,7 @@ def _sources(
 
 
 class _Printer(LLMModuleIntegration):
-    """Prints what every process is told."""
+    """An integration that prints each event."""
 
     delivery: ClassVar[Delivery] = "broadcast"
 

@@ -71,7 +71,7 @@ async def _versions(client: AsyncRegistry, subjects: Iterable[str]) -> dict[str,
 
 
 def _row(subject: str, versions: list[Version], latest: Latest) -> dict[str, Any]:
-    """Without a latest where there are only drafts and pre-releases, or it cannot be read."""
+    """A row; its latest is empty if all are drafts or pre-releases, or if it is unreadable."""
     row: dict[str, Any] = {"subject": subject, "versions": versions}
     schema = latest.get(subject)
     if schema is None:

@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from llm_integrations.core.cli.connection import open_registry, reaching
+from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
@@ -49,7 +49,7 @@ def _command(change: _Change) -> _Change:
         given = {role: reference for role, reference in by_role.items() if reference is not None}
         change(BenchmarkPins(lock, open_registry(registry)), benchmark, given)
 
-    app.command(change.__name__, help=change.__doc__)(reaching(command))
+    app.command(change.__name__, help=change.__doc__)(with_registry_options(command))
     return change
 
 
@@ -78,7 +78,7 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
 
 
 @app.command()
-@reaching
+@with_registry_options
 def check(
     benchmarks: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
     registry: RegistryUrl = None,
@@ -113,7 +113,7 @@ def update(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> N
 
 
 def _expect(lock: Path) -> None:
-    """A check in the wrong folder must not look like a check that passed."""
+    """Fail where the lock file is missing: a check in a wrong folder must not pass."""
     if not lock.is_file():
         raise ConfigurationError(f"there is no {lock}; name the lock file by --lock")
 

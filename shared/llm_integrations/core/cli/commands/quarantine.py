@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from llm_integrations.core.cli.connection import open_registry, reaching
+from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
@@ -60,7 +60,7 @@ def show(
 
 
 @app.command()
-@reaching
+@with_registry_options
 def release(
     folder: Folder,
     reference: Reference,
@@ -86,7 +86,7 @@ def release(
     quarantine = _opened(folder)
     forced = None if strict is None else "strict" if strict else "absent"
     with open_registry(registry) as client:
-        schema = client.in_force(reference)  # who relaxed it may have been another process
+        schema = client.in_force(reference)  # past the cache: another process may have relaxed it
         validators = {
             nulls: client.validator_for(schema, options=replace(client.validation, nulls=nulls))
             for nulls in ("strict", "absent")

@@ -1,4 +1,4 @@
-"""``webhook serve`` and ``webhook replay``: the receiving end, and a second chance."""
+"""``webhook serve`` receives events; ``webhook replay`` redelivers dead letters."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _show(letters: list[DeadLetter], *, as_json: bool) -> None:
 
 
 def _fields(letter: DeadLetter) -> dict[str, int | float | str]:
-    """Times are Unix times in seconds."""
+    """A dead letter as JSON; times are Unix times in seconds."""
     return {
         "id": letter.id,
         "endpoint": letter.endpoint,
@@ -157,7 +157,7 @@ def _tell(counts: dict[str, int], *, as_json: bool) -> None:
 
 
 def _secrets(path: Path | None) -> list[str]:
-    """Never from the command line, where every user of the machine could read it."""
+    """Secrets of a file or the environment; a command line is readable by every local user."""
     text = path.read_text("utf-8") if path is not None else os.environ.get(_SECRET, "")
     secrets = text.split()
     if not secrets:

@@ -1,1 +1,1 @@
-"""What carries events: memory, Kafka, RabbitMQ."""
+"""The buses that carry events: memory, Kafka, RabbitMQ."""

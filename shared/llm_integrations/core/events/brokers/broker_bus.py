@@ -1,4 +1,4 @@
-"""What the buses of Kafka and RabbitMQ share: subscriptions that outlive their connections."""
+"""The base class of the Kafka and RabbitMQ buses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["BrokerBus"]
 
 
 class BrokerBus(EventBus):
-    """Subclasses publish, make subscriptions and ask their broker whether it works.
+    """Keeps subscriptions that outlive their connections; subclasses speak to their broker.
 
     Args:
         url: without credentials.
@@ -39,7 +39,7 @@ class BrokerBus(EventBus):
     def _subscription(
         self, handler: BatchHandler, group: str | None, on_gap: OnGap | None
     ) -> ReconnectingSubscription:
-        """Not started yet."""
+        """Make a subscription, not started yet."""
 
     @abstractmethod
     async def _ask(self) -> Mapping[str, Any]:

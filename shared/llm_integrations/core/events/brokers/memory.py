@@ -58,7 +58,7 @@ class InMemoryEventBus(EventBus):
             raise EventError(
                 f"{len(full)} subscriptions have {self._max_waiting} events waiting already"
             )
-        await asyncio.sleep(0)  # lets handlers on this loop begin
+        await asyncio.sleep(0)  # gives handlers on this loop a turn
 
     async def subscribe_batches(
         self,
@@ -90,7 +90,7 @@ class InMemoryEventBus(EventBus):
             await member.cancel()
 
     def _receivers(self, event: SchemaEvent) -> list[_Member]:
-        """Every broadcast member, and of each group the one whose shard the subject is in."""
+        """Every broadcast member, and of each group the member that has the subject's shard."""
         with self._lock:
             self._members = [member for member in self._members if member.connected]
             members = list(self._members)
@@ -101,7 +101,7 @@ class InMemoryEventBus(EventBus):
         return receivers
 
     def _leave(self, leaving: _Member, unhandled: list[SchemaEvent]) -> None:
-        """The rest of its group, if there is one, takes over what a member left undone."""
+        """Hand the events that a leaving member did not handle to the rest of its group."""
         with self._lock:
             self._members = [member for member in self._members if member is not leaving]
             sharing = [m for m in self._members if m.group == leaving.group]
@@ -141,9 +141,9 @@ class _Member:
             return False
         self._queue.append(event)
         if running_loop() is self._loop:
-            self._rouse()
+            self._notify()
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._rouse)
+            self._loop.call_soon_threadsafe(self._notify)
         return True
 
     async def idle(self) -> None:
@@ -156,15 +156,15 @@ class _Member:
             await run_on(self._loop, self._stop())
         self._bus._leave(self, self._left_over())
 
-    def _rouse(self) -> None:
+    def _notify(self) -> None:
         self._idle.clear()
         self._wake.set()
 
     async def _until_idle(self) -> None:
-        if self._queue:  # put there by another thread, whose wake-up may still be on its way
-            self._rouse()
+        if self._queue:  # queued by another thread, whose wake-up may not have run yet
+            self._notify()
         waiter = asyncio.ensure_future(self._idle.wait())
-        # A member that is cancelled meanwhile becomes idle never, and there is nothing to wait for.
+        # A cancelled member never becomes idle: do not wait for it.
         await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
         waiter.cancel()
 

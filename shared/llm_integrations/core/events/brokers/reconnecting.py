@@ -28,14 +28,14 @@ async def pause(failures: int) -> None:
 
 
 class ReconnectingSubscription(ABC):
-    """Whatever goes wrong with a connection, it is thrown away and a new one made.
+    """A subscription that replaces its connection whenever it fails.
 
     Subclasses say how to make one, consume by it until something fails, and drop it.
 
     Args:
         name: what logs call it.
         group: None for a broadcast, which may have missed something after each new connection.
-        on_gap: told so.
+        on_gap: called when that may have happened.
     """
 
     trouble: ClassVar[tuple[type[Exception], ...]] = (EventError, OSError, TimeoutError)
@@ -68,7 +68,7 @@ class ReconnectingSubscription(ABC):
 
     @property
     def ended(self) -> bool:
-        """Cancelled, or its event loop is gone."""
+        """Whether it was cancelled, or its event loop is closed."""
         return self._loop.is_closed() or self._task is None or self._task.done()
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class ReconnectingSubscription(ABC):
     async def _cancel(self) -> None:
         task, self._task = self._task, None
         while task is not None and not task.done():
-            task.cancel()  # once more, if a client that was closing kept the first to itself
+            task.cancel()  # once more: a closing client may have swallowed the first
             await asyncio.wait({task}, timeout=_LET_GO_SECONDS)
         await self._let_go()  # the task may never have begun
 

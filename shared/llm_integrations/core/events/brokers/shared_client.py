@@ -20,7 +20,7 @@ _inherited: Final[list[Any]] = []
 
 
 class SharedClient(ABC):
-    """Made again after it was stopped, and in a forked child. Used on the loop PUBLISHING."""
+    """A client made on first use, and anew in a forked child. Used on the loop PUBLISHING."""
 
     def __init__(self) -> None:
         self._client: Any = None
@@ -54,7 +54,7 @@ class SharedClient(ABC):
         if self._client is not None and self._is_lost(self._client):
             await self._stop()
         if self._client is None:
-            # Made here, since this loop is another one after a fork.
+            # Made on this loop, which is another one after a fork.
             self._making = self._making or asyncio.Lock()
             async with self._making:
                 if self._client is None:

@@ -1,1 +1,1 @@
-"""Handing an event to a handler: tries, breaker, order, dead letters."""
+"""Delivering events to a handler: retries, breaker, order by subject, dead letters."""

@@ -1,4 +1,4 @@
-"""One batch of whatever a broker brought: read, handle, dead-letter; the caller acknowledges."""
+"""Handling one batch of a broker's records: parse, handle, dead-letter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def handle_batch(
     *,
     transport: str,
 ) -> None:
-    """Return once each record was handled or dead-lettered, so that it may be acknowledged.
+    """Handle a batch; after that every record is handled or dead-lettered and may be acknowledged.
 
     Args:
         records: what the broker's client delivered, in its order.
@@ -57,7 +57,7 @@ async def handle_batch(
 
 
 async def ask_handler(handler: BatchHandler, events: Sequence[SchemaEvent]) -> list[str | None]:
-    """What a batch handler says; if it breaks its promise not to raise, every event has failed."""
+    """A batch handler's reasons; if it raises, against its contract, every event has failed."""
     try:
         reasons = list(await handler(events))
     except Exception as error:

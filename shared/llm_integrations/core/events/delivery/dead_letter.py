@@ -1,4 +1,4 @@
-"""An event that was given up, whatever carried it."""
+"""The dead letter: an event that a handler or endpoint gave up."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class DeadLetter:
     """An event that its receiver gave up, and why.
 
     Attributes:
-        event: what was to be handled or delivered.
-        reason: why it was not.
+        event: the event that was not handled or delivered.
+        reason: why not.
         group: who gave it up: a group, an integration or a webhook's endpoint; None for a
             broadcast.
         at: when, in UTC.
@@ -45,7 +45,7 @@ class DeadLetter:
 
     @property
     def webhook_id(self) -> str:
-        """What a webhook's receivers know the event by."""
+        """The ``webhook-id`` by which receivers recognise the event."""
         return self.event.event_id
 
 

@@ -1,4 +1,4 @@
-"""Handing events to a handler: retried, behind a breaker, in order by subject."""
+"""Running a handler: with retries, behind a breaker, in order by subject."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def by_shard(
 
 
 def reason_of(error: Exception) -> str:
-    """What a dead letter says of an error, cut where it gets long."""
+    """The reason that a dead letter gives for an error, cut at a bounded length."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a handler's error may be unable to describe itself
@@ -108,7 +108,7 @@ class HandlerRunner:
         self._handler = handler
         self._options = options or DeliveryOptions()
         self._is_async = _is_async(handler)
-        # The usual case takes the short way: every call in between shows in the throughput.
+        # The usual case skips the breaker and the retries: each call more shows in the throughput.
         self._is_plain = self._is_async and self._options.timeout is None
         self._breaker = Breaker(f"handler:{self.name}", self._options.breaker)
         # While the last event succeeded there is nothing to ask the breaker, nor to tell it.
@@ -212,13 +212,13 @@ def count_published(transport: str, event: SchemaEvent) -> None:
 
 
 def count_unreadable(transport: str) -> None:
-    """Something arrived that is no event."""
+    """Count a record that is no event."""
     EVENTS_DELIVERY_FAILURES.labels(transport, "unreadable").inc()
 
 
 @lru_cache(maxsize=256)
 def _metrics(transport: str, event_type: str) -> tuple[Counter, Histogram, Counter]:
-    """How many were published, how long handling took, how many failed; looked up once."""
+    """The metrics of a transport and event type: published, duration, failed; looked up once."""
     return (
         EVENTS_PUBLISHED.labels(transport, event_type),
         EVENTS_DELIVERY_DURATION.labels(transport, event_type),

@@ -1,4 +1,4 @@
-"""How events are handed to handlers."""
+"""Options of delivering events to handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How registry caches follow the events."""
+"""Keeping the caches of registry clients up with the events of a listener."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.events.listener.dedup_store import DedupStore
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.cache.following import NOTHING_HELD
+from llm_integrations.core.registry.cache.event_follower import NOTHING_HELD
 from llm_integrations.core.registry.pending import Pending
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ log = get_logger(__name__)
 
 
 class CacheFollower:
-    """Tells each registry client of an event once, and knows when its cache has caught up.
+    """Passes each event to every registry client once, and knows when the caches have caught up.
 
-    An event for which the registry did not answer is told again when it is delivered again.
+    An event for which a registry did not answer is passed on again when it is redelivered.
     """
 
     def __init__(self, registries: Iterable[Registry], *, limit: int) -> None:
         self._registries = list({id(registry): registry for registry in registries}.values())
-        self._heard = DedupStore("cache", limit=limit, state=None)
+        self._followed = DedupStore("cache", limit=limit, state=None)
         self._catching_up: dict[str, asyncio.Task[None]] = {}  # by event_id
 
     @property
@@ -41,26 +41,26 @@ class CacheFollower:
         """Begin to fetch what changed; subjects do not wait for each other."""
         subjects: dict[str, list[SchemaEvent]] = {}
         for event in events:
-            if event.event_id not in self._catching_up and not self._heard.knows(event):
+            if event.event_id not in self._catching_up and not self._followed.knows(event):
                 subjects.setdefault(event.subject, []).append(event)
         for some in subjects.values():
-            told = [_tell(registry, some) for registry in self._registries]
-            under_way = [pending for pending in told if pending is not NOTHING_HELD]
+            outcomes = [_follow(registry, some) for registry in self._registries]
+            under_way = [pending for pending in outcomes if pending is not NOTHING_HELD]
             if under_way:
                 task = asyncio.create_task(self._catch_up(some, under_way))
                 self._catching_up.update((event.event_id, task) for event in some)
             else:
-                self._hear(some)
+                self._remember(some)
 
     async def caught_up(self, events: Iterable[SchemaEvent]) -> None:
-        """Return once the caches have what the registries have since these events, or failed."""
+        """Return once the caches have fetched what these events changed, or failed to."""
         for event in events:
             task = self._catching_up.get(event.event_id)
             if task is not None:
                 await asyncio.wait({task})
 
-    def missed_something(self) -> None:
-        """Events may have been missed: whatever is called latest has to be asked for again."""
+    def mark_latest_stale(self) -> None:
+        """After a gap in the events: refetch on the next use what each client holds as latest."""
         for registry in self._registries:
             registry.mark_latest_stale()
 
@@ -70,21 +70,23 @@ class CacheFollower:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _catch_up(self, events: Sequence[SchemaEvent], told: Sequence[Pending[bool]]) -> None:
+    async def _catch_up(
+        self, events: Sequence[SchemaEvent], outcomes: Sequence[Pending[bool]]
+    ) -> None:
         try:
-            answers = await asyncio.gather(*told, return_exceptions=True)
+            answers = await asyncio.gather(*outcomes, return_exceptions=True)
             if all(answer is True for answer in answers):
-                self._hear(events)
+                self._remember(events)
         finally:
             for event in events:
                 self._catching_up.pop(event.event_id, None)
 
-    def _hear(self, events: Sequence[SchemaEvent]) -> None:
+    def _remember(self, events: Sequence[SchemaEvent]) -> None:
         for event in events:
-            self._heard.add(event)
+            self._followed.add(event)
 
 
-def _tell(registry: Registry, events: Sequence[SchemaEvent]) -> Pending[bool]:
+def _follow(registry: Registry, events: Sequence[SchemaEvent]) -> Pending[bool]:
     try:
         return registry.follow(events)
     except LLMIntegrationsError as error:

@@ -1,4 +1,4 @@
-"""Recognising an event that was handled before."""
+"""Deduplication: the ids of the events that were handled."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class DedupStore:
     again with the same ids; what comes after it forgets the deletion in turn.
 
     Args:
-        integration: whose events.
+        integration: the integration's name.
         limit: subjects' versions remembered in memory; the one longest untouched goes first.
-        state: where they are kept across restarts, if anywhere.
+        state: keeps the ids across restarts; None keeps them in memory only.
     """
 
     def __init__(self, integration: str, *, limit: int, state: ListenerState | None) -> None:

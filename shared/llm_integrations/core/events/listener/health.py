@@ -1,4 +1,4 @@
-"""How a listener is doing."""
+"""The health of a listener and its integrations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["IntegrationHealth", "ListenerHealth"]
 
 @dataclass(frozen=True, slots=True)
 class IntegrationHealth:
-    """Events of one integration since the start: handled, recognised as repeated, given up."""
+    """Counts of one integration's events since the start: handled, repeated, given up."""
 
     handled: int
     repeated: int
@@ -25,9 +25,9 @@ class ListenerHealth:
     """Whether everything is connected. False when not.
 
     Attributes:
-        buses: what each bus says of itself.
+        buses: the health of each bus.
         inputs: of each subscription and source, None while events come, else what is wrong.
-        integrations: what each integration was given so far.
+        integrations: the counts of each integration's events.
     """
 
     ok: bool

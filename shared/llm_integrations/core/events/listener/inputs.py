@@ -1,4 +1,4 @@
-"""What brings events to a listener, kept going whatever happens at the other end."""
+"""A listener's inputs: subscriptions and sources, restarted whenever they fail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _READY_SECONDS: Final = 15.0
 
 
 class Input(ABC):
-    """What a subscription and a source have in common: a name, a task, and what is wrong."""
+    """An input of a listener: a name, a task that keeps it going, and what is wrong with it."""
 
     def __init__(self, name: str, on_gap: OnGap) -> None:
         self.name = name
@@ -81,7 +81,7 @@ class BusInput(Input):
         while True:
             await pause(failures)
             if await self._subscribed():
-                # What was published until now has been missed.
+                # A subscription begins now: events published before were missed.
                 self._on_gap()
                 return
             failures += 1
@@ -99,7 +99,7 @@ class BusInput(Input):
 
 
 class SourceInput(Input):
-    """A source that is followed, and called again after it failed."""
+    """A source that is read, and started again after it failed."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class SourceInput(Input):
             await pause(failures)
 
     async def _follow_once(self) -> bool:
-        """Follow until it fails; whether it worked at first."""
+        """Read the source until it fails; returns whether it had worked before."""
         worked = False
         try:
             async with aclosing(self._source.batches(self._state)) as batches:
@@ -152,7 +152,7 @@ class SourceInput(Input):
 
     def _began(self) -> None:
         if self._answered.is_set():
-            # It had failed before, and may have missed something.
+            # A restart after a failure: events may have been missed.
             self._on_gap()
         self._error = None
         self._answered.set()

@@ -1,4 +1,4 @@
-"""One integration's way in: each event once, in order by subject, whoever brings it."""
+"""The inbox of one integration: each event once, in order by subject, from all inputs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["IntegrationInbox"]
 
 
 class IntegrationInbox:
-    """Hands events to one integration, each after the caches followed it.
+    """Delivers events to one integration, each once the caches have followed it.
 
-    The same change may come from several sides at once.
+    The same event may come from several inputs at once.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class IntegrationInbox:
         self._succeeded = self._repeated = self._failed = 0
 
     async def load(self) -> None:
-        """Get ready on this event loop; read what was handled before a restart."""
-        # Of one subject at most one event is in hand, so that a copy finds the first one's outcome.
+        """Bind to this event loop; load the ids that were handled before a restart."""
+        # One lock for each shard: a copy of an event waits until the first one's outcome is known.
         self._locks = [asyncio.Lock() for _ in range(SHARDS)]
         await self._handled.load()
 
@@ -58,7 +58,7 @@ class IntegrationInbox:
         )
 
     async def deliver(self, events: Sequence[SchemaEvent], transport: str) -> list[str | None]:
-        """Handle what is new; a reason stands where the integration gave up."""
+        """Handle new events; for each a reason where it was given up, else None."""
         arrived = time.perf_counter()
         done: list[SchemaEvent] = []
 

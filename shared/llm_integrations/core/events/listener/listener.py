@@ -89,7 +89,7 @@ class EventListener:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """What integrations gave up of events that no bus brought; the newest thousand."""
+        """Dead letters of events that no bus brought; the newest thousand."""
         return list(self._router.dead_letters)
 
     async def start(self) -> None:
@@ -192,7 +192,7 @@ class EventListener:
 
     def _make_inputs(self) -> list[Input]:
         router = self._router
-        gap = router.missed_something
+        gap = router.mark_latest_stale
         inputs: list[Input] = []
         for number, bus in enumerate(self.buses, 1):
             name, label = f"{bus.transport}-{number}", bus.transport

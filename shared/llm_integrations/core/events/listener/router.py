@@ -1,4 +1,4 @@
-"""Who of one process gets an event: first the caches, then the integrations by their delivery."""
+"""Routing an event within one process: to the caches, then to integrations by ``delivery``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEAD_LETTERS_KEPT: Final = 1000
 
 
 class Router:
-    """Joins what arrives to the caches and the integrations. Used on one event loop.
+    """Routes events to the caches and the integrations. Used on one event loop.
 
     Attributes:
         dead_letters: what integrations gave up of the sources' events, the newest thousand.
@@ -57,12 +57,12 @@ class Router:
         return [inbox for inbox in self._inboxes if inbox.delivery == "work"]
 
     async def load(self) -> None:
-        """Read what was handled before a restart."""
+        """Load the ids that were handled before a restart."""
         for inbox in self._inboxes:
             await inbox.load()
 
-    def missed_something(self) -> None:
-        self._cache.missed_something()
+    def mark_latest_stale(self) -> None:
+        self._cache.mark_latest_stale()
 
     async def stop(self) -> None:
         await self._cache.stop()
@@ -71,7 +71,7 @@ class Router:
         return {inbox.name: inbox.health() for inbox in self._inboxes}
 
     def broadcast(self, transport: str) -> BatchHandler:
-        """What every process does with every event."""
+        """The handler of broadcasts: caches and broadcast integrations of this process."""
         inboxes = [inbox for inbox in self._inboxes if inbox.delivery == "broadcast"]
 
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
@@ -83,7 +83,7 @@ class Router:
         return handle
 
     def work(self, inbox: IntegrationInbox, transport: str) -> BatchHandler:
-        """What one process of a group does with an event."""
+        """The handler of a group's work: one integration of this process."""
 
         async def handle(events: Sequence[SchemaEvent]) -> Sequence[str | None]:
             return (await self._deliver([inbox], events, transport))[0]
@@ -91,7 +91,7 @@ class Router:
         return handle
 
     async def receive(self, events: Sequence[SchemaEvent], transport: str) -> None:
-        """Events that came without a bus: dead letters are kept here."""
+        """Handle events that came without a bus, whose dead letters are therefore kept here."""
         answers = await self._deliver(self._inboxes, events, transport)
         for inbox, reasons in zip(self._inboxes, answers, strict=True):
             for event, reason in zip(events, reasons, strict=True):
@@ -114,7 +114,7 @@ class Router:
     async def _deliver(
         self, inboxes: Sequence[IntegrationInbox], events: Sequence[SchemaEvent], transport: str
     ) -> list[list[str | None]]:
-        # Even where a broadcast brings the event too: that may be a moment behind, and no handler
+        # Also for work that a broadcast brings too: the broadcast may come later, and no handler
         # must see the old copy.
         self._cache.apply(events)
         if not inboxes:

@@ -1,4 +1,4 @@
-"""Changes of registries that send no events, noticed all the same."""
+"""Sources: events made by observing registries that send none."""
 
 from llm_integrations.core.events.sources.base import EventSource
 from llm_integrations.core.events.sources.confluent_topic import ConfluentTopicSource

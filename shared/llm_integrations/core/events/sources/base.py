@@ -1,4 +1,4 @@
-"""What every source offers."""
+"""The interface of every source of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["EventSource"]
 
 
 class EventSource(ABC):
-    """Notices changes of a registry that sends no events.
+    """Makes events of the changes that it observes in a registry.
 
     Attributes:
         name: a metric label, and the key of what the source remembers across restarts; the same

@@ -1,4 +1,4 @@
-"""Watching a file registry's folder."""
+"""A source that watches a file registry's folder."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class FileWatchSource(SnapshotSource):
     def _found(
         self, subjects: set[str]
     ) -> Iterator[tuple[str, SubjectFolder | RegistryError | None]]:
-        """Each subject with what there is of it now; None where there is nothing."""
+        """Each subject's folder, or why it cannot be read; None for a subject that is gone."""
         names = sorted(subjects)
         there = self._store.every(names)
         coming = next(there, None)
@@ -178,7 +178,7 @@ class FileWatchSource(SnapshotSource):
     def _read(
         self, subject: str, found: SubjectFolder | RegistryError | None, before: Versions
     ) -> Versions:
-        """A subject's versions; of what cannot be read, what was seen before."""
+        """A subject's versions; for one that cannot be read, as it was seen before."""
         if found is None:
             return {}
         versions: dict[Version, SeenVersion] = {}

@@ -1,4 +1,4 @@
-"""What a source remembers of a registry in the listener's state."""
+"""A source's view of its registry, stored in the listener's state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["KeptView"]
 
 
 class KeptView:
-    """A view and how far it reaches. A save writes the subjects that have changed.
+    """Loads and saves a view, with the position up to which it holds. A save writes only changes.
 
     Args:
         state: None keeps nothing.
@@ -26,7 +26,7 @@ class KeptView:
         self._saved = View()
 
     async def load(self) -> tuple[View, Mapping[str, Any]] | None:
-        """What the last run saved: the view, and what was saved with it."""
+        """The view that the last run saved, and the position saved with it."""
         if self._state is None:
             return None
         content = await asyncio.to_thread(self._state.snapshot, self._source)

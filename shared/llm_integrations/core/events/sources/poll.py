@@ -1,4 +1,4 @@
-"""Polling any registry."""
+"""A source that polls any registry for its latest versions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PollSource(SnapshotSource):
     async def _after(
         self, subject: str, before: Versions, now: RegisteredSchema | None
     ) -> dict[Version, SeenVersion]:
-        """The versions of a subject that has changed, those left out that we never knew."""
+        """The versions of a changed subject, without old ones that were never known."""
         live = await self._versions(subject)
         newest = max((version_key(v) for v in before), default=None)
         after: dict[Version, SeenVersion] = {}
@@ -130,7 +130,7 @@ class PollSource(SnapshotSource):
 
 
 def _learned(before: Versions, after: Versions) -> Versions:
-    """What is older than anything known was there all along, just never the latest."""
+    """The versions older than all known ones: they are not new, just never were the latest."""
     newest = max((version_key(v) for v in before), default=None)
     if newest is None:
         return {}
@@ -138,7 +138,7 @@ def _learned(before: Versions, after: Versions) -> Versions:
 
 
 def _changed(view: View, latest: Latest) -> list[str]:
-    """The subjects that do not look as they did, without those that cannot be read."""
+    """The subjects whose latest differs from the view, without those that cannot be read."""
     subjects = (latest.keys() | view.subjects.keys()) - latest.left_out.keys()
     return sorted(s for s in subjects if _has_changed(view.of(s), latest.get(s)))
 

@@ -1,4 +1,4 @@
-"""What the records of a Confluent ``_schemas`` topic mean: decisions without any Kafka."""
+"""Interpreting the records of a Confluent ``_schemas`` topic; no Kafka is involved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER: Final = "OTHER"  # the state of a version that is no JSON Schema, so no 
 
 
 class SchemasLog:
-    """Follows the log, one record after the other, and says which events each stands for.
+    """Reads the log record by record and gives the events that each stands for.
 
     Compaction leaves out what later records made obsolete, so a deletion may concern a version
     that was never seen here.
@@ -52,7 +52,7 @@ class SchemasLog:
             return []
 
     def gone(self, versions: View) -> list[SchemaEvent]:
-        """The hard deletions of versions that the log no longer tells of, but had told of before.
+        """Hard deletions of versions that were in the log before and are not any more.
 
         Compaction removes a deletion's record too, in the end.
         """

@@ -1,4 +1,4 @@
-"""A source that looks at a registry again and again, and tells what lies between two looks."""
+"""The base class of sources that compare snapshots of a registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["SnapshotSource"]
 
 
 class SnapshotSource(EventSource):
-    """Keeps what was seen last, in the listener's state too; subclasses look.
+    """Keeps the last view, in the listener's state too; subclasses take snapshots.
 
     Args:
         name: unique within a listener.
@@ -58,7 +58,7 @@ class SnapshotSource(EventSource):
             async for view, events in looks:
                 if events:
                     yield events
-                # Only what was handled counts as seen.
+                # The view moves on only once its events were handled.
                 if events or is_first:
                     await kept.save(view, {})
                 self._view = view
@@ -68,7 +68,7 @@ class SnapshotSource(EventSource):
 
     @contextmanager
     def _alone(self, subject: str) -> Iterator[None]:
-        """What is wrong with one subject is named; it is looked at again, and the others go on.
+        """Log an error of one subject, which is tried again next time; the others go on.
 
         A registry that cannot be reached concerns them all, and is raised.
         """

@@ -1,4 +1,4 @@
-"""What a source has seen of a registry, and which events lie between two looks."""
+"""A source's view of a registry, and the events between two views."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Versions: TypeAlias = Mapping[Version, SeenVersion]
 
 
 class View:
-    """What is known of all subjects.
+    """The known versions of all subjects.
 
     Kept as JSON: ``{subject: [[version, id, fingerprint, state], …]}``. The versions of a subject
     are replaced whole, never changed.
@@ -70,14 +70,14 @@ class View:
             self.subjects.pop(subject, None)
 
     def beside(self, other: View) -> View:
-        """With the versions that only the other has."""
+        """This view and the versions that only the other has."""
         both = View(self.subjects)
         for subject, versions in other.subjects.items():
             both.put(subject, {**versions, **self.of(subject)})
         return both
 
     def without(self, other: View) -> View:
-        """The versions that the other has not."""
+        """This view without the versions that the other has."""
         rest = View()
         for subject, versions in self.subjects.items():
             there = other.of(subject)
@@ -85,7 +85,7 @@ class View:
         return rest
 
     def changes_since(self, other: View) -> dict[str, Any]:
-        """The subjects that are not what they were there, as JSON; None for one that is gone."""
+        """The subjects that differ from the other view, as JSON; None for one that is gone."""
         subjects = {s: v for s, v in self.subjects.items() if other.subjects.get(s) is not v}
         changed: dict[str, Any] = {
             subject: [[v.version, v.schema_id, v.fingerprint, v.state] for v in versions.values()]
@@ -106,7 +106,7 @@ class View:
 def events_between(
     registry: str, subject: str, before: Versions, after: Versions
 ) -> list[SchemaEvent]:
-    """What happened to a subject's versions between two looks, in the order of versions.
+    """The events of a subject between two views, in the order of versions.
 
     ``registry`` is the registry's URL without credentials.
     """

@@ -56,11 +56,11 @@ def _bound(keyword: str, side: int, is_beyond: Callable[[Any, Any], bool]) -> Ru
 
 
 def _multiple_of(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    steps = [Fraction(str(step)) for step in constraints.multiples]
+    divisors = [Fraction(str(multiple)) for multiple in constraints.multiples]
     if "fraction" not in constraints.kinds:
-        steps.append(Fraction(1))
+        divisors.append(Fraction(1))
     wanted = Fraction(str(goal["multipleOf"]))
-    return any((step / wanted).denominator == 1 for step in steps)
+    return any((divisor / wanted).denominator == 1 for divisor in divisors)
 
 
 def _min_length(_: Reasoner, constraints: Constraints, goal: Node) -> bool:

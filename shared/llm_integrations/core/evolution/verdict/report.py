@@ -108,9 +108,9 @@ class CompatibilityReport:
             accepted: the registry's verdict.
             messages: what it says about it.
         """
-        said = "; ".join(messages)
+        text = "; ".join(messages)
         verdict = f"the registry {'accepts' if accepted else 'refuses'} it"
-        note = f"{verdict}: {said}" if said else verdict
+        note = f"{verdict}: {text}" if text else verdict
         together = replace(self, registry_verdict=accepted)
         if accepted == self.is_compatible:
             return replace(together, notes=(*self.notes, *messages))

@@ -18,9 +18,9 @@ def endpoint_of(region: str) -> str:
     require_extra("glue", "botocore")
     import botocore.session
 
-    said = os.environ.get("AWS_ENDPOINT_URL_GLUE") or os.environ.get("AWS_ENDPOINT_URL")
-    if said:
-        return said
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_GLUE") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        return endpoint
     resolver = botocore.session.Session().get_component("endpoint_resolver")
     found = resolver.construct_endpoint("glue", region)
     if not found:

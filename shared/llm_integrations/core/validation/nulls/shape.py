@@ -76,11 +76,11 @@ class Shapes:
     def _refuses_null(self, location: SchemaLocation, depth: int) -> bool:
         if not isinstance(location.schema, dict):
             return location.schema is False
-        said = location.keywords
-        options = said.get("enum", [said["const"]] if "const" in said else None)
+        keywords = location.keywords
+        options = keywords.get("enum", [keywords["const"]] if "const" in keywords else None)
         if isinstance(options, list) and None not in options:
             return True
-        if "type" in said and "null" not in said["type"]:
+        if "type" in keywords and "null" not in keywords["type"]:
             return True
         return depth < _FOLLOWED and self._parts_refuse_null(location, depth + 1)
 
@@ -109,15 +109,15 @@ class Shape:
         self._parts = parts
         self._properties: dict[Any, Shape | None] = {}
         self._items: dict[int, Shape | None] = {}
-        said = [(location.keywords, sure) for location, sure in parts]
-        self._declared = {name for node, _ in said for name in node.get("properties", ())}
+        keywords = [(location.keywords, sure) for location, sure in parts]
+        self._declared = {name for node, _ in keywords for name in node.get("properties", ())}
         self._declaring: dict[str, list[SchemaLocation]] = {}
         for location in (location for location, sure in parts if sure):
             for name in location.keywords.get("properties", ()):
                 self._declaring.setdefault(name, []).append(location)
         self.prefix = max(len(_prefix(location)) for location, _ in parts)
         self.required = frozenset(
-            name for node, sure in said if sure for name in node.get("required", ())
+            name for node, sure in keywords if sure for name in node.get("required", ())
         )
         self.undecided = frozenset(
             name

@@ -62,9 +62,9 @@ class Program:
         return Failure(f"it yields no verdict but a value of type {kind[:40].lower()}")
 
 
-def _failure(said: str) -> Failure:
+def _failure(message: str) -> Failure:
     """The engine's error in words that hold no data."""
-    code, _, detail = said.partition(": ")
+    code, _, detail = message.partition(": ")
     if code == "NOT_FOUND":
         return Failure("it asks for a field or key that is not there", detail)
     if "Iteration budget" in detail:
@@ -88,9 +88,9 @@ def compile_program(expression: str) -> Program:
             raise ValueError(_first_reason(str(error))) from None
 
 
-def _first_reason(said: str) -> str:
+def _first_reason(message: str) -> str:
     """The first line, which quotes no more than the expression."""
-    line = said.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ")
+    line = message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ")
     return " ".join(line.split())[:200]
 
 

@@ -1,4 +1,4 @@
-"""The rules of one schema: which of them are judged, and what is said of the others."""
+"""The rules of one schema: which of them are judged, and the warnings about the others."""
 
 from __future__ import annotations
 
@@ -154,14 +154,14 @@ def _compiled(rule: Rule) -> _JudgedRule:
     )
 
 
-def _actions(said: str) -> set[str]:
-    return {action.strip().upper() for action in said.split(",")} - {""}
+def _actions(text: str) -> set[str]:
+    return {action.strip().upper() for action in text.split(",")} - {""}
 
 
 def _actions_left_out(rule: Rule) -> Iterator[str]:
     known = {_FAIL, _IGNORE}
-    for when, said in (("onFailure", rule.on_failure), ("onSuccess", rule.on_success)):
-        for action in sorted(_actions(said) - known):
+    for when, actions in (("onFailure", rule.on_failure), ("onSuccess", rule.on_success)):
+        for action in sorted(_actions(actions) - known):
             what = f"its {when} ({action[:40]}) is not carried out"
             yield f"rule {_name(rule)!r} is judged, but {what}"
 

@@ -1,1 +1,1 @@
-"""The receiving end: verified, written down, then handled."""
+"""Receiving webhooks: verified, stored in an inbox, then handled."""

@@ -1,4 +1,4 @@
-"""What a receiver accepted: a log of events in SQLite, and how far each reader got in it."""
+"""The inbox: a log of accepted events in SQLite, and the position of each reader in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROADCAST: Final = ""
 """The reader that stands for all broadcast subscriptions; groups have their own names."""
 
 _PURGE_EVERY: Final = 600.0  # seconds
-_FORGOTTEN_AFTER: Final = 7 * 86_400.0  # a reader that was not seen for so long holds up nothing
+_FORGOTTEN_AFTER: Final = 7 * 86_400.0  # seconds; a reader absent for longer delays no purge
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -74,7 +74,7 @@ class InboxState:
 
 
 class Inbox:
-    """Every call returns a future, done when the file holds what was asked for.
+    """A log of events in a file. Every call returns a future, done when the change is durable.
 
     Args:
         path: SQLite file, on a local disk.
@@ -113,7 +113,7 @@ class Inbox:
         return self._database.submit(work)
 
     def join(self, reader: str) -> Future[int]:
-        """Where a reader goes on; a new one begins with the oldest event that is held."""
+        """The position of a reader; a new one begins with the oldest event that is held."""
 
         def work(db: sqlite3.Connection) -> int:
             db.execute(
@@ -138,7 +138,7 @@ class Inbox:
     def advance(
         self, reader: str, position: int, failures: Sequence[tuple[int, str]] = ()
     ) -> Future[None]:
-        """A reader is done up to ``position``; these events (number, reason) it gave up."""
+        """Store that all up to ``position`` was handled, save ``failures`` (number, reason)."""
         now = time.time()
 
         def work(db: sqlite3.Connection) -> None:
@@ -163,7 +163,7 @@ class Inbox:
         )
 
     def redeliver(self, ids: Sequence[int] | None) -> Future[int]:
-        """Put dead letters back, for the reader that gave them up alone; how many."""
+        """Queue dead letters again, each only for the reader that gave it up; returns how many."""
         now = time.time()
 
         chosen = None if ids is None else json.dumps(list(ids))
@@ -217,14 +217,14 @@ def _dead_letter(
 ) -> DeadLetter:
     try:
         event = from_json(body)
-    except EventError:  # which is why it is here: what is known of it must do
+    except EventError:  # it may be a dead letter for being unreadable: make an event of its columns
         event = SchemaEvent(SchemaEventType(kind), None, subject, version)
     group = None if reader == BROADCAST else reader
     return DeadLetter(event, reason, group, moment(failed), number, "webhook")
 
 
 def _forget_superseded(db: sqlite3.Connection, event: SchemaEvent) -> None:
-    """A version that was deleted can come back, and go again, under the ids that it had."""
+    """Forget ids that may come again: a deleted version can be registered and deleted anew."""
     if event.event_type is SchemaEventType.DELETED:
         db.execute(
             "UPDATE events SET webhook_id = NULL WHERE subject = ? AND version = ?",

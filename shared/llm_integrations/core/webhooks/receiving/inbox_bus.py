@@ -1,4 +1,4 @@
-"""An inbox as an event bus: what was accepted is handled, also after a crash."""
+"""An inbox as an event bus, so that accepted events are handled also after a crash."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class InboxBus(EventBus):
             raise EventError("the inbox is closed")
         if group == BROADCAST:
             raise EventError("a group needs a name; None is broadcast")
-        # Before this returns: what is broadcast from now on must not be missed, even if another
-        # process has handled it by the time that this one looks.
+        # Join before returning: an event that another process handles before this one's first
+        # read must not be skipped.
         try:
             joined = self._inbox.join(BROADCAST if group is None else group)
             position = await asyncio.wrap_future(joined)
@@ -119,7 +119,7 @@ class InboxBus(EventBus):
         await asyncio.to_thread(self._inbox.close)
 
     async def _accept(self, webhook_id: str, event: SchemaEvent, body: bytes) -> bool:
-        """Whether it is new. Returns once the file holds it, or held it before."""
+        """Store an event; whether it is new. Returns once the file holds it."""
         is_new = await asyncio.wrap_future(self._inbox.add(webhook_id, event, body))
         if is_new:
             self._wake()
@@ -133,7 +133,7 @@ class InboxBus(EventBus):
             reader.wake()
 
     def _reached(self, reader: Reader, position: int) -> int:
-        """A broadcast has got as far as the slowest of its handlers in this process."""
+        """The position to store for a broadcast: that of its slowest handler in this process."""
         if reader.name != BROADCAST:
             return position
         with self._lock:

@@ -1,4 +1,4 @@
-"""One subscription to an inbox: reads on from where it was, and says how far it got."""
+"""One subscription to an inbox: reads from its stored position and advances it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AFTER_AN_ERROR: Final = 2.0  # seconds
 
 
 class Reader:
-    """Lives on the loop that subscribed it.
+    """Reads events and hands them to a handler, on the event loop that subscribed.
 
     The processes of a group share one position, and the holder of the group's lease reads. A
     broadcast is read by every process from a position of its own; the stored one says how far
@@ -30,7 +30,7 @@ class Reader:
 
     Args:
         position: where to begin.
-        reached: the position to store when this one has got to the given one.
+        reached: called with this reader's position; returns the position to store.
         on_end: called once it was cancelled.
     """
 
@@ -68,7 +68,7 @@ class Reader:
                 self._loop.call_soon_threadsafe(self._news.set)
 
     async def cancel(self) -> None:
-        """Stop; what was not handled to its end is handled again. From any loop."""
+        """Stop, from any loop; an event whose handling did not end is handled again."""
         if self._loop is asyncio.get_running_loop():
             await self._stop()
         elif self.connected:
@@ -87,13 +87,13 @@ class Reader:
                 await self._turn()
         finally:
             if self._lease is not None:
-                self._lease.give_back()
+                self._lease.release()
 
     async def _turn(self) -> None:
         self._news.clear()
         try:
             busy = await self._may_read() and await self._read()
-        except Exception as error:  # noqa: BLE001 - one that ends would leave events lying, unnoticed
+        except Exception as error:  # noqa: BLE001 - a reader that ended would leave events unhandled, unnoticed
             log_failure(_LOG, "the inbox cannot be read", error)
             await asyncio.sleep(_AFTER_AN_ERROR)
             return
@@ -105,9 +105,9 @@ class Reader:
     async def _may_read(self) -> bool:
         if self._lease is None or self._lease.held:
             return True
-        if not self._lease.take():
+        if not self._lease.acquire():
             return False
-        # Who takes over goes on where the one before got to.
+        # The stored position is where the previous holder of the lease got to.
         self.position = await asyncio.wrap_future(self._inbox.join(self.name))
         return True
 
@@ -125,13 +125,13 @@ class Reader:
         )
         position = entries[-1].seq
         done = self._inbox.advance(self.name, self._reached(self, position), given_up)
-        await _to_the_end(asyncio.wrap_future(done))
+        await _even_if_cancelled(asyncio.wrap_future(done))
         self.position = position
         return True
 
 
-async def _to_the_end(future: asyncio.Future[None]) -> None:
-    """Wait for it even when cancelled: what was handled and not said to be is handled again."""
+async def _even_if_cancelled(future: asyncio.Future[None]) -> None:
+    """Await a future, even if cancelled: events without a stored position are handled again."""
     try:
         await asyncio.shield(future)
     except asyncio.CancelledError:

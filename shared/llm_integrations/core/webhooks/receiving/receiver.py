@@ -1,4 +1,4 @@
-"""The receiving end: an ASGI application that verifies, writes down and then answers 200."""
+"""The receiver: an ASGI application that verifies an event, stores it and then answers 200."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _SIGNED: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _LONGEST_ID: Final = 256
 
 
-class _Refused(Exception):
-    """The request is answered with this status and nothing else."""
+class _HttpError(Exception):
+    """Ends a request with this status and an empty body."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
 
 
-class _Gone(Exception):
-    """The sender hung up; nobody waits for an answer."""
+class _Disconnected(Exception):
+    """The sender closed the connection before its answer."""
 
 
 class WebhookReceiver(InboxBus):
@@ -117,9 +117,9 @@ class WebhookReceiver(InboxBus):
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status = await self._take(scope, receive)
-        except _Refused as refused:
+        except _HttpError as refused:
             status = refused.status
-        except _Gone:
+        except _Disconnected:
             return
         except WebhookError as error:
             # The sender will try again.
@@ -152,22 +152,22 @@ class WebhookReceiver(InboxBus):
 
     async def _body(self, announced: str | None, receive: Receive) -> bytes:
         if announced is not None and _exceeds(announced, self._max_body):
-            raise _Refused(413)
+            raise _HttpError(413)
         try:
             async with asyncio.timeout(self._body_timeout):
                 return await self._read(receive)
         except TimeoutError:
-            raise _Refused(408) from None
+            raise _HttpError(408) from None
 
     async def _read(self, receive: Receive) -> bytes:
         body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise _Disconnected
             body += message.get("body", b"")
             if len(body) > self._max_body:
-                raise _Refused(413)
+                raise _HttpError(413)
             if not message.get("more_body", False):
                 return bytes(body)
 
@@ -188,17 +188,17 @@ def _exceeds(announced: str, most: int) -> bool:
     """Whether a Content-Length says more; of any length itself, since strangers send it."""
     digits = announced.strip().lstrip("0")
     if not (digits.isascii() and digits.isdecimal()):
-        return False  # what it really is will be counted
+        return False  # the body's bytes are counted while it is read
     return len(digits) > len(str(most)) or int(digits) > most
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """The headers that count. One that is signed and comes twice could be read in two ways."""
+    """The signed headers and Content-Length. A signed one that comes twice is ambiguous: 401."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         text = name.lower().decode("latin-1")
         if text in _SIGNED and text in found:
-            raise _Refused(401)
+            raise _HttpError(401)
         if text in _SIGNED or text == "content-length":
             found[text] = value.decode("latin-1")
     return found

@@ -1,1 +1,1 @@
-"""Deliveries: written down first, then sent by one worker for each endpoint."""
+"""Sending webhooks: stored in an outbox, then delivered by one worker for each endpoint."""

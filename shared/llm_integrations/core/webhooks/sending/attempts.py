@@ -1,4 +1,4 @@
-"""What an answer, or none, means for a delivery: done, try again later, or give up."""
+"""Deciding after an attempt: the delivery is done, tried again later, or given up."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``wait`` is the seconds until the next attempt, where there is one.
+    """The decision. ``wait`` is the seconds until the next attempt, where there is one.
 
     ``counts`` is whether this one was one of those that ``max_retries`` allows.
     """
@@ -53,7 +53,7 @@ def judge(answer: Answer, attempt: int, config: WebhookConfig) -> Verdict:
     """Decide after the attempt with this number (from 1).
 
     Redirects are not followed, and neither they nor 4xx (but 408 and 429) get better by asking
-    again. An endpoint that answers at all is alive; one that limits us says nothing.
+    again. Such an answer shows the breaker a live endpoint; 408 and 429 show nothing.
     """
     if not answer.ran:
         wait = _wait(answer, attempt, config)

@@ -1,4 +1,4 @@
-"""Sending one request to one endpoint, on a connection whose address was checked."""
+"""Sending requests to one endpoint, on a connection whose address was checked."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Connection:
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send it, with the endpoint's own headers besides; whatever goes wrong is in the Answer.
+        """POST a body with these headers and the endpoint's own; any failure is in the Answer.
 
         Nothing is raised, except cancellation: a traceback would hold the request's headers.
         """
@@ -149,14 +149,14 @@ class Connection:
 
     def _request(self, body: bytes, headers: Mapping[str, str]) -> httpcore.Request:
         own = [*self._fixed, (b"content-length", b"%d" % len(body)), *_encoded(headers)]
-        # The backend shares it among the addresses: one that is dead must not use up the attempt.
+        # The backend divides this timeout among the addresses: a dead one must not use it up.
         limits = {"timeout": {"connect": self._timeout}}
         return httpcore.Request("POST", self._url, headers=own, content=body, extensions=limits)
 
     async def _drain(self, response: httpcore.Response) -> None:
         """Read the body up to the limit, so that the connection can be used again.
 
-        The status has decided; what goes wrong here costs the connection, not the delivery.
+        The status decides about the delivery; an error here only closes the connection.
         """
         left = self._most
         try:

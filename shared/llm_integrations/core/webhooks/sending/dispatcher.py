@@ -1,4 +1,4 @@
-"""Sending schema events to endpoints: written down first, delivered in the background."""
+"""The dispatcher: stores deliveries of events in an outbox and sends them in the background."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class WebhookDispatcher:
         )
 
     async def start(self) -> None:
-        """Begin to deliver what the outbox holds already."""
+        """Begin to deliver what an earlier run left in the outbox."""
         self._service.start()
 
     async def dispatch(self, event: SchemaEvent) -> None:
-        """Hand an event over; returns once every endpoint's delivery is in the outbox.
+        """Store a delivery of the event for every endpoint; returns once all are in the outbox.
 
         It has the form of an event handler: ``await bus.subscribe(dispatcher.dispatch)``.
 
@@ -94,7 +94,7 @@ class WebhookDispatcher:
     async def dead_letters(
         self, endpoint: str | None = None, limit: int = 1000
     ) -> list[DeadLetter]:
-        """What was given up, oldest first; of one endpoint (as ``DeadLetter.endpoint``) or all."""
+        """The dead letters, oldest first; of one endpoint (as ``DeadLetter.endpoint``) or all."""
         return await asyncio.wrap_future(self._service.outbox.dead_letters(endpoint, limit))
 
     async def redeliver(
@@ -115,7 +115,7 @@ class WebhookDispatcher:
         return await asyncio.wrap_future(self._service.outbox.discard(endpoint, ids))
 
     async def health(self) -> DispatcherHealth:
-        """Per endpoint: what waits, since when, what was given up, and the breaker's state."""
+        """Per endpoint: what is pending and since when, dead letters, the breaker's state."""
         return await asyncio.wrap_future(self._service.health())
 
     async def close(self) -> None:
@@ -131,7 +131,7 @@ class WebhookDispatcher:
 
     @property
     def sync(self) -> SyncWebhookDispatcher:
-        """The same calls for code without an event loop; also a context manager."""
+        """A view with blocking calls, for code without an event loop; also a context manager."""
         return SyncWebhookDispatcher(self._service)
 
     @never_raises

@@ -1,4 +1,4 @@
-"""One endpoint's deliveries: one after the other, in order, until each is done or given up."""
+"""The worker that delivers to one endpoint: in order, each until it is done or given up."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class EndpointWorker:
         self._duration = WEBHOOK_REQUEST_DURATION.labels(config.endpoint)
 
     def wake(self) -> None:
-        """There is something to deliver. Callable from any thread."""
+        """Notify that there is something to deliver. Callable from any thread."""
         loop = self._loop
         if loop is not None and not self._news.is_set():
             with suppress(RuntimeError):  # the process is ending, and the loop is closed
@@ -89,13 +89,13 @@ class EndpointWorker:
             while not self._end.is_set():
                 await self._turn()
         finally:
-            self._lease.give_back()
+            self._lease.release()
             await self._connection.close()
 
     async def _turn(self) -> None:
         self._news.clear()
         try:
-            busy = self._lease.take() and await self._deliver_batch()
+            busy = self._lease.acquire() and await self._deliver_batch()
         except Exception as error:  # noqa: BLE001 - one that ends would hold all back, and tell nobody
             log_failure(_LOG, f"webhooks to {self.config.endpoint} are held up", error)
             await self._wait(self._end, _AFTER_AN_ERROR)
@@ -111,15 +111,15 @@ class EndpointWorker:
             if done is None:
                 break
             written.append(done)
-        # Nobody waits for the disk between two deliveries: a lost acknowledgement costs a
-        # repetition, which the receiver knows by its id.
+        # Acknowledgements are not synced: one that a power cut loses costs a repeated delivery,
+        # which the receiver recognises by its id.
         await asyncio.gather(*map(asyncio.wrap_future, written))
         if written:
             self._on_progress()
         return bool(batch)
 
     async def _deliver(self, delivery: Delivery) -> Future[None] | None:
-        """Try until there is a verdict; None if we were stopped before."""
+        """Try until there is a final verdict; None if stopped before."""
         attempts = delivery.attempts
         wait = self._remaining(delivery.due)
         while not await self._wait(self._end, wait):
@@ -143,10 +143,10 @@ class EndpointWorker:
             reason,
             extra={"llmi_endpoint": self.config.endpoint, "llmi_webhook_id": delivery.webhook_id},
         )
-        return self._outbox.bury(delivery.seq, attempts, reason)
+        return self._outbox.give_up(delivery.seq, attempts, reason)
 
     async def _admission(self) -> Permit | None:
-        """The breaker's leave to make one request; None if we were stopped while waiting."""
+        """Wait for the breaker's permit to make one request; None if stopped meanwhile."""
         while not self._end.is_set():
             try:
                 return self._breaker.admit()
@@ -182,7 +182,7 @@ class EndpointWorker:
 
     @staticmethod
     async def _wait(event: asyncio.Event, seconds: float) -> bool:
-        """Whether the event came within this time."""
+        """Whether the asyncio event was set within this time."""
         if seconds > 0 and not event.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""How deliveries are doing."""
+"""The health of a dispatcher and its endpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DispatcherHealth", "EndpointHealth"]
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """One endpoint.
+    """The health of one endpoint.
 
     Attributes:
         endpoint: its label.
@@ -34,7 +34,7 @@ class EndpointHealth:
 
 @dataclass(frozen=True, slots=True)
 class DispatcherHealth:
-    """All endpoints, and what waits in the outbox for endpoints that are not configured here."""
+    """The health of all endpoints, and deliveries for endpoints that are not configured here."""
 
     endpoints: tuple[EndpointHealth, ...]
     elsewhere: Mapping[str, QueueState]

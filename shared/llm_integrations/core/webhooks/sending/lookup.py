@@ -1,4 +1,4 @@
-"""Looking up names, so that one that hangs holds up nothing but its own endpoint."""
+"""Resolving host names in threads, so that a hanging look-up delays only its endpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class LookupBusy(Exception):
-    """Earlier look-ups of this name hang still, so that none was begun."""
+    """Earlier look-ups of this name still hang, so no further one was begun."""
 
 
 async def resolve(host: str, port: int) -> list[Address]:

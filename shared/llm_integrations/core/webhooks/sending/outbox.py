@@ -1,4 +1,4 @@
-"""What is still to be delivered, and what could not be: two tables in one SQLite file."""
+"""The outbox: pending deliveries and dead letters, two tables in one SQLite file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How much waits for one endpoint, since when (Unix time), and how much was given up."""
+    """One endpoint's counts: pending, the oldest's Unix time, and dead letters."""
 
     pending: int = 0
     oldest: float | None = None
@@ -65,7 +65,7 @@ class QueueState:
 
 
 class Outbox:
-    """Every call returns a future, done when the file holds what was asked for."""
+    """Deliveries in a file. Every call returns a future, done when the change is durable."""
 
     def __init__(self, path: str | Path) -> None:
         self._database = Database(path, _SCHEMA)
@@ -102,7 +102,7 @@ class Outbox:
         sql = "UPDATE deliveries SET attempts = ?, due = ? WHERE seq = ?"
         return self._database.execute(sql, [(attempts, due, seq)], synced=False)
 
-    def bury(self, seq: int, attempts: int, reason: str) -> Future[None]:
+    def give_up(self, seq: int, attempts: int, reason: str) -> Future[None]:
         """Move a delivery to the dead letters."""
         died = time.time()
 
@@ -127,7 +127,7 @@ class Outbox:
         )
 
     def redeliver(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
-        """Queue dead letters once more, at the end and with all their attempts; how many."""
+        """Queue dead letters again, at the end and with no attempt counted; returns how many."""
 
         def work(db: sqlite3.Connection) -> int:
             values = _choice(endpoint, ids)
@@ -158,7 +158,7 @@ class Outbox:
         )
 
     def state(self) -> Future[dict[str, QueueState]]:
-        """Per endpoint that the file knows, configured here or not."""
+        """The counts of every endpoint in the file, configured here or not."""
 
         def work(db: sqlite3.Connection) -> dict[str, QueueState]:
             rows = db.execute(

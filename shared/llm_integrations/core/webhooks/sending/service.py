@@ -1,4 +1,4 @@
-"""What a dispatcher does, told by futures: its asynchronous and synchronous views wait on them."""
+"""The dispatcher's work as futures, which its asynchronous and synchronous views await."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class DispatchService:
             raise WebhookError(f"{left} deliveries are still pending after {timeout} s") from None
 
     async def _step(self) -> None:
-        """Wait until a worker got on, or another process may have."""
+        """Wait until a worker of this process has made progress, or ``poll`` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._poll):
                 await self._progress.wait()

@@ -17,7 +17,7 @@ import httpcore
 
 __all__ = ["AsyncioBackend"]
 
-_GOODBYE: Final = 1.0  # seconds
+_CLOSE_TIMEOUT: Final = 1.0  # seconds
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
@@ -41,7 +41,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """What is written leaves with the first read after it, in one piece."""
+    """A stream that buffers writes and sends them in one piece at the next read."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -77,9 +77,9 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         self._writer.close()
-        # Errors: the other side was quicker, or does not say goodbye.
+        # Errors: the other side has closed already, or sends no TLS close_notify.
         with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_GOODBYE):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._writer.wait_closed()
 
     async def start_tls(

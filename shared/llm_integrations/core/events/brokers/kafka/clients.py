@@ -1,4 +1,4 @@
-"""Making aiokafka's clients; the one place that knows their arguments."""
+"""Making aiokafka's clients, the only place with their arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from llm_integrations.core.tls import tls_context
 __all__ = ["Clients", "event_errors", "quietly"]
 
 _STOP_SECONDS: Final = 3.0
-# While a group shares out its partitions anew, a member may finish what it has in hand.
+# While a group rebalances, a member may finish the batch that it is handling.
 _REBALANCE_SECONDS: Final = 60.0
 
 
@@ -110,7 +110,7 @@ class Clients:
 
 
 def _common(servers: str, options: KafkaOptions) -> dict[str, Any]:
-    """What every kind of client is told. ConfigurationError for TLS files that cannot be read."""
+    """Arguments of every kind of client. ConfigurationError for TLS files that cannot be read."""
     common: dict[str, Any] = {"bootstrap_servers": servers}
     if options.auth is not None:
         common["sasl_mechanism"] = options.sasl_mechanism

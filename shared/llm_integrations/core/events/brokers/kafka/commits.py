@@ -1,4 +1,4 @@
-"""Acknowledging what was handled, while the next batch is already in hand."""
+"""Committing offsets in the background, while the next batch is handled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Commits"]
 
 log = get_logger(__name__)
 
-# Another member has the partitions by now, and will be given their events again.
+# Errors that say that another member has the partitions by now; it gets the events again.
 _LOST_MEMBERSHIP: Final = (
     CommitFailedError,
     IllegalGenerationError,
@@ -33,7 +33,7 @@ _LOST_MEMBERSHIP: Final = (
 class Commits:
     """One commit at a time, bounded; what is handled meanwhile shares the next one.
 
-    A commit that concerns a log that is no more is never answered, and would hold up everything.
+    Bounded, since a broker never answers a commit for a log that it has lost.
     """
 
     def __init__(self, consumer: Any, *, timeout: float, name: str) -> None:

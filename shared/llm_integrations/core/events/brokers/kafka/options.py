@@ -1,4 +1,4 @@
-"""How to reach Kafka, and how to use it."""
+"""Address and options of Kafka."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class KafkaOptions:
 
 @dataclass(frozen=True, slots=True)
 class KafkaAddress:
-    """What a ``kafka://`` URL says: ``host:port`` texts, a topic, perhaps credentials."""
+    """A ``kafka://`` URL in its parts: ``host:port`` texts, a topic, perhaps credentials."""
 
     servers: tuple[str, ...]
     topic: str

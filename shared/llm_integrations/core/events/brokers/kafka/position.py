@@ -1,4 +1,4 @@
-"""Where reading stands, and whether the log is still the one that was read."""
+"""The positions in a topic's log, and detecting that the log was replaced."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Position:
     its events are read from its beginning.
 
     Args:
-        topic: whose.
+        topic: the topic's name.
         in_group: whether the broker keeps the positions.
         patience: seconds that the last record may take to be given again. Where a log ends is not
             enough to go by: a broker that just started may not know, and not every broker counts
@@ -45,7 +45,7 @@ class Position:
             self._next[partition] = next_offset
 
     async def take_up(self, consumer: Any) -> None:
-        """Begin reading with a new consumer: at the end the first time, else where it was."""
+        """Seek a new consumer: to the end the first time, else to the kept positions."""
         if consumer.partitions_for_topic(self._topic) is None:
             raise EventError(f"Kafka has no topic {self._topic}")
         if self._in_group:
@@ -56,13 +56,13 @@ class Position:
         self._next = known
         begins = await consumer.beginning_offsets(partitions)
         for partition in partitions:
-            # A partition that is new to us has nothing but what we have not read.
+            # A partition that was added since is read from its beginning.
             wanted = known.get(partition, begins[partition])
             # Beyond the end nothing is read until check() has made up its mind.
             self._move(consumer, partition, max(wanted, begins[partition]))
 
     async def check(self, consumer: Any) -> bool:
-        """Whether the log was found to be another one; reading then begins at its beginning.
+        """Whether the log was replaced by another one, which is then read from its beginning.
 
         Raises:
             EventError: the topic is gone.
@@ -84,7 +84,7 @@ class Position:
         return bool(lost)
 
     async def _behind(self, consumer: Any) -> dict[Any, tuple[int, int]]:
-        """Where the log ends and where we are, of partitions that seem to end before us."""
+        """(end, position) of the partitions whose log seems to end before our position."""
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions) if partitions else {}
         assigned = consumer.assignment()

@@ -1,4 +1,4 @@
-"""Sending records, from any thread and event loop."""
+"""Publishing records to Kafka, from any thread and event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One consumer, with what it has in hand and what it has still to commit."""
+"""A consumer with its commits, made and closed together."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _FINISH_SECONDS: Final = 45.0
 
 
 class Reader:
-    """Made and closed together: the consumer of one topic and its commits.
+    """The consumer of one topic, and the commits of what was handled.
 
     Attributes:
         consumer: aiokafka's.
         commits: what was handled and is to be acknowledged.
-        in_hand: held while a batch is handled.
+        handling: held while a batch is handled.
     """
 
     def __init__(self, clients: Clients, topic: str, group: str | None, name: str) -> None:
         self._options = clients.options
         self.consumer = clients.consumer(group=group)
         self.commits = Commits(self.consumer, timeout=self._options.commit_timeout, name=name)
-        self.in_hand = asyncio.Lock()
+        self.handling = asyncio.Lock()
         self._known: list[Any] = []
         self.consumer.subscribe([topic], listener=_WaitsFor(self))
 
@@ -43,7 +43,7 @@ class Reader:
         batch: dict[Any, list[Any]] = await self.consumer.getmany(
             timeout_ms=interval, max_records=most
         )
-        # One answer seldom holds more than one partition's; what else is there comes along.
+        # A fetch seldom returns more than one partition; take along what is buffered.
         missing = most - sum(map(len, batch.values()))
         while batch and missing > 0:
             more = await self.consumer.getmany(timeout_ms=0, max_records=missing)
@@ -55,7 +55,7 @@ class Reader:
         return batch
 
     def lost_connection(self) -> bool:
-        """Whether a connection was lost since the last call, which aiokafka mends without a word.
+        """Whether a connection was lost since the last call, which aiokafka restores silently.
 
         Looks into aiokafka, which has no other way to tell. Should a later version keep its
         connections elsewhere, a loss is noticed only if the broker stays away.
@@ -70,13 +70,13 @@ class Reader:
         return lost
 
     async def close(self) -> None:
-        """Whatever state it is in. Never raises."""
+        """Close it, whatever state it is in. Never raises."""
         await self.commits.stop()
         await quietly(self.consumer)
 
 
 class _WaitsFor(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Lets a batch in hand be finished and committed before its partitions go to another member.
+    """Lets the current batch be finished and committed before its partitions are revoked.
 
     aiokafka awaits what these return, whatever its base class says.
     """
@@ -86,7 +86,7 @@ class _WaitsFor(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
-            async with asyncio.timeout(_FINISH_SECONDS), self._reader.in_hand:
+            async with asyncio.timeout(_FINISH_SECONDS), self._reader.handling:
                 await self._reader.commits.finish()
         except TimeoutError:
             log.warning("%d partitions are taken away from a handler at work", len(revoked))

@@ -73,7 +73,7 @@ class KafkaSubscription(ReconnectingSubscription):
             batch = await reader.fetch()
             missing = reader.lost_connection() or missing
             if batch:
-                async with reader.in_hand:
+                async with reader.handling:
                     await handle_batch(
                         [record for records in batch.values() for record in records],
                         _body,
@@ -96,8 +96,8 @@ class KafkaSubscription(ReconnectingSubscription):
         EventError if the topic does not take it: then the record must not be acknowledged.
         """
         origin = f"{record.topic}/{record.partition}/{record.offset}"
-        said = self._give_up(origin, origin, reason)
-        headers = [(name, text.encode("utf-8", "replace")) for name, text in said.items()]
+        reason_headers = self._give_up(origin, origin, reason)
+        headers = [(name, text.encode("utf-8", "replace")) for name, text in reason_headers.items()]
         topic, value = self._dead_letter_topic, record.value or b""
         try:
             await self._publisher.send(topic, record.key, value, [*record.headers, *headers])

@@ -1,4 +1,4 @@
-"""Connections to one RabbitMQ, and what has to exist there."""
+"""Connections to one RabbitMQ, and declaring its exchanges and queues."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EVERYTHING: Final = "#"
 
 
 class Broker:
-    """Makes connections, exchanges and queues as options say."""
+    """Makes connections, exchanges and queues by its options."""
 
     def __init__(self, address: RabbitMQAddress, options: RabbitMQOptions) -> None:
         self.address = address
@@ -106,7 +106,7 @@ class Broker:
 
     @staticmethod
     async def close(connection: AbstractConnection) -> None:
-        """Whatever state it is in."""
+        """Close a connection, whatever state it is in."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await connection.close()

@@ -1,4 +1,4 @@
-"""How to reach RabbitMQ, and how to use it."""
+"""Address and options of RabbitMQ."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RabbitMQOptions:
 
 @dataclass(frozen=True, slots=True)
 class RabbitMQAddress:
-    """What an ``amqp://`` URL says."""
+    """An ``amqp://`` URL in its parts."""
 
     host: str
     port: int

@@ -68,7 +68,7 @@ class Publisher(SharedClient):
                     failure = await self._try(exchange, key, message)
                     if failure is None:
                         return
-                    if bound.expired():  # and the client, closing, kept the cancellation to itself
+                    if bound.expired():  # a closing client may swallow the cancellation
                         raise TimeoutError
                     pause = backoff(
                         attempt, base=2 * _FIRST_PAUSE, cap=_LONGEST_PAUSE, floor=_FIRST_PAUSE
@@ -81,7 +81,7 @@ class Publisher(SharedClient):
             ) from failure
 
     async def _try(self, exchange: str, key: str, message: Message) -> Exception | None:
-        """None once it is confirmed, or what another attempt may overcome."""
+        """Publish once. None when it is confirmed, else the error that another try may overcome."""
         used = self._client
         try:
             used = await self._made()

@@ -72,7 +72,7 @@ class RabbitMQSubscription(ReconnectingSubscription):
             self._works()
 
     async def _dead_letter(self, message: AbstractIncomingMessage, reason: str) -> None:
-        # Published by us, since a rejected message would arrive there without the reason.
+        # Published, not rejected: a rejected message would arrive there without the reason.
         what = message.message_id or "a message"
         await self._publisher.send(
             self._broker.dead_letter_exchange,
@@ -84,7 +84,7 @@ class RabbitMQSubscription(ReconnectingSubscription):
 
 
 class _Prefetched:
-    """What one connection has delivered and nobody has taken yet."""
+    """The prefetched messages of one connection."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self.connection = connection
@@ -103,10 +103,10 @@ class _Prefetched:
         self._changed.set()
 
     async def take(self, most: int) -> list[AbstractIncomingMessage]:
-        """At least one message. EventError once the connection is of no use."""
+        """Wait for messages, at least one. EventError once the connection has failed."""
         while not self._messages or self._broken:
             if self._broken:
-                # What it delivered cannot be acknowledged any more, and comes again.
+                # Prefetched messages cannot be acknowledged any more; the broker redelivers them.
                 raise EventError(self._broken)
             self._changed.clear()
             await self._changed.wait()

@@ -1,4 +1,4 @@
-"""How a cache follows the changes that a client hears of."""
+"""Following events with a cache: what changed is marked stale, dropped or fetched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What JSON Schema cannot say of rows: that a key is unique over all of them, and rules in Python.
+"""``unique`` and ``rule`` of ``validate_dataset``: what JSON Schema cannot say of rows.
 
-Both look at the rows that the schema found valid. What they condemn is set aside like all else, and
-no schema releases it.
+Both judge the rows that the schema found valid. The rows that they condemn go to the quarantine
+too, but no schema releases them from there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from llm_integrations.core.validation.report import BEYOND_SCHEMA
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.keys import BATCH, Rows, repeated, tables_of
 
-__all__ = ["Beyond", "Key", "Rule", "Rules", "Unique"]
+__all__ = ["Key", "RowRules", "Rule", "Rules", "Unique"]
 
 Key: TypeAlias = str | tuple[str, ...]
 """A column, or a place within one as ``/meta/id``; several make one key together."""
@@ -35,20 +35,25 @@ Rule: TypeAlias = Callable[[dict[str, Any]], object]
 Rules: TypeAlias = Rule | Sequence[Rule] | Mapping[str, Rule]
 
 
-_MARK: Final = "-beyond"
-"""In the names of the quarantine's parts that hold what no schema condemned."""
+_RULES_MARK: Final = "-beyond"
+"""In the names of the quarantine's parts whose rows a key or a rule condemned, not the schema."""
 
 
 @dataclass(frozen=True)
-class Beyond:
-    """Attributes: the keys of which no two rows may have the same, and the rules by their names."""
+class RowRules:
+    """The rules of one run.
+
+    Attributes:
+        keys: columns that make a key together; no two rows may have the same.
+        rules: callables by their names.
+    """
 
     keys: tuple[tuple[str, ...], ...]
     rules: Mapping[str, Rule]
 
     @classmethod
-    def of(cls, unique: Unique | None, rule: Rules | None) -> Beyond:
-        """ConfigurationError for what is neither a key nor a callable with a name."""
+    def of(cls, unique: Unique | None, rule: Rules | None) -> RowRules:
+        """From ``validate_dataset``'s arguments. ConfigurationError says which is of no use."""
         return cls(tuple(map(_key, _listed(unique))), dict(_named(rule)))
 
     def __bool__(self) -> bool:
@@ -57,14 +62,14 @@ class Beyond:
     def __str__(self) -> str:
         return f"{self.keys}|{list(self.rules)}" if self else ""
 
-    def applied(
+    def apply(
         self, results: Mapping[str, DatasetResult], places: Mapping[str, Any], *, raises: bool
     ) -> dict[str, DatasetResult]:
-        """The results without the rows that are condemned, over all of them together.
+        """The results without the rows that a key or a rule condemns, keys unique over all results.
 
         Args:
-            places: where each one's rows came from: a Path, or anything else.
-            raises: raise at the first instead.
+            places: each result's source: the Path of a file, or the data itself.
+            raises: raise at the first condemned row, set none aside.
 
         Raises:
             ConfigurationError: a part is a stream, or there is no such column.
@@ -79,15 +84,15 @@ class Beyond:
                 "or its files"
             )
         for part in parts.values():
-            part.follow(self.rules)
+            part.judge_by(self.rules)
         for key in self.keys:
-            _tell_apart(list(parts.values()), key)
-        return {name: part.settled(name, raises=raises) for name, part in parts.items()}
+            _condemn_repeated(list(parts.values()), key)
+        return {name: part.without_condemned(name, raises=raises) for name, part in parts.items()}
 
 
 @dataclass
 class _Part:
-    """One result, and what is wrong with some of its valid rows."""
+    """One result, and the violations of its condemned rows, by row."""
 
     result: DatasetResult
     place: Any
@@ -100,19 +105,19 @@ class _Part:
     def condemn(self, row: int, violation: Violation) -> None:
         self.wrong.setdefault(row, []).append(violation)
 
-    def follow(self, rules: Mapping[str, Rule]) -> None:
+    def judge_by(self, rules: Mapping[str, Rule]) -> None:
         if not rules:
             return
         first = 0
         for table in tables_of(self.rows):
             for number, row in enumerate(judged_rows(table), start=first):
                 for name, rule in rules.items():
-                    if (message := _broken(rule, row)) is not None:
+                    if (message := _rule_failure(rule, row)) is not None:
                         self.condemn(number, Violation("", message, name, BEYOND_SCHEMA))
             first += table.num_rows
 
-    def settled(self, name: str, *, raises: bool) -> DatasetResult:
-        self._forget_those_before()
+    def without_condemned(self, name: str, *, raises: bool) -> DatasetResult:
+        self._remove_earlier_parts()
         if not self.wrong:
             return self.result
         rows = np.array(sorted(self.wrong), np.int64)
@@ -138,7 +143,7 @@ class _Part:
         for number, table in enumerate(tables):
             start = number * BATCH
             chosen = slice(start, start + table.num_rows)
-            aside = rows_of(
+            records = rows_of(
                 judged_rows(table),
                 texts[chosen],
                 positions[chosen],
@@ -147,17 +152,17 @@ class _Part:
                 source=name,
                 nulls=report.nulls,
             )
-            self.result.quarantine.add_rows(aside, part=f"{self._name}-{number:06d}")
+            self.result.quarantine.add_rows(records, part=f"{self._name}-{number:06d}")
 
-    def _forget_those_before(self) -> None:
-        """The same run may have set more aside, when its rules were others."""
+    def _remove_earlier_parts(self) -> None:
+        """An earlier call with other rules may have set other rows of the same run aside."""
         for path in self.result.quarantine.parts():
             if path.stem.startswith(self._name):
                 path.unlink(missing_ok=True)
 
     @property
     def _name(self) -> str:
-        return f"{self.result.parts[0]}{_MARK}"
+        return f"{self.result.parts[0]}{_RULES_MARK}"
 
 
 def _listed(unique: Unique | None) -> Sequence[Key]:
@@ -188,30 +193,30 @@ def _named(rule: Rules | None) -> Iterator[tuple[str, Rule]]:
         yield name, one
 
 
-def _broken(rule: Rule, row: dict[str, Any]) -> str | None:
-    """What a rule says against a row; None if nothing."""
+def _rule_failure(rule: Rule, row: dict[str, Any]) -> str | None:
+    """Why the row breaks the rule; None if it does not."""
     try:
-        said = rule(row)
+        outcome = rule(row)
     except Exception as error:  # noqa: BLE001 - a rule that fails on one row stops no other
         return f"the rule raised {type(error).__name__}"
-    if isinstance(said, str):
-        return said
-    return None if said is None or said else "the rule is broken"
+    if isinstance(outcome, str):
+        return outcome
+    return None if outcome is None or outcome else "the rule is broken"
 
 
 def _text(found: Sequence[Violation]) -> str:
     return json.dumps([[v.path, v.message, v.keyword, v.schema_path] for v in found])
 
 
-def _tell_apart(parts: list[_Part], key: tuple[str, ...]) -> None:
+def _condemn_repeated(parts: list[_Part], key: tuple[str, ...]) -> None:
     """Condemn every row but the first of those that have the same key."""
     owners = [part for part in parts if len(part.rows)]
     if not owners:
         return
-    # What was condemned already takes no key with it.
+    # A row that is condemned already does not count as the owner of its key.
     standing = [np.delete(np.arange(len(part.rows)), sorted(part.wrong)) for part in owners]
     edges = np.cumsum([len(rows) for rows in standing])
-    violation = _of_key(key)
+    violation = _repeated_key(key)
     pairs = [(part.rows, rows) for part, rows in zip(owners, standing, strict=True)]
     for number in repeated(pairs, key):
         owner = int(np.searchsorted(edges, number, "right"))
@@ -219,7 +224,7 @@ def _tell_apart(parts: list[_Part], key: tuple[str, ...]) -> None:
         owners[owner].condemn(int(standing[owner][within]), violation)
 
 
-def _of_key(key: tuple[str, ...]) -> Violation:
+def _repeated_key(key: tuple[str, ...]) -> Violation:
     column, *others = key
     if others:
         words = f"unique {', '.join(key)}"
@@ -229,17 +234,17 @@ def _of_key(key: tuple[str, ...]) -> Violation:
 
 
 def _positions(result: DatasetResult, place: Any) -> Rows:
-    """Where the valid rows were in their source: where no row stands that was set aside."""
+    """The valid rows' positions in their source: all positions but the quarantine's."""
     numbers = _numbered_lines(place) if _is_lines(place) else np.arange(result.report.total)
     ours = result.parts
     paths = [path for path in result.quarantine.parts() if path.stem.startswith(ours)]
-    taken = [
+    quarantined = [
         record.position
         for path in paths
-        if _MARK not in path.stem
+        if _RULES_MARK not in path.stem
         for record in result.quarantine.read(path)
     ]
-    found: Rows = np.setdiff1d(numbers, np.array(taken, np.int64))
+    found: Rows = np.setdiff1d(numbers, np.array(quarantined, np.int64))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What was seen of all values that stand at one place of the data."""
+"""Statistics of all values at one place of the data, from which its schema is inferred."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from llm_integrations.core.inference.formats import FORMATS, Accepts
 from llm_integrations.core.validation.convert import NO_JSON
 from llm_integrations.core.validation.normalise import normalise
 
-__all__ = ["Seen"]
+__all__ = ["ObservedValues"]
 
-_DEEPEST: Final = 40
-_MANY_TEXTS: Final = 64
-"""Distinct texts that are remembered: no one writes longer enumerations by hand."""
-_MANY_NAMES: Final = 1_000
-"""Names of members that are told apart: an object with more is a map."""
+_MAX_DEPTH: Final = 40
+_MAX_TEXTS: Final = 64
+"""Distinct texts that are remembered: nobody writes a longer enumeration by hand."""
+_MAX_NAMES: Final = 1_000
+"""Distinct names of members that are kept: objects with more are maps."""
 
 
-class Seen:
-    """Attributes: how many values of each JSON type there were, the distinct texts (None: too
-    many), the formats that all texts have, the least and greatest number, what the items of lists
-    were, and what the members of objects were; ``values`` is that of all members of a map.
-    ``anything`` is true where no schema can say what stands there.
+class ObservedValues:
+    """Statistics of the values at one place.
+
+    Attributes:
+        kinds: how many values there were of each JSON type.
+        texts: the distinct texts; None for too many.
+        formats: the formats that all texts so far have.
+        numbers: the least and the greatest number.
+        items: statistics of the items of all lists.
+        members: statistics of the members of all objects, by name.
+        values: of a map, whose names are data, the statistics of all members together.
+        anything: nothing is known, since a value was no JSON or nested too deep.
+        depth: how deep the place is nested.
     """
 
     __slots__ = (
@@ -46,13 +54,13 @@ class Seen:
         self.texts: set[str] | None = set()
         self.formats: dict[str, Accepts] = dict(FORMATS)
         self.numbers: tuple[float | Decimal, float | Decimal] | None = None
-        self.items: Seen | None = None
-        self.members: dict[str, Seen] = {}
-        self.values: Seen | None = None
-        self.anything = depth > _DEEPEST
+        self.items: ObservedValues | None = None
+        self.members: dict[str, ObservedValues] = {}
+        self.values: ObservedValues | None = None
+        self.anything = depth > _MAX_DEPTH
 
     def add(self, value: Any, times: int = 1) -> None:
-        """Count a value that was there so many times."""
+        """Count a value that occurred ``times`` times."""
         if self.anything:
             return
         match value:
@@ -72,7 +80,7 @@ class Seen:
                 self._add_form(value, times)
 
     def add_rows_of(self, names: Iterable[str], times: int) -> None:
-        """Count objects whose members are counted by themselves."""
+        """Count objects of these names; the caller counts their members' values."""
         self.kinds["object"] += times
         for name in names:
             self.member_of(name)
@@ -84,7 +92,7 @@ class Seen:
     def _add_form(self, value: Any, times: int) -> None:
         form = normalise(value).value
         if form is NO_JSON or type(form) is type(value):
-            # Bytes and the like are no JSON: a schema that says anything about them refuses them.
+            # Bytes and the like are no JSON: any constraint of a schema would refuse them.
             self.anything = True
             return
         self.add(form, times)
@@ -95,7 +103,7 @@ class Seen:
             return
         if self.texts is not None:
             self.texts.add(value)
-            if len(self.texts) > _MANY_TEXTS:
+            if len(self.texts) > _MAX_TEXTS:
                 self.texts = None
         if self.formats:
             self.formats = {name: is_it for name, is_it in self.formats.items() if is_it(value)}
@@ -109,7 +117,7 @@ class Seen:
     def _add_list(self, value: list[Any], times: int) -> None:
         self.kinds["array"] += times
         if value and self.items is None:
-            self.items = Seen(self.depth + 1)
+            self.items = ObservedValues(self.depth + 1)
         for item in value:
             self.items.add(item, times)  # type: ignore[union-attr]  # there is an item
 
@@ -118,37 +126,37 @@ class Seen:
         for name, member in value.items():
             self.member_of(str(name)).add(member, times)
 
-    def member_of(self, name: str) -> Seen:
-        """What was seen of this member of the objects; of all of them, for a map."""
+    def member_of(self, name: str) -> ObservedValues:
+        """The statistics of a member; of all members, for a map."""
         if self.values is not None:
             return self.values
         if name not in self.members:
-            self.members[name] = Seen(self.depth + 1)
-            if len(self.members) > _MANY_NAMES:
+            self.members[name] = ObservedValues(self.depth + 1)
+            if len(self.members) > _MAX_NAMES:
                 return self.as_map()
         return self.members[name]
 
-    def as_map(self) -> Seen:
-        """Take the members for values of a map, and return what was seen of them all."""
+    def as_map(self) -> ObservedValues:
+        """Merge the members as values of a map; returns the merged statistics."""
         if self.values is None:
-            self.values = Seen(self.depth + 1)
+            self.values = ObservedValues(self.depth + 1)
             for member in self.members.values():
                 self.values.merge(member)
             self.members = {}
         return self.values
 
-    def merge(self, other: Seen) -> None:
-        """What was seen there was seen here too."""
+    def merge(self, other: ObservedValues) -> None:
+        """Add the other's statistics to these."""
         self.anything |= other.anything
         self.kinds += other.kinds
         both = None if self.texts is None or other.texts is None else self.texts | other.texts
-        self.texts = both if both is not None and len(both) <= _MANY_TEXTS else None
+        self.texts = both if both is not None and len(both) <= _MAX_TEXTS else None
         self.formats = {name: self.formats[name] for name in self.formats if name in other.formats}
         found = [pair for pair in (self.numbers, other.numbers) if pair is not None]
         if found:
             self.numbers = (min(low for low, _ in found), max(high for _, high in found))
         if other.items is not None:
-            self.items = self.items or Seen(self.depth + 1)
+            self.items = self.items or ObservedValues(self.depth + 1)
             self.items.merge(other.items)
         for name, member in other.members.items():
             self.member_of(name).merge(member)
