@@ -58,8 +58,8 @@ class registry_errors:  # noqa: N801 - reads as contextlib's; a generator would 
 
 def is_settled(changed: int) -> bool:
     """Whether any later change will show another time than this one (in nanoseconds)."""
-    tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-    return time.time_ns() - changed > tick
+    age = time.time_ns() - changed
+    return age > _COARSE_TICK or (age > _TICK and changed % 1_000_000_000 != 0)
 
 
 def entries(folder: str) -> list[os.DirEntry[str]]:

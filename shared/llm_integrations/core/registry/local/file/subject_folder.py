@@ -105,10 +105,10 @@ class SubjectFolder:
             status = entry.stat()
         except OSError:
             return None
-        changed, set_to = status.st_ctime_ns, status.st_mtime_ns
-        if not (is_settled(changed) and is_settled(set_to)):
+        changed = max(status.st_ctime_ns, status.st_mtime_ns)  # people set the latter
+        if not is_settled(changed):
             return None
-        return status.st_ino, status.st_size, changed, set_to
+        return status.st_ino, status.st_size, status.st_ctime_ns, status.st_mtime_ns
 
     def body(self, version: Version) -> JsonSchema:
         with registry_errors(self.path):
