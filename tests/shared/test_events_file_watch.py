@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from llm_integrations.core.events import (
     FileWatchSource,
     InMemoryEventBus,
     ListenerState,
+    SchemaEvent,
 )
 from llm_integrations.core.model.changes import content_event
+from llm_integrations.core.model.schema import fingerprint_of
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry.local.file import documents, subject_folder
 from tests.support.events import Recording, until
 
 A = {"type": "object"}
@@ -140,6 +143,89 @@ async def test_one_change_heard_by_the_watch_and_a_bus_has_one_effect(folder: Pa
     assert recording.versions.count("ns.user@1") == 1
     assert health.integrations["recording"].repeated >= 1
     registry.close()
+
+
+async def looking(source: FileWatchSource) -> AsyncGenerator[Sequence[SchemaEvent], None]:
+    """What a source finds after its first look at files that have been left alone for a while."""
+    await asyncio.sleep(0.15)
+    async with aclosing(source.batches()) as batches:
+        assert await anext(batches) == []
+        async for events in batches:
+            yield events
+
+
+async def test_a_change_reads_only_the_files_that_were_touched(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):
+        registry.register("ns.user", {"title": f"{number}"}, compatibility="NONE")
+    read: list[str] = []
+    read_document = documents.read_document
+
+    def recorded(path: str) -> Any:
+        read.append(Path(path).name)
+        return read_document(path)
+
+    monkeypatch.setattr(subject_folder, "read_document", recorded)
+    async with aclosing(looking(FileWatchSource(registry))) as found:
+        coming = asyncio.ensure_future(anext(found))
+        await until(lambda: len(read) == 6)
+        await asyncio.sleep(0.1)
+        read.clear()
+        (folder / "ns.user" / "6.json").write_text('{"title": "6"}')
+        assert [event.version for event in await coming] == ["6"]
+    assert set(read) == {"6.json", "meta.json"}
+
+
+def in_place(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def by_renaming(file: Path, text: str) -> None:
+    other = file.with_name(".other.tmp")
+    other.write_text(text)
+    other.replace(file)
+
+
+def with_its_old_times(file: Path, text: str) -> None:
+    status = file.stat()
+    file.write_text(text)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def as_a_link(file: Path, text: str) -> None:
+    target = file.with_name("target.txt")
+    target.write_text(text)
+    file.unlink()
+    file.symlink_to(target)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="times and links as there")
+@pytest.mark.parametrize("edit", [in_place, by_renaming, with_its_old_times, as_a_link])
+async def test_an_edit_of_equal_length_is_noticed_each_time(
+    registry: Registry, folder: Path, edit: Callable[[Path, str], None]
+) -> None:
+    schemas = [{"title": title} for title in ("aaaa", "bbbb", "cccc")]
+    first = registry.register("ns.user", schemas[0])
+    file = folder / "ns.user" / "1.json"
+    told = [first.fingerprint]
+    async with aclosing(looking(FileWatchSource(registry))) as found:
+        for number, schema in enumerate(schemas[1:]):
+            coming = asyncio.ensure_future(anext(found))
+            await asyncio.sleep(0.3 if number == 0 else 0)  # the second follows at once
+            edit(file, json.dumps(schema))
+            [event] = await asyncio.wait_for(coming, 10)
+            told.append(str(event.metadata["fingerprint"]))
+    assert told == [fingerprint_of(schema) for schema in schemas]
+
+
+async def test_a_deprecation_of_a_file_left_alone_is_told(registry: Registry) -> None:
+    registry.register("ns.user", A)
+    async with aclosing(looking(FileWatchSource(registry))) as found:
+        coming = asyncio.ensure_future(anext(found))
+        await asyncio.sleep(0.3)
+        await registry.aio.deprecate("ns.user@1")
+        assert [str(event) for event in await coming] == ["ns.user@1 deprecated"]
 
 
 async def test_the_cache_follows_a_file_that_was_edited(registry: Registry, folder: Path) -> None:

@@ -19,6 +19,9 @@ _EXACT_INTEGERS: Final = 2**53 - 1
 _MARK: Final = "\ue000"
 _TEXTS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OTHER_NUMBER: Final = re.compile(r"[0-9](?:[.eE]|[0-9]{15})")
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
 _BEYOND_16_BITS: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -53,9 +56,7 @@ def _by_json_module(body: JsonSchema) -> bytes | None:
     characters of 16 bits. What the module converts (keys, tuples) does not equal what it wrote.
     """
     try:
-        text = json.dumps(
-            body, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
+        text = _ENCODER.encode(body)
     except (TypeError, ValueError):
         return None
     if _OTHER_NUMBER.search(text) and _OTHER_NUMBER.search(_TEXTS.sub("", text)):

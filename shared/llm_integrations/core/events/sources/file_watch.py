@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
@@ -158,7 +157,7 @@ class FileWatchSource(SnapshotSource):
                 if not is_baseline:
                     events += events_between(self._url, subject, before, after)
                 # The bodies would be kept twice: the client's cache has those that are in use.
-                view.put(subject, {v: replace(seen, schema=None) for v, seen in after.items()})
+                view.put(subject, {v: seen.without_schema() for v, seen in after.items()})
         return view, events
 
     def _found(
@@ -194,7 +193,7 @@ class FileWatchSource(SnapshotSource):
         for entry in entries:
             name, seen = f"{subject}@{entry.version}", before.get(entry.version)
             try:
-                seen = _read_version(found, entry)
+                seen = _read_version(found, entry, seen)
                 well.append(name)
             except SchemaNotFound:  # removed meanwhile, which is a change of its own
                 pass
@@ -206,15 +205,20 @@ class FileWatchSource(SnapshotSource):
         return versions
 
 
-def _read_version(found: SubjectFolder, entry: Entry) -> SeenVersion:
+def _read_version(found: SubjectFolder, entry: Entry, before: SeenVersion | None) -> SeenVersion:
+    """Its file is read unless the file system says that it was left alone."""
+    mark = found.mark(entry.version)
+    if before and mark and (before.mark, before.state) == (mark, entry.state):
+        return before
     number = schema_id(found.subject, entry.version)
     if not entry.is_live:
         return SeenVersion(entry.version, number, "", entry.state)
     body = found.body(entry.version)
-    return SeenVersion.of(
-        RegisteredSchema(
-            number, found.subject, entry.version, body, state=entry.state, metadata=entry.metadata
-        )
+    schema = RegisteredSchema(
+        number, found.subject, entry.version, body, state=entry.state, metadata=entry.metadata
+    )
+    return SeenVersion(
+        entry.version, number, schema.fingerprint, entry.state, schema=schema, mark=mark
     )
 
 

@@ -16,17 +16,29 @@ __all__ = ["SeenVersion", "Versions", "View", "events_between"]
 
 @dataclass(frozen=True, slots=True)
 class SeenVersion:
-    """One version as it was last seen. Schema, where it was just read, fills in the event."""
+    """One version as it was last seen.
+
+    Attributes:
+        schema: where it was just read, fills in the event.
+        mark: of a file, what the file system says of it as long as it is left alone.
+    """
 
     version: Version
     schema_id: SchemaId | None
     fingerprint: str
     state: str
     schema: RegisteredSchema | None = field(default=None, compare=False, repr=False)
+    mark: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, schema: RegisteredSchema) -> Self:
         return cls(schema.ref.version, schema.id, schema.fingerprint, schema.state, schema)
+
+    def without_schema(self) -> Self:
+        if self.schema is None:
+            return self
+        kept = (self.version, self.schema_id, self.fingerprint, self.state)
+        return type(self)(*kept, mark=self.mark)
 
     def shows(self, schema: RegisteredSchema) -> bool:
         """Whether the schema looks as it did."""

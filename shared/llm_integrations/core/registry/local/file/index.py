@@ -15,7 +15,7 @@ from typing import Final
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.core.registry.local.file.entries import entries
+from llm_integrations.core.registry.local.file.entries import entries, is_settled
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -25,8 +25,6 @@ from llm_integrations.core.registry.local.file.names import (
 
 __all__ = ["FolderIndex", "FolderName", "Listing"]
 
-_TICK: Final = 100_000_000  # nanoseconds, of any clock that counts parts of a second
-_COARSE_TICK: Final = 2_100_000_000  # of one that counts seconds, or every second one
 _TRUSTED: Final = 5.0  # seconds, whatever a remote disk says about its times
 
 
@@ -77,9 +75,7 @@ class FolderIndex:
         return known
 
     def _read(self, stamp: tuple[int, int, int]) -> Listing:
-        changed = stamp[0]
-        tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-        settled = time.time_ns() - changed > tick
+        settled = is_settled(stamp[0])
         before = self._listing.names
         names: dict[str, FolderName] = {}
         by_subject: dict[str, list[FolderName]] = {}

@@ -60,6 +60,8 @@ class Sidecar:
             raise self._damaged(str(error)) from None
 
     def entry(self, version: Version) -> Entry:
+        if not self.content:
+            return Entry(version)
         own = self._versions.get(str(version), {})
         state = str(own.get("state", ACTIVE)).upper()
         if state not in STATES:

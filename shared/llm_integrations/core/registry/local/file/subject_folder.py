@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from llm_integrations.core.errors import InvalidSchema, RegistryProtocolError, SchemaNotFound
 from llm_integrations.core.model.reference import Version, version_key
@@ -15,6 +15,7 @@ from llm_integrations.core.registry.local.file.documents import SUFFIXES, read_d
 from llm_integrations.core.registry.local.file.entries import (
     entries,
     inside,
+    is_settled,
     registry_errors,
     split_name,
     version_of,
@@ -22,9 +23,12 @@ from llm_integrations.core.registry.local.file.entries import (
 from llm_integrations.core.registry.local.file.sidecar import Sidecar
 from llm_integrations.core.registry.local.ledger import Ledger
 
-__all__ = ["SIDECAR", "SubjectFolder", "read_sidecar"]
+__all__ = ["SIDECAR", "Mark", "SubjectFolder", "read_sidecar"]
 
 SIDECAR: Final = "meta"
+
+Mark: TypeAlias = tuple[int, int, int, int]
+"""What a file system says of a file that was left alone: inode, size, times of its changes."""
 
 _log = get_logger(__name__)
 
@@ -88,6 +92,23 @@ class SubjectFolder:
 
     def numbers(self) -> list[Version]:
         return list(self.files)
+
+    def mark(self, version: Version) -> Mark | None:
+        """The same at a later look if its file was left alone; None where that cannot be told.
+
+        Taken before the file is read, it never vouches for what was not read.
+        """
+        entry = self.files[version]
+        try:
+            if entry.is_symlink():
+                return None
+            status = entry.stat()
+        except OSError:
+            return None
+        changed = max(status.st_ctime_ns, status.st_mtime_ns)  # people set the latter
+        if not is_settled(changed):
+            return None
+        return status.st_ino, status.st_size, status.st_ctime_ns, status.st_mtime_ns
 
     def body(self, version: Version) -> JsonSchema:
         with registry_errors(self.path):
