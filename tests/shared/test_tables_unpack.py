@@ -97,12 +97,13 @@ def test_cells_between_tabs_are_cells_between_commas(tmp_path: Path) -> None:
     [
         ("a.jsonl.gz", b"no gzip", "packed as its name says"),
         ("a.jsonl.zst", b"no zstd", "packed as its name says"),
-        ("a.jsonl.gz", gzip.compress(LINES * 50)[:-20], "packed as its name says"),
+        ("a.jsonl.gz", gzip.compress(LINES * 50, mtime=0)[:-20], "packed as its name says"),
         ("a.json", b"{cut", "neither JSON nor JSON lines"),
         ("a.json", b"", "neither JSON nor JSON lines"),
         ("a.tsv", b'a\tb\n"open\tx\n', "unexpected end of data"),
         ("none.json", None, "No such file"),
     ],
+    ids=["no gzip", "no zstd", "cut", "no JSON", "empty", "open quote", "no file"],
 )
 def test_what_is_not_what_its_name_says_is_named_and_leaves_nothing(
     tmp_path: Path, name: str, data: bytes | None, why: str
