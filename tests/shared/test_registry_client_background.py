@@ -109,16 +109,18 @@ async def test_a_file_that_does_not_answer_holds_up_its_own_client_alone(tmp_pat
 
 
 async def test_a_bus_that_blocks_holds_up_its_own_client_alone() -> None:
-    published = threading.Event()
+    publishing, published = threading.Event(), threading.Event()
 
     class Blocking:
         async def publish(self, event: Any) -> None:
+            publishing.set()
             published.wait()
 
     with connect("memory://", bus=Blocking()) as ours, connect("memory://") as other:
         registering = asyncio.create_task(ours.aio.register("s", OBJECT))
         try:
             async with asyncio.timeout(5):
+                await asyncio.to_thread(publishing.wait, 5)
                 await other.aio.register("s", OBJECT)
                 await ours.aio.get("s")
             assert not registering.done()
