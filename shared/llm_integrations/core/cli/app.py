@@ -14,6 +14,7 @@ from llm_integrations.core.cli.commands import (
     infer,
     listen,
     listing,
+    models,
     pin,
     quarantine,
     register,
@@ -48,6 +49,7 @@ app.command("guide")(with_registry_options(guide.guide))
 app.command("drift")(with_registry_options(drift.drift))
 app.command("listen")(with_registry_options(listen.listen))
 
+app.add_typer(models.app, name="models")
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")
 
