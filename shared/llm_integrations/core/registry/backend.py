@@ -203,6 +203,10 @@ class RegistryBackend(Protocol):
         """A part of ``subjects``; ``place`` None is the first."""
         return Page(await self.subjects(deleted=deleted))
 
+    def nowhere(self) -> str:
+        """The end of a sentence where there is no place that could hold a schema; else nothing."""
+        return ""
+
     async def ping(self) -> Mapping[str, Any]:
         """One cheap request that shows whether the registry answers."""
         ...

@@ -30,6 +30,14 @@ class FileBackend(LocalBackend):
     def url(self) -> str:
         return self._url
 
+    def nowhere(self) -> str:
+        if self._root.exists():
+            return ""
+        return (
+            f": there is no folder {self._root}; it is misspelt, or still to be made (by the first "
+            "`register`, or by `llm-integrations init`)"
+        )
+
     async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
         """READONLY where this process may not write into the folder, or make it."""
         return await asyncio.to_thread(self._mode)
