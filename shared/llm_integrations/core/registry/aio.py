@@ -94,6 +94,7 @@ class AsyncRegistry(FromCache):
     subjects = _awaited(Registry.subjects, Operations.subjects)
     versions = _awaited(Registry.versions, Operations.versions)
     latest = _awaited(Registry.latest, Operations.latest)
+    edited = _awaited(Registry.edited, Operations.edited)
     lookup = _awaited(Registry.lookup, Operations.lookup)
     get_deleted = _awaited(Registry.get_deleted, Operations.get_deleted)
     referenced_by = _awaited(Registry.referenced_by, Operations.referenced_by)

@@ -108,6 +108,13 @@ class Registry(FromCache):
         """
         return self._operations.latest(subjects).wait()
 
+    def edited(self) -> list[SchemaRef]:
+        """The versions of a folder whose text was changed after they were published.
+
+        A published version never changes: take the change back, and register it as the next one.
+        """
+        return self._operations.edited().wait()
+
     def lookup(
         self, subject: str, body: Any, *, normalize: bool = False, mode: Mode = "validation"
     ) -> RegisteredSchema:

@@ -15,6 +15,7 @@ from rich.table import Table
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry import AsyncRegistry, Latest, Registry, Version
 
@@ -34,7 +35,7 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    console = Console()
+    console = wide_console()
     if not rows:
         console.print(f"{escape(url)} holds no schema yet; add one with [bold]register[/]")
         return

@@ -115,6 +115,8 @@ class Ledger:
     def versions(self, *, deleted: bool = False) -> list[Version]:
         """Raises SchemaNotFound when there is none to show."""
         shown = self.entries if deleted else self.live
+        if not shown and self.entries:
+            raise SchemaNotFound(f"every version of {self.subject!r} was deleted")
         if not shown:
             raise UnknownSubject(f"subject {self.subject!r} is not in this registry")
         return [entry.version for entry in shown]
