@@ -155,7 +155,11 @@ def test_doctor_looks_at_the_installation_and_the_registry(schema: Path, tmp_pat
     assert "1 subjects" in result.output
     assert "langchain-core" in result.output
     nowhere = call("doctor", "--registry", tmp_path / "nowhere")
-    assert (nowhere.exit_code, "is that the right place?" in nowhere.output) == (0, True)
+    assert nowhere.exit_code == 1
+    assert f"there is no folder {tmp_path / 'nowhere'}" in nowhere.output
+    (tmp_path / "empty").mkdir()
+    empty = call("doctor", "--registry", tmp_path / "empty")
+    assert (empty.exit_code, "is that the right place?" in empty.output) == (0, True)
     refused = call("doctor", "--registry", "http://127.0.0.1:9")
     assert refused.exit_code == 1
     assert "✗ registry" in refused.output

@@ -14,8 +14,9 @@ from datasets.formatting.formatting import LazyBatch
 from llm_integrations.core.arrow import ArrowPlan
 from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.config import ValidationOptions, check_choice
+from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import ValidationReport, Validator
 
 __all__ = ["ERRORS", "VALID", "OnInvalid", "SchemaMap", "table_validator"]
@@ -29,7 +30,7 @@ OnInvalid = Literal["flag", "drop", "raise"]
 
 
 def table_validator(
-    schema: str | SchemaRef,
+    schema: Contract,
     registry: Registry | str | None,
     options: ValidationOptions | None = None,
     *,
@@ -41,8 +42,8 @@ def table_validator(
         nulls: how null is taken where there are no options; in tables it may stand for a missing
             value.
     """
-    client = resolve_registry(registry)
-    return client.validator(schema, options=options or replace(client.validation, nulls=nulls))
+    reference, client = contract_of(schema, registry)
+    return client.validator(reference, options=options or replace(client.validation, nulls=nulls))
 
 
 class SchemaMap:
@@ -56,7 +57,7 @@ class SchemaMap:
     and the hash that ``datasets`` caches by changes with the schema and with our code alone.
 
     Args:
-        schema: as ``training-row@1``.
+        schema: as ``training-row@1``, or a class (see ``core.models``) and no registry.
         registry: a Registry, a URL, or None for the environment's.
         on_invalid: "flag" adds the columns; "drop" leaves invalid rows out (needs
             ``batched=True``); "raise" stops with SchemaValidationError.
@@ -67,7 +68,7 @@ class SchemaMap:
 
     def __init__(
         self,
-        schema: str | SchemaRef,
+        schema: Contract,
         registry: Registry | str | None = None,
         *,
         on_invalid: OnInvalid = "flag",

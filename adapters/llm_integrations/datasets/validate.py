@@ -9,9 +9,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.config import ValidationOptions, check_choice
+from llm_integrations.core.contract import Contract
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.tables.remote import check_here
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.inputs import Files, opened
@@ -44,7 +45,7 @@ OnInvalid = Literal["quarantine", "raise"]
 
 def validate_dataset(
     data: Data,
-    schema: str | SchemaRef,
+    schema: Contract,
     *,
     registry: Registry | str | None = None,
     quarantine: str | Path | Quarantine | None = None,
@@ -73,7 +74,8 @@ def validate_dataset(
             size; a folder, a pattern (``part-*.parquet``) or a list of such files, or a folder of
             ``save_to_disk``. A file may be a URL (``hf://``, ``s3://``, ``https://``): it is copied
             into the cache of `datasets` first.
-        schema: as ``training-row@1``; resolved once.
+        schema: as ``training-row@1``, resolved once; or a class (see ``core.models``), a pydantic
+            model among others, and no registry.
         registry: a Registry, a URL, or None for the environment's.
         quarantine: the folder for invalid rows (Parquet); None puts it beside the valid ones.
         on_invalid: "quarantine", or "raise" at the first block with an invalid row.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.judge import Judge
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry
 from llm_integrations.langchain.payload import payloads
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class SchemaValidator(Runnable[Any, Any]):
     It has no run of its own, so traces show the chain as before.
 
     Args:
-        schema: as ``user-profile@2.0.0``; ``latest`` follows the registry.
+        schema: as ``user-profile@2.0.0``; ``latest`` follows the registry. Or a class (see
+            ``core.models``), a pydantic model among others, and no registry.
         registry: a Registry, a URL, or None for the environment's.
         mode: ``enforce`` raises, ``warn`` logs and counts, ``off`` does nothing.
         side: the metric label, "input" or "output".
@@ -39,7 +41,7 @@ class SchemaValidator(Runnable[Any, Any]):
 
     def __init__(
         self,
-        schema: str | SchemaRef,
+        schema: Contract,
         registry: Registry | str | None = None,
         *,
         mode: Mode = "enforce",
@@ -47,9 +49,9 @@ class SchemaValidator(Runnable[Any, Any]):
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
     ) -> None:
-        self.schema_ref = SchemaRef.parse(schema)
+        self.schema_ref, client = contract_of(schema, registry)
         self.judge = Judge(
-            resolve_registry(registry),
+            client,
             module="langchain",
             side=side,
             mode=mode,

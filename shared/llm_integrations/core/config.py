@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from llm_integrations.core.errors import ConfigurationError
 
@@ -52,6 +52,25 @@ def check_name(what: str, name: object) -> None:
         raise ConfigurationError(f"{what} must be text that is not empty, not {name!r}")
 
 
+def _check_kinds(options: Any) -> None:
+    """ConfigurationError unless each number and each flag among a value's fields is one."""
+    for field_ in fields(options):
+        value, kind = getattr(options, field_.name), type(field_.default)
+        if kind not in _KINDS:
+            continue
+        kinds, what = _KINDS[kind]
+        if not isinstance(value, kinds) or (kind is not bool and isinstance(value, bool)):
+            name = f"{type(options).__name__}.{field_.name}"
+            raise ConfigurationError(f"{name} must be {what}, not {value!r}")
+
+
+_KINDS: Final[dict[type, tuple[Any, str]]] = {
+    bool: (bool, "True or False"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number of seconds"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
     """How long a schema is kept. Times are in seconds.
@@ -77,6 +96,7 @@ class CacheOptions:
     refresh_wait: float = 0.5
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if self.maxsize < 1:
             raise ConfigurationError(f"CacheOptions.maxsize must be at least 1, not {self.maxsize}")
         for name in self.__dataclass_fields__:
@@ -101,6 +121,7 @@ class RetryOptions:
     deadline: float = 10.0
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if self.attempts < 1:
             raise ConfigurationError("RetryOptions.attempts must be at least 1")
         if min(self.base, self.cap) < 0 or self.deadline <= 0:
@@ -120,6 +141,7 @@ class BreakerOptions:
     reset_timeout: float = 30.0
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if self.failures < 1 or self.reset_timeout <= 0:
             raise ConfigurationError("BreakerOptions: failures >= 1 and reset_timeout > 0")
 
@@ -155,10 +177,9 @@ class ValidationOptions:
     rules: Literal["judge", "require", "ignore"] = "judge"
 
     def __post_init__(self) -> None:
-        if self.regex not in ("linear", "bounded"):
-            raise ConfigurationError(f"regex must be 'linear' or 'bounded', not {self.regex!r}")
-        if self.nulls not in ("strict", "absent"):
-            raise ConfigurationError(f"nulls must be 'strict' or 'absent', not {self.nulls!r}")
+        _check_kinds(self)
+        check_choice("regex", self.regex, Literal["linear", "bounded"])
+        check_choice("nulls", self.nulls, Literal["strict", "absent"])
         check_choice("rules", self.rules, Literal["judge", "require", "ignore"])
         if not 1 <= self.max_depth <= 250:
             raise ConfigurationError(f"max_depth must be from 1 to 250, not {self.max_depth}")

@@ -22,6 +22,7 @@ __all__ = [
     "MissingExtra",
     "OtherSchemaType",
     "PinMismatch",
+    "QuarantineError",
     "RegistryAuthError",
     "RegistryError",
     "RegistryProtocolError",
@@ -178,6 +179,10 @@ class InvalidEvaluation(LLMIntegrationsError):
 
 class PinMismatch(LLMIntegrationsError):
     """A benchmark must not run: it is not pinned, or not to the schemas that are there now."""
+
+
+class QuarantineError(LLMIntegrationsError):
+    """A quarantine cannot be written; the message names the folder and says why."""
 
 
 class EventError(LLMIntegrationsError):

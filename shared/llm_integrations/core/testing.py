@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry
 
-__all__ = ["SchemaCase", "pytest_addoption", "schema_case", "schema_registry"]
+__all__ = [
+    "SchemaCase",
+    "assert_model_matches",
+    "pytest_addoption",
+    "schema_case",
+    "schema_registry",
+]
 
 T = TypeVar("T")
 
@@ -27,6 +33,31 @@ class SchemaCase(Protocol):
     """``schema_case("subject@1", data)``: fails the test unless the data is valid; returns it."""
 
     def __call__(self, reference: str, data: T) -> T: ...
+
+
+def assert_model_matches(
+    model: Any,
+    reference: str,
+    registry: Registry | str | None = None,
+    *,
+    mode: Literal["validation", "serialization"] = "validation",
+) -> None:
+    """Fail a test where a class says something else than a registered version, and say what.
+
+    ``assert_model_matches(UserProfile, "user-profile@latest", registry="schemas")``
+
+    Args:
+        model: a pydantic model, a dataclass, …: see ``core.models``.
+        registry: a Registry, a URL, or None for the environment's.
+        mode: which schema of a pydantic model is meant.
+    """
+    __tracebackhide__ = True
+    from llm_integrations.core.models import compare_model
+    from llm_integrations.core.registry import resolve_registry
+
+    disagreement = compare_model(model, resolve_registry(registry).get(reference), mode)
+    if disagreement:
+        pytest.fail(f"{model.__name__} {disagreement}", pytrace=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

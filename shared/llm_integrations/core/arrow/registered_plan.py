@@ -8,18 +8,19 @@ from dataclasses import replace
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.run.verdict_counts import VerdictCounts
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.observability import (
     UNKNOWN_SUBJECT,
     VALIDATION_FAILURES,
     VALIDATION_TOTAL,
 )
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry
 
 __all__ = ["count", "plan_for"]
 
 
 def plan_for(
-    reference: str | SchemaRef,
+    reference: Contract,
     *,
     registry: Registry | str | None = None,
     options: ValidationOptions | None = None,
@@ -29,7 +30,7 @@ def plan_for(
     """A plan for the version that a reference means now; it holds on to no registry.
 
     Args:
-        reference: as ``training-row@1``.
+        reference: as ``training-row@1``, or a class (see ``core.models``) and no registry.
         registry: a Registry, a URL, or None for the environment's.
         options: how to judge; None means the registry's options, with null in an optional property
             taken as a missing one.
@@ -40,7 +41,7 @@ def plan_for(
     Raises:
         RegistryError: there is no schema to judge by.
     """
-    found = resolve_registry(registry)
+    reference, found = contract_of(reference, registry)
     chosen = options or replace(found.validation, nulls="absent")
     validator = found.validator(reference, options=chosen)
     return ArrowPlan(validator, None, tuple(json_columns), threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from llm_integrations.core.errors import LLMIntegrationsError
@@ -11,16 +12,33 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command; our errors become one line and exit code 2."""
+    """Run the command. Exit code 2, and one line, for whatever keeps it from telling."""
     try:
         require_extra("cli", "typer", "rich")
         from llm_integrations.core.cli.app import app
 
         app()
     except LLMIntegrationsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _end(str(error))
     except BrokenPipeError:
         # The pipe's reader (head, less) has closed it; Python would report it again at exit.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except OSError as error:
+        _end(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+    except ImportError as error:
+        _end(f"{error.name or error} is not installed: pip install 'llm-integrations[all]'")
+    except Exception as error:  # noqa: BLE001 - a fault of ours: it must not look like a verdict on the data
+        first = str(error).partition("\n")[0]
+        _end(f"{type(error).__name__}: {first} (a fault; --verbose shows where)")
+
+
+def _end(line: str) -> None:
+    if os.environ.get("LLM_INTEGRATIONS_VERBOSE"):
+        import traceback
+
+        traceback.print_exc()
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(2) from None

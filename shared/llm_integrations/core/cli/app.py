@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from typing import Annotated
+
 import typer
 
+from llm_integrations.core import __version__
 from llm_integrations.core.cli.commands import (
     check,
     compat,
@@ -16,10 +21,10 @@ from llm_integrations.core.cli.commands import (
     listing,
     pin,
     quarantine,
-    register,
     show,
     webhook,
 )
+from llm_integrations.core.cli.commands.writing import folders, models, register, removing
 from llm_integrations.core.cli.connection import with_registry_options
 
 __all__ = ["app"]
@@ -36,9 +41,38 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"llm-integrations {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001 - its callback acts on it
+        bool,
+        typer.Option("--version", help="Print it.", is_eager=True, callback=_print_version),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log, and show where an error comes from.")
+    ] = False,
+) -> None:
+    """What holds for every command."""
+    if verbose:
+        os.environ["LLM_INTEGRATIONS_VERBOSE"] = "1"
+        logging.basicConfig(level=logging.INFO)
+
+
 app.command("check")(with_registry_options(check.check))
 app.command("infer")(with_registry_options(infer.infer))
+app.command("init")(folders.init)
+app.command("import")(with_registry_options(folders.import_schemas))
+app.command("push")(with_registry_options(folders.push))
+app.command("pull")(with_registry_options(folders.pull))
 app.command("register")(with_registry_options(register.register))
+app.command("deprecate")(with_registry_options(removing.deprecate))
+app.command("delete")(with_registry_options(removing.delete))
 app.command("list")(with_registry_options(listing.list_subjects))
 app.command("show")(with_registry_options(show.show))
 app.command("doctor")(with_registry_options(doctor.doctor))
@@ -48,6 +82,7 @@ app.command("guide")(with_registry_options(guide.guide))
 app.command("drift")(with_registry_options(drift.drift))
 app.command("listen")(with_registry_options(listen.listen))
 
+app.add_typer(models.app, name="models")
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")
 

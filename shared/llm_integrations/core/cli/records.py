@@ -33,11 +33,11 @@ def read_records(
 
     Args:
         path: ``.jsonl``/``.ndjson`` holds one record a line, read as a stream; JSON and YAML hold
-            one record; ``-`` is standard input, one record a line.
+            one record; ``-`` is standard input, one record a line, or with ``each`` one array.
         each: take the items of a JSON array as records.
         on_bytes: told how many bytes were read, for a progress bar.
     """
-    if path == STDIN or path.suffix in LINE_SUFFIXES:
+    if path.suffix in LINE_SUFFIXES or (path == STDIN and not each):
         yield from _lines(path, on_bytes)
         return
     document = read_document(path)

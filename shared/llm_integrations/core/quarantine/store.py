@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, overload
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias, overload
 from llm_integrations.core.errors import (
     ConfigurationError,
     LLMIntegrationsError,
+    QuarantineError,
     ValidationLimitExceeded,
 )
 from llm_integrations.core.files import atomic_write, locked
@@ -105,7 +107,7 @@ class Quarantine:
 
     def _add(self, rows: Iterable[dict[str, Any]] | RecordColumns, part: str) -> Path:
         path = self._path(part)
-        with locked(self.folder, exclusive=False):
+        with _write_errors(self.folder), locked(self.folder, exclusive=False):
             self._write(path, rows)
         return path
 
@@ -186,7 +188,7 @@ class Quarantine:
         unwanted = frozenset(ids)
         forgotten: set[str] = set()
         for path in self.parts():
-            with locked(self.folder, exclusive=True):
+            with _write_errors(self.folder), locked(self.folder, exclusive=True):
                 records = list(read_part(path))
                 held = [r for r in records if unwanted.isdisjoint((r.record_id, r.position))]
                 if len(held) < len(records):
@@ -199,7 +201,7 @@ class Quarantine:
         self, path: Path, seen: tuple[int, ...] | None, records: list[QuarantinedRecord]
     ) -> None:
         """Write the records that stay in a part, unless the part changed meanwhile."""
-        with locked(self.folder, exclusive=True):
+        with _write_errors(self.folder), locked(self.folder, exclusive=True):
             if _state(path) == seen:
                 self._rewrite(path, records)
             else:
@@ -225,6 +227,21 @@ class Quarantine:
                 f"{part!r} cannot name a part: letters, digits, '.', '_' and '-' (150 at most)"
             )
         return self.folder / f"{part}.{self.form}"
+
+
+@contextmanager
+def _write_errors(folder: Path) -> Iterator[None]:
+    """Within it, what the file system refuses is our error, which names the folder."""
+    try:
+        yield
+    except LLMIntegrationsError:
+        raise
+    except OSError as cause:
+        raise QuarantineError(
+            f"the quarantine {folder} cannot be written: "
+            f"{cause.strerror or type(cause).__name__} ({cause.filename or folder}); "
+            "give it room and rights, or name another folder"
+        ) from cause
 
 
 def _is_part(path: Path) -> bool:

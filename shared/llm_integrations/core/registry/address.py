@@ -32,6 +32,7 @@ _KNOWN = (
     "memory://, file://, http(s):// (Confluent API), llm+http(s):// or glue://region/registry, "
     "or give a path"
 )
+_PORT = re.compile(r"[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")  # of host:port, which nobody calls a scheme
 _GLUE = re.compile(r"//([a-z0-9-]+)/([A-Za-z0-9_$#.-]+)/?")
 
 
@@ -77,6 +78,8 @@ def _read(url: str | os.PathLike[str]) -> Address:
     scheme = match[1].lower()
     rest = text[match.end() :]
     protocol = _PROTOCOLS.get(scheme)
+    if protocol is None and _PORT.fullmatch(rest):
+        raise ConfigurationError(f"{text!r} has no scheme: write http://{text}")
     if protocol is None:
         # The rest of the URL may hold a password.
         raise ConfigurationError(f"unknown scheme {scheme!r} in a registry's URL: write {_KNOWN}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
@@ -17,6 +18,8 @@ from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from llm_integrations.core.validation import ValidationReport, Validator
 
 __all__ = ["AsyncRegistry"]
@@ -82,9 +85,16 @@ class AsyncRegistry(FromCache):
     async def validate(self, reference: str | SchemaRef, data: Any) -> ValidationReport:
         return (await self.validator(reference)).validate(data)
 
+    async def model(self, reference: str | SchemaRef) -> type[BaseModel]:
+        from llm_integrations.core.models import model_of
+
+        schema, validator = await self.get(reference), await self.validator(reference)
+        return await asyncio.to_thread(model_of, schema, validator)
+
     subjects = _awaited(Registry.subjects, Operations.subjects)
     versions = _awaited(Registry.versions, Operations.versions)
     latest = _awaited(Registry.latest, Operations.latest)
+    edited = _awaited(Registry.edited, Operations.edited)
     lookup = _awaited(Registry.lookup, Operations.lookup)
     get_deleted = _awaited(Registry.get_deleted, Operations.get_deleted)
     referenced_by = _awaited(Registry.referenced_by, Operations.referenced_by)

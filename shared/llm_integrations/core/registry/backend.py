@@ -203,6 +203,14 @@ class RegistryBackend(Protocol):
         """A part of ``subjects``; ``place`` None is the first."""
         return Page(await self.subjects(deleted=deleted))
 
+    async def edited(self) -> list[SchemaRef]:
+        """Versions whose text was changed after they were published; servers do not let that be."""
+        return []
+
+    def nowhere(self) -> str:
+        """The end of a sentence where there is no place that could hold a schema; else nothing."""
+        return ""
+
     async def ping(self) -> Mapping[str, Any]:
         """One cheap request that shows whether the registry answers."""
         ...

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import RegistryError
+from llm_integrations.core.model.class_schema import Mode
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
-from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.model.schema import ACTIVE, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.backend import Latest, RegistryBackend, RegistryHealth
 from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
@@ -21,6 +22,8 @@ from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.reprs import never_raises
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.registry.aio import AsyncRegistry
     from llm_integrations.core.validation import ValidationReport, Validator
@@ -105,14 +108,21 @@ class Registry(FromCache):
         """
         return self._operations.latest(subjects).wait()
 
+    def edited(self) -> list[SchemaRef]:
+        """The versions of a folder whose text was changed after they were published.
+
+        A published version never changes: take the change back, and register it as the next one.
+        """
+        return self._operations.edited().wait()
+
     def lookup(
-        self, subject: str, body: JsonSchema, *, normalize: bool = False
+        self, subject: str, body: Any, *, normalize: bool = False, mode: Mode = "validation"
     ) -> RegisteredSchema:
         """The version of the subject with this content, else SchemaNotFound.
 
-        ``normalize``: see ``register``.
+        ``body``, ``normalize`` and ``mode``: see ``register``.
         """
-        return self._operations.lookup(subject, body, normalize=normalize).wait()
+        return self._operations.lookup(subject, body, normalize=normalize, mode=mode).wait()
 
     def get_deleted(self, reference: str | SchemaRef) -> RegisteredSchema:
         """An exact version even if it was deleted softly (state DELETED), past the cache."""
@@ -145,6 +155,18 @@ class Registry(FromCache):
                 return validator
         return wait(self._operations.validator(reference, options))
 
+    def model(self, reference: str | SchemaRef) -> type[BaseModel]:
+        """A pydantic class for a version; data is judged by the whole schema when one is made.
+
+        See ``core.models.model_of``; needs the extra ``models``.
+
+        Raises:
+            MissingExtra: the extra is not installed.
+        """
+        from llm_integrations.core.models import model_of
+
+        return model_of(self.get(reference), self.validator(reference))
+
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator:
@@ -158,7 +180,7 @@ class Registry(FromCache):
     def register(
         self,
         subject: str,
-        body: JsonSchema | str,
+        body: Any,
         version: Version | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
@@ -166,14 +188,19 @@ class Registry(FromCache):
         compatibility: str | None = None,
         state: str = ACTIVE,
         normalize: bool = False,
+        mode: Mode = "validation",
     ) -> RegisteredSchema:
         """Add a version to a subject; equal content returns the version that has it.
 
         Args:
-            body: the schema, or the name of a ready one: see ``core.ready``.
+            body: the schema, the name of a ready one (see ``core.ready``), or a class: a pydantic
+                model, a dataclass, a TypedDict, a msgspec Struct or an attrs class. A class brings
+                metadata: its name, its docstring and its owner (see ``core.models``).
             version: None takes the next integer; required where a subject uses semantic versions.
             compatibility: sets the subject's level too, as ``"BACKWARD"``.
             normalize: whether a server that compares texts compares them in its normal form.
+            mode: of a pydantic class, the schema of what it accepts ("validation") or of what it
+                writes ("serialization").
 
         Raises:
             InvalidSchema: when it could not be judged by.
@@ -189,6 +216,7 @@ class Registry(FromCache):
             compatibility=compatibility,
             state=state,
             normalize=normalize,
+            mode=mode,
         ).wait()
 
     def deprecate(self, reference: str | SchemaRef) -> RegisteredSchema:
@@ -206,14 +234,19 @@ class Registry(FromCache):
     def check_compatibility(
         self,
         subject: str,
-        body: JsonSchema,
+        body: Any,
         level: str | None = None,
         *,
         policy: Literal["strict", "lenient"] | None = None,
+        mode: Mode = "validation",
     ) -> CompatibilityReport:
-        """Compare a schema with the subject's versions (level None: the level in force)."""
-        found = self._operations.check_compatibility(subject, body, level, policy=policy)
-        return found.wait()
+        """Compare a schema with the subject's versions (level None: the level in force).
+
+        ``body`` and ``mode``: see ``register``.
+        """
+        return self._operations.check_compatibility(
+            subject, body, level, policy=policy, mode=mode
+        ).wait()
 
     def get_compatibility(self, subject: str | None = None) -> str:
         """The level in force for a subject (None: the registry's)."""

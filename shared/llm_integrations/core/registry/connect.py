@@ -20,7 +20,7 @@ from llm_integrations.core.config import (
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.client import Registry
-from llm_integrations.core.registry.environment import environment_url
+from llm_integrations.core.registry.environment import environment_url, unknown_variables
 from llm_integrations.core.registry.http.credentials import check_headers, check_proxy
 from llm_integrations.core.registry.settings import Publisher, Settings
 
@@ -71,11 +71,11 @@ def connect(
     """
     settings = Settings(
         addresses=read_addresses(_chosen(url)),
-        cache=cache or CacheOptions(),
-        retry=retry or RetryOptions(),
-        breaker=breaker or BreakerOptions(),
+        cache=CacheOptions() if cache is None else cache,
+        retry=RetryOptions() if retry is None else retry,
+        breaker=BreakerOptions() if breaker is None else breaker,
         timeout=timeout,
-        validation=validation or ValidationOptions(),
+        validation=ValidationOptions() if validation is None else validation,
         auth=auth,
         tls=tls,
         headers=check_headers(headers),
@@ -92,7 +92,7 @@ def _chosen(
 ) -> str | os.PathLike[str] | Sequence[str]:
     chosen = environment_url() if url is None else url
     if chosen is None:
-        raise ConfigurationError(_NO_URL)
+        raise ConfigurationError("; ".join([_NO_URL, *unknown_variables()]))
     return chosen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from llm_integrations.core.config import (
@@ -24,11 +25,40 @@ __all__ = [
     "environment_proxy",
     "environment_tls",
     "environment_url",
+    "unknown_variables",
 ]
 
 _PREFIX: Final = "LLM_INTEGRATIONS_REGISTRY_"
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
+
+
+_READ: Final = (
+    "URL CA CERT KEY KEY_PASSWORD PROXY ALLOW_INSECURE USERNAME PASSWORD TOKEN API_KEY "
+    "OAUTH_TOKEN_URL OAUTH_CLIENT_ID OAUTH_CLIENT_SECRET OAUTH_SCOPE OAUTH_IDENTITY_POOL "
+    "OAUTH_LOGICAL_CLUSTER"
+)
+_OTHERS: Final = ("DRIFT_KEY", "SERVING_CONFIG", "VERBOSE", "VLLM_CONFIG", "WEBHOOK_SECRET")
+_NAMES: Final = (
+    *(f"{_PREFIX}{name}" for name in _READ.split()),
+    *(f"LLM_INTEGRATIONS_{name}" for name in _OTHERS),
+)
+"""Every variable that this library reads."""
+
+
+def unknown_variables() -> list[str]:
+    """A line for each variable that looks like one of ours and is none, with what is meant."""
+    found = []
+    for name in sorted(os.environ):
+        upper = name.upper()
+        is_ours = "LLM_INTEGRATION" in upper or "LLMINTEGRATION" in upper
+        full = f"{_PREFIX}URL" if upper == _PREFIX.rstrip("_") else upper
+        near = get_close_matches(full, _NAMES, 1, cutoff=0.8)
+        if name in _NAMES or not (is_ours or near):
+            continue
+        meant = near or get_close_matches(full, _NAMES, 1, cutoff=0.5)
+        found.append(f"{name} is set and not read" + (f": {meant[0]} is" if meant else ""))
+    return found
 
 
 def _get(name: str) -> str | None:

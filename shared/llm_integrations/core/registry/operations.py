@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidReference, RegistryError
+from llm_integrations.core.model.class_schema import Mode, metadata_of, schema_of
 from llm_integrations.core.model.reference import (
     LATEST,
     SchemaId,
@@ -19,7 +20,7 @@ from llm_integrations.core.model.reference import (
     Version,
     parse_version,
 )
-from llm_integrations.core.model.schema import ACTIVE, JsonSchema, RegisteredSchema, SchemaReference
+from llm_integrations.core.model.schema import ACTIVE, RegisteredSchema, SchemaReference
 from llm_integrations.core.ready import ready_schema
 from llm_integrations.core.registry.backend import (
     Latest,
@@ -95,9 +96,10 @@ class Operations:
         return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
 
     def lookup(
-        self, subject: str, body: JsonSchema, *, normalize: bool = False
+        self, subject: str, body: Any, *, normalize: bool = False, mode: Mode = "validation"
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
+        body = schema_of(body, mode)
         also: dict[str, Any] = {"normalize": True} if normalize else {}
         return self._ask(lambda backend: backend.lookup(subject, body, **also))
 
@@ -122,12 +124,15 @@ class Operations:
     def latest(self, subjects: Collection[str] | None = None) -> Pending[Latest]:
         return self._service.start(lambda: self._listing.latest(subjects))
 
+    def edited(self) -> Pending[list[SchemaRef]]:
+        return self._ask(lambda backend: backend.edited())
+
     # -- writing ----------
 
     def register(
         self,
         subject: str,
-        body: JsonSchema | str,
+        body: Any,
         version: Version | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
@@ -135,12 +140,14 @@ class Operations:
         compatibility: str | None = None,
         state: str = ACTIVE,
         normalize: bool = False,
+        mode: Mode = "validation",
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
-        body = ready_schema(body) if isinstance(body, str) else body
+        model, body = body, ready_schema(body) if isinstance(body, str) else schema_of(body, mode)
         if version is not None:
             version = _exact(parse_version(version), "register")
-        metadata, references = dict(metadata or {}), tuple(references)
+        metadata = {**metadata_of(model, body, mode), **(metadata or {})}
+        references = tuple(references)
         new = NewSchema(
             subject,
             body,
@@ -180,12 +187,14 @@ class Operations:
     def check_compatibility(
         self,
         subject: str,
-        body: JsonSchema,
+        body: Any,
         level: str | None = None,
         *,
         policy: Policy | None = None,
+        mode: Mode = "validation",
     ) -> Pending[CompatibilityReport]:
         SchemaRef(subject)
+        body = schema_of(body, mode)
         return self._service.start(
             lambda: self._writes.check_compatibility(subject, body, level, policy)
         )

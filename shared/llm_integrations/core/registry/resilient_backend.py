@@ -15,6 +15,7 @@ from llm_integrations.core.errors import (
     RegistryError,
     RegistryProtocolError,
     RegistryUnavailable,
+    SchemaNotFound,
 )
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.http.throttle import Throttle, throttle_of
@@ -112,6 +113,10 @@ class ResilientBackend:
     async def _attempt(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         try:
             return await ask(self.backend)
+        except SchemaNotFound as error:
+            if self.url in str(error):
+                raise
+            raise SchemaNotFound(f"{error} (asked: {self.url})") from None
         except LLMIntegrationsError:
             raise
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from llm_integrations.core.config import (
     Auth,
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     from llm_integrations.core.registry.http.backend import HttpBackend
 
 __all__ = ["Publisher", "Settings"]
+
+
+_KINDS: Final[dict[str, tuple[Any, str]]] = {
+    "cache": (CacheOptions, "CacheOptions(…), as CacheOptions(ttl=60)"),
+    "retry": (RetryOptions, "RetryOptions(…), as RetryOptions(attempts=3)"),
+    "breaker": (BreakerOptions, "BreakerOptions(…), as BreakerOptions(failures=5)"),
+    "validation": (ValidationOptions, "ValidationOptions(…), as ValidationOptions(nulls='absent')"),
+    "timeout": (int | float, "a number of seconds, as 5.0"),
+    "auth": (get_args(Auth), f"one of {', '.join(kind.__name__ for kind in get_args(Auth))}"),
+    "tls": (TLSOptions, "TLSOptions(…), as TLSOptions(ca='ca.pem')"),
+    "allow_insecure": (bool, "True or False"),
+}
+"""What each option of ``connect`` is, and how it is written."""
 
 
 class Publisher(Protocol):
@@ -67,8 +80,13 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.timeout <= 0:
-            raise ConfigurationError("timeout must be more than 0 seconds")
+        for name, (kinds, example) in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kinds):
+                # Without the value: it may be a secret.
+                raise ConfigurationError(f"{name} must be {example}, not {type(value).__name__}")
+        if isinstance(self.timeout, bool) or not self.timeout > 0:
+            raise ConfigurationError("timeout must be a number of seconds, more than 0")
         if self.registry_id is not None:
             check_name("registry_id", self.registry_id)
 

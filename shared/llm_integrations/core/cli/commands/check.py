@@ -17,10 +17,12 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from llm_integrations.core.cli.connection import open_registry
-from llm_integrations.core.cli.documents import STDIN
-from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
+from llm_integrations.core.cli.documents import STDIN, read_schema
+from llm_integrations.core.cli.edited import refuse_edited
+from llm_integrations.core.cli.formats import FORMATS, Finding, OutputFormat
+from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.cli.records import Record, read_records
-from llm_integrations.core.registry import Registry
+from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
 from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.tables.unpack import unpacked
@@ -48,15 +50,21 @@ class _Counts:
 
 
 def check(
-    reference: Reference,
+    reference: Annotated[
+        str, typer.Argument(help="As user-profile@2; with --schema the first of FILES.")
+    ],
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="JSON, JSONL, YAML, Parquet, Arrow or CSV files, here or at URLs (s3://, hf://); "
-            "- is standard input (JSONL)."
+            "- is standard input (JSONL, or with --each a JSON array)."
         ),
-    ],
+    ] = None,
     registry: RegistryUrl = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option("--schema", help="Judge by this file's JSON Schema, and ask no registry."),
+    ] = None,
     each: Annotated[
         bool, typer.Option("--each", help="Take the items of a JSON array as records.")
     ] = False,
@@ -64,7 +72,12 @@ def check(
     max_invalid: Annotated[
         float, typer.Option(help="The share of records that may be invalid.", min=0, max=1)
     ] = 0.0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse a version whose file was changed after publishing."),
+    ] = False,
     as_json: JsonOutput = False,
+    form: OutputFormat = "text",
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if more is than
     --max-invalid allows.
@@ -72,22 +85,41 @@ def check(
     In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
     what the schema calls it: text, a number, true or false; an empty one is null.
 
-    Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`
+    Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`, or
+    `llm-integrations check --schema profile.json profiles.jsonl`
     """
-    with open_registry(registry) as client:
-        validator = client.validator(reference)
+    with _contract(reference, files or [], schema, registry) as (client, judged_by, data):
+        if strict:
+            refuse_edited(client, judged_by)
+        validator = client.validator(judged_by)
         counts = _Counts()
-        for name, path in _here(files):
+        for name, path in _here(data):
             shown = len(counts.examples)
             if path.suffix.lower() in TABLE_SUFFIXES:
-                _judge_table(path, client, reference, counts, show)
+                _judge_table(path, client, judged_by, counts, show)
             else:
                 _judge_file(path, validator, counts, each=each, show=show)
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
-    _print_json(validator, counts) if as_json else _print(validator, counts)
+    _output("json" if as_json else form, validator, counts)
     if counts.seen - counts.valid > max_invalid * counts.seen:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _contract(
+    reference: str, files: list[str], schema: Path | None, registry: str | None
+) -> Iterator[tuple[Registry, str, list[str]]]:
+    """The registry, the reference and the data; a schema's file is a registry of its own."""
+    if schema is not None:
+        with connect("memory://") as client:
+            name = client.register(schema.stem, read_schema(schema)).ref
+            yield client, str(name), [reference, *files]
+        return
+    if not files:
+        raise typer.BadParameter("name the files to check, or -")
+    with open_registry(registry) as client:
+        yield client, reference, files
 
 
 def _here(files: list[str]) -> Iterator[tuple[str, Path]]:
@@ -162,6 +194,20 @@ def _judge(record: Record, validator: Validator, counts: _Counts, show: int) -> 
 def _keep(counts: _Counts, show: int, where: str, errors: list[dict[str, Any]]) -> None:
     if len(counts.examples) < show:
         counts.examples.append({"where": where, "errors": errors})
+
+
+def _output(form: str, validator: Validator, counts: _Counts) -> None:
+    if form == "text":
+        _print(validator, counts)
+    elif form == "json":
+        _print_json(validator, counts)
+    else:
+        found = [
+            Finding(example["where"], error["path"], error["message"], validator.reference)
+            for example in counts.examples
+            for error in example["errors"]
+        ]
+        print(FORMATS[form](found, counts.seen))
 
 
 def _print(validator: Validator, counts: _Counts) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFile
+from llm_integrations.core.cli.output import wide_console
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
@@ -48,9 +48,9 @@ def compat(
     if as_json:
         print(report.to_json(indent=2))
     else:
-        Console().print(report)
+        wide_console().print(report)
         if report and not report.compared and report.level != "NONE":
-            Console().print("[yellow]There is no version to compare with.[/]")
+            wide_console().print("[yellow]There is no version to compare with.[/]")
         if not report and policy is None:
             _hint(subject, file, registry, level, against)
     if not report:
@@ -62,7 +62,7 @@ def _hint(
 ) -> None:
     """A hint where ``register`` would decide otherwise, for it judges by another policy."""
     if _report(subject, file, registry, level, "lenient", against):
-        Console().print(
+        wide_console().print(
             "[dim]It is compatible for data that holds only declared properties "
             "(--policy lenient, by which register checks in a folder).[/]"
         )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
-
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.cli.sides import NewSide, OldSide, schema_of
 
 __all__ = ["diff"]
@@ -28,7 +27,7 @@ def diff(
     if as_json:
         print(json.dumps([change.to_dict() for change in changes], indent=2, default=str))
         return
-    console = Console()
+    console = wide_console()
     if not changes:
         console.print("nothing changed")
         return

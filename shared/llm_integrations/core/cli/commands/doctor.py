@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -13,12 +15,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core import __version__
 from llm_integrations.core.cli.connection import open_registry
+from llm_integrations.core.cli.edited import edited_note
 from llm_integrations.core.cli.left_out import latest_of
-from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
+from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry import Latest
+from llm_integrations.core.registry.environment import unknown_variables
 
 __all__ = ["doctor"]
 
@@ -46,35 +52,64 @@ _PARTS: Final = {
 _SHOWN: Final = 20
 
 
-def doctor(registry: RegistryUrl = None) -> None:
+@dataclass
+class _Findings:
+    """What was looked at: a mark (well, trouble, question, absent), what, and words about it."""
+
+    found: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, mark: str, what: str, text: str) -> None:
+        self.found.append((mark, what, text))
+
+    @property
+    def is_well(self) -> bool:
+        return all(mark != "✗" for mark, _, _ in self.found)
+
+    def show(self) -> None:
+        console = Console(soft_wrap=True)
+        console.print(f"llm-integrations {__version__}, Python {_PYTHON}")
+        for mark, what, text in self.found:
+            colour = _COLOURS[mark]
+            console.print(f"  [{colour}]{mark}[/] {escape(f'{what:<11} {text}')}")
+
+    def to_json(self) -> str:
+        checks = [{"state": _STATES[m], "what": what, "text": text} for m, what, text in self.found]
+        about = {"version": __version__, "python": _PYTHON, "is_well": self.is_well}
+        return json.dumps({**about, "checks": checks}, indent=2)
+
+
+_PYTHON: Final = f"{platform.python_version()} ({sys.platform})"
+_COLOURS: Final = {"✓": "green", "✗": "red", "?": "yellow", "-": "dim"}
+_STATES: Final = {"✓": "well", "✗": "trouble", "?": "question", "-": "absent"}
+
+
+def doctor(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """Check the installation and, if one is configured, the registry. Exit code 1 on trouble."""
-    console = Console(soft_wrap=True)
-    console.print(
-        f"llm-integrations {version('llm-integrations')}, Python {platform.python_version()} "
-        f"({sys.platform})"
-    )
-    parts_are_well = [_part(console, extra, names) for extra, names in _PARTS.items()]
-    if not (_registry_answers(console, registry) and all(parts_are_well)):
+    findings = _Findings()
+    for extra, names in _PARTS.items():
+        findings.add(*_part(extra, names))
+    for line in unknown_variables():
+        findings.add("?", "environment", line)
+    _look_at_registry(findings, registry)
+    if as_json:
+        print(findings.to_json())
+    else:
+        findings.show()
+    if not findings.is_well:
         raise typer.Exit(1)
 
 
-def _part(console: Console, extra: str, distributions: tuple[str, ...]) -> bool:
-    """Print the state of an extra. False if it is installed in a version that cannot be used."""
+def _part(extra: str, distributions: tuple[str, ...]) -> tuple[str, str, str]:
+    """The state of an extra: trouble if it is installed in a version that cannot be used."""
     found = {name: _version(name) for name in distributions}
     install = f"pip install 'llm-integrations[{extra}]'"
     if not any(found.values()):
-        console.print(f"  [dim]-[/] {extra:<11} {escape(install)}")
-        return True
+        return "-", extra, install
     missing = [f"{name} is not installed" for name in distributions if not found[name]]
     old = [problem for name in distributions if (problem := too_old(extra, name))]
     if missing or old:
-        console.print(
-            f"  [red]✗[/] {extra:<11} {escape(', '.join(missing + old))}: {escape(install)}"
-        )
-        return False
-    named = ", ".join(f"{name} {installed}" for name, installed in found.items())
-    console.print(f"  [green]✓[/] {extra:<11} {named}")
-    return True
+        return "✗", extra, f"{', '.join(missing + old)}: {install}"
+    return "✓", extra, ", ".join(f"{name} {installed}" for name, installed in found.items())
 
 
 def _version(distribution: str) -> str | None:
@@ -84,38 +119,39 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _registry_answers(console: Console, registry: str | None) -> bool:
+def _look_at_registry(findings: _Findings, registry: str | None) -> None:
     if registry is None:
-        console.print("  [yellow]?[/] no registry: give --registry or set the environment variable")
-        return True
+        text = "none: give --registry or set LLM_INTEGRATIONS_REGISTRY_URL"
+        return findings.add("?", "registry", text)
     started = time.perf_counter()
     try:
         with open_registry(registry) as client:
             count = len(client.subjects())
             took = (time.perf_counter() - started) * 1000
-            latest = latest_of(client)
-            url = client.url
+            latest, edited, url = latest_of(client), client.edited(), client.url
     except LLMIntegrationsError as error:
-        console.print(f"  [red]✗[/] registry: {escape(str(error))}")
-        return False
-    console.print(f"  [green]✓[/] registry    {escape(url)}, {count} subjects, {took:.0f} ms")
+        return findings.add("✗", "registry:", str(error))
+    findings.add("✓", "registry", f"{url}, {count} subjects, {took:.0f} ms")
     if not count:
-        console.print("  [yellow]?[/] it holds no schema: is that the right place?")
-    unjudged = _unjudged_rules(url, latest)
-    for line in unjudged[:_SHOWN]:
-        console.print(f"  [yellow]?[/] {escape(line)}")
-    if len(unjudged) > _SHOWN:
-        console.print(f"  [yellow]?[/] and {len(unjudged) - _SHOWN} rules more")
-    well = [_subject_is_well(console, *one) for one in sorted(latest.left_out.items())]
-    return all(well)
+        findings.add("?", "registry", "it holds no schema: is that the right place?")
+    _look_at_subjects(findings, latest)
+    for line in _shortened([edited_note(reference) for reference in edited], "versions"):
+        findings.add("✗", "changed", line)
+    for line in _shortened(_unjudged_rules(url, latest), "rules"):
+        findings.add("?", "rules", line)
+    return None
 
 
-def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bool:
-    """Print why a subject was left out. True for a schema of another type, which is no damage."""
-    is_foreign = isinstance(error, OtherSchemaType)
-    mark = "[yellow]?[/]" if is_foreign else "[red]✗[/]"
-    console.print(f"  {mark} {escape(subject)}: {escape(str(error))}")
-    return is_foreign
+def _look_at_subjects(findings: _Findings, latest: Latest) -> None:
+    """What was left out; a schema of another type is no damage."""
+    for subject, error in sorted(latest.left_out.items()):
+        mark = "?" if isinstance(error, OtherSchemaType) else "✗"
+        findings.add(mark, f"{subject}:", str(error))
+
+
+def _shortened(lines: list[str], what: str) -> list[str]:
+    hidden = len(lines) - _SHOWN
+    return lines if hidden <= 0 else [*lines[:_SHOWN], f"and {hidden} {what} more"]
 
 
 def _unjudged_rules(url: str, latest: Mapping[str, RegisteredSchema]) -> list[str]:

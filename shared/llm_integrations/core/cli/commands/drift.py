@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _save(
     profile = profile_tables(data, validator, labels=labels)
     profile.write(target)
     text = f"baseline of {validator.reference}: {profile.rows:,} rows, {target}"
-    Console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
+    wide_console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
 
 
 def _baseline(client: Registry, validator: Validator, path: Path | None) -> Profile:
@@ -92,7 +92,7 @@ def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:
     if as_json:
         print(found.to_json(indent=2))
         return
-    console = Console()
+    console = wide_console()
     console.print(found)
     console.print(escape(str(found)), soft_wrap=True)
     for path in paths.values():

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.cli.sides import NewSide, OldSide, schema_of
 
 __all__ = ["guide"]
@@ -35,8 +35,8 @@ def guide(
         print(made.to_json(indent=2))
     elif output is not None:
         output.write_text(made.to_markdown(), "utf-8")
-        Console().print(f"[green]written[/] {escape(str(output))}", soft_wrap=True)
-    elif Console().is_terminal:
-        Console().print(made)
+        wide_console().print(f"[green]written[/] {escape(str(output))}", soft_wrap=True)
+    elif wide_console().is_terminal:
+        wide_console().print(made)
     else:
         print(made.to_markdown())

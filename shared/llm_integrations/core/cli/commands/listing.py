@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,8 +15,9 @@ from rich.table import Table
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.errors import RegistryError, RegistryUnavailable
-from llm_integrations.core.registry import AsyncRegistry, Latest, Version
+from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
+from llm_integrations.core.registry import AsyncRegistry, Latest, Registry, Version
 
 __all__ = ["list_subjects"]
 
@@ -25,7 +27,7 @@ _AT_ONCE: Final = 16
 def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
     """List subjects with their versions, state and owner."""
     with open_registry(registry) as client:
-        latest = latest_of(client)
+        latest = _latest(client)
         subjects = sorted({*client.subjects(), *latest, *latest.left_out})
         versions = client.run(_versions(client.aio, subjects))
         url = client.url
@@ -33,7 +35,7 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    console = Console()
+    console = wide_console()
     if not rows:
         console.print(f"{escape(url)} holds no schema yet; add one with [bold]register[/]")
         return
@@ -50,6 +52,14 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
                 f"[yellow]{escape(row['subject'])}[/] is left out: {escape(row['problem'])}",
                 soft_wrap=True,
             )
+
+
+def _latest(client: Registry) -> Latest:
+    try:
+        return latest_of(client)
+    except SchemaNotFound as error:  # a folder that is not there
+        Console(stderr=True, soft_wrap=True).print(f"[red]error[/]: {escape(str(error))}")
+        raise typer.Exit(2) from None
 
 
 async def _versions(client: AsyncRegistry, subjects: Iterable[str]) -> dict[str, list[Version]]:

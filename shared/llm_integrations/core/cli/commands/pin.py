@@ -14,6 +14,7 @@ from rich.table import Table
 
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
 
@@ -59,7 +60,7 @@ def add(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None
 
     Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
     """
-    console = Console()
+    console = wide_console()
     for role, pin in pins.pin(benchmark, **references):
         console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
 
@@ -74,7 +75,7 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
     for name, pinned in read_lock(lock).items():
         for role, pin in pinned:
             table.add_row(escape(name), role, escape(str(pin.ref)), pin.fingerprint[:12])
-    Console().print(table)
+    wide_console().print(table)
 
 
 @app.command()
@@ -87,7 +88,7 @@ def check(
     """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
     _expect(lock)
     pins = BenchmarkPins(lock, open_registry(registry))
-    console = Console()
+    console = wide_console()
     blocked = False
     for name in benchmarks or pins.benchmarks():
         findings = pins.check(name)
@@ -105,7 +106,7 @@ def check(
 def update(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None:
     """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
     moves = pins.update(benchmark, **references)
-    console = Console()
+    console = wide_console()
     if not moves:
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
     for move in moves:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 
@@ -95,7 +95,7 @@ def release(
             lambda record: validators[forced or record.nulls or "absent"], partial(_append, into)
         )
     text = f"{result.released:,} released into {into}, {result.kept:,} kept"
-    Console().print(escape(text), soft_wrap=True)
+    wide_console().print(escape(text), soft_wrap=True)
 
 
 def _opened(folder: Path) -> Quarantine:
@@ -144,7 +144,7 @@ def _summary(
 def _print(
     reasons: Counter[str], schemas: Counter[str], examples: list[QuarantinedRecord], *, values: bool
 ) -> None:
-    console = Console()
+    console = wide_console()
     table = Table("records", "reason", title=f"{schemas.total():,} records", title_justify="left")
     for reason, count in reasons.most_common(20):
         table.add_row(f"{count:,}", escape(reason))

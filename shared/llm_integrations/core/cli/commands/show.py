@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
+from llm_integrations.core.cli.output import wide_console
 
 __all__ = ["show"]
 
@@ -22,7 +22,7 @@ def show(reference: Reference, registry: RegistryUrl = None, as_json: JsonOutput
     if as_json:
         print(text)
         return
-    console = Console()
+    console = wide_console()
     console.print(f"[bold]{escape(str(schema))}[/]  {schema.state}")
     console.print(f"id          {schema.id}")
     console.print(f"fingerprint {schema.fingerprint}")

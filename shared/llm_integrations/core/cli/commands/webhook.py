@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from llm_integrations.core.cli.options import JsonOutput
+from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _show(letters: list[DeadLetter], *, as_json: bool) -> None:
         died = letter.at.isoformat(" ", "seconds")
         row = (letter.id, letter.endpoint, letter.webhook_id, letter.attempts, died, letter.reason)
         table.add_row(*map(str, row))
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _fields(letter: DeadLetter) -> dict[str, int | float | str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.model.class_schema import schema_of
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.model.schema import RegisteredSchema
 
@@ -27,12 +28,13 @@ class Source:
     name: str = ""
 
 
-SchemaSource = JsonSchema | RegisteredSchema | Source
-"""What the functions of this package take as a schema."""
+SchemaSource: TypeAlias = JsonSchema | RegisteredSchema | Source | type[Any]
+"""What the functions of this package take as a schema: also a class that has one, as a pydantic
+model."""
 
 
 def source_of(schema: SchemaSource, resources: Mapping[str, JsonSchema] | None = None) -> Source:
-    """Bring the three forms to one; ``resources`` joins what the source itself has.
+    """Bring the four forms to one; ``resources`` joins what the source itself has.
 
     Raises:
         InvalidSchema: for something that is no JSON Schema.
@@ -42,6 +44,4 @@ def source_of(schema: SchemaSource, resources: Mapping[str, JsonSchema] | None =
         return Source(schema.body, {**premises, **schema.resources}, schema.name)
     if isinstance(schema, RegisteredSchema):
         return Source(schema.body, premises, str(schema))
-    if not isinstance(schema, dict | bool):
-        raise InvalidSchema(f"a JSON Schema is an object or a boolean, not {type(schema).__name__}")
-    return Source(schema, premises)
+    return Source(schema_of(schema), premises)

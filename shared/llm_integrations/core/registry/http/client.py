@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -319,10 +320,30 @@ def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
         return RegistryProtocolError(f"no request can be made to {url[:200]}")
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RegistryUnavailable(
-            f"{url} shows a certificate that is not trusted", retryable=False
+            f"{url} shows a certificate that is not trusted: name its CA by "
+            "TLSOptions(ca=…), --ca or LLM_INTEGRATIONS_REGISTRY_CA",
+            retryable=False,
         )
     if isinstance(error, httpx.ProxyError):
         return RegistryUnavailable(f"the proxy does not let through to {url}")
     if isinstance(error, httpx.ConnectError):
-        return RegistryUnavailable(f"cannot connect to {url}")
-    return RegistryUnavailable(f"the connection to {url} broke ({type(error).__name__})")
+        return RegistryUnavailable(f"cannot connect to {url}: {_why(error)}")
+    hint = "; does this port speak https?" if url.startswith("http://") else ""
+    return RegistryUnavailable(f"the connection to {url} broke ({type(error).__name__}){hint}")
+
+
+def _why(error: BaseException) -> str:
+    """What the system said of a connection that did not come about; its words hold no secret."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "its host's name is not known (is it misspelt?)"
+        if isinstance(cause, ConnectionRefusedError):
+            return "nothing listens on that port"
+        if isinstance(cause, ssl.SSLError):
+            is_plain = "WRONG_VERSION_NUMBER" in str(cause) or "RECORD_LAYER" in str(cause)
+            return "the port does not speak TLS: write http://" if is_plain else "TLS failed"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

@@ -34,6 +34,19 @@ class Listing:
         self._named = NamedOnce()
 
     async def subjects(self, *, deleted: bool = False) -> list[str]:
+        found = await self._subjects(deleted)
+        if not found:
+            await self._check_place()
+        return found
+
+    async def _check_place(self) -> None:
+        """An empty list is an error where nothing could be listed: a folder's name is misspelt."""
+        backend = self._registry.backend
+        nowhere = await asyncio.to_thread(backend.nowhere)
+        if nowhere:
+            raise SchemaNotFound(f"{backend.url} holds no schema{nowhere}")
+
+    async def _subjects(self, deleted: bool) -> list[str]:
         found: list[str] = []
         place: object = None
         for _ in range(_MOST_PAGES):
@@ -56,6 +69,8 @@ class Listing:
         )
         if found is None:
             return await self._one_by_one(await self.subjects() if wanted is None else wanted)
+        if wanted is None and not found and not found.left_out:
+            await self._check_place()
         return found if wanted is None else found.only(wanted)
 
     async def _one_by_one(self, subjects: Collection[str]) -> Latest:

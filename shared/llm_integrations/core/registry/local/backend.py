@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
@@ -42,6 +42,7 @@ from llm_integrations.core.registry.local.ledger import (
     check_state,
     schema_id,
 )
+from llm_integrations.core.registry.local.near import UnknownSubject, what_is_there
 from llm_integrations.core.registry.local.store import Store, Subject
 
 __all__ = ["LocalBackend", "Store", "Subject", "as_json"]
@@ -51,6 +52,7 @@ T = TypeVar("T")
 
 Names: TypeAlias = Sequence[str]
 
+_LOOKED_AT: Final = 200  # subjects, to leave out deleted ones where a name is not found
 _PAGE: Final = 1_000  # subjects
 
 
@@ -148,7 +150,8 @@ class LocalBackend(RegistryBackend):
         return await asyncio.to_thread(self._delete_subject, subject, permanent)
 
     def _get(self, ref: SchemaRef) -> RegisteredSchema:
-        return _held(self.store.at(ref.subject), ref)
+        with self._pointing(ref.subject):
+            return _held(self.store.at(ref.subject), ref)
 
     def _get_by_id(self, wanted: SchemaId) -> RegisteredSchema:
         """Deleted versions are found until they are gone for good: data may carry their id."""
@@ -167,8 +170,9 @@ class LocalBackend(RegistryBackend):
         raise SchemaNotFound(f"no schema has the id {wanted}")
 
     def _get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
-        found = self.store.at(ref.subject)
-        return _schema(found, found.ledger.exact(ref, deleted=True))
+        with self._pointing(ref.subject):
+            found = self.store.at(ref.subject)
+            return _schema(found, found.ledger.exact(ref, deleted=True))
 
     def _referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
         """Damaged subjects refer to nothing that could be told."""
@@ -188,11 +192,27 @@ class LocalBackend(RegistryBackend):
         return sorted(name for name, subject in found if deleted or _is_shown(subject))
 
     def _versions(self, subject: str, deleted: bool) -> list[Version]:
-        return self.store.at(subject).ledger.versions(deleted=deleted)
+        with self._pointing(subject):
+            return self.store.at(subject).ledger.versions(deleted=deleted)
+
+    def _shown_names(self) -> Sequence[str]:
+        """The subjects, as cheaply as a wrong name is worth."""
+        names = self.store.names()
+        return names if len(names) > _LOOKED_AT else self._subjects(deleted=False)
+
+    @contextmanager
+    def _pointing(self, subject: str) -> Iterator[None]:
+        """Within it, an error about a subject that is not here says what is."""
+        try:
+            yield
+        except UnknownSubject:
+            there = self.nowhere() or what_is_there(subject, self._shown_names())
+            raise SchemaNotFound(f"subject {subject!r} is not in this registry{there}") from None
 
     def _lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:
         found = self.store.at(subject)
-        found.ledger.versions()
+        with self._pointing(subject):
+            found.ledger.versions()
         wanted = fingerprint_of(body)
         equal = found.ledger.having(lambda e: fingerprint_of(found.body(e.version)) == wanted)
         if equal is None:

@@ -19,6 +19,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import LATEST, SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import ACTIVE, DELETED, DEPRECATED, DRAFT, SchemaReference
+from llm_integrations.core.registry.local.near import UnknownSubject, shortened
 
 __all__ = [
     "COMPATIBILITY_LEVELS",
@@ -114,8 +115,10 @@ class Ledger:
     def versions(self, *, deleted: bool = False) -> list[Version]:
         """Raises SchemaNotFound when there is none to show."""
         shown = self.entries if deleted else self.live
+        if not shown and self.entries:
+            raise SchemaNotFound(f"every version of {self.subject!r} was deleted")
         if not shown:
-            raise SchemaNotFound(f"subject {self.subject!r} is not in this registry")
+            raise UnknownSubject(f"subject {self.subject!r} is not in this registry")
         return [entry.version for entry in shown]
 
     def find(self, ref: SchemaRef) -> Entry:
@@ -126,7 +129,10 @@ class Ledger:
         entry = self._holding(ref.version)
         if entry is None or not entry.is_live:
             deleted = "; it was deleted" if entry is not None else ""
-            raise SchemaNotFound(f"{self.subject!r} has no version {ref.version}{deleted}")
+            there = shortened(str(e.version) for e in self.live)
+            raise SchemaNotFound(
+                f"{self.subject!r} has no version {ref.version}{deleted}; it has {there}"
+            )
         return entry
 
     def exact(self, ref: SchemaRef, *, deleted: bool = False) -> Entry:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.local.backend import LocalBackend
 from llm_integrations.core.registry.local.file.folder import FolderStore
 
@@ -22,13 +23,25 @@ class FileBackend(LocalBackend):
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout: float = 5.0) -> None:
         root = Path(path).expanduser()
-        super().__init__(FolderStore(root, lock_timeout=lock_timeout))
+        self._folder = FolderStore(root, lock_timeout=lock_timeout)
+        super().__init__(self._folder)
         self._root = root.absolute()
         self._url = self._root.as_uri()
 
     @property
     def url(self) -> str:
         return self._url
+
+    async def edited(self) -> list[SchemaRef]:
+        return await asyncio.to_thread(self._folder.edited)
+
+    def nowhere(self) -> str:
+        if self._root.exists():
+            return ""
+        return (
+            f": there is no folder {self._root}; it is misspelt, or still to be made (by the first "
+            "`register`, or by `llm-integrations init`)"
+        )
 
     async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
         """READONLY where this process may not write into the folder, or make it."""

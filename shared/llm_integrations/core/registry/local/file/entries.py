@@ -86,9 +86,13 @@ def split_name(name: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=4096)  # the same few names in every folder
 def version_of(stem: str) -> Version | None:
-    """The version that a file's name before its suffix means, or None for any other name."""
+    """The version that a file's name before its suffix means, or None for any other name.
+
+    ``v1`` is version 1, as people write it.
+    """
+    is_prefixed = stem[:1] in ("v", "V") and stem[1:2].isdigit()
     try:
-        version = parse_version(stem)
+        version = parse_version(stem[1:] if is_prefixed else stem)
     except InvalidReference:
         return None
     return None if version == LATEST else version

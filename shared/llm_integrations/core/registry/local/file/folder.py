@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +19,18 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.files import atomic_write
-from llm_integrations.core.model.reference import SchemaRef, Version
-from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.model.reference import SchemaRef, Version, version_key
+from llm_integrations.core.model.schema import JsonSchema, fingerprint_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.documents import dump_document
 from llm_integrations.core.registry.local.file.entries import (
     entries,
     registry_errors,
     remove_leftovers,
+)
+from llm_integrations.core.registry.local.file.fingerprints import (
+    read_fingerprints,
+    record_fingerprints,
 )
 from llm_integrations.core.registry.local.file.index import FolderIndex, FolderName, Listing
 from llm_integrations.core.registry.local.file.names import (
@@ -150,6 +154,31 @@ class FolderStore:
             self._save(folder, ledger)
             with atomic_write(Path(folder.path) / f"{version}.json") as stream:
                 stream.write(dump_document(body))
+            published = SchemaRef(ledger.subject, version), fingerprint_of(body)
+            record_fingerprints(self.root, [published])
+
+    def record_all(self) -> int:
+        """Take every version for published as it is now; returns how many had no fingerprint."""
+        with registry_errors(self.root):
+            self._prepare()
+            known = read_fingerprints(self.root)
+            every = {ref: now for ref, now in self._fingerprints() if ref not in known}
+            record_fingerprints(self.root, every.items())
+        return len(every)
+
+    def edited(self) -> list[SchemaRef]:
+        """The versions whose text is another one than when they were published, ascending."""
+        with registry_errors(self.root):
+            known = read_fingerprints(self.root)
+            return [ref for ref, now in self._fingerprints() if known.get(ref, now) != now]
+
+    def _fingerprints(self) -> Iterator[tuple[SchemaRef, str]]:
+        for subject, found in self.every():
+            if isinstance(found, RegistryError):
+                continue  # doctor names it
+            for version in sorted(found.numbers(), key=version_key):
+                with suppress(RegistryError):
+                    yield SchemaRef(subject, version), fingerprint_of(found.body(version))
 
     def save(self, ledger: Ledger) -> None:
         with registry_errors(self.root):

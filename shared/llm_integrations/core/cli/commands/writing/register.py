@@ -13,6 +13,7 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.models import load_model
 from llm_integrations.core.ready import READY, ready_schema
 
 __all__ = ["register"]
@@ -24,7 +25,7 @@ def register(
         str,
         typer.Argument(
             help="A JSON or YAML file that holds one JSON Schema, or a ready one: "
-            f"{', '.join(READY)}."
+            f"{', '.join(READY)}; or a class, as app.models:UserProfile."
         ),
     ],
     registry: RegistryUrl = None,
@@ -42,10 +43,10 @@ def register(
     """Register FILE as the next version of SUBJECT. Exit code 1 if it is incompatible.
 
     Example: `llm-integrations register user-profile user-profile.json -r schemas/ --owner team-a`,
-    or `llm-integrations register chat openai-chat -r schemas/`
+    `llm-integrations register chat openai-chat -r schemas/`, or
+    `llm-integrations register user-profile app.models:UserProfile -r schemas/`
     """
-    is_ready = file in READY and not Path(file).exists()
-    body = ready_schema(file) if is_ready else read_schema(Path(file))
+    body = _given(file)
     metadata: dict[str, Any] = {}
     if owner is not None:
         metadata["owner"] = owner
@@ -65,3 +66,13 @@ def register(
     for note in schema.notes:
         console.print(f"[yellow]note[/]: {escape(note)}")
     console.print(f"[green]{escape(str(schema))}[/]  id {schema.id}  {schema.fingerprint[:12]}")
+
+
+def _given(source: str) -> Any:
+    """A file's schema, a ready one, or the class at package.module:Name."""
+    path = Path(source)
+    if not path.exists() and source in READY:
+        return ready_schema(source)
+    if not path.exists() and ":" in source:
+        return load_model(source)
+    return read_schema(path)

@@ -1,0 +1,1 @@
+"""The subcommands that change a registry, and those that write what it holds elsewhere."""

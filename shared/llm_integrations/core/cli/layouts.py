@@ -1,0 +1,90 @@
+"""Folders of schemas as people have them, read as subjects and versions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llm_integrations.core.errors import ConfigurationError, InvalidReference
+from llm_integrations.core.model.reference import SchemaRef, Version, parse_version, version_key
+
+__all__ = ["FoundSchema", "find_schemas"]
+
+_SUFFIXES: Final = (".json", ".yaml", ".yml")
+_NOT_SCHEMAS: Final = ("meta", "registry")
+_NUMBER: Final = r"v?(\d+(?:\.\d+\.\d+)?)"
+_NAMED: Final = re.compile(rf"(.+?)[._-]{_NUMBER.replace('v?', '[vV]')}")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSchema:
+    """A file that holds one version. ``version`` None is the next one."""
+
+    subject: str
+    version: Version | None
+    path: Path
+
+
+def find_schemas(place: Path) -> list[FoundSchema]:
+    """The schemas in a file or a folder, those of a subject in the order of their versions.
+
+    ``user.json`` is the next version of ``user``; ``user/1.json``, ``user/v1.json`` and
+    ``user-v1.json`` are version 1; folders within folders are parts of the name, so that
+    ``com/example/user/1.json`` is ``com.example.user@1``. ``user.schema.json`` is ``user``.
+
+    Raises:
+        ConfigurationError: there is none, or two files are the same version.
+    """
+    if not place.exists():
+        raise ConfigurationError(f"there is no {place}")
+    root = place if place.is_dir() else place.parent
+    paths = sorted(root.rglob("*")) if place.is_dir() else [place]
+    found = [_read(path, path.relative_to(root)) for path in paths if _may_be_schema(path, root)]
+    if not found:
+        raise ConfigurationError(f"{place} holds no .json or .yaml file of a schema")
+    _refuse_twins(found)
+    return sorted(found, key=lambda one: (one.subject, _order(one)))
+
+
+def _may_be_schema(path: Path, root: Path) -> bool:
+    inside = path.relative_to(root)
+    is_hidden = any(part.startswith(".") for part in inside.parts)
+    is_ours = path.stem in _NOT_SCHEMAS
+    return path.suffix in _SUFFIXES and not is_hidden and not is_ours and path.is_file()
+
+
+def _read(path: Path, inside: Path) -> FoundSchema:
+    stem = inside.name.removesuffix(inside.suffix).removesuffix(".schema")
+    folders = inside.parts[:-1]
+    named = _NAMED.fullmatch(stem)
+    if folders and re.fullmatch(_NUMBER, stem, re.IGNORECASE):
+        subject, version = ".".join(folders), stem.lstrip("vV")
+    elif named is not None:
+        subject, version = ".".join((*folders, named[1])), named[2]
+    else:
+        subject, version = ".".join((*folders, stem)), ""
+    try:
+        return FoundSchema(
+            SchemaRef(subject).subject, parse_version(version) if version else None, path
+        )
+    except InvalidReference as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _refuse_twins(found: list[FoundSchema]) -> None:
+    seen: dict[tuple[str, object], Path] = {}
+    for one in found:
+        key = one.subject, None if one.version is None else version_key(one.version)
+        if key in seen:
+            raise ConfigurationError(
+                f"{seen[key]} and {one.path} are both {one.subject}"
+                f"{'' if one.version is None else f'@{one.version}'}: keep one of them"
+            )
+        seen[key] = one.path
+
+
+def _order(one: FoundSchema) -> tuple[bool, object]:
+    """Files without a version come last: they are the next one."""
+    return one.version is None, () if one.version is None else version_key(one.version)

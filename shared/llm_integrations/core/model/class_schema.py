@@ -1,0 +1,204 @@
+"""The JSON Schema of a class, as the library that the class belongs to gives it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from llm_integrations.core.config import check_choice
+from llm_integrations.core.errors import ConfigurationError, InvalidSchema, MissingExtra
+from llm_integrations.core.model.schema import JsonSchema
+
+__all__ = ["Mode", "is_model", "load_model", "metadata_of", "schema_of", "subject_of"]
+
+Mode: TypeAlias = Literal["validation", "serialization"]
+"""Which data of a pydantic model is meant: what it accepts, or what it writes."""
+
+_WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*")
+_OWNER_KEYWORDS: Final = ("x-owner", "owner")
+
+
+def is_model(source: object) -> bool:
+    """Whether a schema can be had of it: a class, or a pydantic TypeAdapter."""
+    return _maker(source) is not None
+
+
+def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
+    """The JSON Schema of a class: pydantic, dataclass, TypedDict, msgspec Struct, attrs.
+
+    A schema (dict or bool) is returned as it is.
+
+    Args:
+        mode: "validation" is the schema of what a pydantic model accepts, "serialization" of what
+            it writes: with computed fields, and those with a default as required ones.
+
+    Raises:
+        InvalidSchema: the class has no schema, as one with a field of any function's type.
+        MissingExtra: neither pydantic nor msgspec is there to make it.
+    """
+    check_choice("mode", mode, Mode)
+    if isinstance(source, dict | bool):
+        return source
+    make = _maker(source)
+    if make is None:
+        raise InvalidSchema(
+            f"{_name(source)} is no JSON Schema (dict or bool), nor a class with one: a pydantic "
+            "model, a dataclass, a TypedDict, a msgspec Struct or an attrs class"
+        )
+    try:
+        schema: JsonSchema = make(source, mode)
+    except (MissingExtra, RecursionError):
+        raise
+    except Exception as error:  # each library has errors of its own
+        first = str(error).partition("\n")[0]
+        raise InvalidSchema(f"{_name(source)} has no JSON Schema: {first}") from error
+    return schema
+
+
+def metadata_of(source: Any, schema: JsonSchema, mode: Mode = "validation") -> dict[str, Any]:
+    """What the registry is told of a class besides its schema; nothing of a plain schema.
+
+    ``model`` names the class and ``mode`` the kind of schema, ``description`` is its docstring,
+    and ``owner`` what its schema has as ``x-owner`` (or ``owner``): in pydantic,
+    ``ConfigDict(json_schema_extra={"x-owner": "team-a"})``.
+    """
+    if not is_model(source):
+        return {}
+    found: dict[str, Any] = {"model": _path(source), "mode": mode}
+    if text := _docstring(source):
+        found["description"] = text
+    if owner := _owner(schema):
+        found["owner"] = owner
+    return found
+
+
+def subject_of(source: Any) -> str:
+    """The subject that a class is registered under unless another is given: UserProfile is
+    ``user-profile``."""
+    name = re.sub(r"\W.*", "", getattr(_class(source), "__name__", "model"))
+    return "-".join(_WORDS.findall(name)).lower() or "model"
+
+
+def load_model(path: str) -> Any:
+    """The class at ``package.module:Name``, or ``file.py:Name``; the working directory counts.
+
+    Raises:
+        ConfigurationError: there is none, and why.
+    """
+    module, colon, name = path.rpartition(":")
+    if not colon or not module or not name:
+        raise ConfigurationError(f"a model is named as package.module:Name, not {path!r}")
+    try:
+        found: Any = _module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except AttributeError:
+        raise ConfigurationError(f"{module} has no {name}") from None
+    except Exception as error:  # whatever the module does when it is imported
+        raise ConfigurationError(
+            f"{module} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def _module(name: str) -> Any:
+    if not name.endswith(".py"):
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
+        return importlib.import_module(name)
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(Path(name).stem, name)
+    if spec is None or spec.loader is None or not Path(name).is_file():
+        raise ConfigurationError(f"{name} is no Python file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look up the names in annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
+    """What makes the schema of this kind of class, or None for anything else."""
+    if callable(getattr(source, "json_schema", None)) and callable(
+        getattr(source, "validate_python", None)
+    ):  # a TypeAdapter
+        return lambda adapter, mode: adapter.json_schema(mode=mode)
+    bare = _class(source)
+    if not isinstance(bare, type):
+        return None
+    if callable(getattr(bare, "model_json_schema", None)):
+        return lambda model, mode: model.model_json_schema(mode=mode)
+    if hasattr(bare, "__struct_fields__") or hasattr(bare, "__attrs_attrs__"):
+        return _by_msgspec
+    if hasattr(bare, "__pydantic_core_schema__") or _is_plain_model(bare):
+        return _by_pydantic if _pydantic_takes(bare) else _by_msgspec
+    return None
+
+
+def _is_plain_model(source: type) -> bool:
+    """Also NamedTuple and Enum would have schemas, of arrays and words: nobody's contract."""
+    is_typed_dict = hasattr(source, "__required_keys__")  # of typing, or of typing_extensions
+    return is_typed_dict or dataclasses.is_dataclass(source)
+
+
+def _pydantic_takes(source: type) -> bool:
+    """It refuses the TypedDict of ``typing`` before Python 3.12, which msgspec takes."""
+    is_refused = sys.version_info < (3, 12) and type(source).__module__ == "typing"
+    there = find_spec("pydantic") is not None
+    return there and not (is_refused and find_spec("msgspec") is not None)
+
+
+def _by_pydantic(source: Any, mode: Mode) -> JsonSchema:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(source).json_schema(mode=mode)
+
+
+def _by_msgspec(source: Any, mode: Mode) -> JsonSchema:  # noqa: ARG001 - it has one kind
+    if find_spec("msgspec") is None:
+        raise MissingExtra(f"{_name(source)} needs msgspec (or pydantic): pip install msgspec")
+    import msgspec
+
+    return msgspec.json.schema(source)
+
+
+def _class(source: Any) -> Any:
+    """The class behind a TypeAdapter or a generic alias, ``Page[int]`` of Page."""
+    inner = getattr(source, "_type", source) if not isinstance(source, type) else source
+    return getattr(inner, "__origin__", inner) if get_args(inner) else inner
+
+
+def _docstring(source: Any) -> str:
+    """Of the class itself: not its base's, nor the one that dataclasses make up."""
+    made = _class(source)
+    text = vars(made).get("__doc__") if isinstance(made, type) else None
+    if not text or text.startswith(f"{made.__name__}("):
+        return ""
+    return inspect.cleandoc(text)
+
+
+def _owner(schema: JsonSchema) -> str | None:
+    """Where a root is a reference, as msgspec makes them, its target is asked."""
+    if not isinstance(schema, dict):
+        return None
+    target = str(schema.get("$ref", "")).rpartition("/")[2]
+    inner = schema.get("$defs", {}).get(target, {})
+    found = (part.get(key) for part in (schema, inner) for key in _OWNER_KEYWORDS)
+    return next((owner for owner in found if isinstance(owner, str) and owner), None)
+
+
+def _path(source: Any) -> str:
+    made = _class(source)
+    return f"{getattr(made, '__module__', '?')}:{getattr(made, '__qualname__', made)}"
+
+
+def _name(source: Any) -> str:
+    return source.__name__ if isinstance(source, type) else f"a {type(source).__name__}"

@@ -1,0 +1,246 @@
+"""The command line on folders as people have them, between registries, and its forms of output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from llm_integrations.core.cli.app import app
+from llm_integrations.core.cli.layouts import find_schemas
+from llm_integrations.core.errors import ConfigurationError, SchemaNotFound
+from llm_integrations.core.model.schema import SchemaReference
+from llm_integrations.core.registry import connect
+from tests.support.confluent_server import ConfluentServer
+
+PROFILE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+}
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLM_INTEGRATIONS_REGISTRY_URL", str(tmp_path / "schemas"))
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
+
+
+def write(path: Path, document: Any = PROFILE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inside", "reference"),
+    [
+        ("user.json", "user@1"),
+        ("user.yaml", "user@1"),
+        ("user.schema.json", "user@1"),
+        ("user/3.json", "user@3"),
+        ("user/v2.json", "user@2"),
+        ("user/1.2.0.json", "user@1.2.0"),
+        ("user-v4.json", "user@4"),
+        ("com/example/user/1.json", "com.example.user@1"),
+        ("com/example/user.json", "com.example.user@1"),
+    ],
+)
+def test_a_folder_of_any_layout_is_imported(tmp_path: Path, inside: str, reference: str) -> None:
+    write(tmp_path / "old" / inside)
+    ran = call("import", tmp_path / "old")
+    assert ran.exit_code == 0, ran.output
+    with connect("schemas") as registry:
+        assert registry.get(reference).body == PROFILE
+
+
+def test_versions_are_imported_in_their_order_and_a_breaking_one_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "old/user/10.json", {**PROFILE, "required": ["name", "age"]})
+    write(tmp_path / "old/user/9.json")
+    ran = call("import", tmp_path / "old")
+    assert ran.exit_code == 1
+    assert "refused" in ran.output
+    with connect("schemas") as registry:
+        assert registry.versions("user") == [9]
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "old/user.json")
+    ran = call("import", tmp_path / "old", "--dry-run")
+    assert (ran.exit_code, "to add" in ran.output) == (0, True)
+    assert not (tmp_path / "schemas").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([], "holds no .json"),
+        (["user.json", "user.yaml"], "are both user"),
+        (["user/1.json", "user/v1.json"], "are both user@1"),
+    ],
+)
+def test_a_folder_that_makes_no_sense_is_named(
+    tmp_path: Path, files: list[str], reason: str
+) -> None:
+    (tmp_path / "old").mkdir()
+    for file in files:
+        write(tmp_path / "old" / file)
+    with pytest.raises(ConfigurationError, match=reason):
+        find_schemas(tmp_path / "old")
+
+
+def test_a_version_with_a_v_is_read_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "schemas/user/v1.json")
+    with connect("schemas") as registry:
+        assert registry.get("user@1").body == PROFILE
+        assert registry.register("user", {**PROFILE, "title": "User"}).version == 2
+
+
+def test_a_folder_that_is_not_there_is_an_error_on_reading(tmp_path: Path) -> None:
+    with connect("schemaz") as registry:
+        for ask in (registry.subjects, registry.latest, lambda: registry.get("user@1")):
+            with pytest.raises(SchemaNotFound, match=f"no folder {tmp_path / 'schemaz'}"):
+                ask()
+        assert registry.register("user", PROFILE).version == 1
+        assert registry.subjects() == ["user"]
+
+
+def test_what_is_not_found_is_told_with_what_is_near(tmp_path: Path) -> None:
+    with connect("schemas") as registry:
+        registry.register("user-profile", PROFILE)
+        with pytest.raises(SchemaNotFound, match="is 'user-profile' meant") as error:
+            registry.get("user_profile@1")
+        assert str(tmp_path / "schemas") in str(error.value)
+        with pytest.raises(SchemaNotFound, match="no version 9; it has 1"):
+            registry.get("user-profile@9")
+
+
+def test_a_published_version_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    assert call("init", "schemas").exit_code == 0
+    with connect("schemas") as registry:
+        registry.register("user", PROFILE)
+        file = tmp_path / "schemas/user/1.json"
+        file.write_text(json.dumps(PROFILE, indent=7) + "\r\n")  # as prettier would
+        assert registry.edited() == []
+        file.write_text(json.dumps({**PROFILE, "required": []}))
+        assert [str(reference) for reference in registry.edited()] == ["user@1"]
+    checked = call("doctor", "--json")
+    assert checked.exit_code == 1
+    told = [one for one in json.loads(checked.output)["checks"] if one["state"] == "trouble"]
+    assert [one["what"] for one in told] == ["changed"]
+    data = write(tmp_path / "data.json", {"name": "Ada"})
+    assert call("check", "user@1", data).exit_code == 0
+    refused = call("check", "user@1", data, "--strict")
+    assert "user@1 was changed after it was published" in str(refused.exception)
+
+
+def test_versions_that_people_put_there_are_published_by_init(tmp_path: Path) -> None:
+    file = write(tmp_path / "schemas/user/1.json")
+    assert "1 versions are published" in call("init", "schemas").output
+    file.write_text("{}")
+    with connect("schemas") as registry:
+        assert [str(reference) for reference in registry.edited()] == ["user@1"]
+
+
+def test_a_registry_is_pushed_and_pulled_with_its_references(tmp_path: Path) -> None:
+    address = {"type": "object", "properties": {"city": {"type": "string"}}}
+    person = {"type": "object", "properties": {"home": {"$ref": "address.json"}}}
+    with connect("schemas") as registry:
+        registry.register("address", address)
+        registry.register("address", {**address, "title": "Address"})
+        uses = SchemaReference("address.json", "address", 2)
+        registry.register("a-person", person, references=[uses], metadata={"owner": "team-a"})
+    assert "to add" in call("push", tmp_path / "copy", "--dry-run").output
+    assert not (tmp_path / "copy").exists()
+    pushed = call("push", tmp_path / "copy")
+    assert pushed.exit_code == 0, pushed.output
+    assert call("push", tmp_path / "copy").output.count("present") == 3
+    with connect(tmp_path / "copy") as copy:
+        assert copy.get("a-person@1").references == (uses,)
+        assert copy.get("a-person@1").owner == "team-a"
+        assert not copy.validate("a-person@1", {"home": {"city": 1}})
+    with ConfluentServer() as server:
+        assert call("push", server.url, "--subject", "address").exit_code == 0
+        pulled = call("pull", server.url, "-r", tmp_path / "back")
+        assert pulled.exit_code == 0, pulled.output
+    with connect(tmp_path / "back") as back:
+        assert back.versions("address") == [1, 2]
+
+
+def test_another_content_under_the_same_number_is_refused(tmp_path: Path) -> None:
+    with connect("schemas") as ours, connect(tmp_path / "theirs") as theirs:
+        ours.register("user", PROFILE)
+        theirs.register("user", {"type": "string"})
+    ran = call("push", tmp_path / "theirs")
+    assert (ran.exit_code, "has other content" in ran.output) == (1, True)
+
+
+def test_a_version_is_deprecated_and_deleted(tmp_path: Path) -> None:
+    with connect("schemas") as registry:
+        registry.register("user", PROFILE)
+    assert "DEPRECATED" in call("deprecate", "user@1").output
+    assert isinstance(call("delete", "user").exception, ConfigurationError)
+    assert call("delete", "user@1").exit_code == 0
+    with connect("schemas") as registry, pytest.raises(SchemaNotFound, match="was deleted"):
+        registry.get("user@1")
+
+
+def test_a_file_is_judged_by_a_file(tmp_path: Path) -> None:
+    schema = write(tmp_path / "profile.json")
+    good, bad = write(tmp_path / "good.json", {"name": "a"}), write(tmp_path / "bad.json", {})
+    assert call("check", "--schema", schema, good).exit_code == 0
+    ran = call("check", "--schema", schema, good, bad)
+    assert (ran.exit_code, "1 valid, 1 invalid" in ran.output) == (1, True)
+    assert call("check", "--schema", schema, "-", "--each", stdin='[{"name": "a"}]').exit_code == 0
+
+
+def test_findings_are_annotations_tests_and_alerts(tmp_path: Path) -> None:
+    schema = write(tmp_path / "profile.json")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"name": "a"}\n{"name": 1}\n')
+    github = call("check", "--schema", schema, rows, "--format", "github").stdout
+    assert github.startswith(f"::error file={rows},line=2,title=profile@1::")
+    suite = ET.fromstring(call("check", "--schema", schema, rows, "--format", "junit").stdout)
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    sarif = json.loads(call("check", "--schema", schema, rows, "--format", "sarif").stdout)
+    [result] = sarif["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place["region"]["startLine"] == 2
+    assert "/name" in result["message"]["text"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "llm_integrations.core.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), **environment},
+        timeout=60,
+    )
+
+
+def test_what_cannot_be_told_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    schema = write(tmp_path / "profile.json")
+    (tmp_path / "file").write_text("")
+    inferred = run("infer", str(schema), "-o", str(tmp_path / "file" / "out.json"))
+    assert inferred.returncode == 2
+    assert inferred.stderr.count("\n") == 1
+    assert "file" in inferred.stderr
+    assert run("--version").stdout.startswith("llm-integrations ")
+
+
+def test_a_piped_list_is_never_cut(tmp_path: Path) -> None:
+    subject = "com.example." + "very-" * 40 + "long"
+    with connect("schemas") as registry:
+        registry.register(subject, PROFILE, metadata={"owner": "a-team-of-many-words"})
+    assert subject in run("list", "-r", str(tmp_path / "schemas")).stdout

@@ -1,0 +1,296 @@
+"""Classes as contracts: their schemas are registered, compared and judged by, and come back."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, computed_field
+from typer.testing import CliRunner
+from typing_extensions import TypedDict
+
+from llm_integrations.core.cli.app import app
+from llm_integrations.core.contract import contract_of
+from llm_integrations.core.errors import ConfigurationError, InvalidSchema
+from llm_integrations.core.evolution import check_compatibility, diff
+from llm_integrations.core.models import (
+    compare_model,
+    load_model,
+    model_of,
+    schema_of,
+    subject_of,
+)
+from llm_integrations.core.models.code import code_of
+from llm_integrations.core.registry import connect
+from llm_integrations.core.testing import assert_model_matches
+
+T = TypeVar("T")
+
+
+class UserProfile(BaseModel):
+    """A user of the product."""
+
+    model_config = ConfigDict(json_schema_extra={"x-owner": "team-a"})
+
+    name: str
+    age: int | None = None
+
+    @computed_field
+    def initial(self) -> str:
+        return self.name[:1]
+
+
+class NextProfile(UserProfile):
+    email: str
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+class Row(TypedDict):
+    x: int
+
+
+class Record(msgspec.Struct):
+    """A record."""
+
+    x: int
+
+
+@attrs.define
+class Item:
+    x: int
+
+
+CLASSES: list[Any] = [Point, Row, Record, Item, Page[int], TypeAdapter(Point)]
+NAMES = ["dataclass", "TypedDict", "msgspec", "attrs", "generic", "adapter"]
+
+
+@pytest.mark.parametrize("model", CLASSES, ids=NAMES)
+def test_the_schema_of_any_kind_of_class_judges(model: Any) -> None:
+    with connect("memory://") as registry:
+        schema = registry.register("s", model)
+        good: dict[str, Any] = {"items": [1]} if model is Page[int] else {"x": 1}
+        assert registry.validate(str(schema.ref), good)
+        assert not registry.validate(str(schema.ref), {"x": "one", "items": 1})
+
+
+async def test_a_class_is_registered_with_its_name_its_words_and_its_owner() -> None:
+    with connect("memory://") as registry:
+        schema = await registry.aio.register("user-profile", UserProfile)
+        assert schema.body == UserProfile.model_json_schema()
+        assert schema.owner == "team-a"
+        assert schema.metadata["description"] == "A user of the product."
+        assert schema.metadata["model"] == f"{__name__}:UserProfile"
+        assert schema.metadata["mode"] == "validation"
+        assert registry.register("user-profile", UserProfile).version == 1
+        again = registry.register("other", UserProfile, metadata={"owner": "team-b"})
+        assert again.owner == "team-b"
+
+
+def test_the_mode_says_which_data_of_a_model_is_meant() -> None:
+    with connect("memory://") as registry:
+        read = registry.register("read", UserProfile)
+        written = registry.register("written", UserProfile, mode="serialization")
+        assert "initial" not in str(read.body)
+        assert "initial" in str(written.body)
+        assert written.metadata["mode"] == "serialization"
+        with pytest.raises(ConfigurationError, match="mode must be"):
+            registry.register("s", UserProfile, mode="both")  # type: ignore[arg-type]
+
+
+def test_classes_are_compared_as_schemas_are() -> None:
+    with connect("memory://") as registry:
+        registry.register("user-profile", UserProfile)
+        assert registry.check_compatibility("user-profile", UserProfile)
+        report = registry.check_compatibility("user-profile", NextProfile)
+        assert not report
+        assert "email" in str(report.messages)
+    assert [change.path for change in diff(UserProfile, NextProfile) if change.is_breaking]
+    assert not check_compatibility(NextProfile, [UserProfile])
+
+
+def test_a_reference_is_judged_by_a_class_without_any_registry() -> None:
+    reference, registry = contract_of(UserProfile)
+    assert str(reference) == "user-profile@1"
+    assert not registry.validate(reference, {"name": 1})
+    with pytest.raises(ConfigurationError, match=r"registry\.register\('user-profile'"):
+        contract_of(UserProfile, "memory://")
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("UserProfile", "user-profile"),
+        ("HTTPRequest", "http-request"),
+        ("V2Answer", "v2-answer"),
+        ("chat", "chat"),
+        ("_Private", "private"),
+    ],
+)
+def test_a_class_has_a_subject_of_its_own_name(name: str, subject: str) -> None:
+    assert subject_of(type(name, (), {})) == subject
+
+
+class Calls(BaseModel):
+    call: Callable[[int], int]
+
+
+@pytest.mark.parametrize("wrong", [int, list, object(), 5, None, Exception, Calls])
+def test_what_has_no_schema_is_refused_by_its_name(wrong: Any) -> None:
+    with connect("memory://") as registry, pytest.raises(InvalidSchema) as refused:
+        registry.register("s", wrong)
+    name = wrong.__name__ if isinstance(wrong, type) else type(wrong).__name__
+    assert name in str(refused.value)
+
+
+def test_a_model_that_says_something_else_than_its_version_fails_a_test(tmp_path: Path) -> None:
+    with connect(tmp_path) as registry:
+        registry.register("user-profile", UserProfile)
+        assert_model_matches(UserProfile, "user-profile", registry)
+        assert not compare_model(UserProfile, registry.get("user-profile"))
+        with pytest.raises(pytest.fail.Exception, match=r"(?s)user-profile@1.*email"):
+            assert_model_matches(NextProfile, "user-profile", registry)
+
+
+def test_words_that_judge_nothing_may_differ() -> None:
+    class Retitled(UserProfile):
+        """Other words."""
+
+        model_config = ConfigDict(title="Other", json_schema_extra={})
+
+    with connect("memory://") as registry:
+        registered = registry.register("user-profile", UserProfile)
+        assert not compare_model(Retitled, registered)
+
+
+CHAT: Any = {
+    "type": "object",
+    "properties": {
+        "role": {"enum": ["user", "assistant"]},
+        "content": {"type": "string", "minLength": 1},
+        "meta": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/part"}, "uniqueItems": True},
+    },
+    "required": ["role"],
+    "$defs": {"part": {"type": "object", "properties": {"n": {"type": ["integer", "null"]}}}},
+}
+
+
+def test_a_class_of_a_version_has_its_fields_and_is_judged_by_all_of_it() -> None:
+    with connect("memory://") as registry:
+        registry.register("com.example.chat-turn", CHAT)
+        turn: Any = registry.model("com.example.chat-turn@1")
+        assert turn.__name__ == "ChatTurn"
+        assert str(turn.schema_ref) == "com.example.chat-turn@1"
+        made = turn.model_validate({"role": "user", "parts": [{"n": 1}], "meta": {"a": 1}})
+        assert (made.role, made.parts[0].n, made.meta) == ("user", 1, {"a": 1})
+        with pytest.raises(ValidationError, match="/parts"):  # uniqueItems, which no field says
+            turn.model_validate({"role": "user", "parts": [{"n": 1}, {"n": 1}]})
+        assert any("parts" in loss for loss in turn.schema_losses)
+
+
+async def test_a_class_comes_by_coroutine_too_and_may_hold_any_value() -> None:
+    with connect("memory://") as registry:
+        registry.register("words", {"type": "array", "items": {"type": "string"}})
+        words: Any = await registry.aio.model("words@1")
+        assert words.model_validate(["a"]).root == ["a"]
+        with pytest.raises(ValidationError):
+            words.model_validate([1])
+
+
+@given(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"])},
+        optional={
+            "content": st.text(min_size=1),
+            "meta": st.dictionaries(st.text(), st.integers(0, 9)),
+            "parts": st.lists(
+                st.fixed_dictionaries({}, optional={"n": st.none() | st.integers(0, 9)}),
+                unique_by=str,
+            ),
+            "extra": st.booleans(),
+        },
+    )
+)
+def test_valid_data_comes_back_from_a_class_as_it_went_in(data: dict[str, Any]) -> None:
+    written = _TURN.model_validate(data).model_dump(mode="json", exclude_unset=True)
+    assert written == data
+
+
+def _turn() -> Any:
+    registry = connect("memory://")
+    schema = registry.register("turn", CHAT)
+    return model_of(schema, registry.validator_for(schema))
+
+
+_TURN = _turn()
+
+
+FAR = {"properties": {"a": {"$ref": "https://example.com/secret.json"}}}
+PROFILE = "from pydantic import BaseModel\nclass UserProfile(BaseModel):\n    name: {}\n"
+
+
+def test_the_command_writes_classes_that_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schemas, out = tmp_path / "schemas", tmp_path / "made"
+    with connect(schemas) as registry:
+        registry.register("com.example.chat-turn", CHAT)
+    ran = CliRunner().invoke(app, ["models", "--out", str(out), "-r", str(schemas)])
+    assert ran.exit_code == 0, ran.output
+    monkeypatch.chdir(out)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made = load_model("com_example_chat_turn:ChatTurn")
+    assert made(role="user").role
+    with connect(schemas) as registry, pytest.raises(InvalidSchema, match="whole schema"):
+        code_of(dataclasses.replace(registry.get("com.example.chat-turn"), body=FAR))
+
+
+def test_the_command_says_which_class_disagrees(tmp_path: Path) -> None:
+    schemas = tmp_path / "schemas"
+    run = CliRunner().invoke
+    module = tmp_path / "profiles.py"
+    module.write_text(PROFILE.format("str"))
+    target = f"{module}:UserProfile"
+    made = run(app, ["register", "user-profile", target, "-r", str(schemas)])
+    assert made.exit_code == 0, made.output
+    assert run(app, ["models", "check", target, "-r", str(schemas)]).exit_code == 0
+    module.write_text(PROFILE.format("int"))
+    ran = run(app, ["models", "check", f"{target}=user-profile@1", "-r", str(schemas)])
+    assert ran.exit_code == 1
+    assert "user-profile@1" in ran.output
+    assert "/properties/name" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("profiles", "package.module:Name"),
+        ("no_such_module_here:A", "cannot be imported"),
+        ("json:NoSuchName", "json has no NoSuchName"),
+        ("missing.py:A", "is no Python file"),
+    ],
+)
+def test_a_class_that_cannot_be_loaded_is_named(path: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        load_model(path)
+
+
+def test_a_schema_itself_is_given_back() -> None:
+    assert schema_of({"type": "string"}) == {"type": "string"}
+    assert schema_of(True) is True
