@@ -57,6 +57,11 @@ class SubjectFolder:
     def is_empty(self) -> bool:
         return not any(version_of(stem) for stem, _ in self._documents)
 
+    @property
+    def paths(self) -> list[str]:
+        """Its documents, those included that are no version."""
+        return [entry.path for _, entry in self._documents]
+
     @cached_property
     def files(self) -> Mapping[Version, os.DirEntry[str]]:
         """Raises RegistryProtocolError where two files are the same version."""
