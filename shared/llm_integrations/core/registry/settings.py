@@ -96,6 +96,8 @@ class Settings:
             from llm_integrations.core.registry.local.file.backend import FileBackend
 
             return FileBackend(locations[0])
+        if protocol == "remote":
+            return self._remote_backend(locations[0])
         if protocol == "glue":
             return self._glue_backend(*locations[0].split("/"))
         return self._http_backend(protocol)(
@@ -106,6 +108,16 @@ class Settings:
             proxy=self._proxy,
             timeout=self.timeout,
         )
+
+    def _remote_backend(self, url: str) -> RegistryBackend:
+        from llm_integrations.core.registry.local.remote.backend import RemoteBackend
+
+        if self.auth is not None or self.headers or self.tls is not None or self.proxy is not None:
+            raise ConfigurationError(
+                f"{url} takes no auth=, headers=, tls= or proxy=: the storage is reached as its "
+                "own tools reach it (environment, profile, role)"
+            )
+        return RemoteBackend(url, timeout=self.timeout)
 
     def _glue_backend(self, region: str, name: str) -> RegistryBackend:
         from llm_integrations.core.registry.glue.backend import GlueBackend
