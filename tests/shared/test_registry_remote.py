@@ -228,6 +228,7 @@ def test_it_travels_as_its_url(registry: Registry, put: Put) -> None:
         "s3://bucket/schemas?token=SECRET",
         "s3://bucket/schemas#SECRET",
         "s3:bucket",
+        "s3://",
     ],
 )
 def test_a_url_with_a_secret_is_refused_and_not_shown(url: str) -> None:

@@ -114,7 +114,7 @@ def _is_storage(scheme: str) -> bool:
 
 def _storage(scheme: str, rest: str) -> str:
     found = _STORAGE.fullmatch(rest)
-    if found is None or (found["secret"] and "@" in found["path"]):
+    if found is None or rest.strip("/") == "" or (found["secret"] and "@" in found["path"]):
         raise ConfigurationError(
             f"a registry's folder elsewhere is {scheme}://bucket/folder, without a password, "
             "?query or #fragment: credentials are found as the storage's own tools find them"

@@ -103,7 +103,7 @@ class Settings:
         return self._http_backend(protocol)(
             locations,
             auth=self._auth(),
-            tls=self.tls or environment_tls(self.addresses),
+            tls=environment_tls(self.addresses, self.tls),
             headers=self.headers,
             proxy=self._proxy,
             timeout=self.timeout,
@@ -127,7 +127,8 @@ class Settings:
                 "AWS Glue takes neither auth= nor headers=: credentials are found as AWS's own "
                 "tools find them (environment, profile, role)"
             )
-        return GlueBackend(region, name, tls=self.tls, proxy=self.proxy, timeout=self.timeout)
+        tls = environment_tls(self.addresses, self.tls)
+        return GlueBackend(region, name, tls=tls, proxy=self._proxy, timeout=self.timeout)
 
     def _http_backend(self, protocol: str) -> type[HttpBackend]:
         if protocol == "confluent":
