@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from llm_integrations.core.events import EventListener, InMemoryEventBus, SchemaEvent
 from llm_integrations.core.events.delivery.deliverer import shard_of
+from llm_integrations.core.events.listener.cache_follower import CacheFollower
 from llm_integrations.core.registry import Registry
+from llm_integrations.core.registry.cache.event_follower import NOTHING_HELD
 from tests.support.clients import OBJECT, Connect, connected, server
 from tests.support.events import IMPATIENT, Recording, until
 from tests.support.followers import SOURCES, followers
@@ -195,3 +198,39 @@ async def test_a_client_that_was_closed_holds_up_nobody(
         closed.close()
         await listener.receive([updated(2)])
     assert reading.latest == ["s@2 of 2 from the cache"]
+
+
+def test_events_of_subjects_that_a_cache_does_not_hold_are_told_apart_at_once(
+    server: RegistryServer, connected: Connect
+) -> None:
+    server.add("s", OBJECT)
+    registry = connected()
+    registry.get("s")
+    events = [updated(version, f"other-{version % 10}") for version in range(1, 201)]
+    calls = 0
+
+    def count_call(frame: Any, event: str, _: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count_call)
+    try:
+        outcome = registry.follow(events)
+    finally:
+        sys.setprofile(None)
+    assert outcome is NOTHING_HELD
+    assert calls < 3 * len(events)
+    assert len(server.requests) == 1
+
+
+def test_a_repeated_deletion_drops_nothing_that_came_after_it(
+    server: RegistryServer, connected: Connect
+) -> None:
+    registry = connected()
+    deletion = SchemaEvent.deleted(1, "", "s", 1)
+    caches = CacheFollower([registry], limit=10)
+    caches.apply([deletion])
+    server.add("s", OBJECT)
+    held = registry.get("s")
+    caches.apply([deletion])
+    assert registry.peek("s") is held

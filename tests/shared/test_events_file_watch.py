@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import watchfiles
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import (
@@ -160,13 +161,7 @@ async def test_a_change_reads_only_the_files_that_were_touched(
     for number in range(1, 6):
         registry.register("ns.user", {"title": f"{number}"}, compatibility="NONE")
     read: list[str] = []
-    read_document = documents.read_document
-
-    def recorded(path: str) -> Any:
-        read.append(Path(path).name)
-        return read_document(path)
-
-    monkeypatch.setattr(subject_folder, "read_document", recorded)
+    monkeypatch.setattr(subject_folder, "read_document", recording_reads(read))
     async with aclosing(looking(FileWatchSource(registry))) as found:
         coming = asyncio.ensure_future(anext(found))
         await until(lambda: len(read) == 6)
@@ -175,6 +170,69 @@ async def test_a_change_reads_only_the_files_that_were_touched(
         (folder / "ns.user" / "6.json").write_text('{"title": "6"}')
         assert [event.version for event in await coming] == ["6"]
     assert set(read) == {"6.json", "meta.json"}
+
+
+def add_version(folder: Path) -> None:
+    (folder / "ns.user" / "2.json").write_text(json.dumps(B))
+
+
+def edit_in_place(folder: Path) -> None:
+    (folder / "ns.user" / "1.json").write_text(json.dumps(B))
+
+
+def add_subject(folder: Path) -> None:
+    (folder / "ns.new").mkdir()
+    (folder / "ns.new" / "1.json").write_text(json.dumps(A))
+
+
+def remove_subject(folder: Path) -> None:
+    shutil.rmtree(folder / "ns.user")
+
+
+def deprecate(folder: Path) -> None:
+    (folder / "ns.user" / "meta.json").write_text('{"versions": {"1": {"state": "DEPRECATED"}}}')
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (add_version, "ns.user@2 updated"),
+        (edit_in_place, "ns.user@1 registered"),
+        (add_subject, "ns.new@1 registered"),
+        (remove_subject, "ns.user@1 deleted"),
+        (deprecate, "ns.user@1 deprecated"),
+    ],
+)
+async def test_the_watch_is_told_of_no_look_and_a_change_between_both_is_heard(
+    registry: Registry,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+    told: str,
+) -> None:
+    registry.register("ns.user", A)
+    read: list[str] = []
+    monkeypatch.setattr(subject_folder, "read_document", recording_reads(read))
+
+    def changed_before(*args: Any, **options: Any) -> AsyncGenerator[Any, None]:
+        assert read == ["1.json"]
+        change(folder)
+        return watch(*args, **options)
+
+    watch = watchfiles.awatch
+    monkeypatch.setattr(watchfiles, "awatch", changed_before)
+    async with aclosing(looking(FileWatchSource(registry))) as found, asyncio.timeout(20):
+        assert [str(event) for event in await anext(found)] == [told]
+
+
+def recording_reads(read: list[str]) -> Callable[[str], Any]:
+    read_document = documents.read_document
+
+    def recorded(path: str) -> Any:
+        read.append(Path(path).name)
+        return read_document(path)
+
+    return recorded
 
 
 def in_place(file: Path, text: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import pickle
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from typer.testing import CliRunner
 
 from llm_integrations.core.cli.app import app
@@ -80,7 +82,18 @@ class Guarded(ConfluentServer):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("URL", "API_KEY", "USERNAME", "PASSWORD", "TOKEN", "CA", "PROXY"):
+    for name in (
+        "URL",
+        "API_KEY",
+        "USERNAME",
+        "PASSWORD",
+        "TOKEN",
+        "CA",
+        "CERT",
+        "KEY",
+        "KEY_PASSWORD",
+        "PROXY",
+    ):
         monkeypatch.delenv(PREFIX + name, raising=False)
 
 
@@ -466,6 +479,79 @@ def test_an_argument_comes_before_the_environment(
     _set(monkeypatch, URL=secure.url, CA="/nowhere.pem")
     with connect(tls=TLSOptions(ca=str(certificates.ca))) as registry:
         assert registry.subjects() == ["s"]
+
+
+@pytest.fixture
+def mutual(certificates: Certificates) -> Iterator[tuple[ConfluentServer, Path]]:
+    """A server that asks for a client's certificate, and the client's key, encrypted."""
+    context = certificates.server_context()
+    context.load_verify_locations(certificates.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    key = serialization.load_pem_private_key(certificates.key.read_bytes(), None)
+    encrypted = certificates.key.with_name("encrypted.pem")
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(SECRET.encode()),
+        )
+    )
+    with ConfluentServer(context=context) as running:
+        running.add("s", {"type": "object"})
+        yield running, encrypted
+
+
+def test_a_client_certificate_and_the_password_of_its_key_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+    mutual: tuple[ConfluentServer, Path],
+    certificates: Certificates,
+) -> None:
+    server, key = mutual
+    _set(monkeypatch, URL=server.url, CA=str(certificates.ca), CERT=str(certificates.cert))
+    _set(monkeypatch, KEY=str(key), KEY_PASSWORD=SECRET)
+    with connect() as registry:
+        assert registry.subjects() == ["s"]
+        assert SECRET.encode() not in pickle.dumps(registry)
+        assert SECRET not in repr(registry)
+    # What an argument leaves open, the environment fills in.
+    with connect(tls=TLSOptions(cert=str(certificates.cert), key=str(key))) as registry:
+        assert registry.subjects() == ["s"]
+    monkeypatch.setenv(f"{PREFIX}KEY_PASSWORD", "another")
+    with connect(tls=TLSOptions(password=SECRET)) as registry:
+        assert registry.subjects() == ["s"]
+    with connect(retry=ONCE) as registry, pytest.raises(ConfigurationError) as refused:
+        registry.subjects()
+    assert "another" not in str(refused.value)
+
+
+def test_commands_take_a_client_certificate(
+    monkeypatch: pytest.MonkeyPatch,
+    mutual: tuple[ConfluentServer, Path],
+    certificates: Certificates,
+) -> None:
+    server, key = mutual
+    where = ["-r", server.url, "--ca", str(certificates.ca), "--cert", str(certificates.cert)]
+    assert '"s"' in _run("list", "--json", *where, "--key", str(certificates.key))[1]
+    encrypted = [*where, "--key", str(key)]
+    assert '"s"' in _run("list", "--json", *encrypted, "--key-password", SECRET)[1]
+    code, said = _run("list", "--json", *encrypted)
+    assert code != 0
+    assert "is encrypted" in said
+    _set(monkeypatch, URL=server.url, KEY_PASSWORD=SECRET)
+    assert '"s"' in _run("list", "--json", *encrypted)[1]
+
+
+@pytest.mark.parametrize("half", [{"KEY": "key.pem"}, {"KEY_PASSWORD": SECRET}])
+def test_half_a_client_certificate_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, half: dict[str, str]
+) -> None:
+    _set(monkeypatch, URL="https://registry.example.com", **half)
+    with pytest.raises(ConfigurationError, match="needs its certificate") as refused:
+        connect()
+    assert SECRET not in str(refused.value)
+    connect("https://other.example.com").close()
+    with pytest.raises(ConfigurationError, match="needs its certificate"):
+        connect("https://other.example.com", tls=TLSOptions(key="key.pem"))
 
 
 def test_the_environment_holds_client_credentials(

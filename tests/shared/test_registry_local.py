@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +28,7 @@ from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, Sch
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.local.backend import LocalBackend
 from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.ledger import schema_id
 from llm_integrations.core.registry.local.memory import MemoryBackend
 
 T = TypeVar("T")
@@ -458,3 +459,9 @@ async def _compare(operations: list[tuple[Any, ...]], folder: str) -> None:
 def test_file_and_memory_do_the_same_whatever_is_asked(operations: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_compare(operations, folder))
+
+
+@given(st.text(), st.integers(1, 10**6) | st.just("2.0.0"))
+def test_an_id_is_the_version_5_uuid_of_the_reference(subject: str, version: int | str) -> None:
+    expected = uuid5(UUID("6f2c1c0e-52a5-5f0e-9c69-3f1f2a3b7d11"), f"{subject}@{version}")
+    assert schema_id(subject, version) == str(expected)

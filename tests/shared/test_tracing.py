@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -53,6 +54,23 @@ async def test_handling_an_event_is_a_span(spans: InMemorySpanExporter) -> None:
         "llm_integrations.subject": "user",
         "llm_integrations.bus": "memory",
     }
+
+
+def test_until_the_application_sets_a_provider_no_span_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    proxy = trace.ProxyTracer("test")
+    monkeypatch.setattr(tracing, "_tracer", lambda: proxy)
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.ProxyTracerProvider)
+    assert tracing.span("one", {}) is tracing.span("two", {})
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    with tracing.span("three", {}):
+        pass
+    assert [span.name for span in exporter.get_finished_spans()] == ["three"]
+    provider.shutdown()
 
 
 def test_without_it_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

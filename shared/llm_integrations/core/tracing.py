@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[obj
         attributes: no credentials and no data values.
     """
     tracer = _tracer()
-    if tracer is None:
+    if tracer is None or _is_lost(tracer):
         return _NONE
     return tracer.start_as_current_span(name, attributes=attributes)
 
@@ -35,6 +36,23 @@ def _tracer() -> Tracer | None:
         return None
     from importlib.metadata import version
 
+    tracer: Tracer = _api().get_tracer("llm_integrations", version("llm-integrations"))
+    return tracer
+
+
+def _is_lost(tracer: Tracer) -> bool:
+    """Whether a span would go nowhere, as long as the application has set no provider.
+
+    OpenTelemetry would still build it, for more than handling an event costs.
+    """
+    trace = _api()
+    return isinstance(tracer, trace.ProxyTracer) and isinstance(
+        trace.get_tracer_provider(), trace.ProxyTracerProvider
+    )
+
+
+@cache
+def _api() -> ModuleType:
     from opentelemetry import trace
 
-    return trace.get_tracer("llm_integrations", version("llm-integrations"))
+    return trace

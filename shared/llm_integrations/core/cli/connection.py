@@ -32,6 +32,11 @@ _OPTIONS: Final = {
     "ca": _option(Path | None, "--ca", help_text="CAs to trust, a PEM file; else …_REGISTRY_CA."),
     "cert": _option(Path | None, "--cert", help_text="A client certificate; else …_REGISTRY_CERT."),
     "key": _option(Path | None, "--key", help_text="Its key; else …_REGISTRY_KEY."),
+    "password": _option(
+        str | None,
+        "--key-password",
+        help_text="Of an encrypted key; better in …_REGISTRY_KEY_PASSWORD, which nobody else sees.",
+    ),
     "proxy": _option(str | None, "--proxy", help_text="A proxy's URL; else …_REGISTRY_PROXY."),
     "allow_insecure": _option(
         bool | None,
@@ -44,6 +49,7 @@ _OPTIONS: Final = {
         help_text="What names the registry in events, whatever its URL.",
     ),
 }
+_OF_TLS: Final = ("ca", "cert", "key", "password")
 
 
 def with_registry_options(command: Callable[_P, _T]) -> Callable[..., _T]:
@@ -78,5 +84,5 @@ def open_registry(registry: str | None) -> Registry:
     options = dict(_connection_options.get())
     if not options:
         return resolve_registry(registry)
-    files = {name: str(options.pop(name)) for name in ("ca", "cert", "key") if name in options}
-    return connect(registry, tls=TLSOptions(**files) if files else None, **options)
+    tls = {name: str(options.pop(name)) for name in _OF_TLS if name in options}
+    return connect(registry, tls=TLSOptions(**tls) if tls else None, **options)

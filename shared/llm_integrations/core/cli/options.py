@@ -15,7 +15,7 @@ RegistryUrl = Annotated[
         "--registry",
         "-r",
         envvar="LLM_INTEGRATIONS_REGISTRY_URL",
-        help="A folder, file://…, http(s)://…, llm+http(s)://… or glue://region/registry",
+        help="A folder, file://…, http(s)://…, llm+http(s)://…, glue://… or s3://…",
         show_default=False,
     ),
 ]

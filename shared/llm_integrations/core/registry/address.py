@@ -16,7 +16,7 @@ from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses", "refuse_at_sign"]
 
-Protocol: TypeAlias = Literal["memory", "file", "confluent", "llm_registry", "glue"]
+Protocol: TypeAlias = Literal["memory", "file", "remote", "confluent", "llm_registry", "glue"]
 
 _PROTOCOLS: Final[dict[str, Protocol]] = {
     "memory": "memory",
@@ -29,10 +29,13 @@ _PROTOCOLS: Final[dict[str, Protocol]] = {
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\ is a path
 _KNOWN = (
-    "memory://, file://, http(s):// (Confluent API), llm+http(s):// or glue://region/registry, "
-    "or give a path"
+    "memory://, file://, http(s):// (Confluent API), llm+http(s)://, glue://region/registry or "
+    "s3://bucket/folder, or give a path"
 )
 _PORT = re.compile(r"[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")  # of host:port, which nobody calls a scheme
+# Of the storages that fsspec reads, those that people name first; it is asked about others.
+_STORAGES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hf"})
+_STORAGE = re.compile(r"//(?P<host>[^/?#:]*)(?P<secret>:[^/?#@]*)?(?P<path>(?:/[^?#]*)?)")
 _GLUE = re.compile(r"//([a-z0-9-]+)/([A-Za-z0-9_$#.-]+)/?")
 
 
@@ -42,8 +45,8 @@ class Address:
 
     Attributes:
         protocol: who speaks there.
-        location: an http(s) URL without credentials, a folder, the name of a memory, or a region
-            and the name of a registry there.
+        location: a URL without credentials, a folder, the name of a memory, or a region and the
+            name of a registry there.
         auth: the credentials that stood in the URL.
     """
 
@@ -80,6 +83,8 @@ def _read(url: str | os.PathLike[str]) -> Address:
     protocol = _PROTOCOLS.get(scheme)
     if protocol is None and _PORT.fullmatch(rest):
         raise ConfigurationError(f"{text!r} has no scheme: write http://{text}")
+    if protocol is None and _is_storage(scheme):
+        return Address("remote", _storage(scheme, rest))
     if protocol is None:
         # The rest of the URL may hold a password.
         raise ConfigurationError(f"unknown scheme {scheme!r} in a registry's URL: write {_KNOWN}")
@@ -98,6 +103,26 @@ def _folder(rest: str) -> str:
     if not folder:
         raise ConfigurationError("a file registry needs a folder: file://schemas, file:///srv/x")
     return folder
+
+
+def _is_storage(scheme: str) -> bool:
+    if scheme in _STORAGES:
+        return True
+    try:
+        from fsspec import available_protocols  # type: ignore[import-untyped]  # publishes no types
+    except ImportError:
+        return False
+    return scheme in available_protocols() and scheme != "ftp"  # which encrypts nothing
+
+
+def _storage(scheme: str, rest: str) -> str:
+    found = _STORAGE.fullmatch(rest)
+    if found is None or rest.strip("/") == "" or (found["secret"] and "@" in found["path"]):
+        raise ConfigurationError(
+            f"a registry's folder elsewhere is {scheme}://bucket/folder, without a password, "
+            "?query or #fragment: credentials are found as the storage's own tools find them"
+        )
+    return f"{scheme}:{rest.rstrip('/')}"
 
 
 def _glue(rest: str) -> str:

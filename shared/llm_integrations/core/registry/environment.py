@@ -83,10 +83,30 @@ def environment_auth(addresses: Sequence[Address]) -> Auth | None:
     return auth if auth is not None and _names(addresses) else None
 
 
-def environment_tls(addresses: Sequence[Address]) -> TLSOptions | None:
-    """``…_CA``, ``…_CERT``, ``…_KEY``: paths of files, for the same addresses."""
-    files = TLSOptions(ca=_get("CA"), cert=_get("CERT"), key=_get("KEY"))
-    return files if files != TLSOptions() and _names(addresses) else None
+def environment_tls(
+    addresses: Sequence[Address], given: TLSOptions | None = None
+) -> TLSOptions | None:
+    """``given``, and for the same addresses what it leaves open: ``…_CA``, ``…_CERT``, ``…_KEY``
+    (paths of files) and ``…_KEY_PASSWORD``.
+
+    Raises:
+        ConfigurationError: a key, or its password, without a certificate.
+    """
+    held = TLSOptions(_get("CA"), _get("CERT"), _get("KEY"), _get("KEY_PASSWORD"))
+    tls = given or TLSOptions()
+    if held != TLSOptions() and _names(addresses):
+        tls = TLSOptions(
+            ca=tls.ca or held.ca,
+            cert=tls.cert or held.cert,
+            key=tls.key or (held.key if tls.cert is None else None),
+            password=tls.password or held.password,
+        )
+    if tls.cert is None and (tls.key or tls.password) is not None:
+        raise ConfigurationError(
+            "a client's key needs its certificate: TLSOptions(cert=…, key=…), "
+            f"{_PREFIX}CERT or --cert"
+        )
+    return tls if tls != TLSOptions() else None
 
 
 def environment_proxy(addresses: Sequence[Address]) -> str | None:
@@ -107,8 +127,15 @@ def _names(addresses: Sequence[Address]) -> bool:
     url = environment_url()
     if url is None:
         return False
-    named = {origin_of(address.location) for address in read_addresses(url)}
-    return all(origin_of(address.location) in named for address in addresses)
+    named = {_origin(address) for address in read_addresses(url)}
+    return all(_origin(address) in named for address in addresses)
+
+
+def _origin(address: Address) -> tuple[str, ...]:
+    """Whom credentials and files would go to."""
+    if "://" not in address.location:
+        return address.protocol, address.location
+    return tuple(map(str, origin_of(address.location)))
 
 
 def _credentials() -> Auth | None:

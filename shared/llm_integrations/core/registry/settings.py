@@ -114,16 +114,28 @@ class Settings:
             from llm_integrations.core.registry.local.file.backend import FileBackend
 
             return FileBackend(locations[0])
+        if protocol == "remote":
+            return self._remote_backend(locations[0])
         if protocol == "glue":
             return self._glue_backend(*locations[0].split("/"))
         return self._http_backend(protocol)(
             locations,
             auth=self._auth(),
-            tls=self.tls or environment_tls(self.addresses),
+            tls=environment_tls(self.addresses, self.tls),
             headers=self.headers,
             proxy=self._proxy,
             timeout=self.timeout,
         )
+
+    def _remote_backend(self, url: str) -> RegistryBackend:
+        from llm_integrations.core.registry.local.remote.backend import RemoteBackend
+
+        if self.auth is not None or self.headers or self.tls is not None or self.proxy is not None:
+            raise ConfigurationError(
+                f"{url} takes no auth=, headers=, tls= or proxy=: the storage is reached as its "
+                "own tools reach it (environment, profile, role)"
+            )
+        return RemoteBackend(url, timeout=self.timeout)
 
     def _glue_backend(self, region: str, name: str) -> RegistryBackend:
         from llm_integrations.core.registry.glue.backend import GlueBackend
@@ -133,7 +145,8 @@ class Settings:
                 "AWS Glue takes neither auth= nor headers=: credentials are found as AWS's own "
                 "tools find them (environment, profile, role)"
             )
-        return GlueBackend(region, name, tls=self.tls, proxy=self.proxy, timeout=self.timeout)
+        tls = environment_tls(self.addresses, self.tls)
+        return GlueBackend(region, name, tls=tls, proxy=self._proxy, timeout=self.timeout)
 
     def _http_backend(self, protocol: str) -> type[HttpBackend]:
         if protocol == "confluent":

@@ -45,6 +45,7 @@ _PARTS: Final = {
     "otel": ("opentelemetry-api",),
     "cel": ("cel-expr-python",),
     "glue": ("botocore",),
+    "s3": ("s3fs",),
 }
 """For each extra what people install it for; with none of that, it is not wanted here."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.events.listener.dedup_store import DedupStore
-from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.cache.event_follower import NOTHING_HELD
 from llm_integrations.core.registry.pending import Pending
@@ -22,9 +22,10 @@ log = get_logger(__name__)
 
 
 class CacheFollower:
-    """Passes each event to every registry client once, and knows when the caches have caught up.
+    """Passes events to every registry client, and knows when the caches have caught up.
 
-    An event for which a registry did not answer is passed on again when it is redelivered.
+    What the caches have followed is not passed on when it is redelivered, unless a registry did
+    not answer.
     """
 
     def __init__(self, registries: Iterable[Registry], *, limit: int) -> None:
@@ -50,7 +51,9 @@ class CacheFollower:
                 task = asyncio.create_task(self._catch_up(some, under_way))
                 self._catching_up.update((event.event_id, task) for event in some)
             else:
-                self._remember(some)
+                # To pass on again what concerned no copy costs less than to remember it; only a
+                # deletion would drop what was registered anew since.
+                self._remember(e for e in some if e.event_type is SchemaEventType.DELETED)
 
     async def caught_up(self, events: Iterable[SchemaEvent]) -> None:
         """Return once the caches have fetched what these events changed, or failed to."""
@@ -81,7 +84,7 @@ class CacheFollower:
             for event in events:
                 self._catching_up.pop(event.event_id, None)
 
-    def _remember(self, events: Sequence[SchemaEvent]) -> None:
+    def _remember(self, events: Iterable[SchemaEvent]) -> None:
         for event in events:
             self._followed.add(event)
 

@@ -21,6 +21,7 @@ from llm_integrations.core.model.reference import Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.file.entries import changed_at, entries, is_settled
 from llm_integrations.core.registry.local.file.folder import FolderStore
 from llm_integrations.core.registry.local.file.names import decode_subject
 from llm_integrations.core.registry.local.file.subject_folder import SubjectFolder
@@ -71,6 +72,7 @@ class FileWatchSource(SnapshotSource):
         self._store = FolderStore(_folder(registry))
         self._root = self._store.root
         self._poll_interval = poll_interval
+        self._looked_at: list[str] = []  # documents, from a look until the watch is there
 
     async def _looks(self) -> AsyncGenerator[tuple[View, list[SchemaEvent]], None]:
         async with aclosing(self._watch()) as changes:
@@ -93,7 +95,10 @@ class FileWatchSource(SnapshotSource):
         """Ends when the folder is another one, or gone."""
         from watchfiles import awatch
 
-        inode = self._inode()
+        # First a look, then the watch, which would be told of each file that the look opens; what
+        # changed in between shows in the times of the files.
+        inode, began = self._inode(), time.time_ns()
+        yield None
         watching = awatch(
             self._root,
             watch_filter=None,
@@ -108,7 +113,7 @@ class FileWatchSource(SnapshotSource):
         looked_at = time.monotonic()
         try:
             await asyncio.sleep(0)  # it watches before anything is looked at, so nothing is missed
-            yield None
+            yield await asyncio.to_thread(self._changed_since, began)
             while self._inode() == inode:
                 changes = await coming
                 coming = asyncio.ensure_future(anext(watching))
@@ -127,6 +132,13 @@ class FileWatchSource(SnapshotSource):
             return self._root.stat().st_ino
         except OSError:
             return None
+
+    def _changed_since(self, moment: int) -> set[str] | None:
+        """The subjects of which a folder or a file that was read last changed after a moment."""
+        folders = (entry.path for entry in entries(str(self._root)))
+        paths = [str(self._root), *folders, *self._looked_at]
+        self._looked_at = []
+        return self._touched(Path(p) for p in paths if not is_settled(changed_at(p), moment))
 
     def _touched(self, paths: Iterable[Path]) -> set[str] | None:
         """The subjects that paths belong to; None when one of them does not say."""
@@ -147,10 +159,14 @@ class FileWatchSource(SnapshotSource):
     def _look(self, touched: set[str] | None) -> tuple[View, list[SchemaEvent]]:
         is_baseline = self._view is None
         view = View(self._view.subjects if self._view is not None else None)
+        is_whole = touched is None
         if touched is None:
             touched = {*self._store.names(), *view.subjects}
+            self._looked_at = []
         events: list[SchemaEvent] = []
         for subject, found in self._found(touched):
+            if is_whole and isinstance(found, SubjectFolder):
+                self._looked_at += found.paths
             with self._alone(subject):
                 before = view.of(subject)
                 after = self._read(subject, found, before)

@@ -54,7 +54,7 @@ def follow(service: CacheService, events: Iterable[SchemaEvent]) -> Pending[bool
     """
     changed: dict[str, list[tuple[Version | None, Unless]]] = {}
     newest: dict[str, Version] = {}
-    for event in events:
+    for event in service.concerning(events):
         version = _version_of(event)
         if event.event_type == SchemaEventType.DELETED:
             service.drop(event.subject, version)

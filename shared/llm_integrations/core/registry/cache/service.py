@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeAlias, TypeVar, cast
 
+from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.fetching import Compiled, Fetches
@@ -164,6 +165,16 @@ class CacheService(Fetches):
             self._failing_until = NEVER
             self.requests.downgrade(Freshness.STALE, subject, version)
             self.cache.mark_stale(subject, version, unless=unless)
+
+    def concerning(self, events: Iterable[SchemaEvent]) -> list[SchemaEvent]:
+        """Of some events those of subjects of which something is held, or on its way.
+
+        Most subjects of a registry are in few caches: their events are told apart at once.
+        """
+        with self.lock:
+            if self.requests.some_under_way:
+                return list(events)
+            return [event for event in events if self.cache.may_hold(event.subject)]
 
     def follow(
         self, subject: str, changes: Iterable[tuple[Version | None, Unless]]

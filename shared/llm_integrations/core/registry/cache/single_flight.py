@@ -67,6 +67,10 @@ class InFlightRequests:
         self._running: set[InFlightRequest] = set()
         self._joinable: dict[str, InFlightRequest] = {}
 
+    @property
+    def some_under_way(self) -> bool:
+        return bool(self._running)
+
     def is_under_way(self, key: str) -> bool:
         """Whether a fetch that a new caller may join has begun or waits for its turn."""
         return key in self._joinable

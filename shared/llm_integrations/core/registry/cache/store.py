@@ -24,12 +24,12 @@ class _Table(Generic[E]):
     def __init__(self, maxsize: int) -> None:
         self.entries: OrderedDict[str, E] = OrderedDict()
         self._maxsize = maxsize
-        self._keys_of: dict[str | None, set[str]] = {}
+        self.keys_of: dict[str | None, set[str]] = {}
 
     def put(self, entry: E) -> None:
         self.drop(entry.key)
         self.entries[entry.key] = entry
-        self._keys_of.setdefault(entry.subject, set()).add(entry.key)
+        self.keys_of.setdefault(entry.subject, set()).add(entry.key)
         if len(self.entries) > self._maxsize:
             self.drop(next(iter(self.entries)))
 
@@ -37,21 +37,21 @@ class _Table(Generic[E]):
         entry = self.entries.pop(key, None)
         if entry is None:
             return
-        keys = self._keys_of[entry.subject]
+        keys = self.keys_of[entry.subject]
         keys.discard(key)
         if not keys:
-            del self._keys_of[entry.subject]
+            del self.keys_of[entry.subject]
 
     def of(self, subject: str | None) -> list[E]:
         """The entries of a subject (None: of none, as ids are until their schema is known)."""
-        return [self.entries[key] for key in self._keys_of.get(subject, ())]
+        return [self.entries[key] for key in self.keys_of.get(subject, ())]
 
     def all(self) -> list[E]:
         return list(self.entries.values())
 
     def clear(self) -> None:
         self.entries.clear()
-        self._keys_of.clear()
+        self.keys_of.clear()
 
 
 class SchemaCache:
@@ -70,6 +70,11 @@ class SchemaCache:
 
     def __len__(self) -> int:
         return len(self._known.entries)
+
+    def may_hold(self, subject: str) -> bool:
+        """Whether there is an entry of a subject, or an unknown id, which may be of any."""
+        unknown = self._unknown.keys_of
+        return subject in self._known.keys_of or subject in unknown or None in unknown
 
     def find(self, key: str) -> CacheEntry | NegativeEntry | None:
         """The entry of a key, which becomes the most recently used."""

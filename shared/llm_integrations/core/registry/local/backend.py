@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 
 from llm_integrations.core.errors import (
     ConfigurationError,
@@ -53,7 +53,6 @@ T = TypeVar("T")
 Names: TypeAlias = Sequence[str]
 
 _LOOKED_AT: Final = 200  # subjects, to leave out deleted ones where a name is not found
-_PAGE: Final = 1_000  # subjects
 
 
 def as_json(body: JsonSchema) -> JsonSchema:
@@ -67,6 +66,9 @@ def as_json(body: JsonSchema) -> JsonSchema:
 
 class LocalBackend(RegistryBackend):
     """RegistryBackend over a Store. Subclasses say what may run on the event loop's thread."""
+
+    page: ClassVar = 1_000
+    """Subjects that one call with its deadline reads."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -126,7 +128,7 @@ class LocalBackend(RegistryBackend):
     ) -> tuple[Sequence[str], Sequence[str] | None]:
         """The names of a page, and those after it: no disk reads any number of files in time."""
         names = await asyncio.to_thread(self.store.names) if names is None else names
-        return names[:_PAGE], names[_PAGE:] or None
+        return names[: self.page], names[self.page :] or None
 
     async def ping(self) -> Mapping[str, Any]:
         return {"subjects": len(await asyncio.to_thread(self.store.names))}

@@ -12,7 +12,14 @@ from typing import Any, Final
 from llm_integrations.core.documents import parse_json, parse_yaml
 from llm_integrations.core.errors import RegistryProtocolError
 
-__all__ = ["SUFFIXES", "damaged", "dump_document", "read_document"]
+__all__ = [
+    "SUFFIXES",
+    "check_size",
+    "damaged",
+    "dump_document",
+    "parse_document",
+    "read_document",
+]
 
 SUFFIXES: Final = (".json", ".yaml", ".yml")
 
@@ -29,7 +36,15 @@ def read_document(path: str) -> Any:
         RegistryProtocolError: names the file and says what is wrong with it.
         OSError: as the file system has it.
     """
-    text = _read_text(path)
+    return parse_document(path, _read(path))
+
+
+def parse_document(path: str, raw: bytes) -> Any:
+    """The JSON value that a file holds. RegistryProtocolError as ``read_document``."""
+    try:
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()  # "utf-8-sig" is slow
+    except UnicodeDecodeError as error:
+        raise damaged(path, f"it is not UTF-8 (byte {error.start})") from None
     try:
         return parse_json(text) if path.endswith(".json") else parse_yaml(text)
     except ValueError as error:
@@ -62,20 +77,21 @@ def _conflict(path: str, reason: str) -> str:
     )
 
 
-def _read_text(path: str) -> str:
+def check_size(path: str, size: int) -> None:
+    if size > _LARGEST:
+        raise damaged(path, f"it is larger than {_LARGEST // 2**20} MB")
+
+
+def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise damaged(path, "it is not a regular file")
-        if status.st_size > _LARGEST:
-            raise damaged(path, f"it is larger than {_LARGEST // 2**20} MB")
+        check_size(path, status.st_size)
         raw = b""
         while len(raw) < status.st_size and (more := os.read(descriptor, status.st_size)):
             raw += more
     finally:
         os.close(descriptor)
-    try:
-        return raw.removeprefix(codecs.BOM_UTF8).decode()  # "utf-8-sig" is slow
-    except UnicodeDecodeError as error:
-        raise damaged(path, f"it is not UTF-8 (byte {error.start})") from None
+    return raw

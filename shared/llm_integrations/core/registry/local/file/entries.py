@@ -19,6 +19,7 @@ from llm_integrations.core.model.reference import LATEST, Version, parse_version
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
 
 __all__ = [
+    "changed_at",
     "entries",
     "inside",
     "is_settled",
@@ -56,9 +57,21 @@ class registry_errors:  # noqa: N801 - reads as contextlib's; a generator would 
         raise RegistryUnavailable(what) from None
 
 
-def is_settled(changed: int) -> bool:
-    """Whether any later change will show another time than this one (in nanoseconds)."""
-    age = time.time_ns() - changed
+def changed_at(path: str) -> int:
+    """When a file or folder was last changed, in nanoseconds; one that is gone, just now."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - one call, and no Path to make
+    except OSError:
+        return time.time_ns()
+    return max(status.st_ctime_ns, status.st_mtime_ns)  # people set the latter
+
+
+def is_settled(changed: int, moment: int | None = None) -> bool:
+    """Whether any change after a moment (None: now) shows another time than this one.
+
+    In nanoseconds.
+    """
+    age = (time.time_ns() if moment is None else moment) - changed
     return age > _COARSE_TICK or (age > _TICK and changed % 1_000_000_000 != 0)
 
 

@@ -23,7 +23,7 @@ from llm_integrations.core.registry.local.file.names import (
     is_abbreviated,
 )
 
-__all__ = ["FolderIndex", "FolderName", "Listing"]
+__all__ = ["FolderIndex", "FolderName", "Listing", "subject_of"]
 
 _TRUSTED: Final = 5.0  # seconds, whatever a remote disk says about its times
 
@@ -85,7 +85,7 @@ class FolderIndex:
             is_link = entry.is_symlink()
             one = before.get(entry.name)
             if one is None or one.is_link != is_link:
-                one = FolderName(entry.name, _subject_of(entry.name), is_link)
+                one = FolderName(entry.name, subject_of(entry.name), is_link)
             names[entry.name] = one
             if one.subject is not None:
                 by_subject.setdefault(one.subject, []).append(one)
@@ -94,7 +94,8 @@ class FolderIndex:
         return Listing(stamp if settled else None, now, by_subject, abbreviated, names)
 
 
-def _subject_of(name: str) -> str | None:
+def subject_of(name: str) -> str | None:
+    """The subject that a folder's name means; None where it does not tell, or is none."""
     subject = name if name.isascii() and "%" not in name else decode_subject(name)
     try:
         return None if subject is None else SchemaRef(subject).subject

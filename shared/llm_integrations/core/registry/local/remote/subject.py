@@ -1,0 +1,62 @@
+"""One look at a subject on a storage elsewhere, and files that are read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from llm_integrations.core.model.reference import version_key
+from llm_integrations.core.registry.local.file.documents import parse_document
+from llm_integrations.core.registry.local.file.entries import split_name, version_of
+from llm_integrations.core.registry.local.file.subject_documents import SIDECAR, SubjectDocuments
+from llm_integrations.core.registry.local.remote.storage import RemoteFile, Storage
+
+__all__ = ["Reader", "RemoteSubject", "newest", "sidecars"]
+
+
+class Reader:
+    """Reads files of a storage; the first one of a group that is asked for brings all of it.
+
+    Each file on its way is a round trip: a thousand of them, one by one, would take a minute.
+    """
+
+    def __init__(self, storage: Storage, groups: Iterable[Sequence[RemoteFile]] = ()) -> None:
+        self._storage = storage
+        self._group_of = {file.path: group for group in groups for file in group}
+        self._found: dict[str, bytes | Exception] = {}
+
+    def document(self, file: RemoteFile) -> Any:
+        """The JSON value of a file. FileNotFoundError when it is gone."""
+        if file.path not in self._found:
+            self._found.update(self._storage.read(self._group_of.pop(file.path, [file])))
+        content = self._found.pop(file.path)
+        if isinstance(content, Exception):
+            raise content
+        return parse_document(file.path, content)
+
+
+class RemoteSubject(SubjectDocuments[RemoteFile]):
+    """What the folder of a subject held when it was listed."""
+
+    def __init__(self, subject: str, path: str, found: Iterable[RemoteFile], reader: Reader):
+        super().__init__(subject, path, found)
+        self._reader = reader
+
+    def _read(self, document: RemoteFile) -> Any:
+        return self._reader.document(document)
+
+
+def sidecars(found: Iterable[RemoteFile]) -> list[RemoteFile]:
+    return [file for file in found if (split_name(file.name) or ("",))[0] == SIDECAR]
+
+
+def newest(found: Iterable[RemoteFile]) -> list[RemoteFile]:
+    """The file that ``latest`` is likely to mean, if there is a version at all."""
+    ranks = []
+    for file in found:
+        parts = split_name(file.name)
+        version = None if parts is None else version_of(parts[0])
+        if version is not None:
+            key = version_key(version)
+            ranks.append(((key[3], key), file))
+    return [max(ranks, key=lambda rank: rank[0])[1]] if ranks else []
