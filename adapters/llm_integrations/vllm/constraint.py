@@ -47,6 +47,8 @@ class Constrainer:
 
 _CONSTRAINING: Final[Mapping[str, tuple[str, ...]]] = {
     "chat": ("response_format", "structured_outputs"),
+    "batch": ("response_format", "structured_outputs"),
+    "invocations": ("response_format", "structured_outputs"),
     "completions": ("response_format", "structured_outputs"),
     "responses": ("structured_outputs",),
 }
@@ -89,6 +91,8 @@ def _messages(request: Body, _name: str, schema: Body) -> Fields | None:
 
 _FIELDS: Final[Mapping[str, Callable[[Body, str, Body], Fields | None]]] = {
     "chat": _chat,
+    "batch": _chat,
+    "invocations": _chat,
     "completions": _completions,
     "responses": _responses,
     "messages": _messages,

@@ -16,6 +16,7 @@ from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
+from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -31,7 +32,9 @@ _BARE: Final = bad_request("the request is not valid")
 
 
 class RequestHandler:
-    """Judges the requests on a path that has rules, and their answers. One per path.
+    """Judges the requests on a path that has rules, and their answers.
+
+    One for all paths with the same planners.
 
     Args:
         planners: of the rules of the path; the first that matches a request is its rule.
@@ -79,7 +82,7 @@ class RequestHandler:
             return
         planner = None
         if body.complete:  # what a client that left did not send is the app's to notice
-            planner = self._runtime.rules.match(self._planners, request)
+            planner = self._runtime.rules.match(self._planners, request, model_in(scope["path"]))
         if planner is None:
             await self._app(scope, body.receive, send)
             return

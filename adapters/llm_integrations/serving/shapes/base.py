@@ -40,11 +40,15 @@ class Answer(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """A text of the request: where (path into the body), whose (role), and what, if it is text."""
+    """A text of the request: where (path into the body), whose (role), and what, if it is text.
+
+    ``conversation`` is which of those that the request holds it belongs to.
+    """
 
     path: tuple[str | int, ...]
     role: str
     text: str | None
+    conversation: int = 0
 
 
 class Tool(NamedTuple):

@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Chat", "Completions", "Part", "message_prompts"]
+__all__ = ["Batch", "Chat", "Completions", "Invocations", "Part", "message_prompts"]
+
+_TEXTS: Final = ("text",)
 
 
 class Part:
@@ -32,7 +34,7 @@ class Part:
         self._write = self._text.write if text else None
         self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
 
-    def add_text(self, text: str) -> None:
+    def add_text(self, text: str | None) -> None:
         if text:
             self.begun = True
             if self._write is not None:
@@ -56,16 +58,12 @@ class ChoiceCollector(Collector):
     """Collects by choice, since the choices of one stream interleave.
 
     Args:
-        delta: the field of a choice that holds what is new in it; "" for the choice itself.
-        text: the field of that which holds text.
         texts: whether text is kept.
     """
 
-    __slots__ = ("_delta", "_parts", "_text", "ended", "failed", "kept")
+    __slots__ = ("_parts", "ended", "failed", "kept")
 
-    def __init__(self, delta: str, text: str, *, texts: bool) -> None:
-        self._delta = delta
-        self._text = text
+    def __init__(self, *, texts: bool) -> None:
         self._parts = defaultdict[Any, Part](partial(Part, text=texts))
         self.ended = self.failed = False
         self.kept = 0
@@ -89,11 +87,11 @@ class ChoiceCollector(Collector):
             index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
             before = part.size
-            delta = choice.get(self._delta) if self._delta else choice
+            delta = choice.get("delta", choice)  # a completion's text stands in the choice itself
             if isinstance(delta, dict):
-                if isinstance(text := delta.get(self._text), str):
-                    part.add_text(text)
-                if self._delta and (calls := delta.get("tool_calls")):
+                if text := delta.get("content") or delta.get("text"):
+                    part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
+                if calls := delta.get("tool_calls"):
                     _add_calls(part, calls)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
@@ -111,38 +109,34 @@ def _key(index: Any) -> Any:
     return index if isinstance(index, int | str) else 0
 
 
-def message_prompts(request: Body) -> Iterator[Prompt]:
+def message_prompts(
+    messages: Any, path: tuple[str | int, ...] = ("messages",), conversation: int = 0
+) -> Iterator[Prompt]:
     """The texts of ``messages``, as OpenAI and Anthropic write them."""
-    for index, message in enumerate(as_list(request.get("messages"))):
+    for index, message in enumerate(as_list(messages)):
         message = as_dict(message)
-        text = joined_text(message.get("content"), ("text",))
-        yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+        text = joined_text(message.get("content"), _TEXTS)
+        place = (*path, index, "content")
+        yield Prompt(place, str(message.get("role")), text, conversation)
 
 
-class Chat(Shape):
-    """/v1/chat/completions."""
-
-    name = "chat"
-    tool = ("function", "parameters")
-
-    def prompts(self, request: Body) -> Iterator[Prompt]:
-        return message_prompts(request)
+class _Choices(Shape):
+    """What answers with ``choices``."""
 
     def answers(self, reply: Any) -> Sequence[Answer]:
-        choices = reply.get("choices") if isinstance(reply, dict) else None
         return [
             _answer(choice, position)
-            for position, choice in enumerate(as_list(choices))
+            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
             if isinstance(choice, dict)
         ]
 
     def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector("delta", "content", texts=texts)
+        return ChoiceCollector(texts=texts)
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
     message = as_dict(choice.get("message"))
-    content = message.get("content")
+    content = message.get("content") if "message" in choice else choice.get("text")
     calls = message.get("tool_calls")
     return Answer(
         choice.get("index", position),
@@ -164,7 +158,31 @@ def _add_calls(part: Part, calls: Any) -> None:
         part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
 
 
-class Completions(Shape):
+class Chat(_Choices):
+    """/v1/chat/completions."""
+
+    name = "chat"
+    tool = ("function", "parameters")
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        return message_prompts(request.get("messages"))
+
+
+class Batch(_Choices):
+    """/v1/chat/completions/batch: a list of conversations, and a choice for each."""
+
+    name = "batch"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        for number, messages in enumerate(as_list(request.get("messages"))):
+            place = ("messages", number)
+            if messages and isinstance(messages, list):
+                yield from message_prompts(messages, place, number)
+            else:
+                yield Prompt((*place, 0, "content"), "", None, number)
+
+
+class Completions(_Choices):
     """/v1/completions."""
 
     name = "completions"
@@ -180,17 +198,13 @@ class Completions(Shape):
             # Token ids, which nobody can read as JSON here.
             yield Prompt(("prompt",), "user", None)
 
-    def answers(self, reply: Any) -> Sequence[Answer]:
-        return [
-            Answer(
-                choice.get("index", position),
-                text if isinstance(text := choice.get("text"), str) else None,
-                (),
-                choice.get("finish_reason") == "length",
-            )
-            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
-            if isinstance(choice, dict)
-        ]
 
-    def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector("", "text", texts=texts)
+class Invocations(Chat):
+    """/invocations: a chat or a completion, by what its body has."""
+
+    name = "invocations"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        if "messages" in request:
+            return super().prompts(request)
+        return Completions().prompts(request)

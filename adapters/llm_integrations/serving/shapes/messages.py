@@ -22,7 +22,7 @@ class Messages(Shape):
     tool = ("input_schema",)
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        return message_prompts(request)
+        return message_prompts(request.get("messages"))
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":
