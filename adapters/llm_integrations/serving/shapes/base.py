@@ -115,6 +115,12 @@ class Shape(ABC):
             if isinstance(name := function.get("name"), str):
                 yield Tool(("tools", index, *self.tool), name, function.get(field))
 
+    def offered(self, request: Body) -> set[str]:
+        """The names of the tools that the request offers, the older ``functions`` among them."""
+        functions = (as_dict(each).get("name") for each in as_list(request.get("functions")))
+        found = {name for name in functions if isinstance(name, str)}
+        return found.union(tool.name for tool in self.tools(request))
+
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""
         return openai_error(failure)

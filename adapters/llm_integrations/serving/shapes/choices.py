@@ -5,53 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from io import StringIO
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.calls import add_calls, calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
+from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Batch", "Chat", "Completions", "Invocations", "Part", "message_prompts"]
+__all__ = ["Batch", "Chat", "Completions", "Invocations", "message_prompts"]
 
 _TEXTS: Final = ("text",)
-
-
-class Part:
-    """One answer of a stream, as far as it has come.
-
-    Attributes:
-        begun: whether anything came.
-        size: characters that are held.
-    """
-
-    __slots__ = ("_calls", "_text", "_write", "begun", "size")
-
-    def __init__(self, *, text: bool) -> None:
-        self.begun = False
-        self.size = 0
-        self._text = StringIO()
-        self._write = self._text.write if text else None
-        self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
-
-    def add_text(self, text: str | None) -> None:
-        if text:
-            self.begun = True
-            if self._write is not None:
-                self.size += self._write(text)
-
-    def add_call(self, index: Any, name: Any, arguments: Any) -> None:
-        """Add a fragment of a tool call; the name comes once, the arguments in pieces."""
-        self.begun = True
-        names, pieces = self._calls.setdefault(_key(index), (StringIO(), StringIO()))
-        if isinstance(name, str):
-            self.size += names.write(name)
-        if isinstance(arguments, str):
-            self.size += pieces.write(arguments)
-
-    def answer(self, index: Any, *, cut: bool) -> Answer:
-        calls = [(name.getvalue(), pieces.getvalue()) for name, pieces in self._calls.values()]
-        return Answer(index, self._text.getvalue() or None, tuple(calls), cut)
 
 
 class ChoiceCollector(Collector):
@@ -91,8 +55,8 @@ class ChoiceCollector(Collector):
             if isinstance(delta, dict):
                 if text := delta.get("content") or delta.get("text"):
                     part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
-                if calls := delta.get("tool_calls"):
-                    _add_calls(part, calls)
+                if "tool_calls" in delta or "function_call" in delta:
+                    add_calls(part, delta)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
                 del self._parts[index]
@@ -137,25 +101,12 @@ class _Choices(Shape):
 def _answer(choice: dict[str, Any], position: int) -> Answer:
     message = as_dict(choice.get("message"))
     content = message.get("content") if "message" in choice else choice.get("text")
-    calls = message.get("tool_calls")
     return Answer(
         choice.get("index", position),
         content if isinstance(content, str) else None,
-        tuple(_call(call) for call in calls) if isinstance(calls, list) else (),
+        tuple(calls_in(message)),
         choice.get("finish_reason") == "length",
     )
-
-
-def _call(call: Any) -> tuple[str, str]:
-    function = as_dict(as_dict(call).get("function"))
-    return str(function.get("name")), str(function.get("arguments", ""))
-
-
-def _add_calls(part: Part, calls: Any) -> None:
-    for call in as_list(calls):
-        call = as_dict(call)
-        function = as_dict(call.get("function"))
-        part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
 
 
 class Chat(_Choices):

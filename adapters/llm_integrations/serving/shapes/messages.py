@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Parsed, Prompt, Shape
-from llm_integrations.serving.shapes.choices import Part, message_prompts
+from llm_integrations.serving.shapes.choices import message_prompts
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Messages"]
