@@ -16,6 +16,8 @@ from llm_integrations.serving.shapes.sse import Event
 __all__ = ["Batch", "Chat", "Completions", "Invocations", "message_prompts"]
 
 _TEXTS: Final = ("text",)
+_GOES_ON: Final = "null"
+"""Beside null and "", a reason of some servers for a choice that goes on."""
 
 
 class ChoiceCollector(Collector):
@@ -25,10 +27,11 @@ class ChoiceCollector(Collector):
         texts: whether text is kept.
     """
 
-    __slots__ = ("_parts", "ended", "failed", "kept")
+    __slots__ = ("_finished", "_parts", "ended", "failed", "kept")
 
     def __init__(self, *, texts: bool) -> None:
         self._parts = defaultdict[Any, Part](partial(Part, text=texts))
+        self._finished: set[Any] = set()
         self.ended = self.failed = False
         self.kept = 0
 
@@ -43,29 +46,43 @@ class ChoiceCollector(Collector):
         except (ValueError, RecursionError, AttributeError):  # the last for what is no object
             return ()
         if choices is None:
-            self.failed = self.failed or "error" in fields
+            self.failed = self.failed or bool(fields.get("error"))
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
+                self._parts[None].begun = True  # which nobody can judge, and nothing finishes
                 continue
             index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
             before = part.size
             delta = choice.get("delta", choice)  # a completion's text stands in the choice itself
             if isinstance(delta, dict):
-                if text := delta.get("content") or delta.get("text"):
-                    part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
-                if "tool_calls" in delta or "function_call" in delta:
-                    add_calls(part, delta)
+                _add(part, delta)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
-                del self._parts[index]
-                self.kept -= part.size
-                finished.append(part.answer(index, cut=reason == "length"))
+                finished += self._finish(index, part, reason)
         return finished
 
+    def _finish(self, index: Any, part: Part, reason: Any) -> Sequence[Answer]:
+        again = index in self._finished
+        if reason == _GOES_ON or (again and part.begun):
+            # What comes after the end is joined by clients to what was judged: it stays here,
+            # unfinished.
+            return ()
+        self._finished.add(index)
+        del self._parts[index]
+        self.kept -= part.size
+        return () if again else (part.answer(index, cut=reason == "length"),)
+
     def is_unfinished(self) -> bool:
-        return any(part.begun for part in self._parts.values())
+        return any(p.begun or index not in self._finished for index, p in self._parts.items())
+
+
+def _add(part: Part, delta: dict[str, Any]) -> None:
+    if text := delta.get("content") or delta.get("text"):
+        part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
+    if "tool_calls" in delta or "function_call" in delta:
+        add_calls(part, delta)
 
 
 def _key(index: Any) -> Any:
@@ -88,11 +105,10 @@ class _Choices(Shape):
     """What answers with ``choices``."""
 
     def answers(self, reply: Any) -> Sequence[Answer]:
-        return [
-            _answer(choice, position)
-            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
-            if isinstance(choice, dict)
-        ]
+        choices = as_list(as_dict(reply).get("choices"))
+        if not all(isinstance(choice, dict) for choice in choices):
+            return ()
+        return [_answer(choice, position) for position, choice in enumerate(choices)]
 
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(texts=texts)
@@ -103,7 +119,7 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     content = message.get("content") if "message" in choice else choice.get("text")
     return Answer(
         choice.get("index", position),
-        content if isinstance(content, str) else None,
+        joined_text(content, _TEXTS),
         tuple(calls_in(message)),
         choice.get("finish_reason") == "length",
     )

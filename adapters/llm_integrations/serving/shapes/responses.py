@@ -20,9 +20,10 @@ from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Responses"]
 
-_FINISHED: Final = ("completed", "incomplete")
-_FAILED: Final = (b"error", b"response.failed")
-_LAST: Final = (b"response.completed", b"response.incomplete")
+_FINISHED: Final = ("completed", "incomplete", None)
+_FAILED: Final = ("error", "response.failed")
+_LAST: Final = ("response.completed", "response.incomplete")
+_NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
 class Responses(Shape):
@@ -40,8 +41,10 @@ class Responses(Shape):
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
-        # A response that runs in the background has no answer yet.
+        # A response that runs in the background has no answer yet. Some servers give no status.
         if not isinstance(reply, dict) or reply.get("status") not in _FINISHED:
+            return ()
+        if not isinstance(reply.get("output"), list):
             return ()
         texts: list[str] = []
         calls: list[tuple[str, str]] = []
@@ -76,8 +79,12 @@ class _LastEvent(Collector):
         self._shape = shape
 
     def take(self, event: Event) -> Sequence[Answer]:
-        self.failed = self.failed or event.name in _FAILED
-        if event.name not in _LAST:
+        if event.name and event.name not in _NAMES:
+            return ()
+        fields = read_fields(event.data)
+        kind = fields.get("type") or event.name.decode()  # some servers give no names
+        self.failed = self.failed or kind in _FAILED
+        if kind not in _LAST:
             return ()
         self.ended = True
-        return self._shape.answers(read_fields(event.data).get("response"))
+        return self._shape.answers(fields.get("response"))
