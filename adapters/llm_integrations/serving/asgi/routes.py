@@ -53,12 +53,15 @@ class Routes:
         try:
             health = await registry.aio.health()
             ok, breaker = health.ok, health.breaker
+            rejected = health.detail.get("rejected", {})
         except RegistryError:
-            ok, breaker = False, "unknown"
+            ok, breaker, rejected = False, "unknown", {}
         listening = await asyncio.to_thread(self._runtime.follower.health)
         return {
             "ok": ok and listening is not False,
             "registry": {"url": registry.url, "ok": ok, "breaker": breaker},
+            # A newer version that cannot be used: the last good one is in force.
+            "rejected": rejected,
             "events": listening,
             "process": os.getpid(),
         }
