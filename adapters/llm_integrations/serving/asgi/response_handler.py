@@ -15,6 +15,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
 
@@ -71,6 +72,7 @@ class ResponseHandler:
         self.by = by
         self.runtime = runtime
         side = by.rule.config
+        self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
         self._may_retry = side.retries > 0
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
@@ -117,6 +119,8 @@ class ResponseHandler:
         by, constrainer = self.by, self.runtime.constrainer
         if by.content is None or constrainer is None:
             return _NOTHING
+        if self._prefills or as_dict(self.request).get("echo"):
+            return _NOTHING  # a grammar begins anew, where the answer has begun
         return constrainer.fields(by.shape.name, as_dict(self.request), by.content)
 
     def __call__(self, message: Message) -> Awaitable[None]:
@@ -160,7 +164,7 @@ class ResponseHandler:
 
     def _stream(self) -> JudgedStream:
         kind = EnforcedStream if self.by.rule.enforces else WatchedStream
-        return kind(self.send, self.by, self.verdicts, self.body, self.runtime)
+        return kind(self.send, self.by, self.verdicts, self.body, self.runtime, self._prefills)
 
     async def _hold(self, message: Message) -> None:
         """Hold a reply back until it is whole and judged, or too large to be."""
@@ -193,6 +197,8 @@ class ResponseHandler:
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
+            if self._prefills:
+                answers = prefilled(answers, self._prefills)
             return judge_answers(self.by, answers, self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")

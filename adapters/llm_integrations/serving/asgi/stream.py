@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
@@ -12,6 +13,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
@@ -28,8 +30,15 @@ class JudgedStream(ABC):
     _has_answered = False
 
     def __init__(
-        self, send: Send, by: Answers, verdicts: Verdicts, body: RequestBody, runtime: Runtime
+        self,
+        send: Send,
+        by: Answers,
+        verdicts: Verdicts,
+        body: RequestBody,
+        runtime: Runtime,
+        prefills: Sequence[str],
     ) -> None:
+        self._prefills = prefills
         self._send = send
         self._request = body
         self._by = by
@@ -59,6 +68,8 @@ class JudgedStream(ABC):
                 self._seen = event.data not in _NO_DATA
             return True
         self._has_answered = True
+        if self._prefills:
+            answers = prefilled(answers, self._prefills)
         # A server ends the choices of a client that has left; they are no answers.
         return self._request.disconnected or judge_answers(self._by, answers, self._verdicts)
 

@@ -11,7 +11,17 @@ from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Answer", "Body", "Collector", "Parsed", "Prompt", "Shape", "Tool", "openai_error"]
+__all__ = [
+    "Answer",
+    "Body",
+    "Collector",
+    "Parsed",
+    "Prompt",
+    "Shape",
+    "Tool",
+    "openai_error",
+    "prefilled",
+]
 
 Body: TypeAlias = Mapping[str, Any]
 """A request or reply, parsed. Nothing about its inside is certain."""
@@ -37,6 +47,21 @@ class Answer(NamedTuple):
     content: str | Parsed | None
     calls: tuple[tuple[str, str | Parsed], ...] = ()
     cut: bool = False
+
+
+def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[Answer]:
+    """The whole answers, of which the model gave the ends; calls have no beginning."""
+    return [
+        answer
+        if answer.calls or isinstance(answer.content, Parsed)
+        else answer._replace(content=_prefill(answer, prefills) + (answer.content or "") or None)
+        for answer in answers
+    ]
+
+
+def _prefill(answer: Answer, prefills: Sequence[str]) -> str:
+    number = answer.number if isinstance(answer.number, int) else 0
+    return prefills[min(max(number, 0), len(prefills) - 1)]
 
 
 class Prompt(NamedTuple):
@@ -94,6 +119,13 @@ class Shape(ABC):
     @abstractmethod
     def prompts(self, request: Body) -> Iterator[Prompt]:
         """The texts that the client sends, in their order."""
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        """The beginnings that the request gives and its reply does not repeat, by conversation.
+
+        None where the answers are whole in the reply.
+        """
+        return ()
 
     @abstractmethod
     def answers(self, reply: Any) -> Sequence[Answer]:

@@ -13,7 +13,7 @@ from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_te
 from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Batch", "Chat", "Completions", "Invocations", "message_prompts"]
+__all__ = ["Batch", "Chat", "Completions", "Invocations", "begun_text", "message_prompts"]
 
 _TEXTS: Final = ("text",)
 _GOES_ON: Final = "null"
@@ -134,6 +134,19 @@ class Chat(_Choices):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request.get("messages"))
 
+    def prefills(self, request: Body) -> Sequence[str]:
+        messages = request.get("messages")
+        if not messages or not isinstance(messages, list) or request.get("echo"):
+            return ()  # an echo repeats the beginning
+        last = as_dict(messages[-1])
+        is_begun = last.get("prefix") is True and last.get("role") == "assistant"
+        return (begun_text(last),) if request.get("continue_final_message") or is_begun else ()
+
+
+def begun_text(message: dict[str, Any]) -> str:
+    """The text of a message that the model is to go on with."""
+    return joined_text(message.get("content"), ("text", "output_text")) or ""
+
 
 class Batch(_Choices):
     """/v1/chat/completions/batch: a list of conversations, and a choice for each."""
@@ -147,6 +160,12 @@ class Batch(_Choices):
                 yield from message_prompts(messages, place, number)
             else:
                 yield Prompt((*place, 0, "content"), "", None, number)
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        if request.get("echo") or not request.get("continue_final_message"):
+            return ()
+        conversations = as_list(request.get("messages"))
+        return [begun_text(as_dict(as_list(each)[-1:] and each[-1])) for each in conversations]
 
 
 class Completions(_Choices):

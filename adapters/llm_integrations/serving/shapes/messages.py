@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Parsed, Prompt, Shape
-from llm_integrations.serving.shapes.choices import message_prompts
+from llm_integrations.serving.shapes.choices import begun_text, message_prompts
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.part import Part
@@ -24,6 +24,10 @@ class Messages(Shape):
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request.get("messages"))
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        last = as_dict((as_list(request.get("messages")) or [None])[-1])
+        return (begun_text(last),) if last.get("role") == "assistant" else ()
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":

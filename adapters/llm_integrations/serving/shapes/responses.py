@@ -14,6 +14,7 @@ from llm_integrations.serving.shapes.base import (
     Shape,
     openai_error,
 )
+from llm_integrations.serving.shapes.choices import begun_text
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.sse import Event
@@ -23,6 +24,7 @@ __all__ = ["Responses"]
 _FINISHED: Final = ("completed", "incomplete", None)
 _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
+_BEGUN: Final = ("in_progress", "incomplete")
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
@@ -39,6 +41,11 @@ class Responses(Shape):
             if isinstance(item, dict) and "role" in item:
                 text = joined_text(item.get("content"), ("input_text", "text"))
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        last = as_dict((as_list(request.get("input")) or [None])[-1])
+        is_begun = last.get("role") == "assistant" and last.get("status") in _BEGUN
+        return (begun_text(last),) if is_begun else ()
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         # A response that runs in the background has no answer yet. Some servers give no status.
