@@ -142,12 +142,7 @@ async def test_calls_have_no_beginning() -> None:
 @pytest.mark.parametrize("name", [*REQUESTS, "an echo", "a completion"])
 async def test_no_grammar_is_put_into_such_a_request(name: str) -> None:
     path, request, reply = {**REQUESTS, **WHOLE}[name]
-    output = {"schema": "user", "constrain": True}
-    made = Server(
-        reply(GOOD),
-        rules=[{"output": output}],
-        kind=SchemaMiddleware,
-        registry=registry_with_user(),
-    )
+    rules = [{"output": {"schema": "user", "constrain": True}}]
+    made = Server(reply(GOOD), rules=rules, kind=SchemaMiddleware)
     await made.post(request, path)
     assert json.loads(made.requests[0]) == request

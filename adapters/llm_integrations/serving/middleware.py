@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import check_routes
 from llm_integrations.serving.asgi.gate import Gate, gate_for
+from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.lifespan import run_lifespan
-from llm_integrations.serving.asgi.replies import reply_failure
+from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +30,9 @@ __all__ = ["SchemaMiddleware"]
 
 log = get_logger(__name__)
 
+_MISCONFIGURED: Final = Failure(
+    500, "InternalServerError", "the schema middleware is not configured right"
+)
 _Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -134,7 +138,7 @@ class SchemaMiddleware:
             await runtime.listen()
         except LLMIntegrationsError as error:
             log.error("%s middleware cannot start: %s", self.server.name, error)
-            self._handlers = _Everywhere()
+            self._handlers = _Everywhere(self.app)
         assert self._handlers is not None  # noqa: S101 - set either way
         return self._handlers
 
@@ -151,7 +155,7 @@ class SchemaMiddleware:
             if (ruled := self._handler(planners)) is not None:
                 handlers[path] = ruled
         if runtime.config.routes:
-            routes = Routes(runtime, gate)
+            routes = Routes(runtime, gate, self.app)
             handlers["/schemas/health"] = routes.health
             handlers["/schemas/rules"] = routes.rules
         if runtime.follower.receiver is not None and runtime.config.events.webhook is not None:
@@ -178,10 +182,12 @@ def _path(scope: Scope) -> str:
 class _Everywhere(dict[str, _Handler]):
     """Refuses every request: nobody knows which ones the configuration was to judge."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self._replies = OwnReplies(app)
+
     def get(self, key: str, default: Any = None) -> Any:
-        return _misconfigured
+        return self._refuse
 
-
-async def _misconfigured(_scope: Scope, _receive: Receive, send: Send) -> None:
-    failure = Failure(500, "InternalServerError", "the schema middleware is not configured right")
-    await reply_failure(send, openai_error, failure)
+    async def _refuse(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await self._replies.send(scope, send, failure_messages(openai_error, _MISCONFIGURED))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
+from llm_integrations.serving.asgi.layers import layers_of
 from llm_integrations.serving.runtime.runtime import Runtime
 
 __all__ = ["check_routes"]
@@ -53,11 +54,8 @@ def check_routes(app: Any, runtime: Runtime) -> None:
 
 def _routes_of(app: Any) -> Iterable[Any] | None:
     """Of the router inside an app, as Starlette and FastAPI have one."""
-    for _ in range(_DEEPEST):
-        if isinstance(routes := getattr(app, "routes", None), list):
-            return routes
-        app = getattr(app, "app", None)
-    return None
+    found = (getattr(layer, "routes", None) for layer in layers_of(app))
+    return next((routes for routes in found if isinstance(routes, list)), None)
 
 
 def _inferring(routes: Iterable[Any], prefix: str = "", depth: int = 0) -> Iterator[str]:

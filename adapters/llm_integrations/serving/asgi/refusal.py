@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llm_integrations.serving.asgi.replies import reply_failure
+from llm_integrations.serving.asgi.layers import OwnReplies
+from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send
 from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Failure
@@ -10,7 +11,9 @@ from llm_integrations.serving.shapes.failure import Failure
 __all__ = ["let_refuse"]
 
 
-async def let_refuse(app: ASGIApp, scope: Scope, send: Send, shape: Shape) -> None:
+async def let_refuse(
+    app: ASGIApp, scope: Scope, send: Send, shape: Shape, replies: OwnReplies
+) -> None:
     """Call the app without the request's body, and let only an error out.
 
     So the client gets what the server says to strangers, and a request that the server takes
@@ -24,7 +27,7 @@ async def let_refuse(app: ASGIApp, scope: Scope, send: Send, shape: Shape) -> No
             raise
     if not refusal.passes:
         failure = Failure(401, "AuthenticationError", "Unauthorized")
-        await reply_failure(send, shape.error, failure)
+        await replies.send(scope, send, failure_messages(shape.error, failure))
 
 
 class _Refusal:

@@ -9,8 +9,9 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
+from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.refusal import let_refuse
-from llm_integrations.serving.asgi.replies import reply_failure, telling
+from llm_integrations.serving.asgi.replies import failure_messages, telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +21,8 @@ from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.failure import Refused, bad_request
+from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -50,6 +52,7 @@ class RequestHandler:
         self._runtime = runtime
         self._app = app
         self._gate = gate
+        self._replies = OwnReplies(app)
         self._shape = planners[0].rule.shape
         self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
@@ -65,7 +68,7 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await let_refuse(self._app, scope, send, self._shape)
+            await let_refuse(self._app, scope, send, self._shape, self._replies)
             return
         headers = dict(scope["headers"])
         try:
@@ -78,7 +81,7 @@ class RequestHandler:
             if not is_large and self.passes_unjudged(refused.failure.message):
                 await self._app(scope, body.receive, send)
             else:
-                await reply_failure(send, self._shape.error, refused.failure)
+                await self._refuse(scope, send, self._shape, refused.failure)
             return
         planner = None
         if body.complete:  # what a client that left did not send is the app's to notice
@@ -92,7 +95,10 @@ class RequestHandler:
             failure = refused.failure
             if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
                 failure = _BARE
-            await reply_failure(send, planner.rule.shape.error, failure)
+            await self._refuse(scope, send, planner.rule.shape, failure)
+
+    async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
+        await self._replies.send(scope, send, failure_messages(shape.error, failure))
 
     def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.replies import failure_messages, with_headers
+from llm_integrations.serving.asgi.replies import failure_messages, kept_headers, with_headers
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
 from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
@@ -220,7 +220,7 @@ class ResponseHandler:
             return ()
         self._next = drop
         failure = failure or invalid_answer(self.verdicts.invalid)
-        failure = failure.with_headers(self.verdicts.headers())
+        failure = failure.with_headers([*self.verdicts.headers(), *kept_headers(self._start)])
         return failure_messages(self.by.shape.error, failure)
 
     def _ask_again(self, why: Again) -> None:
