@@ -20,11 +20,11 @@ from tests.support.serving_apps import (
 )
 
 CUT = 9
-ENFORCE = {"output": {"schema": "user", "mode": "enforce"}}
+ENFORCE: dict[str, Any] = {"output": {"schema": "user", "mode": "enforce"}}
 BEGUN = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": GOOD[:CUT]}]
 IN_PARTS = [BEGUN[0], {"role": "assistant", "content": [{"type": "text", "text": GOOD[:CUT]}]}]
 PREFIXED = [BEGUN[0], {**BEGUN[1], "prefix": True}]
-RESPONSES = [
+RESPONSES: list[dict[str, Any]] = [
     {"role": "user", "content": "Who?"},
     {
         "type": "message",

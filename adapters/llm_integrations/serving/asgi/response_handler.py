@@ -81,14 +81,18 @@ class ResponseHandler:
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
         await app(self._for_app(), self.body.receive, self)
-        refused = False
+        failed = 0
         while self._again and not self.body.disconnected:
-            refused = refused or self._again == "unconstrained"
+            if self._again == "unconstrained":
+                failed = self._status
             await self._call_again(app)
         constrainer = self.runtime.constrainer
-        if refused and self._status == 200 and self.by.content and constrainer:
-            # It was the constraint that the server did not take, not the request.
-            constrainer.refuse(self.by.content)
+        if constrainer and self.by.content and self._status == 200:
+            if failed:
+                # It was the constraint that the server did not take, not the request.
+                constrainer.failed(self.by.content, failed)
+            elif self._constraint:
+                constrainer.took(self.by.content)
 
     async def _call_again(self, app: ASGIApp) -> None:
         why, self._again = self._again, ""
