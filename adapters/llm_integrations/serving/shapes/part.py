@@ -93,7 +93,7 @@ class _Call:
             self.name += name
         if isinstance(arguments, str):
             return len(name) + self._pieces.write(arguments)
-        if not arguments:
+        if arguments is None or arguments == {}:
             return len(name)
         self._wholes.append(Parsed(arguments))
         return len(name) + len(repr(arguments))

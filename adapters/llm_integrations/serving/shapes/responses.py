@@ -10,10 +10,12 @@ from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
     Collector,
+    Parsed,
     Prompt,
     Shape,
     openai_error,
 )
+from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
@@ -54,13 +56,13 @@ class Responses(Shape):
         if not isinstance(reply.get("output"), list):
             return ()
         texts: list[str] = []
-        calls: list[tuple[str, str]] = []
+        calls: list[tuple[str, str | Parsed]] = []
         for item in as_list(reply.get("output")):
             item = as_dict(item)
             if item.get("type") == "message":
                 texts.append(joined_text(item.get("content"), ("output_text",)) or "")
             elif item.get("type") == "function_call":
-                calls.append((str(item.get("name")), str(item.get("arguments", ""))))
+                calls.append((str(item.get("name")), arguments_of(item.get("arguments"))))
         cut = as_dict(reply.get("incomplete_details")).get("reason") == "max_output_tokens"
         return [Answer(0, "".join(texts) or None, tuple(calls), cut)]
 
