@@ -110,7 +110,7 @@ async def test_the_older_function_call_is_judged_in_a_whole_reply(content: str) 
 
 
 TOOL_TEXT = '{"name": "Ann", "age": 3}'
-LOOP: list[dict[str, Any]] = [
+LOOP: list[Any] = [
     {"role": "user", "content": GOOD},
     {
         "role": "assistant",
@@ -118,7 +118,11 @@ LOOP: list[dict[str, Any]] = [
     },
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "done"}]},
 ]
-REPLY = {"type": "message", "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn"}
+REPLY: dict[str, Any] = {
+    "type": "message",
+    "content": [{"type": "text", "text": "ok"}],
+    "stop_reason": "end_turn",
+}
 
 
 def judging(**check: Any) -> Server:
@@ -186,7 +190,7 @@ class TestArguments:
         return made
 
     async def judged(self, reply: Any, path: str, arguments: Any) -> None:
-        tools = {
+        tools: dict[str, list[Any]] = {
             "/v1/responses": [{"type": "function", "name": "save"}],
             "/v1/messages": [{"name": "save", "input_schema": {}}],
         }

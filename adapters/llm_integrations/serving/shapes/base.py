@@ -41,19 +41,21 @@ class Answer(NamedTuple):
         content: its text, or None without any; Parsed where the endpoint gives JSON itself.
         calls: tool calls: name and arguments.
         cut: whether the token limit ended it.
+        declined: it is no answer: the model refused, was stopped by a filter, or paused.
     """
 
     number: int
     content: str | Parsed | None
     calls: tuple[tuple[str, str | Parsed], ...] = ()
     cut: bool = False
+    declined: bool = False
 
 
 def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[Answer]:
     """The whole answers, of which the model gave the ends; calls have no beginning."""
     return [
         answer
-        if answer.calls or isinstance(answer.content, Parsed)
+        if answer.calls or answer.declined or isinstance(answer.content, Parsed)
         else answer._replace(content=_prefill(answer, prefills) + (answer.content or "") or None)
         for answer in answers
     ]

@@ -16,6 +16,7 @@ from llm_integrations.serving.shapes.sse import Event
 __all__ = ["Batch", "Chat", "Completions", "Invocations", "begun_text", "message_prompts"]
 
 _TEXTS: Final = ("text",)
+_FILTERED: Final = "content_filter"
 _GOES_ON: Final = "null"
 """Beside null and "", a reason of some servers for a choice that goes on."""
 
@@ -72,7 +73,9 @@ class ChoiceCollector(Collector):
         self._finished.add(index)
         del self._parts[index]
         self.kept -= part.size
-        return () if again else (part.answer(index, cut=reason == "length"),)
+        if again:
+            return ()
+        return (part.answer(index, cut=reason == "length", declined=reason == _FILTERED),)
 
     def is_unfinished(self) -> bool:
         return any(p.begun or index not in self._finished for index, p in self._parts.items())
@@ -81,6 +84,8 @@ class ChoiceCollector(Collector):
 def _add(part: Part, delta: dict[str, Any]) -> None:
     if text := delta.get("content") or delta.get("text"):
         part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
+    if delta.get("refusal"):
+        part.refuse()
     if "tool_calls" in delta or "function_call" in delta:
         add_calls(part, delta)
 
@@ -117,11 +122,13 @@ class _Choices(Shape):
 def _answer(choice: dict[str, Any], position: int) -> Answer:
     message = as_dict(choice.get("message"))
     content = message.get("content") if "message" in choice else choice.get("text")
+    reason = choice.get("finish_reason")
     return Answer(
         choice.get("index", position),
         joined_text(content, _TEXTS),
         tuple(calls_in(message)),
-        choice.get("finish_reason") == "length",
+        reason == "length",
+        reason == _FILTERED or bool(message.get("refusal") and not content),
     )
 
 

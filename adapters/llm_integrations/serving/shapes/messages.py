@@ -16,7 +16,8 @@ from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Messages"]
 
-_CUT: Final = "max_tokens"
+_CUT: Final = ("max_tokens", "model_context_window_exceeded")
+_DECLINED: Final = ("refusal", "pause_turn")
 
 
 class Messages(Shape):
@@ -42,7 +43,8 @@ class Messages(Shape):
             if block.get("type") == "tool_use"
         )
         text = joined_text(content, ("text",))
-        return [Answer(0, text, calls, reply.get("stop_reason") == _CUT)]
+        reason = reply.get("stop_reason")
+        return [Answer(0, text, calls, reason in _CUT, reason in _DECLINED)]
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _Blocks(texts=texts)
@@ -105,7 +107,7 @@ class _Blocks(Collector):
         self._has_stopped = True
         part, self._part = self._part, Part(text=False)
         self.kept = 0
-        return [part.answer(0, cut=reason == _CUT)]
+        return [part.answer(0, cut=reason in _CUT, declined=reason in _DECLINED)]
 
     def _start(self, index: Any, block: dict[str, Any]) -> None:
         if block.get("type") == "tool_use":

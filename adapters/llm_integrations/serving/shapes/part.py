@@ -18,10 +18,10 @@ class Part:
         size: characters that are held.
     """
 
-    __slots__ = ("_calls", "_latest", "_text", "_write", "begun", "size")
+    __slots__ = ("_calls", "_has_text", "_latest", "_refused", "_text", "_write", "begun", "size")
 
     def __init__(self, *, text: bool) -> None:
-        self.begun = False
+        self.begun = self._has_text = self._refused = False
         self.size = 0
         self._text = StringIO()
         self._write = self._text.write if text else None
@@ -30,7 +30,7 @@ class Part:
 
     def add_text(self, text: str | None) -> None:
         if text:
-            self.begun = True
+            self.begun = self._has_text = True
             if self._write is not None:
                 self.size += self._write(text)
 
@@ -59,10 +59,15 @@ class Part:
         self._latest[index] = call
         return call
 
-    def answer(self, index: Any, *, cut: bool) -> Answer:
+    def refuse(self) -> None:
+        """The model says why it gives no answer."""
+        self.begun = self._refused = True
+
+    def answer(self, index: Any, *, cut: bool, declined: bool) -> Answer:
         calls = dict.fromkeys(self._calls.values())
         found = (arguments for call in calls for arguments in call.found())
-        return Answer(index, self._text.getvalue() or None, tuple(found), cut)
+        declined = declined or (self._refused and not self._has_text)
+        return Answer(index, self._text.getvalue() or None, tuple(found), cut, declined)
 
 
 class _Call:

@@ -24,6 +24,7 @@ from llm_integrations.serving.shapes.sse import Event
 __all__ = ["Responses"]
 
 _FINISHED: Final = ("completed", "incomplete", None)
+_NO_ANSWER: Final = ("failed", "cancelled")
 _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
 _BEGUN: Final = ("in_progress", "incomplete")
@@ -51,20 +52,28 @@ class Responses(Shape):
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         # A response that runs in the background has no answer yet. Some servers give no status.
-        if not isinstance(reply, dict) or reply.get("status") not in _FINISHED:
+        status = reply.get("status") if isinstance(reply, dict) else ""
+        if status in _NO_ANSWER:
+            return [Answer(0, None, declined=True)]
+        if status not in _FINISHED:
             return ()
         if not isinstance(reply.get("output"), list):
             return ()
         texts: list[str] = []
+        refused = False
         calls: list[tuple[str, str | Parsed]] = []
         for item in as_list(reply.get("output")):
             item = as_dict(item)
             if item.get("type") == "message":
                 texts.append(joined_text(item.get("content"), ("output_text",)) or "")
+                parts = map(as_dict, as_list(item.get("content")))
+                refused = refused or any(part.get("type") == "refusal" for part in parts)
             elif item.get("type") == "function_call":
                 calls.append((str(item.get("name")), arguments_of(item.get("arguments"))))
-        cut = as_dict(reply.get("incomplete_details")).get("reason") == "max_output_tokens"
-        return [Answer(0, "".join(texts) or None, tuple(calls), cut)]
+        reason = as_dict(reply.get("incomplete_details")).get("reason")
+        text = "".join(texts) or None
+        declined = reason == "content_filter" or (refused and text is None)
+        return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined)]
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
