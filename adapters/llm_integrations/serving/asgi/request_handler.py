@@ -10,7 +10,7 @@ from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
 from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.refusal import let_refuse
+from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
 from llm_integrations.serving.asgi.replies import failure_messages, telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
@@ -22,7 +22,7 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Shape
-from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
+from llm_integrations.serving.shapes.failure import Failure, Misformed, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -68,7 +68,8 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await let_refuse(self._app, scope, send, self._shape, self._replies)
+            if not await let_refuse(self._app, scope, send):
+                await self._refuse(scope, send, self._shape, UNAUTHORIZED)
             return
         headers = dict(scope["headers"])
         try:
@@ -91,11 +92,19 @@ class RequestHandler:
             return
         try:
             await self._judged(planner, scope, headers, send, body, request, caller)
+        except Misformed as refused:
+            # What the server refuses as well, it does in its own words.
+            if not await let_refuse(self._app, scope, send, body.receive):
+                await self._tell(scope, send, planner, refused.failure, caller)
         except Refused as refused:
-            failure = refused.failure
-            if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
-                failure = _BARE
-            await self._refuse(scope, send, planner.rule.shape, failure)
+            await self._tell(scope, send, planner, refused.failure, caller)
+
+    async def _tell(
+        self, scope: Scope, send: Send, planner: Planner, failure: Failure, caller: Caller
+    ) -> None:
+        if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
+            failure = _BARE
+        await self._refuse(scope, send, planner.rule.shape, failure)
 
     async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
         await self._replies.send(scope, send, failure_messages(shape.error, failure))
