@@ -12,6 +12,7 @@ import pytest
 from llm_integrations.serving.rules.plan import REUSED_SECONDS
 from tests.support.serving_apps import (
     BAD,
+    CHAT,
     GOOD,
     Server,
     chat_reply,
@@ -394,3 +395,38 @@ class TestBothSides:
         assert (await server.post()).headers["x-schema"] == "user@1"
         await asyncio.sleep(REUSED_SECONDS)
         assert (await server.post()).headers["x-schema"] == "user@2"
+
+
+NO_ANSWER: dict[str, tuple[str, Any]] = {
+    "no choices": (CHAT, {"id": 1, "object": "chat.completion"}),
+    "choices that are none": (CHAT, {"choices": None}),
+    "an empty list of them": (CHAT, {"choices": []}),
+    "choices of another form": (CHAT, {"choices": {"0": {"message": {"content": BAD}}}}),
+    "no object": (CHAT, json.dumps([chat_reply(GOOD)]).encode()),
+    "one choice of another form": (CHAT, {"choices": [*chat_reply(GOOD)["choices"], BAD]}),
+    "no text": ("/v1/completions", {"text": GOOD}),
+    "a response that is not done": ("/v1/responses", {"status": "in_progress", "output": []}),
+    "a response without output": ("/v1/responses", {"id": 1}),
+    "a message of no type": ("/v1/messages", {"content": [{"type": "text", "text": GOOD}]}),
+    "a batch without choices": ("/v1/chat/completions/batch", {"results": []}),
+}
+
+
+class TestAReplyWithoutAVerdict:
+    @pytest.mark.parametrize("name", NO_ANSWER)
+    @pytest.mark.parametrize(("mode", "status"), [("warn", 200), ("enforce", 500)])
+    async def test_is_counted_and_withheld_under_enforce(
+        self, name: str, mode: str, status: int
+    ) -> None:
+        path, reply = NO_ANSWER[name]
+        before = counted("unjudged", subject="unknown")
+        answer = await Server(reply, **rules(mode=mode)).post(path=path)
+        assert (answer.status, answer.headers["x-schema-valid"]) == (status, "unjudged")
+        assert counted("unjudged", subject="unknown") == before + 1
+
+    @pytest.mark.parametrize(("content", "status"), [(GOOD, 200), (BAD, 500)])
+    async def test_a_response_needs_no_status_to_be_judged(self, content: str, status: int) -> None:
+        part = {"type": "output_text", "text": content}
+        reply = {"output": [{"type": "message", "content": [part]}]}
+        server = Server(reply, **rules(mode="enforce"))
+        assert (await server.post(path="/v1/responses")).status == status

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.serving_apps import CHAT, GOOD, USER, Server, chat_reply
+from llm_integrations.core.registry import connect
+from llm_integrations.serving.rules.plan import REUSED_SECONDS
+from tests.support.serving_apps import BAD, CHAT, GOOD, USER, Server, chat_reply
 
 RULES: list[dict[str, Any]] = [
     {
@@ -82,3 +87,33 @@ async def test_they_are_read_only(method: str) -> None:
 async def test_head_has_no_body() -> None:
     reply = await server().post(method="HEAD", path="/schemas/health")
     assert (reply.status, reply.body) == (200, b"")
+
+
+LOOKAHEAD = '{"type": "object", "properties": {"name": {"pattern": "^(?=a)b"}}}'
+
+
+@pytest.mark.parametrize("newer", [LOOKAHEAD, "{", '{"$ref": "gone.json"}'])
+async def test_a_newer_version_that_cannot_be_used_leaves_the_last_good_one_in_force(
+    tmp_path: Path, newer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "1.json").write_text(json.dumps(USER))
+    registry = connect(str(tmp_path))
+    output = {"schema": "user@latest", "mode": "enforce"}
+    made = Server(chat_reply(BAD), rules=[{"output": output}], routes=True, registry=registry)
+    assert (await made.post()).headers["x-schema"] == "user@1"
+    (tmp_path / "user" / "2.json").write_text(newer)
+    registry.invalidate("user")
+    for _ in range(2):
+        await asyncio.sleep(REUSED_SECONDS)
+        reply = await made.post()
+        assert (reply.status, reply.headers["x-schema"]) == (500, "user@1")
+    health = await made.post(method="GET", path="/schemas/health")
+    assert (health.status, list(health.json["rejected"])) == (200, ["user@latest"])
+    assert caplog.text.count("its copy goes on being served") == 1
+    (tmp_path / "user" / "2.json").write_text('{"type": "string"}')
+    registry.invalidate("user")
+    await asyncio.sleep(REUSED_SECONDS)
+    assert (await made.post()).headers["x-schema"] == "user@2"
+    assert not (await made.post(method="GET", path="/schemas/health")).json["rejected"]
+    registry.close()

@@ -231,7 +231,12 @@ ENDLESS: dict[str, list[bytes]] = {
     "cut within an event": [delta(content=GOOD), delta(finish="stop")[:-9]],
     "one choice of two": [delta(content=GOOD), delta(1, content=GOOD), delta(finish="stop"), DONE],
     "a tool call": [delta(**call(GOOD, "save")), DONE],
+    "a reason that is none": [delta(content=GOOD, finish="null"), DONE],
+    "a choice that only began": [delta(1, role="assistant"), delta(content=GOOD, finish="stop")],
+    "a choice of another form": [sse({"choices": [BAD]}), *chat_chunks(GOOD)],
+    "no error": [delta(content=GOOD), sse({"error": None}), DONE],
     "more after the finish": [delta(content=GOOD, finish="stop"), delta(content="!"), DONE],
+    "two finishes": [delta(content=GOOD, finish="stop"), delta(content=GOOD, finish="stop"), DONE],
     "another form": [sse({"id": 1, "text": GOOD}), DONE],
     "no JSON": [b"data: nothing\n\n", DONE],
 }
@@ -276,6 +281,19 @@ class TestAStreamWithoutEnd:
             chunks = [sse(last, "response.completed")]
             reply = await server(chunks, mode="enforce").post(STREAM, "/v1/responses")
             assert b"event: error" in reply.body
+
+    @pytest.mark.parametrize("reason", ["", "null", None])
+    async def test_a_reason_on_each_chunk_ends_nothing(self, reason: Any) -> None:
+        pieces = [delta(content=text, finish=reason) for text in (GOOD[:5], GOOD[5:9], GOOD[9:])]
+        chunks = [*pieces, delta(finish="stop"), delta(finish="stop"), delta(), DONE]
+        before = counted("valid"), counted("invalid")
+        assert (await server(chunks, mode="enforce").post(STREAM)).body == b"".join(chunks)
+        assert (counted("valid"), counted("invalid")) == (before[0] + 1, before[1])
+
+    async def test_text_may_come_in_parts(self) -> None:
+        pieces = [delta(content=[{"type": "text", "text": t}]) for t in (BAD[:7], BAD[7:])]
+        reply = await server([*pieces, delta(finish="stop"), DONE], mode="enforce").post(STREAM)
+        assert b"InvalidOutputError" in reply.body
 
     @pytest.mark.parametrize("mode", ["warn", "enforce"])
     async def test_a_failure_that_the_server_tells_of_is_enough(self, mode: str) -> None:
@@ -363,6 +381,33 @@ class TestTheOtherEndpoints:
             error = events_of(reply.body)[-1]
             assert error["type"] == "error"
             assert error["error"]["code"] == 500
+
+    @pytest.mark.parametrize("status", ["completed", "incomplete", None])
+    @pytest.mark.parametrize(("content", "fails"), [(GOOD, False), (BAD, True)])
+    async def test_responses_may_come_without_names(
+        self, content: str, fails: bool, status: str | None
+    ) -> None:
+        part = {"type": "output_text", "text": content}
+        response = {"status": status, "output": [{"type": "message", "content": [part]}]}
+        if status is None:
+            del response["status"]
+        chunks = [
+            sse({"type": "response.created"}),
+            sse({"type": "response.output_text.delta", "delta": "response.completed"}),
+            sse({"type": f"response.{status or 'completed'}", "response": response}),
+            sse("[DONE]"),
+        ]
+        before = counted("invalid" if fails else "valid")
+        reply = await server(chunks, mode="enforce").post({"stream": True}, "/v1/responses")
+        assert (b"event: error\n" in reply.body) is fails
+        assert counted("invalid" if fails else "valid") == before + 1
+
+    async def test_responses_without_names_that_come_to_no_end_are_withheld(self) -> None:
+        chunks = [sse({"type": "response.output_text.delta", "delta": BAD}), sse("[DONE]")]
+        before = counted("unjudged", subject="unknown")
+        reply = await server(chunks, mode="enforce").post({"stream": True}, "/v1/responses")
+        assert b"event: error\n" in reply.body
+        assert counted("unjudged", subject="unknown") == before + 1
 
     @pytest.mark.parametrize(("content", "fails"), [(GOOD, False), (BAD, True)])
     async def test_messages_have_blocks(self, content: str, fails: bool) -> None:

@@ -9,13 +9,22 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from prometheus_client import REGISTRY
 
 from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.vllm.constraint import Constrainer
 from llm_integrations.vllm.widen import schema_name, widen
 from tests.support import serving_apps
 from tests.support.serving_apps import BAD, GOOD, USER, chat_reply, chat_request, sse
 
 Server = partial(serving_apps.Server, kind=SchemaMiddleware)
+
+
+def refused() -> float:
+    labels = {"module": "vllm", "subject": "user"}
+    name = "llm_integrations_constraints_refused_total"
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
 
 RULES = [{"output": {"schema": "user", "constrain": True, "mode": "enforce"}}]
 
@@ -136,7 +145,7 @@ class TestTheRequest:
 class TestTheServerRefuses:
     """A request never fails because of what was put into it."""
 
-    @pytest.mark.parametrize("status", [400, 422, 500])
+    @pytest.mark.parametrize("status", [400, 422])
     async def test_it_is_sent_again_as_it_came(self, status: int) -> None:
         def app(body: bytes) -> Any:
             return (status, {"error": {}}) if b"response_format" in body else chat_reply(GOOD)
@@ -146,7 +155,59 @@ class TestTheServerRefuses:
         assert (await server.post(body)).status == 200
         assert server.requests[1] == body
         assert (await server.post(body)).status == 200
-        assert server.requests[2:] == [body], "a schema that was refused once is not tried again"
+        assert server.requests[2:] == [body], "a schema that was refused is not tried at once"
+
+    async def test_a_failure_that_passes_refuses_nothing(self) -> None:
+        """Twice, and then the server takes it: so it goes on."""
+        failing: Any = (500, {"error": {}})
+        good = chat_reply(GOOD)
+        for replies in ([failing, good, good], [failing, good, failing, good, good] * 3):
+            server = Server(*replies, good, rules=RULES)
+            for _ in range(replies.count(good)):
+                assert (await server.post()).status == 200
+            await server.post()
+            assert "response_format" in sent(server)
+
+    async def test_one_that_comes_again_and_again_does(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def app(body: bytes) -> Any:
+            return (500, {"error": {}}) if b"response_format" in body else chat_reply(GOOD)
+
+        server, before = Server(app, rules=RULES), refused()
+        for _ in range(3):
+            assert refused() == before
+            assert (await server.post()).status == 200
+        assert len(server.requests) == 6
+        assert refused() == before + 1
+        assert "vllm does not decode by user@1 (500)" in caplog.text
+        await server.post()
+        assert len(server.requests) == 7
+
+    async def test_what_was_refused_is_tried_again_later(self) -> None:
+        now = 0.0
+        refuses = True
+
+        def app(body: bytes) -> Any:
+            is_refused = refuses and b"response_format" in body
+            return (400, {"error": {}}) if is_refused else chat_reply(GOOD)
+
+        server, before = Server(app, rules=RULES), refused()
+        constrainer = Constrainer(again_after=60, clock=lambda: now)
+        await server.post()
+        runtime = server.middleware._runtime
+        assert runtime is not None
+        runtime.constrainer = constrainer
+        await server.post()
+        now = 59.0
+        await server.post()
+        assert "response_format" not in sent(server)
+        assert refused() == before + 2
+        now, refuses = 61.0, False
+        for _ in range(2):
+            await server.post()
+            assert "response_format" in sent(server)
+        assert refused() == before + 2
 
     async def test_an_error_of_the_requests_own_is_told(self) -> None:
         server = Server((400, {"error": {"param": "body.n"}}), rules=RULES)

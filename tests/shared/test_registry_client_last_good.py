@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.config import CacheOptions, ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, RegistryProtocolError, SchemaNotFound
 from llm_integrations.core.registry import Registry, connect
 from tests.support.clients import OBJECT, Connect, connected, server
@@ -212,3 +212,38 @@ def test_a_damaged_file_leaves_the_last_good_version_in_force(tmp_path: Path) ->
             assert "s@latest" in registry.health().detail["rejected"]
         (folder / "2.json").write_text("true")
         assert registry.in_force("s").version == 2
+
+
+DAMAGED = ["{", "", '{"type": NaN}', '{"type": "string", "type": "object"}', "{}\x00"]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_file_is_no_outage_with_a_limit(tmp_path: Path, damaged: str) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "1.json").write_text("{}")
+    at_once = CacheOptions(ttl=0, stale_ttl=0, stale_while_revalidate=0, refresh_pause=0)
+    with connect(str(tmp_path), cache=at_once) as registry:
+        registry.validator("s")
+        (folder / "2.json").write_text(damaged)
+        for _ in range(3):
+            assert registry.validator("s").is_valid({})
+            assert registry.get("s").version == 1
+        assert "damaged" in registry.health().detail["rejected"]["s@latest"]
+
+
+def test_each_version_that_cannot_be_used_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("s", "t"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.json").write_text("{}")
+    with connect(str(tmp_path), cache=CacheOptions(refresh_pause=60)) as registry:
+        for name in ("s", "t"):
+            registry.validator(name)
+            (tmp_path / name / "2.json").write_text("{")
+            registry.in_force(name)
+            registry.in_force(name)
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert [message.split("@")[0] for message in told] == ["s", "t"]
+    assert all("2.json is damaged" in message for message in told)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
-from urllib.parse import unquote
+from typing import Any, ClassVar, Final, TypeAlias
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
+from llm_integrations.serving.asgi.app_routes import check_routes
 from llm_integrations.serving.asgi.gate import Gate, gate_for
+from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.lifespan import run_lifespan
-from llm_integrations.serving.asgi.replies import reply_failure
+from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
 from llm_integrations.serving.shapes.base import openai_error
@@ -29,6 +30,9 @@ __all__ = ["SchemaMiddleware"]
 
 log = get_logger(__name__)
 
+_MISCONFIGURED: Final = Failure(
+    500, "InternalServerError", "the schema middleware is not configured right"
+)
 _Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -65,7 +69,7 @@ class SchemaMiddleware:
         self._registry = registry
         self._runtime: Runtime | None = None
         self._handlers: Mapping[str, _Handler] | None = None
-        self._ruled: Mapping[str, RequestHandler] = {}
+        self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
         self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
 
@@ -93,16 +97,27 @@ class SchemaMiddleware:
 
     def _ruled_by_another_name(self, path: str) -> RequestHandler | None:
         """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it."""
-        found = self._ruled.get(_canonical(path))
+        if self._runtime is None:
+            return None
+        found = self._handler(self._runtime.rules.on(path))
         if found is None and len(path) < 200 and len(self._unruled) < 1000:
             self._unruled.add(path)
         return found
+
+    def _handler(self, planners: tuple[Planner, ...]) -> RequestHandler | None:
+        """The handler of the paths that these rules, read so, are for."""
+        if not planners or self._runtime is None or self._gate is None:
+            return None
+        if planners not in self._ruled:
+            made = RequestHandler(planners, self._runtime, self.app, self._gate)
+            self._ruled[planners] = made
+        return self._ruled[planners]
 
     async def _takes_socket(self, scope: Scope) -> bool:
         """What passes through a socket is not judged, so no rule that enforces lets one through."""
         if self._handlers is None:
             await self._begin_late()
-        ruled = self._ruled.get(_canonical(_path(scope)))
+        ruled = self._ruled_by_another_name(_path(scope))
         if ruled is not None:
             return ruled.passes_unjudged("a socket cannot be judged")
         return not isinstance(self._handlers, _Everywhere)
@@ -111,16 +126,19 @@ class SchemaMiddleware:
         await self._open().start()
 
     def _ready(self) -> None:
-        if self._gate is not None:
+        if self._gate is not None and self._runtime is not None:
             self._gate()
+            check_routes(self.app, self._runtime)
 
     async def _begin_late(self) -> Mapping[str, _Handler]:
         """Without a lifespan: what is wrong can only be said in the log and to clients."""
         try:
-            await self._open().listen()
+            runtime = self._open()
+            check_routes(self.app, runtime)
+            await runtime.listen()
         except LLMIntegrationsError as error:
             log.error("%s middleware cannot start: %s", self.server.name, error)
-            self._handlers = _Everywhere()
+            self._handlers = _Everywhere(self.app)
         assert self._handlers is not None  # noqa: S101 - set either way
         return self._handlers
 
@@ -130,15 +148,14 @@ class SchemaMiddleware:
         gate = self._gate = cache(lambda: gate_for(self.app, runtime))
         if isinstance(runtime.config.auth, AuthConfig):
             gate()  # a key that is not set ends the start
-        ruled = {
-            path: RequestHandler(planners, runtime, self.app, gate)
-            for path, planners in runtime.rules.by_path.items()
-        }
         self._unruled.clear()
-        self._ruled = {_canonical(path): handler for path, handler in ruled.items()}
-        handlers: dict[str, _Handler] = {**ruled}
+        self._ruled.clear()
+        handlers: dict[str, _Handler] = {}
+        for path, planners in runtime.rules.by_path.items():
+            if (ruled := self._handler(planners)) is not None:
+                handlers[path] = ruled
         if runtime.config.routes:
-            routes = Routes(runtime, gate)
+            routes = Routes(runtime, gate, self.app)
             handlers["/schemas/health"] = routes.health
             handlers["/schemas/rules"] = routes.rules
         if runtime.follower.receiver is not None and runtime.config.events.webhook is not None:
@@ -162,18 +179,15 @@ def _path(scope: Scope) -> str:
     return path
 
 
-def _canonical(path: str) -> str:
-    """One name for all that an app might take for the same path."""
-    return "/" + posixpath.normpath(unquote(path)).lower().lstrip("/")
-
-
 class _Everywhere(dict[str, _Handler]):
     """Refuses every request: nobody knows which ones the configuration was to judge."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self._replies = OwnReplies(app)
+
     def get(self, key: str, default: Any = None) -> Any:
-        return _misconfigured
+        return self._refuse
 
-
-async def _misconfigured(_scope: Scope, _receive: Receive, send: Send) -> None:
-    failure = Failure(500, "InternalServerError", "the schema middleware is not configured right")
-    await reply_failure(send, openai_error, failure)
+    async def _refuse(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await self._replies.send(scope, send, failure_messages(openai_error, _MISCONFIGURED))

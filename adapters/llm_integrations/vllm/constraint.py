@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
+from llm_integrations.core.observability import CONSTRAINTS_REFUSED, UNKNOWN_SUBJECT, get_logger
 from llm_integrations.core.validation import Validator
 from llm_integrations.serving.shapes.base import Body
 from llm_integrations.serving.shapes.jsontext import as_dict
@@ -16,21 +18,33 @@ __all__ = ["Constrainer"]
 
 Fields: TypeAlias = Mapping[str, Any]
 
+log = get_logger(__name__)
+
 _NOTHING: Final[Fields] = {}
+_REFUSALS: Final = (400, 422)
+_REPEATED: Final = 3
+"""So many other failures in a row are a refusal."""
 
 
 class Constrainer:
-    """Keeps what it made of each schema, and which of them the server refused."""
+    """Keeps what it made of each schema, and which of them the server refused.
 
-    def __init__(self) -> None:
+    Args:
+        again_after: seconds until a schema that was refused is tried again.
+        clock: of seconds.
+    """
+
+    def __init__(self, again_after: float = 600.0, clock: Callable[[], float] = monotonic) -> None:
+        self._again_after = again_after
         self._made: LRUCache[str, dict[str, Any]] = LRUCache(256)
-        self._refused: LRUCache[str, bool] = LRUCache(256)
+        self._refused: TTLCache[str, bool] = TTLCache(256, again_after, clock)
+        self._failures: LRUCache[str, int] = LRUCache(256)
 
     def fields(self, shape: str, request: Body, validator: Validator) -> Fields:
         """Top-level fields that constrain decoding.
 
         None where the client does so itself, where the answer could no longer be a tool call,
-        and for a schema that the server refused before.
+        and for a schema that the server refused a while ago.
         """
         key, fields = validator.fingerprint, _FIELDS.get(shape)
         if fields is None or key in self._refused or _is_constrained(shape, request):
@@ -40,13 +54,32 @@ class Constrainer:
             made = self._made[key] = widen(validator.body)
         return fields(request, schema_name(validator.reference), made) or _NOTHING
 
-    def refuse(self, validator: Validator) -> None:
-        """Remember that the server does not take this one."""
-        self._refused[validator.fingerprint] = True
+    def failed(self, validator: Validator, status: int) -> None:
+        """400 and 422 are about the request; any other failure may pass, unless it comes again."""
+        key = validator.fingerprint
+        self._failures[key] = times = self._failures.get(key, 0) + 1
+        if status not in _REFUSALS and times < _REPEATED:
+            return
+        self.took(validator)
+        self._refused[key] = True
+        CONSTRAINTS_REFUSED.labels("vllm", validator.subject or UNKNOWN_SUBJECT).inc()
+        log.warning(
+            "vllm does not decode by %s (%d): requests go without it for %g s",
+            validator.reference,
+            status,
+            self._again_after,
+        )
+
+    def took(self, validator: Validator) -> None:
+        """What failed before was no refusal."""
+        if self._failures:
+            self._failures.pop(validator.fingerprint, None)
 
 
 _CONSTRAINING: Final[Mapping[str, tuple[str, ...]]] = {
     "chat": ("response_format", "structured_outputs"),
+    "batch": ("response_format", "structured_outputs"),
+    "invocations": ("response_format", "structured_outputs"),
     "completions": ("response_format", "structured_outputs"),
     "responses": ("structured_outputs",),
 }
@@ -89,6 +122,8 @@ def _messages(request: Body, _name: str, schema: Body) -> Fields | None:
 
 _FIELDS: Final[Mapping[str, Callable[[Body, str, Body], Fields | None]]] = {
     "chat": _chat,
+    "batch": _chat,
+    "invocations": _chat,
     "completions": _completions,
     "responses": _responses,
     "messages": _messages,

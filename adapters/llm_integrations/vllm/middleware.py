@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from llm_integrations import serving
+from llm_integrations.serving.asgi.layers import layers_of
 from llm_integrations.serving.runtime.server import Server
 from llm_integrations.vllm.constraint import Constrainer
 
@@ -26,13 +27,8 @@ class ModelServingIntegration(serving.ModelServingIntegration):
 
 def _find_key_check(app: Any) -> Any | None:
     """The middleware that verifies tokens, if it is further inside."""
-    seen: set[int] = set()
-    while app is not None and id(app) not in seen:
-        seen.add(id(app))
-        if callable(getattr(app, "verify_token", None)) and hasattr(app, "app"):
-            return app
-        app = getattr(app, "app", None) or getattr(app, "middleware_stack", None)
-    return None
+    checks = (each for each in layers_of(app) if callable(getattr(each, "verify_token", None)))
+    return next((check for check in checks if hasattr(check, "app")), None)
 
 
 class SchemaMiddleware(serving.SchemaMiddleware):

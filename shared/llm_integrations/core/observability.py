@@ -25,6 +25,7 @@ __all__ = [
     "CACHE_REJECTED",
     "CACHE_STALE",
     "CIRCUIT_BREAKER_STATE",
+    "CONSTRAINTS_REFUSED",
     "EVENTS_DELIVERY_DURATION",
     "EVENTS_DELIVERY_FAILURES",
     "EVENTS_PUBLISHED",
@@ -119,6 +120,12 @@ CACHE_STALE: Final[Metric[Counter]] = Metric(
     "llm_integrations_cache_stale_total",
     "Schemas answered from a copy that was past its time; hits as well.",
     ["registry"],
+)
+CONSTRAINTS_REFUSED: Final[Metric[Counter]] = Metric(
+    "Counter",
+    "llm_integrations_constraints_refused_total",
+    "Schemas that a model server would not decode by; they are left out of requests for a while.",
+    ["module", "subject"],
 )
 CIRCUIT_BREAKER_STATE: Final[Metric[Gauge]] = Metric(
     "Gauge",

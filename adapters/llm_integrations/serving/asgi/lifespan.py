@@ -23,7 +23,11 @@ async def run_lifespan(
     ready: Callable[[], None],
     stop: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run the app's lifespan between ours. A start of ours that fails stops the server cleanly."""
+    """Run the app's lifespan between ours.
+
+    A start of ours that fails, or what ``ready`` finds once the app has started, stops the server
+    cleanly.
+    """
     first = await receive()
     try:
         await start()
@@ -32,15 +36,26 @@ async def run_lifespan(
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     pending = [first]
+    failed: LLMIntegrationsError | None = None
 
     async def replay() -> Message:
+        if failed is not None:
+            return {"type": "lifespan.shutdown"}
         return pending.pop() if pending else await receive()
 
     async def forward(message: Message) -> None:
+        nonlocal failed
         if message["type"] == "lifespan.startup.complete":
-            ready()
+            try:
+                ready()
+            except LLMIntegrationsError as error:
+                failed = error
         elif message["type"] in _LAST:
             await stop()
-        await send(message)
+        if failed is None:
+            await send(message)
 
     await app(scope, replay, forward)
+    if failed is not None:
+        await stop()
+        await send({"type": "lifespan.startup.failed", "message": str(failed)})

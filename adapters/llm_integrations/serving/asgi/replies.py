@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.serving.asgi.types import Headers, Message, Send
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.shapes.base import Body
 from llm_integrations.serving.shapes.failure import Failure
 
-__all__ = ["failure_messages", "json_reply", "reply_failure", "telling", "with_headers"]
+__all__ = [
+    "failure_messages",
+    "json_reply",
+    "kept_headers",
+    "telling",
+    "with_headers",
+    "without_encoding",
+]
+
+
+_KEPT: Final = (b"access-control-", b"vary", b"x-request-id", b"x-correlation-id")
 
 
 def json_reply(
@@ -31,11 +41,6 @@ def failure_messages(write: Callable[[Failure], Body], failure: Failure) -> tupl
     return json_reply(failure.status, write(failure), failure.headers)
 
 
-async def reply_failure(send: Send, write: Callable[[Failure], Body], failure: Failure) -> None:
-    for message in failure_messages(write, failure):
-        await send(message)
-
-
 def telling(send: Send, verdicts: Verdicts, *, always: bool) -> Send:
     """A ``send`` that adds the verdict on the request to a reply that is not judged itself.
 
@@ -48,6 +53,25 @@ def telling(send: Send, verdicts: Verdicts, *, always: bool) -> Send:
         await send(message)
 
     return tell
+
+
+def kept_headers(start: Message) -> Headers:
+    """What layers of the server gave to a reply that is withheld, and ours needs too."""
+    return [
+        (name, value)
+        for name, value in start.get("headers") or ()
+        if name.lower().startswith(_KEPT)
+    ]
+
+
+def without_encoding(start: Message) -> Message:
+    """The start of a reply that goes out as it was before it was compressed."""
+    kept = [
+        (name, value)
+        for name, value in start["headers"]
+        if name.lower() not in (b"content-encoding", b"content-length")
+    ]
+    return {**start, "headers": kept}
 
 
 def with_headers(start: Message, headers: Headers) -> Message:

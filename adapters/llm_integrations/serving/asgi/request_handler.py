@@ -9,17 +9,20 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
-from llm_integrations.serving.asgi.refusal import let_refuse
-from llm_integrations.serving.asgi.replies import reply_failure, telling
+from llm_integrations.serving.asgi.layers import OwnReplies
+from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
+from llm_integrations.serving.asgi.replies import failure_messages, telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
+from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.failure import Refused, bad_request
+from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes.failure import Failure, Misformed, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -31,7 +34,9 @@ _BARE: Final = bad_request("the request is not valid")
 
 
 class RequestHandler:
-    """Judges the requests on a path that has rules, and their answers. One per path.
+    """Judges the requests on a path that has rules, and their answers.
+
+    One for all paths with the same planners.
 
     Args:
         planners: of the rules of the path; the first that matches a request is its rule.
@@ -47,6 +52,7 @@ class RequestHandler:
         self._runtime = runtime
         self._app = app
         self._gate = gate
+        self._replies = OwnReplies(app)
         self._shape = planners[0].rule.shape
         self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
@@ -62,7 +68,8 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await let_refuse(self._app, scope, send, self._shape)
+            if not await let_refuse(self._app, scope, send):
+                await self._refuse(scope, send, self._shape, UNAUTHORIZED)
             return
         headers = dict(scope["headers"])
         try:
@@ -75,21 +82,32 @@ class RequestHandler:
             if not is_large and self.passes_unjudged(refused.failure.message):
                 await self._app(scope, body.receive, send)
             else:
-                await reply_failure(send, self._shape.error, refused.failure)
+                await self._refuse(scope, send, self._shape, refused.failure)
             return
         planner = None
         if body.complete:  # what a client that left did not send is the app's to notice
-            planner = self._runtime.rules.match(self._planners, request)
+            planner = self._runtime.rules.match(self._planners, request, model_in(scope["path"]))
         if planner is None:
             await self._app(scope, body.receive, send)
             return
         try:
             await self._judged(planner, scope, headers, send, body, request, caller)
+        except Misformed as refused:
+            # What the server refuses as well, it does in its own words.
+            if not await let_refuse(self._app, scope, send, body.receive):
+                await self._tell(scope, send, planner, refused.failure, caller)
         except Refused as refused:
-            failure = refused.failure
-            if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
-                failure = _BARE
-            await reply_failure(send, planner.rule.shape.error, failure)
+            await self._tell(scope, send, planner, refused.failure, caller)
+
+    async def _tell(
+        self, scope: Scope, send: Send, planner: Planner, failure: Failure, caller: Caller
+    ) -> None:
+        if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
+            failure = _BARE
+        await self._refuse(scope, send, planner.rule.shape, failure)
+
+    async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
+        await self._replies.send(scope, send, failure_messages(shape.error, failure))
 
     def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""

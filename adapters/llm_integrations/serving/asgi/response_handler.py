@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.replies import failure_messages, with_headers
+from llm_integrations.serving.asgi.decoding import Decoder, decoder_for
+from llm_integrations.serving.asgi.replies import (
+    failure_messages,
+    kept_headers,
+    with_headers,
+    without_encoding,
+)
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
 from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
@@ -15,6 +21,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
 
@@ -48,6 +55,7 @@ class ResponseHandler:
     _status = 0
     _asked_plain = False
     _readable = False
+    _decoder: Decoder | None = None
     _next: Send | None = None
     _size = 0
 
@@ -71,6 +79,7 @@ class ResponseHandler:
         self.by = by
         self.runtime = runtime
         side = by.rule.config
+        self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
         self._may_retry = side.retries > 0
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
@@ -79,14 +88,18 @@ class ResponseHandler:
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
         await app(self._for_app(), self.body.receive, self)
-        refused = False
+        failed = 0
         while self._again and not self.body.disconnected:
-            refused = refused or self._again == "unconstrained"
+            if self._again == "unconstrained":
+                failed = self._status
             await self._call_again(app)
         constrainer = self.runtime.constrainer
-        if refused and self._status == 200 and self.by.content and constrainer:
-            # It was the constraint that the server did not take, not the request.
-            constrainer.refuse(self.by.content)
+        if constrainer and self.by.content and self._status == 200:
+            if failed:
+                # It was the constraint that the server did not take, not the request.
+                constrainer.failed(self.by.content, failed)
+            elif self._constraint:
+                constrainer.took(self.by.content)
 
     async def _call_again(self, app: ASGIApp) -> None:
         why, self._again = self._again, ""
@@ -117,6 +130,8 @@ class ResponseHandler:
         by, constrainer = self.by, self.runtime.constrainer
         if by.content is None or constrainer is None:
             return _NOTHING
+        if self._prefills or as_dict(self.request).get("echo"):
+            return _NOTHING  # a grammar begins anew, where the answer has begun
         return constrainer.fields(by.shape.name, as_dict(self.request), by.content)
 
     def __call__(self, message: Message) -> Awaitable[None]:
@@ -147,20 +162,35 @@ class ResponseHandler:
             headers = {name.lower(): value for name, value in given}
         content_type = headers.get(b"content-type", b"").lower()
         self._next = self._hold
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        self._decoder = None
+        encoding = headers.get(b"content-encoding", b"identity")
+        if encoding != b"identity":
             if not self._asked_plain:
                 self._ask_again("compressed")
-        elif content_type.startswith(b"text/event-stream"):
+                return None
+            self._decoder = decoder_for(encoding)
+            if self._decoder is None:
+                return None
+        if content_type.startswith(b"text/event-stream"):
             self._next = self._stream()
+            if self._decoder is not None and self.by.rule.enforces:
+                start = without_encoding(start)
             # The verdict comes after the headers; they can only say what it will be by.
             return with_headers(start, [(b"x-schema", schema_header(*self.by.references()))])
-        else:
-            self._readable = b"json" in content_type
+        self._readable = b"json" in content_type
         return None
 
     def _stream(self) -> JudgedStream:
         kind = EnforcedStream if self.by.rule.enforces else WatchedStream
-        return kind(self.send, self.by, self.verdicts, self.body, self.runtime)
+        return kind(
+            self.send,
+            self.by,
+            self.verdicts,
+            self.body,
+            self.runtime,
+            self._prefills,
+            self._decoder,
+        )
 
     async def _hold(self, message: Message) -> None:
         """Hold a reply back until it is whole and judged, or too large to be."""
@@ -189,10 +219,14 @@ class ResponseHandler:
         if len(held) > 1:
             data = b"".join(message.get("body", b"") for message in held)
         try:
+            if self._decoder is not None:
+                data = self._decoder.whole(data, self.runtime.config.max_answer)
             answers = self.by.shape.answers(read_json(data))
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
+            if self._prefills:
+                answers = prefilled(answers, self._prefills)
             return judge_answers(self.by, answers, self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
@@ -214,7 +248,7 @@ class ResponseHandler:
             return ()
         self._next = drop
         failure = failure or invalid_answer(self.verdicts.invalid)
-        failure = failure.with_headers(self.verdicts.headers())
+        failure = failure.with_headers([*self.verdicts.headers(), *kept_headers(self._start)])
         return failure_messages(self.by.shape.error, failure)
 
     def _ask_again(self, why: Again) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.asgi.gate import Gate
+from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.replies import json_reply
-from llm_integrations.serving.asgi.types import Receive, Scope, Send
+from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.rule import Rule
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -25,26 +26,27 @@ _NOT_KEPT: Final = ((b"cache-control", b"no-store"),)
 class Routes:
     """The two routes. Read only, and for whoever the server lets in."""
 
-    def __init__(self, runtime: Runtime, gate: Callable[[], Gate]) -> None:
+    def __init__(self, runtime: Runtime, gate: Callable[[], Gate], app: ASGIApp) -> None:
+        self._replies = OwnReplies(app)
         self._runtime = runtime
         self._gate = gate
 
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
         if await self._admitted(scope, send):
             report = await self._health()
-            await _reply(send, scope, 200 if report["ok"] else 503, report)
+            await self._reply(send, scope, 200 if report["ok"] else 503, report)
 
     async def rules(self, scope: Scope, receive: Receive, send: Send) -> None:
         if await self._admitted(scope, send):
             rules = [self._rule(rule) for rule in self._runtime.rules.rules()]
-            await _reply(send, scope, 200, {"rules": rules})
+            await self._reply(send, scope, 200, {"rules": rules})
 
     async def _admitted(self, scope: Scope, send: Send) -> bool:
         if not await self._gate().admits_to_schemas(scope):
-            await _reply(send, scope, 401, _UNAUTHORIZED)
+            await self._reply(send, scope, 401, _UNAUTHORIZED)
             return False
         if scope["method"] not in ("GET", "HEAD"):
-            await _reply(send, scope, 405, {"error": "Method Not Allowed"})
+            await self._reply(send, scope, 405, {"error": "Method Not Allowed"})
             return False
         return True
 
@@ -53,12 +55,15 @@ class Routes:
         try:
             health = await registry.aio.health()
             ok, breaker = health.ok, health.breaker
+            rejected = health.detail.get("rejected", {})
         except RegistryError:
-            ok, breaker = False, "unknown"
+            ok, breaker, rejected = False, "unknown", {}
         listening = await asyncio.to_thread(self._runtime.follower.health)
         return {
             "ok": ok and listening is not False,
             "registry": {"url": registry.url, "ok": ok, "breaker": breaker},
+            # A newer version that cannot be used: the last good one is in force.
+            "rejected": rejected,
             "events": listening,
             "process": os.getpid(),
         }
@@ -94,7 +99,6 @@ class Routes:
         version = None if found is None else found.version
         return {"schema": str(reference), "version": version}
 
-
-async def _reply(send: Send, scope: Scope, status: int, content: Any) -> None:
-    for message in json_reply(status, content, _NOT_KEPT, head=scope["method"] == "HEAD"):
-        await send(message)
+    async def _reply(self, send: Send, scope: Scope, status: int, content: Any) -> None:
+        messages = json_reply(status, content, _NOT_KEPT, head=scope["method"] == "HEAD")
+        await self._replies.send(scope, send, messages)

@@ -69,6 +69,11 @@ class MiddlewareConfig(Section):
     )
     events: EventsConfig = EventsConfig()
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
+    strict_routes: bool = Field(
+        default=False,
+        description="End the start if a route of the app infers and no rule is for its path; "
+        "else that is a warning. A rule whose sides are off is for its paths too.",
+    )
 
     def open_registry(self) -> Registry:
         """A client that is not connected yet. Raises ConfigurationError."""

@@ -8,13 +8,18 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from llm_integrations.core.config import Mode, OnUnavailable
-from llm_integrations.serving.config.section import HeaderName, Pointer, Reference, Section, UrlPath
+from llm_integrations.serving.config.paths import INFERENCE_PATHS
+from llm_integrations.serving.config.section import (
+    HeaderName,
+    PathPattern,
+    Pointer,
+    Reference,
+    Section,
+)
 
 __all__ = ["CheckConfig", "InputConfig", "NamedBy", "OutputConfig", "RuleConfig"]
 
-_DEFAULT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
-
-ShapeName = Literal["chat", "completions", "responses", "messages", "json"]
+ShapeName = Literal["chat", "batch", "completions", "invocations", "responses", "messages", "json"]
 
 
 class NamedBy(Section):
@@ -109,7 +114,11 @@ class RuleConfig(Section):
     """Which requests, and what must hold of them and of their answers."""
 
     name: str | None = None
-    paths: tuple[UrlPath, ...] = Field(default=_DEFAULT_PATHS, min_length=1)
+    paths: tuple[PathPattern, ...] = Field(
+        default=tuple(INFERENCE_PATHS),
+        min_length=1,
+        description="* stands for any text; by default the inference paths of known servers.",
+    )
     models: tuple[str, ...] = Field(default=(), description="Model names, * stands for any text.")
     shape: ShapeName | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.reference import SchemaRef
 
-__all__ = ["HeaderName", "Pointer", "Reference", "Section", "UrlPath", "secret_from"]
+__all__ = ["HeaderName", "PathPattern", "Pointer", "Reference", "Section", "UrlPath", "secret_from"]
 
 
 def _reference(text: str) -> str:
@@ -25,6 +25,7 @@ Reference = Annotated[str, AfterValidator(_reference)]
 Pointer = Annotated[str, Field(pattern=r"^(/[^/]+)+$")]
 HeaderName = Annotated[str, Field(pattern=r"^[!#-'*+.^_`|~0-9A-Za-z-]+$")]
 UrlPath = Annotated[str, Field(pattern=r"^/")]
+PathPattern = Annotated[str, Field(pattern=r"^[/*]")]
 
 
 def secret_from(where: str, variable: str) -> str:

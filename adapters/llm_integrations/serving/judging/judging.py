@@ -17,7 +17,7 @@ from llm_integrations.serving.rules.pointer import param_of
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.rules.rule import InputRule
 from llm_integrations.serving.shapes import Answer, Parsed, Shape
-from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
+from llm_integrations.serving.shapes.failure import Misformed, Refused, bad_request, unavailable
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["judge_answers", "judge_request"]
@@ -63,7 +63,7 @@ def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) ->
         inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
         param = param_of(piece.path, inside)
         failure = bad_request(f"{param} {verdict.report}", param)
-        raise Refused(failure.with_headers(verdicts.headers()))
+        raise (Misformed if piece.misformed else Refused)(failure.with_headers(verdicts.headers()))
 
 
 def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) -> bool:
@@ -72,7 +72,7 @@ def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) ->
     for answer in answers:
         for validator, value, tool in _judged(by, answer):
             try:
-                verdict = _judge(by, validator, value, cut=answer.cut)
+                verdict = _judge(by, answer, validator, value)
             except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
                 verdict = _failed(by.rule.judge, error)
             verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
@@ -92,11 +92,13 @@ def _judged(by: Answers, answer: Answer) -> Sequence[tuple[Validator, str | Pars
     return () if by.content is None else ((by.content, answer.content, ""),)
 
 
-def _judge(by: Answers, validator: Validator, value: str | Parsed | None, *, cut: bool) -> Verdict:
+def _judge(
+    by: Answers, answer: Answer, validator: Validator, value: str | Parsed | None
+) -> Verdict:
     judge = by.rule.judge
-    if cut and by.rule.config.on_length == "skip":
+    if answer.declined or (answer.cut and by.rule.config.on_length == "skip"):
         return judge.skip(validator)
-    if cut and by.rule.config.on_length == "invalid":
+    if answer.cut and by.rule.config.on_length == "invalid":
         return judge.refuse(validator, "the token limit cut it")
     if isinstance(value, str):
         return _judge_text(judge, validator, value)

@@ -9,19 +9,23 @@ from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.serving.config.rules import CheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.pointer import MISSING, at
-from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes import Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["Check", "Piece"]
 
 
 class Piece(NamedTuple):
-    """One value to judge. ``problem`` says why there is none to put before the schema."""
+    """One value to judge. ``problem`` says why there is none to put before the schema.
+
+    ``misformed`` says that the server will not take the request either.
+    """
 
     path: tuple[str | int, ...]
     value: Any
     is_text: bool = False
     problem: str | None = None
+    misformed: bool = False
 
 
 class Check:
@@ -41,16 +45,31 @@ class Check:
         return self._field(request)
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
-        roles = self._config.roles
-        found = [p for p in shape.prompts(as_dict(request)) if p.role in roles]
+        if field := shape.misformed(request):
+            problem = "is nothing that texts can be read from"
+            return (Piece((field,), None, problem=problem, misformed=True),)
+        by_conversation: dict[int, list[Prompt]] = {}
+        for prompt in shape.prompts(as_dict(request)):
+            by_conversation.setdefault(prompt.conversation, []).append(prompt)
+        if not by_conversation:
+            return (self._nothing(()),)
+        return [piece for texts in by_conversation.values() for piece in self._judged(texts)]
+
+    def _judged(self, texts: list[Prompt]) -> Sequence[Piece]:
+        """What is judged of a conversation."""
+        found = [text for text in texts if text.role in self._config.roles]
         if not found:
-            return (Piece((), None, problem=f"no message has the role {' or '.join(roles)}"),)
+            return (self._nothing(texts[0].path[:-2]),)
         if self._config.which == "last":
             found = found[-1:]
         return [
             Piece(p.path, p.text, is_text=True, problem=None if p.text else "holds no text")
             for p in found
         ]
+
+    def _nothing(self, path: tuple[str | int, ...]) -> Piece:
+        roles = " or ".join(self._config.roles)
+        return Piece(path, None, problem=f"no message has the role {roles}")
 
     def _field(self, request: Any) -> Sequence[Piece]:
         value = at(request, self._path)

@@ -140,7 +140,7 @@ class Planner:
         """Those tools of the rule that the request offers, and those that it names a schema for."""
         if not side.tools:
             return filled
-        offered = {tool.name for tool in self.rule.shape.tools(as_dict(request))}
+        offered = self.rule.shape.offered(as_dict(request))
         return {**filled, **{name: ref for name, ref in side.tools.items() if name in offered}}
 
     async def _answers(

@@ -11,8 +11,9 @@ from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
 from llm_integrations.serving.rules.checks import Check
 from llm_integrations.serving.rules.named import SchemaSource
+from llm_integrations.serving.rules.paths import shape_for
 from llm_integrations.serving.rules.patterns import Patterns
-from llm_integrations.serving.shapes import Shape, shape_for
+from llm_integrations.serving.shapes import Shape
 
 __all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule"]
 

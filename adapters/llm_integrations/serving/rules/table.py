@@ -7,6 +7,8 @@ from typing import Any
 
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.rules.paths import canonical
+from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.rule import MakeJudge, Rule
 from llm_integrations.serving.shapes.jsontext import as_dict
@@ -15,32 +17,54 @@ __all__ = ["RuleTable"]
 
 
 class RuleTable:
-    """Each rule with its planner, once per path; the first that matches a request is its rule."""
+    """Each rule with its planner, once per shape; the first that matches a request is its rule.
+
+    Attributes:
+        by_path: the planners of the paths that rules name without ``*``.
+    """
 
     def __init__(self, config: MiddlewareConfig, registry: Registry, judging: MakeJudge) -> None:
-        self._default_model = config.default_model
-        self.by_path: dict[str, tuple[Planner, ...]] = {}
-        for number, rule in enumerate(config.rules, start=1):
-            for path in rule.paths:
-                made = Planner(Rule.of(rule, number, path, judging), registry)
-                self.by_path[path] = (*self.by_path.get(path, ()), made)
+        self._config = config
+        self._registry = registry
+        self._judging = judging
+        self._paths = [Patterns(map(canonical, rule.paths)) for rule in config.rules]
+        self._planners: dict[tuple[int, str], Planner] = {}
+        self._rules = [Rule.of(r, n, r.paths[0], judging) for n, r in enumerate(config.rules, 1)]
+        exact = (path for rule in config.rules for path in rule.paths if "*" not in path)
+        self.by_path = {path: self.on(path) for path in exact}
 
-    def match(self, planners: Sequence[Planner], request: Any) -> Planner | None:
-        """The first rule that takes the request's model."""
-        model = as_dict(request).get("model") or self._default_model
-        named = model if isinstance(model, str) else None
+    def on(self, path: str) -> tuple[Planner, ...]:
+        """The planners of the rules for a path, however it is spelt; equal ones are the same."""
+        name = canonical(path)
+        return tuple(
+            self._planner(number, path)
+            for number, patterns in enumerate(self._paths)
+            if patterns.match(name)
+        )
+
+    def _planner(self, number: int, path: str) -> Planner:
+        rule = Rule.of(self._config.rules[number], number + 1, path, self._judging)
+        key = number, rule.shape.name
+        if key not in self._planners:
+            self._planners[key] = Planner(rule, self._registry)
+        return self._planners[key]
+
+    def match(
+        self, planners: Sequence[Planner], request: Any, model: str | None = None
+    ) -> Planner | None:
+        """The first rule that takes the request's model; ``model`` is what its path names."""
+        named = model or as_dict(request).get("model") or self._config.default_model
         for planner in planners:
             models = planner.rule.models
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
-            if models is None or named is None or models.match(named):
+            if models is None or not isinstance(named, str) or models.match(named):
                 return planner
         return None
 
     def rules(self) -> list[Rule]:
         """Each rule once."""
-        planners = (planner for planners in self.by_path.values() for planner in planners)
-        return list({planner.rule.name: planner.rule for planner in planners}.values())
+        return self._rules
 
     def references(self) -> list[str]:
         """Every schema that a rule names, once."""

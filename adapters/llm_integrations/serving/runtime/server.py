@@ -21,8 +21,12 @@ class Constrainer(Protocol):
         """Top-level request fields to set; none where that cannot be, or the client has its own."""
         ...
 
-    def refuse(self, validator: Validator) -> None:
-        """Remember that the server does not take this schema."""
+    def failed(self, validator: Validator, status: int) -> None:
+        """The server answered so to a request with the schema, and took it without."""
+        ...
+
+    def took(self, validator: Validator) -> None:
+        """The server took a request with the schema."""
         ...
 
 

@@ -11,7 +11,17 @@ from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Answer", "Body", "Collector", "Parsed", "Prompt", "Shape", "Tool", "openai_error"]
+__all__ = [
+    "Answer",
+    "Body",
+    "Collector",
+    "Parsed",
+    "Prompt",
+    "Shape",
+    "Tool",
+    "openai_error",
+    "prefilled",
+]
 
 Body: TypeAlias = Mapping[str, Any]
 """A request or reply, parsed. Nothing about its inside is certain."""
@@ -31,20 +41,45 @@ class Answer(NamedTuple):
         content: its text, or None without any; Parsed where the endpoint gives JSON itself.
         calls: tool calls: name and arguments.
         cut: whether the token limit ended it.
+        declined: it is no answer: the model refused, was stopped by a filter, or paused.
     """
 
     number: int
     content: str | Parsed | None
     calls: tuple[tuple[str, str | Parsed], ...] = ()
     cut: bool = False
+    declined: bool = False
+
+
+def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[Answer]:
+    """The whole answers, of which the model gave the ends; calls have no beginning."""
+    return [
+        answer
+        if answer.calls or answer.declined or isinstance(answer.content, Parsed)
+        else answer._replace(content=_prefill(answer, prefills) + (answer.content or "") or None)
+        for answer in answers
+    ]
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _prefill(answer: Answer, prefills: Sequence[str]) -> str:
+    number = answer.number if isinstance(answer.number, int) else 0
+    return prefills[min(max(number, 0), len(prefills) - 1)]
 
 
 class Prompt(NamedTuple):
-    """A text of the request: where (path into the body), whose (role), and what, if it is text."""
+    """A text of the request: where (path into the body), whose (role), and what, if it is text.
+
+    ``conversation`` is which of those that the request holds it belongs to.
+    """
 
     path: tuple[str | int, ...]
     role: str
     text: str | None
+    conversation: int = 0
 
 
 class Tool(NamedTuple):
@@ -91,6 +126,27 @@ class Shape(ABC):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         """The texts that the client sends, in their order."""
 
+    def misformed(self, request: Any) -> str | None:
+        """The field of the texts, where what it holds is none that a server takes."""
+        field = self.texts_in(as_dict(request))
+        if not field:
+            return None
+        texts = as_dict(request).get(field)
+        if field != "messages":
+            return None if isinstance(texts, str | list) else field
+        return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
+
+    def texts_in(self, request: Body) -> str:
+        """The field that holds the texts of a request, if it is known."""
+        return ""
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        """The beginnings that the request gives and its reply does not repeat, by conversation.
+
+        None where the answers are whole in the reply.
+        """
+        return ()
+
     @abstractmethod
     def answers(self, reply: Any) -> Sequence[Answer]:
         """The answers in a complete reply; none when it is no reply of this shape."""
@@ -110,6 +166,12 @@ class Shape(ABC):
                 function = as_dict(function.get(key))
             if isinstance(name := function.get("name"), str):
                 yield Tool(("tools", index, *self.tool), name, function.get(field))
+
+    def offered(self, request: Body) -> set[str]:
+        """The names of the tools that the request offers, the older ``functions`` among them."""
+        functions = (as_dict(each).get("name") for each in as_list(request.get("functions")))
+        found = {name for name in functions if isinstance(name, str)}
+        return found.union(tool.name for tool in self.tools(request))
 
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""

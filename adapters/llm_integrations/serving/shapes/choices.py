@@ -5,68 +5,34 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.calls import add_calls, calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
+from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Chat", "Completions", "Part", "message_prompts"]
+__all__ = ["Batch", "Chat", "Completions", "Invocations", "begun_text", "message_prompts"]
 
-
-class Part:
-    """One answer of a stream, as far as it has come.
-
-    Attributes:
-        begun: whether anything came.
-        size: characters that are held.
-    """
-
-    __slots__ = ("_calls", "_text", "_write", "begun", "size")
-
-    def __init__(self, *, text: bool) -> None:
-        self.begun = False
-        self.size = 0
-        self._text = StringIO()
-        self._write = self._text.write if text else None
-        self._calls: dict[Any, tuple[StringIO, StringIO]] = {}
-
-    def add_text(self, text: str) -> None:
-        if text:
-            self.begun = True
-            if self._write is not None:
-                self.size += self._write(text)
-
-    def add_call(self, index: Any, name: Any, arguments: Any) -> None:
-        """Add a fragment of a tool call; the name comes once, the arguments in pieces."""
-        self.begun = True
-        names, pieces = self._calls.setdefault(_key(index), (StringIO(), StringIO()))
-        if isinstance(name, str):
-            self.size += names.write(name)
-        if isinstance(arguments, str):
-            self.size += pieces.write(arguments)
-
-    def answer(self, index: Any, *, cut: bool) -> Answer:
-        calls = [(name.getvalue(), pieces.getvalue()) for name, pieces in self._calls.values()]
-        return Answer(index, self._text.getvalue() or None, tuple(calls), cut)
+_TEXTS: Final = ("text",)
+_FILTERED: Final = "content_filter"
+_GOES_ON: Final = "null"
+"""Beside null and "", a reason of some servers for a choice that goes on."""
 
 
 class ChoiceCollector(Collector):
     """Collects by choice, since the choices of one stream interleave.
 
     Args:
-        delta: the field of a choice that holds what is new in it; "" for the choice itself.
-        text: the field of that which holds text.
         texts: whether text is kept.
     """
 
-    __slots__ = ("_delta", "_parts", "_text", "ended", "failed", "kept")
+    __slots__ = ("_finished", "_parts", "ended", "failed", "kept")
 
-    def __init__(self, delta: str, text: str, *, texts: bool) -> None:
-        self._delta = delta
-        self._text = text
+    def __init__(self, *, texts: bool) -> None:
         self._parts = defaultdict[Any, Part](partial(Part, text=texts))
+        self._finished: set[Any] = set()
         self.ended = self.failed = False
         self.kept = 0
 
@@ -81,29 +47,47 @@ class ChoiceCollector(Collector):
         except (ValueError, RecursionError, AttributeError):  # the last for what is no object
             return ()
         if choices is None:
-            self.failed = self.failed or "error" in fields
+            self.failed = self.failed or bool(fields.get("error"))
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
+                self._parts[None].begun = True  # which nobody can judge, and nothing finishes
                 continue
             index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
             before = part.size
-            delta = choice.get(self._delta) if self._delta else choice
+            delta = choice.get("delta", choice)  # a completion's text stands in the choice itself
             if isinstance(delta, dict):
-                if isinstance(text := delta.get(self._text), str):
-                    part.add_text(text)
-                if self._delta and (calls := delta.get("tool_calls")):
-                    _add_calls(part, calls)
+                _add(part, delta)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
-                del self._parts[index]
-                self.kept -= part.size
-                finished.append(part.answer(index, cut=reason == "length"))
+                finished += self._finish(index, part, reason)
         return finished
 
+    def _finish(self, index: Any, part: Part, reason: Any) -> Sequence[Answer]:
+        again = index in self._finished
+        if reason == _GOES_ON or (again and part.begun):
+            # What comes after the end is joined by clients to what was judged: it stays here,
+            # unfinished.
+            return ()
+        self._finished.add(index)
+        del self._parts[index]
+        self.kept -= part.size
+        if again:
+            return ()
+        return (part.answer(index, cut=reason == "length", declined=reason == _FILTERED),)
+
     def is_unfinished(self) -> bool:
-        return any(part.begun for part in self._parts.values())
+        return any(p.begun or index not in self._finished for index, p in self._parts.items())
+
+
+def _add(part: Part, delta: dict[str, Any]) -> None:
+    if text := delta.get("content") or delta.get("text"):
+        part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
+    if delta.get("refusal"):
+        part.refuse()
+    if "tool_calls" in delta or "function_call" in delta:
+        add_calls(part, delta)
 
 
 def _key(index: Any) -> Any:
@@ -111,63 +95,96 @@ def _key(index: Any) -> Any:
     return index if isinstance(index, int | str) else 0
 
 
-def message_prompts(request: Body) -> Iterator[Prompt]:
+def message_prompts(
+    messages: Any, path: tuple[str | int, ...] = ("messages",), conversation: int = 0
+) -> Iterator[Prompt]:
     """The texts of ``messages``, as OpenAI and Anthropic write them."""
-    for index, message in enumerate(as_list(request.get("messages"))):
+    for index, message in enumerate(as_list(messages)):
         message = as_dict(message)
-        text = joined_text(message.get("content"), ("text",))
-        yield Prompt(("messages", index, "content"), str(message.get("role")), text)
+        text = joined_text(message.get("content"), _TEXTS)
+        place = (*path, index, "content")
+        yield Prompt(place, str(message.get("role")), text, conversation)
 
 
-class Chat(Shape):
+class _Choices(Shape):
+    """What answers with ``choices``."""
+
+    def texts_in(self, request: Body) -> str:
+        return "messages"
+
+    def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = as_list(as_dict(reply).get("choices"))
+        if not all(isinstance(choice, dict) for choice in choices):
+            return ()
+        return [_answer(choice, position) for position, choice in enumerate(choices)]
+
+    def collector(self, *, texts: bool = True) -> Collector:
+        return ChoiceCollector(texts=texts)
+
+
+def _answer(choice: dict[str, Any], position: int) -> Answer:
+    message = as_dict(choice.get("message"))
+    content = message.get("content") if "message" in choice else choice.get("text")
+    reason = choice.get("finish_reason")
+    return Answer(
+        choice.get("index", position),
+        joined_text(content, _TEXTS),
+        tuple(calls_in(message)),
+        reason == "length",
+        reason == _FILTERED or bool(message.get("refusal") and not content),
+    )
+
+
+class Chat(_Choices):
     """/v1/chat/completions."""
 
     name = "chat"
     tool = ("function", "parameters")
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        return message_prompts(request)
+        return message_prompts(request.get("messages"))
 
-    def answers(self, reply: Any) -> Sequence[Answer]:
-        choices = reply.get("choices") if isinstance(reply, dict) else None
-        return [
-            _answer(choice, position)
-            for position, choice in enumerate(as_list(choices))
-            if isinstance(choice, dict)
-        ]
-
-    def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector("delta", "content", texts=texts)
+    def prefills(self, request: Body) -> Sequence[str]:
+        messages = request.get("messages")
+        if not messages or not isinstance(messages, list) or request.get("echo"):
+            return ()  # an echo repeats the beginning
+        last = as_dict(messages[-1])
+        is_begun = last.get("prefix") is True and last.get("role") == "assistant"
+        return (begun_text(last),) if request.get("continue_final_message") or is_begun else ()
 
 
-def _answer(choice: dict[str, Any], position: int) -> Answer:
-    message = as_dict(choice.get("message"))
-    content = message.get("content")
-    calls = message.get("tool_calls")
-    return Answer(
-        choice.get("index", position),
-        content if isinstance(content, str) else None,
-        tuple(_call(call) for call in calls) if isinstance(calls, list) else (),
-        choice.get("finish_reason") == "length",
-    )
+def begun_text(message: dict[str, Any]) -> str:
+    """The text of a message that the model is to go on with."""
+    return joined_text(message.get("content"), ("text", "output_text")) or ""
 
 
-def _call(call: Any) -> tuple[str, str]:
-    function = as_dict(as_dict(call).get("function"))
-    return str(function.get("name")), str(function.get("arguments", ""))
+class Batch(_Choices):
+    """/v1/chat/completions/batch: a list of conversations, and a choice for each."""
+
+    name = "batch"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        for number, messages in enumerate(as_list(request.get("messages"))):
+            place = ("messages", number)
+            if messages and isinstance(messages, list):
+                yield from message_prompts(messages, place, number)
+            else:
+                yield Prompt((*place, 0, "content"), "", None, number)
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        if request.get("echo") or not request.get("continue_final_message"):
+            return ()
+        conversations = as_list(request.get("messages"))
+        return [begun_text(as_dict(as_list(each)[-1:] and each[-1])) for each in conversations]
 
 
-def _add_calls(part: Part, calls: Any) -> None:
-    for call in as_list(calls):
-        call = as_dict(call)
-        function = as_dict(call.get("function"))
-        part.add_call(call.get("index", 0), function.get("name"), function.get("arguments"))
-
-
-class Completions(Shape):
+class Completions(_Choices):
     """/v1/completions."""
 
     name = "completions"
+
+    def texts_in(self, request: Body) -> str:
+        return "prompt"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         prompt = request.get("prompt")
@@ -180,17 +197,16 @@ class Completions(Shape):
             # Token ids, which nobody can read as JSON here.
             yield Prompt(("prompt",), "user", None)
 
-    def answers(self, reply: Any) -> Sequence[Answer]:
-        return [
-            Answer(
-                choice.get("index", position),
-                text if isinstance(text := choice.get("text"), str) else None,
-                (),
-                choice.get("finish_reason") == "length",
-            )
-            for position, choice in enumerate(as_list(as_dict(reply).get("choices")))
-            if isinstance(choice, dict)
-        ]
 
-    def collector(self, *, texts: bool = True) -> Collector:
-        return ChoiceCollector("", "text", texts=texts)
+class Invocations(Chat):
+    """/invocations: a chat or a completion, by what its body has."""
+
+    name = "invocations"
+
+    def texts_in(self, request: Body) -> str:
+        return "messages" if "messages" in request else "prompt"
+
+    def prompts(self, request: Body) -> Iterator[Prompt]:
+        if self.texts_in(request) == "messages":
+            return super().prompts(request)
+        return Completions().prompts(request)

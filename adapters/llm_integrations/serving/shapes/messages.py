@@ -6,35 +6,48 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Parsed, Prompt, Shape
-from llm_integrations.serving.shapes.choices import Part, message_prompts
+from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.calls import arguments_of
+from llm_integrations.serving.shapes.choices import begun_text
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Messages"]
 
-_CUT: Final = "max_tokens"
+_CUT: Final = ("max_tokens", "model_context_window_exceeded")
+_DECLINED: Final = ("refusal", "pause_turn")
 
 
 class Messages(Shape):
     name = "messages"
     tool = ("input_schema",)
 
+    def texts_in(self, request: Body) -> str:
+        return "messages"
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        return message_prompts(request)
+        for index, message in enumerate(as_list(request.get("messages"))):
+            message = as_dict(message)
+            yield from _prompts(("messages", index, "content"), message)
+
+    def prefills(self, request: Body) -> Sequence[str]:
+        last = as_dict((as_list(request.get("messages")) or [None])[-1])
+        return (begun_text(last),) if last.get("role") == "assistant" else ()
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":
             return ()
-        blocks = [block for block in as_list(reply.get("content")) if isinstance(block, dict)]
+        content = reply.get("content")
         calls = tuple(
-            (str(block.get("name")), Parsed(block.get("input")))
-            for block in blocks
+            (str(block.get("name")), arguments_of(block.get("input")))
+            for block in map(as_dict, as_list(content))
             if block.get("type") == "tool_use"
         )
-        text = joined_text(blocks, ("text",))
-        return [Answer(0, text, calls, reply.get("stop_reason") == _CUT)]
+        text = joined_text(content, ("text",))
+        reason = reply.get("stop_reason")
+        return [Answer(0, text, calls, reason in _CUT, reason in _DECLINED)]
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _Blocks(texts=texts)
@@ -46,12 +59,26 @@ class Messages(Shape):
         return b"event: error\ndata: %b\n\n" % json.dumps(self.error(failure)).encode()
 
 
+def _prompts(path: tuple[str | int, ...], message: dict[str, Any]) -> Iterator[Prompt]:
+    """What a tool gave back is the tool's, though it stands in a message of the user."""
+    content, role = message.get("content"), str(message.get("role"))
+    others: list[Any] = []
+    for number, block in enumerate(as_list(content)):
+        if as_dict(block).get("type") == "tool_result":
+            text = joined_text(block.get("content"), ("text",))
+            yield Prompt((*path, number, "content"), "tool", text)
+        else:
+            others.append(block)
+    if others or not as_list(content):
+        yield Prompt(path, role, joined_text(others or content, ("text",)))
+
+
 class _Blocks(Collector):
     """Collects content blocks; the one answer is complete when a stop reason comes."""
 
     def __init__(self, *, texts: bool) -> None:
-        self._texts = texts
         self._part = Part(text=texts)
+        self._has_stopped = False
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
@@ -60,11 +87,13 @@ class _Blocks(Collector):
                 self._add(fields.get("index"), as_dict(fields.get("delta")))
             case "content_block_start":
                 self._start(fields.get("index"), as_dict(fields.get("content_block")))
+            case "message_start":
+                content = as_list(as_dict(fields.get("message")).get("content"))
+                for index, block in enumerate(content):
+                    self._start(index, as_dict(block))
             case "message_delta":
                 if reason := as_dict(fields.get("delta")).get("stop_reason"):
-                    part, self._part = self._part, Part(text=self._texts)
-                    self.kept = 0
-                    return [part.answer(0, cut=reason == _CUT)]
+                    return self._stop(reason)
             case "message_stop":
                 self.ended = True
             case "error":
@@ -75,14 +104,22 @@ class _Blocks(Collector):
     def is_unfinished(self) -> bool:
         return self._part.begun
 
+    def _stop(self, reason: Any) -> Sequence[Answer]:
+        if self._has_stopped:
+            return ()  # clients join what came since to what was judged
+        self._has_stopped = True
+        part, self._part = self._part, Part(text=False)
+        self.kept = 0
+        return [part.answer(0, cut=reason in _CUT, declined=reason in _DECLINED)]
+
     def _start(self, index: Any, block: dict[str, Any]) -> None:
         if block.get("type") == "tool_use":
-            self._part.add_call(index, block.get("name"), None)
+            self._part.add_call(index, block.get("name"), block.get("input"), block.get("id"))
         elif block.get("type") == "text":
             self._part.add_text(str(block.get("text") or ""))
 
     def _add(self, index: Any, delta: dict[str, Any]) -> None:
         if isinstance(text := delta.get("text"), str):
             self._part.add_text(text)
-        elif isinstance(fragment := delta.get("partial_json"), str):
-            self._part.add_call(index, None, fragment)
+        elif "partial_json" in delta:
+            self._part.add_call(index, None, delta["partial_json"])

@@ -10,25 +10,34 @@ from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
     Collector,
+    Parsed,
     Prompt,
     Shape,
     openai_error,
 )
+from llm_integrations.serving.shapes.calls import arguments_of
+from llm_integrations.serving.shapes.choices import begun_text
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Responses"]
 
-_FINISHED: Final = ("completed", "incomplete")
-_FAILED: Final = (b"error", b"response.failed")
-_LAST: Final = (b"response.completed", b"response.incomplete")
+_FINISHED: Final = ("completed", "incomplete", None)
+_NO_ANSWER: Final = ("failed", "cancelled")
+_FAILED: Final = ("error", "response.failed")
+_LAST: Final = ("response.completed", "response.incomplete")
+_BEGUN: Final = ("in_progress", "incomplete")
+_NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
 class Responses(Shape):
     name = "responses"
     tool = ("parameters",)
     defers = "background"
+
+    def texts_in(self, request: Body) -> str:
+        return "input"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         given = request.get("input")
@@ -39,20 +48,35 @@ class Responses(Shape):
                 text = joined_text(item.get("content"), ("input_text", "text"))
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
 
+    def prefills(self, request: Body) -> Sequence[str]:
+        last = as_dict((as_list(request.get("input")) or [None])[-1])
+        is_begun = last.get("role") == "assistant" and last.get("status") in _BEGUN
+        return (begun_text(last),) if is_begun else ()
+
     def answers(self, reply: Any) -> Sequence[Answer]:
-        # A response that runs in the background has no answer yet.
-        if not isinstance(reply, dict) or reply.get("status") not in _FINISHED:
+        # A response that runs in the background has no answer yet. Some servers give no status.
+        status = reply.get("status") if isinstance(reply, dict) else ""
+        if status in _NO_ANSWER:
+            return [Answer(0, None, declined=True)]
+        if status not in _FINISHED:
+            return ()
+        if not isinstance(reply.get("output"), list):
             return ()
         texts: list[str] = []
-        calls: list[tuple[str, str]] = []
+        refused = False
+        calls: list[tuple[str, str | Parsed]] = []
         for item in as_list(reply.get("output")):
             item = as_dict(item)
             if item.get("type") == "message":
                 texts.append(joined_text(item.get("content"), ("output_text",)) or "")
+                parts = map(as_dict, as_list(item.get("content")))
+                refused = refused or any(part.get("type") == "refusal" for part in parts)
             elif item.get("type") == "function_call":
-                calls.append((str(item.get("name")), str(item.get("arguments", ""))))
-        cut = as_dict(reply.get("incomplete_details")).get("reason") == "max_output_tokens"
-        return [Answer(0, "".join(texts) or None, tuple(calls), cut)]
+                calls.append((str(item.get("name")), arguments_of(item.get("arguments"))))
+        reason = as_dict(reply.get("incomplete_details")).get("reason")
+        text = "".join(texts) or None
+        declined = reason == "content_filter" or (refused and text is None)
+        return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined)]
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
@@ -76,8 +100,12 @@ class _LastEvent(Collector):
         self._shape = shape
 
     def take(self, event: Event) -> Sequence[Answer]:
-        self.failed = self.failed or event.name in _FAILED
-        if event.name not in _LAST:
+        if event.name and event.name not in _NAMES:
+            return ()
+        fields = read_fields(event.data)
+        kind = fields.get("type") or event.name.decode()  # some servers give no names
+        self.failed = self.failed or kind in _FAILED
+        if kind not in _LAST:
             return ()
         self.ended = True
-        return self._shape.answers(read_fields(event.data).get("response"))
+        return self._shape.answers(fields.get("response"))

@@ -115,7 +115,7 @@ class Fetches:
             compiled = await self._recompile(request.key, schema)
         except SchemaNotFound as error:
             return self._complete_unknown(request, error)
-        except InvalidSchema as error:
+        except (InvalidSchema, RegistryProtocolError) as error:
             copy = self._complete_failed(request, error)
             if copy is None:
                 raise
@@ -237,10 +237,10 @@ class Fetches:
             if copy is None:
                 return None
             self.cache.pause_refresh(copy, now)
+            is_news = self._note_failure(unavailable=isinstance(error, RegistryUnavailable))
             if isinstance(error, InvalidSchema | RegistryProtocolError):
                 self._rejections.inc()
-                self.cache.reject(copy, error, now)
-            is_news = self._note_failure(unavailable=isinstance(error, RegistryUnavailable))
+                is_news = self.cache.reject(copy, error, now) or is_news
         self._log_kept(request, error, is_news=is_news)
         return copy
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from llm_integrations.core.config import CacheOptions
-from llm_integrations.core.errors import InvalidSchema, RegistryError, SchemaNotFound
+from llm_integrations.core.errors import RegistryError, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef, Version
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.freshness import NEVER, CacheEntry, NegativeEntry
@@ -114,11 +114,14 @@ class SchemaCache:
         """After a failed refresh."""
         entry.refresh_at = now + self.options.refresh_pause
 
-    def reject(self, entry: CacheEntry, error: RegistryError, now: float) -> None:
-        """The registry's answer is of no use, and the last good copy stays in force."""
-        entry.rejected = str(error)
-        if isinstance(error, InvalidSchema):  # the registry works: it is no outage, with a limit
-            self._extend(entry, now)
+    def reject(self, entry: CacheEntry, error: RegistryError, now: float) -> bool:
+        """The registry's answer is of no use, and the last good copy stays in force.
+
+        The registry works: it is no outage, which has a limit. True when the reason is news.
+        """
+        known, entry.rejected = entry.rejected, str(error)
+        self._extend(entry, now)
+        return known != entry.rejected
 
     def _extend(self, entry: CacheEntry, now: float) -> None:
         # The body of an exact version cannot change: nothing but the LRU order drops it, and by its
