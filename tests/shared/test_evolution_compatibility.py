@@ -408,7 +408,9 @@ def with_null(schema: Schema) -> Schema:
 MAPS: dict[str, tuple[Schema, Schema, bool]] = {
     "any values become whole numbers": (ANY_MAP, {**MAP, **INT_MAP}, False),
     "a map of anything becomes one of numbers": (MAP, {**MAP, **INT_MAP}, False),
-    "a map gets a property": (MAP, obj({"a": STRING}), False),
+    "a map gets a property": (ANY_MAP, obj({"a": STRING}), False),
+    "a map with named keys gets a property": (
+        {**MAP, "propertyNames": {"maxLength": 3}}, obj({"a": STRING}), False),
     "a map is closed": (MAP, obj({"a": STRING}, **CLOSED), False),
     "a map may be null": (with_null(ANY_MAP), with_null({**MAP, **INT_MAP}), False),
     "a map by patterns is closed": (
@@ -455,3 +457,14 @@ def test_the_keys_of_a_map_are_data_under_the_lenient_policy_too(
     assert migration_guide(placed(old), placed(new)).breaks_readers is not expected
     if not expected:
         assert_shown(report, placed(old), placed(new))
+
+
+def test_a_document_that_is_just_an_object_may_get_properties() -> None:
+    def accepts(old: Schema, new: Schema) -> bool:
+        return bool(check_compatibility(new, [old], "BACKWARD", "lenient"))
+
+    assert accepts(MAP, obj({"a": STRING, "b": INTEGER}))
+    assert accepts({}, {"properties": {"a": STRING}})
+    assert not accepts(MAP, obj({"a": STRING}, required=["a"]))
+    assert not accepts(MAP, obj({"a": STRING}, **INT_MAP))
+    assert not accepts(obj({"meta": MAP}), obj({"meta": obj({"a": STRING})}))

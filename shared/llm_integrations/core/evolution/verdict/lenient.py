@@ -4,7 +4,8 @@ An open object admits any further property, so under the strict policy each prop
 could clash with data. The lenient policy takes undeclared properties as absent: it adds to the
 source schema a node that refuses them, wherever an object declares some properties and no schema
 for the others. An object that may declare none is a map: its keys are data, and none of them is
-ever declared.
+ever declared. The whole of a document that says nothing but that it is an object is no map yet:
+what the other side declares is taken to be new there.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ __all__ = ["closing_node"]
 _MOST_SHAPES: Final = 2_000
 _ITEMS: Final = ("items", "contains", "unevaluatedItems")
 _REST: Final = ("additionalProperties", "unevaluatedProperties")
+_ABOUT_PROPERTIES: Final = frozenset({*_REST, "properties", "patternProperties", "propertyNames"})
 
 
-def closing_node(root: Node, workspace: Workspace, oracle: ContainmentOracle) -> Node:
+def closing_node(root: Node, reader: Node, workspace: Workspace, oracle: ContainmentOracle) -> Node:
     """A node that refuses what the schema at ``root`` does not declare, at every level.
 
     A property counts as declared when any subschema that may judge the object declares it.
+
+    Args:
+        reader: the root of the other schema.
 
     Raises:
         Undecidable: when the schema has too many shapes of objects.
@@ -36,7 +41,11 @@ def closing_node(root: Node, workspace: Workspace, oracle: ContainmentOracle) ->
     closer = _Closer(workspace, oracle)
     closed = closer.close([root])
     closer.define_all()
-    return closed
+    if not closer.is_blank(root):
+        return closed
+    declared = [part.get("properties", {}) for part in workspace.applied(reader, conditional=True)]
+    new: Node = {"properties": {name: {"not": {}} for names in declared for name in sorted(names)}}
+    return workspace.both(closed, workspace.add(new)) if new["properties"] else closed
 
 
 class _Closer:
@@ -66,6 +75,13 @@ class _Closer:
         if key not in self._names:
             self._define(key, list(shape.values()))
         return self._workspace.add({"$ref": f"#/$defs/{self._names[key]}"})
+
+    def is_blank(self, node: Node) -> bool:
+        """Whether objects may be anything, and nothing is said about their properties."""
+        parts = self._workspace.applied(node, conditional=True)
+        return self._forms.is_map(node) and not any(
+            _ABOUT_PROPERTIES & part.keys() for part in parts
+        )
 
     def _define(self, key: tuple[frozenset[int], bool], shape: list[Node]) -> None:
         if len(self._names) > _MOST_SHAPES:
