@@ -468,3 +468,41 @@ def test_a_document_that_is_just_an_object_may_get_properties() -> None:
     assert not accepts(MAP, obj({"a": STRING}, required=["a"]))
     assert not accepts(MAP, obj({"a": STRING}, **INT_MAP))
     assert not accepts(obj({"meta": MAP}), obj({"meta": obj({"a": STRING})}))
+
+
+DECIMAL = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
+"""What pydantic 2.13 writes for a Decimal."""
+
+PRICE: Schema = {"anyOf": [NUMBER, {**STRING, "pattern": DECIMAL}]}
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        PRICE,
+        {"type": "object", "patternProperties": {"^(?=x)": STRING}},
+        {**STRING, "pattern": r"(a)\1"},
+    ],
+    ids=["a decimal", "a name", "a backreference"],
+)
+def test_lookaround_in_a_pattern_that_did_not_change_refuses_no_pair(price: Schema) -> None:
+    old, new = obj({"price": price}), obj({"price": price, "note": STRING})
+    assert check_compatibility(new, [old], "BACKWARD", "lenient")
+    assert not check_compatibility(new, [old], "BACKWARD", "strict").unknown
+    longer = obj({"price": price, "note": {**STRING, "maxLength": 3}})
+    report = check_compatibility(longer, [old, new], "BACKWARD_TRANSITIVE", "lenient")
+    options = ValidationOptions(regex="bounded")
+    for violation in report.violations:
+        assert compile_validator(new, options=options).is_valid(violation.witness)
+        assert not compile_validator(longer, options=options).is_valid(violation.witness)
+    assert {item.version for item in report.violations} == {"previous[1]"}
+    assert [change.keyword for change in diff(old, new)] == ["note"]
+    assert not migration_guide(old, new).is_breaking
+
+
+def test_lookaround_in_a_pattern_that_is_new_still_refuses_it() -> None:
+    old = obj({"price": PRICE})
+    new = obj({"price": PRICE, "note": {**STRING, "pattern": "(?=a)b"}})
+    for compare in (partial(check_compatibility, new, [old]), partial(diff, old, new)):
+        with pytest.raises(InvalidSchema, match="bounded"):
+            compare()

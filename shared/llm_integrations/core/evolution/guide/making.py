@@ -25,7 +25,7 @@ from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.wording import quote
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.judges import judge_of
+from llm_integrations.core.evolution.verdict.judges import judges_of_pair
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.verdict.witness import Witness
@@ -63,16 +63,16 @@ def migration_guide(
     """
     options = replace(options or ValidationOptions(), nulls="strict")
     sources = source_of(old, resources), source_of(new, resources)
-    judges = judge_of(sources[0], options), judge_of(sources[1], options)
+    reader, judge, options = judges_of_pair(*sources, options)
     checked = check_policy(policy)
-    pair = PairCheck(sources[0], sources[1], judges[1], options, checked, limits or Limits())
+    pair = PairCheck(sources[0], sources[1], judge, options, checked, limits or Limits())
     names = sources[0].name, sources[1].name
     if pair.comparison is None:
         if pair.why_not:
             raise InvalidSchema(f"the schemas cannot be compared: {pair.why_not}")
         return MigrationGuide(*names, policy, breaks_readers=False, breaks_writers=False)
     try:
-        return _Making(pair, pair.comparison, judges).guide(names)
+        return _Making(pair, pair.comparison, (reader, judge)).guide(names)
     except Undecidable as error:
         raise InvalidSchema(f"the schemas cannot be compared: {error}") from None
 
