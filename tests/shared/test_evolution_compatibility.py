@@ -394,3 +394,115 @@ def test_a_registrys_own_verdict_stands_beside_ours() -> None:
     other = check_compatibility(INTEGER, [NUMBER]).beside_server(True, ())
     assert not other.is_compatible
     assert "the registry accepts it" in other.notes[0]
+
+
+MAP: Schema = {"type": "object"}
+ANY_MAP: Schema = {"type": "object", "additionalProperties": True}
+NULL: Schema = {"type": "null"}
+
+
+def with_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, NULL]}
+
+
+MAPS: dict[str, tuple[Schema, Schema, bool]] = {
+    "any values become whole numbers": (ANY_MAP, {**MAP, **INT_MAP}, False),
+    "a map of anything becomes one of numbers": (MAP, {**MAP, **INT_MAP}, False),
+    "a map gets a property": (ANY_MAP, obj({"a": STRING}), False),
+    "a map with named keys gets a property": (
+        {**MAP, "propertyNames": {"maxLength": 3}}, obj({"a": STRING}), False),
+    "a map is closed": (MAP, obj({"a": STRING}, **CLOSED), False),
+    "a map may be null": (with_null(ANY_MAP), with_null({**MAP, **INT_MAP}), False),
+    "a map by patterns is closed": (
+        {**MAP, "patternProperties": {"^x": STRING}},
+        {**MAP, "patternProperties": {"^x": STRING}, **CLOSED}, False),
+    "a map with a bound": ({**MAP, "minProperties": 1}, {**MAP, "minProperties": 2}, False),
+    "a model or a map": (
+        {"anyOf": [obj({"a": STRING}), MAP]},
+        {"anyOf": [obj({"a": STRING}), obj({"b": STRING})]}, False),
+    "a map of maps": (
+        {**MAP, "additionalProperties": MAP},
+        {**MAP, "additionalProperties": {**MAP, **INT_MAP}}, False),
+    "what is required and not listed": (
+        obj({"a": STRING}, required=["b"]), obj({"a": STRING, "b": STRING}, required=["b"]), False),
+    "an optional model gets a property": (
+        with_null(obj({"a": STRING})), with_null(obj({"a": STRING, "b": STRING})), True),
+    "a model in a map gets a property": (
+        {**MAP, "additionalProperties": obj({"a": STRING})},
+        {**MAP, "additionalProperties": obj({"a": STRING, "b": STRING})}, True),
+    "a model beside a map of the others": (
+        obj({"m": obj({"a": STRING})}, additionalProperties=MAP),
+        obj({"m": obj({"a": STRING, "b": STRING})}, additionalProperties=MAP), True),
+    "a class without fields gets one": (obj({}), obj({"a": STRING}), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("around", ["itself", "property", "item", "reference"])
+@pytest.mark.parametrize(("old", "new", "expected"), MAPS.values(), ids=MAPS.keys())
+def test_the_keys_of_a_map_are_data_under_the_lenient_policy_too(
+    old: Schema, new: Schema, expected: bool, around: str
+) -> None:
+    def placed(schema: Schema) -> Schema:
+        match around:
+            case "property":
+                return obj({"meta": schema})
+            case "item":
+                return {"type": "array", "items": schema}
+            case "reference":
+                return {**obj({"meta": {"$ref": "#/$defs/m"}}), "$defs": {"m": schema}}
+        return schema
+
+    report = check_compatibility(placed(new), [placed(old)], "BACKWARD", "lenient")
+    assert report.is_compatible is expected, report
+    assert migration_guide(placed(old), placed(new)).breaks_readers is not expected
+    if not expected:
+        assert_shown(report, placed(old), placed(new))
+
+
+def test_a_document_that_is_just_an_object_may_get_properties() -> None:
+    def accepts(old: Schema, new: Schema) -> bool:
+        return bool(check_compatibility(new, [old], "BACKWARD", "lenient"))
+
+    assert accepts(MAP, obj({"a": STRING, "b": INTEGER}))
+    assert accepts({}, {"properties": {"a": STRING}})
+    assert not accepts(MAP, obj({"a": STRING}, required=["a"]))
+    assert not accepts(MAP, obj({"a": STRING}, **INT_MAP))
+    assert not accepts(obj({"meta": MAP}), obj({"meta": obj({"a": STRING})}))
+
+
+DECIMAL = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
+"""What pydantic 2.13 writes for a Decimal."""
+
+PRICE: Schema = {"anyOf": [NUMBER, {**STRING, "pattern": DECIMAL}]}
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        PRICE,
+        {"type": "object", "patternProperties": {"^(?=x)": STRING}},
+        {**STRING, "pattern": r"(a)\1"},
+    ],
+    ids=["a decimal", "a name", "a backreference"],
+)
+def test_lookaround_in_a_pattern_that_did_not_change_refuses_no_pair(price: Schema) -> None:
+    old, new = obj({"price": price}), obj({"price": price, "note": STRING})
+    assert check_compatibility(new, [old], "BACKWARD", "lenient")
+    assert not check_compatibility(new, [old], "BACKWARD", "strict").unknown
+    longer = obj({"price": price, "note": {**STRING, "maxLength": 3}})
+    report = check_compatibility(longer, [old, new], "BACKWARD_TRANSITIVE", "lenient")
+    options = ValidationOptions(regex="bounded")
+    for violation in report.violations:
+        assert compile_validator(new, options=options).is_valid(violation.witness)
+        assert not compile_validator(longer, options=options).is_valid(violation.witness)
+    assert {item.version for item in report.violations} == {"previous[1]"}
+    assert [change.keyword for change in diff(old, new)] == ["note"]
+    assert not migration_guide(old, new).is_breaking
+
+
+def test_lookaround_in_a_pattern_that_is_new_still_refuses_it() -> None:
+    old = obj({"price": PRICE})
+    new = obj({"price": PRICE, "note": {**STRING, "pattern": "(?=a)b"}})
+    for compare in (partial(check_compatibility, new, [old]), partial(diff, old, new)):
+        with pytest.raises(InvalidSchema, match="bounded"):
+            compare()

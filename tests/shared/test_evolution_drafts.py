@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.evolution import check_compatibility
 from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import Source, source_of
@@ -117,6 +120,75 @@ def test_references_go_through_the_documents_that_are_given() -> None:
     oracle, node, _ = rewritten(source)
     assert oracle.is_valid(node, "a") is Answer.YES
     assert oracle.is_valid(node, 1) is Answer.NO
+
+
+REFERENCED: dict[str, tuple[int | None, Any, list[Any], list[Any]]] = {
+    # the root's draft, what it refers to, values that are valid, values that are not
+    "nothing beside $ref counts": (
+        7, {"definitions": {"s": STRING}, "$ref": "#/definitions/s", "type": "integer"}, ["a"], [1]
+    ),
+    "a flag beside the bound": (4, {"minimum": 1, "exclusiveMinimum": True}, [2], [1]),
+    "1.0 is no integer": (4, {"type": "integer"}, [1], [1.0]),
+    "a later keyword has no effect": (7, {"minContains": 2, "contains": STRING}, [["a"]], [[1]]),
+    "an id of the draft": (
+        4, {"definitions": {"s": {"id": "#x", **STRING}}, "items": {"$ref": "#x"}}, [["a"]], [[1]]
+    ),
+    "a draft of its own": (
+        7, {"$schema": DRAFTS[2020], "$defs": {"s": STRING}, "$ref": "#/$defs/s", "maxLength": 1},
+        ["a"], ["ab", 1],
+    ),
+    "no draft at all": (None, {"$defs": {"s": STRING}, "$ref": "#/$defs/s", "maxLength": 1},
+                        ["a"], ["ab", 1]),
+    "a boolean": (7, True, ["a"], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("indirect", [False, True])
+@pytest.mark.parametrize(
+    ("draft", "body", "valid", "invalid"), REFERENCED.values(), ids=REFERENCED.keys()
+)
+def test_a_referenced_schema_without_a_draft_is_read_by_its_roots(
+    draft: int | None, body: Any, valid: list[Any], invalid: list[Any], indirect: bool
+) -> None:
+    root: Schema = {"properties": {"a": {"$ref": "b.json" if indirect else "c.json"}}}
+    if draft is not None:
+        root["$schema"] = DRAFTS[draft]
+    resources: Schema = {"b.json": {"allOf": [{"$ref": "c.json"}]}, "c.json": body}
+    judge = compile_validator(root, resources=resources)
+    oracle, node, is_stricter = rewritten(Source(root, resources))
+    for value in valid + invalid:
+        expected = value in valid and not (value == 1 and isinstance(value, float))
+        assert judge.is_valid({"a": value}) is expected
+        assert bool(judge.validate({"a": value})) is expected
+        assert is_stricter or oracle.is_valid(node, {"a": value}) is Answer.of(expected)
+    declared = {name: {**r, "$schema": DRAFTS[draft]} if draft and isinstance(r, dict)
+                and "$schema" not in r else r for name, r in resources.items()}  # fmt: skip
+    assert check_compatibility(Source(root, declared), [Source(root, resources)], "FULL")
+
+
+@pytest.mark.parametrize(
+    ("schema", "named"),
+    [
+        ({"items": [STRING]}, "draft-07"),
+        ({"type": "object", "properties": {"a": {"items": [STRING, STRING]}}}, "draft-07"),
+        ({"minimum": 1, "exclusiveMinimum": True}, "draft-04"),
+        ({"items": [STRING], "maxLength": -1}, None),
+        ({"type": "strnig"}, None),
+        ({"$schema": DRAFTS[2020], "items": [STRING]}, None),
+    ],
+)
+def test_a_schema_of_an_older_draft_that_it_does_not_name_says_which_to_name(
+    schema: Schema, named: str | None
+) -> None:
+    with pytest.raises(InvalidSchema) as raised:
+        compile_validator(schema)
+    found = re.search(r'"\$schema": "(.*?)"', str(raised.value))
+    assert (found is not None) is (named is not None), raised.value
+    if named and found:
+        assert named in found[1]
+        compile_validator({"$schema": found[1], **schema})
+    with pytest.raises(InvalidSchema, match=re.escape(named or "no JSON Schema")):
+        check_compatibility(schema, [{}])
 
 
 @pytest.mark.parametrize(

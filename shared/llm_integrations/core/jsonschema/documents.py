@@ -54,11 +54,14 @@ class Documents:
 
     @cached_property
     def tops(self) -> dict[str, SchemaLocation]:
-        """Where each document stands, by the URI that its first name resolves to."""
+        """Where each document stands, by the URI that its first name resolves to.
+
+        One that names no draft is read by the draft of the schema itself.
+        """
         found = {BASE_URI: self.top}
         for name, body in self.named.items():
             uri, _ = resolved(BASE_URI, name) or (name, "")
-            found.setdefault(uri, SchemaLocation.create(name, (), body, uri, LATEST_DRAFT))
+            found.setdefault(uri, SchemaLocation.create(name, (), body, uri, self.top.draft))
         return found
 
     @cached_property
@@ -75,6 +78,17 @@ class Documents:
                 uri, _ = resolved(base, name) or (name, "")
                 found.setdefault(uri, body)
         return found
+
+    @cached_property
+    def declared_resources(self) -> list[tuple[str, JsonSchema]]:
+        """The same, each naming the draft that it is read by: an engine knows no other."""
+        dialect = self.root.get("$schema") if isinstance(self.root, dict) else None
+        if dialect is None:
+            return list(self.resources.items())
+        return [
+            (uri, {"$schema": dialect, **body} if isinstance(body, dict) else body)
+            for uri, body in self.resources.items()
+        ]
 
     @cached_property
     def _references(self) -> References:

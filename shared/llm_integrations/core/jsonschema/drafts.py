@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["CONSTRAINING", "CONTENT_KEYWORDS", "LATEST_DRAFT", "Draft", "declared_draft"]
+__all__ = [
+    "CONSTRAINING",
+    "CONTENT_KEYWORDS",
+    "LATEST_DRAFT",
+    "OLDER_DRAFTS",
+    "Draft",
+    "declared_draft",
+]
 
 CONTENT_KEYWORDS: Final = frozenset(["contentEncoding", "contentMediaType"])
 _COMMON: Final = frozenset(
@@ -92,6 +99,14 @@ _BY_URI: Final = {
     "json-schema.org/draft/2020-12/schema": LATEST_DRAFT,
     "json-schema.org/schema": LATEST_DRAFT,
 }
+OLDER_DRAFTS: Final = (
+    ("draft 7", "http://json-schema.org/draft-07/schema#"),
+    ("draft 2019-09", "https://json-schema.org/draft/2019-09/schema"),
+    ("draft 4", "http://json-schema.org/draft-04/schema#"),
+)
+"""By what a schema that names no draft may be meant, the most likely first; draft 7 has all that
+draft 6 has."""
+
 CONSTRAINING: Final = frozenset().union(*(draft.keywords for draft in _BY_URI.values()))
 """The keywords that constrain in any draft."""
 

@@ -14,6 +14,7 @@ from jsonschema_rs import ValidationError
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema, ValidationLimitExceeded
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
+from llm_integrations.core.jsonschema.drafts import OLDER_DRAFTS
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.engine_faults import is_fault
@@ -252,7 +253,23 @@ def _compiled(
             if not is_fault(error):
                 raise
             refused = reason(error)
-    raise InvalidSchema(refused)
+            is_malformed = isinstance(error, ValidationError)
+    raise InvalidSchema(refused + (_draft_to_name(schema, documents, options) * is_malformed))
+
+
+def _draft_to_name(schema: JsonSchema, documents: Documents, options: ValidationOptions) -> str:
+    """Words about the draft by which a schema that names none would be one; mostly empty."""
+    if not isinstance(schema, dict) or "$schema" in schema:
+        return ""
+    for name, uri in OLDER_DRAFTS:
+        try:
+            _compile({"$schema": uri, **schema}, documents, options, jsonschema_rs.RegexOptions())
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+        else:
+            return f'; by {name} it is one, so name that draft in it: "$schema": "{uri}"'
+    return ""
 
 
 def _errors(validator: jsonschema_rs.Validator, value: Any) -> list[ValidationError]:
@@ -287,7 +304,7 @@ def _compile(
 def _registry(documents: Documents) -> jsonschema_rs.Registry | None:
     if not documents.resources:
         return None
-    return jsonschema_rs.Registry(list(documents.resources.items()), retriever=_no_retrieval)
+    return jsonschema_rs.Registry(documents.declared_resources, retriever=_no_retrieval)
 
 
 def _no_retrieval(uri: str) -> JsonSchema:

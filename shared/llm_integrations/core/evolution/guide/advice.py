@@ -9,7 +9,7 @@ from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.model.kinds import ChangeKind
 from llm_integrations.core.evolution.text.wording import quote
 
-__all__ = ["LATER", "advice", "question"]
+__all__ = ["LATER", "TYPE_QUESTION", "advice", "question"]
 
 LATER: Final = "Deploy the new readers before any writer makes use of it."
 
@@ -43,7 +43,8 @@ def _harmless(change: Change) -> str:
 
 _PROGRAM: Final[dict[ChangeKind, str]] = {
     ChangeKind.MADE_REQUIRED: "`migrate()` fills in the default where it is missing.",
-    ChangeKind.PROPERTY_REMOVED: "`migrate()` drops it.",
+    ChangeKind.PROPERTY_REMOVED: "`migrate()` moves it, or drops it.",
+    ChangeKind.ENUM_VALUE_REMOVED: "`migrate()` spells it as the new version does.",
     ChangeKind.CONST_CHANGED: "`migrate()` writes the new value.",
     ChangeKind.TYPE_CHANGED: "`migrate()` converts the value.",
     ChangeKind.TYPE_NARROWED: "`migrate()` converts the value, or drops it where it is null.",
@@ -79,7 +80,9 @@ def _forward(change: Change) -> str:
 _GENERIC: Final = (
     "Find the data that is affected (see the examples of refused data), and correct it."
 )
-_TYPE: Final = "Decide how values of the old type are converted; some may not be convertible."
+TYPE_QUESTION: Final = (
+    "Decide how values of the old type are converted; some may not be convertible."
+)
 _BOUND: Final = "Find the values beyond the new bound, and decide: correct, cut or drop them."
 _TEXT: Final = "Find the values that do not match, and correct them at their source."
 
@@ -94,7 +97,7 @@ _BY_HAND: Final[dict[ChangeKind, str]] = {
         "Find what else old data holds here, and decide where it goes before it is dropped."
     ),
     **dict.fromkeys((ChangeKind.BOUND_TIGHTENED, ChangeKind.BOUND_CHANGED), _BOUND),
-    **dict.fromkeys((ChangeKind.TYPE_NARROWED, ChangeKind.TYPE_CHANGED), _TYPE),
+    **dict.fromkeys((ChangeKind.TYPE_NARROWED, ChangeKind.TYPE_CHANGED), TYPE_QUESTION),
     **dict.fromkeys(
         (
             *(ChangeKind.ENUM_ADDED, ChangeKind.PATTERN_ADDED, ChangeKind.PATTERN_CHANGED),

@@ -14,11 +14,11 @@ from llm_integrations.core.evolution.differences.instance_path import (
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Undecidable
 from llm_integrations.core.evolution.normal_form.nodes import Node
-from llm_integrations.core.evolution.sampling.choices import Chooser, Full, Minimal
+from llm_integrations.core.evolution.sampling.choices import Chooser, Full, Minimal, Randomly
 from llm_integrations.core.evolution.verdict.witness import WitnessSearch
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
 
-__all__ = ["Illustrated", "sample_like"]
+__all__ = ["Illustrated", "sample_like", "samples"]
 
 _MOST_SHOWN: Final = 8
 _TRIES: Final = 12
@@ -46,6 +46,14 @@ def sample_like(
     return _first(search, judge, premises, Illustrated(), _TRIES) or _first(
         search, judge, list(comparison.premises(direction)), Full(), _TRIES
     )
+
+
+def samples(search: WitnessSearch, judge: CompiledSchema, direction: Direction) -> list[Any]:
+    """Some valid instances of the writing side: one with all there can be, and others."""
+    premises = list(search.comparison.premises(direction))
+    choosers = Full(), Illustrated(), Randomly(1), Randomly(2)
+    found = (_first(search, judge, premises, chooser, 2) for chooser in choosers)
+    return [value[0] for value in found if value is not None]
 
 
 def _places(findings: Sequence[Finding], direction: Direction) -> Iterator[Node]:

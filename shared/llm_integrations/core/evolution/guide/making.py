@@ -12,18 +12,20 @@ from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.evolution.differences.finding import Finding
 from llm_integrations.core.evolution.guide.advice import advice, question
 from llm_integrations.core.evolution.guide.contents import Action, Example
-from llm_integrations.core.evolution.guide.examples import sample_like
+from llm_integrations.core.evolution.guide.examples import sample_like, samples
 from llm_integrations.core.evolution.guide.guide import MigrationGuide
 from llm_integrations.core.evolution.guide.migrate_code import migrate_source
-from llm_integrations.core.evolution.guide.migrate_plan import Plan, Planner
+from llm_integrations.core.evolution.guide.migrate_plan import Plan
 from llm_integrations.core.evolution.guide.migrate_run import run_plan
+from llm_integrations.core.evolution.guide.planner import Planner
+from llm_integrations.core.evolution.guide.questions import Questions
 from llm_integrations.core.evolution.model.kinds import DIRECTIONS
 from llm_integrations.core.evolution.model.levels import check_policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
 from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.wording import quote
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.judges import judge_of
+from llm_integrations.core.evolution.verdict.judges import judges_of_pair
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.verdict.witness import Witness
@@ -61,16 +63,16 @@ def migration_guide(
     """
     options = replace(options or ValidationOptions(), nulls="strict")
     sources = source_of(old, resources), source_of(new, resources)
-    judges = judge_of(sources[0], options), judge_of(sources[1], options)
+    reader, judge, options = judges_of_pair(*sources, options)
     checked = check_policy(policy)
-    pair = PairCheck(sources[0], sources[1], judges[1], options, checked, limits or Limits())
+    pair = PairCheck(sources[0], sources[1], judge, options, checked, limits or Limits())
     names = sources[0].name, sources[1].name
     if pair.comparison is None:
         if pair.why_not:
             raise InvalidSchema(f"the schemas cannot be compared: {pair.why_not}")
         return MigrationGuide(*names, policy, breaks_readers=False, breaks_writers=False)
     try:
-        return _Making(pair, pair.comparison, judges).guide(names)
+        return _Making(pair, pair.comparison, (reader, judge)).guide(names)
     except Undecidable as error:
         raise InvalidSchema(f"the schemas cannot be compared: {error}") from None
 
@@ -87,14 +89,17 @@ class _Making:
         comparison = self._comparison
         against = {d: list(self._pair.judge(d)) for d in DIRECTIONS}
         comparison.workspace.budget.start_phase()
-        plan, given_up = self._plan(bool(against["backward"]))
+        plan, questions = self._plan(bool(against["backward"]))
         automated = self._automated(plan)
         actions = [
             Action(f.change, advice(f.change, id(f) in automated), id(f) in automated)
             for f in comparison.findings
         ]
         left = [a.change for a in actions if a.change.breaks_backward and not a.automated]
-        decisions = (*given_up, *(_decisions(left) if against["backward"] else ()))
+        left = left if against["backward"] else []
+        if plan.changes_something():
+            self._ask_about_the_rest(plan, questions, [change.where for change in left])
+        decisions = tuple(dict.fromkeys((*questions.lines, *_decisions(left))))
         return MigrationGuide(
             *names,
             comparison.policy,
@@ -108,17 +113,29 @@ class _Making:
             decisions=decisions,
         )
 
-    def _plan(self, needed: bool) -> tuple[Plan, Sequence[str]]:
+    def _plan(self, needed: bool) -> tuple[Plan, Questions]:
         """The plan for old data; an empty one, and what that means, if it takes too long."""
         if not needed:
-            return Plan(), ()
+            return Plan(), Questions()
         comparison = self._comparison
         planner = Planner(comparison.prover)
         try:
             plan = planner.plan([comparison.old_root], [comparison.new_root], "document")
         except (Undecidable, RecursionError) as error:
-            return Plan(), [f"`(root)`: Write `migrate()` by hand: {error}, so it was not drafted."]
-        return plan, ()
+            questions = Questions()
+            questions.not_drafted(str(error))
+            return Plan(), questions
+        return plan, planner.questions
+
+    def _ask_about_the_rest(
+        self, plan: Plan, questions: Questions, open_places: Sequence[str]
+    ) -> None:
+        """Try the plan on some data; what is still refused is a question, unless it is one."""
+        asked = [*open_places, *questions.places]
+        for data in samples(self._pair.search, self._judges[0], "backward"):
+            for place in sorted(_places(self._judges[1], run_plan(plan, data))):
+                if not any(_near(where, place) for where in asked):
+                    questions.refused(_generalised(place))
 
     def _automated(self, plan: Plan) -> set[int]:
         """The findings that the plan settles, by trying it on what shows them."""
@@ -172,6 +189,11 @@ def _near(where: str, place: str) -> bool:
     """Whether one of two places is inside of the other; any index is any other."""
     first, second = _plain(where), _plain(place)
     return first.startswith(second) or second.startswith(first)
+
+
+def _generalised(place: str) -> str:
+    """The place with any index for the one at hand."""
+    return re.sub(r"\[\d+\]", "[*]", place)
 
 
 def _plain(place: str) -> str:

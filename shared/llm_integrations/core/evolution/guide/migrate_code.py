@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from llm_integrations.core.evolution.guide.migrate_plan import Plan, Test
+from llm_integrations.core.evolution.guide.conversions import CONVERSIONS
+from llm_integrations.core.evolution.guide.migrate_plan import Move, Plan, Test
 
 __all__ = ["migrate_source"]
 
@@ -24,7 +25,10 @@ _TYPES: Final = {
     "integer": "int",
     "fraction": "float",
 }
-_TAKEN: Final = frozenset({"migrate", "data", "value", "item", "name", "Any"})
+_TAKEN: Final = frozenset(
+    {"migrate", "data", "value", "item", "name", "Any", "inner", "moved", "spellings"}
+    | {conversion.name for conversion in CONVERSIONS.values()}
+)
 
 
 def migrate_source(plan: Plan, title: str, open_questions: Sequence[str] = ()) -> str:
@@ -43,6 +47,7 @@ class _Writer:
         self._names: dict[int, str] = {}
         self._used: set[str] = set(_TAKEN)
         self._functions: list[list[str]] = []
+        self._converting: dict[str, None] = {}
 
     def module(self, plan: Plan, title: str, open_questions: Sequence[str]) -> str:
         result = self._expression(plan, "data")
@@ -53,7 +58,8 @@ class _Writer:
             *notes,
             f"    return {result}",
         ]
-        blocks = [["from typing import Any"], *self._functions, main]
+        helpers = [[CONVERSIONS[kind].source] for kind in self._converting]
+        blocks = [["from typing import Any"], *helpers, *self._functions, main]
         return "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
 
     def _expression(self, plan: Plan, variable: str) -> str:
@@ -63,13 +69,20 @@ class _Writer:
         match plan.kind:
             case "constant":
                 return literal(plan.constant)
-            case "text":
-                return f"str({variable})"
             case "wrap":
                 return f"[{variable}]"
             case "array":
                 return self._list(plan, variable)
-        return f"{self._function(plan)}({variable})"
+            case "object" | "union" | "spelling":
+                return f"{self._function(plan)}({variable})"
+        return f"{self._conversion(plan.kind)}({variable})"
+
+    def _conversion(self, kind: str) -> str:
+        conversion = CONVERSIONS[kind]
+        for needed in (*conversion.needs, kind):
+            if CONVERSIONS[needed].source:
+                self._converting[needed] = None
+        return conversion.name
 
     def _list(self, plan: Plan, variable: str) -> str:
         assert plan.items is not None  # noqa: S101 - for the type checker; arrays have items
@@ -82,9 +95,19 @@ class _Writer:
         if id(plan) not in self._names:
             name = self._names[id(plan)] = self._identifier(plan.label)
             # A function stands below those that it calls, except where they call each other.
-            body = self._union(plan) if plan.kind == "union" else self._object(plan)
+            body = self._body(plan)
             self._functions.append([f"def {name}(value: Any) -> Any:", *body])
         return self._names[id(plan)]
+
+    def _body(self, plan: Plan) -> list[str]:
+        match plan.kind:
+            case "union":
+                return self._union(plan)
+            case "spelling":
+                known = f"    spellings = {literal(plan.spellings)}"
+                chosen = "spellings.get(value, value) if isinstance(value, str) else value"
+                return [known, f"    return {chosen}"]
+        return self._object(plan)
 
     def _identifier(self, label: str) -> str:
         base = re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_").lower()[:40] or "value"
@@ -108,10 +131,15 @@ class _Writer:
         if plan.only:
             lines += ["    if not isinstance(value, dict):", "        return value"]
         lines.append("    value = dict(value)")
+        for move in plan.moves:
+            lines += self._moving(move)
         for old, new in plan.renames.items():
-            lines.append(f"    if {literal(old)} in value:")
+            lines.append(f"    if {literal(old)} in value and {literal(new)} not in value:")
             lines.append(f"        value[{literal(new)}] = value.pop({literal(old)})")
         lines += [f"    value.pop({literal(name)}, None)" for name in plan.drops]
+        for name in plan.emptied:
+            lines.append(f"    if value.get({literal(name)}) == {{}}:")
+            lines.append(f"        del value[{literal(name)}]")
         for name in plan.unless_null:
             lines.append(f"    if {literal(name)} in value and value[{literal(name)}] is None:")
             lines.append(f"        del value[{literal(name)}]")
@@ -125,10 +153,36 @@ class _Writer:
             lines.append(f"    value.setdefault({literal(name)}, {literal(default)})")
         return [*lines, "    return value"]
 
+    def _moving(self, move: Move) -> list[str]:
+        """Lines that take a value out of one place and put it into another that is free."""
+        outer, inner = move.source[0], move.target[0]
+        last, new = literal(move.source[-1]), literal(move.target[-1])
+        made = self._expression(move.plan, "moved")
+        if len(move.source) == len(move.target):
+            return [
+                f"    if {last} in value and {new} not in value:",
+                f"        moved = value.pop({last})",
+                f"        value[{new}] = {made}",
+            ]
+        if len(move.source) > len(move.target):
+            return [
+                f"    inner = value.get({literal(outer)})",
+                f"    if isinstance(inner, dict) and {last} in inner and {new} not in value:",
+                f"        value[{literal(outer)}] = inner = dict(inner)",
+                f"        moved = inner.pop({last})",
+                f"        value[{new}] = {made}",
+            ]
+        return [
+            f"    inner = value.get({literal(inner)}, {{}})",
+            f"    if isinstance(inner, dict) and {last} in value and {new} not in inner:",
+            f"        moved = value.pop({last})",
+            f"        value[{literal(inner)}] = {{**inner, {new}: {made}}}",
+        ]
+
     def _others(self, plan: Plan) -> list[str]:
         if plan.rest is None or not plan.rest.changes_something():
             return []
-        known = sorted({*plan.parts, *plan.defaults, *plan.renames.values()})
+        known = plan.named
         made = self._expression(plan.rest, "value[name]")
         condition = f"    for name in value.keys() - {{{', '.join(map(literal, known))}}}:"
         header = condition if known else "    for name in list(value):"

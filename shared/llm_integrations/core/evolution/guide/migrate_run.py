@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_integrations.core.evolution.guide.migrate_plan import Plan, Test
+from llm_integrations.core.evolution.guide.conversions import CONVERSIONS
+from llm_integrations.core.evolution.guide.migrate_plan import Move, Plan, Test
 from llm_integrations.core.evolution.normal_form.nodes import json_key
 from llm_integrations.core.evolution.proof.constraints import kind_of
 
@@ -16,17 +17,18 @@ def run_plan(plan: Plan, value: Any) -> Any:
     match plan.kind:
         case "constant":
             return plan.constant
-        case "text":
-            return str(value)
         case "wrap":
             return [value]
+        case "spelling":
+            return plan.spellings.get(value, value) if isinstance(value, str) else value
         case "array" if plan.items is not None and isinstance(value, list):
             return [run_plan(plan.items, item) for item in value]
         case "union":
             return _union(plan, value)
         case "object" if isinstance(value, dict):
             return _object(plan, value)
-    return value
+    conversion = CONVERSIONS.get(plan.kind)
+    return value if conversion is None else conversion.run(value)
 
 
 def _union(plan: Plan, value: Any) -> Any:
@@ -45,14 +47,38 @@ def _holds(test: Test, value: Any) -> bool:
 
 
 def _object(plan: Plan, value: dict[str, Any]) -> dict[str, Any]:
-    gone = {name for name in plan.unless_null if value.get(name, 0) is None}.union(plan.drops)
-    made = {name: item for name, item in value.items() if name not in gone}
-    for old in plan.renames.keys() & made.keys():
-        made[plan.renames[old]] = made.pop(old)
-    for name in plan.parts.keys() & made.keys():
-        made[name] = run_plan(plan.parts[name], made[name])
-    if plan.rest is not None:
-        known = {*plan.parts, *plan.defaults, *plan.renames.values()}
-        for name in made.keys() - known:
-            made[name] = run_plan(plan.rest, made[name])
+    made = dict(value)
+    for move in plan.moves:
+        _move(move, made)
+    for old, new in plan.renames.items():
+        if old in made and new not in made:
+            made[new] = made.pop(old)
+    gone = {*plan.drops, *(name for name in plan.emptied if made.get(name) == {})}
+    gone |= {name for name in plan.unless_null if made.get(name, 0) is None}
+    made = {name: item for name, item in made.items() if name not in gone}
+    rest = made.keys() - set(plan.named) if plan.rest is not None else set()
+    parts = {**plan.parts, **dict.fromkeys(rest, plan.rest)}
+    for name, part in parts.items():
+        if name in made and part is not None:
+            made[name] = run_plan(part, made[name])
     return plan.defaults | made
+
+
+def _move(move: Move, made: dict[str, Any]) -> None:
+    """Take a value out where it was, and put it where it is now unless there is one already."""
+    last, new = move.source[-1], move.target[-1]
+    holder = made if len(move.source) == 1 else made.get(move.source[0])
+    into = made if len(move.target) == 1 else made.get(move.target[0], {})
+    if not isinstance(holder, dict) or last not in holder:
+        return
+    if not isinstance(into, dict) or new in into:
+        return
+    value = run_plan(move.plan, holder[last])
+    if holder is made:
+        del made[last]
+    else:
+        made[move.source[0]] = {name: item for name, item in holder.items() if name != last}
+    if into is made:
+        made[new] = value
+    else:
+        made[move.target[0]] = {**into, new: value}

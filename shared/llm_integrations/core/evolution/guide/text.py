@@ -71,8 +71,8 @@ def _changes(guide: GuideContents) -> Iterator[str]:
         yield f"Without any effect on data: {_notes(notes)}."
     if guide.policy == "lenient" and rows:
         yield (
-            "This assumes that data holds only properties that its schema declares (the lenient "
-            "policy). Others could clash with properties that are new."
+            "This assumes that objects for which properties are declared hold no others (the "
+            "lenient policy). Others could clash with properties that are new."
         )
 
 

@@ -87,7 +87,10 @@ class Comparison:
         writers: dict[Direction, Node] = {"backward": self.old_root, "forward": self.new_root}
         if self.policy == "strict":
             return {direction: (root,) for direction, root in writers.items()}
-        closed = {d: closing_node(root, self.workspace, self.oracle) for d, root in writers.items()}
+        closed = {
+            d: closing_node(root, self.goal(d), self.workspace, self.oracle)
+            for d, root in writers.items()
+        }
         return {d: (root, closed[d]) if closed[d] else (root,) for d, root in writers.items()}
 
     def premises(self, direction: Direction) -> tuple[Node, ...]:

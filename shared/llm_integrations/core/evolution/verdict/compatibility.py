@@ -14,7 +14,7 @@ from llm_integrations.core.evolution.model.levels import (
 )
 from llm_integrations.core.evolution.model.limits import Limits
 from llm_integrations.core.evolution.model.source import SchemaSource, Source, source_of
-from llm_integrations.core.evolution.verdict.judges import judge_of
+from llm_integrations.core.evolution.verdict.judges import judge_beside
 from llm_integrations.core.evolution.verdict.pair_check import PairCheck
 from llm_integrations.core.evolution.verdict.report import (
     CompatibilityReport,
@@ -60,8 +60,8 @@ def check_compatibility(
     normal, policy = normal_level(level), check_policy(policy)
     options = replace(options or ValidationOptions(), nulls="strict")
     source = source_of(new, resources)
-    judge = judge_of(source, options)
     versions = _sources(previous, resources)
+    judge, options = judge_beside(source, versions, options)
     violations: list[Incompatibility] = []
     unknown: list[Undecided] = []
     notes: list[str] = []

@@ -14,7 +14,7 @@ from llm_integrations.core.evolution.model.source import SchemaSource, source_of
 from llm_integrations.core.evolution.text.tables import html_table, rich_table
 from llm_integrations.core.evolution.text.wording import describe
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.judges import judge_of
+from llm_integrations.core.evolution.verdict.judges import judges_of_pair
 from llm_integrations.core.model.fingerprint import JsonSchema
 
 __all__ = ["Changes", "diff"]
@@ -75,8 +75,7 @@ def diff(
     """
     options = options or ValidationOptions()
     sources = source_of(old, resources), source_of(new, resources)
-    for source in sources:
-        judge_of(source, options)
+    *_, options = judges_of_pair(*sources, options)
     try:
         comparison = Comparison(
             *sources, options=options, policy=check_policy(policy), limits=limits or Limits()

@@ -16,7 +16,7 @@ from llm_integrations.core.evolution.model.source import Source
 from llm_integrations.core.evolution.normal_form.nodes import same
 from llm_integrations.core.evolution.text.wording import REFUSED, consequence
 from llm_integrations.core.evolution.verdict.comparison import Comparison
-from llm_integrations.core.evolution.verdict.judges import judge_of
+from llm_integrations.core.evolution.verdict.judges import judge_beside
 from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 from llm_integrations.core.evolution.verdict.witness import Witness, WitnessSearch
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
@@ -55,7 +55,7 @@ class PairCheck:
         if _is_same(old, new):
             return
         try:
-            reader = judge_of(old, options)
+            reader, options = judge_beside(old, [new], options)
             comparison = Comparison(old, new, options=options, policy=policy, limits=limits)
             self.search = WitnessSearch(comparison, reader, judge)
             self.comparison = comparison

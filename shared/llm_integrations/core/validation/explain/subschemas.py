@@ -93,7 +93,7 @@ class Subschemas:
         root = self._documents.root
         if isinstance(root, dict) and "$schema" in root:
             schema["$schema"] = root["$schema"]
-        known = [(_OWN_URI, root), *self._documents.resources.items()]
+        known = [(_OWN_URI, root), *self._documents.declared_resources]
         return self._run(
             lambda: jsonschema_rs.validator_for(
                 schema,
