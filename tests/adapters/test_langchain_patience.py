@@ -46,9 +46,13 @@ async def test_all_calls_together_hold_the_loop_for_one_patience(
     await handler.prepare(chain("warm@1"))
     waited: list[float] = []
     wait = asyncio.wait
-    in_waits: Any = SimpleNamespace(**{**vars(asyncio), "wait": None})
-    in_waits.wait = lambda tasks, timeout: waited.append(timeout) or wait(tasks, timeout=timeout)
-    monkeypatch.setattr("llm_integrations.langchain.patience.asyncio", in_waits)
+
+    def watched(tasks: Any, timeout: float) -> Any:
+        waited.append(timeout)
+        return wait(tasks, timeout=timeout)
+
+    ours = SimpleNamespace(**{**vars(asyncio), "wait": watched})
+    monkeypatch.setattr("llm_integrations.langchain.patience.asyncio", ours)
     server.fault = hanging
     results = await asyncio.gather(
         *calls([chain(f"{name}@1") for name in names], handler), return_exceptions=True
