@@ -122,7 +122,7 @@ async def test_what_was_held_is_replayed_as_it_came(
     chain = FakeListChatModel(responses=[text]) | parser
     plain = await outcome(chain, "q", way)
     for mode in ("enforce", "warn"):
-        validator = SchemaValidator(f"{subject}@1", registry, side="output", mode=mode)  # type: ignore[arg-type]
+        validator = SchemaValidator(f"{subject}@1", registry, side="output", mode=mode)
         assert await outcome(chain | validator, "q", way) == plain
     assert "does not satisfy" not in caplog.text
 
@@ -167,7 +167,8 @@ JSON = st.recursive(
 @settings(max_examples=40)
 @given(st.lists(JSON, min_size=1, max_size=3))
 def test_growing_values_end_as_the_last_one(value: Any) -> None:
-    text, whole, seen = json.dumps(value), None, []
+    text, whole = json.dumps(value), None
+    seen: list[Any] = []
     for end in range(1, len(text) + 1):
         try:
             read = parse_partial_json(text[:end])

@@ -10,6 +10,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
+from llm_integrations.langchain.fields import data_of
 from llm_integrations.langchain.text import Said, said_by
 
 __all__ = ["answers", "calls_tools", "judge_piece", "payloads", "prompt_input", "state_of"]
@@ -30,9 +31,13 @@ def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     elif isinstance(value, BaseMessage):
         yield said_by(value)
     elif _is_raw_and_parsed(value):
-        yield value["parsed"]
+        yield data_of(value["parsed"], is_answer=True)
+    elif isinstance(value, str):
+        yield Said(value) if is_answer else value
     else:
-        yield Said(value) if is_answer and isinstance(value, str) else value
+        yield (
+            value if type(value) is dict and not is_answer else data_of(value, is_answer=is_answer)
+        )
 
 
 def answers(result: LLMResult) -> Iterator[Any]:
