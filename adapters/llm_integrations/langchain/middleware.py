@@ -27,6 +27,7 @@ from llm_integrations.langchain.fields import data_of
 from llm_integrations.langchain.payload import judge_piece
 from llm_integrations.langchain.text import said_by
 from llm_integrations.langchain.tool_results import messages_in, result_data, watched
+from llm_integrations.langchain.walk import Role
 
 require_extra("langchain", "langchain", "langgraph")
 
@@ -123,6 +124,14 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     @property
     def name(self) -> str:
         return self._name
+
+    def schema_uses(self) -> list[tuple[str, Role, str]]:
+        """Its schemas, for the catalogue and ``prepare``."""
+        uses: list[tuple[str, Role, str]] = [
+            *((f"arguments of {tool}", "input", str(ref)) for tool, ref in self._arguments.items()),
+            *((f"result of {tool}", "output", str(ref)) for tool, ref in self._results.items()),
+        ]
+        return uses if self._response is None else [*uses, ("", "output", str(self._response))]
 
     # -- tools ----------
 

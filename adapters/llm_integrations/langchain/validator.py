@@ -15,6 +15,7 @@ from llm_integrations.langchain.payload import judge_piece, payloads
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
     from llm_integrations.core.validation import Validator
+    from llm_integrations.langchain.walk import Role
 
 __all__ = ["SchemaValidator"]
 
@@ -113,6 +114,11 @@ class SchemaValidator(Runnable[Any, Any]):
             await self.ainvoke(whole, config)
         for chunk in held:
             yield chunk
+
+    def schema_uses(self) -> list[tuple[str, Role, str]]:
+        """The schema, for the catalogue and ``prepare``."""
+        side: Role = "output" if self.judge.side == "output" else "input"
+        return [("", side, str(self.schema_ref))]
 
     def __repr__(self) -> str:
         return f"SchemaValidator({str(self.schema_ref)!r}, mode={self.judge.mode!r})"
