@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumpd, load
-from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
+from langchain_core.prompts import (
+    ChatPromptTemplate,
+    FewShotPromptTemplate,
+    MessagesPlaceholder,
+    PromptTemplate,
+)
 
-from llm_integrations.core.errors import InvalidReference
-from llm_integrations.langchain import bind_schema
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidReference,
+    SchemaValidationError,
+)
+from llm_integrations.core.registry import connect
+from llm_integrations.langchain import SchemaCallbackHandler, bind_schema
 from llm_integrations.langchain.bind import binding_of
+from tests.support.langchain import WAYS, outcome
 
 REF = "user-profile@2.0.0"
 
@@ -94,3 +105,65 @@ def test_chains_still_find_it(prompt: Any) -> None:
     bound = bind_schema(prompt, REF)
     [found] = (bound | (lambda value: value)).get_prompts()
     assert binding_of(found) == {"schema": REF}
+
+
+def _profile(**variables: Any) -> Any:
+    return ChatPromptTemplate([("human", "Greet {name}, aged {age}.")], **variables)
+
+
+FILLED: dict[str, Any] = {
+    "partial-after": lambda age: bind_schema(_profile(), "profile@1").partial(age=age),
+    "partial-before": lambda age: bind_schema(_profile().partial(age=age), "profile@1"),
+    "given": lambda age: bind_schema(_profile(partial_variables={"age": age}), "profile@1"),
+    "function": lambda age: bind_schema(_profile().partial(age=lambda: age), "profile@1"),
+    "function-after": lambda age: bind_schema(_profile(), "profile@1").partial(age=lambda: age),
+    "text": lambda age: bind_schema(
+        PromptTemplate.from_template("{name} {age}", partial_variables={"age": lambda: age}),
+        "profile@1",
+    ),
+    "few-shot": lambda age: bind_schema(
+        FewShotPromptTemplate(
+            examples=[],
+            example_prompt=PromptTemplate.from_template("{x}"),
+            suffix="{name} {age}",
+            input_variables=["name"],
+            partial_variables={"age": age},
+        ),
+        "profile@1",
+    ),
+    "added": lambda age: (
+        bind_schema(ChatPromptTemplate.from_template("{name}"), "profile@1")
+        + ChatPromptTemplate.from_template("{age}").partial(age=age)
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", FILLED)
+async def test_what_partial_variables_fill_in_counts_as_input(how: str, way: str) -> None:
+    with connect("memory://") as registry:
+        closed = {
+            "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+            "required": ["name", "age"],
+            "additionalProperties": False,
+        }
+        registry.register("profile", closed)
+        for age, valid in ((36, True), (-1, False)):
+            found = await outcome(
+                FILLED[how](age), {"name": "Ada"}, way, SchemaCallbackHandler(registry)
+            )
+            assert isinstance(found, SchemaValidationError) is not valid, found
+
+
+def test_what_a_function_fills_in_is_asked_for_once() -> None:
+    ages = iter([36, 37])
+    bound = bind_schema(_profile(), "profile@1").partial(age=lambda: next(ages))
+    assert "aged 36" in bound.invoke({"name": "Ada"}).to_string()
+    assert list(ages) == [37]
+    with pytest.raises(ConfigurationError, match="age"):
+        FILLED["few-shot"](lambda: 36)
+
+
+def test_an_optional_placeholder_is_no_input() -> None:
+    prompt = ChatPromptTemplate([MessagesPlaceholder("history", optional=True), ("human", "{x}")])
+    assert binding_of(bind_schema(prompt, REF)) == {"schema": REF}

@@ -7,14 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ProviderStrategy
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.tools import tool
+from langgraph.graph import START, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import RetryPolicy
 
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.langchain import PromptManagementIntegration, bind_schema
+from llm_integrations.langchain import (
+    PromptManagementIntegration,
+    SchemaCallbackHandler,
+    SchemaMiddleware,
+    SchemaValidator,
+    bind_schema,
+)
 from tests.support.clients import elsewhere
 
 V1: dict[str, Any] = {
@@ -175,3 +189,121 @@ def test_the_same_calls_work_without_an_event_loop(registry: Registry, chain: An
     assert len(notices) == 3
     assert not integration.sync.validate_data("user-profile@1", {})
     assert integration.sync.health_check()
+
+
+def agent(registry: Registry) -> Any:
+    middleware = SchemaMiddleware(
+        registry, tools={"greet": "user-profile@1"}, response="greeting@latest"
+    )
+    return create_agent(
+        FakeListChatModel(responses=["hi"]),
+        [],
+        middleware=[middleware],
+        response_format=ProviderStrategy({"title": "x", "type": "object", "properties": {}}),
+    )
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.chain = prompt("user-profile@1") | FakeListChatModel(responses=["hi"])
+
+    def node(self, state: Any) -> Any:
+        return self.chain.invoke(state)
+
+
+def graph(node: Any, **kwargs: Any) -> StateGraph[Any]:
+    builder = StateGraph(dict)
+    builder.add_node("greet", node, **kwargs)
+    builder.add_edge(START, "greet")
+    return builder
+
+
+def closing_over(chain: Any) -> Any:
+    return lambda state: chain.invoke(state)
+
+
+@tool
+def greet(name: str) -> str:
+    """Greet somebody."""
+    return name
+
+
+NAMED: Any = {"schema": "user-profile@1"}
+SEEN: dict[str, Any] = {
+    "readme": lambda r: (
+        SchemaValidator("user-profile@1", r)
+        | ChatPromptTemplate.from_template("{name}")
+        | FakeListChatModel(responses=["hi"])
+    ),
+    "validator": lambda r: SchemaValidator("user-profile@1", r),
+    "graph": lambda r: graph(SchemaValidator("user-profile@1", r)).compile(),
+    "graph-not-compiled": lambda r: graph(SchemaValidator("user-profile@1", r)),
+    "node-metadata": lambda r: graph(lambda state: state, metadata=NAMED).compile(),
+    "graph-metadata": lambda r: graph(lambda s: s).compile().with_config(metadata=NAMED),
+    "subgraph": lambda r: graph(graph(lambda s: s, metadata=NAMED).compile()).compile(),
+    "function": lambda r: graph(closing_over(prompt("user-profile@1"))).compile(),
+    "method": lambda r: graph(Kept().node).compile(),
+    "lambda": lambda r: RunnableLambda(closing_over(SchemaValidator("user-profile@1", r))),
+    "agent": agent,
+    "graph-of-agents": lambda r: graph(agent(r)).compile(),
+    "tools": lambda r: ToolNode(
+        [greet.model_copy(update={"metadata": {"schema_tool": "user-profile@1"}})]
+    ),
+    "model": lambda r: FakeListChatModel(
+        responses=[""], metadata={"schema_output": "user-profile@1"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+async def test_owners_hear_of_whatever_uses_a_schema(registry: Registry, kind: str) -> None:
+    registry.register("greeting", {"type": "object"})
+    notices: list[Notice] = []
+    integration = PromptManagementIntegration(registry, notifier=notices.append)
+    uses = integration.register_chain(SEEN[kind](registry), "c")
+    assert "user-profile" in {use.schema.subject for use in uses}
+    assert all(use.name.startswith("c/") for use in uses)
+    assert len({(use.name, use.role, use.schema) for use in uses}) == len(uses)
+    assert len(integration.chain_report(SEEN[kind](registry)).lines) >= len(uses)
+    await integration.handle_schema_event(update(registry, V2))
+    assert [notice.owner for notice in notices] == ["team-schema"]
+    handler = SchemaCallbackHandler(registry)
+    assert "user-profile@1" in await handler.prepare(SEEN[kind](registry))
+
+
+async def test_a_headline_counts_each_prompt_once_for_what_is_worst_for_it(
+    registry: Registry, chain: Any
+) -> None:
+    notices: list[Notice] = []
+    integration = PromptManagementIntegration(registry, notifier=notices.append)
+    same = {"output": "user-profile@latest", "owner": "team-a"}
+    integration.register_chain(prompt("user-profile@latest", **same) | chain, "one")
+    integration.register_chain(prompt("user-profile@1", owner="team-a"), "two")
+    await integration.handle_schema_event(update(registry, V2))
+    [notice] = [notice for notice in notices if notice.owner == "team-a"]
+    assert notice.headline.endswith("updated: breaking for 1 prompt, outdated for 2 prompts")
+
+
+def test_a_body_that_its_reader_changes_is_the_readers_own(registry: Registry) -> None:
+    body: Any = registry.get("user-profile@1").body
+    body["properties"]["name"]["type"] = "integer"
+    body["required"].append("mail")
+    del body["additionalProperties"]
+    assert registry.get("user-profile@1").body == V1
+    options = ValidationOptions(formats=False)  # compiled now, from what the cache holds
+    assert registry.validator("user-profile@1", options=options).validate({"name": "Ada"})
+    assert not registry.validate("user-profile@1", {"name": 7})
+
+
+def test_policies_of_retries_do_not_repeat_invalid_input(registry: Registry) -> None:
+    calls: list[int] = []
+
+    def node(state: Any) -> Any:
+        calls.append(1)
+        return SchemaValidator("user-profile@1", registry).invoke(state)
+
+    policy = RetryPolicy(max_attempts=3, initial_interval=0.001)
+    built = graph(node, retry_policy=policy).compile()
+    with pytest.raises(SchemaValidationError):
+        built.invoke({"name": 7})
+    assert len(calls) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +11,21 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.outputs import LLMResult
 
-from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
+from llm_integrations.core.binding import BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
-from llm_integrations.langchain.payload import answers, prompt_input
+from llm_integrations.langchain.payload import (
+    answers,
+    calls_tools,
+    judge_piece,
+    prompt_input,
+    state_of,
+)
 from llm_integrations.langchain.resolve import Resolver
-from llm_integrations.langchain.runs import Runs
+from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
 from llm_integrations.langchain.walk import references_in
 
 __all__ = ["SchemaCallbackHandler"]
@@ -103,29 +109,65 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         inputs: Any,
         *,
         run_id: UUID,
+        tags: list[str] | None = None,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         run_type: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ) -> None:
         # The inputs are read from the prompt's own run: in a stream the root run has none.
-        if run_type != "prompt":
+        if run_type == "prompt":
+            self._prompt(inputs, self._runs.around(parent_run_id), tags, metadata or {})
             return
-        named = metadata or {}
-        if parent_run_id is not None and OUTPUT in named:
-            self._runs.expect_output(parent_run_id, named[OUTPUT])
+        run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
+        if run.named is not None:
+            self._at_border(run, inputs)
+
+    def _prompt(self, inputs: Any, run: Run | None, tags: Any, named: Mapping[str, Any]) -> None:
+        if run is not None:
+            run.expect(named.get(OUTPUT, ENDED), beside=stands_beside(tags))
         reference = named.get(INPUT) or self._default[INPUT]
-        if reference:
-            self._check(
-                "input",
-                reference,
-                lambda validator: [prompt_input(inputs, named.get(PARTIALS), validator)],
-            )
+        if not reference:
+            return
+        if run is not None and BOUND not in named and run.was_held_to(reference):
+            return
+        self._check(
+            "input",
+            reference,
+            lambda validator: [prompt_input(inputs, named.get(PARTIALS), validator)],
+        )
+
+    def _at_border(self, run: Run, inputs: Any) -> None:
+        """Judge what goes into a graph, or a node of it, whose metadata names a schema.
+
+        A run turns out to be a graph when its first node starts. What is no graph leaves it to its
+        prompts.
+        """
+        reference = str(run.named)
+        if not run.was_held_to(reference):
+            run.inputs = inputs
+        if not run.is_node:
+            return
+        graph = run.parent
+        inherits = graph is not None and graph.named == reference
+        border = graph if graph is not None and inherits else run
+        inputs, border.inputs = border.inputs, NOTHING
+        if inputs is not NOTHING:
+            border.held_to = reference
+            self._check("input", reference, lambda _: state_of(inputs))
 
     def on_chain_end(
         self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        self._over(run_id, parent_run_id)
+        if parent_run_id is None:
+            forget_answer(self)
+        run = self._runs.close(run_id)
+        if run is None:  # a prompt, or a run that began before this handler was there
+            return
+        run.over()
+        if run.answers and not run.is_answered and (run.is_node or run.is_graph):
+            self._check("output", run.answers, lambda _: state_of(outputs))
 
     def on_chain_error(
         self,
@@ -135,7 +177,9 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **kwargs: Any,
     ) -> None:
-        self._over(run_id, parent_run_id)
+        if parent_run_id is None:
+            forget_answer(self)
+        self._runs.close(run_id)
 
     # -- models ----------
 
@@ -145,24 +189,39 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         prompts: Any,
         *,
         run_id: UUID,
+        tags: list[str] | None = None,
         parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        expected = self._runs.expected_output(parent_run_id)
+        run = self._runs.around(parent_run_id)
+        expected = None if run is None else run.expected()
         reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
         if reference:
-            self._runs.start(run_id, reference)
+            options = kwargs.get("options") or {}
+            asked = Asked(
+                reference,
+                run,
+                beside=stands_beside(tags),
+                is_expected=expected is not None,
+                is_structured="ls_structured_output_format" in options,
+            )
+            self._runs.ask(run_id, asked)
 
     on_chat_model_start = on_llm_start  # type: ignore[assignment] # the 2nd argument has another name
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        reference = self._runs.end(run_id)
-        if reference:
-            self._check("output", reference, lambda _: answers(response))
+        asked = self._runs.asked(run_id)
+        if asked is None:
+            return
+        if not asked.is_structured and calls_tools(response):
+            asked.called_tools()
+            return
+        self._check("output", asked.reference, lambda _: answers(response))
+        asked.answered()
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._runs.end(run_id)
+        self._runs.asked(run_id)
 
     # -- tools and retrievers ----------
 
@@ -172,14 +231,22 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         input_str: str,
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        self._runs.open_apart(run_id, parent_run_id)
         reference = (metadata or {}).get(TOOL)
         if reference:
             value = input_str if inputs is None else inputs
             self._check("tool", reference, lambda _: [value])
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._runs.close(run_id)
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._runs.close(run_id)
 
     def on_retriever_start(
         self,
@@ -187,37 +254,36 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         query: str,
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        run = self._runs.open_apart(run_id, parent_run_id)
         reference = (metadata or {}).get(DOCUMENT)
         if reference:
-            self._runs.start(run_id, reference)
+            self._runs.ask(run_id, Asked(reference, run))
 
     def on_retriever_end(
         self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        reference = self._runs.end(run_id)
-        if reference:
-            self._check(
-                "document", reference, lambda _: [without_stamp(d.metadata) for d in documents]
-            )
+        self._runs.close(run_id)
+        asked = self._runs.asked(run_id)
+        if asked is not None:
+            pieces = [without_stamp(document.metadata) for document in documents]
+            self._check("document", asked.reference, lambda _: pieces)
 
-    on_retriever_error = on_llm_error
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._runs.close(run_id)
+        self._runs.asked(run_id)
 
     # -- shared ----------
-
-    def _over(self, run_id: UUID, parent: UUID | None) -> None:
-        self._runs.forget(run_id)
-        if parent is None:
-            forget_answer(self)
 
     def _check(self, side: Side, reference: str, pieces: Any) -> None:
         judge = self._judges[side]
         validator = self._resolver.validator(judge, reference)
         if validator is not None:
             for piece in pieces(validator):
-                judge.act(judge.judge_by(validator, piece))
+                judge.act(judge_piece(judge, validator, piece))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SchemaCallbackHandler:
         """The same handler: copies of a chain share its registry and the runs under way."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from llm_integrations.core.binding import INPUT, OUTPUT, OWNER
 from llm_integrations.core.catalogue import Catalogue, Usage
 from llm_integrations.core.config import check_choice, check_name
 from llm_integrations.core.impact import AffectedUsage as AffectedPrompt
@@ -15,7 +15,7 @@ from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice, Notifier, notifier_for
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.langchain.report import ChainReport, report_on
-from llm_integrations.langchain.walk import FoundPrompt, prompts_in
+from llm_integrations.langchain.walk import uses_in
 
 __all__ = ["AffectedPrompt", "PromptManagementIntegration"]
 
@@ -47,9 +47,16 @@ class PromptManagementIntegration(CatalogueIntegration):
         return "langchain"
 
     def register_chain(self, chain: Any, name: str) -> list[Usage]:
-        """Put every bound prompt of a chain into the catalogue; returns its uses of schemas."""
+        """Put every use of a schema in a chain, a graph or an agent into the catalogue.
+
+        Bound prompts, validators, middleware, and what names a schema in its metadata. Returns the
+        uses.
+        """
         check_name("name", name)
-        usages = [u for found in prompts_in(chain) for u in _usages(name, found)]
+        usages = [
+            Usage("prompt", f"{name}/{use.part}", SchemaRef.parse(use.schema), use.role, use.owner)
+            for use in uses_in(chain)
+        ]
         self.catalogue.add(*usages)
         return usages
 
@@ -86,24 +93,23 @@ class PromptManagementIntegration(CatalogueIntegration):
             await self._notifier.notify(_notice(owner, event, prompts, guide))
 
 
-def _usages(chain: str, found: FoundPrompt) -> Iterable[Usage]:
-    for role, key in (("input", INPUT), ("output", OUTPUT)):
-        reference = found.metadata.get(key)
-        if reference:
-            owner = found.metadata.get(OWNER)
-            yield Usage("prompt", f"{chain}/{found.name}", SchemaRef.parse(reference), role, owner)
-
-
 def _notice(
     owner: str | None, event: SchemaEvent, prompts: list[AffectedPrompt], guide: str
 ) -> Notice:
-    worst = prompts[0].impact
-    count = f"{len(prompts)} prompt{'s' if len(prompts) > 1 else ''}"
+    hit: dict[str, str] = {}  # the worst first: a prompt counts once, for what is worst for it
+    for prompt in prompts:
+        hit.setdefault(prompt.usage.name, prompt.impact)
+    counts = Counter(hit.values())
+    told = ", ".join(f"{impact} for {_prompts(number)}" for impact, number in counts.items())
     return Notice(
         owner=owner,
         event=event,
         affected=tuple(str(prompt) for prompt in prompts),
-        headline=f"{event.subject}@{event.version} {event.event_type}: {worst} for {count}",
+        headline=f"{event.subject}@{event.version} {event.event_type}: {told}",
         guide=guide,
-        breaking=worst in ("breaking", "deleted"),
+        breaking=prompts[0].impact in ("breaking", "deleted"),
     )
+
+
+def _prompts(number: int) -> str:
+    return f"{number} prompt{'s' if number > 1 else ''}"

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
 
-from llm_integrations.core.config import Mode, OnUnavailable, check_name
+from llm_integrations.core.config import (
+    Mode,
+    OnUnavailable,
+    ValidationOptions,
+    check_name,
+)
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.judge import OFF, Judge, Side, Verdict
+from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.langchain.payload import payloads
+from llm_integrations.core.validation import Validator
+from llm_integrations.langchain import feedback
+from llm_integrations.langchain.asking import Asking, check_retries
+from llm_integrations.langchain.fields import data_of
+from llm_integrations.langchain.payload import judge_piece
+from llm_integrations.langchain.text import said_by
+from llm_integrations.langchain.tool_results import messages_in, result_data, watched
+from llm_integrations.langchain.walk import Role
 
 require_extra("langchain", "langchain", "langgraph")
 
@@ -20,133 +35,328 @@ from langgraph.runtime import Runtime  # noqa: E402 - the check is first
 from langgraph.types import Command  # noqa: E402
 
 from langchain.agents.middleware import AgentMiddleware, AgentState  # noqa: E402
-from langchain.agents.middleware.types import ToolCallRequest  # noqa: E402
+from langchain.agents.middleware.types import (  # noqa: E402
+    ModelRequest,
+    ModelResponse,
+    ToolCallRequest,
+)
 
 __all__ = ["SchemaMiddleware"]
 
 Result = ToolMessage | Command[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One value and the schema to judge it by; without a schema it passes."""
-
-    by: Judge
-    reference: SchemaRef | None
-    data: Any = None
-    call: Mapping[str, Any] = field(default_factory=dict)
-
-    def judge(self) -> Verdict:
-        return OFF if self.reference is None else self.by.judge(self.reference, self.data)
-
-    async def ajudge(self) -> Verdict:
-        return OFF if self.reference is None else await self.by.ajudge(self.reference, self.data)
-
-    def refusal(self, verdict: Verdict) -> ToolMessage | None:
-        """Under enforce, the message that tells the model of an invalid call or result."""
-        if verdict:
-            return None
-        if self.by.mode != "enforce":
-            self.by.act(verdict)
-            return None
-        return ToolMessage(
-            content=f"Error: {self.call['name']} {verdict.report}. Mend this and call it again.",
-            name=self.call["name"],
-            tool_call_id=self.call["id"],
-            status="error",
-        )
-
-
 class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     """Holds an agent's tools and its answer to schemas.
 
     Under enforce a tool is not called with invalid arguments and its invalid result is not shown:
-    the model gets an error message that names what is wrong, which it can mend. An invalid
-    structured response raises SchemaValidationError. Under warn all of it is logged and counted.
+    the model gets an error message that names what is wrong. An invalid structured response is
+    asked for again, up to ``retries`` times, and then raises SchemaValidationError; it is never
+    part of the agent's state. Under warn all of it is logged and counted.
+
+    Put it first among the middleware: it looks whether the agent has the tools that it names.
 
     Args:
         registry: a Registry, a URL, or None for the environment's.
         tools: schemas of arguments, by tool name, as ``{"search": "search-args@1"}``.
-        results: schemas of results (JSON content), by tool name.
+        results: schemas of results, by tool name: of the artifact if there is one, else of what the
+            tool returned, an object or JSON text.
         response: schema of the structured response.
-        mode: ``enforce``, ``warn`` (log and count, let pass) or ``off``.
+        mode: ``enforce``, ``warn`` (log and count, let pass) or ``off``; ``tools_mode``,
+            ``results_mode`` and ``response_mode`` for one side alone, None meaning ``mode``.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
+        options: how to judge; None takes the registry's.
+        retries: how often a model is asked again for a structured response that was invalid.
+        name: of its nodes in the graph; None makes one of what it guards.
+
+    Raises:
+        ConfigurationError: an argument is wrong; when the agent first calls its model, that it has
+            no tool of a name, or no ``response_format``.
     """
 
     def __init__(
         self,
         registry: Registry | str | None = None,
         *,
-        tools: Mapping[str, str] | None = None,
-        results: Mapping[str, str] | None = None,
-        response: str | None = None,
+        tools: Mapping[str, str | SchemaRef] | None = None,
+        results: Mapping[str, str | SchemaRef] | None = None,
+        response: str | SchemaRef | None = None,
         mode: Mode = "enforce",
+        tools_mode: Mode | None = None,
+        results_mode: Mode | None = None,
+        response_mode: Mode | None = None,
         on_unavailable: OnUnavailable | None = None,
+        options: ValidationOptions | None = None,
+        retries: int = 0,
+        name: str | None = None,
     ) -> None:
         super().__init__()
         client = resolve_registry(registry)
         self._arguments = _references(tools)
         self._results = _references(results)
         self._response = None if response is None else SchemaRef.parse(response)
-        sides: tuple[Side, ...] = ("tool", "tool_result", "output")
+        self._retries = check_retries(retries)
+        modes: dict[Side, Mode] = {
+            "tool": mode if tools_mode is None else tools_mode,
+            "tool_result": mode if results_mode is None else results_mode,
+            "output": mode if response_mode is None else response_mode,
+        }
         self._judges = {
             side: Judge(
-                client, module="langchain", side=side, mode=mode, on_unavailable=on_unavailable
+                client,
+                module="langchain",
+                side=side,
+                mode=side_mode,
+                on_unavailable=on_unavailable,
+                options=options,
             )
-            for side in sides
+            for side, side_mode in modes.items()
         }
+        if name is not None:
+            check_name("name", name)
+        self._name = name or f"SchemaMiddleware-{self._mark(modes)}"
+
+    def _mark(self, modes: Mapping[Side, Mode]) -> str:
+        """What tells two of them in one agent apart, in every process alike."""
+        guarded = [self._arguments, self._results, self._response, modes, self._retries]
+        return sha256(json.dumps(guarded, default=str, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def schema_uses(self) -> list[tuple[str, Role, str]]:
+        """Its schemas, for the catalogue and ``prepare``."""
+        uses: list[tuple[str, Role, str]] = [
+            *((f"arguments of {tool}", "input", str(ref)) for tool, ref in self._arguments.items()),
+            *((f"result of {tool}", "output", str(ref)) for tool, ref in self._results.items()),
+        ]
+        return uses if self._response is None else [*uses, ("", "output", str(self._response))]
+
+    # -- tools ----------
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
     ) -> Result:
-        check = self._check_arguments(request.tool_call)
-        refusal = check.refusal(check.judge())
-        if refusal is not None:
-            return refusal
-        result = handler(request)
-        check = self._check_result(request.tool_call, result)
-        return check.refusal(check.judge()) or result
+        call = request.tool_call
+        reference = self._arguments.get(call["name"])
+        if reference is not None:
+            refusal = self._of_call(call, self._judges["tool"].resolve(reference))
+            if refusal is not None:
+                return refusal
+        reference = self._results.get(call["name"])
+        if reference is None:
+            return handler(request)
+        seen: list[Any] = []
+        result = handler(_watching(request, seen))
+        return self._of_result(call, self._judges["tool_result"].resolve(reference), result, seen)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
-        check = self._check_arguments(request.tool_call)
-        refusal = check.refusal(await check.ajudge())
-        if refusal is not None:
-            return refusal
-        result = await handler(request)
-        check = self._check_result(request.tool_call, result)
-        return check.refusal(await check.ajudge()) or result
+        call = request.tool_call
+        reference = self._arguments.get(call["name"])
+        if reference is not None:
+            refusal = self._of_call(call, await self._judges["tool"].aresolve(reference))
+            if refusal is not None:
+                return refusal
+        reference = self._results.get(call["name"])
+        if reference is None:
+            return await handler(request)
+        seen: list[Any] = []
+        result = await handler(_watching(request, seen))
+        validator = await self._judges["tool_result"].aresolve(reference)
+        return self._of_result(call, validator, result, seen)
+
+    def _of_call(self, call: Mapping[str, Any], validator: Validator | None) -> ToolMessage | None:
+        """Under enforce, the message that tells the model of an invalid call."""
+        if validator is None:
+            return None
+        judge = self._judges["tool"]
+        verdict = judge.judge_by(validator, call["args"])
+        if verdict.report is None or judge.mode != "enforce":
+            judge.act(verdict)
+            return None
+        told = feedback.about_call(call["name"], verdict.report, validator, call["args"])
+        return _error(call, told)
+
+    def _of_result(
+        self, call: Mapping[str, Any], validator: Validator | None, result: Result, seen: list[Any]
+    ) -> Result:
+        """The result, or under enforce the message that stands for an invalid one."""
+        if validator is None:
+            return result
+        judge, name = self._judges["tool_result"], call["name"]
+        messages = list(messages_in(result, call["id"]))
+        for message in messages:
+            if message.status == "error":
+                continue
+            verdict = judge_piece(judge, validator, result_data(message, seen))
+            if verdict.report is not None and judge.mode == "enforce":
+                return _error(call, feedback.about_result(name, verdict.report))
+            judge.act(verdict)
+        if not messages:
+            judge.skip(validator)
+            if judge.mode == "enforce":
+                return _error(call, feedback.about_unjudged_result(name, validator.reference))
+        return result
+
+    # -- the structured response ----------
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        self._check_agent(request)
+        response = handler(request)
+        if self._response is None or response.structured_response is None:
+            return response
+        judge = self._judges["output"]
+        validator = judge.resolve(self._response)
+        asking = Asking(judge, self._retries)
+        said: list[BaseMessage] = []
+        while True:
+            again = self._again(asking, validator, response)
+            if again is None:
+                return _after(said, response)
+            said += again
+            response = handler(_asking_again(request, said))
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any]:
+        self._check_agent(request)
+        response = await handler(request)
+        if self._response is None or response.structured_response is None:
+            return response
+        judge = self._judges["output"]
+        validator = await judge.aresolve(self._response)
+        asking = Asking(judge, self._retries)
+        said: list[BaseMessage] = []
+        while True:
+            again = self._again(asking, validator, response)
+            if again is None:
+                return _after(said, response)
+            said += again
+            response = await handler(_asking_again(request, said))
+
+    def _again(
+        self, asking: Asking, validator: Validator | None, response: ModelResponse[Any]
+    ) -> list[BaseMessage] | None:
+        """What was said and what is wrong with it; None if the response is let through."""
+        if validator is None:
+            return None
+        answer = response.structured_response
+        if answer is None:
+            message = _answer_in(response.result)
+            if asking.is_first or message is None or message.tool_calls:
+                return None  # other tools come first
+            piece: Any = said_by(message)
+        else:
+            piece = data_of(answer, is_answer=True)
+        told = asking.hear(validator, piece)
+        return None if told is None else _told(response.result, told)
 
     def after_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        check = self._check_response(state)
-        check.by.act(check.judge())
+        if self._response is not None:
+            self._judge_end(self._judges["output"].resolve(self._response), state)
         return None
 
     async def aafter_agent(
         self, state: AgentState[Any], runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
-        check = self._check_response(state)
-        check.by.act(await check.ajudge())
+        if self._response is not None:
+            self._judge_end(await self._judges["output"].aresolve(self._response), state)
         return None
 
-    def _check_arguments(self, call: Mapping[str, Any]) -> _Check:
-        reference = self._arguments.get(call["name"])
-        return _Check(self._judges["tool"], reference, call["args"], call)
+    def _judge_end(self, validator: Validator | None, state: Mapping[str, Any]) -> None:
+        """What is there at the end was judged when the model gave it; or others put it there."""
+        judge = self._judges["output"]
+        if validator is None:
+            return
+        if state.get("structured_response") is None:
+            judge.act(judge.refuse(validator, "is missing: the agent ended without a response"))
+        elif judge.mode == "enforce":
+            data = data_of(state["structured_response"], is_answer=True)
+            if not validator.is_valid(data):
+                judge.act(judge.judge_by(validator, data))
 
-    def _check_result(self, call: Mapping[str, Any], result: Result) -> _Check:
-        judge = self._judges["tool_result"]
-        if not isinstance(result, ToolMessage) or result.status == "error":
-            return _Check(judge, None)
-        [payload] = payloads(result)
-        return _Check(judge, self._results.get(call["name"]), payload, call)
+    def _check_agent(self, request: ModelRequest[Any]) -> None:
+        """ConfigurationError for what is named and not there: it would look guarded."""
+        if self._response is not None and request.response_format is None:
+            raise ConfigurationError(
+                f"response={str(self._response)!r} guards nothing: the agent has no structured "
+                f"response; give create_agent a response_format as well"
+            )
+        known = {_name_of(tool) for tool in request.tools}
+        unknown = (self._arguments.keys() | self._results.keys()) - known
+        if unknown:
+            answers = unknown & _answer_names(request.response_format)
+            hint = (
+                f"{', '.join(sorted(answers))} is the structured response: name its schema with "
+                f"response="
+                if answers
+                else f"it has {', '.join(sorted(known)) or 'none'}"
+            )
+            names = ", ".join(sorted(unknown))
+            raise ConfigurationError(f"the agent has no tool named {names}; {hint}")
 
-    def _check_response(self, state: Mapping[str, Any]) -> _Check:
-        reference = self._response if "structured_response" in state else None
-        return _Check(self._judges["output"], reference, state.get("structured_response"))
+
+def _watching(request: ToolCallRequest, seen: list[Any]) -> ToolCallRequest:
+    tool = request.tool
+    return request if tool is None else request.override(tool=watched(tool, seen))
 
 
-def _references(named: Mapping[str, str] | None) -> dict[str, SchemaRef]:
+def _error(call: Mapping[str, Any], content: str) -> ToolMessage:
+    return ToolMessage(content=content, name=call["name"], tool_call_id=call["id"], status="error")
+
+
+def _told(said: Iterable[BaseMessage], told: str) -> list[BaseMessage]:
+    """An exchange with what is wrong in the place of what said that it was well."""
+    result = list(said)
+    if result and isinstance(result[-1], ToolMessage):
+        answered = result[-1].model_copy(update={"content": told, "status": "error"})
+        return [*result[:-1], answered]
+    return [*result, HumanMessage(told)]
+
+
+def _answer_in(said: Iterable[BaseMessage]) -> AIMessage | None:
+    return next((message for message in said if isinstance(message, AIMessage)), None)
+
+
+def _asking_again(request: ModelRequest[Any], said: list[BaseMessage]) -> ModelRequest[Any]:
+    messages: list[AnyMessage] = [*request.messages, *said]  # type: ignore[list-item] # kinds of it
+    return request.override(messages=messages)
+
+
+def _after(said: list[BaseMessage], response: ModelResponse[Any]) -> ModelResponse[Any]:
+    if not said:
+        return response
+    return ModelResponse(
+        result=[*said, *response.result], structured_response=response.structured_response
+    )
+
+
+def _name_of(tool: BaseTool | dict[str, Any]) -> str:
+    if isinstance(tool, BaseTool):
+        return tool.name
+    return str(tool.get("name") or tool.get("function", {}).get("name") or tool.get("type"))
+
+
+def _answer_names(response_format: Any) -> set[str]:
+    specs = getattr(response_format, "schema_specs", None) or [
+        getattr(response_format, "schema_spec", None)
+    ]
+    named = {getattr(spec, "name", None) for spec in specs}
+    schema = getattr(response_format, "schema", None)
+    named.add(
+        schema.get("title") if isinstance(schema, dict) else getattr(schema, "__name__", None)
+    )
+    return {name for name in named if name}
+
+
+def _references(named: Mapping[str, str | SchemaRef] | None) -> dict[str, SchemaRef]:
     for tool in named or ():
         check_name("a tool's name", tool)
     return {tool: SchemaRef.parse(reference) for tool, reference in (named or {}).items()}

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
+from llm_integrations.langchain.fields import data_of
+from llm_integrations.langchain.text import Said, said_by
 
-__all__ = ["answers", "payloads", "prompt_input"]
+__all__ = ["answers", "calls_tools", "judge_piece", "payloads", "prompt_input", "state_of"]
 
 
-def payloads(value: Any) -> Iterator[Any]:
+def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     """Yield each piece of a value that a schema judges.
 
-    A message with tool calls: the arguments of each. Another message: its content, parsed if it
-    is JSON text. The result of ``with_structured_output(include_raw=True)``: what was parsed.
-    Anything else: itself.
+    A message with tool calls: the arguments of each. Another message: what it said. The result of
+    ``with_structured_output(include_raw=True)``: what was parsed. Anything else: itself.
+
+    Args:
+        is_answer: whether a model said it, so that text may hold JSON.
     """
     if isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
         yield from (call["args"] for call in value.tool_calls)
         yield from (call["args"] for call in value.invalid_tool_calls)
     elif isinstance(value, BaseMessage):
-        yield _parsed(value.text)
+        yield said_by(value)
     elif _is_raw_and_parsed(value):
-        yield value["parsed"]
+        yield data_of(value["parsed"], is_answer=True)
+    elif isinstance(value, str):
+        yield Said(value) if is_answer else value
     else:
-        yield value
+        yield (
+            value if type(value) is dict and not is_answer else data_of(value, is_answer=is_answer)
+        )
 
 
 def answers(result: LLMResult) -> Iterator[Any]:
@@ -39,7 +47,40 @@ def answers(result: LLMResult) -> Iterator[Any]:
             if isinstance(candidate, ChatGeneration):
                 yield from payloads(candidate.message)
             else:
-                yield _parsed(candidate.text)
+                yield Said(candidate.text)
+
+
+def calls_tools(result: LLMResult) -> bool:
+    """Whether a model's answer is to have tools run."""
+    messages = (
+        candidate.message
+        for candidates in result.generations
+        for candidate in candidates
+        if isinstance(candidate, ChatGeneration)
+    )
+    return any(
+        isinstance(m, AIMessage) and (m.tool_calls or m.invalid_tool_calls) for m in messages
+    )
+
+
+def state_of(value: Any) -> Iterator[Any]:
+    """What a node of a graph was given, or gives back: a state, or a change of it.
+
+    A Command changes the state by its ``update``; Sends go to nodes of their own; None changes
+    nothing.
+    """
+    for one in value if isinstance(value, list) else [value]:
+        update = getattr(one, "update", None) if type(one).__name__ == "Command" else one
+        if update is not None and type(one).__name__ != "Send":
+            yield from payloads(update, is_answer=True)
+
+
+def judge_piece(judge: Judge, validator: Validator, piece: Any) -> Verdict:
+    """The verdict on one piece of a value. Raises as ``Judge.judge_by``."""
+    if not isinstance(piece, Said):
+        return judge.judge_by(validator, piece)
+    value, words = piece.read(validator)
+    return judge.refuse(validator, words) if words else judge.judge_by(validator, value)
 
 
 def prompt_input(inputs: Any, partials: Mapping[str, Any] | None, validator: Validator) -> Any:
@@ -61,11 +102,3 @@ def _only_property(body: Any) -> str | None:
 
 def _is_raw_and_parsed(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"raw", "parsed", "parsing_error"}
-
-
-def _parsed(text: str) -> Any:
-    """JSON text as its value; other text as it is, which every object schema refuses."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

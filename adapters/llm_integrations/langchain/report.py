@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from llm_integrations.core.binding import INPUT, OUTPUT
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.impact import is_breaking, with_references
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry import Registry, SchemaRef
-from llm_integrations.langchain.walk import prompts_in
+from llm_integrations.langchain.walk import prompts_in, uses_in
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +22,7 @@ _COLUMNS: Final = ("prompt", "role", "schema", "version", "state", "newer", "bre
 
 @dataclass(frozen=True, slots=True)
 class PromptLine:
-    """One prompt and one schema of it.
+    """One prompt, or another part of a chain, and one schema of it.
 
     Attributes:
         prompt: its name in the chain.
@@ -77,15 +75,11 @@ class ChainReport:
 
 def report_on(chain: Any, registry: Registry) -> ChainReport:
     """Look up the schemas of a chain's prompts. RegistryError if the registry does not answer."""
-    lines: list[PromptLine] = []
-    for found in prompts_in(chain):
-        lines += _lines(found.name, found.metadata, registry) or [PromptLine(found.name)]
-    return ChainReport(tuple(lines))
-
-
-def _lines(prompt: str, metadata: Mapping[str, Any], registry: Registry) -> list[PromptLine]:
-    named = [(role, metadata.get(key)) for role, key in (("input", INPUT), ("output", OUTPUT))]
-    return [_line(prompt, role, reference, registry) for role, reference in named if reference]
+    uses = uses_in(chain)
+    bound = {use.part for use in uses}
+    unbound = [PromptLine(found.name) for found in prompts_in(chain) if found.name not in bound]
+    lines = [_line(use.part, use.role, use.schema, registry) for use in uses]
+    return ChainReport((*lines, *unbound))
 
 
 def _line(prompt: str, role: str, reference: str, registry: Registry) -> PromptLine:

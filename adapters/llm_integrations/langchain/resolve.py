@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
+from llm_integrations.langchain.patience import NO_SCHEMA_NOW, waits_for
 
 if TYPE_CHECKING:
     from llm_integrations.core.judge import Judge
@@ -18,7 +19,7 @@ __all__ = ["PATIENCE", "Resolver"]
 log = get_logger(__name__)
 
 PATIENCE: Final = 1.0
-"""Seconds that an event loop is held at most for a schema that nobody had asked for before."""
+"""Seconds that event loops wait at most, all calls together, for schemas that are in no cache."""
 
 
 class Resolver:
@@ -33,7 +34,9 @@ class Resolver:
     def is_warm(self) -> bool:
         """Whether some schema was resolved, and all that were can be read without I/O."""
         met = tuple(self._met)
-        return bool(met) and all(self._registry.peek(ref) is not None for ref in met)
+        if not met or waits_for(self._registry).leaves_the_loop(PATIENCE):
+            return False
+        return all(self._registry.peek(ref) is not None for ref in met)
 
     async def fetch(self, reference: str) -> None:
         """Bring a schema into the cache."""
@@ -48,21 +51,35 @@ class Resolver:
         """
         found = judge.ready(reference)
         if found is None and judge.mode != "off":
-            found = judge.resolve(reference, within=self._time_limit(reference))
+            try:
+                found = self._fetched(reference)
+            except NO_SCHEMA_NOW as error:
+                judge.pass_unjudged(reference, error)
         if found is not None:
             self._met.add(reference)
         return found
 
-    def _time_limit(self, reference: str) -> float | None:
-        if self._registry.peek(reference) is not None or not _on_event_loop():
-            return None
-        log.warning(
-            "%s was not in the cache and is fetched while the event loop waits; "
-            "`await handler.prepare(chain)` before the first call avoids that",
-            reference,
-            extra={"llmi_reference": reference},
-        )
-        return PATIENCE
+    def _fetched(self, reference: str) -> Validator:
+        waits, registry = waits_for(self._registry), self._registry
+        if registry.peek(reference) is None:
+            refusal = waits.refusal(reference)
+            if refusal is not None:
+                raise refusal
+            if _on_event_loop():
+                return registry.run(
+                    waits.fetch_within(registry, reference, self._options, _patience(reference))
+                )
+        return waits.fetch(registry, reference, self._options)
+
+
+def _patience(reference: str) -> float:
+    log.warning(
+        "%s was not in the cache and is fetched while the event loop waits; "
+        "`await handler.prepare(chain)` before the first call avoids that",
+        reference,
+        extra={"llmi_reference": reference},
+    )
+    return PATIENCE
 
 
 def _on_event_loop() -> bool:

@@ -1,34 +1,240 @@
-"""The schemas of models and retrievers that run now: ``on_*_end`` carries no metadata."""
+"""The runs under way: what models in them are expected to answer, and what they were held to.
+
+Events say only which run they belong to and which run that is part of. An answer that a prompt
+names is expected of the models in the prompt's sequence, however deep they stand: in a retry, a
+fallback, a branch, a parallel step, a function. It ends with the first answer, or where the next
+prompt starts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
-__all__ = ["Runs"]
+from llm_integrations.core.binding import INPUT, OUTPUT
+
+__all__ = ["ENDED", "NOTHING", "Asked", "Run", "Runs", "stands_beside"]
+
+ENDED: Final = ""
+"""An expectation that was met, or that another prompt ended."""
+NOTHING: Final[Any] = object()
+_ORPHANS: Final = 1024
+_MOST: Final = 100_000
+
+
+class Run:
+    """A run that has others in it.
+
+    Attributes:
+        parent: the run that it is part of; None where that is not known.
+        expects: the schema of the next answer in it; ENDED for none whatever stands outside; None
+            leaves it to the parent.
+        named: the schema of inputs in its metadata, its own or inherited.
+        inputs: what came into it, until it is judged; NOTHING if it is not to be.
+        held_to: the schema by which its own input was judged, at the border of a graph's node.
+        answers: the schema of answers in its own metadata.
+        is_answered: whether an answer in it was judged by that.
+        is_node: whether it is a node of a graph.
+    """
+
+    __slots__ = (
+        "answers",
+        "called_tools",
+        "expects",
+        "family",
+        "held_to",
+        "inputs",
+        "is_answered",
+        "is_apart",
+        "is_beside",
+        "is_each",
+        "is_graph",
+        "is_node",
+        "named",
+        "parent",
+        "then",
+    )
+
+    def __init__(self, parent: Run | None, tags: Sequence[str] | None = None) -> None:
+        self.parent = parent
+        self.family: set[UUID] = set() if parent is None else parent.family
+        self.expects: str | None = None
+        self.then: str | None = None
+        self.named: str | None = None
+        self.inputs: Any = NOTHING
+        self.held_to: str | None = None
+        self.answers: str | None = None
+        self.called_tools = self.is_answered = False
+        self.is_each = self.is_graph = False
+        self.is_apart = self.is_beside = self.is_node = False
+        if tags:
+            self._place(tags)
+
+    def _place(self, tags: Sequence[str]) -> None:
+        for tag in tags:
+            if tag.startswith("map:key:"):
+                self.is_beside = True
+            elif tag.startswith("graph:step:"):
+                self.is_node = True
+                if self.parent is not None:
+                    self.parent.is_graph = True
+            elif tag.startswith("condition:"):  # what decides which way to go answers nothing
+                self.is_apart, self.expects = True, ENDED
+
+    def expect(self, reference: str, *, beside: bool) -> None:
+        """From now on: a schema, or ENDED. What stands beside others holds once all are over."""
+        if not beside and not self.is_each:
+            self.expects = reference
+        elif reference or not self.then:
+            self.then = reference
+
+    def expected(self) -> str | None:
+        """The schema of the next answer here; None if none is expected."""
+        run: Run | None = self
+        while run is not None:
+            if run.expects is not None:
+                return run.expects or None
+            run = run.parent
+        return None
+
+    def over(self) -> None:
+        """Leave to the run around it what it expected in vain, or that it had its answer."""
+        left = self.expects if self.then is None else self.then
+        forgotten = self.is_node and self.called_tools and bool(left)
+        if left is not None and self.parent is not None and not (self.is_apart or forgotten):
+            self.parent.expect(left, beside=self.is_beside)
+
+    def was_held_to(self, reference: str) -> bool:
+        """Whether a node around this judged its input by this schema already."""
+        run: Run | None = self
+        while run is not None:
+            if run.held_to == reference:
+                return True
+            run = run.parent
+        return False
+
+
+class Asked:
+    """A model's run, or a retriever's, with the schema of what it gives."""
+
+    __slots__ = ("_beside", "is_expected", "is_structured", "reference", "run")
+
+    def __init__(
+        self,
+        reference: str,
+        run: Run | None = None,
+        *,
+        beside: bool = False,
+        is_expected: bool = False,
+        is_structured: bool = False,
+    ) -> None:
+        self.reference = reference
+        self.is_expected = is_expected
+        self.is_structured = is_structured
+        self.run = run
+        self._beside = beside
+
+    def answered(self) -> None:
+        """The answer was let through: nothing more is expected, and its node's schema was used."""
+        if self.run is not None and self.is_expected:
+            self.run.expect(ENDED, beside=self._beside)
+        run = self.run
+        while run is not None:
+            if run.answers == self.reference:
+                run.is_answered = True
+            run = run.parent
+
+    def called_tools(self) -> None:
+        """The model went on its way to the answer: who runs the tools will ask it again."""
+        run = self.run
+        while run is not None and not run.called_tools:
+            run.called_tools = True
+            run = run.parent
 
 
 class Runs:
-    """References by run id. Dict operations are atomic; a lock would break copies of chains."""
+    """Runs by their ids. Dict operations are atomic; a lock would break copies of chains."""
 
     def __init__(self) -> None:
-        self._started: dict[UUID, str] = {}
-        self._expected: dict[UUID, str] = {}
+        self._runs: dict[UUID, Run] = {}
+        self._asked: dict[UUID, Asked] = {}
+        self._orphans: dict[UUID, Run] = {}
 
-    def start(self, run_id: UUID, reference: str) -> None:
-        self._started[run_id] = reference
+    def open(
+        self,
+        run_id: UUID,
+        parent: UUID | None,
+        tags: Sequence[str] | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Run:
+        around = None if parent is None else self._runs.get(parent)
+        run = self._runs[run_id] = Run(around, tags)
+        run.family.add(run_id)
+        if len(self._runs) > _MOST:
+            self._runs.pop(next(iter(self._runs)), None)
+        if name is not None and name.startswith("RunnableEach<"):
+            run.is_each = True
+        if metadata:
+            run.named = metadata.get(INPUT)
+            answers = metadata.get(OUTPUT)
+            if answers and not _inherits(around, answers):
+                run.answers = answers
+        return run
 
-    def end(self, run_id: UUID) -> str | None:
-        return self._started.pop(run_id, None)
+    def open_apart(self, run_id: UUID, parent: UUID | None) -> Run:
+        """A tool or a retriever: models in it answer somebody else."""
+        run = self.open(run_id, parent)
+        run.is_apart, run.expects = True, ENDED
+        return run
 
-    def expect_output(self, parent: UUID, reference: str) -> None:
-        """Note the schema, named by a prompt, of the model's answer: a run with the same parent."""
-        self._expected[parent] = reference
+    def close(self, run_id: UUID) -> Run | None:
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            run.family.discard(run_id)
+            if run.parent is None and run.family:  # of batches that fail no end is told, nor of
+                for left in tuple(run.family):  # what is cancelled
+                    self._runs.pop(left, None)
+                    self._asked.pop(left, None)
+        return run
 
-    def expected_output(self, parent: UUID | None) -> str | None:
-        return None if parent is None else self._expected.get(parent)
+    def around(self, parent: UUID | None) -> Run | None:
+        """The run that an event is part of. One whose start was not seen has a place as well."""
+        if parent is None:
+            return None
+        found = self._runs.get(parent) or self._orphans.get(parent)
+        if found is None:
+            found = self._orphans[parent] = Run(None)
+            if len(self._orphans) > _ORPHANS:
+                self._orphans.pop(next(iter(self._orphans)), None)
+        return found
 
-    def forget(self, parent: UUID) -> None:
-        self._expected.pop(parent, None)
+    def ask(self, run_id: UUID, asked: Asked) -> None:
+        self._asked[run_id] = asked
+        if asked.run is not None:
+            asked.run.family.add(run_id)
+        if len(self._asked) > _MOST:
+            self._asked.pop(next(iter(self._asked)), None)
+
+    def asked(self, run_id: UUID) -> Asked | None:
+        asked = self._asked.pop(run_id, None)
+        if asked is not None and asked.run is not None:
+            asked.run.family.discard(run_id)
+        return asked
 
     def __len__(self) -> int:
-        return len(self._started) + len(self._expected)
+        return len(self._runs) + len(self._asked)
+
+
+def stands_beside(tags: Sequence[str] | None) -> bool:
+    """Whether a run is one of several to which a parallel step gives the same input."""
+    return bool(tags) and any(tag.startswith("map:key:") for tag in tags or ())
+
+
+def _inherits(run: Run | None, answers: str) -> bool:
+    while run is not None:
+        if run.answers == answers:
+            return True
+        run = run.parent
+    return False

@@ -10,10 +10,13 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry
-from llm_integrations.langchain.payload import payloads
+from llm_integrations.langchain.chunks import joined
+from llm_integrations.langchain.payload import judge_piece, payloads
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
+    from llm_integrations.core.validation import Validator
+    from llm_integrations.langchain.walk import Role
 
 __all__ = ["SchemaValidator"]
 
@@ -60,14 +63,20 @@ class SchemaValidator(Runnable[Any, Any]):
         )
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        for payload in payloads(input):
-            self.judge.check(self.schema_ref, payload)
+        validator = self.judge.resolve(self.schema_ref)
+        if validator is not None:
+            self._act(validator, input)
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        for payload in payloads(input):
-            await self.judge.acheck(self.schema_ref, payload)
+        validator = await self.judge.aresolve(self.schema_ref)
+        if validator is not None:
+            self._act(validator, input)
         return input
+
+    def _act(self, validator: Validator, value: Any) -> None:
+        for piece in payloads(value, is_answer=self.judge.side == "output"):
+            self.judge.act(judge_piece(self.judge, validator, piece))
 
     def transform(
         self,
@@ -75,16 +84,19 @@ class SchemaValidator(Runnable[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """Under enforce nothing leaves before it is judged; otherwise chunks pass at once."""
-        if self.judge.mode == "enforce":
-            yield from super().transform(input, config, **kwargs)
-            return
+        """Under enforce nothing leaves before it is judged, then all of it as it came; otherwise
+        chunks pass at once."""
         whole: Any = None
+        held: list[Any] = []
         for chunk in input:
-            whole = _joined(whole, chunk)
-            yield chunk
+            whole = joined(whole, chunk)
+            if self.judge.mode == "enforce":
+                held.append(chunk)
+            else:
+                yield chunk
         if whole is not None:
             self.invoke(whole, config)
+        yield from held
 
     async def atransform(
         self,
@@ -92,26 +104,23 @@ class SchemaValidator(Runnable[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        if self.judge.mode == "enforce":
-            async for chunk in super().atransform(input, config, **kwargs):
-                yield chunk
-            return
         whole: Any = None
+        held: list[Any] = []
         async for chunk in input:
-            whole = _joined(whole, chunk)
-            yield chunk
+            whole = joined(whole, chunk)
+            if self.judge.mode == "enforce":
+                held.append(chunk)
+            else:
+                yield chunk
         if whole is not None:
             await self.ainvoke(whole, config)
+        for chunk in held:
+            yield chunk
+
+    def schema_uses(self) -> list[tuple[str, Role, str]]:
+        """The schema, for the catalogue and ``prepare``."""
+        side: Role = "output" if self.judge.side == "output" else "input"
+        return [("", side, str(self.schema_ref))]
 
     def __repr__(self) -> str:
         return f"SchemaValidator({str(self.schema_ref)!r}, mode={self.judge.mode!r})"
-
-
-def _joined(whole: Any, chunk: Any) -> Any:
-    """Add up chunks as LangChain does; what cannot be added replaces what was before."""
-    if whole is None:
-        return chunk
-    try:
-        return whole + chunk
-    except TypeError:
-        return chunk

@@ -1,21 +1,27 @@
-"""Finding the prompts of a chain, and every schema that it names."""
+"""Finding the prompts, validators, models, tools and nodes of a chain, a graph or an agent, and
+every schema that they name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from types import FunctionType, MethodType
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompts import BasePromptTemplate
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 
-from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, TOOL
-from llm_integrations.langchain.validator import SchemaValidator
+from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, OWNER, TOOL
 
-__all__ = ["FoundPrompt", "prompts_in", "references_in"]
+__all__ = ["FoundPrompt", "Guard", "Role", "Use", "prompts_in", "references_in", "uses_in"]
+
+Role: TypeAlias = Literal["input", "output"]
 
 _REFERENCES: Final = (INPUT, OUTPUT, TOOL, DOCUMENT)
-# Where LangChain's own runnables keep the ones that they run.
+# Where LangChain's and LangGraph's own runnables keep the ones that they run.
 _CHILDREN: Final = (
     "steps",
     "steps__",
@@ -26,8 +32,21 @@ _CHILDREN: Final = (
     "runnables",
     "default",
     "branches",
+    "alternatives",
     "tools",
+    "tools_by_name",
+    "node",
+    "model",
 )
+_FUNCTIONS: Final = ("func", "afunc")
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """What judges by schemas of its own: a validator, a middleware, a model that is asked again."""
+
+    def schema_uses(self) -> list[tuple[str, Role, str]]:
+        """What of it, whether it goes into the model's side or comes out, and by which schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +58,27 @@ class FoundPrompt:
     metadata: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a part of a chain uses a schema.
+
+    Attributes:
+        part: its name, unique in the chain together with the role.
+        role: input for what goes into a prompt, a model or a node, output for what comes out.
+        schema: the reference as it is written.
+        owner: who is told of changes; None for the schema's owner.
+    """
+
+    part: str
+    role: Role
+    schema: str
+    owner: str | None = None
+
+
 def prompts_in(chain: Any) -> list[FoundPrompt]:
     """The prompts of a chain, in order; each has a name that is unique there."""
     found: list[FoundPrompt] = []
-    for node, metadata in _walk(chain, {}):
+    for node, metadata, _ in _walk(chain):
         if isinstance(node, BasePromptTemplate):
             name = getattr(node, "name", None) or f"prompt-{len(found) + 1}"
             if any(other.name == name for other in found):
@@ -51,33 +87,144 @@ def prompts_in(chain: Any) -> list[FoundPrompt]:
     return found
 
 
+def uses_in(chain: Any) -> list[Use]:
+    """Every use of a schema in a chain: prompts first, then what else judges, in order."""
+    found: list[Use] = []
+    for prompt in prompts_in(chain):
+        found += _uses_of(prompt.name, prompt.metadata, ((INPUT, "input"), (OUTPUT, "output")))
+    numbers: dict[str, int] = {}
+    for node, metadata, place in _walk(chain):
+        own = {**metadata, **(_metadata_of(node) or {})}
+        if isinstance(node, Guard) and not isinstance(node, type):
+            kind = type(node).__name__
+            numbers[kind] = numbers.get(kind, 0) + 1
+            name = f"{kind}-{numbers[kind]}"
+            found += [
+                Use(f"{name} {what}".rstrip(), role, reference)
+                for what, role, reference in node.schema_uses()
+            ]
+        elif isinstance(node, BaseTool):
+            found += _uses_of(node.name, own, ((TOOL, "input"),))
+        elif isinstance(node, BaseRetriever):
+            found += _uses_of(node.get_name(), own, ((DOCUMENT, "input"),))
+        elif isinstance(node, BaseLanguageModel) and not _from_prompt(own, found):
+            found += _uses_of(node.get_name(), own, ((OUTPUT, "output"),))
+        elif place:
+            found += _uses_of(place, own, ((INPUT, "input"), (OUTPUT, "output")))
+    return list(dict.fromkeys(found))
+
+
 def references_in(chain: Any) -> set[str]:
     """Every schema that the metadata and validators of a chain name."""
     named: set[str] = set()
-    for node, metadata in _walk(chain, {}):
-        own = {**metadata, **(getattr(node, "metadata", None) or {})}
+    for node, metadata, _ in _walk(chain):
+        own = {**metadata, **(_metadata_of(node) or {})}
         named |= {own[key] for key in _REFERENCES if isinstance(own.get(key), str)}
-        if isinstance(node, SchemaValidator):
-            named.add(str(node.schema_ref))
+        if isinstance(node, Guard) and not isinstance(node, type):
+            named |= {reference for _, _, reference in node.schema_uses()}
     return named
 
 
-def _walk(node: Any, metadata: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
-    """Every runnable, with the metadata that reaches it from around it."""
-    yield node, metadata
-    config = getattr(node, "config", None)
-    inner = config.get("metadata", {}) if isinstance(config, Mapping) else {}
-    for name in _CHILDREN:
-        for child in _runnables(getattr(node, name, None)):
-            yield from _walk(child, {**metadata, **inner})
+def _uses_of(
+    part: str, metadata: Mapping[str, Any], keys: tuple[tuple[str, Role], ...]
+) -> Iterator[Use]:
+    for key, role in keys:
+        reference = metadata.get(key)
+        if reference:
+            yield Use(part, role, str(reference), metadata.get(OWNER))
 
 
-def _runnables(value: Any) -> Iterator[Any]:
-    if isinstance(value, Runnable):
-        yield value
+def _from_prompt(metadata: Mapping[str, Any], found: list[Use]) -> bool:
+    """Whether a model's answer is in the list as that of the prompts that it answers."""
+    return any(use.role == "output" and use.schema == metadata.get(OUTPUT) for use in found)
+
+
+def _metadata_of(node: Any) -> Mapping[str, Any] | None:
+    found = getattr(node, "metadata", None)
+    return found if isinstance(found, Mapping) else None
+
+
+def _walk(chain: Any) -> Iterator[tuple[Any, Mapping[str, Any], str]]:
+    """Every part with the metadata that reaches it from around it, and its name as a node."""
+    waiting: list[tuple[Any, Mapping[str, Any], str]] = [(chain, {}, "")]
+    seen: dict[tuple[int, str], Any] = {}
+    while waiting:
+        node, metadata, place = waiting.pop()
+        mark = (id(node), repr(sorted(metadata.items(), key=str)))
+        if mark in seen:
+            continue
+        seen[mark] = node  # kept, or another one could have its id
+        yield node, metadata, place
+        config = getattr(node, "config", None)
+        inner = config.get("metadata") if isinstance(config, Mapping) else None
+        around = {**metadata, **inner} if isinstance(inner, Mapping) else metadata
+        parts = [(child, around, "") for child in _children(node)]
+        waiting += reversed([*parts, *_nodes(node, around)])
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, MethodType):
+        yield from _parts([node.__self__, *_vars_of(node.__self__), node.__func__])
+    elif isinstance(node, FunctionType):
+        yield from _parts(_captured(node))
+    else:
+        for name in _CHILDREN:
+            yield from _parts(_attribute(node, name))
+        for name in _FUNCTIONS:
+            yield from _parts(_attribute(node, name))
+
+
+def _attribute(node: Any, name: str) -> Any:
+    try:
+        return getattr(node, name, None)
+    except Exception:  # noqa: BLE001 - a property of somebody else's that is not ready
+        return None
+
+
+def _nodes(node: Any, metadata: Mapping[str, Any]) -> list[tuple[Any, Mapping[str, Any], str]]:
+    """The nodes of a graph, compiled or not."""
+    nodes = _attribute(node, "nodes")
+    if not isinstance(nodes, Mapping):
+        return []
+    found: list[tuple[Any, Mapping[str, Any], str]] = []
+    for name, spec in nodes.items():
+        inner = getattr(spec, "runnable", None) or getattr(spec, "bound", None)
+        if inner is not None and not str(name).startswith("__"):
+            found.append((inner, {**metadata, **(_metadata_of(spec) or {})}, str(name)))
+    return found
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """What of a value can hold schemas, or holds what can."""
+    if isinstance(value, Runnable | Guard | FunctionType | MethodType) or hasattr(value, "compile"):
+        if not isinstance(value, type):
+            yield value
     elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _runnables(item)
+        for item in list(value.values()):
+            yield from _parts(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _runnables(item)
+            yield from _parts(item)
+
+
+def _vars_of(thing: Any) -> list[Any]:
+    """The parts that an object of the user's keeps, for its methods to use."""
+    return [part for part in getattr(thing, "__dict__", {}).values() if isinstance(part, Runnable)]
+
+
+def _captured(function: Callable[..., Any]) -> list[Any]:
+    """What a function takes from around it: variables that it closes over, and globals it names."""
+    inner: Any = function
+    cells = [cell.cell_contents for cell in inner.__closure__ or () if _is_filled(cell)]
+    names = inner.__code__.co_names
+    named = [inner.__globals__[name] for name in names if name in inner.__globals__]
+    # Functions of modules name half the world: only what can judge or run is followed from there.
+    return [*cells, *(thing for thing in named if isinstance(thing, Runnable | Guard))]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - an empty cell raises
+    except ValueError:
+        return False
+    return True

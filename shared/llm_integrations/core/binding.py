@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DOCUMENT", "INPUT", "OUTPUT", "OWNER", "PARTIALS", "TOOL"]
+__all__ = ["BOUND", "DOCUMENT", "INPUT", "OUTPUT", "OWNER", "PARTIALS", "TOOL"]
 
 INPUT: Final = "schema"
 """What goes into prompts."""
+BOUND: Final = "schema_bound"
+"""That a prompt names its schema itself, and has it not from the graph around it."""
 OUTPUT: Final = "schema_output"
 """What comes out of models."""
 TOOL: Final = "schema_tool"

@@ -142,18 +142,27 @@ class IncompatibleSchema(RegistryError):
         self.report = report
 
 
-class SchemaValidationError(LLMIntegrationsError):
+class SchemaValidationError(LLMIntegrationsError, RuntimeError):
     """Data does not satisfy its schema.
 
-    Not a ValueError: pydantic and vLLM would swallow or rewrite one.
+    Not a ValueError: pydantic and vLLM would swallow or rewrite one. A RuntimeError: policies of
+    retries (LangGraph's) take those for what another try does not mend.
 
     Attributes:
         report: the ValidationReport, values redacted unless asked for.
+        reports: those on all answers, where a model was asked again; the last one is ``report``.
     """
 
-    def __init__(self, message: str, *, report: ValidationReport) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        report: ValidationReport,
+        reports: tuple[ValidationReport, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.report = report
+        self.reports = reports or (report,)
 
 
 class ValidationLimitExceeded(LLMIntegrationsError):

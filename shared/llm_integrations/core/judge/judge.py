@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -95,26 +94,14 @@ class Judge:
 
     # -- the schema in force ----------
 
-    def resolve(
-        self, reference: str | SchemaRef, *, within: float | None = None
-    ) -> Validator | None:
-        """``aresolve`` for code without an event loop.
-
-        Args:
-            within: seconds to wait at the most, for callers that hold up an event loop; None
-                leaves it to the registry's deadline.
-        """
+    def resolve(self, reference: str | SchemaRef) -> Validator | None:
+        """``aresolve`` for code without an event loop."""
         if self.mode == "off":
             return None
         try:
-            if within is None:
-                return self.registry.validator(reference, options=self.options)
-            asked = self.registry.aio.validator(reference, options=self.options)
-            return self.registry.run(asyncio.wait_for(asked, within))
-        except TimeoutError:
-            self._unjudged(reference, RegistryUnavailable(f"no schema within {within:g} s"))
+            return self.registry.validator(reference, options=self.options)
         except _NO_SCHEMA_NOW as error:
-            self._unjudged(reference, error)
+            self.pass_unjudged(reference, error)
         return None
 
     async def aresolve(self, reference: str | SchemaRef) -> Validator | None:
@@ -132,7 +119,7 @@ class Judge:
         try:
             return await self.registry.aio.validator(reference, options=self.options)
         except _NO_SCHEMA_NOW as error:
-            self._unjudged(reference, error)
+            self.pass_unjudged(reference, error)
         return None
 
     def ready(self, reference: str | SchemaRef) -> Validator | None:
@@ -157,7 +144,7 @@ class Judge:
         try:
             report = validator.validate(data)
         except ValidationLimitExceeded as error:
-            return self._unjudged(validator.reference, error, counters)
+            return self.pass_unjudged(validator.reference, error, counters)
         counters.observe(perf_counter() - started)
         if report.is_valid:
             counters.count_valid()
@@ -181,7 +168,7 @@ class Judge:
         try:
             report = validator.validate(data)
         except ValidationLimitExceeded as error:
-            return self._unjudged(validator.reference, error, self._counters(validator))
+            return self.pass_unjudged(validator.reference, error, self._counters(validator))
         return VALID if report.is_valid else Verdict("invalid", report)
 
     def _counters(self, validator: Validator | None) -> Counters:
@@ -287,10 +274,11 @@ class Judge:
     def _passed(self) -> Verdict:
         return OFF if self.mode == "off" else UNJUDGED
 
-    def _unjudged(
+    def pass_unjudged(
         self, reference: str | SchemaRef, error: Exception, counters: Counters | None = None
     ) -> Verdict:
-        """Count data without a verdict, and raise or pass it as decided."""
+        """Count data without a verdict; raise the error that left it without one, or log it and let
+        the data pass, as ``on_unavailable`` says."""
         (counters or self._counters(None)).count("unjudged")
         policy = self.on_unavailable or ("raise" if self.mode == "enforce" else "pass")
         if policy == "raise":

@@ -41,13 +41,13 @@ class SchemaReference:
 
 @dataclass(frozen=True)
 class RegisteredSchema:
-    """One version of a subject. Shared by a cache: never change ``body`` or ``metadata``.
+    """One version of a subject. Shared by a cache: never change ``metadata``.
 
     Attributes:
         id: the registry's id: an int on Confluent, a UUID in text form elsewhere.
         subject: None when the schema was fetched by an id that names no subject.
         version: the version as the registry has it; None together with the subject.
-        body: the JSON Schema.
+        body: the JSON Schema; a new copy each time.
         references: the schemas that it refers to in the registry.
         state: DRAFT, ACTIVE, DEPRECATED, DELETED, or what else the registry says.
         metadata: owner, tags, and whatever people keep beside a schema.
@@ -70,7 +70,13 @@ class RegisteredSchema:
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint_of(self.body)
+        return fingerprint_of(self.shared_body)
+
+    @property
+    def shared_body(self) -> JsonSchema:
+        """``body`` itself, for readers that change nothing and keep nothing of it."""
+        body: JsonSchema = self.__dict__["body"]
+        return body
 
     @property
     def ref(self) -> SchemaRef:
@@ -94,3 +100,32 @@ class RegisteredSchema:
     def __str__(self) -> str:
         known = self.subject is not None and self.version is not None
         return f"{self.subject}@{self.version}" if known else f"schema id {self.id}"
+
+
+class _Copied:
+    """The body of a schema: each reader gets a copy, since a cache shares what holds it."""
+
+    def __get__(self, schema: RegisteredSchema | None, kind: type) -> Any:
+        return self if schema is None else copy_of_json(schema.shared_body)
+
+    def __set__(self, schema: RegisteredSchema, body: JsonSchema) -> None:
+        schema.__dict__["body"] = body
+
+
+RegisteredSchema.body = _Copied()  # type: ignore[assignment] # dataclass() would take it for a default
+
+
+def copy_of_json(value: Any) -> Any:
+    """A copy of JSON types, however deep."""
+    holder = [value]
+    waiting: list[tuple[Any, Any]] = [(holder, 0)]
+    while waiting:
+        container, key = waiting.pop()
+        inner = container[key]
+        if isinstance(inner, dict):
+            container[key] = inner = dict(inner)
+            waiting += [(inner, k) for k, v in inner.items() if isinstance(v, dict | list)]
+        elif isinstance(inner, list):
+            container[key] = inner = list(inner)
+            waiting += [(inner, k) for k, v in enumerate(inner) if isinstance(v, dict | list)]
+    return holder[0]

@@ -59,7 +59,7 @@ _LARGE: Final = 500  # objects in a schema; its fingerprint takes milliseconds
 
 async def warm_fingerprint(schema: RegisteredSchema) -> None:
     """Work out a large schema's fingerprint in a thread, before somebody needs it."""
-    objects = Documents(schema.body).objects()
+    objects = Documents(schema.shared_body).objects()
     if next(islice(objects, _LARGE, None), None) is not None:
         with suppress(InvalidSchema):  # whoever needs it is told
             await in_thread(getattr, schema, "fingerprint")

@@ -110,7 +110,7 @@ class Validators:
         if made is not None:
             return made
         if key not in self._making:
-            resources = {name: other.body for name, other in referenced.items()}
+            resources = {name: other.shared_body for name, other in referenced.items()}
             self._making[key] = asyncio.create_task(self._compile(key, schema, resources))
         return await asyncio.shield(self._making[key])
 
@@ -146,7 +146,7 @@ class Validators:
 
     async def resources(self, schema: RegisteredSchema | NewSchema) -> dict[str, JsonSchema]:
         """The bodies of what a schema refers to, directly or not, by the names that it uses."""
-        return {name: other.body for name, other in (await self._referenced(schema)).items()}
+        return {name: other.shared_body for name, other in (await self._referenced(schema)).items()}
 
     async def _referenced(
         self, schema: RegisteredSchema | NewSchema

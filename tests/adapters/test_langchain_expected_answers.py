@@ -1,0 +1,190 @@
+"""What a prompt is to be answered with: judged wherever the model stands, and no other answer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import (
+    RunnableBranch,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
+
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.langchain import SchemaCallbackHandler, bind_schema
+from tests.support.langchain import WAYS, outcome
+from tests.support.patience import eventually
+
+GOOD, BAD = '{"greeting": "hi"}', '{"greeting": 7}'
+ADA = {"name": "Ada"}
+ANSWER: dict[str, Any] = {
+    "title": "Answer",
+    "type": "object",
+    "properties": {"greeting": {"type": "string"}},
+    "required": ["greeting"],
+}
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("in", {"type": "object", "required": ["name"]})
+        client.register("answer", ANSWER)
+        yield client
+
+
+def model(*answers: str) -> Any:
+    return GenericFakeChatModel(messages=itertools.cycle(map(AIMessage, answers)))
+
+
+def plain(text: str = "{name}") -> Any:
+    return ChatPromptTemplate.from_template(text)
+
+
+def bound() -> Any:
+    return bind_schema(plain(), "in@1", output="answer@1")
+
+
+def asked_for_json(said: Any) -> Any:
+    return said.bind(
+        ls_structured_output_format={"kwargs": {"method": "json_schema"}, "schema": ANSWER}
+    )
+
+
+WRAPPED: dict[str, Any] = {
+    "bare": lambda m: bound() | m,
+    "retry": lambda m: bound() | m.with_retry(stop_after_attempt=1),
+    "fallback": lambda m: bound() | m.with_fallbacks([m]),
+    "parallel": lambda m: bound() | RunnableParallel(a=m, b=m),
+    "beside": lambda m: bound() | RunnableParallel(prompt=RunnablePassthrough(), a=m),
+    "branch": lambda m: bound() | RunnableBranch((lambda _: True, m), m),
+    "lambda": lambda m: bound() | RunnableLambda(lambda value: m.invoke(value)),
+    "given": lambda m: bound() | RunnableLambda(lambda _: m),
+    "sequence": lambda m: bound() | (RunnablePassthrough() | (RunnablePassthrough() | m)),
+    "bound": lambda m: bound() | m.bind(stop=["x"]).with_config(tags=["t"]),
+    "parsed": lambda m: bound() | m | StrOutputParser(),
+    "prompt-retried": lambda m: bound().with_retry() | m,
+    "prompt-chosen": lambda m: RunnableBranch((lambda _: True, bound()), plain()) | m,
+    "prompt-in-a-function": lambda m: RunnableLambda(lambda v: bound().invoke(v)) | m,
+    "raw": lambda m: bound() | RunnableParallel(raw=asked_for_json(m)) | RunnablePassthrough(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("wrapping", WRAPPED)
+async def test_an_answer_is_judged_however_the_model_is_wrapped(
+    registry: Registry, wrapping: str, way: str
+) -> None:
+    handler = SchemaCallbackHandler(registry)
+    good = await outcome(WRAPPED[wrapping](model(GOOD)), ADA, way, handler)
+    assert not isinstance(good, Exception), good
+    bad = await outcome(WRAPPED[wrapping](model(BAD)), ADA, way, handler)
+    assert isinstance(bad, SchemaValidationError)
+    await eventually(lambda: len(handler._runs) == 0)
+
+
+LATER: dict[str, Any] = {
+    "next-prompt": lambda m: bound() | m | StrOutputParser() | plain("{text}") | m,
+    "in-a-step": lambda m: bound() | m | StrOutputParser() | (plain("{text}") | m),
+    "without-a-prompt": lambda m: bound() | m | StrOutputParser() | m,
+    "after-a-retry": lambda m: bound() | m.with_retry() | StrOutputParser() | m.with_retry(),
+    "after-parallel": lambda m: bound() | RunnableParallel(a=m) | (lambda v: v["a"].text) | m,
+    "another-prompt-first": lambda m: bound() | (lambda v: v.to_string()) | plain("{x}") | m,
+    "what-decides": lambda m: bound() | RunnableBranch((m | bool, lambda _: "x"), lambda _: "y"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("chain", LATER)
+async def test_later_models_are_not_held_to_the_first_ones_schema(
+    registry: Registry, chain: str, way: str
+) -> None:
+    first_only = chain in ("another-prompt-first", "what-decides")
+    said = model("free text") if first_only else model(GOOD, "free text")
+    result = await outcome(LATER[chain](said), ADA, way, SchemaCallbackHandler(registry))
+    assert not isinstance(result, Exception), result
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_fallback_that_answers_after_a_refused_answer_is_judged(
+    registry: Registry, way: str
+) -> None:
+    chain = bound() | model(BAD).with_fallbacks([model(BAD)])
+    result = await outcome(chain, ADA, way, SchemaCallbackHandler(registry))
+    assert isinstance(result, SchemaValidationError)
+    mended = bound() | model(BAD).with_fallbacks([model(GOOD)])
+    if "stream" not in way:  # a stream that has begun is not begun again
+        assert not isinstance(
+            await outcome(mended, ADA, way, SchemaCallbackHandler(registry)), Exception
+        )
+
+
+def calling(*answers: AIMessage) -> Any:
+    return GenericFakeChatModel(messages=iter(answers))
+
+
+def again(m: Any) -> Any:
+    return RunnableLambda(lambda message: m.invoke([message]))
+
+
+def call(name: str, **args: Any) -> AIMessage:
+    return AIMessage("", tool_calls=[{"name": name, "args": args, "id": "c1"}])
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if "stream" not in way])
+async def test_a_tool_call_on_the_way_is_no_answer_and_the_answer_after_it_is_judged(
+    registry: Registry, way: str
+) -> None:
+    for said, valid in ((GOOD, True), (BAD, False)):
+        m = calling(call("search", q="x"), AIMessage(said))
+        chain = bound() | m | again(m)
+        result = await outcome(chain, ADA, way, SchemaCallbackHandler(registry))
+        assert isinstance(result, SchemaValidationError) is not valid
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if "stream" not in way])
+async def test_the_tool_call_that_is_the_structured_output_is_judged(
+    registry: Registry, way: str
+) -> None:
+    for greeting, valid in (("hi", True), (7, False)):
+        for handler in (
+            SchemaCallbackHandler(registry),
+            SchemaCallbackHandler(registry, output="answer@1"),
+        ):
+            chain = bound() | asked_for_json(calling(call("Answer", greeting=greeting)))
+            result = await outcome(chain, ADA, way, handler)
+            assert isinstance(result, SchemaValidationError) is not valid
+
+
+def test_models_in_tools_and_retrievers_answer_somebody_else(registry: Registry) -> None:
+    from langchain_core.tools import tool
+
+    inner = model("free text")
+
+    @tool
+    def summarise(text: str) -> str:
+        """Summarise."""
+        return str(inner.invoke(text).content)
+
+    chain = bound() | RunnableLambda(lambda v: summarise.invoke({"text": v.to_string()}))
+    using: Any = {"callbacks": [SchemaCallbackHandler(registry)]}
+    assert (chain | (lambda text: f"{text}!")).invoke(ADA, using) == "free text!"
+
+
+def test_a_handler_on_single_steps_keeps_nothing(registry: Registry) -> None:
+    handler = SchemaCallbackHandler(registry)
+    using: Any = {"callbacks": [handler]}
+    chain = bound().with_config(using) | model(GOOD, BAD).with_config(using)
+    assert chain.invoke(ADA)
+    with pytest.raises(SchemaValidationError):
+        chain.invoke(ADA)
+    assert len(handler._runs) == 0

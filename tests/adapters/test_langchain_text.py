@@ -1,0 +1,180 @@
+"""What a model said, as data: text that may hold JSON, and streams that are judged whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
+from langchain_core.runnables import RunnableGenerator, RunnableParallel
+from langchain_core.utils.json import parse_partial_json
+
+from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator
+from llm_integrations.langchain.chunks import joined
+from tests.support.langchain import WAYS, outcome
+
+PROFILE = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("zip", {"type": "string", "pattern": "^[0-9]{5}$"})
+        client.register("word", {"enum": ["true", "null", "ok"]})
+        client.register("named", {"$ref": "#/$defs/zip", "$defs": {"zip": {"pattern": "^[0-9]+$"}}})
+        client.register("number", {"type": "integer"})
+        client.register("profile", PROFILE)
+        client.register("untyped", {k: v for k, v in PROFILE.items() if k != "type"})
+        client.register("either", {"anyOf": [PROFILE, {"type": "string", "maxLength": 5}]})
+        client.register("words", {"type": "array", "items": {"enum": ["alpha", "beta"]}})
+        client.register("big", {"const": 1234567})
+        yield client
+
+
+TEXTS = [
+    ("zip", "10115", True),
+    ("zip", '"10115"', True),
+    ("zip", "1011", False),
+    ("word", "true", True),
+    ("word", "null", True),
+    ("word", '"ok"', True),
+    ("word", "false", False),
+    ("named", "10115", True),
+    ("number", "42", True),
+    ("number", "42.5", False),
+    ("profile", '{"name": "Ada"}', True),
+    ("profile", '```json\n{"name": "Ada"}\n```', True),
+    ("profile", 'Here you are:\n```\n{"name": "Ada"}\n```\nAnything else?', True),
+    ("profile", '```json\n{"name": "A\nda"}```', True),
+    ("profile", '```json\n{"age": 3}\n```', False),
+    ("profile", "```yaml\nname: Ada\n```", False),
+    ("untyped", '{"name": "Ada"}', True),
+    ("untyped", '{"age": 3}', False),
+    ("untyped", "I am afraid I cannot do that.", False),
+    ("either", '{"name": "Ada"}', True),
+    ("either", "Ada", True),
+    ("either", "Ada Lovelace", False),
+]
+
+
+@pytest.mark.parametrize(("subject", "text", "valid"), TEXTS)
+async def test_text_is_valid_if_it_or_the_json_in_it_is(
+    registry: Registry, subject: str, text: str, valid: bool
+) -> None:
+    model = FakeListChatModel(responses=[text])
+    handler = SchemaCallbackHandler(registry, output=f"{subject}@1")
+    validator = SchemaValidator(f"{subject}@1", registry, side="output")
+    for way in WAYS:
+        for chain in (model, model | validator, model | StrOutputParser() | validator):
+            found = await outcome(chain, "q", way, *([handler] if chain is model else []))
+            assert isinstance(found, SchemaValidationError) is not valid, (way, found)
+
+
+SAID = [
+    (AIMessage("I'm sorry, but I can't help with that."), "refusal"),
+    (AIMessage("", additional_kwargs={"refusal": "No."}), "refused"),
+    (AIMessage([{"type": "refusal", "refusal": "No."}]), "refused"),
+    (AIMessage("", response_metadata={"stop_reason": "refusal"}), "refused"),
+    (AIMessage('{"name": "Ad', response_metadata={"finish_reason": "length"}), "cut off"),
+    (AIMessage("Let me", response_metadata={"stop_reason": "max_tokens"}), "cut off"),
+    (AIMessage('{"name": "Ad'), "cut off"),
+    (AIMessage('```json\n{"name": \n```'), "cut off"),
+    (AIMessage('{"name": Ada}'), "broken JSON"),
+    (AIMessage("```json\n{name: 1}\n```"), "broken JSON"),
+    (AIMessage("  "), "said nothing"),
+    (AIMessage("Ada, aged 36"), "not an object"),
+]
+
+
+@pytest.mark.parametrize(("message", "words"), SAID)
+async def test_what_is_no_answer_is_told_apart(
+    registry: Registry, message: AIMessage, words: str
+) -> None:
+    validator = SchemaValidator("profile@1", registry, side="output")
+    with pytest.raises(SchemaValidationError, match=words) as caught:
+        validator.invoke(message)
+    assert "Ada" not in str(caught.value)
+    with pytest.raises(SchemaValidationError, match=words):
+        await validator.ainvoke(message)
+
+
+STREAMS = [
+    ("words", '["alpha", "beta"]', JsonOutputParser()),
+    ("big", "1234567", JsonOutputParser()),
+    ("profile", '{"name": "Ada", "tags": ["x", "yy"]}', JsonOutputParser()),
+    ("profile", '{"name": "Ada"}', StrOutputParser()),
+]
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize(("subject", "text", "parser"), STREAMS)
+async def test_what_was_held_is_replayed_as_it_came(
+    registry: Registry, subject: str, text: str, parser: Any, way: str, caplog: Any
+) -> None:
+    chain = FakeListChatModel(responses=[text]) | parser
+    plain = await outcome(chain, "q", way)
+    for mode in ("enforce", "warn"):
+        validator = SchemaValidator(f"{subject}@1", registry, side="output", mode=mode)
+        assert await outcome(chain | validator, "q", way) == plain
+    assert "does not satisfy" not in caplog.text
+
+
+async def test_parallel_parsers_are_judged_by_what_each_read_last(registry: Registry) -> None:
+    registry.register("both", {"properties": {"a": {"const": ["alpha"]}, "b": {"const": 12}}})
+    chain = RunnableParallel(
+        a=FakeListChatModel(responses=['["alpha"]']) | JsonOutputParser(),
+        b=FakeListChatModel(responses=["12"]) | JsonOutputParser(),
+    )
+    for way in WAYS:
+        found = await outcome(chain | SchemaValidator("both@1", registry, side="output"), "q", way)
+        assert not isinstance(found, Exception), (way, found)
+
+
+def test_lists_in_parts_and_messages_add_up(registry: Registry) -> None:
+    def three(_: Iterator[Any]) -> Iterator[list[str]]:
+        yield from (["alpha"], ["beta"], ["alpha"])
+
+    parts = RunnableGenerator(three)
+    registry.register("three", {"type": "array", "minItems": 3, "maxItems": 3})
+    validator = SchemaValidator("three@1", registry, side="output")
+    assert list((parts | validator).stream("q")) == [["alpha"], ["beta"], ["alpha"]]
+    message = AIMessage('{"name": "Ada Lovelace"}')
+    chain = GenericFakeChatModel(messages=iter([message])) | SchemaValidator(
+        "profile@1", registry, side="output"
+    )
+    chunks = list(chain.stream("q"))
+    assert len(chunks) > 2
+    assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-999, 999) | st.text("ab1", max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("kl", max_size=2), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(JSON, min_size=1, max_size=3))
+def test_growing_values_end_as_the_last_one(value: Any) -> None:
+    text, whole = json.dumps(value), None
+    seen: list[Any] = []
+    for end in range(1, len(text) + 1):
+        try:
+            read = parse_partial_json(text[:end])
+        except json.JSONDecodeError:
+            continue
+        if read is not None and (not seen or seen[-1] != read):
+            seen.append(read)
+            whole = joined(whole, read)
+    assert whole == value
