@@ -12,6 +12,7 @@ from llm_integrations.core.pins import BenchmarkPins
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.lm_eval.cases import EvalTask, judge_cases, metadata_of
+from llm_integrations.lm_eval.loaded import LoadedTasks
 from llm_integrations.lm_eval.results import judge_metrics, judge_samples
 from llm_integrations.lm_eval.schemas import (
     TaskSchemas,
@@ -20,6 +21,7 @@ from llm_integrations.lm_eval.schemas import (
     resolve_schemas,
     tasks_named,
 )
+from llm_integrations.lm_eval.selection import Selection
 from llm_integrations.lm_eval.store import store_results
 from lm_eval.evaluator import simple_evaluate
 
@@ -72,18 +74,31 @@ def evaluate_with_schemas(
     """
     check_choice("on_invalid", on_invalid, OnInvalid)
     check_schemas(schemas or {})
-    aside = Quarantine.of(quarantine)
-    run = _Run(resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", aside)
-    results = simple_evaluate(
-        model,
-        tasks=tasks,
-        task_manager=run.judging(task_manager, kwargs),
-        # Samples are logged so that they can be judged, and removed if nobody asked for them.
-        log_samples=True,
-        **kwargs,
+    selection = Selection(
+        kwargs.pop("limit", None), kwargs.pop("samples", None), leaves_out=on_invalid == "set_aside"
     )
+    run = _Run(
+        resolve_registry(registry),
+        pins,
+        schemas or {},
+        on_invalid == "stop",
+        Quarantine.of(quarantine),
+        selection,
+    )
+    with LoadedTasks(task_manager, kwargs, run.judge_tasks) as manager:
+        results = simple_evaluate(
+            model,
+            tasks=tasks,
+            task_manager=manager,
+            limit=selection.limit,
+            samples=selection.samples,
+            # Samples are logged so that they can be judged, and removed if nobody asked for them.
+            log_samples=True,
+            **kwargs,
+        )
     if results is None:
         return None
+    selection.restore(results)
     judged = run.judge_results(dict(results))
     if not log_samples:
         judged.pop("samples", None)
@@ -103,23 +118,17 @@ class _Run:
         schemas: Mapping[str, Any],
         stop: bool,
         quarantine: Quarantine | None,
+        selection: Selection,
     ) -> None:
         self._registry = registry
         self._pins = BenchmarkPins(pins, registry) if isinstance(pins, str | Path) else pins
         self._schemas = schemas
         self._stop = stop
         self._quarantine = quarantine
+        self._selection = selection
         self._tasks: dict[str, TaskSchemas] = {}
 
-    def judging(self, manager: TaskManager | None, kwargs: dict[str, Any]) -> Any:
-        """The task manager for ``simple_evaluate``, which judges the tasks that it loads."""
-        if manager is None:
-            from lm_eval.tasks import TaskManager as Manager
-
-            manager = Manager(metadata=kwargs.get("metadata"))
-        return _JudgingTaskManager(manager, self.judge_tasks)
-
-    def judge_tasks(self, tasks: Mapping[str, EvalTask]) -> None:
+    def judge_tasks(self, tasks: Mapping[str, EvalTask], groups: Mapping[str, Any]) -> None:
         """Check every pin first, then the cases of every task."""
         unknown = tasks_named(self._schemas) - tasks.keys()
         if unknown:
@@ -128,9 +137,17 @@ class _Run:
             declared = declared_schemas(name, metadata_of(task), self._schemas)
             self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry)
         for name, task in tasks.items():
-            if "case" in self._tasks[name].validators:
-                judge_cases(task, self._tasks[name], self._quarantine)
+            self._judge_cases(name, task)
         self.stop_if_invalid(None)
+
+    def _judge_cases(self, name: str, task: EvalTask) -> None:
+        docs, schemas = task.eval_docs, self._tasks[name]
+        positions = self._selection.positions(name, task, len(docs))
+        if "case" in schemas.validators:
+            kept = judge_cases(docs, positions, schemas, self._quarantine)
+            schemas.summary.set_aside = sorted({*positions}.difference(kept))
+            positions = kept
+        self._selection.keep(name, positions, len(docs))
 
     def judge_results(self, results: dict[str, Any]) -> dict[str, Any]:
         for name, schemas in self._tasks.items():
@@ -144,23 +161,3 @@ class _Run:
         problems = [p for each in self._tasks.values() for p in each.summary.problems()]
         if problems and self._stop:
             raise InvalidEvaluation("; ".join(problems), results=results)
-
-
-class _JudgingTaskManager:
-    """The harness's task manager; every task that it loads is judged before it is returned."""
-
-    def __init__(self, manager: TaskManager, judge_tasks: Any) -> None:
-        self._manager = manager
-        self._judge_tasks = judge_tasks
-
-    def load(self, tasks: Any) -> Any:
-        try:
-            loaded = self._manager.load(tasks)
-        except IndexError:
-            # The harness looks at a task's first document while it loads the task.
-            raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
-        self._judge_tasks(loaded["tasks"])
-        return loaded
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._manager, name)

@@ -44,11 +44,16 @@ class RoleCounts:
 
 @dataclass
 class TaskSummary:
-    """One task's pins and counts, by role."""
+    """One task's pins and counts, by role.
+
+    Attributes:
+        set_aside: positions of the documents that were left out: their ``doc_id``.
+    """
 
     task: str
     pins: dict[Role, Pin]
     tallies: dict[Role, RoleCounts] = field(default_factory=dict)
+    set_aside: list[int] = field(default_factory=list)
 
     def counts_of(self, role: Role) -> RoleCounts:
         return self.tallies.setdefault(role, RoleCounts())
@@ -66,4 +71,5 @@ class TaskSummary:
         return {
             "pins": {role: pin.to_dict() for role, pin in self.pins.items()},
             "validation": {role: counts.to_dict() for role, counts in self.tallies.items()},
+            "set_aside": list(self.set_aside),
         }
