@@ -12,57 +12,27 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lm_eval.api.group import Group
-from lm_eval.api.model import LM
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.config.group import AggMetricConfig
-from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.lm_eval import evaluate_with_schemas
+from tests.support.lm_eval_tasks import (
+    BAD,
+    CASE,
+    GOOD,
+    AsAsked,
+    group_of,
+    plain,
+    run,
+    task_of,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-CASE = {"type": "object", "properties": {"answer": {"enum": ["0", "1", "2"]}}}
-GOOD = [{"question": f"What is {n}?", "answer": str(n % 3)} for n in range(6)]
-BAD = {"question": "Why?", "answer": "nobody knows"}
-
-
-class Oracle(LM):  # type: ignore[misc] # the harness ships no types
-    """A model that reads its prompt: what it answers depends on every word, shots included."""
-
-    tokenizer_name = "oracle"
-
-    def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
-        return [str(sum(map(ord, request.args[0])) % 3) for request in requests]
-
-    def loglikelihood(self, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
-        weights = [sum(map(ord, "".join(request.args[:2]))) % 7 for request in requests]
-        return [(-float(weight), False) for weight in weights]
-
-    def loglikelihood_rolling(self, requests: list[Any], **_: Any) -> list[float]:
-        return [-1.0 for _ in requests]
-
-
-class Perfect(Oracle):
-    """A model that knows the answer of each question."""
-
-    def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
-        return [request.doc["answer"] for request in requests]
-
-
-class AsAsked(Oracle):
-    """A model that answers the question of the prompt that it was given."""
-
-    def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
-        numbers = [int("".join(filter(str.isdigit, r.args[0])) or -1) for r in requests]
-        return [str(number % 3) if number >= 0 else "nobody knows" for number in numbers]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +44,7 @@ def registry() -> Iterator[Registry]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True, scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("tasks")
     with pytest.MonkeyPatch.context() as patch:
@@ -82,50 +52,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
         patch.setattr("lm_eval.caching.cache.PATH", str(folder / "requests"))
         yield folder
-
-
-def rows_of(rows: list[dict[str, Any]]) -> Any:
-    """A ``custom_dataset`` that holds these rows in two splits."""
-    import datasets
-
-    shots = [{"question": f"Shot {n}?", "answer": str(n % 3)} for n in range(5)]
-    return lambda **_: {
-        "test": datasets.Dataset.from_list(rows),
-        "shots": datasets.Dataset.from_list(shots),
-    }
-
-
-def task_of(rows: list[dict[str, Any]], name: str = "qa", **config: Any) -> dict[str, Any]:
-    return {
-        "task": name,
-        "custom_dataset": rows_of(rows),
-        "test_split": "test",
-        "output_type": "generate_until",
-        "doc_to_text": "{{question}}",
-        "doc_to_target": "{{answer}}",
-        "generation_kwargs": {"until": ["\n"]},
-        "metric_list": [{"metric": "exact_match"}],
-        "metadata": {"schemas": {"case": "case@1"}},
-        **config,
-    }
-
-
-def run(registry: Registry, *tasks: Any, model: Any = None, **kwargs: Any) -> Any:
-    return evaluate_with_schemas(
-        model or Oracle(), list(tasks), registry=registry, **{**COMMON, **kwargs}
-    )
-
-
-def plain(*tasks: Any, model: Any = None, **kwargs: Any) -> Any:
-    return simple_evaluate(model or Oracle(), tasks=list(tasks), **{**COMMON, **kwargs})
-
-
-@pytest.fixture(autouse=True, scope="module")
-def manager(folder: Path) -> None:
-    COMMON["task_manager"] = TaskManager(include_path=str(folder), include_defaults=False)
-
-
-COMMON: dict[str, Any] = {"bootstrap_iters": 10}
 
 
 def scores(results: Any) -> Any:
@@ -212,15 +138,6 @@ def test_scores_are_those_of_simple_evaluate_on_the_same_documents(
         found = run(registry, task, on_invalid="set_aside", cache_requests=cached, **asked)
         assert scores(found) == scores(same)
         assert found["schemas"]["qa"]["set_aside"] == sorted(taken.difference(kept))
-
-
-def group_of(*tasks: dict[str, Any]) -> Group:
-    """Tasks whose first metric is aggregated."""
-    metric = tasks[0]["metric_list"][0]["metric"]
-    group = Group("both", aggregate_metric_list=[AggMetricConfig(metric)])
-    for task in tasks:
-        group.add(ConfigurableTask(config=task))
-    return group
 
 
 def test_a_cached_request_of_one_document_is_never_scored_against_another(

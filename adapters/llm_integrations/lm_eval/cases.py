@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.lm_eval.form import file_name
 from llm_integrations.lm_eval.schemas import TaskSchemas
 
-__all__ = ["EvalTask", "judge_cases", "metadata_of", "safe_name"]
+__all__ = ["EvalTask", "judge_cases", "judge_shots", "metadata_of"]
 
 
 class EvalTask(Protocol):
@@ -51,13 +52,41 @@ def judge_cases(
     if counts.total == 0:
         raise InvalidEvaluation(f"{name} has no test case at all")
     if quarantine is not None:
-        quarantine.add(condemned, part=f"{safe_name(name)}-cases")
+        quarantine.add(condemned, part=f"{file_name(name)}-cases")
     if not kept:
         raise InvalidEvaluation(
             f"none of the {counts.total} test cases of {name} satisfies "
             f"{schemas.summary.pins['case'].ref}: {counts.examples[0]}"
         )
     return kept
+
+
+def judge_shots(
+    task: Any, num_fewshot: int | None, schemas: TaskSchemas, quarantine: Quarantine | None
+) -> None:
+    """Judge the documents that stand in prompts as shots, if any do, by the schema of cases.
+
+    Invalid ones are counted and go to the quarantine; they stay in the prompts, since without them
+    all others would be drawn.
+
+    Args:
+        num_fewshot: as for ``simple_evaluate``; a task that says 0 itself keeps that.
+    """
+    own = task.config.num_fewshot
+    shots = own if num_fewshot is None or own == 0 else num_fewshot
+    if not shots or "case" not in schemas.validators:
+        return
+    sampler = getattr(task, "sampler", None)
+    pool = task.fewshot_docs() if sampler is None else sampler.df
+    name = schemas.summary.task
+    condemned = []
+    for position, doc in enumerate(pool or ()):
+        where = f"few-shot document {position}"
+        report = schemas.judge("case", doc, where, counted="fewshot")
+        if report is not None:
+            condemned.append(QuarantinedRecord.of(doc, report, source=name, position=where))
+    if quarantine is not None:
+        quarantine.add(condemned, part=f"{file_name(name)}-fewshot")
 
 
 def _each_doc(docs: Any, positions: Sequence[int]) -> Iterator[Any]:
@@ -71,11 +100,7 @@ def _each_doc(docs: Any, positions: Sequence[int]) -> Iterator[Any]:
             yield dict(zip(batch, values, strict=True))
 
 
-def safe_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100].lstrip("._-") or "x"
-
-
-def metadata_of(task: EvalTask) -> Mapping[str, Any]:
-    """A task's own metadata; empty where it has none."""
-    metadata = getattr(task.config, "metadata", None)
+def metadata_of(config: Any) -> Mapping[str, Any]:
+    """The metadata of a task's configuration, or of a group; empty where it has none."""
+    metadata = getattr(config, "metadata", None)
     return metadata if isinstance(metadata, Mapping) else {}

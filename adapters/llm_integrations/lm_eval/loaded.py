@@ -16,7 +16,7 @@ from lm_eval.utils import simple_parse_args_string
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager
 
-__all__ = ["LoadedTasks"]
+__all__ = ["LoadedTasks", "randomness_kept"]
 
 _ABSENT: Any = object()
 
@@ -48,7 +48,7 @@ class LoadedTasks(ExitStack):
         except IndexError:
             # The harness looks at a task's first document while it loads the task.
             raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
-        with _randomness_kept():
+        with randomness_kept():
             for task in loaded["tasks"].values():
                 self._shadow(task, "build_all_requests", keyed_builder(task))
                 self._hold_documents(task)
@@ -91,7 +91,7 @@ def _default_manager(options: Mapping[str, Any]) -> TaskManager:
 
 
 @contextmanager
-def _randomness_kept() -> Iterator[None]:
+def randomness_kept() -> Iterator[None]:
     """Leave the generators that the harness seeded as they were: models and tasks draw from them.
 
     Reading documents may draw, and so does a retry's jitter.
