@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.lm_eval.form import file_name
 from llm_integrations.lm_eval.schemas import TaskSchemas
 
-__all__ = ["EvalTask", "judge_cases", "metadata_of", "safe_name"]
+__all__ = ["EvalTask", "judge_cases", "judge_shots", "metadata_of"]
 
 
 class EvalTask(Protocol):
@@ -20,70 +21,86 @@ class EvalTask(Protocol):
     @property
     def eval_docs(self) -> Any: ...
 
-    def has_test_docs(self) -> bool: ...
 
+def judge_cases(
+    docs: Any, positions: Sequence[int], schemas: TaskSchemas, quarantine: Quarantine | None
+) -> list[int]:
+    """Judge the documents that will be evaluated, after the task's ``process_docs``.
 
-def judge_cases(task: EvalTask, schemas: TaskSchemas, quarantine: Quarantine | None) -> None:
-    """Judge the documents that the task will evaluate, after its ``process_docs``.
+    Invalid ones go to the quarantine, where there is one.
 
-    The documents that stay are computed once; the harness would call ``process_docs`` five times.
-    Invalid ones leave the task and go to the quarantine, where there is one.
+    Args:
+        docs: all documents of the task.
+        positions: of those that will be evaluated, ascending.
+
+    Returns:
+        The positions of the valid ones.
 
     Raises:
-        InvalidEvaluation: the task has no documents, or none of them is valid.
+        InvalidEvaluation: there is no document, or none of them is valid.
     """
     name = schemas.summary.task
-    docs = task.eval_docs
-    kept, condemned = _judge_docs(docs, schemas)
+    kept: list[int] = []
+    condemned: list[QuarantinedRecord] = []
+    for position, doc in zip(positions, _each_doc(docs, positions), strict=True):
+        report = schemas.judge("case", doc, f"case {position}")
+        if report is None:
+            kept.append(position)
+        else:
+            condemned.append(QuarantinedRecord.of(doc, report, source=name, position=position))
     counts = schemas.summary.counts_of("case")
     if counts.total == 0:
         raise InvalidEvaluation(f"{name} has no test case at all")
     if quarantine is not None:
-        quarantine.add(condemned, part=f"{safe_name(name)}-cases")
+        quarantine.add(condemned, part=f"{file_name(name)}-cases")
     if not kept:
         raise InvalidEvaluation(
             f"none of the {counts.total} test cases of {name} satisfies "
             f"{schemas.summary.pins['case'].ref}: {counts.examples[0]}"
         )
-    _restrict_to(task, docs, kept)
+    return kept
 
 
-def _judge_docs(docs: Any, schemas: TaskSchemas) -> tuple[list[int], list[QuarantinedRecord]]:
-    kept: list[int] = []
-    condemned: list[QuarantinedRecord] = []
-    for position, doc in enumerate(_each_doc(docs)):
-        report = schemas.judge("case", doc, f"case {position}")
-        if report is None:
-            kept.append(position)
-        else:
-            condemned.append(
-                QuarantinedRecord.of(doc, report, source=schemas.summary.task, position=position)
-            )
-    return kept, condemned
+def judge_shots(
+    task: Any, num_fewshot: int | None, schemas: TaskSchemas, quarantine: Quarantine | None
+) -> None:
+    """Judge the documents that stand in prompts as shots, if any do, by the schema of cases.
 
+    Invalid ones are counted and go to the quarantine; they stay in the prompts, since without them
+    all others would be drawn.
 
-def _each_doc(docs: Any) -> Iterator[Any]:
-    """Every document; a data set is read by batches, ten times faster than by rows."""
-    if not hasattr(docs, "iter"):
-        yield from docs
+    Args:
+        num_fewshot: as for ``simple_evaluate``; a task that says 0 itself keeps that.
+    """
+    own = task.config.num_fewshot
+    shots = own if num_fewshot is None or own == 0 else num_fewshot
+    if not shots or "case" not in schemas.validators:
         return
-    for batch in docs.iter(batch_size=1000):
+    sampler = getattr(task, "sampler", None)
+    pool = task.fewshot_docs() if sampler is None else sampler.df
+    name = schemas.summary.task
+    condemned = []
+    for position, doc in enumerate(pool or ()):
+        where = f"few-shot document {position}"
+        report = schemas.judge("case", doc, where, counted="fewshot")
+        if report is not None:
+            condemned.append(QuarantinedRecord.of(doc, report, source=name, position=where))
+    if quarantine is not None:
+        quarantine.add(condemned, part=f"{file_name(name)}-fewshot")
+
+
+def _each_doc(docs: Any, positions: Sequence[int]) -> Iterator[Any]:
+    """The documents at these positions; a data set is read by batches, ten times faster."""
+    if not hasattr(docs, "iter"):
+        yield from (docs[position] for position in positions)
+        return
+    chosen = docs if len(positions) == len(docs) else docs.select(positions)
+    for batch in chosen.iter(batch_size=1000):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))
 
 
-def _restrict_to(task: EvalTask, docs: Any, kept: list[int]) -> None:
-    chosen = docs.select(kept) if hasattr(docs, "select") else [docs[i] for i in kept]
-    # An attribute shadows the class's method, so that other objects of the class are not changed.
-    method = "test_docs" if task.has_test_docs() else "validation_docs"
-    setattr(task, method, lambda: chosen)
-
-
-def safe_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100].lstrip("._-") or "x"
-
-
-def metadata_of(task: EvalTask) -> Mapping[str, Any]:
-    """A task's own metadata; empty where it has none."""
-    metadata = getattr(task.config, "metadata", None)
+def metadata_of(config: Any) -> Mapping[str, Any]:
+    """The metadata of a task's configuration, or of a group; empty where it has none."""
+    metadata = getattr(config, "metadata", None)
     return metadata if isinstance(metadata, Mapping) else {}

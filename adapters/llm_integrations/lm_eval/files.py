@@ -1,38 +1,68 @@
-"""Checking results that the harness's own command line stored."""
+"""Checking results that a run, or the harness's own command line, stored."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
-from llm_integrations.core.pins import BenchmarkPins
+from llm_integrations.core.config import Mode, check_mode
+from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
+from llm_integrations.core.pins import BenchmarkPins, CheckOutcome, Pin, Role, outcome_of
 from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.lm_eval.names import Names
 from llm_integrations.lm_eval.results import judge_metrics, judge_samples
-from llm_integrations.lm_eval.schemas import declared_schemas, resolve_schemas
+from llm_integrations.lm_eval.schemas import (
+    METADATA_KEY,
+    TaskSchemas,
+    check_schemas,
+    declared_schemas,
+    group_schemas,
+    resolve_schemas,
+)
+from llm_integrations.lm_eval.stored_samples import StoredSamples, samples_of
 from llm_integrations.lm_eval.summary import TaskSummary
 
-__all__ = ["FileCheck", "check_results"]
-
-_SAMPLES = re.compile(r"samples_(?P<task>.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
+__all__ = ["FileCheck", "check_results", "read_results"]
 
 
 @dataclass(frozen=True)
 class FileCheck:
-    """The outcome of a check of stored results, by task. False if anything is invalid."""
+    """The outcome of a check of stored results, by task.
+
+    False if anything is invalid; under ``enforce`` also if anything was not judged.
+
+    Attributes:
+        path: the results file.
+        tasks: the counts by task, and by group where its metrics were judged.
+        mode: as it was asked for.
+    """
 
     path: Path
     tasks: Mapping[str, TaskSummary]
+    mode: Mode = "enforce"
+
+    @property
+    def outcome(self) -> CheckOutcome:
+        """``valid``, ``invalid``, or ``unjudged``: nothing is invalid, and not all was judged."""
+        return outcome_of(self.problems(), self.unjudged())
 
     def problems(self) -> list[str]:
+        """One line for each role of a task that holds something invalid."""
         return [problem for summary in self.tasks.values() for problem in summary.problems()]
 
+    def unjudged(self) -> list[str]:
+        """One line for each role of a task that was not judged, or not whole, with the reason."""
+        return [
+            f"{task}: {role}s not judged: {reason}"
+            for task, summary in self.tasks.items()
+            for role, reason in summary.unjudged.items()
+        ]
+
     def __bool__(self) -> bool:
-        return not self.problems()
+        return not self.problems() and (self.mode != "enforce" or not self.unjudged())
 
 
 def check_results(
@@ -41,31 +71,62 @@ def check_results(
     registry: Registry | str | None = None,
     pins: BenchmarkPins | str | Path | None = None,
     schemas: Mapping[str, Any] | None = None,
+    mode: Mode = "enforce",
 ) -> FileCheck:
-    """Judge a stored ``results_*.json`` and the samples beside it.
+    """Judge a stored ``results_*.json`` and the samples that were stored with it.
+
+    Cases are judged as the ``doc`` of each sample, results as the samples, metrics as the task's.
+    A task is judged by the schemas that its metadata names, else by those that a run of ours
+    recorded.
 
     Args:
         path: the file, or the folder with the newest of them (looked for in subfolders too).
         registry: as for ``evaluate_with_schemas``, as are ``pins`` and ``schemas``.
+        mode: ``enforce`` counts what was not judged as a failure, ``warn`` does not.
 
     Raises:
+        ConfigurationError: there is no results file, or ``schemas`` names an unknown role or task.
         InvalidEvaluation: a file is cut off or damaged; the message names it and the line.
-        PinMismatch: the results were made by other schemas than those that are pinned.
+        PinMismatch: the results were made by other schemas than those that are pinned, or than
+            those that the registry has now.
     """
+    check_mode(mode)
+    check_schemas(schemas or {})
     client = resolve_registry(registry)
     lock = BenchmarkPins(pins, client) if isinstance(pins, str | Path) else pins
+    file, results = read_results(path)
+    groups = _groups(results)
+    names = Names.of([*results["configs"], *groups], groups, schemas or {})
+    tasks = {}
+    for name in results["configs"]:
+        tasks[name] = _schemas_of(name, results, names, lock, client)
+        _judge_samples(tasks[name], samples_of(name, results, file))
+    for name in _mapping(results, "groups"):
+        is_pinned = lock is None or lock.find(*names.with_groups(name)) is not None
+        recorded = _recorded(name, results) if is_pinned else {}
+        declared = {role: str(pin.ref) for role, pin in recorded.items()}
+        declared |= declared_schemas(name, None, names)
+        group = group_schemas(name, declared, names, tasks, lock, client)
+        if group is not None:
+            tasks[name] = group
+    for name, schemas_ in tasks.items():
+        _judge_metrics(schemas_, _mapping(results, "results").get(name))
+    return FileCheck(file, {name: each.summary for name, each in tasks.items()}, mode)
+
+
+def read_results(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """A results file, or the newest in a folder, and what it holds: see ``check_results``."""
     file = _results_file(Path(path))
-    results = _read(file)
-    summaries = {}
-    for name, config in results.get("configs", {}).items():
-        declared = declared_schemas(name, config.get("metadata"), schemas or {})
-        task = resolve_schemas(name, declared, lock, client)
-        judge_samples(_samples(file.parent, name), task, None)
-        judge_metrics(results.get("results", {}).get(name, {}), task)
-        summaries[name] = task.summary
-    if not summaries:
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise InvalidEvaluation(f"{file} is cut off or damaged ({type(error).__name__})") from None
+    if not isinstance(document, dict):
+        raise InvalidEvaluation(f"{file} holds no results")
+    configs = document.get("configs")
+    if not isinstance(configs, dict) or not configs:
         raise InvalidEvaluation(f"{file} holds no task")
-    return FileCheck(file, summaries)
+    return file, document
 
 
 def _results_file(path: Path) -> Path:
@@ -77,31 +138,58 @@ def _results_file(path: Path) -> Path:
     return found[-1]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise InvalidEvaluation(f"{path} is cut off or damaged: {error}") from None
-    if not isinstance(document, dict):
-        raise InvalidEvaluation(f"{path} holds no results")
-    return document
+def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
-def _samples(folder: Path, task: str) -> Iterator[dict[str, Any]]:
-    """The newest samples of a task; none if they were not logged."""
-    files = sorted(f for f in folder.glob("samples_*.jsonl") if _task_of(f) == task)
-    if not files:
-        return
-    with files[-1].open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                yield json.loads(line)
-            except ValueError:
-                raise InvalidEvaluation(
-                    f"{files[-1]}, line {number}, is cut off or damaged"
-                ) from None
+def _groups(results: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The members of each group; the harness also lists tasks there, which have none."""
+    found = _mapping(results, "group_subtasks").items()
+    return {name: list(members) for name, members in found if members}
 
 
-def _task_of(file: Path) -> str | None:
-    match = _SAMPLES.fullmatch(file.name)
-    return match["task"] if match else None
+def _schemas_of(
+    name: str,
+    results: Mapping[str, Any],
+    names: Names,
+    lock: BenchmarkPins | None,
+    client: Registry,
+) -> TaskSchemas:
+    """The schemas of a task: those it was run by, unless others are asked for."""
+    recorded = _recorded(name, results)
+    declared = {
+        **declared_schemas(name, _mapping(results["configs"], name).get("metadata"), names),
+        **{role: str(pin.ref) for role, pin in recorded.items()},
+        **declared_schemas(name, None, names),
+    }
+    found = resolve_schemas(name, declared, lock, client, names)
+    for role, pin in recorded.items():
+        now = found.summary.pins.get(role)
+        if now is not None and now.ref == pin.ref and now.fingerprint != pin.fingerprint:
+            raise PinMismatch(f"{name}: {pin.ref} says something else than when results were made")
+    return found
+
+
+def _recorded(name: str, results: Mapping[str, Any]) -> dict[Any, Pin]:
+    """The pins that a run of ours put into its results."""
+    pins = _mapping(_mapping(_mapping(results, METADATA_KEY), name), "pins")
+    return {role: Pin.from_dict(pin) for role, pin in pins.items()}
+
+
+def _judge_samples(task: TaskSchemas, stored: StoredSamples) -> None:
+    if "case" in task.validators:
+        docs = {sample.get("doc_id"): sample.get("doc") for sample in stored.samples}
+        for number, doc in docs.items():
+            task.judge("case", doc, f"case {number}")
+    judge_samples(stored.samples, task, None)
+    if stored.doubt is not None:
+        roles: tuple[Role, ...] = ("case", "result")
+        task.summary.unjudged |= {role: stored.doubt for role in roles if role in task.validators}
+
+
+def _judge_metrics(task: TaskSchemas, metrics: object) -> None:
+    if isinstance(metrics, Mapping):
+        judge_metrics(metrics, task)
+    elif "metric" in task.validators:
+        task.summary.unjudged["metric"] = "the file holds no metrics of it"

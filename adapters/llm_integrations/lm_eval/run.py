@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_integrations.core.config import check_choice
-from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
+from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.pins import BenchmarkPins
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, resolve_registry
-from llm_integrations.lm_eval.cases import EvalTask, judge_cases, metadata_of
+from llm_integrations.lm_eval.cases import EvalTask, judge_cases, judge_shots, metadata_of
+from llm_integrations.lm_eval.loaded import LoadedTasks
+from llm_integrations.lm_eval.names import Names
 from llm_integrations.lm_eval.results import judge_metrics, judge_samples
 from llm_integrations.lm_eval.schemas import (
+    Declared,
     TaskSchemas,
     check_schemas,
     declared_schemas,
+    group_schemas,
     resolve_schemas,
-    tasks_named,
 )
-from llm_integrations.lm_eval.store import store_results
+from llm_integrations.lm_eval.selection import Selection
+from llm_integrations.lm_eval.store import ModelTracker, store_results
 from lm_eval.evaluator import simple_evaluate
 
 if TYPE_CHECKING:
@@ -72,23 +76,40 @@ def evaluate_with_schemas(
     """
     check_choice("on_invalid", on_invalid, OnInvalid)
     check_schemas(schemas or {})
-    aside = Quarantine.of(quarantine)
-    run = _Run(resolve_registry(registry), pins, schemas or {}, on_invalid == "stop", aside)
-    results = simple_evaluate(
-        model,
-        tasks=tasks,
-        task_manager=run.judging(task_manager, kwargs),
-        # Samples are logged so that they can be judged, and removed if nobody asked for them.
-        log_samples=True,
-        **kwargs,
+    selection = Selection(
+        kwargs.pop("limit", None), kwargs.pop("samples", None), leaves_out=on_invalid == "set_aside"
     )
+    run = _Run(
+        resolve_registry(registry),
+        pins,
+        schemas or {},
+        on_invalid == "stop",
+        Quarantine.of(quarantine),
+        selection,
+        kwargs.get("num_fewshot"),
+    )
+    tracker = kwargs.setdefault("evaluation_tracker", None)
+    if tracker is None and output is not None:
+        kwargs["evaluation_tracker"] = tracker = ModelTracker()
+    with LoadedTasks(task_manager, kwargs, run.judge_tasks) as manager:
+        results = simple_evaluate(
+            model,
+            tasks=tasks,
+            task_manager=manager,
+            limit=selection.limit,
+            samples=selection.samples,
+            # Samples are logged so that they can be judged, and removed if nobody asked for them.
+            log_samples=True,
+            **kwargs,
+        )
     if results is None:
         return None
+    selection.restore(results)
     judged = run.judge_results(dict(results))
     if not log_samples:
         judged.pop("samples", None)
     if output is not None:
-        store_results(Path(output), judged)
+        store_results(Path(output), judged, tracker)
     run.stop_if_invalid(judged)
     return judged
 
@@ -103,34 +124,46 @@ class _Run:
         schemas: Mapping[str, Any],
         stop: bool,
         quarantine: Quarantine | None,
+        selection: Selection,
+        num_fewshot: int | None,
     ) -> None:
         self._registry = registry
         self._pins = BenchmarkPins(pins, registry) if isinstance(pins, str | Path) else pins
         self._schemas = schemas
         self._stop = stop
         self._quarantine = quarantine
+        self._selection = selection
+        self._num_fewshot = num_fewshot
         self._tasks: dict[str, TaskSchemas] = {}
 
-    def judging(self, manager: TaskManager | None, kwargs: dict[str, Any]) -> Any:
-        """The task manager for ``simple_evaluate``, which judges the tasks that it loads."""
-        if manager is None:
-            from lm_eval.tasks import TaskManager as Manager
-
-            manager = Manager(metadata=kwargs.get("metadata"))
-        return _JudgingTaskManager(manager, self.judge_tasks)
-
-    def judge_tasks(self, tasks: Mapping[str, EvalTask]) -> None:
+    def judge_tasks(self, tasks: Mapping[str, EvalTask], groups: Mapping[str, Any]) -> None:
         """Check every pin first, then the cases of every task."""
-        unknown = tasks_named(self._schemas) - tasks.keys()
-        if unknown:
-            raise ConfigurationError(f"schemas= names {sorted(unknown)}, not among {[*tasks]}")
+        members = {name: group.child_names for name, group in groups.items()}
+        names = Names.of([*tasks, *groups], members, self._schemas)
         for name, task in tasks.items():
-            declared = declared_schemas(name, metadata_of(task), self._schemas)
-            self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry)
+            declared = declared_schemas(name, metadata_of(task.config), names)
+            self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry, names)
+        for name, group in groups.items():
+            if group.has_aggregation:
+                self._add_group(name, declared_schemas(name, metadata_of(group), names), names)
         for name, task in tasks.items():
-            if "case" in self._tasks[name].validators:
-                judge_cases(task, self._tasks[name], self._quarantine)
+            self._judge_cases(name, task)
         self.stop_if_invalid(None)
+
+    def _add_group(self, name: str, declared: Declared, names: Names) -> None:
+        found = group_schemas(name, declared, names, self._tasks, self._pins, self._registry)
+        if found is not None:
+            self._tasks[name] = found
+
+    def _judge_cases(self, name: str, task: EvalTask) -> None:
+        docs, schemas = task.eval_docs, self._tasks[name]
+        judge_shots(task, self._num_fewshot, schemas, self._quarantine)
+        positions = self._selection.positions(name, task, len(docs))
+        if "case" in schemas.validators:
+            kept = judge_cases(docs, positions, schemas, self._quarantine)
+            schemas.summary.set_aside = sorted({*positions}.difference(kept))
+            positions = kept
+        self._selection.keep(name, positions, len(docs))
 
     def judge_results(self, results: dict[str, Any]) -> dict[str, Any]:
         for name, schemas in self._tasks.items():
@@ -144,23 +177,3 @@ class _Run:
         problems = [p for each in self._tasks.values() for p in each.summary.problems()]
         if problems and self._stop:
             raise InvalidEvaluation("; ".join(problems), results=results)
-
-
-class _JudgingTaskManager:
-    """The harness's task manager; every task that it loads is judged before it is returned."""
-
-    def __init__(self, manager: TaskManager, judge_tasks: Any) -> None:
-        self._manager = manager
-        self._judge_tasks = judge_tasks
-
-    def load(self, tasks: Any) -> Any:
-        try:
-            loaded = self._manager.load(tasks)
-        except IndexError:
-            # The harness looks at a task's first document while it loads the task.
-            raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
-        self._judge_tasks(loaded["tasks"])
-        return loaded
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._manager, name)

@@ -13,15 +13,17 @@ from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.validation import Validator
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.lm_eval.summary import TaskSummary
+from llm_integrations.lm_eval.names import Names, tasks_named
+from llm_integrations.lm_eval.summary import Counted, TaskSummary
 
 __all__ = [
     "METADATA_KEY",
+    "Declared",
     "TaskSchemas",
     "check_schemas",
     "declared_schemas",
+    "group_schemas",
     "resolve_schemas",
-    "tasks_named",
 ]
 
 METADATA_KEY: Final = "schemas"
@@ -38,30 +40,35 @@ class TaskSchemas:
     validators: Mapping[Role, Validator]
     judges: Mapping[Role, Judge] = field(repr=False, default_factory=dict)
 
-    def judge(self, role: Role, data: Any, where: str) -> ValidationReport | None:
-        """Judge and count; the report if the data is invalid, else None."""
+    def judge(
+        self, role: Role, data: Any, where: str, *, counted: Counted | None = None
+    ) -> ValidationReport | None:
+        """Judge and count; the report if the data is invalid, else None.
+
+        Args:
+            counted: as what; None is as the role.
+        """
         validator = self.validators.get(role)
         if validator is None:
             return None
         report = self.judges[role].judge_by(validator, data).report
-        self.summary.counts_of(role).count(report, where)
+        self.summary.counts_of(counted or role).count(report, where)
         return report
 
 
-def declared_schemas(task: str, metadata: object, schemas: Mapping[str, Any]) -> Declared:
-    """The references that a task names, by role; arguments win over the task's metadata.
+def declared_schemas(task: str, metadata: object, names: Names) -> Declared:
+    """The references that a task or a group names, by role; arguments win over its metadata.
 
     Args:
-        metadata: of the task's configuration.
-        schemas: the ``schemas`` argument: by role, or by task and role.
+        metadata: of its configuration.
     """
     named = metadata.get(METADATA_KEY, {}) if isinstance(metadata, Mapping) else {}
     if not isinstance(named, Mapping):
         raise ConfigurationError(
             f"{task}: metadata.{METADATA_KEY} must map case, result, metric to references"
         )
-    mine = schemas.get(task, {} if tasks_named(schemas) else schemas)
-    return {check_role(role): str(reference) for role, reference in {**named, **mine}.items()}
+    both = {**named, **names.said_of(task)}
+    return {check_role(role): str(reference) for role, reference in both.items()}
 
 
 def check_schemas(schemas: Mapping[str, Any]) -> None:
@@ -77,27 +84,63 @@ def check_schemas(schemas: Mapping[str, Any]) -> None:
             SchemaRef.parse(reference)
 
 
-def tasks_named(schemas: Mapping[str, Any]) -> set[str]:
-    """The tasks that the ``schemas`` argument names; none where it is by role."""
-    return {name for name, value in schemas.items() if isinstance(value, Mapping)}
-
-
 def resolve_schemas(
-    task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry
+    task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry, names: Names
 ) -> TaskSchemas:
-    """The exact schemas of a task.
+    """The exact schemas of a task; its pins may be those of a group around it, or of a pattern.
 
     Raises:
         PinMismatch: the task is not pinned, names another version than it is pinned to, or has
             no schema at all.
         RegistryError: a schema is not there, or the registry is not.
     """
-    exact = _exact(task, declared, pins, registry)
-    if not exact:
+    found = _resolved(task, declared, pins, registry, names)
+    if not found.validators:
         raise PinMismatch(
             f"{task} names no schema: write metadata: {{{METADATA_KEY}: {{case: subject@version}}}}"
             " into its YAML, pass schemas=, or pin it"
         )
+    return found
+
+
+def group_schemas(
+    group: str,
+    declared: Declared,
+    names: Names,
+    tasks: Mapping[str, TaskSchemas],
+    pins: BenchmarkPins | None,
+    registry: Registry,
+) -> TaskSchemas | None:
+    """The schema of a group's metrics: its own, else the one by which all its tasks are judged.
+
+    Args:
+        declared: by the group itself.
+        tasks: those of its members that were resolved.
+
+    Returns:
+        None where there is none.
+    """
+    metric: dict[Role, str] = {"metric": declared["metric"]} if "metric" in declared else {}
+    if metric or (pins is not None and pins.find(*names.with_groups(group)) is not None):
+        return _of_metrics(group, _resolved(group, metric, pins, registry, names))
+    members = [each for name, each in tasks.items() if group in names.around.get(name, ())]
+    if len({each.summary.pins.get("metric") for each in members}) != 1:
+        return None
+    return _of_metrics(group, members[0])
+
+
+def _of_metrics(group: str, found: TaskSchemas) -> TaskSchemas | None:
+    pin = found.summary.pins.get("metric")
+    if pin is None:
+        return None
+    validators: dict[Role, Validator] = {"metric": found.validators["metric"]}
+    return TaskSchemas(TaskSummary(group, {"metric": pin}), validators, found.judges)
+
+
+def _resolved(
+    task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry, names: Names
+) -> TaskSchemas:
+    exact = _exact(task, declared, pins, registry, names)
     return TaskSchemas(
         TaskSummary(task, exact),
         {role: registry.validator(pin.ref) for role, pin in exact.items()},
@@ -106,8 +149,10 @@ def resolve_schemas(
 
 
 def _exact(
-    task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry
+    task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry, names: Names
 ) -> dict[Role, Pin]:
-    if pins is not None:
-        return dict(pins.require(task, {role: SchemaRef.parse(r) for role, r in declared.items()}))
-    return {role: Pin.to(registry.get(reference)) for role, reference in declared.items()}
+    if pins is None:
+        return {role: Pin.to(registry.get(reference)) for role, reference in declared.items()}
+    pinned = pins.find(*names.with_groups(task))
+    entry = task if pinned is None else pinned.name
+    return dict(pins.require(entry, {role: SchemaRef.parse(r) for role, r in declared.items()}))

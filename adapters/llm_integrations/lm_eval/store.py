@@ -1,35 +1,76 @@
-"""Results on disk, in the harness's own layout, each file whole or not at all."""
+"""Results on disk, in the harness's own shape, each file whole or not at all."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from llm_integrations.core.files import atomic_write
-from llm_integrations.lm_eval.cases import safe_name
-from lm_eval.utils import handle_non_serializable
+from llm_integrations.lm_eval.form import file_name, json_line, stored_sample
+from llm_integrations.lm_eval.loaded import randomness_kept
+from lm_eval.loggers.evaluation_tracker import GeneralConfigTracker
+from lm_eval.utils import hash_string
 
-__all__ = ["store_results"]
+__all__ = ["SAMPLES_KEY", "ModelTracker", "store_results", "task_hash"]
+
+SAMPLES_KEY = "samples_files"
+"""In a results file of ours: by task, the name of its samples and their SHA-256."""
 
 
-def store_results(folder: Path, results: Mapping[str, Any]) -> Path:
-    """Write ``samples_<task>_<time>.jsonl`` for each task, then ``results_<time>.json``."""
+class ModelTracker:
+    """What the harness notes of model, prompt and template, for ``evaluation_tracker=``."""
+
+    def __init__(self) -> None:
+        self.general_config_tracker = _ConfigTracker()
+
+
+class _ConfigTracker(GeneralConfigTracker):  # type: ignore[misc] # the harness ships no types
+    def log_experiment_args(self, *args: Any, **kwargs: Any) -> None:
+        # It draws a name for a model that has none, from the generator that models draw from.
+        with randomness_kept():
+            super().log_experiment_args(*args, **kwargs)
+
+
+def store_results(folder: Path, results: Mapping[str, Any], tracker: Any) -> Path:
+    """Write ``samples_<task>_<time>.jsonl`` for each task, then ``results_<time>.json``.
+
+    Args:
+        results: what a run gave.
+        tracker: the ``evaluation_tracker`` of the run.
+    """
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
-    for task, samples in results.get("samples", {}).items():
-        with atomic_write(
-            folder / f"samples_{safe_name(task)}_{stamp}.jsonl", mode=0o600
-        ) as stream:
-            for sample in samples:
-                stream.write(_line(sample))
+    samples = results.get("samples", {})
+    tracker.general_config_tracker.log_end_time()
+    document = {
+        **{key: value for key, value in results.items() if key != "samples"},
+        "task_hashes": {task: task_hash(each) for task, each in samples.items()},
+        **asdict(tracker.general_config_tracker),
+        SAMPLES_KEY: {
+            task: _store_samples(folder, f"samples_{file_name(task)}_{stamp}.jsonl", each)
+            for task, each in samples.items()
+        },
+    }
     path = folder / f"results_{stamp}.json"
     with atomic_write(path) as stream:
-        stream.write(_line({k: v for k, v in results.items() if k != "samples"}, indent=2))
+        stream.write(json_line(document, indent=2))
     return path
 
 
-def _line(value: Any, indent: int | None = None) -> bytes:
-    text = json.dumps(value, default=handle_non_serializable, ensure_ascii=True, indent=indent)
-    return text.encode() + b"\n"
+def task_hash(samples: Iterable[Mapping[str, Any]]) -> str:
+    """The harness's hash of a task's documents, prompts and targets, in their order."""
+    parts = (s["doc_hash"] + s["prompt_hash"] + s["target_hash"] for s in samples)
+    return str(hash_string("".join(parts)))
+
+
+def _store_samples(folder: Path, name: str, samples: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    digest = hashlib.sha256()
+    with atomic_write(folder / name, mode=0o600) as stream:
+        for sample in samples:
+            line = json_line(stored_sample(sample))
+            digest.update(line)
+            stream.write(line)
+    return {"file": name, "sha256": digest.hexdigest()}

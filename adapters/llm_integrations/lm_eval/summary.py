@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from llm_integrations.core.pins import Pin, Role
 from llm_integrations.core.validation.report import ValidationReport
 
-__all__ = ["EXAMPLES", "RoleCounts", "TaskSummary"]
+__all__ = ["EXAMPLES", "Counted", "RoleCounts", "TaskSummary"]
 
-EXAMPLES = 5
+Counted = Role | Literal["fewshot"]
+"""Documents that stand in prompts as shots are judged by the schema of cases, and counted apart."""
+
+_NOUNS: Final[dict[Counted, str]] = {
+    "case": "cases",
+    "fewshot": "few-shot documents",
+    "result": "results",
+    "metric": "metrics",
+}
+EXAMPLES: Final = 5
 """Reports kept for each role; the others are counted, and in the quarantine if there is one."""
 
 
@@ -44,20 +53,27 @@ class RoleCounts:
 
 @dataclass
 class TaskSummary:
-    """One task's pins and counts, by role."""
+    """One task's pins and counts, by role.
+
+    Attributes:
+        set_aside: positions of the documents that were left out: their ``doc_id``.
+        unjudged: by role, why something that should have been judged was not.
+    """
 
     task: str
     pins: dict[Role, Pin]
-    tallies: dict[Role, RoleCounts] = field(default_factory=dict)
+    tallies: dict[Counted, RoleCounts] = field(default_factory=dict)
+    set_aside: list[int] = field(default_factory=list)
+    unjudged: dict[Role, str] = field(default_factory=dict)
 
-    def counts_of(self, role: Role) -> RoleCounts:
+    def counts_of(self, role: Counted) -> RoleCounts:
         return self.tallies.setdefault(role, RoleCounts())
 
     def problems(self) -> list[str]:
         """One line for each role that holds something invalid."""
         return [
-            f"{self.task}: {counts.invalid} of {counts.total} {role}s invalid by "
-            f"{self.pins[role].ref} ({counts.examples[0]})"
+            f"{self.task}: {counts.invalid} of {counts.total} {_NOUNS[role]} invalid by "
+            f"{self.pins['case' if role == 'fewshot' else role].ref} ({counts.examples[0]})"
             for role, counts in self.tallies.items()
             if counts.invalid
         ]
@@ -66,4 +82,5 @@ class TaskSummary:
         return {
             "pins": {role: pin.to_dict() for role, pin in self.pins.items()},
             "validation": {role: counts.to_dict() for role, counts in self.tallies.items()},
+            "set_aside": list(self.set_aside),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,21 @@ class BenchmarkPins:
         """All pins, by benchmark."""
         return read_lock(self.path)
 
+    def find(self, *names: str) -> BenchmarkPin | None:
+        """The pins under the first of these names that has some, else under a pattern of one.
+
+        A benchmark's name in the lock may be a pattern, as ``mmlu_*``; of several the longest.
+        """
+        known = self.benchmarks()
+        for name in names:
+            if name in known:
+                return known[name]
+        fits = [p for name in names for p in known if fnmatchcase(name, p)]
+        return known[max(fits, key=len)] if fits else None
+
     def get(self, benchmark: str) -> BenchmarkPin:
         """The pins of one benchmark; PinMismatch when it has none."""
-        found = self.benchmarks().get(benchmark)
+        found = self.find(benchmark)
         if found is None:
             raise PinMismatch(
                 f"{benchmark} is not pinned in {self.path}: "
@@ -118,7 +131,7 @@ class BenchmarkPins:
         pinned = self.get(benchmark)
         findings = [
             PinFinding(benchmark, None, f"held since a schema changed: {hold.reason}")
-            for hold in self.holds(benchmark)
+            for hold in self.holds(pinned.name)
         ]
         for role, pin in pinned:
             findings += self._content(benchmark, role, pin)

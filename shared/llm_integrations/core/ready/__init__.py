@@ -1,4 +1,4 @@
-"""Schemas of the formats that training data comes in, ready to be registered by their names."""
+"""Schemas of the formats of training data and evaluations, ready to be registered by name."""
 
 from llm_integrations.core.ready.schemas import READY, ready_schema
 

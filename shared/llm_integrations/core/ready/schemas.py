@@ -10,13 +10,23 @@ from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["READY", "ready_schema"]
 
-READY: Final = ("alpaca", "completion", "openai-chat", "preference", "sharegpt")
+READY: Final = (
+    "alpaca",
+    "completion",
+    "lm-eval-metrics",
+    "lm-eval-sample",
+    "openai-chat",
+    "preference",
+    "sharegpt",
+)
 _ALSO: Final = {"dpo": "preference", "chat": "openai-chat"}
 
 
 def ready_schema(name: str) -> dict[str, Any]:
-    """A schema of the package: ``openai-chat``, ``sharegpt``, ``alpaca``, ``preference`` (or
-    ``dpo``) or ``completion``. What a row has besides is allowed.
+    """A schema of the package. What a row has besides is allowed.
+
+    Of training data: ``openai-chat``, ``sharegpt``, ``alpaca``, ``preference`` (or ``dpo``) and
+    ``completion``; of evaluations: ``lm-eval-sample`` and ``lm-eval-metrics``.
 
     Raises:
         ConfigurationError: there is none of this name.

@@ -1,0 +1,104 @@
+"""The tasks of one run as the harness loads them; what is put onto them is taken off again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llm_integrations.core.errors import InvalidEvaluation
+from llm_integrations.lm_eval.request_cache import keyed_builder
+from lm_eval.utils import simple_parse_args_string
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
+
+__all__ = ["LoadedTasks", "randomness_kept"]
+
+_ABSENT: Any = object()
+
+
+class LoadedTasks(ExitStack):
+    """The harness's task manager, which hands tasks to ``prepare`` before it returns them.
+
+    Leaving the context takes off the tasks whatever was shadowed: they can be the caller's own.
+
+    Args:
+        manager: the caller's; None makes the one that ``simple_evaluate`` would.
+        options: the other arguments of ``simple_evaluate``.
+        prepare: is given the tasks and the groups by name.
+    """
+
+    def __init__(
+        self,
+        manager: TaskManager | None,
+        options: Mapping[str, Any],
+        prepare: Callable[[Mapping[str, Any], Mapping[str, Any]], None],
+    ) -> None:
+        super().__init__()
+        self._manager = _default_manager(options) if manager is None else manager
+        self._prepare = prepare
+
+    def load(self, tasks: Any) -> Any:
+        try:
+            loaded = self._manager.load(tasks)
+        except IndexError:
+            # The harness looks at a task's first document while it loads the task.
+            raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
+        with randomness_kept():
+            for task in loaded["tasks"].values():
+                self._shadow(task, "build_all_requests", keyed_builder(task))
+                self._hold_documents(task)
+            self._prepare(loaded["tasks"], loaded.get("groups", {}))
+        return loaded
+
+    def _hold_documents(self, task: Any) -> None:
+        """Evaluate the very documents that are judged; the harness calls ``process_docs`` again.
+
+        Only a data set is held, whose rows are made anew for each reader.
+        """
+        docs = task.eval_docs
+        if hasattr(docs, "select"):
+            method = "test_docs" if task.has_test_docs() else "validation_docs"
+            self._shadow(task, method, lambda: docs)
+
+    def _shadow(self, task: Any, name: str, value: Any) -> None:
+        """Put an attribute onto a task until this context is left."""
+        before = vars(task).get(name, _ABSENT)
+        setattr(task, name, value)
+        if before is _ABSENT:
+            self.callback(delattr, task, name)
+        else:
+            self.callback(setattr, task, name, before)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+
+def _default_manager(options: Mapping[str, Any]) -> TaskManager:
+    """The manager that ``simple_evaluate`` makes: tasks read the model's arguments too."""
+    from lm_eval.tasks import TaskManager
+
+    arguments = options.get("model_args")
+    if isinstance(arguments, str):
+        arguments = simple_parse_args_string(arguments)
+    if not isinstance(arguments, dict):
+        arguments = {}
+    return TaskManager(metadata=arguments | (options.get("metadata") or {}))
+
+
+@contextmanager
+def randomness_kept() -> Iterator[None]:
+    """Leave the generators that the harness seeded as they were: models and tasks draw from them.
+
+    Reading documents may draw, and so does a retry's jitter.
+    """
+    state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)

@@ -1,0 +1,87 @@
+"""The harness's cache of requests, keyed by everything that a request is built from."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import pickle
+import uuid
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+__all__ = ["keyed_builder"]
+
+_PROBE = [
+    {"role": "user", "content": "a"},
+    {"role": "assistant", "content": "b"},
+    {"role": "user", "content": "c"},
+]
+
+
+def keyed_builder(task: Any) -> Callable[..., None]:
+    """``task.build_all_requests``, whose cached requests are found only for the same documents.
+
+    The harness keys its cache by the task's name and number of shots, so that requests of other
+    documents, of an edited data set or of another prompt would be scored against these. Of its
+    arguments only ``tokenizer_name`` goes into nothing but the key.
+    """
+    build = task.build_all_requests
+
+    def keyed(*, cache_requests: bool = False, tokenizer_name: str = "", **kwargs: Any) -> None:
+        if cache_requests:
+            tokenizer_name += f"-{_content_key(task, kwargs)}"
+        build(cache_requests=cache_requests, tokenizer_name=tokenizer_name, **kwargs)
+
+    return keyed
+
+
+def _content_key(task: Any, kwargs: dict[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for part in _ingredients(task, kwargs):
+        text = json.dumps(part, default=_opaque, sort_keys=True, skipkeys=True)
+        digest.update(text.encode() + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _ingredients(task: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
+    yield version("lm_eval")
+    yield kwargs.get("samples")
+    template = kwargs.get("chat_template")
+    yield template and template(_PROBE, add_generation_prompt=True)
+    yield task.dump_config()
+    yield from sorted(_sources(task))
+    sampler = getattr(task, "sampler", None)
+    for generator in (getattr(sampler, "rnd", None), task.fewshot_rnd):
+        yield generator and generator.getstate()
+    yield list(getattr(sampler, "df", None) or ())
+    yield from task.eval_docs
+
+
+def _sources(task: Any) -> Iterator[str]:
+    """The text of each file whose code builds requests: the task's class, its functions."""
+    config = vars(task.config)
+    shots = config.get("fewshot_config")
+    named = [type(task), *config.values(), *(vars(shots).values() if shots else ())]
+    for each in named:
+        if callable(each):
+            try:
+                path = inspect.getsourcefile(each)
+            except TypeError:
+                path = None
+            yield Path(path).read_text("utf-8") if path and Path(path).is_file() else repr(each)
+
+
+def _opaque(value: Any) -> str:
+    """A value that is no JSON, by its pickle; what has none is like nothing else.
+
+    A function is told by its file, which is an ingredient of its own.
+    """
+    if inspect.isroutine(value):
+        return value.__qualname__
+    try:
+        return hashlib.sha256(pickle.dumps(value)).hexdigest()
+    except Exception:  # noqa: BLE001 - pickling runs code of the value's class
+        return uuid.uuid4().hex

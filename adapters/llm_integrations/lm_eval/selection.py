@@ -1,0 +1,77 @@
+"""Which documents of each task are evaluated, by their positions in the whole set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llm_integrations.core.errors import ConfigurationError
+from lm_eval.evaluator_utils import get_sample_size
+
+__all__ = ["Selection"]
+
+
+class Selection:
+    """The ``limit`` and ``samples`` that the harness is given.
+
+    Documents are left out by the harness's own ``samples``, a mapping that it reads after the
+    tasks are loaded and judged. So each keeps its position, its ``doc_id``, and its prompt is the
+    one that ``simple_evaluate(samples=…)`` would build.
+
+    Args:
+        limit, samples: as for ``simple_evaluate``.
+        leaves_out: whether documents may be left out. ``limit`` is told as positions then, since
+            the harness takes only one of the two.
+    """
+
+    def __init__(
+        self, limit: float | None, samples: Mapping[str, Iterable[int]] | None, *, leaves_out: bool
+    ) -> None:
+        self._asked_limit = limit
+        self._asked = {name: _Positions(chosen) for name, chosen in (samples or {}).items()}
+        self._is_limited = limit is not None
+        self.limit = None if leaves_out and samples is None else limit
+        self.samples: dict[str, _Positions] | None = (
+            {**self._asked} if leaves_out or samples is not None else None
+        )
+
+    def positions(self, name: str, task: Any, count: int) -> Sequence[int]:
+        """The positions that are evaluated of a task with ``count`` documents, ascending.
+
+        Raises:
+            ConfigurationError: ``samples`` names a position that there is not.
+        """
+        chosen = self._asked.get(name)
+        if chosen:  # an empty list means all documents to the harness
+            if chosen[0] < 0 or chosen[-1] >= count:
+                raise ConfigurationError(
+                    f"samples= names positions of {name} that are not among 0 to {count - 1}"
+                )
+            return chosen
+        limit = get_sample_size(task, self._asked_limit)
+        return range(count if limit is None else min(limit, count))
+
+    def keep(self, name: str, positions: Sequence[int], count: int) -> None:
+        """Have the harness evaluate these positions of a task, ascending."""
+        if self.samples is not None and len(positions) < count:
+            self.samples[name] = _Positions(positions)
+
+    def restore(self, results: dict[str, Any]) -> None:
+        """Say the asked ``limit`` in the results' configuration."""
+        config = results.get("config")
+        if isinstance(config, dict) and self._is_limited:
+            config["limit"] = self._asked_limit
+
+
+class _Positions(list[int]):
+    """Ascending positions, each once: the harness numbers documents by this order.
+
+    It also asks for each document whether it is ``in`` the list.
+    """
+
+    def __init__(self, positions: Iterable[int]) -> None:
+        self._known = frozenset(positions)
+        super().__init__(sorted(self._known))
+
+    def __contains__(self, position: object) -> bool:
+        return position in self._known
