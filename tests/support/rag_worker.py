@@ -1,37 +1,27 @@
 """A process that dies in the middle of reindexing: ``python -m tests.support.rag_worker FOLDER``.
 
 FOLDER holds the schemas, the docstore, the vectors (Qdrant on disk) and the quarantine. The
-process dies after the vectors of its second batch are gone and before they are back.
+process dies after the new vectors of its second batch are there and before the old ones are gone.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llama_index.core.schema import TransformComponent
+from llama_index.core.schema import Document
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from qdrant_client import QdrantClient
 
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
-from tests.support.rag import pipeline, qdrant
+from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
+from tests.support.rag import document, pipeline, qdrant
 
-__all__ = ["Fuse", "open_index"]
-
-
-class Fuse(TransformComponent):
-    """Lets one batch pass and ends the process at the next, as kill -9 would."""
-
-    passed: int = 0
-
-    def __call__(self, nodes: Any, **kwargs: Any) -> Any:
-        self.passed += 1
-        if self.passed > 1:
-            os._exit(9)
-        return nodes
+__all__ = ["open_index"]
 
 
 def open_index(folder: Path, registry: Registry) -> tuple[RAGPipelineIntegration, Any]:
@@ -44,14 +34,27 @@ def open_index(folder: Path, registry: Registry) -> tuple[RAGPipelineIntegration
     store = qdrant(QdrantClient(path=str(folder / "vectors")))
     steps = pipeline(transform, store, docstore=docstore)
     integration = RAGPipelineIntegration(registry)
-    integration.add_index("docs", steps, batch_size=2, persist=lambda: docstore.persist(str(kept)))
+    integration.add_index("docs", steps, batch_size=2, persist=folder, documents=changed)
     return integration, steps
+
+
+def changed(names: Sequence[str]) -> list[Document]:
+    """Other texts than those that were embedded, as many words."""
+    return [document(n, f"{n} tells something. " * 20, title=n, year=2026) for n in names]
 
 
 def main(folder: Path) -> None:
     with connect(folder / "schemas") as registry:
-        integration, steps = open_index(folder, registry)
-        steps.transformations.insert(1, Fuse())
+        integration, _ = open_index(folder, registry)
+        delete, calls = QdrantNodes.delete, []
+
+        def dying(self: QdrantNodes, node_ids: Sequence[str]) -> None:
+            calls.append(node_ids)
+            if len(calls) > 1:
+                os._exit(9)  # as kill -9 would
+            delete(self, node_ids)
+
+        QdrantNodes.delete = dying  # type: ignore[method-assign]  # this process dies by it
         integration.registry.run(integration.catch_up())
 
 

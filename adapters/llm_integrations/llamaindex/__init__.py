@@ -19,6 +19,7 @@ from llm_integrations.llamaindex.transform import SchemaTransform  # noqa: E402
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
     from llm_integrations.llamaindex.integration import RAGPipelineIntegration
+    from llm_integrations.llamaindex.persistence import persist_pipeline
 
 __all__ = [
     "AffectedDocuments",
@@ -26,6 +27,7 @@ __all__ = [
     "ReindexResult",
     "SchemaPostprocessor",
     "SchemaTransform",
+    "persist_pipeline",
 ]
 
 # Ingestion and retrieval alone need no catalogue, notifiers or progress bar.
@@ -33,6 +35,7 @@ _ON_DEMAND: Final = {
     "AffectedDocuments": "affected",
     "RAGPipelineIntegration": "integration",
     "ReindexResult": "affected",
+    "persist_pipeline": "persistence",
 }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 __all__ = ["AffectedDocuments", "Impact", "ReindexResult"]
@@ -24,7 +24,7 @@ class AffectedDocuments:
             version that the event is about.
         impact: how the change affects them; only "stale" ones are reindexed.
         vectors: for each document's id, the ids of the nodes in the vector store that carry the
-            old stamp; none for a document whose reindexing was interrupted.
+            old stamp.
         owner: who is told; None where neither the index, nor the event, nor the schema names
             anybody.
     """
@@ -57,6 +57,12 @@ class ReindexResult:
         set_aside: documents that it refuses: out of the index, and in the quarantine.
         missing: documents without a text in the docstore or the loader; not changed.
         released: documents that came back from the quarantine.
+        failed: documents that could not be embedded or written, each with the reason; they stay
+            as they were, and the next run tries them again.
+        in_place: those of the reindexed whose stamps were written and nothing else: their text is
+            the one that was embedded.
+        unknown: documents in the quarantine that are valid now and that the docstore does not
+            know, because somebody erased them: ``release`` or ``forget`` them.
     """
 
     index: str
@@ -65,6 +71,9 @@ class ReindexResult:
     set_aside: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    in_place: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything was done."""
@@ -72,6 +81,27 @@ class ReindexResult:
 
     def __str__(self) -> str:
         parts = [f"{len(self.reindexed)} reindexed", f"{len(self.set_aside)} set aside"]
-        for name, ids in (("missing", self.missing), ("released", self.released)):
-            parts += [f"{len(ids)} {name}"] if ids else []
+        for name in ("missing", "released", "failed", "unknown"):
+            count = len(getattr(self, name))
+            parts += [f"{count} {name}"] if count else []
         return f"{self.index}: {', '.join(parts)} ({self.reference})"
+
+    @property
+    def taken(self) -> int:
+        """How many documents were taken on."""
+        done = (self.reindexed, self.set_aside, self.missing, self.released, self.failed)
+        return sum(map(len, done))
+
+    def plus(self, other: ReindexResult) -> ReindexResult:
+        """Both together."""
+        parts = {part.name: getattr(self, part.name) for part in fields(self)[2:]}
+        return replace(self, **{name: own + getattr(other, name) for name, own in parts.items()})
+
+    def releasing(self, names: Collection[str]) -> ReindexResult:
+        """The same, with these documents told as released rather than reindexed."""
+        return replace(
+            self,
+            reindexed=tuple(name for name in self.reindexed if name not in names),
+            in_place=tuple(name for name in self.in_place if name not in names),
+            released=tuple(name for name in self.reindexed if name in names),
+        )

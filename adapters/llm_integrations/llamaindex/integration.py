@@ -21,8 +21,9 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
-from llm_integrations.llamaindex.index import Index, Loader
-from llm_integrations.llamaindex.release import release
+from llm_integrations.llamaindex.documents import Loader
+from llm_integrations.llamaindex.forgetting import forget
+from llm_integrations.llamaindex.index import Index, Persist
 from llm_integrations.llamaindex.transform import SchemaTransform
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
@@ -33,9 +34,11 @@ OnAffected: TypeAlias = Callable[[AffectedDocuments], Awaitable[None] | None]
 class RAGPipelineIntegration(CatalogueIntegration):
     """Keeps indexes in step with their schemas.
 
-    On a change, documents that another version stamped go through their pipeline again, the rest
-    is not touched; documents that were set aside come back if the new version takes them. A
-    deprecation only flags: owners are told, and the catalogue says so.
+    On a change, documents that another version stamped are judged again, and the rest is not
+    touched. Those that fit are stamped anew in place, where the store can do that and their text is
+    the one that was embedded, and else go through their pipeline again; those that do not are set
+    aside; documents that were set aside come back if the new version takes them. A deprecation only
+    flags: owners are told, and the catalogue says so.
 
     Args:
         registry: a Registry, a URL, or None for the environment's.
@@ -74,7 +77,8 @@ class RAGPipelineIntegration(CatalogueIntegration):
         *,
         owner: str | None = None,
         documents: Loader | None = None,
-        persist: Callable[[], object] | None = None,
+        persist: Persist | None = None,
+        persist_every: float = 30.0,
         batch_size: int = 32,
     ) -> Index:
         """Keep an index in step from now on; call ``catch_up`` for changes before that.
@@ -84,12 +88,15 @@ class RAGPipelineIntegration(CatalogueIntegration):
             pipeline: with a docstore, a vector store and a SchemaTransform.
             owner: who is told; None takes the schema's owner.
             documents: loads documents anew by id; None takes the texts that the docstore keeps.
-            persist: called when the docstore changed, for one that is not durable by itself, as
-                ``lambda: pipeline.persist("storage")``.
+            persist: for a docstore or a vector store that lives in memory: the folder where
+                ``persist_pipeline`` saves them, or a function to call.
+            persist_every: seconds between two saves while documents are reindexed; the last save
+                is at the end.
             batch_size: documents that go through the pipeline at once.
 
         Raises:
             ConfigurationError: the pipeline lacks something, a name is empty or a batch is.
+            Unsupported: the vector store cannot list nodes by their metadata, as FAISS cannot.
         """
         if owner is not None:
             check_name("owner", owner)
@@ -98,6 +105,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
             pipeline,
             documents=documents,
             persist=persist,
+            persist_every=persist_every,
             batch_size=batch_size,
             progress=self._progress,
         )
@@ -124,13 +132,57 @@ class RAGPipelineIntegration(CatalogueIntegration):
             raise ConfigurationError(f"no index {affected.index!r} with {affected.subject!r} here")
         return await self._bring_up_to_date(index, transform, await _in_force(transform))
 
-    async def catch_up(self) -> list[ReindexResult]:
-        """Bring every index of this process up to date: after a start, a crash, or a pause."""
+    async def catch_up(self, *, limit: int | None = None) -> list[ReindexResult]:
+        """Bring every index of this process up to date: after a start, a crash, or a pause.
+
+        Documents that the docstore knows and the vector store lacks come back too, so give each
+        index a docstore of its own.
+
+        Args:
+            limit: how many documents to take on, at the most; the next call goes on from there.
+
+        Raises:
+            ConfigurationError: limit is below 1.
+        """
+        if limit is not None and limit < 1:
+            raise ConfigurationError(f"limit must be at least 1, not {limit}")
+        results: list[ReindexResult] = []
+        for index, transform in self._all():
+            left = None if limit is None else limit - sum(result.taken for result in results)
+            if left is None or left > 0:
+                in_force = await _in_force(transform)
+                results.append(
+                    await self._bring_up_to_date(
+                        index, transform, in_force, compare=True, limit=left
+                    )
+                )
+        return results
+
+    async def release(self, ids: Iterable[str]) -> list[ReindexResult]:
+        """Release documents from the quarantine though the docstore does not know them any more.
+
+        Those that the version in force refuses stay. Everything that ``catch_up`` does, too.
+        """
+        asked = frozenset(ids)
         return [
-            await self._bring_up_to_date(index, transform, await _in_force(transform))
-            for index in self.indexes.values()
-            for transform in index.transforms
+            await self._bring_up_to_date(index, transform, await _in_force(transform), asked=asked)
+            for index, transform in self._all()
         ]
+
+    async def forget(self, ids: Iterable[str]) -> int:
+        """Erase documents for good from every index: vectors, docstore and quarantine.
+
+        The pipeline's cache keeps texts by their hashes and cannot be asked for a document; clear
+        it with ``pipeline.cache.clear()``.
+
+        Returns:
+            How many of the documents there were.
+        """
+        names = frozenset(ids)
+        found: set[str] = set()
+        for index in tuple(self.indexes.values()):
+            found |= await asyncio.to_thread(forget, index, names)
+        return len(found)
 
     async def handle_schema_event(self, event: SchemaEvent) -> None:
         if event.event_type is SchemaEventType.COMPATIBILITY_VIOLATED:
@@ -151,7 +203,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         in_force = await _in_force(transform, event)
         if in_force is not None and self._on_affected is None:
             result = await self._bring_up_to_date(index, transform, in_force)
-            if result or result.missing:
+            if result or result.missing or result.failed or result.unknown:
                 await self._tell(owner, event, str(result))
             return
         affected = await _affected(index, event, in_force, owner)
@@ -165,18 +217,28 @@ class RAGPipelineIntegration(CatalogueIntegration):
                 await answer
 
     async def _bring_up_to_date(
-        self, index: Index, transform: SchemaTransform, in_force: InForce | None
+        self,
+        index: Index,
+        transform: SchemaTransform,
+        in_force: InForce | None,
+        *,
+        compare: bool = False,
+        limit: int | None = None,
+        asked: frozenset[str] = frozenset(),
     ) -> ReindexResult:
         if in_force is None:
             return ReindexResult(index.name)
 
         def work() -> ReindexResult:
             with index.lock:
-                released = release(index, transform, in_force)
-                result = index.bring_up_to_date(transform.subject, in_force)
-                return replace(result, released=released)
+                return index.bring_up_to_date(
+                    transform, in_force, compare=compare, limit=limit, asked=asked
+                )
 
         return await asyncio.to_thread(work)
+
+    def _all(self) -> list[tuple[Index, SchemaTransform]]:
+        return [(index, t) for index in tuple(self.indexes.values()) for t in index.transforms]
 
     def _here(self, subject: str) -> Iterable[tuple[Index, SchemaTransform]]:
         for index in tuple(self.indexes.values()):

@@ -18,7 +18,7 @@ from llm_integrations.core.errors import ConfigurationError, InvalidReference, S
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.core.stamp import FINGERPRINT, ISSUE, SUBJECT
+from llm_integrations.core.stamp import ISSUE, Stamp, stamps_of
 from llm_integrations.core.validation import Validator
 from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
@@ -132,8 +132,8 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         """The references to resolve, by subject: the configured one, or those that stamps name."""
         if self.schema_ref is not None:
             return {_CONFIGURED: str(self.schema_ref)}
-        subjects = {str(item.node.metadata.get(SUBJECT) or "") for item in nodes}
-        return {subject: f"{subject}@latest" for subject in subjects if subject}
+        subjects = {stamp.subject for item in nodes for stamp in stamps_of(item.node.metadata)}
+        return {subject: f"{subject}@latest" for subject in sorted(subjects) if subject}
 
     def _apply_actions(
         self, nodes: list[NodeWithScore], validators: Mapping[str, Validator | None]
@@ -161,42 +161,65 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         validators: Mapping[str, Validator | None],
         counts: Counter[str],
     ) -> list[_Issue | None]:
-        """The issue of each node, or None; the nodes of one schema are judged together."""
+        """The issue of each node, or None; the nodes of one schema are judged together.
+
+        A node with several stamps is invalid if one of their schemas refuses it.
+        """
         issues: list[_Issue | None] = [None] * len(nodes)
-        groups: dict[str, list[int]] = {}
-        for index, item in enumerate(nodes):
-            key = _CONFIGURED if self.schema_ref is not None else item.node.metadata.get(SUBJECT)
-            groups.setdefault(str(key or _CONFIGURED), []).append(index)
-        for key, indices in groups.items():
+        unjudged: set[int] = set()
+        for key, stamped in self._groups(nodes).items():
             validator = validators.get(key)
             if key and key not in validators:
                 found: list[_Issue | None] = ["stale" if self.on_stale != "ignore" else None]
-                found *= len(indices)
+                found *= len(stamped)
             elif validator is None:
-                counts["unjudged"] += len(indices)
+                unjudged.update(index for index, _ in stamped)
                 continue
             else:
-                found = self._judge_group([nodes[index].node for index in indices], validator)
-            for index, issue in zip(indices, found, strict=True):
-                issues[index] = issue
+                members = [(nodes[index].node, stamp) for index, stamp in stamped]
+                found = self._judge_group(members, validator)
+            for (index, _), issue in zip(stamped, found, strict=True):
+                issues[index] = issue if issues[index] != "invalid" and issue else issues[index]
+        if unjudged:
+            counts["unjudged"] += len(unjudged)
         return issues
 
-    def _judge_group(self, nodes: list[BaseNode], validator: Validator) -> list[_Issue | None]:
-        issues: list[_Issue | None] = [None] * len(nodes)
+    def _groups(self, nodes: list[NodeWithScore]) -> dict[str, list[tuple[int, Stamp | None]]]:
+        """By the schema to judge by: the place of each node, with its stamp of that subject."""
+        groups: dict[str, list[tuple[int, Stamp | None]]] = {}
+        ref = self.schema_ref
+        subject = None if ref is None else SchemaRef.parse(ref).subject
+        for index, item in enumerate(nodes):
+            stamps = list(stamps_of(item.node.metadata))
+            if subject is not None:
+                mine = next((stamp for stamp in stamps if stamp.subject == subject), None)
+                groups.setdefault(_CONFIGURED, []).append((index, mine))
+                continue
+            for stamp in stamps:
+                groups.setdefault(stamp.subject, []).append((index, stamp))
+            if not stamps:
+                groups.setdefault(_CONFIGURED, []).append((index, None))
+        return groups
+
+    def _judge_group(
+        self, members: list[tuple[BaseNode, Stamp | None]], validator: Validator
+    ) -> list[_Issue | None]:
+        issues: list[_Issue | None] = [None] * len(members)
         if self.on_stale != "ignore":
-            subject, current = validator.subject, validator.fingerprint
-            for index, node in enumerate(nodes):
-                stamp = node.metadata
-                if stamp.get(SUBJECT) == subject and stamp.get(FINGERPRINT) != current:
+            current = validator.fingerprint
+            for index, (_, stamp) in enumerate(members):
+                if stamp is not None and stamp.fingerprint != current:
                     issues[index] = "stale"
         if self.on_invalid != "ignore":
-            found = self._judge.sort(validator, nodes, payload=self._payload)
+            found = self._judge.sort(validator, members, payload=self._payload)
             for one in found.condemned:
                 issues[one.number] = "invalid"
         return issues
 
-    def _payload(self, node: BaseNode) -> Mapping[str, Any]:
-        return payload_of(node, self.text_field)
+    def _payload(self, member: tuple[BaseNode, Stamp | None]) -> Mapping[str, Any]:
+        """What was stamped: keys that parsers and extractors added behind the stamp are not."""
+        node, stamp = member
+        return payload_of(node, self.text_field, stamp.subject if stamp else None)
 
     def _count(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
         self._counts.add(counts)

@@ -7,14 +7,21 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode, MetadataMode
 
-from llm_integrations.core.stamp import STAMP_KEYS, SUBJECT, without_stamp
+from llm_integrations.core.stamp import ISSUE, judged_part, stamp_keys_of, without_stamp
 
 __all__ = ["payload_of", "with_metadata"]
 
 
-def payload_of(node: BaseNode, text_field: str | None) -> Mapping[str, Any]:
-    """The data to judge: the metadata without our stamp, and the text as ``text_field``."""
-    metadata = without_stamp(node.metadata)
+def payload_of(
+    node: BaseNode, text_field: str | None, stamped_by: str | None = None
+) -> Mapping[str, Any]:
+    """The data to judge: the metadata without our stamp, and the text as ``text_field``.
+
+    Args:
+        stamped_by: a subject; what was added after its stamp is left out.
+    """
+    given = node.metadata
+    metadata = without_stamp(given) if stamped_by is None else judged_part(given, stamped_by)
     if text_field is None:
         return metadata
     return {**metadata, text_field: node.get_content(MetadataMode.NONE)}
@@ -28,7 +35,7 @@ def with_metadata(node: BaseNode, metadata: Mapping[str, Any]) -> BaseNode:
     """
     copy = node.model_copy(deep=True)
     copy.metadata = dict(metadata)
+    ours = stamp_keys_of(copy.metadata) or [ISSUE]
     for keys in (copy.excluded_embed_metadata_keys, copy.excluded_llm_metadata_keys):
-        if SUBJECT not in keys:
-            keys.extend(STAMP_KEYS)
+        keys.extend(key for key in ours if key not in keys)
     return copy

@@ -10,13 +10,13 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from llama_index.core.bridge.pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
     field_serializer,
     field_validator,
 )
-from llama_index.core.constants import DATA_KEY, TYPE_KEY
 from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import computed_field
 
@@ -27,20 +27,20 @@ from llm_integrations.core.config import (
     check_choice,
     check_mode,
 )
-from llm_integrations.core.judge import Judge
+from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.judge import Judge, Sorted, Verdict
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef, connect, resolve_registry
 from llm_integrations.core.stamp import InForce
 from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation.report import BEYOND_SCHEMA
+from llm_integrations.llamaindex.node_record import record_of
 from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
-__all__ = ["DOCUMENT", "HASH", "SchemaTransform"]
+__all__ = ["SchemaTransform"]
 
-DOCUMENT = "document"
-HASH = "hash"
-"""The two keys of a quarantined record: the node whole, and its hash when it was set aside."""
-
-_MEDIA: Final = ("text_resource", "image_resource", "audio_resource", "video_resource")
+_NESTED: Final = (Mapping, list, tuple, set, frozenset, BaseModel)
+"""Values that a store of flat metadata refuses; dates become text before it looks."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class SchemaTransform(TransformComponent):
         on_unavailable: "raise" or "pass" when there is no schema to judge by; None means raise
             under enforce and pass under warn.
         options: how to judge; None takes the registry's.
+        flat_metadata: refuse nested and list values, for a vector store that holds none (Chroma);
+            None means no, until ``add_index`` asks the pipeline's store.
 
     Raises:
         SchemaValidationError: on a call, under ``enforce`` without a quarantine.
@@ -87,6 +89,7 @@ class SchemaTransform(TransformComponent):
     cacheable: bool = False
     on_unavailable: OnUnavailable | None = None
     options: ValidationOptions | None = None
+    flat_metadata: bool | None = None
 
     _judge: Judge = PrivateAttr()
     _pin: _Pin | None = PrivateAttr(default=None)
@@ -208,10 +211,10 @@ class SchemaTransform(TransformComponent):
     def _apply(self, nodes: Sequence[BaseNode], in_force: InForce | None) -> list[BaseNode]:
         validator = in_force.validator if in_force else None
         settled = self._judge.settle(
-            self._judge.sort(validator, nodes, payload=self.payload),
+            self._sort(validator, nodes),
             Quarantine.of(self.quarantine),
             source=self.source,
-            whole=_whole,
+            whole=record_of,
             position=lambda node: node.id_,
         )
         return [
@@ -221,20 +224,31 @@ class SchemaTransform(TransformComponent):
             for node, verdict in settled
         ]
 
+    def _sort(self, validator: Validator | None, nodes: Sequence[BaseNode]) -> Sorted[BaseNode]:
+        """The verdicts; what the store cannot hold is not even put before the schema."""
+        nested = [_nested_key(node) if self.flat_metadata and validator else None for node in nodes]
+        flat = [node for node, key in zip(nodes, nested, strict=True) if key is None]
+        found = self._judge.sort(validator, flat, payload=self.payload)
+        if validator is None or len(flat) == len(nodes):
+            return found
+        rest = iter(found.verdicts)
+        verdicts = [next(rest) if key is None else self._refuse(validator, key) for key in nested]
+        return Sorted(nodes, [self.payload(node) for node in nodes], verdicts)
+
+    def _refuse(self, validator: Validator, key: str) -> Verdict:
+        told = "the vector store holds only text, numbers and booleans, no nested or list values"
+        path = to_pointer([key])
+        return self._judge.refuse(validator, told, path=path, schema_path=BEYOND_SCHEMA)
+
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         del fields["registry"]
         return _rebuild, (type(self), fields, self._pin or _Pin(self.in_force()))
 
 
-def _whole(node: BaseNode) -> dict[str, Any]:
-    """The node as a docstore keeps it, and with its images and sounds, which no docstore keeps."""
-    data = node.to_dict()
-    for name in _MEDIA:
-        content = getattr(getattr(node, name, None), "data", None)
-        if content is not None:
-            data[name]["data"] = content
-    return {DOCUMENT: {DATA_KEY: data, TYPE_KEY: node.get_type()}, HASH: node.hash}
+def _nested_key(node: BaseNode) -> str | None:
+    """A key whose value a store of flat metadata refuses."""
+    return next((str(k) for k, v in node.metadata.items() if isinstance(v, _NESTED)), None)
 
 
 def _rebuild(kind: type[SchemaTransform], fields: dict[str, Any], pin: _Pin) -> SchemaTransform:

@@ -57,13 +57,13 @@ def main(folder: Path) -> None:
         retriever = index.as_retriever(similarity_top_k=5)
         judge = SchemaPostprocessor(registry=registry, on_invalid="drop", on_stale="demote")
         found = judge.postprocess_nodes(retriever.retrieve("when?"))
-        print("in the index:", [item.node.metadata["title"] for item in found])
+        print("in the index:", sorted(item.node.metadata["title"] for item in found))
 
         registry.register("doc-meta", RELAXED)
         for result in registry.run(integration.catch_up()):  # an EventListener does this for you
             print(result)
         found = judge.postprocess_nodes(retriever.retrieve("when?"))
-        print("in the index:", [item.node.metadata["title"] for item in found])
+        print("in the index:", sorted(item.node.metadata["title"] for item in found))
 
 
 if __name__ == "__main__":

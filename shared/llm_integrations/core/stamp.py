@@ -2,13 +2,18 @@
 
 Flat text under a few keys of ours, on any mapping: every store can keep it and filter by it. What
 is judged is the metadata without them, as its author wrote it.
+
+The keys have a suffix, made from the subject, where the plain ones are taken: by the stamp of
+another subject, or by metadata of the author's own that bears their names. A stamp stands behind
+all that was judged, so that what a parser or an extractor added later can be told from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from llm_integrations.core.model.reference import SchemaId
@@ -23,7 +28,13 @@ __all__ = [
     "VALID",
     "VERSION",
     "InForce",
+    "Stamp",
     "is_stamped",
+    "judged_part",
+    "stamp_keys_of",
+    "stamp_of",
+    "stamps_of",
+    "suffix_of",
     "without_stamp",
 ]
 
@@ -37,6 +48,19 @@ ISSUE: Final = "schema_issue"
 """What was found out later: "invalid" or "stale"."""
 
 STAMP_KEYS: Final = (SUBJECT, VERSION, ID, FINGERPRINT, VALID, ISSUE)
+_OF_A_STAMP: Final = (SUBJECT, VERSION, ID, FINGERPRINT, VALID)
+_DIGEST: Final = 64  # characters of a fingerprint, a SHA-256
+_SUFFIX: Final = len("_12345678")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One stamp on a piece's metadata; ``suffix`` is that of its keys, empty for the plain ones."""
+
+    subject: str
+    version: str
+    fingerprint: str
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,17 +89,81 @@ class InForce:
         }
 
     def stamped(self, metadata: Mapping[str, Any], *, valid: bool = True) -> dict[str, Any]:
-        """The metadata with this stamp and no other."""
+        """The metadata with this stamp at its end, and no other of its subject."""
+        subject = self.validator.subject or ""
+        rest = dict(metadata)
+        for old in stamps_of(metadata):
+            if old.subject == subject:
+                _remove(rest, old.suffix)
+        if rest.get(ISSUE) in _ISSUES:
+            del rest[ISSUE]
+        suffix = suffix_of(subject) if any(key in rest for key in _OF_A_STAMP) else ""
         stamp = self.stamp if valid else {**self.stamp, VALID: False}
-        return {**without_stamp(metadata), **stamp}
+        return {**rest, **{key + suffix: value for key, value in stamp.items()}}
+
+
+_ISSUES: Final = ("invalid", "stale")
 
 
 def is_stamped(metadata: Mapping[str, Any]) -> bool:
-    return SUBJECT in metadata or ISSUE in metadata
+    return next(stamps_of(metadata), None) is not None or metadata.get(ISSUE) in _ISSUES
+
+
+def stamps_of(metadata: Mapping[str, Any]) -> Iterator[Stamp]:
+    """The stamps in the order in which they were set."""
+    for key in metadata:
+        if isinstance(key, str) and key.startswith(SUBJECT):
+            suffix = key[len(SUBJECT) :]
+            fingerprint = metadata.get(FINGERPRINT + suffix)
+            if isinstance(fingerprint, str) and len(fingerprint) == _DIGEST:
+                subject = str(metadata[key])
+                if not suffix or suffix == suffix_of(subject):
+                    yield Stamp(subject, str(metadata.get(VERSION + suffix)), fingerprint, suffix)
+
+
+def stamp_of(metadata: Mapping[str, Any], subject: str) -> Stamp | None:
+    """The stamp of one subject."""
+    return next((stamp for stamp in stamps_of(metadata) if stamp.subject == subject), None)
+
+
+@lru_cache(maxsize=1024)
+def suffix_of(subject: str) -> str:
+    """The end of a stamp's keys where the plain ones are taken: letters that any store allows."""
+    return f"_{hashlib.sha256(subject.encode(errors='surrogatepass')).hexdigest()[: _SUFFIX - 1]}"
+
+
+def stamp_keys_of(metadata: Mapping[str, Any]) -> list[str]:
+    """Every key that is ours: those of its stamps, and that of an issue."""
+    suffixes = [stamp.suffix for stamp in stamps_of(metadata)]
+    keys = [key + suffix for suffix in suffixes for key in _OF_A_STAMP]
+    return [*keys, ISSUE] if keys or metadata.get(ISSUE) in _ISSUES else keys
 
 
 def without_stamp(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata as its author wrote it; the same object where there is no stamp."""
-    if not is_stamped(metadata):
+    ours = stamp_keys_of(metadata)
+    if not ours:
         return metadata
-    return {key: value for key, value in metadata.items() if key not in STAMP_KEYS}
+    return {key: value for key, value in metadata.items() if key not in ours}
+
+
+def judged_part(metadata: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
+    """What a subject's stamp vouches for: all that stands before it, without other stamps.
+
+    All metadata where there is no such stamp, or where a store has put the keys in another order.
+    """
+    stamp = stamp_of(metadata, subject)
+    if stamp is None:
+        return without_stamp(metadata)
+    keys = list(metadata)
+    first = keys.index(SUBJECT + stamp.suffix)
+    expected = [key + stamp.suffix for key in (SUBJECT, VERSION, ID, FINGERPRINT)]
+    if keys[first : first + len(expected)] != expected:
+        return without_stamp(metadata)
+    ours = frozenset(stamp_keys_of(metadata))
+    return {key: metadata[key] for key in keys[:first] if key not in ours}
+
+
+def _remove(metadata: dict[str, Any], suffix: str) -> None:
+    for key in _OF_A_STAMP:
+        metadata.pop(key + suffix, None)

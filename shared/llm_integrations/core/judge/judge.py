@@ -235,12 +235,18 @@ class Judge:
         every = zip(found.pieces, found.verdicts, strict=True)
         return [(piece, verdict) for piece, verdict in every if verdict or not aside]
 
-    def refuse(self, validator: Validator, message: str) -> Verdict:
-        """Count as invalid what cannot even be put before the schema, and say why."""
+    def refuse(
+        self, validator: Validator, message: str, *, path: str = "", schema_path: str = ""
+    ) -> Verdict:
+        """Count as invalid what cannot even be put before the schema, and say why.
+
+        Args:
+            path, schema_path: of the violation.
+        """
         if self.mode == "off":
             return OFF
         self._counters(validator).count("invalid")
-        errors = (Violation(path="", message=message, keyword="type"),)
+        errors = (Violation(path, message, "type", schema_path),)
         reference, fingerprint = validator.reference, validator.fingerprint
         return Verdict("invalid", ValidationReport(False, errors, (), reference, fingerprint))
 

@@ -2,7 +2,7 @@
 
 from llm_integrations.core.quarantine.columns import RecordColumns, rows_of
 from llm_integrations.core.quarantine.record import QuarantinedRecord, record_id_of
-from llm_integrations.core.quarantine.store import Quarantine, ReleaseResult
+from llm_integrations.core.quarantine.store import Quarantine, ReleaseResult, takes
 
 __all__ = [
     "Quarantine",
@@ -11,4 +11,5 @@ __all__ = [
     "ReleaseResult",
     "record_id_of",
     "rows_of",
+    "takes",
 ]

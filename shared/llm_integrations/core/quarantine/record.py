@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.quarantine.encoding import Encodings, read, write
-from llm_integrations.core.stamp import without_stamp
+from llm_integrations.core.stamp import STAMP_KEYS, SUBJECT
 from llm_integrations.core.validation.report import BEYOND_SCHEMA, NO_RECORD, Violation
 
 if TYPE_CHECKING:
@@ -205,5 +205,7 @@ def _of_before(data: str) -> dict[str, Any]:
     if not data.startswith('{"document": {"__data__": '):
         return row
     value = json.loads(data)
-    judged = without_stamp(value["document"]["__data__"]["metadata"])
+    metadata = value["document"]["__data__"]["metadata"]
+    stamp = STAMP_KEYS if SUBJECT in metadata else ()
+    judged = {key: found for key, found in metadata.items() if key not in stamp}
     return {**row, "whole": data, "data": json.dumps(judged, ensure_ascii=False)}

@@ -29,7 +29,7 @@ from llm_integrations.core.quarantine.formats import (
 from llm_integrations.core.quarantine.record import QuarantinedRecord
 from llm_integrations.core.validation import Validator
 
-__all__ = ["Quarantine", "ReleaseResult"]
+__all__ = ["Quarantine", "ReleaseResult", "takes"]
 
 log = get_logger(__name__)
 
@@ -182,20 +182,31 @@ class Quarantine:
     def forget(self, ids: Iterable[int | str]) -> int:
         """Erase records for good, as their owner asks for it; return how many there were.
 
+        A damaged part stops no other: its error is raised at the end.
+
         Args:
             ids: ``record_id`` or ``position`` of each.
         """
         unwanted = frozenset(ids)
         forgotten: set[str] = set()
+        damaged: LLMIntegrationsError | None = None
         for path in self.parts():
-            with _write_errors(self.folder), locked(self.folder, exclusive=True):
-                records = list(read_part(path))
-                held = [r for r in records if unwanted.isdisjoint((r.record_id, r.position))]
-                if len(held) < len(records):
-                    forgotten |= {r.record_id for r in records} - {r.record_id for r in held}
-                    # An empty part stays: it tells the work that named it not to run again.
-                    self._rewrite(path, held, empty=not _NAMED_BY_CONTENT.fullmatch(path.stem))
+            try:
+                forgotten |= self._forget_in(path, unwanted)
+            except LLMIntegrationsError as error:
+                damaged = damaged or error
+        if damaged is not None:
+            raise damaged
         return len(forgotten)
+
+    def _forget_in(self, path: Path, unwanted: frozenset[int | str]) -> set[str]:
+        with _write_errors(self.folder), locked(self.folder, exclusive=True):
+            records = list(read_part(path))
+            held = [r for r in records if unwanted.isdisjoint((r.record_id, r.position))]
+            if len(held) < len(records):
+                # An empty part stays: it tells the work that named it not to run again.
+                self._rewrite(path, held, empty=not _NAMED_BY_CONTENT.fullmatch(path.stem))
+        return {r.record_id for r in records} - {r.record_id for r in held}
 
     def _replace(
         self, path: Path, seen: tuple[int, ...] | None, records: list[QuarantinedRecord]
@@ -271,15 +282,14 @@ def _judge_again(
         judge = validator if isinstance(validator, Validator) else validator(record)
         wanted = judge.subject if subject is None else subject
         mine = wanted is None or record.schema.rpartition("@")[0] == wanted
-        ours = mine and record.is_up_to_the_schema
-        (free if ours and _takes(judge, record) else held).append(record)
+        (free if mine and takes(judge, record) else held).append(record)
     return free, held
 
 
-def _takes(validator: Validator, record: QuarantinedRecord) -> bool:
-    """Whether a record is valid now; False, not an error, where that cannot be decided."""
+def takes(validator: Validator, record: QuarantinedRecord) -> bool:
+    """Whether a schema releases a record; False, not an error, where that cannot be decided."""
     try:
-        return validator.is_valid(record.judged)
+        return record.is_up_to_the_schema and validator.is_valid(record.judged)
     except (ValidationLimitExceeded, LLMIntegrationsError) as error:
         log.warning("record %s was not judged again: %s", record.record_id, error)
         return False

@@ -1,0 +1,95 @@
+"""The documents of an index: what its docstore knows of them, and where their texts come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+from llama_index.core.schema import BaseNode, Document
+from llama_index.core.storage.docstore import BaseDocumentStore
+from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
+
+__all__ = ["KnownDocuments", "Loader"]
+
+Loader: TypeAlias = Callable[[Sequence[str]], Iterable[Document]]
+"""From ids to documents as they are at their source now."""
+
+_MARK: Final = "stale:"
+"""What older versions put before the hash of a document while they reindexed it."""
+
+
+class KnownDocuments:
+    """A docstore, and a loader in place of its texts if there is one."""
+
+    def __init__(self, docstore: BaseDocumentStore, load: Loader | None = None) -> None:
+        self.docstore = docstore
+        self.is_loaded = load is not None
+        self._load = load
+
+    def hashes(self) -> dict[str, str]:
+        """The hash of each document as it came in, by its id; chunks are left out."""
+        if isinstance(self.docstore, KVDocumentStore):
+            # The public listing keeps one id for each hash, and documents may be equal.
+            entries = self.docstore._kvstore.get_all(collection=self.docstore._metadata_collection)
+            return {
+                name: entry["doc_hash"]
+                for name, entry in entries.items()
+                if entry.get("doc_hash") and not entry.get("ref_doc_id")
+            }
+        return {name: hash_ for hash_, name in self.docstore.get_all_document_hashes().items()}
+
+    def hash_of(self, name: str) -> str | None:
+        """The hash of a document as it came in; None for one that is not known."""
+        return self.docstore.get_document_hash(name)
+
+    def original_hash(self, name: str) -> str | None:
+        """``hash_of``, and None where an interrupted run of an older version hides it."""
+        found = self.hash_of(name)
+        return None if found is None or found.startswith(_MARK) else found
+
+    def knows(self, name: str) -> bool:
+        return self.hash_of(name) is not None or self.docstore.document_exists(name)
+
+    def kept(self, name: str) -> BaseNode | None:
+        """The docstore's copy."""
+        return self.docstore.get_document(name, raise_error=False)
+
+    def fetch(self, names: Sequence[str]) -> dict[str, BaseNode]:
+        """The documents that are to be had, by id; the loader is called once."""
+        if self._load is not None:
+            wanted = set(names)
+            loaded = {document.id_: document for document in self._load(names)}
+            return {name: document for name, document in loaded.items() if name in wanted}
+        found = ((name, self.kept(name)) for name in names)
+        return {name: document for name, document in found if document is not None}
+
+    def keep(self, documents: Iterable[BaseNode], *, whole: bool) -> bool:
+        """Tell the docstore what is in the index now; returns whether it changed.
+
+        Texts are kept where it kept them before.
+
+        Args:
+            whole: whether the documents came from elsewhere than the docstore, whose copies lack
+                images and sounds.
+        """
+        changed = [d for d in documents if self._is_news(d, whole)]
+        if not changed:
+            return False
+        self.docstore.set_document_hashes({d.id_: d.hash for d in changed})
+        for with_text in (True, False):
+            part = [d for d in changed if self.docstore.document_exists(d.id_) is with_text]
+            if part and whole:
+                self.docstore.add_documents(part, store_text=with_text)
+        return True
+
+    def _is_news(self, document: BaseNode, whole: bool) -> bool:
+        known = self.hash_of(document.id_)
+        return known != document.hash and (whole or known is None or known.startswith(_MARK))
+
+    def forget(self, names: Iterable[str]) -> set[str]:
+        """Erase documents and what came of them; returns those that were known."""
+        known = {name for name in names if self.knows(name)}
+        for name in known:
+            self.docstore.delete_ref_doc(name, raise_error=False)
+            self.docstore.delete_document(name, raise_error=False)
+        return known

@@ -1,0 +1,56 @@
+"""What docstore and vector store of an index say at one moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from llm_integrations.core.stamp import InForce
+from llm_integrations.llamaindex.stores import StampQuery, StoredNode
+
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.index import Index
+
+__all__ = ["Listing", "Nodes"]
+
+Nodes = dict[str, tuple[str, ...]]
+"""For each document's id the ids of its nodes in the vector store."""
+
+
+class Listing:
+    """The docstore's hashes are read first: who changes a document after that is noticed."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.hashes = index.known.hashes()
+
+    def found(self, query: StampQuery) -> Nodes:
+        """The documents of the nodes that a query finds."""
+        return _grouped(self.index.nodes.stamped(query))
+
+    def stale(self, subject: str, in_force: InForce) -> Nodes:
+        """Documents that another version stamped, with those of their nodes."""
+        return self.found(StampQuery(subject, not_fingerprint=in_force.fingerprint))
+
+    @cached_property
+    def present(self) -> Nodes:
+        """Every document in the vector store, with all its nodes."""
+        subjects = [transform.subject for transform in self.index.transforms]
+        return _grouped(self.index.nodes.every(subjects))
+
+    def in_order(self, names: Collection[str]) -> list[str]:
+        """Names in the docstore's order, and after them those that it does not know."""
+        return [n for n in self.hashes if n in names] + sorted(set(names) - self.hashes.keys())
+
+    def absent(self, aside: Collection[str]) -> list[str]:
+        """Documents that the docstore knows, and that are neither in the store nor set aside."""
+        return [n for n in self.hashes if n not in self.present and n not in aside]
+
+
+def _grouped(nodes: Iterable[StoredNode]) -> Nodes:
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for node in nodes:
+        found[node.document][node.node_id] = None
+    return {document: tuple(ids) for document, ids in found.items()}

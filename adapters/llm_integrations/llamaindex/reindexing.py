@@ -1,0 +1,294 @@
+"""One run over documents of an index, by one version: judged, stamped or embedded, then replaced.
+
+Nothing leaves the index before what takes its place is there, and a document that fails takes no
+other with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
+
+from llama_index.core.ingestion import run_transformations
+from llama_index.core.schema import BaseNode
+from tqdm import tqdm
+
+from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
+from llm_integrations.llamaindex.affected import ReindexResult
+from llm_integrations.llamaindex.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.node_record import has_lost_media
+from llm_integrations.llamaindex.reasons import reason_of
+from llm_integrations.llamaindex.stores.query import Changes
+from llm_integrations.llamaindex.transform import SchemaTransform
+
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.index import Index
+
+__all__ = ["Reindexing"]
+
+log = get_logger(__name__)
+
+Vectors = Mapping[str, Sequence[str]]
+_GIVE_UP: Final = 20
+"""Documents in a row that may fail; then it is not the documents."""
+
+
+class _GivenUpError(Exception):
+    """So many documents failed that the others are not tried."""
+
+
+class Reindexing:
+    """Args:
+    index: whose documents.
+    in_force: the version to judge by.
+    vectors: for each document's id, the ids of its nodes that are to be replaced.
+    hashes: what the docstore knew before these were listed. A document that changed since is
+        left alone: whoever changed it has put it into the index.
+    """
+
+    def __init__(
+        self, index: Index, in_force: InForce, vectors: Vectors, hashes: Mapping[str, str]
+    ) -> None:
+        self._index = index
+        self._in_force = in_force
+        self._vectors = vectors
+        self._hashes = hashes
+        steps = index.pinned_steps(in_force)
+        self._first = list(takewhile(lambda step: isinstance(step, SchemaTransform), steps))
+        self._rest = steps[len(self._first) :]
+        self._judges_whole = not any(isinstance(step, SchemaTransform) for step in self._rest)
+        self._outcome: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+        self._in_a_row = 0
+
+    def run(self, names: Sequence[str]) -> ReindexResult:
+        """Documents by their ids, from the docstore or the loader."""
+        fetch, size = self._index.known.fetch, self._index.batch_size
+        batches = [names[first : first + size] for first in range(0, len(names), size)]
+        self._run(names, batches, lambda batch: (fetch(batch), self._index.known.is_loaded))
+        return self.result(names)
+
+    def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
+        """Documents that are at hand, whole."""
+        names, size = list(documents), self._index.batch_size
+        batches = [names[first : first + size] for first in range(0, len(names), size)]
+        self._run(names, batches, lambda batch: ({name: documents[name] for name in batch}, True))
+        return self.result(names)
+
+    def result(self, names: Iterable[str]) -> ReindexResult:
+        outcome = self._outcome
+
+        def of(*wanted: str) -> tuple[str, ...]:
+            return tuple(name for name in names if outcome.get(name) in wanted)
+
+        return ReindexResult(
+            self._index.name,
+            self._in_force.validator.reference,
+            reindexed=of("reindexed", "in_place"),
+            set_aside=of("set_aside"),
+            missing=of("missing"),
+            failed=tuple((name, self._reasons[name]) for name in of("failed")),
+            in_place=of("in_place"),
+        )
+
+    def _run(
+        self,
+        names: Sequence[str],
+        batches: Sequence[Sequence[str]],
+        fetch: Callable[[Sequence[str]], tuple[Mapping[str, BaseNode], bool]],
+    ) -> None:
+        hidden = not (self._index.progress and names)
+        title = f"reindexing {self._index.name}"
+        try:
+            with tqdm(total=len(names), desc=title, disable=hidden) as bar:
+                for batch in batches:
+                    found, whole = fetch(batch)
+                    self._outcome.update((name, "missing") for name in batch if name not in found)
+                    self._batch(list(found.values()), whole=whole)
+                    self._index.persistence.changed()
+                    bar.update(len(batch))
+        except _GivenUpError as error:
+            for name in names:
+                if name not in self._outcome:
+                    self._outcome[name], self._reasons[name] = "failed", str(error)
+            log.warning("%s: %s", self._index.name, error)
+        self._tell(names)
+
+    # -- a batch ----------
+
+    def _batch(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+        given = {document.id_: document for document in documents}
+        stamped: dict[str, BaseNode] = {}
+        refused: list[BaseNode] = []
+
+        def judge(part: Sequence[BaseNode]) -> None:
+            passed = {node.id_: node for node in run_transformations(list(part), self._first)}
+            stamped.update(passed)
+            refused.extend(document for document in part if document.id_ not in passed)
+
+        def stamp(part: Sequence[BaseNode]) -> None:
+            self._stamp_in_place([given[node.id_] for node in part], stamped, whole=whole)
+
+        def embed(part: Sequence[BaseNode]) -> None:
+            self._embed(part, given, whole=whole)
+
+        def drop(part: Sequence[BaseNode]) -> None:
+            self._replace(part, {}, "set_aside", whole=whole)
+
+        self._each(judge, documents)
+        if self._judges_whole and self._first:
+            self._each(stamp, list(stamped.values()))
+        self._each(embed, self._embeddable(stamped.values(), given, whole=whole))
+        self._each(drop, refused)
+
+    def _each(
+        self, work: Callable[[Sequence[BaseNode]], None], documents: Sequence[BaseNode]
+    ) -> None:
+        """Work on all, and if that fails on each alone."""
+        if not documents:
+            return
+        try:
+            work(documents)
+        except Exception as error:  # noqa: BLE001 - whatever a parser, a model or a store raises
+            if len(documents) == 1:
+                self._fail(documents[0], error)
+            else:
+                for document in documents:
+                    self._each(work, [document])
+
+    def _fail(self, document: BaseNode, error: Exception) -> None:
+        reason = reason_of(error, document)
+        self._outcome[document.id_], self._reasons[document.id_] = "failed", reason
+        self._in_a_row += 1
+        if self._in_a_row >= _GIVE_UP:
+            raise _GivenUpError(f"not tried, for {_GIVE_UP} in a row failed; the last: {reason}")
+
+    # -- in place ----------
+
+    def _stamp_in_place(
+        self, documents: Iterable[BaseNode], stamped: Mapping[str, BaseNode], *, whole: bool
+    ) -> None:
+        """Write new stamps where the text is the one that the stored vectors were made of."""
+        able = [d for d in documents if self._vectors.get(d.id_) and self._is_same(d, whole)]
+        able = [document for document in able if self._is_unchanged(document.id_)]
+        changes: dict[str, Changes] = {}
+        for document in able:
+            stamps = _stamps_on(stamped[document.id_])
+            changes.update(dict.fromkeys(self._vectors[document.id_], stamps))
+        if not changes:
+            return
+        changed = self._index.nodes.stamp(changes)
+        done = [d for d in able if changed.issuperset(self._vectors[d.id_])]
+        if len(done) < len(able):
+            log.info("%s: its store cannot stamp in place; texts are embedded", self._index.name)
+        self._outcome.update((document.id_, "in_place") for document in done)
+        self._index.known.keep(done, whole=whole)
+
+    def _is_same(self, document: BaseNode, whole: bool) -> bool:
+        """Whether a document is what the docstore knows: its own copy is."""
+        return not whole or document.hash == self._hashes.get(document.id_)
+
+    # -- anew ----------
+
+    def _embeddable(
+        self, stamped: Iterable[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
+    ) -> list[BaseNode]:
+        found = []
+        for node in stamped:
+            if node.id_ in self._outcome:
+                continue
+            known = self._index.known.original_hash(node.id_)
+            if not whole and has_lost_media(given[node.id_], known):
+                self._outcome[node.id_] = "missing"
+            else:
+                found.append(node)
+        return found
+
+    def _embed(
+        self, part: Sequence[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
+    ) -> None:
+        copies = [node.model_copy(deep=True) for node in part]
+        groups = by_document(run_transformations(copies, self._rest))
+        name_nodes(groups, self._in_force.fingerprint)
+        for nodes in groups.values():
+            if all(node.embedding is None for node in nodes):
+                raise ConfigurationError("the pipeline gave its nodes no embedding")
+        self._in_a_row = 0
+        documents = [given[node.id_] for node in part]
+        filled = [document for document in documents if document.id_ in groups]
+        empty = [document for document in documents if document.id_ not in groups]
+        self._replace(filled, groups, "reindexed", whole=whole)
+        if empty and self._judges_whole and self._first:  # valid, and without a text
+            self._replace(empty, groups, "reindexed", whole=whole)
+        elif empty:
+            self._replace(empty, groups, "set_aside", whole=whole)
+
+    def _replace(
+        self,
+        documents: Sequence[BaseNode],
+        groups: Mapping[str, Sequence[BaseNode]],
+        outcome: str,
+        *,
+        whole: bool,
+    ) -> None:
+        """Write the new nodes, then delete the old ones: by id, and all of a batch at once."""
+        nodes, live = self._index.nodes, self._live(documents)
+        if not nodes.lists_everything:
+            nodes.delete_documents([d.id_ for d in live if not self._vectors.get(d.id_)])
+        new = {document.id_: _embedded(groups.get(document.id_, ())) for document in live}
+        self._write([node for part in new.values() for node in part], live)
+        done = self._live(live)
+        overtaken = {document.id_ for document in live} - {document.id_ for document in done}
+        written = {node.id_ for name in new.keys() - overtaken for node in new[name]}
+        old = {node for document in done for node in self._vectors.get(document.id_, ())}
+        late = {node.id_ for name in overtaken for node in new[name]}
+        if nodes.deletes_by_id:
+            nodes.delete(sorted((old | late) - written))
+        for document in done:
+            if outcome == "set_aside" or new[document.id_] or self._vectors.get(document.id_):
+                self._outcome[document.id_] = outcome
+        self._index.known.keep(done, whole=whole)
+
+    def _write(self, new: Sequence[BaseNode], documents: Sequence[BaseNode]) -> None:
+        nodes = self._index.nodes
+        if not nodes.deletes_by_id:  # its only way to delete would take the new ones too
+            nodes.delete_documents([document.id_ for document in documents])
+        if new:
+            nodes.write(new)
+
+    def _live(self, documents: Sequence[BaseNode]) -> list[BaseNode]:
+        """Those that nobody changed since the run began."""
+        return [document for document in documents if self._is_unchanged(document.id_)]
+
+    def _is_unchanged(self, name: str) -> bool:
+        if self._index.known.hash_of(name) == self._hashes.get(name):
+            return True
+        log.info("%s: a document was changed meanwhile, and is left alone", self._index.name)
+        return False
+
+    def _tell(self, names: Sequence[str]) -> None:
+        for outcome, told in _TOLD.items():
+            count = sum(self._outcome.get(name) == outcome for name in names)
+            if count:
+                about = {"llmi_index": self._index.name}
+                log.warning("%s: %d documents %s", self._index.name, count, told, extra=about)
+
+
+_TOLD: Final = {
+    "missing": "are not kept in the docstore and stay as they are",
+    "failed": "failed and stay as they are; the result says why",
+}
+
+
+def _stamps_on(node: BaseNode) -> dict[str, Any]:
+    """A node's stamps, and None for what an older one may have said besides."""
+    old = {VALID + stamp.suffix: None for stamp in stamps_of(node.metadata)}
+    ours = stamp_keys_of(node.metadata)
+    return {**old, **{key: node.metadata[key] for key in ours if key in node.metadata}}
+
+
+def _embedded(nodes: Iterable[BaseNode]) -> list[BaseNode]:
+    return [node for node in nodes if node.embedding is not None]

@@ -1,0 +1,115 @@
+"""Any vector store that can list nodes by their metadata, through LlamaIndex's own interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+
+from llm_integrations.core.errors import Unsupported
+from llm_integrations.llamaindex.stores.query import (
+    Changes,
+    StampQuery,
+    StoredNode,
+    document_of,
+    renewed,
+)
+
+__all__ = ["StoredNodes"]
+
+
+class StoredNodes:
+    """The nodes of one store.
+
+    Raises:
+        Unsupported: the store cannot list nodes by their metadata.
+    """
+
+    def __init__(self, store: BasePydanticVectorStore) -> None:
+        self.store: Any = store
+        self.check()
+
+    def check(self) -> None:
+        kind, base = type(self.store), BasePydanticVectorStore
+        if kind.get_nodes is base.get_nodes:
+            raise self._unsupported()
+        self.deletes_by_id = kind.delete_nodes is not base.delete_nodes
+
+    @property
+    def lists_everything(self) -> bool:
+        """Whether ``every`` names nodes without a stamp too."""
+        return False
+
+    def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
+        """The nodes that a query finds. A store may answer with a part: ask again."""
+        seen: set[str] = set()
+        for equal, unlike in query.conditions:
+            for node in self._get_nodes(_filters(equal, unlike)):
+                if query.matches(node.metadata) and node.node_id not in seen:
+                    seen.add(node.node_id)
+                    document = document_of(node.ref_doc_id, node.node_id)
+                    yield StoredNode(node.node_id, document, node.metadata)
+
+    def every(self, subjects: Sequence[str]) -> Iterator[StoredNode]:
+        """All nodes with a stamp of these subjects."""
+        for subject in subjects:
+            yield from self.stamped(StampQuery(subject))
+
+    def write(self, nodes: Sequence[BaseNode]) -> None:
+        """Put nodes in the place of those with the same ids, if there are any."""
+        if self.deletes_by_id:
+            self.delete([node.node_id for node in nodes])
+        self.store.add(list(nodes))
+
+    def delete(self, node_ids: Sequence[str]) -> None:
+        if node_ids:
+            self.store.delete_nodes(node_ids=list(node_ids))
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        """Delete every node of these documents, stamped or not."""
+        for document in document_ids:
+            self.store.delete(document)
+
+    def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
+        """Change metadata of nodes, by their ids, and nothing else of them.
+
+        Returns:
+            The ids of the nodes that could be changed: here, those whose vectors the store gives
+            back.
+        """
+        if not (self.deletes_by_id and changes):
+            return set()
+        nodes = [node for node in self._get_by_id(list(changes)) if node.embedding is not None]
+        for node in nodes:
+            node.metadata = renewed(node.metadata, changes[node.node_id])
+        if nodes:
+            self.write(nodes)
+        return {node.node_id for node in nodes}
+
+    def _get_by_id(self, node_ids: list[str]) -> list[BaseNode]:
+        try:
+            return list(self.store.get_nodes(node_ids=node_ids))
+        except (NotImplementedError, TypeError):
+            return []
+
+    def _get_nodes(self, filters: MetadataFilters) -> Sequence[BaseNode]:
+        try:
+            return list(self.store.get_nodes(filters=filters))
+        except (NotImplementedError, TypeError):  # a signature of its own
+            raise self._unsupported() from None
+
+    def _unsupported(self) -> Unsupported:
+        return Unsupported(
+            f"{type(self.store).__name__} cannot list nodes by their metadata, so what a change "
+            "affects cannot be found in it; Qdrant and SimpleVectorStore can, and so can Chroma"
+        )
+
+
+def _filters(equal: Mapping[str, str], unlike: Mapping[str, str]) -> MetadataFilters:
+    no = FilterOperator.NE
+    wanted = [MetadataFilter(key=key, value=value) for key, value in equal.items()]
+    wanted += [MetadataFilter(key=k, value=value, operator=no) for k, value in unlike.items()]
+    return MetadataFilters(filters=list(wanted))

@@ -1,0 +1,100 @@
+"""Qdrant: pages of any length, deletes by point id, stamps as payload of points that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from llama_index.core.schema import BaseNode
+
+from llm_integrations.core.errors import Unsupported
+from llm_integrations.core.stamp import STAMP_KEYS, suffix_of
+from llm_integrations.llamaindex.stores.content import CONTENT, SOURCES, source_in, with_changes
+from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.query import Changes, StampQuery, StoredNode, document_of
+
+__all__ = ["QdrantNodes"]
+
+_PAGE: Final = 1000
+
+
+class QdrantNodes(StoredNodes):
+    def check(self) -> None:
+        if self.store.client is None:
+            raise Unsupported("give QdrantVectorStore a client= besides its aclient=")
+        self.deletes_by_id = True
+
+    @property
+    def lists_everything(self) -> bool:
+        return True
+
+    def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
+        for equal, unlike in query.conditions:
+            found = self._scroll(_filter(equal, unlike), [query.subject])
+            yield from (node for node in found if query.matches(node.metadata))
+
+    def every(self, subjects: Sequence[str]) -> Iterator[StoredNode]:
+        return self._scroll(None, subjects)
+
+    def _scroll(self, wanted: Any, subjects: Sequence[str]) -> Iterator[StoredNode]:
+        if not self._exists():
+            return
+        suffixes = ["", *map(suffix_of, subjects)]
+        keys = [*SOURCES, *(key + suffix for suffix in suffixes for key in STAMP_KEYS)]
+        offset: Any = None
+        while True:
+            points, offset = self.store.client.scroll(
+                collection_name=self.store.collection_name,
+                scroll_filter=wanted,
+                limit=_PAGE,
+                offset=offset,
+                with_payload=keys,
+                with_vectors=False,
+            )
+            for point in points:
+                payload, node = point.payload or {}, str(point.id)
+                yield StoredNode(node, document_of(source_in(payload), node), payload)
+            if offset is None:
+                return
+
+    def write(self, nodes: Sequence[BaseNode]) -> None:
+        self.store.add(list(nodes))
+
+    def delete(self, node_ids: Sequence[str]) -> None:
+        if node_ids and self._exists():
+            from qdrant_client.models import PointIdsList
+
+            wanted = PointIdsList(points=list(node_ids))
+            self.store.client.delete(self.store.collection_name, points_selector=wanted)
+
+    def delete_documents(self, document_ids: Sequence[str]) -> None:
+        if self._exists():
+            super().delete_documents(document_ids)
+
+    def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
+        from qdrant_client.models import SetPayload, SetPayloadOperation
+
+        client, name = self.store.client, self.store.collection_name
+        points = client.retrieve(name, list(changes), with_payload=[CONTENT], with_vectors=False)
+        operations = []
+        for point in points:
+            change = changes[str(point.id)]
+            content = with_changes(point.payload[CONTENT], change)
+            payload = SetPayload(payload={**change, CONTENT: content}, points=[point.id])
+            operations.append(SetPayloadOperation(set_payload=payload))
+        if operations:
+            client.batch_update_points(name, update_operations=operations)
+        return set(changes)  # a point that is gone was deleted meanwhile, and stays so
+
+    def _exists(self) -> bool:
+        """False for a collection that nothing was ever written to; it raises on any query."""
+        return bool(self.store.client.collection_exists(self.store.collection_name))
+
+
+def _filter(equal: Mapping[str, str], unlike: Mapping[str, str]) -> Any:
+    from qdrant_client.models import FieldCondition, Filter, MatchValue
+
+    def of(pairs: Mapping[str, str]) -> list[Any]:
+        return [FieldCondition(key=k, match=MatchValue(value=value)) for k, value in pairs.items()]
+
+    return Filter(must=of(equal), must_not=of(unlike))

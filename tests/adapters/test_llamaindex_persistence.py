@@ -1,0 +1,144 @@
+"""A pipeline in memory is saved whole or not at all, at a pace, and its vectors too."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.vector_stores import SimpleVectorStore
+
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform, persist_pipeline
+from llm_integrations.llamaindex.persistence import Persistence
+from tests.support.clients import elsewhere
+from tests.support.rag import RELAXED, V1, document, pipeline
+from tests.support.rag_persist_worker import DOCUMENTS, filled
+
+KILLS = 6
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("doc-meta", V1, compatibility="NONE")
+        yield client
+
+
+@pytest.fixture
+def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
+    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
+
+
+def test_a_kill_at_any_moment_leaves_files_that_can_be_read(tmp_path: Path) -> None:
+    persist_pipeline(filled(), tmp_path)
+    worker = [sys.executable, "-m", "tests.support.rag_persist_worker", str(tmp_path)]
+    with subprocess.Popen(worker, stdin=-1, stdout=-1, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(KILLS):
+            process.stdin.write(b"go\n")
+            told = b""
+            while not (b"." in told and re.search(rb"\d+\n", told)):
+                told += process.stdout.read(1)
+            while not list(tmp_path.glob(".*.tmp")):  # in the middle of a write
+                os.sched_yield()
+            [child] = re.findall(rb"\d+", told)
+            os.kill(int(child), signal.SIGKILL)
+            while not told.endswith(b"dead\n"):
+                told += process.stdout.read(1)
+            docstore = SimpleDocumentStore.from_persist_dir(str(tmp_path))
+            store = SimpleVectorStore.from_persist_dir(str(tmp_path))
+            assert len(docstore.docs) == len(store.data.embedding_dict) == DOCUMENTS
+            for left in tmp_path.glob(".*.tmp"):
+                left.unlink()
+        process.stdin.close()
+
+
+def test_what_was_saved_is_loaded_by_llamaindex_itself(tmp_path: Path) -> None:
+    given = filled()
+    persist_pipeline(given, tmp_path / "storage")
+    again = filled()
+    again.docstore = None
+    again.load(str(tmp_path / "storage"))
+    assert again.docstore is not None
+    assert len(again.docstore.docs) == DOCUMENTS
+    assert {path.name for path in (tmp_path / "storage").iterdir()} == {
+        "docstore.json",
+        "llama_cache",
+        "default__vector_store.json",
+    }
+    assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "storage").iterdir())
+
+
+def test_saves_come_at_a_pace_and_the_last_one_at_the_end() -> None:
+    now, saves = [0.0], []
+    saving = Persistence(lambda: saves.append(now[0]), every=30.0, clock=lambda: now[0])
+    for _ in range(100):
+        now[0] += 1
+        saving.changed()
+    saving.flush()
+    saving.flush()
+    assert saves == [30, 60, 90, 100]
+
+
+async def test_a_reindexing_saves_once_however_many_batches_it_has(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    saves: list[int] = []
+    steps = pipeline(transform, SimpleVectorStore())
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, persist=lambda: saves.append(1), batch_size=1)
+    steps.run(documents=[document(str(number)) for number in range(8)])
+    elsewhere(registry).register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert (len(result.reindexed), len(saves)) == (8, 1)
+
+
+async def test_a_store_in_memory_that_was_not_saved_is_filled_again_from_the_docstore(
+    registry: Registry, transform: SchemaTransform, tmp_path: Path
+) -> None:
+    steps = pipeline(transform, SimpleVectorStore())
+    RAGPipelineIntegration(registry).add_index("docs", steps)
+    steps.run(documents=[document("a"), document("b"), document("bad", kind="x")])
+    steps.persist(str(tmp_path / "storage"))  # the vectors are not in it
+    store: Any = SimpleVectorStore()
+    steps = pipeline(transform, store)
+    steps.load(str(tmp_path / "storage"))
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    [result] = await integration.catch_up()
+    assert result.reindexed == ("a", "b")
+    assert set(store.data.text_id_to_ref_doc_id.values()) == {"a", "b"}
+
+
+async def test_what_is_released_is_saved_before_it_leaves_the_quarantine(
+    registry: Registry, transform: SchemaTransform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "storage"
+    steps = pipeline(transform, SimpleVectorStore())
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, persist=folder)
+    steps.run(documents=[document("bad", kind="x")])
+    seen: list[set[str]] = []
+    forget = Quarantine.forget
+
+    def watching(self: Quarantine, ids: Any) -> int:
+        stored = json.loads((folder / "default__vector_store.json").read_text())
+        seen.append(set(stored["text_id_to_ref_doc_id"].values()))
+        return forget(self, ids)
+
+    monkeypatch.setattr(Quarantine, "forget", watching)
+    elsewhere(registry).register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert (result.released, seen) == (("bad",), [{"bad"}])
