@@ -50,6 +50,9 @@ _COMPANIONS: Final = frozenset(["then", "else", "minContains", "maxContains"])
 _NULL: Final = ColumnType(pa.null())
 """Of no column: to learn what a subschema says about null."""
 
+_UNNAMED: Final = "\x00any other name"
+"""A property that no schema declares, to learn what holds of those."""
+
 _OF_TIMES: Final = frozenset(["type", "format"])
 _FORMATS_OF_TIMES: Final = frozenset([None, "date", "date-time", "time"])
 """Keywords that say the same of all times of one type."""
@@ -58,6 +61,7 @@ _BEYOND: Final = frozenset(["$dynamicRef", "$recursiveRef"])
 _UNEVALUATED: Final = {
     Kind.ARRAY: "unevaluatedItems",
     Kind.OBJECT: "unevaluatedProperties",
+    Kind.MAP: "unevaluatedProperties",
 }
 
 
@@ -103,6 +107,11 @@ class Spot:
         column = f"{self.column}{to_pointer([name])}"
         nulls = self.nulls.member(name)
         return replace(self, location=below, of=ColumnType(member_type), column=column, nulls=nulls)
+
+    def entries(self, *steps: str | int) -> Spot:
+        """A subschema further down, on the values of a map under keys that no keyword names."""
+        item = value_type(self.type).item_type
+        return replace(self.member(_UNNAMED, item, *steps), column=f"{self.column}/*")
 
     def items(self, position: int, *steps: str | int) -> Spot:
         """A subschema further down, on the lists' items from a position on."""

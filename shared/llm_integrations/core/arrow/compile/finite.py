@@ -42,6 +42,10 @@ def finite_below(
             below = value_type(arrow_type).value_type
             node = finite_below(below, proven, plain, (*path, "*"))
             return node if node == ALWAYS else EachItem(Nullable(node, null_is_valid=True))
+        case Kind.MAP:
+            below = value_type(arrow_type).item_type
+            node = finite_below(below, frozenset(), plain)
+            return node if node == ALWAYS else EachItem(Nullable(node, null_is_valid=True))
         case Kind.OTHER if isinstance(arrow_type, JsonText):
             return ALWAYS if path in proven else JsonTextNode(lambda text: _finite(text, plain))
         case Kind.OTHER if _may_hold_floats(arrow_type):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
+from llm_integrations.core.arrow.compile.kinds import Kind
+from llm_integrations.core.arrow.compile.rules_map import describing, has_key
 from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, is_json_null
 from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCount
 from llm_integrations.core.arrow.kernels.nodes import (
@@ -23,6 +25,8 @@ __all__ = ["dependent", "described", "numbered", "required"]
 
 def _there(spot: Spot, name: str) -> Node:
     """Whether an object has this member."""
+    if spot.kind is Kind.MAP:
+        return has_key(spot, name)
     index, member_type = spot.of.members.get(name, (None, None))
     if index is None:
         return NEVER
@@ -52,7 +56,7 @@ def required(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """properties, patternProperties, additionalProperties and propertyNames."""
     for name in spot.of.members:
-        for steps in _describing(compiler, spot, name):
+        for steps in describing(compiler, spot, name):
             yield _member(compiler, spot, name, steps)
     for word in ("properties", "patternProperties", "additionalProperties"):
         if word in spot.schema:
@@ -61,20 +65,6 @@ def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         compiler.note(spot, "propertyNames", "decided", "a column's name is known")
         fits = compiler.validators.at(spot.location.below("propertyNames"))
         yield all_of(not_(_there(spot, name)) for name in spot.of.members if not fits(name))
-
-
-def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str, ...]]:
-    """Which subschemas judge a member."""
-    described = False
-    if name in spot.schema.get("properties", {}):
-        described = True
-        yield "properties", name
-    for pattern in spot.schema.get("patternProperties", {}):
-        if compiler.validators.matches(pattern, name):
-            described = True
-            yield "patternProperties", pattern
-    if not described and "additionalProperties" in spot.schema:
-        yield ("additionalProperties",)
 
 
 def _member(compiler: Compiler, spot: Spot, name: str, steps: tuple[str, ...]) -> Node:

@@ -14,6 +14,7 @@ import numpy as np
 from llm_integrations.core.arrow.compile import (
     rules_any,
     rules_array,
+    rules_map,
     rules_object,
     rules_scalar,
 )
@@ -64,6 +65,13 @@ _RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = {
         rules_object.required,
         rules_object.described,
         rules_object.numbered,
+        rules_object.dependent,
+    ),
+    Kind.MAP: (
+        *_ANY,
+        rules_map.required,
+        rules_map.described,
+        rules_map.numbered,
         rules_object.dependent,
     ),
     Kind.OTHER: (),
@@ -133,6 +141,8 @@ def _is_json(arrow_type: Any) -> bool:
     match kind_of(plain):
         case Kind.ARRAY:
             return _is_json(plain.value_type)
+        case Kind.MAP:
+            return _is_json(plain.item_type)
         case Kind.OBJECT:
             return all(_is_json(part.type) for part in plain)
         case kind:

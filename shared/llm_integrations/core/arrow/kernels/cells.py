@@ -64,7 +64,7 @@ class Cells:
 
     @cached_property
     def sizes(self) -> Numbers:
-        """Bytes of each string, or items of each list."""
+        """Bytes of each string, or items of each list or map."""
         return np.diff(self.offsets)
 
     @cached_property
@@ -89,13 +89,22 @@ class Cells:
 
     @cached_property
     def items(self) -> Cells:
-        """The items of all lists, one after the other; ``offsets`` count from 0 of these."""
+        """The items of all lists, or the values of all maps, one after the other; ``offsets``
+        count from 0 of these."""
         array = self.array
         if types.is_fixed_size_list(array.type):
             size = array.type.list_size
             return Cells(array.values.slice(array.offset * size, self.length * size))
+        return self._between_edges(array.items if types.is_map(array.type) else array.values)
+
+    @cached_property
+    def keys(self) -> Cells:
+        """The keys of all maps, one after the other, as their ``items``."""
+        return self._between_edges(self.array.keys)
+
+    def _between_edges(self, array: Any) -> Cells:
         first, last = int(self.offsets[0]), int(self.offsets[-1])
-        return Cells(array.values.slice(first, last - first))
+        return Cells(array.slice(first, last - first))
 
     @cached_property
     def item_starts(self) -> Numbers:

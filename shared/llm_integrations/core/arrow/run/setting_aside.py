@@ -7,16 +7,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from llm_integrations.core.arrow.run.batches import batches_of
-from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.arrow.run.row_texts import row_texts
 from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VerdictCounts
-from llm_integrations.core.quarantine import Quarantine, rows_of
+from llm_integrations.core.quarantine import Quarantine, RecordColumns
+from llm_integrations.core.quarantine.record import hashed_ids
 
 __all__ = ["set_aside"]
-
-_ID: Final = "record_id"
 
 
 def set_aside(
@@ -45,37 +44,36 @@ def set_aside(
     """
     store = Quarantine.of(into, "parquet")
     read = tuple(json_columns)
-    seen: Counter[str] = Counter()
+    seen: Counter[bytes] = Counter()
     written = 0
     for part in parts:
         for batch in batches_of(part):
-            reasons = batch.column(errors).to_pylist()
-            values = judged_rows(batch.drop_columns([errors]), read)
-            positions = [_occurrence(value, seen) for value in values]
-            rows = rows_of(
-                values,
-                reasons,
-                positions,
+            texts, encodings = row_texts(batch.drop_columns([errors]), read)
+            records = RecordColumns(
+                data=texts,
+                errors=batch.column(errors),
+                positions=[_occurrence(text, seen) for text in texts],
+                encodings=encodings,
                 schema=tally.schema,
                 fingerprint=tally.fingerprint,
                 source=source,
                 nulls=tally.nulls,
             )
-            store.add_rows(rows, part=_name(source, rows))
-            written += len(rows)
+            store.add_columns(records, part=_name(source, records))
+            written += batch.num_rows
     return written
 
 
-def _occurrence(value: Any, seen: Counter[str]) -> int:
+def _occurrence(text: str, seen: Counter[bytes]) -> int:
     """How many equal rows came before this one."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     seen[key] += 1
     return seen[key] - 1
 
 
-def _name(source: str, rows: list[dict[str, Any]]) -> str:
+def _name(source: str, records: RecordColumns) -> str:
     digest = hashlib.sha256(source.encode())
-    for record in sorted(row[_ID] for row in rows):
-        digest.update(record.encode())
+    ids = hashed_ids(json.dumps(source), records.columns["position"], records.data)
+    for record_id in sorted(ids):
+        digest.update(record_id.encode())
     return f"rows-{digest.hexdigest()[:32]}"
