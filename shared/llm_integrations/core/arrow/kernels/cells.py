@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ Numbers: TypeAlias = npt.NDArray[Any]
 """Of whatever dtype the column has."""
 
 _ASCII_END = 128
+
+T = TypeVar("T")
 
 
 class Cells:
@@ -33,6 +36,7 @@ class Cells:
         self.length = len(array)
         self.null_count: int = self.array.null_count
         self._members: dict[int, Cells] = {}
+        self._once: dict[int, Any] = {}
 
     @cached_property
     def valid(self) -> Bits:
@@ -130,6 +134,13 @@ class Cells:
         if not self.null_count:
             return indices.numbers
         return np.where(self.valid, indices.numbers, 0)
+
+    def once(self, what: object, find: Callable[[], T]) -> T:
+        """What was found out about these cells for this object, found out once."""
+        if id(what) not in self._once:
+            self._once[id(what)] = find()
+        found: T = self._once[id(what)]
+        return found
 
     def values(self, wanted: npt.NDArray[np.intp] | None = None) -> list[Any]:
         """As Python sees them, of all cells or of those at these positions."""
