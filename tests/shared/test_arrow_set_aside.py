@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from llm_integrations.core.arrow import ArrowPlan, VerdictCounts, compile_arrow, count, set_aside
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import ConfigurationError, MissingExtra
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.validation import compile_validator
 from tests.support.arrow import BOTH
@@ -177,3 +178,56 @@ def test_what_workers_judged_is_counted_where_they_are_gathered() -> None:
     assert value("validation_total", outcome="invalid", **labels) == 3
     assert value("validation_failures_total", **labels) == 3
     assert value("validation_total", outcome="valid", **{**labels, "subject": "unknown"}) == 1
+
+
+def test_a_quarantine_elsewhere_is_written_there_and_released_from_a_copy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("s3fs")
+    import fsspec  # type: ignore[import-untyped]  # publishes no types
+    from moto.server import ThreadedMotoServer
+
+    tally = PLAN.tally(PLAN.annotate(ROWS))
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("rows")
+        monkeypatch.chdir(tmp_path)
+        for _ in range(2):
+            assert set_aside([invalid()], "s3://rows/bad", tally, source="here") == 6
+        assert list(tmp_path.iterdir()) == [], "nothing was written here"
+        system = fsspec.filesystem("s3", skip_instance_cache=True)
+        system.get("rows/bad/", str(tmp_path / "copy"), recursive=True)
+    finally:
+        server.stop()
+    records = list(Quarantine(tmp_path / "copy").records())
+    assert [record.value for record in records] == ROWS.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "s3://bucket/bad",
+        "hdfs://host/bad",
+        "dbfs:/mnt/bad",
+        "abfss://c@a.net/b",
+        Path("s3://b/bad"),
+    ],
+    ids=str,
+)
+def test_a_folder_elsewhere_never_becomes_one_of_that_name_here(
+    place: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError):
+        Quarantine(place)
+    tally = PLAN.tally(PLAN.annotate(ROWS))
+    unknown = f"nothing-{place}" if isinstance(place, str) else place
+    with pytest.raises((ConfigurationError, MissingExtra)):
+        set_aside([invalid()], unknown, tally, source="here")
+    assert list(tmp_path.iterdir()) == []
