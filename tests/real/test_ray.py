@@ -214,3 +214,53 @@ def test_nested_json_gets_the_verdicts_that_datasets_gets(
     result.quarantine(tmp_path, source="calls")
     values = {r.value["id"]: r.value["calls"] for r in Quarantine(tmp_path).records()}
     assert values[1] == [{"name": "a", "arguments": [1]}]
+
+
+def test_tensors_come_back_whole(cluster: Any, registry: Registry, tmp_path: Path) -> None:
+    import numpy as np
+
+    from llm_integrations.ray import SchemaBatchValidator
+
+    registry.register("vector", {"properties": {"data": {"items": {"maximum": 1000}}}})
+    vectors = np.arange(3 * 1536, dtype=np.float32).reshape(3, 1536)
+    by = SchemaBatchValidator("vector", registry=registry)
+    result = by.judge(cluster.data.from_numpy(vectors))
+    assert (result.report.rows, result.report.invalid) == (3, 3)
+    assert result.quarantine(tmp_path, source="vectors") == 3
+    released: list[Any] = []
+    registry.register("vector", {"properties": {"data": {}}})
+    quarantine = Quarantine(tmp_path)
+    assert quarantine.release(registry.validator("vector@2"), released.extend).released == 3
+    assert sorted(record.value["data"] for record in released) == vectors.tolist()
+
+
+def test_a_bad_line_of_text_costs_its_row_and_not_the_job(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    lines = ['{"id": 200}', '{"id": "x"}', "{broken", '{"id": 1}', '{"id": 300}']
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), "utf-8")
+    by = SchemaBatchValidator("training-row", registry=registry, lines="text")
+    result = by.judge(cluster.data.read_text(str(tmp_path / "rows.jsonl")))
+    assert sorted(row["text"] for row in result.valid.iter_rows()) == [lines[0], lines[4]]
+    assert {str(reason) for reason in result.report.reasons} == {
+        "json at (root)",
+        "type at /id",
+        "minimum at /id",
+    }
+    assert result.quarantine(tmp_path / "bad", source="rows") == 3
+
+
+def test_files_are_read_as_the_schema_says(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from pyarrow.json import ParseOptions
+
+    from llm_integrations.core.arrow import arrow_schema
+    from llm_integrations.ray import SchemaBatchValidator
+
+    (tmp_path / "rows.jsonl").write_text('{"id": 200}\n{"id": 300, "name": "a"}', "utf-8")
+    options = ParseOptions(explicit_schema=arrow_schema("training-row", registry=registry))
+    data = cluster.data.read_json(str(tmp_path), lines=True, parse_options=options)
+    assert SchemaBatchValidator("training-row", registry=registry).judge(data)

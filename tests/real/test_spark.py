@@ -211,3 +211,84 @@ def test_nested_json_gets_the_verdicts_that_datasets_gets(
     result.quarantine(tmp_path, source="calls")
     values = {r.value["id"]: r.value["calls"] for r in Quarantine(tmp_path).records()}
     assert values[1] == [{"name": "a", "arguments": [1]}]
+
+
+LINES = ['{"id": 200, "meta": {"lang": "en"}}', '{"id": "x"}', "{broken", '{"id": 300}']
+
+
+def test_what_sparks_reader_could_not_read_is_invalid_and_set_aside_as_it_stood(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow, spark_schema
+
+    (tmp_path / "rows.jsonl").write_text("\n".join(LINES), "utf-8")
+    schema = spark_schema("training-row", registry=registry)
+    frame = spark.read.schema(schema).json(str(tmp_path / "rows.jsonl"))
+    result = schema_map_in_arrow("training-row", registry=registry).judge(frame)
+    assert ids(result.valid) == [200, 300]
+    assert {str(reason) for reason in result.report.reasons} == {"corrupt at (root)"}
+    assert result.quarantine(tmp_path / "bad", source="rows") == 2
+    records = Quarantine(tmp_path / "bad").records()
+    assert sorted(record.value for record in records) == ['{"id": "x"}', "{broken"]
+
+
+def test_a_bad_line_of_text_costs_its_row_and_not_the_job(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    (tmp_path / "rows.jsonl").write_text("\n".join([*LINES, '{"id": 1}']), "utf-8")
+    frame = spark.read.text(str(tmp_path / "rows.jsonl"))
+    result = schema_map_in_arrow("training-row", registry=registry, lines="value").judge(frame)
+    assert sorted(row["value"] for row in result.valid.collect()) == sorted([LINES[0], LINES[3]])
+    assert {str(reason) for reason in result.report.reasons} == {
+        "json at (root)",
+        "type at /id",
+        "minimum at /id",
+    }
+    assert result.quarantine(tmp_path / "bad", source="rows") == 3
+
+
+def test_a_map_is_an_object_and_comes_back_with_times_and_decimals(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    body = {
+        "properties": {
+            "id": {"maximum": 1},
+            "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "at": {"type": "string", "format": "date-time"},
+            "price": {"type": "number"},
+        }
+    }
+    registry.register("event", body)
+    frame = spark.sql(
+        "select id, map('a', id) as counts, timestamp'2026-01-01 00:00:00' as at, "
+        "cast(1.5 as decimal(10, 2)) as price from range(4)"
+    )
+    result = schema_map_in_arrow("event", registry=registry).judge(frame)
+    assert (ids(result.valid), ids(result.invalid)) == ([0, 1], [2, 3])
+    result.quarantine(tmp_path, source="events")
+    registry.register("event", {"properties": {**body["properties"], "id": {}}})
+    released: list[Any] = []
+    relaxed = registry.validator("event@2")
+    assert Quarantine(tmp_path).release(relaxed, released.extend).released == 2
+    assert sorted(record.value["counts"]["a"] for record in released) == [2, 3]
+
+
+def test_twin_columns_and_names_with_dots_are_refused_with_what_to_do(
+    spark: Any, registry: Registry
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    fn = schema_map_in_arrow("training-row", registry=registry)
+    with pytest.raises(ConfigurationError, match=r"two columns of the name 'id'"):
+        fn.judge(spark.sql("select id, id from range(3)"))
+    with pytest.raises(ConfigurationError, match=r"rename 'meta.lang'"):
+        fn.judge(spark.sql("select id, 'x' as `meta.lang` from range(3)"))
+    with pytest.raises(ConfigurationError, match="Schema_Valid"):
+        fn.judge(spark.sql("select id, true as Schema_Valid from range(3)"))
+    dotted = schema_map_in_arrow("training-row", registry=registry, valid="is.valid")
+    with pytest.raises(ConfigurationError, match=r"rename 'is.valid'"):
+        dotted.judge(rows(spark))

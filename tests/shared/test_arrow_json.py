@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from llm_integrations.core.arrow import compile_arrow, set_aside
+from llm_integrations.core.arrow.kernels import jsontext
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
@@ -117,3 +118,37 @@ def test_null_within_json_text_may_stand_for_a_missing_property_as_in_columns() 
     schema = {"properties": {"m": {"items": {"properties": {"a": {"type": "integer"}}}}}}
     column = nested([['{"a": null}'], ['{"a": "null"}']])
     assert compile_arrow(schema).mask(pa.table({"m": column})).to_pylist() == [True, False]
+
+
+CITY = {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"args": CITY}, "required": ["args"]},
+        {"properties": {"id": {"minimum": 0}}},
+        {"anyOf": [{"properties": {"args": {"type": "array"}}}, {"properties": {"args": CITY}}]},
+        {"oneOf": [{"properties": {"args": {"type": "array"}}}, {"properties": {"args": CITY}}]},
+        {
+            "if": {"properties": {"args": {"required": ["x"]}}},
+            "then": {"properties": {"args": {"maxProperties": 5}}},
+            "else": {"properties": {"args": CITY}},
+        },
+    ],
+    ids=lambda schema: next(iter(schema)),
+)
+def test_each_text_is_read_once_however_many_parts_of_the_schema_look_at_it(
+    schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+
+    def read(text: str) -> Any:
+        texts.append(text)
+        return json.loads(text)
+
+    monkeypatch.setattr(jsontext, "_read", read)
+    rows = [json.dumps({"city": f"c{n}", "note": None}) for n in range(50)] * 2
+    plan = compile_arrow(schema, json_columns=["args"])
+    assert plan.mask(pa.table({"id": range(100), "args": rows})).true_count == 100
+    assert sorted(texts) == sorted(set(rows))

@@ -184,7 +184,12 @@ def test_keywords_on_objects_where_null_counts_as_missing(
             "by distinct value",
         ),
         ({"type": "string"}, pa.binary(), [b"a"], "by distinct value"),
-        ({"minItems": 1}, pa.map_(pa.string(), pa.int8()), [[("a", 1)], []], "by value"),
+        (
+            {"minProperties": 1},
+            pa.map_(pa.date32(), pa.int8()),
+            [[(date(2024, 2, 29), 1)], []],
+            "by value",
+        ),
         ({"enum": [[1], [2]]}, pa.list_(pa.int8()), [[1], [3]], "by value"),
         ({"uniqueItems": True}, pa.list_(STRUCT), [OBJECTS[:1] * 2, OBJECTS[:1]], "by value"),
         ({"unevaluatedProperties": False}, STRUCT, OBJECTS, "by value"),

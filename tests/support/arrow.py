@@ -30,7 +30,7 @@ def judged(
     options = ValidationOptions(nulls=nulls, regex=regex)
     validator = compile_validator(schema, options=options, resources=resources)
     mask: list[bool] = ArrowPlan(validator).mask(table).to_pylist()
-    assert mask == [validator.is_valid(row) for row in table.to_pylist()]
+    assert mask == [validator.is_valid(row) for row in table.to_pylist(maps_as_pydicts="strict")]
     return mask
 
 

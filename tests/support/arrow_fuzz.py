@@ -167,7 +167,7 @@ class Case:
         kinds = {field.name: field.type for field in self.table.schema}
         rows = [
             {name: _said(value, kinds[name]) for name, value in row.items()}
-            for row in self.table.to_pylist()
+            for row in self.table.to_pylist(maps_as_pydicts="strict")
         ]
         for row in rows:
             for name in self.json_columns:
@@ -350,6 +350,9 @@ class _Drawing:
         return pa.large_list(item) if draw < 0.85 else pa.list_(item, 2)
 
     def struct_type(self, depth: int) -> Any:
+        if self.rng.random() < 0.3:
+            key = self.rng.choice((pa.string(), pa.string(), pa.large_string()))
+            return pa.map_(key, self.rng.choice((self.column_type(0), *_COMMON)))
         names = self.rng.sample(NAMES, self.rng.randint(1, 3))
         return pa.struct([(name, self.column_type(depth - 1)) for name in names])
 
@@ -366,7 +369,8 @@ class _Drawing:
         if _is_list(kind):
             return [self.value(kind.value_type) for _ in range(rng.choice((0, 0, 1, 2, 3, 5)))]
         if pa.types.is_map(kind):
-            return [(rng.choice("xyz"), self.value(kind.item_type))] * rng.randint(0, 1)
+            keys = rng.sample((*NAMES, "é"), rng.choice((0, 1, 1, 2, 4)))
+            return [(key, self.value(kind.item_type)) for key in keys]
         return self.scalar(kind)
 
     def scalar(self, kind: Any) -> Any:
@@ -485,7 +489,7 @@ class _Drawing:
         return names[0] if len(names) == 1 and self.rng.random() < 0.7 else names
 
     def enumerate(self, found: dict[str, Any], kind: Any) -> None:
-        options = [_json(self.value(kind)) for _ in range(self.rng.randint(1, 4))]
+        options = [_json(_entries(self.value(kind), kind)) for _ in range(self.rng.randint(1, 4))]
         options += self.rng.sample(_OPTIONS, 2)
         options = [option for option in options if _is_json(option)]
         unique = [o for i, o in enumerate(options) if not any(_same(o, p) for p in options[:i])]
@@ -521,7 +525,7 @@ class _Drawing:
     def combination(self, kind: Any, depth: int) -> dict[str, Any]:
         rng = self.rng
         draw = rng.choice(("allOf", "anyOf", "anyOf", "oneOf", "oneOf", "not", "if"))
-        if pa.types.is_struct(kind) and rng.random() < 0.3:
+        if _is_object(kind) and rng.random() < 0.3:
             return self.branched(kind, depth)
         if draw == "not":
             return {"not": self.schema(kind, depth)}
@@ -534,7 +538,7 @@ class _Drawing:
 
     def keywords(self, kind: Any, depth: int) -> dict[str, Any]:
         kind = _decoded(kind)
-        if pa.types.is_struct(kind):
+        if _is_object(kind):
             return self.object_keywords(kind, depth)
         if _is_list(kind):
             return self.array_keywords(kind, depth)
@@ -631,7 +635,7 @@ class _Drawing:
             found["required"] = rng.sample(_names(kind), rng.randint(1, 2))
         if rng.random() < 0.2:
             found["additionalProperties"] = rng.choice(
-                (True, False, False, self.schema(rng.choice(list(kind)).type, depth - 1))
+                (True, False, False, self.schema(rng.choice(_fields(kind)).type, depth - 1))
             )
         if rng.random() < 0.35:
             found.update(self.rare_object_keyword(kind, depth))
@@ -639,7 +643,7 @@ class _Drawing:
 
     def properties(self, kind: Any, depth: int) -> dict[str, Any]:
         rng = self.rng
-        chosen = [field for field in kind if rng.random() < 0.75]
+        chosen = [field for field in _fields(kind) if rng.random() < 0.75]
         found = {field.name: self.schema(field.type, depth - 1) for field in chosen}
         if rng.random() < 0.1:
             found[rng.choice(NAMES)] = self.schema(self.column_type(0), 0)
@@ -648,7 +652,7 @@ class _Drawing:
     def rare_object_keyword(self, kind: Any, depth: int) -> dict[str, Any]:
         rng = self.rng
         names = _names(kind)
-        member = rng.choice(list(kind)).type
+        member = rng.choice(_fields(kind)).type
         choices: dict[str, Any] = {
             "minProperties": rng.randint(0, 3),
             "maxProperties": rng.randint(0, 4),
@@ -666,7 +670,18 @@ class _Drawing:
 
 
 def _names(kind: Any) -> list[str]:
-    return [field.name for field in kind] + ["b", "zz"]
+    return list(dict.fromkeys([*(field.name for field in _fields(kind)), "b", "zz"]))
+
+
+def _fields(kind: Any) -> list[Any]:
+    """The members of a struct; of a map, some of those that it may have."""
+    if pa.types.is_map(kind):
+        return [pa.field(name, kind.item_type) for name in NAMES[:3]]
+    return list(kind)
+
+
+def _is_object(kind: Any) -> bool:
+    return bool(pa.types.is_struct(kind) or pa.types.is_map(kind))
 
 
 _COMMON: Final = (
@@ -710,6 +725,10 @@ _SCALARS: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
+def _entries(value: Any, kind: Any) -> Any:
+    return dict(value) if value is not None and pa.types.is_map(kind) else value
+
+
 def _is_list(kind: Any) -> bool:
     return bool(
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
@@ -746,9 +765,9 @@ def _json_types(kind: Any) -> list[str]:
         return ["integer", "number"]
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return ["number", "number", "integer"]
-    if pa.types.is_struct(kind):
+    if _is_object(kind):
         return ["object"]
-    if _is_list(kind) or pa.types.is_map(kind):
+    if _is_list(kind):
         return ["array"]
     return ["null"] if pa.types.is_null(kind) else ["string"]
 

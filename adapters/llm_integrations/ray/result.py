@@ -43,7 +43,8 @@ class RayResult(JudgedData["Dataset"]):
         """Write the invalid rows into a quarantine; return how many. Doing it again adds none.
 
         Args:
-            into: a Quarantine, or its folder, on the driver's machine.
+            into: a Quarantine, its folder on the driver's machine, or the URL of one elsewhere
+                (``s3://…``), which is written and has to be copied here to release.
             source: where the rows come from; the same whenever it is done again.
         """
         parts = self.invalid.iter_batches(batch_format="pyarrow", batch_size=None)

@@ -10,6 +10,7 @@ from llm_integrations.spark.map_in_arrow import (  # noqa: E402 - the check is f
     SchemaMapInArrow,
     schema_map_in_arrow,
 )
+from llm_integrations.spark.read_schema import spark_schema  # noqa: E402
 from llm_integrations.spark.result import SparkResult  # noqa: E402
 
-__all__ = ["SchemaMapInArrow", "SparkResult", "schema_map_in_arrow"]
+__all__ = ["SchemaMapInArrow", "SparkResult", "schema_map_in_arrow", "spark_schema"]

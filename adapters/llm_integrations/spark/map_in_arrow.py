@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,13 +41,26 @@ class SchemaMapInArrow(WorkerJudge):
         """What ``mapInArrow`` must be told: the data frame's columns and the two more.
 
         Raises:
-            ConfigurationError: the data frame has such columns already.
+            ConfigurationError: the data frame has such columns already, two of one name, or one
+                with a dot in its name, which mapInArrow takes for a field.
         """
         from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
+        names = Counter(schema.names)
+        twin = next((name for name, times in names.items() if times > 1), None)
+        if twin is not None:
+            raise ConfigurationError(f"the data frame has two columns of the name {twin!r}")
+        for name in (*names, self.valid, self.errors):
+            if "." in name or "`" in name:
+                raise ConfigurationError(
+                    f"mapInArrow takes no column with a dot or a backtick in its name: rename {name!r}"
+                )
+        # Spark does not tell names apart by their case.
+        known = {name.lower(): name for name in names}
         for name in (self.valid, self.errors):
-            if name in schema.names:
-                raise ConfigurationError(f"the data frame has a column {name!r} already")
+            if name.lower() in known:
+                found = known[name.lower()]
+                raise ConfigurationError(f"the data frame has a column {found!r} already")
         verdict = [StructField(self.valid, BooleanType()), StructField(self.errors, StringType())]
         return StructType([*schema.fields, *verdict])
 

@@ -5,17 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from llm_integrations.core.arrow.driver import JudgedData
+import pyarrow as pa
+
+from llm_integrations.core.arrow.driver import JudgedData, WorkerJudge
+from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = ["SparkResult"]
+
+_TEXTS: Final = "data string, encodings string, errors string"
+_AT_ONCE: Final = 8_192
+"""Rows of one part of a quarantine."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,31 @@ class SparkResult(JudgedData["DataFrame"]):
     def quarantine(self, into: Quarantine | str | Path, *, source: str) -> int:
         """Write the invalid rows into a quarantine; return how many. Doing it again adds none.
 
-        They are brought to the driver, since a quarantine is a folder of its machine.
+        The executors write their text; the driver, whose quarantine it is, has those of one
+        partition at a time.
 
         Args:
             into: a Quarantine, or its folder.
             source: where the rows come from; the same whenever it is done again.
         """
-        return self._set_aside([self.invalid.toArrow()], into, source)
+        texts = self.invalid.mapInArrow(partial(_texts, self.by), _TEXTS)
+        parts = _parts(texts.toLocalIterator())
+        return set_texts_aside(parts, into, self.report, source=source)
 
     def unpersist(self) -> None:
         """Free what Spark keeps of the verdict; the parts are computed again if asked for."""
         self.judged.unpersist()
+
+
+def _texts(by: WorkerJudge, batches: Iterator[Any]) -> Iterator[Any]:
+    for data, encodings, errors in by.texts(batches):
+        extra = pa.nulls(len(data), pa.string()) if encodings is None else encodings
+        columns = [pa.array(data, pa.string()), pa.array(extra, pa.string()), errors]
+        yield pa.RecordBatch.from_arrays(columns, ["data", "encodings", "errors"])
+
+
+def _parts(rows: Iterator[Any]) -> Iterator[RowTexts]:
+    while part := list(islice(rows, _AT_ONCE)):
+        data, encodings, errors = map(list, zip(*part, strict=True))
+        known = any(encodings)
+        yield data, [text or "" for text in encodings] if known else None, errors

@@ -10,11 +10,11 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.jsonschema.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.core.jsonschema.stated_types import ALL_TYPES
 from llm_integrations.core.registry import Registry
 from llm_integrations.datasets.features.conversion import Schema, documents_of
 from llm_integrations.datasets.features.losses import Losses
-from llm_integrations.datasets.features.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.datasets.features.to_schema import schema_of
 
 if TYPE_CHECKING:

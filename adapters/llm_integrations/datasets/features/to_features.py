@@ -9,9 +9,9 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 from llm_integrations.core.jsonschema.pointer import to_pointer
+from llm_integrations.core.jsonschema.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.core.jsonschema.stated_types import ALL_TYPES
 from llm_integrations.datasets.features.losses import Losses
-from llm_integrations.datasets.features.schema_nodes import SchemaNode, SchemaNodes
 from llm_integrations.datasets.features.to_schema import INTEGERS
 
 __all__ = ["features_of"]

@@ -8,6 +8,7 @@ from llm_integrations.core.arrow.plan import (
     ArrowSplit,
     compile_arrow,
 )
+from llm_integrations.core.arrow.read_schema import arrow_schema
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.report import ArrowReport
 from llm_integrations.core.arrow.run.setting_aside import set_aside
@@ -29,6 +30,7 @@ __all__ = [
     "Note",
     "Reason",
     "VerdictCounts",
+    "arrow_schema",
     "compile_arrow",
     "count",
     "plan_for",

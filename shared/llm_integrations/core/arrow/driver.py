@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import pyarrow as pa
 
+from llm_integrations.core.arrow.lines import LinePlan, line_texts
+from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.registered_plan import count, plan_for
-from llm_integrations.core.arrow.run.setting_aside import set_aside
-from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VALID, VerdictCounts
+from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside, texts_of_rows
+from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VALID, VerdictCounts, tally_of
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 
 __all__ = ["COUNTS", "JudgedData", "WorkerJudge"]
 
@@ -42,6 +44,11 @@ class WorkerJudge:
             taken as a missing one.
         json_columns: columns of JSON text that stand for what the text says, or places within
             them as ``/messages/*/arguments``; those of Arrow's type for JSON are known.
+        corrupt_record: the column, if there is one, that holds the text of rows which a reader
+            could not read (Spark's PERMISSIVE mode): these are invalid, and it is no part of the
+            others.
+        lines: the column of text whose every text is a row as JSON, as ``spark.read.text`` and
+            ``ray.data.read_text`` read them. Null is null there unless the options say otherwise.
         valid: the name of the first column: boolean.
         errors: the name of the second: JSON text, null for valid rows.
 
@@ -59,6 +66,8 @@ class WorkerJudge:
         registry: Registry | str | None = None,
         options: ValidationOptions | None = None,
         json_columns: Iterable[str] = (),
+        corrupt_record: str | None = "_corrupt_record",
+        lines: str | None = None,
         valid: str = VALID,
         errors: str = ERRORS,
     ) -> None:
@@ -66,10 +75,19 @@ class WorkerJudge:
             raise ConfigurationError(
                 f"the verdict needs two columns of different names, not {valid!r} and {errors!r}"
             )
-        # These frameworks run a worker for each core; more threads in each would stand in line.
-        self.plan = plan_for(
-            schema, registry=registry, options=options, json_columns=json_columns, threads=1
-        )
+        if lines is not None:
+            if not isinstance(json_columns, tuple) or json_columns:
+                raise ConfigurationError(
+                    "lines= judges whole rows of JSON: leave out json_columns="
+                )
+            validator = resolve_registry(registry).validator(schema, options=options)
+            self.plan: ArrowPlan | LinePlan = LinePlan(validator, lines)
+        else:
+            # These frameworks run a worker for each core; more threads would stand in line.
+            plan = plan_for(
+                schema, registry=registry, options=options, json_columns=json_columns, threads=1
+            )
+            self.plan = replace(plan, corrupt_record=corrupt_record)
         self.valid = valid
         self.errors = errors
 
@@ -88,13 +106,24 @@ class WorkerJudge:
 
     def counts(self, judged: Any) -> Any:
         """One row for an annotated batch: what was found there."""
-        counts = self.plan.tally(judged, valid=self.valid, errors=self.errors)
+        counts = self._tally(judged)
         return pa.record_batch({COUNTS: pa.array([counts.to_json()])})
+
+    def _tally(self, judged: Any) -> VerdictCounts:
+        by = self.plan.validator
+        return tally_of(judged, by, valid=self.valid, errors=self.errors)
+
+    def texts(self, parts: Iterable[Any]) -> Iterator[RowTexts]:
+        """What a quarantine keeps of invalid rows, which lack their ``valid`` column."""
+        plan = self.plan
+        if isinstance(plan, LinePlan):
+            return texts_of_rows(parts, self.errors, write=partial(line_texts, column=plan.column))
+        return texts_of_rows(parts, self.errors, plan.json_columns, plan.corrupt_record)
 
     def total(self, rows: Iterable[Mapping[str, Any]]) -> VerdictCounts:
         """The rows of ``counts`` from all workers added up, also to this process's metrics."""
         none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
-        no_counts = self.plan.tally(pa.table(none), valid=self.valid, errors=self.errors)
+        no_counts = self._tally(pa.table(none))
         parts = (VerdictCounts.from_dict(json.loads(row[COUNTS])) for row in rows)
         total = reduce(add, parts, no_counts)
         count(total, module=self.module, subject=self.plan.validator.subject)
@@ -117,14 +146,7 @@ class JudgedData(Generic[T]):
 
     def _set_aside(self, parts: Iterable[Any], into: Quarantine | str | Path, source: str) -> int:
         """Write invalid rows, which lack their ``valid`` column; return how many."""
-        return set_aside(
-            parts,
-            into,
-            self.report,
-            source=source,
-            errors=self.by.errors,
-            json_columns=self.by.plan.json_columns,
-        )
+        return set_texts_aside(self.by.texts(parts), into, self.report, source=source)
 
     def __bool__(self) -> bool:
         return self.report.is_valid

@@ -24,7 +24,9 @@ from llm_integrations.core.arrow.run.verdict_counts import (
     VALID,
     Reason,
     VerdictCounts,
-    read_reasons,
+    annotated,
+    name_of,
+    tally_of,
 )
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
@@ -101,12 +103,15 @@ class ArrowPlan:
         schema: the Arrow schema that ``explain`` is about, if it is not told another.
         json_columns: see ``compile_arrow``.
         threads: batches judged at once; None for as many as there are processors, 8 at the most.
+        corrupt_record: the column, if there is one, that holds the text of rows which a reader
+            could not read: these are invalid, and it is no part of the others.
     """
 
     validator: Validator
     schema: Any = None
     json_columns: tuple[str, ...] = ()
     threads: int | None = None
+    corrupt_record: str | None = None
 
     def mask(self, data: Any) -> Any:
         """Which rows are valid.
@@ -159,32 +164,17 @@ class ArrowPlan:
             valid: the name of the first: boolean.
             errors: the name of the second: JSON text (see ArrowReport), null for valid rows.
         """
-        columns = as_table(data).schema.names
-        for name in (valid, errors):
-            if name in columns:
-                raise ConfigurationError(f"the table has a column {name!r} already")
+        as_table(data)
         report = self.validate(data)
         texts = pa.nulls(data.num_rows, pa.string())
         if not report.is_valid:
             found = report.failures.column("reasons").combine_chunks()
             texts = pc.replace_with_mask(texts, pc.invert(report.mask), found)
-        return data.append_column(valid, report.mask).append_column(errors, texts)
+        return annotated(data, report.mask, texts, valid=valid, errors=errors)
 
     def tally(self, annotated: Any, *, valid: str = VALID, errors: str = ERRORS) -> VerdictCounts:
         """The counts of a table or batch that ``annotate`` made, or of any rows of one."""
-        counts: Counter[Reason] = Counter()
-        texts = annotated.column(errors).drop_null().to_pylist()
-        for text in texts:
-            counts.update(dict.fromkeys(map(Reason.of, read_reasons(text)), 1))
-        return VerdictCounts(
-            rows=annotated.num_rows,
-            valid=pc.sum(annotated.column(valid), min_count=0).as_py(),
-            reasons=dict(counts.most_common()),
-            schema=self._name,
-            fingerprint=self.fingerprint,
-            nulls=self.validator.options.nulls,
-            warnings=self.validator.warnings,
-        )
+        return tally_of(annotated, self.validator, valid=valid, errors=errors)
 
     def explain(self, schema: Any = None) -> Explanation:
         """For each keyword whether it is vectorised, and if not, why. Print it.
@@ -201,7 +191,7 @@ class ArrowPlan:
         running = self._running
         compiled = running.table(running.schema_of(columns))
         notes = (*compiled.notes, *_rule_notes(self.validator))
-        return Explanation(self._name, self.validator.options.nulls, notes)
+        return Explanation(name_of(self.validator), self.validator.options.nulls, notes)
 
     @property
     def fingerprint(self) -> str:
@@ -209,12 +199,8 @@ class ArrowPlan:
         return self.validator.fingerprint
 
     @property
-    def _name(self) -> str:
-        return self.validator.reference or f"sha256:{self.fingerprint[:12]}"
-
-    @property
     def _running(self) -> Running:
-        return _running_for(self.validator, self.json_columns)
+        return _running_for(self.validator, self.json_columns, self.corrupt_record)
 
     def _judged(self, data: Any) -> Iterator[Judged]:
         return over_batches(self._running.judge, data, self.threads)
@@ -233,7 +219,7 @@ class ArrowPlan:
             mask=mask,
             failures=pa.table({"row": rows, "reasons": texts}),
             unexplained=mask.false_count - len(rows),
-            schema=self._name,
+            schema=name_of(self.validator),
             fingerprint=self.fingerprint,
             nulls=self.validator.options.nulls,
             warnings=self.validator.warnings,
@@ -241,14 +227,16 @@ class ArrowPlan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The version makes caches that hash a plan (datasets) notice when our code changes.
-        state = (self.validator, self.schema, self.json_columns, self.threads)
+        state = (self.validator, self.schema, self.json_columns, self.threads, self.corrupt_record)
         return _rebuilt, (*state, _our_version())
 
 
 @lru_cache(maxsize=_KEPT)
-def _running_for(validator: Validator, json_columns: tuple[str, ...]) -> Running:
+def _running_for(
+    validator: Validator, json_columns: tuple[str, ...], corrupt_record: str | None
+) -> Running:
     """One for all plans that are made of the same validator, so that making one costs nothing."""
-    return Running(validator, json_columns)
+    return Running(validator, json_columns, corrupt_record)
 
 
 def _rule_notes(validator: Validator) -> list[Note]:
@@ -265,9 +253,10 @@ def _rebuilt(
     schema: Any,
     json_columns: tuple[str, ...],
     threads: int | None,
+    corrupt_record: str | None,
     _version: str,
 ) -> ArrowPlan:
-    return ArrowPlan(validator, schema, json_columns, threads)
+    return ArrowPlan(validator, schema, json_columns, threads, corrupt_record)
 
 
 @lru_cache(maxsize=1)

@@ -86,7 +86,7 @@ def _texts(column: Any, length: int) -> Any:
     if isinstance(column, str):
         # A dictionary array whose indices all point to the one text: no search for equal texts.
         return pa.DictionaryArray.from_arrays(pa.repeat(0, length).cast(pa.int32()), [column])
-    if isinstance(column, pa.ChunkedArray):
+    if isinstance(column, pa.Array | pa.ChunkedArray):
         return column
     try:
         return pa.array(column, pa.string())

@@ -27,6 +27,7 @@ from llm_integrations.core.quarantine.formats import (
     write_part,
 )
 from llm_integrations.core.quarantine.record import QuarantinedRecord
+from llm_integrations.core.quarantine.remote import is_elsewhere
 from llm_integrations.core.validation import Validator
 
 __all__ = ["Quarantine", "ReleaseResult", "takes"]
@@ -63,8 +64,11 @@ class Quarantine:
     def __init__(self, folder: str | Path, form: str = "jsonl") -> None:
         if not isinstance(folder, str | Path) or folder == "":
             raise ConfigurationError(f"a quarantine is a folder, not {type(folder).__name__}")
-        if isinstance(folder, str) and "://" in folder:
-            raise ConfigurationError(f"a quarantine is a folder of this machine, not {folder}")
+        if is_elsewhere(folder):
+            raise ConfigurationError(
+                f"a quarantine is a folder of this machine, not {folder}: only what Ray and Spark "
+                "judged can be set aside elsewhere, by a URL as text"
+            )
         self.folder = Path(folder)
         self.form: Format = check_format(form)
 

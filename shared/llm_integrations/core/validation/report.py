@@ -19,8 +19,8 @@ __all__ = ["BEYOND_SCHEMA", "NO_RECORD", "ValidationReport", "Violation"]
 _POSITION: Final = re.compile(r"(?<=.)/[0-9]+(?=/|$)")
 ROOT: Final = "(root)"
 """How the empty path is shown to people."""
-NO_RECORD: Final = frozenset({"json", "csv"})
-"""What stands for a keyword where a line of such a file could not be read as a record."""
+NO_RECORD: Final = frozenset({"json", "csv", "corrupt"})
+"""What stands for a keyword where a line could not be read as a record, by us or by another."""
 
 BEYOND_SCHEMA: Final = "beyond the schema"
 """What stands for the place in the schema where a rule was broken that no schema can hold."""

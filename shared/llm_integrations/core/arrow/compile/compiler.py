@@ -6,6 +6,7 @@ the column or drop out. What has no exact kernel becomes a node that calls the r
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from llm_integrations.core.arrow.compile.null_policy import STRICT, NullPolicy
 from llm_integrations.core.arrow.compile.subschema_validators import SubschemaValidators
 from llm_integrations.core.arrow.compile.whole_rows import WholeRows
 from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode, Unless
-from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, parsed
+from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTexts
 from llm_integrations.core.arrow.kernels.nested import Encoded
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
@@ -28,7 +29,6 @@ from llm_integrations.core.arrow.kernels.nodes import (
     all_of,
 )
 from llm_integrations.core.arrow.kernels.temporal import ordinary_times, sample_of
-from llm_integrations.core.arrow.kernels.unreadable import UnreadableValue
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.jsonschema.documents import Documents
@@ -50,6 +50,9 @@ _COMPANIONS: Final = frozenset(["then", "else", "minContains", "maxContains"])
 _NULL: Final = ColumnType(pa.null())
 """Of no column: to learn what a subschema says about null."""
 
+_UNNAMED: Final = "\x00any other name"
+"""A property that no schema declares, to learn what holds of those."""
+
 _OF_TIMES: Final = frozenset(["type", "format"])
 _FORMATS_OF_TIMES: Final = frozenset([None, "date", "date-time", "time"])
 """Keywords that say the same of all times of one type."""
@@ -58,6 +61,7 @@ _BEYOND: Final = frozenset(["$dynamicRef", "$recursiveRef"])
 _UNEVALUATED: Final = {
     Kind.ARRAY: "unevaluatedItems",
     Kind.OBJECT: "unevaluatedProperties",
+    Kind.MAP: "unevaluatedProperties",
 }
 
 
@@ -104,6 +108,11 @@ class Spot:
         nulls = self.nulls.member(name)
         return replace(self, location=below, of=ColumnType(member_type), column=column, nulls=nulls)
 
+    def entries(self, *steps: str | int) -> Spot:
+        """A subschema further down, on the values of a map under keys that no keyword names."""
+        item = value_type(self.type).item_type
+        return replace(self.member(_UNNAMED, item, *steps), column=f"{self.column}/*")
+
     def items(self, position: int, *steps: str | int) -> Spot:
         """A subschema further down, on the lists' items from a position on."""
         return replace(
@@ -128,6 +137,7 @@ class Compiler:
         options: how to judge.
         validators: the row-wise engine, for parts of the schema.
         rules: for each kind of value, what compiles the keywords that concern it.
+        texts: by column, what judges JSON text there.
         notes: what was decided on the way.
         draft: the draft of the schema itself.
     """
@@ -136,6 +146,7 @@ class Compiler:
     options: ValidationOptions
     validators: SubschemaValidators
     rules: Mapping[Kind, tuple[Rule, ...]]
+    texts: defaultdict[str, JsonTexts]
     notes: dict[Note, None] = field(default_factory=dict)
     draft: Draft = field(init=False, repr=False)
     _keywords: frozenset[str] = field(init=False, repr=False)
@@ -172,19 +183,12 @@ class Compiler:
         if not self.keywords(spot) and spot.location.schema is not False:
             return ALWAYS
         self.note(spot, "", "by distinct value", "it is JSON text")
-        accepts, drop_nulls = self.validators.at(spot.location), spot.nulls.drop_nulls
-
-        def judge(text: str) -> bool:
-            value = parsed(text)
-            if value is None:
-                return null_is_valid
-            if isinstance(value, UnreadableValue):
-                return False
-            if drop_nulls is not None and "null" in text:
-                value = drop_nulls(value)
-            return accepts(value)
-
-        return Nullable(JsonTextNode(judge), null_is_valid)
+        node = self.texts[spot.column].node(
+            self.validators.at(spot.location),
+            null_is_valid=null_is_valid,
+            drop_nulls=spot.nulls.drop_nulls,
+        )
+        return Nullable(node, null_is_valid)
 
     def admits_null(self, location: SchemaLocation) -> bool:
         node = self.values(Spot(location, _NULL, STRICT))

@@ -23,7 +23,16 @@ class Kind(Enum):
     STRING = "string"
     ARRAY = "array"
     OBJECT = "object"
+    MAP = "map"
     OTHER = "other"
+
+    @property
+    def json_type(self) -> str:
+        return "object" if self is Kind.MAP else self.value
+
+
+def _is_map_by_name(arrow_type: Any) -> bool:
+    return bool(types.is_map(arrow_type)) and kind_of(arrow_type.key_type) is Kind.STRING
 
 
 _TESTS = (
@@ -40,6 +49,7 @@ _TESTS = (
     (types.is_list_view, Kind.ARRAY),
     (types.is_large_list_view, Kind.ARRAY),
     (types.is_struct, Kind.OBJECT),
+    (_is_map_by_name, Kind.MAP),
 )
 
 

@@ -44,7 +44,7 @@ def typed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
         compiler.note(spot, "type", "vectorised")
         yield NEVER if compiler.draft.strict_integer else Whole()
         return
-    held = {spot.kind.value} | ({"number"} if spot.kind is Kind.INTEGER else set())
+    held = {spot.kind.json_type} | ({"number"} if spot.kind is Kind.INTEGER else set())
     fits = bool(held & names)
     verdict = "every value" if fits else "no value"
     compiler.note(spot, "type", "decided", f"{spot.type}: {verdict} has the type")
@@ -60,10 +60,10 @@ def listed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 
 
 def _one_of(compiler: Compiler, spot: Spot, keyword: str, options: list[Any]) -> Node:
-    if spot.kind in (Kind.ARRAY, Kind.OBJECT):
+    if spot.kind in (Kind.ARRAY, Kind.OBJECT, Kind.MAP):
         if any(isinstance(option, list | dict) for option in options):
             return compiler.fall_back_on(spot, keyword, why="it compares whole lists or objects")
-        compiler.note(spot, keyword, "decided", f"no option is an {spot.kind.value}")
+        compiler.note(spot, keyword, "decided", f"no option is an {spot.kind.json_type}")
         return NEVER
     if _needs_engine(spot.kind, options):
         return compiler.fall_back_on(

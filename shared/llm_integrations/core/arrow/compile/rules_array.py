@@ -69,7 +69,7 @@ def contained(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 
 
 def _holds_objects(spot: Spot) -> bool:
-    return kind_of(value_type(spot.type).value_type) in (Kind.OBJECT, Kind.ARRAY, Kind.OTHER)
+    return kind_of(value_type(spot.type).value_type) not in (Kind.NULL, *_COMPARABLE)
 
 
 def distinct(compiler: Compiler, spot: Spot) -> Iterator[Node]:

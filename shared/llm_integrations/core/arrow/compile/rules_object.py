@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llm_integrations.core.arrow.compile.compiler import Compiler, Spot
-from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTextNode, is_json_null
+from llm_integrations.core.arrow.compile.kinds import Kind
+from llm_integrations.core.arrow.compile.rules_map import describing, has_key
+from llm_integrations.core.arrow.kernels.jsontext import JsonText
 from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCount
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
@@ -17,12 +19,15 @@ from llm_integrations.core.arrow.kernels.nodes import (
     not_,
 )
 from llm_integrations.core.arrow.pyarrow_modules import types
+from llm_integrations.core.jsonschema.pointer import to_pointer
 
 __all__ = ["dependent", "described", "numbered", "required"]
 
 
-def _there(spot: Spot, name: str) -> Node:
+def _there(compiler: Compiler, spot: Spot, name: str) -> Node:
     """Whether an object has this member."""
+    if spot.kind is Kind.MAP:
+        return has_key(spot, name)
     index, member_type = spot.of.members.get(name, (None, None))
     if index is None:
         return NEVER
@@ -30,7 +35,8 @@ def _there(spot: Spot, name: str) -> Node:
         return ALWAYS
     node: Node = Nullable(ALWAYS, null_is_valid=False)
     if isinstance(member_type, JsonText):
-        there = JsonTextNode(lambda text: not is_json_null(text))
+        column = f"{spot.column}{to_pointer([name])}"
+        there = compiler.texts[column].node(lambda _: True, null_is_valid=False)
         node = Nullable(there, null_is_valid=False)
     if types.is_dictionary(member_type):
         node = Nullable(Encoded(node), null_is_valid=False)
@@ -46,13 +52,13 @@ def required(compiler: Compiler, spot: Spot) -> Iterator[Node]:
             compiler.note(spot, "required", "decided", f"there is no column {missing[0]!r}")
         else:
             compiler.note(spot, "required", "vectorised")
-        yield all_of(_there(spot, name) for name in names)
+        yield all_of(_there(compiler, spot, name) for name in names)
 
 
 def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     """properties, patternProperties, additionalProperties and propertyNames."""
     for name in spot.of.members:
-        for steps in _describing(compiler, spot, name):
+        for steps in describing(compiler, spot, name):
             yield _member(compiler, spot, name, steps)
     for word in ("properties", "patternProperties", "additionalProperties"):
         if word in spot.schema:
@@ -60,21 +66,8 @@ def described(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     if "propertyNames" in compiler.keywords(spot):
         compiler.note(spot, "propertyNames", "decided", "a column's name is known")
         fits = compiler.validators.at(spot.location.below("propertyNames"))
-        yield all_of(not_(_there(spot, name)) for name in spot.of.members if not fits(name))
-
-
-def _describing(compiler: Compiler, spot: Spot, name: str) -> Iterator[tuple[str, ...]]:
-    """Which subschemas judge a member."""
-    described = False
-    if name in spot.schema.get("properties", {}):
-        described = True
-        yield "properties", name
-    for pattern in spot.schema.get("patternProperties", {}):
-        if compiler.validators.matches(pattern, name):
-            described = True
-            yield "patternProperties", pattern
-    if not described and "additionalProperties" in spot.schema:
-        yield ("additionalProperties",)
+        unfit = [name for name in spot.of.members if not fits(name)]
+        yield all_of(not_(_there(compiler, spot, name)) for name in unfit)
 
 
 def _member(compiler: Compiler, spot: Spot, name: str, steps: tuple[str, ...]) -> Node:
@@ -93,7 +86,7 @@ def numbered(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     for word, limit in (("minProperties", low), ("maxProperties", high)):
         if limit is not None:
             compiler.note(spot, word, "vectorised")
-    there = [_there(spot, name) for name in spot.of.members]
+    there = [_there(compiler, spot, name) for name in spot.of.members]
     unsure = [node for node in there if node != ALWAYS]
     count = len(there) - len(unsure)
     yield MemberCount(unsure, count, int(low or 0), None if high is None else int(high))
@@ -109,12 +102,12 @@ def dependent(compiler: Compiler, spot: Spot) -> Iterator[Node]:
 
 
 def _depends(compiler: Compiler, spot: Spot, word: str, name: str) -> Node:
-    there = _there(spot, name)
+    there = _there(compiler, spot, name)
     if there == NEVER:
         return ALWAYS
     needed = spot.schema[word][name]
     if isinstance(needed, list):
-        follows = all_of(_there(spot, other) for other in needed)
+        follows = all_of(_there(compiler, spot, other) for other in needed)
     else:
         follows = compiler.values(spot.at(word, name, every=spot.every and there == ALWAYS))
     return any_of((not_(there), follows))

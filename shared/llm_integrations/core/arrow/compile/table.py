@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,7 @@ import numpy as np
 from llm_integrations.core.arrow.compile import (
     rules_any,
     rules_array,
+    rules_map,
     rules_object,
     rules_scalar,
 )
@@ -27,6 +28,7 @@ from llm_integrations.core.arrow.compile.subschema_validators import SubschemaVa
 from llm_integrations.core.arrow.compile.whole_rows import WholeRows
 from llm_integrations.core.arrow.kernels.cells import Cells
 from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts, FallbackNode
+from llm_integrations.core.arrow.kernels.jsontext import JsonTexts
 from llm_integrations.core.arrow.kernels.masks import Bits, expand
 from llm_integrations.core.arrow.kernels.nodes import Node, all_of, any_of
 from llm_integrations.core.arrow.pyarrow_modules import pa
@@ -64,6 +66,13 @@ _RULES: Final[Mapping[Kind, tuple[Rule, ...]]] = {
         rules_object.required,
         rules_object.described,
         rules_object.numbered,
+        rules_object.dependent,
+    ),
+    Kind.MAP: (
+        *_ANY,
+        rules_map.required,
+        rules_map.described,
+        rules_map.numbered,
         rules_object.dependent,
     ),
     Kind.OTHER: (),
@@ -117,14 +126,15 @@ def compile_table(
     if times > 1:
         raise ConfigurationError(f"the table has two columns of the name {twin!r}")
     validators = SubschemaValidators(documents, options)
+    texts: defaultdict[str, JsonTexts] = defaultdict(JsonTexts)
     try:
-        node, notes = _by_columns(documents, options, schema, validators)
+        node, notes = _by_columns(documents, options, schema, validators, texts)
     except WholeRows as reason:
         node, notes = FallbackNode(judge_row), (Note("", "", "", "by row", str(reason)),)
     plain = validators.of_keywords({})
     row = pa.struct(list(schema))
-    finite = finite_below(row, node.finite(), plain)
-    everywhere = finite_below(row, frozenset(), plain)
+    finite = finite_below(row, node.finite(), plain, texts)
+    everywhere = finite_below(row, frozenset(), plain, defaultdict(JsonTexts))
     return CompiledTable(all_of((node, finite)), notes, everywhere, _is_json(row))
 
 
@@ -133,6 +143,8 @@ def _is_json(arrow_type: Any) -> bool:
     match kind_of(plain):
         case Kind.ARRAY:
             return _is_json(plain.value_type)
+        case Kind.MAP:
+            return _is_json(plain.item_type)
         case Kind.OBJECT:
             return all(_is_json(part.type) for part in plain)
         case kind:
@@ -144,6 +156,7 @@ def _by_columns(
     options: ValidationOptions,
     schema: Any,
     validators: SubschemaValidators,
+    texts: defaultdict[str, JsonTexts],
 ) -> tuple[Node, tuple[Note, ...]]:
     if declared_draft(documents.root) is None:
         raise WholeRows("its $schema is none of the drafts 4 to 2020-12")
@@ -152,6 +165,6 @@ def _by_columns(
     nodes = []
     row = ColumnType(pa.struct(list(schema)))
     for policy in policies:
-        compiler = Compiler(documents, options, validators, _RULES, notes)
+        compiler = Compiler(documents, options, validators, _RULES, texts, notes)
         nodes.append(compiler.values(Spot(documents.top, row, policy)))
     return any_of(nodes), tuple(notes)

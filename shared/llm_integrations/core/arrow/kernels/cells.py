@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ Numbers: TypeAlias = npt.NDArray[Any]
 """Of whatever dtype the column has."""
 
 _ASCII_END = 128
+
+T = TypeVar("T")
 
 
 class Cells:
@@ -33,6 +36,7 @@ class Cells:
         self.length = len(array)
         self.null_count: int = self.array.null_count
         self._members: dict[int, Cells] = {}
+        self._once: dict[int, Any] = {}
 
     @cached_property
     def valid(self) -> Bits:
@@ -64,7 +68,7 @@ class Cells:
 
     @cached_property
     def sizes(self) -> Numbers:
-        """Bytes of each string, or items of each list."""
+        """Bytes of each string, or items of each list or map."""
         return np.diff(self.offsets)
 
     @cached_property
@@ -89,13 +93,22 @@ class Cells:
 
     @cached_property
     def items(self) -> Cells:
-        """The items of all lists, one after the other; ``offsets`` count from 0 of these."""
+        """The items of all lists, or the values of all maps, one after the other; ``offsets``
+        count from 0 of these."""
         array = self.array
         if types.is_fixed_size_list(array.type):
             size = array.type.list_size
             return Cells(array.values.slice(array.offset * size, self.length * size))
+        return self._between_edges(array.items if types.is_map(array.type) else array.values)
+
+    @cached_property
+    def keys(self) -> Cells:
+        """The keys of all maps, one after the other, as their ``items``."""
+        return self._between_edges(self.array.keys)
+
+    def _between_edges(self, array: Any) -> Cells:
         first, last = int(self.offsets[0]), int(self.offsets[-1])
-        return Cells(array.values.slice(first, last - first))
+        return Cells(array.slice(first, last - first))
 
     @cached_property
     def item_starts(self) -> Numbers:
@@ -121,6 +134,13 @@ class Cells:
         if not self.null_count:
             return indices.numbers
         return np.where(self.valid, indices.numbers, 0)
+
+    def once(self, what: object, find: Callable[[], T]) -> T:
+        """What was found out about these cells for this object, found out once."""
+        if id(what) not in self._once:
+            self._once[id(what)] = find()
+        found: T = self._once[id(what)]
+        return found
 
     def values(self, wanted: npt.NDArray[np.intp] | None = None) -> list[Any]:
         """As Python sees them, of all cells or of those at these positions."""

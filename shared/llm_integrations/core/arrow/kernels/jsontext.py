@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+import numpy as np
 
 from llm_integrations.core.arrow.kernels.cells import Cells
-from llm_integrations.core.arrow.kernels.fallback_nodes import FallbackNode
-from llm_integrations.core.arrow.kernels.masks import Mask
+from llm_integrations.core.arrow.kernels.fallback_nodes import Accepts
+from llm_integrations.core.arrow.kernels.masks import Bits, Mask, collapse
 from llm_integrations.core.arrow.kernels.nodes import Node, Path
-from llm_integrations.core.arrow.kernels.unreadable import NotJson
+from llm_integrations.core.arrow.kernels.unreadable import UNREADABLE, NotJson, UnreadableValue
 from llm_integrations.core.arrow.pyarrow_modules import pa
 
-__all__ = ["JsonText", "JsonTextNode", "is_json_null", "json_text", "parsed"]
-
-_SPACE: Final = " \t\n\r"
+__all__ = ["JsonText", "JsonTextNode", "JsonTexts", "json_text", "parsed"]
 
 
 class _Scalar(pa.ExtensionScalar):  # type: ignore[misc]  # pyarrow has no types
     def as_py(self, **options: Any) -> Any:
         return None if self.value is None else parsed(self.value.as_py(**options))
+
+
+DropNulls: TypeAlias = Callable[[Any], Any]
 
 
 class JsonText(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
@@ -81,24 +84,80 @@ def parsed(text: str) -> Any:
         return NotJson(text)
 
 
-def is_json_null(text: str) -> bool:
-    return text.strip(_SPACE) == "null"
+class JsonTexts:
+    """What all nodes that look at one place say about its texts, each of which is read once."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[tuple[Accepts, bool], int] = {}
+        self._nodes: list[tuple[int, Accepts, DropNulls | None]] = []
+
+    def node(
+        self, accepts: Accepts, *, null_is_valid: bool, drop_nulls: DropNulls | None = None
+    ) -> JsonTextNode:
+        """A node for one verdict on what each text says; what is no JSON is not valid.
+
+        Args:
+            accepts: the verdict on a value.
+            null_is_valid: the verdict on null.
+            drop_nulls: takes away from a value what counts as missing.
+        """
+        verdict = self._verdicts.setdefault((accepts, null_is_valid), len(self._verdicts))
+        self._nodes.append((verdict, accepts, drop_nulls))
+        return JsonTextNode(self, len(self._nodes) - 1)
+
+    def verdicts(self, texts: Any) -> Bits:
+        """For each text what each node says; rubbish under nulls."""
+        try:
+            encoded = texts.dictionary_encode()
+        except pa.ArrowInvalid:  # more text than the indices of a dictionary can reach
+            return self._said(texts.to_pylist())
+        codes = encoded.indices.fill_null(0) if encoded.null_count else encoded.indices
+        found: Bits = self._said(encoded.dictionary.to_pylist() or [None])[np.asarray(codes)]
+        return found
+
+    def _said(self, texts: list[str | None]) -> Bits:
+        found = np.zeros((len(texts), len(self._verdicts)), np.bool_)
+        with_nulls = any(drop is not None for _, _, drop in self._nodes)
+        others: list[tuple[int, int, bool]] = []
+        for row, text in enumerate(texts):
+            value = UNREADABLE if text is None else parsed(text)
+            if isinstance(value, UnreadableValue):
+                continue
+            for (accepts, null_is_valid), column in self._verdicts.items():
+                found[row, column] = null_is_valid if value is None else accepts(value)
+            if with_nulls and value is not None and text is not None and "null" in text:
+                others += self._without_nulls(row, value)
+        found = found[:, [verdict for verdict, _, _ in self._nodes]]
+        for row, column, verdict in others:
+            found[row, column] = verdict
+        return found
+
+    def _without_nulls(self, row: int, value: Any) -> Iterator[tuple[int, int, bool]]:
+        for column, (_, accepts, drop_nulls) in enumerate(self._nodes):
+            if drop_nulls is not None:
+                yield row, column, accepts(drop_nulls(value))
 
 
 class JsonTextNode(Node):
-    """The verdict on what each text says; no text that is not JSON, or holds NaN, is valid.
+    """One verdict on what each text says.
 
     Args:
-        accepts: the verdict on each distinct text.
+        texts: those that look at the same place.
+        index: which of them this is.
     """
 
     rowwise = True
 
-    def __init__(self, accepts: Callable[[str], bool]) -> None:
-        self.node = FallbackNode(accepts)
+    def __init__(self, texts: JsonTexts, index: int) -> None:
+        self.texts = texts
+        self.index = index
 
     def run(self, cells: Cells, need: Mask) -> Mask:
-        return self.node.run(Cells(cells.array.storage), need)
+        if need is False:
+            return False
+        found = cells.once(self.texts, lambda: self.texts.verdicts(cells.array.storage))
+        verdict: Mask = collapse(found[:, self.index])
+        return verdict
 
     def finite(self) -> frozenset[Path]:
         return frozenset([()])

@@ -1,4 +1,4 @@
-"""Nodes that judge structs, lists and dictionary-encoded columns by their parts."""
+"""Nodes that judge structs, lists, maps and dictionary-encoded columns by their parts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from llm_integrations.core.arrow.kernels.cells import Cells
-from llm_integrations.core.arrow.kernels.masks import Mask, both, collapse, expand
-from llm_integrations.core.arrow.kernels.nodes import Leaf, Node, Path
+from llm_integrations.core.arrow.kernels.masks import Mask, both, collapse, either, expand
+from llm_integrations.core.arrow.kernels.nodes import ALWAYS, Leaf, Node, Path
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 
-__all__ = ["Contains", "Distinct", "EachItem", "Encoded", "ItemCount", "Member", "MemberCount"]
+__all__ = [
+    "Contains",
+    "Distinct",
+    "EachEntry",
+    "EachItem",
+    "Encoded",
+    "EntryCount",
+    "ItemCount",
+    "Member",
+    "MemberCount",
+]
 
 
 class _Over(Node):
@@ -131,6 +141,53 @@ class EachItem(_Items):
         if self.first or self.last is not None:
             return frozenset()
         return frozenset(("*", *path) for path in self.node.finite())
+
+
+class EachEntry(EachItem):
+    """Every value whose key is one of these is valid.
+
+    Args:
+        keys: judges keys.
+        node: judges values.
+    """
+
+    def __init__(self, keys: Node, node: Node) -> None:
+        super().__init__(node)
+        self.keys = keys
+        self.weight += keys.weight
+
+    def _among(self, cells: Cells) -> Mask:
+        return self.keys.run(cells.keys, True)
+
+    def finite(self) -> frozenset[Path]:
+        return frozenset()
+
+
+class EntryCount(Node):
+    """From ``low`` to ``high`` keys are among these.
+
+    Args:
+        keys: judges keys.
+        kept: judges keys: under which a null counts as a value.
+    """
+
+    def __init__(self, keys: Node, kept: Node, low: int, high: int | None) -> None:
+        self.keys = keys
+        self.kept = kept
+        self.low = low
+        self.high = high
+        self.weight = 1 + keys.weight + kept.weight
+
+    def run(self, cells: Cells, need: Mask) -> Mask:  # noqa: ARG002 - the others' signature
+        items = cells.items
+        there = self.keys.run(cells.keys, True) if items.length else True
+        if items.null_count and self.kept != ALWAYS:
+            there = both(there, either(items.valid, self.kept.run(cells.keys, True)))
+        if there is True:
+            return _between(cells.sizes, self.low, self.high)
+        entries = np.flatnonzero(expand(there, items.length))
+        owners = np.searchsorted(cells.item_starts, entries, "right") - 1
+        return _between(np.bincount(owners, minlength=cells.length), self.low, self.high)
 
 
 def _without(cells: Cells, items: npt.NDArray[np.intp]) -> Mask:

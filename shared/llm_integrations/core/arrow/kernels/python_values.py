@@ -13,9 +13,9 @@ __all__ = ["python_values", "python_values_at"]
 
 
 def python_values(array: Any) -> list[Any]:
-    """``array.to_pylist()``, with an UnreadableValue for each element that raises."""
+    """``array.to_pylist()``, of maps dicts, with an UnreadableValue for each that raises."""
     try:
-        values: list[Any] = array.to_pylist()
+        values: list[Any] = array.to_pylist(maps_as_pydicts="strict")
     except Exception:  # noqa: BLE001 - pyarrow raises ValueError, OverflowError, ArrowInvalid, KeyError …
         return [_python_value(scalar) for scalar in array]
     return values
@@ -32,6 +32,6 @@ def python_values_at(array: Any, positions: npt.NDArray[Any]) -> list[Any]:
 
 def _python_value(scalar: Any) -> Any:
     try:
-        return scalar.as_py()
+        return scalar.as_py(maps_as_pydicts="strict")
     except Exception:  # noqa: BLE001 - the same as above, for the one value
         return UNREADABLE

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy.typing as npt
 
 from llm_integrations.core.arrow.kernels.python_values import python_values_at
-from llm_integrations.core.arrow.pyarrow_modules import pa
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 
 __all__ = [
     "BrokenRow",
@@ -22,8 +22,10 @@ __all__ = [
     "put_in",
     "values_at",
     "with_overrides",
+    "without_corrupt",
 ]
 
+_UNREAD: Final = "the reader could not read all of this row"
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -34,10 +36,12 @@ class BrokenRow:
     Attributes:
         text: all of it.
         reason: why it is no row; without data.
+        keyword: what stands for a keyword in its violation.
     """
 
     text: str
     reason: str
+    keyword: str = "csv"
 
 
 CellOverrides = dict[str, Any] | BrokenRow
@@ -89,6 +93,24 @@ def with_overrides(
         )
     column = pa.ExtensionArray.from_storage(_OVERRIDES, pa.array(texts, pa.string()))
     return batch.append_column(_OVERRIDES.extension_name, column)
+
+
+def without_corrupt(batch: Any, column: str | None) -> Any:
+    """The record batch without a column in which a reader keeps what it could not read.
+
+    What stands there stands for the whole row: Spark puts nulls in place of the rest.
+    """
+    if column not in batch.schema.names or batch.num_columns < 2:
+        return batch
+    texts = batch.column(column)
+    if not (types.is_string(texts.type) or types.is_large_string(texts.type)):
+        return batch
+    rest = batch.drop_columns([column])
+    if texts.null_count == len(texts):
+        return rest
+    rows = pc.indices_nonzero(texts.is_valid()).to_pylist()
+    found = zip(rows, texts.drop_null().to_pylist(), strict=True)
+    return with_overrides(rest, {row: BrokenRow(text, _UNREAD, "corrupt") for row, text in found})
 
 
 def overrides_of(data: Any) -> dict[int, CellOverrides]:
@@ -143,9 +165,7 @@ def _hidden(data: Any, *kinds: _Hidden) -> list[int]:
 
 
 def _written(override: CellOverrides) -> str:
-    return json.dumps(
-        [override.text, override.reason] if isinstance(override, BrokenRow) else override
-    )
+    return json.dumps(astuple(override) if isinstance(override, BrokenRow) else override)
 
 
 def _read(text: str) -> CellOverrides:

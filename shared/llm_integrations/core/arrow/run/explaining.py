@@ -134,7 +134,7 @@ class Explainer:
     ) -> Sequence[Violation]:
         """The mask has said that the row is invalid, so the validator's own verdict is skipped."""
         if isinstance(row, BrokenRow):
-            return [Violation("", row.reason, "csv")]
+            return [Violation("", row.reason, row.keyword)]
         most = self.validator.options.max_errors
         # Text from Arrow is Unicode; what a JSON text says need not be.
         plain = not places and self._is_plain(row)

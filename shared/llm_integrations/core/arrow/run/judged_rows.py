@@ -36,7 +36,7 @@ def judged_rows(table: Any, json_columns: Iterable[str] = ()) -> list[Any]:
 
 def _rows(batch: Any) -> list[Any]:
     try:
-        rows: list[Any] = batch.to_pylist()
+        rows: list[Any] = batch.to_pylist(maps_as_pydicts="strict")
     except Exception:  # noqa: BLE001 - see python_values
         columns = [python_values(column) for column in batch.columns]
         names = batch.schema.names

@@ -10,13 +10,16 @@ from typing import Any, Final, TypeAlias
 from llm_integrations.core.arrow.kernels.jsontext import JsonText, json_text
 from llm_integrations.core.arrow.kernels.unreadable import NotJson
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.arrow.run.maps import reading_of_map
+from llm_integrations.core.arrow.run.tensors import is_tensor, nested_lists
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.jsonschema.pointer import from_pointer, to_pointer
 
 __all__ = ["Steps", "json_places", "not_json", "readable", "with_texts"]
 
 Steps: TypeAlias = tuple[str, ...]
-"""From a row down to a part of it: names of members, and ``*`` for a list's items."""
+"""From a row down to a part of it: names of members, and ``*`` for a list's items or a map's
+values."""
 
 _Reading: TypeAlias = Callable[[Any], Any]
 """Makes an array of another type of the same values."""
@@ -56,6 +59,9 @@ def not_json(row: Any, steps: Steps, path: Steps = ()) -> Iterator[tuple[str, No
     elif steps and steps[0] == _ITEM and isinstance(row, list):
         for index, item in enumerate(row):
             yield from not_json(item, steps[1:], (*path, str(index)))
+    elif steps and steps[0] == _ITEM and isinstance(row, dict):
+        for item in row.values():  # keys are data, which no reason names
+            yield from not_json(item, steps[1:], (*path, _ITEM))
     elif steps and isinstance(row, dict):
         yield from not_json(row.get(steps[0]), steps[1:], (*path, steps[0]))
 
@@ -68,6 +74,8 @@ def with_texts(value: Any, steps: Steps) -> Any:
         return value
     if steps[0] == _ITEM and isinstance(value, list):
         return [with_texts(item, steps[1:]) for item in value]
+    if steps[0] == _ITEM and isinstance(value, dict):
+        return {key: with_texts(item, steps[1:]) for key, item in value.items()}
     if isinstance(value, dict) and steps[0] in value:
         return {**value, steps[0]: with_texts(value[steps[0]], steps[1:])}
     return value
@@ -79,6 +87,8 @@ def _places(kind: Any, above: Steps) -> Iterator[Steps]:
     elif types.is_struct(kind):
         for field in kind:
             yield from _places(field.type, (*above, field.name))
+    elif types.is_map(kind):
+        yield from _places(kind.item_type, (*above, _ITEM))
     elif _is_list(kind):
         yield from _places(kind.value_type, (*above, _ITEM))
 
@@ -134,12 +144,17 @@ def _reading(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | No
         return _of_list(kind, below, (*place, _ITEM))
     if is_json and not types.is_null(kind):
         raise ConfigurationError(_no_text(kind, place))
+    if types.is_map(kind):
+        of_items = _reading(kind.item_type, _below(wanted, _ITEM), (*place, _ITEM))
+        return reading_of_map(of_items)
     return _of_struct(kind, wanted, place) if types.is_struct(kind) else None
 
 
 def _of_extension(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
     if isinstance(kind, pa.JsonType):
         wanted = frozenset({_HERE})
+    elif is_tensor(kind):
+        return nested_lists
     elif kind.__arrow_ext_scalar_class__().as_py is not pa.ExtensionScalar.as_py:
         return None  # Python sees something else than what is stored, as a UUID.
     inner = _reading(kind.storage_type, wanted, place)

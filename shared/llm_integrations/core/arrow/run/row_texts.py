@@ -101,8 +101,8 @@ def _is_quotable(array: Any) -> bool:
 
 def _values(array: Any) -> Iterable[Any]:
     try:
-        values: list[Any] = array.to_pylist()
-    except (ValueError, OverflowError, TypeError, pa.ArrowException):
+        values: list[Any] = array.to_pylist(maps_as_pydicts="strict")
+    except (ValueError, KeyError, OverflowError, TypeError, pa.ArrowException):
         raise _NotByColumns from None  # a time that Python cannot hold
     return values
 

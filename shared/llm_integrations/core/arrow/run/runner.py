@@ -19,6 +19,7 @@ from llm_integrations.core.arrow.run.cell_overrides import (
     kept_columns,
     overrides_of,
     values_at,
+    without_corrupt,
 )
 from llm_integrations.core.arrow.run.explaining import Explainer, Reasons
 from llm_integrations.core.arrow.run.readable import readable
@@ -48,15 +49,22 @@ class Judged:
 class Running:
     """Judges batches. Safe to share between threads."""
 
-    def __init__(self, validator: Validator, json_columns: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        validator: Validator,
+        json_columns: tuple[str, ...],
+        corrupt_record: str | None = None,
+    ) -> None:
         self._validator = validator.by_schema
         self._rules = RowRules(validator) if validator.rules is not None else None
         self._json_columns = json_columns
+        self._corrupt_record = corrupt_record
         self._explainer = Explainer(validator.by_schema)
         self._known: dict[Any, CompiledTable] = {}
         self._lock = threading.Lock()
 
     def judge(self, batch: Any, first_row: int = 0) -> Judged:
+        batch = without_corrupt(batch, self._corrupt_record)
         overrides = overrides_of(batch)
         columns = self._readable(judged_columns(batch))
         bits = self.table(columns.schema).run(columns)
@@ -90,7 +98,8 @@ class Running:
     def schema_of(self, schema: Any) -> Any:
         """The columns as they are judged, when tables have these."""
         empty = [pa.nulls(0, kind) for kind in schema.types]
-        return self._readable(pa.record_batch(empty, schema=schema)).schema
+        batch = without_corrupt(pa.record_batch(empty, schema=schema), self._corrupt_record)
+        return self._readable(batch).schema
 
     def _by_row(
         self, batch: Any, bits: Bits, overrides: Mapping[int, CellOverrides], first_row: int

@@ -8,13 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.arrow.pyarrow_modules import pc
+from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.validation.report import ValidationReport, Violation
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["ERRORS", "VALID", "Reason", "VerdictCounts", "read_reasons"]
+    from llm_integrations.core.validation.validator import Validator
+
+__all__ = [
+    "ERRORS",
+    "VALID",
+    "Reason",
+    "VerdictCounts",
+    "annotated",
+    "name_of",
+    "read_reasons",
+    "tally_of",
+]
 
 VALID: Final = "schema_valid"
 ERRORS: Final = "schema_errors"
@@ -40,6 +52,39 @@ class Reason:
 def read_reasons(text: str) -> tuple[Violation, ...]:
     """The violations in one entry of a reasons column."""
     return tuple(Violation(*parts) for parts in json.loads(text))
+
+
+def annotated(data: Any, mask: Any, texts: Any, *, valid: str, errors: str) -> Any:
+    """A table or batch with its verdict: a BooleanArray, and for invalid rows their reasons.
+
+    Raises:
+        ConfigurationError: it has such columns already.
+    """
+    for name in (valid, errors):
+        if name in data.schema.names:
+            raise ConfigurationError(f"the table has a column {name!r} already")
+    return data.append_column(valid, mask).append_column(errors, texts)
+
+
+def tally_of(annotated: Any, validator: Validator, *, valid: str, errors: str) -> VerdictCounts:
+    """The counts of a table or batch that has its verdict, or of any rows of one."""
+    counts: Counter[Reason] = Counter()
+    for text in annotated.column(errors).drop_null().to_pylist():
+        counts.update(dict.fromkeys(map(Reason.of, read_reasons(text)), 1))
+    return VerdictCounts(
+        rows=annotated.num_rows,
+        valid=pc.sum(annotated.column(valid), min_count=0).as_py(),
+        reasons=dict(counts.most_common()),
+        schema=name_of(validator),
+        fingerprint=validator.fingerprint,
+        nulls=validator.options.nulls,
+        warnings=validator.warnings,
+    )
+
+
+def name_of(validator: Validator) -> str:
+    """What reports call its schema."""
+    return validator.reference or f"sha256:{validator.fingerprint[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True)
