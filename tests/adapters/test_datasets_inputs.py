@@ -59,6 +59,23 @@ FRAMES: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.parametrize("kind", [pa.map_(pa.string(), pa.int64()), pa.list_view(pa.string())])
+@pytest.mark.parametrize("form", ["frame", "parquet", "arrow"])
+def test_columns_that_datasets_does_not_have_are_named_before_rows_are_judged(
+    registry: Registry, tmp_path: Path, kind: pa.DataType, form: str
+) -> None:
+    odd = rows().append_column("odd", pa.array([None] * 3, kind))
+    path = tmp_path / f"odd.{form}"
+    if form == "parquet":
+        parquet.write_table(odd, path)
+    elif form == "arrow":
+        feather.write_feather(odd, str(path), compression="uncompressed")
+    data = odd if form == "frame" else path
+    with pytest.raises(ConfigurationError, match="no columns like 'odd'"):
+        validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert not Quarantine(tmp_path / "bad").count()
+
+
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames_are_judged_as_tables_and_null_may_be_missing(registry: Registry, name: str) -> None:
     result = validate_dataset(FRAMES[name](), "row@1", registry=registry)

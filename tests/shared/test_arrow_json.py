@@ -12,6 +12,7 @@ import pytest
 
 from llm_integrations.core.arrow import compile_arrow, set_aside
 from llm_integrations.core.arrow.pyarrow_modules import pc
+from llm_integrations.core.arrow.run.row_texts import row_texts
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 
@@ -117,3 +118,38 @@ def test_null_within_json_text_may_stand_for_a_missing_property_as_in_columns() 
     schema = {"properties": {"m": {"items": {"properties": {"a": {"type": "integer"}}}}}}
     column = nested([['{"a": null}'], ['{"a": "null"}']])
     assert compile_arrow(schema).mask(pa.table({"m": column})).to_pylist() == [True, False]
+
+
+PAIRS: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-07/schema",
+    "properties": {"x": {"items": {"items": [{"type": "string"}, OBJECT]}}},
+}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_values_in_maps_are_what_they_say(wrapped: bool) -> None:
+    stored = pa.map_(pa.string(), pa.list_(pa.string()) if wrapped else pa.string())
+    kind = pa.map_(pa.string(), LISTS if wrapped else pa.json_())
+    rows = [[("k", [text] if wrapped else text)] for text in TEXTS]
+    schema = json.loads(json.dumps(PAIRS))
+    if wrapped:
+        schema["properties"]["x"]["items"]["items"][1] = {"items": OBJECT}
+    column = pa.array([*rows, None, []], stored)
+    named = compile_arrow(schema, json_columns=["/x/*/1/*" if wrapped else "/x/*/1"])
+    for array, plan in ((column.cast(kind), compile_arrow(schema)), (column, named)):
+        for part, right in ((array, [*RIGHT, True, True]), (array.slice(2, 4), RIGHT[2:6])):
+            found = plan.validate(pa.table({"x": part}))
+            assert found.mask.to_pylist() == right
+    texts = [one[0].message for _, one in found.violations()]
+    assert texts[0] == "is not JSON text"
+
+
+def test_maps_of_json_are_set_aside_as_what_they_say() -> None:
+    kind, stored = pa.map_(pa.string(), pa.json_()), pa.map_(pa.string(), pa.string())
+    rows = [[("a", '{"k": 1}')], [("a", "broken")], None]
+    texts, _ = row_texts(pa.table({"x": pa.array(rows, stored).cast(kind)}))
+    assert list(map(json.loads, texts)) == [
+        {"x": [["a", {"k": 1}]]},
+        {"x": [["a", "broken"]]},
+        {"x": None},
+    ]

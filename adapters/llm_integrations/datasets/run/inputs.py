@@ -25,6 +25,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES, TABLE_SUFFIXES
 from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.tables.unpack import form_of, unpacked
+from llm_integrations.datasets.columns import check_types
 
 __all__ = ["Files", "joined", "opened"]
 
@@ -77,6 +78,7 @@ def opened(data: Any) -> Any:
     try:
         table = _as_table(data)
         if table is not None:
+            check_types(table.schema, f"the {type(data).__name__}")
             return Dataset(table)
     except (ValueError, TypeError, pa.ArrowException) as error:
         # The error's first argument may quote data; pandas names the column in those after it.

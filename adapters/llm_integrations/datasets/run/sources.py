@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets import Dataset
+from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import (
     BLOCK_ROWS,
@@ -22,6 +23,7 @@ from llm_integrations.core.tables import (
 )
 from llm_integrations.core.tables.line_block import LineBlock
 from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.columns import check_types
 from llm_integrations.datasets.run import lines
 from llm_integrations.datasets.run.blocks import JudgedBlock
 
@@ -201,6 +203,8 @@ class TableFileSource(FileSource):
 
     def blocks(self, first: int) -> Iterator[tuple[int, pa.Table]]:
         for number, table in enumerate(read_tables(self.path, BLOCK, validator=self.validator)):
+            if number == 0:
+                check_types(kept_columns(table).schema, self.name)
             if number >= first:
                 yield number * BLOCK, table
 

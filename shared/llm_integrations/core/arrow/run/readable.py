@@ -3,7 +3,7 @@ types as what they are stored as."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,8 @@ from llm_integrations.core.jsonschema.pointer import from_pointer, to_pointer
 __all__ = ["Steps", "json_places", "not_json", "readable", "with_texts"]
 
 Steps: TypeAlias = tuple[str, ...]
-"""From a row down to a part of it: names of members, and ``*`` for a list's items."""
+"""From a row down to a part of it: names of members, ``*`` for a list's items, and ``0`` and ``1``
+for the key and the value of each pair of a map."""
 
 _Reading: TypeAlias = Callable[[Any], Any]
 """Makes an array of another type of the same values."""
@@ -27,6 +28,7 @@ _Readings: TypeAlias = tuple[tuple[int, str, _Reading], ...]
 _KEPT: Final = 64
 _HERE: Final[Steps] = ()
 _ITEM: Final = "*"
+_PAIR: Final = ("0", "1")
 
 
 def readable(batch: Any, json_columns: tuple[str, ...] = ()) -> Any:
@@ -53,9 +55,10 @@ def not_json(row: Any, steps: Steps, path: Steps = ()) -> Iterator[tuple[str, No
     """The texts at these places of a row that are no JSON, each with its pointer."""
     if isinstance(row, NotJson):
         yield to_pointer(path), row
-    elif steps and steps[0] == _ITEM and isinstance(row, list):
+    elif steps and isinstance(row, list | tuple):
         for index, item in enumerate(row):
-            yield from not_json(item, steps[1:], (*path, str(index)))
+            if steps[0] in (_ITEM, str(index)):
+                yield from not_json(item, steps[1:], (*path, str(index)))
     elif steps and isinstance(row, dict):
         yield from not_json(row.get(steps[0]), steps[1:], (*path, steps[0]))
 
@@ -68,6 +71,11 @@ def with_texts(value: Any, steps: Steps) -> Any:
         return value
     if steps[0] == _ITEM and isinstance(value, list):
         return [with_texts(item, steps[1:]) for item in value]
+    if isinstance(value, tuple):
+        return tuple(
+            with_texts(part, steps[1:]) if steps[0] == number else part
+            for number, part in zip(_PAIR, value, strict=True)
+        )
     if isinstance(value, dict) and steps[0] in value:
         return {**value, steps[0]: with_texts(value[steps[0]], steps[1:])}
     return value
@@ -79,6 +87,9 @@ def _places(kind: Any, above: Steps) -> Iterator[Steps]:
     elif types.is_struct(kind):
         for field in kind:
             yield from _places(field.type, (*above, field.name))
+    elif types.is_map(kind):
+        for number, part in zip(_PAIR, (kind.key_type, kind.item_type), strict=True):
+            yield from _places(part, (*above, _ITEM, number))
     elif _is_list(kind):
         yield from _places(kind.value_type, (*above, _ITEM))
 
@@ -132,6 +143,8 @@ def _reading(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | No
     if _is_list(kind):
         below = _below(wanted, _ITEM) | ({_HERE} if is_json else frozenset())
         return _of_list(kind, below, (*place, _ITEM))
+    if types.is_map(kind):
+        return _of_map(kind, _below(wanted, _ITEM), (*place, _ITEM))
     if is_json and not types.is_null(kind):
         raise ConfigurationError(_no_text(kind, place))
     return _of_struct(kind, wanted, place) if types.is_struct(kind) else None
@@ -186,14 +199,44 @@ def _list_of(kind: Any, field: Any) -> Any:
     return pa.large_list(field) if types.is_large_list(kind) else pa.list_(field)
 
 
+def _of_map(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
+    """A map is a list of pairs, as Python has it."""
+    fields = (kind.key_field, kind.item_field)
+    inner = [
+        _reading(field.type, _below(wanted, number), (*place, number))
+        for field, number in zip(fields, _PAIR, strict=True)
+    ]
+    if not any(inner):
+        return None
+
+    def read(array: Any) -> Any:
+        # The offsets stay, and with them the pairs that they lead to.
+        parts = _each_read(inner, (array.keys, array.items))
+        own = [f.with_type(part.type) for f, part in zip(fields, parts, strict=True)]
+        pairs = pa.StructArray.from_arrays(parts, fields=own)
+        return pa.Array.from_buffers(
+            pa.map_(*own),
+            len(array),
+            array.buffers()[:2],
+            array.null_count,
+            array.offset,
+            children=[pairs],
+        )
+
+    return read
+
+
+def _each_read(inner: Sequence[_Reading | None], parts: Iterable[Any]) -> list[Any]:
+    return [each(part) if each else part for each, part in zip(inner, parts, strict=True)]
+
+
 def _of_struct(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
     inner = [_reading(f.type, _below(wanted, f.name), (*place, f.name)) for f in kind]
     if not any(inner):
         return None
 
     def read(array: Any) -> Any:
-        parts = [array.field(index) for index in range(kind.num_fields)]
-        parts = [each(part) if each else part for each, part in zip(inner, parts, strict=True)]
+        parts = _each_read(inner, map(array.field, range(kind.num_fields)))
         fields = [f.with_type(part.type) for f, part in zip(kind, parts, strict=True)]
         missing = array.is_null() if array.null_count else None
         return pa.StructArray.from_arrays(parts, fields=fields, mask=missing)
