@@ -20,7 +20,12 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.tables.remote import fetch
-from llm_integrations.datasets import detect_drift, save_baseline, validate_dataset
+from llm_integrations.datasets import (
+    detect_drift,
+    infer_schema,
+    save_baseline,
+    validate_dataset,
+)
 from tests.support.training_rows import (
     BAD,
     SIZE,
@@ -57,6 +62,23 @@ FRAMES: dict[str, Callable[[], Any]] = {
     "capsule": Capsule,
     "pandas": lambda: pd.DataFrame({"n": [1, -2, 3], "text": ["a", "b", None]}, index=[7, 8, 9]),
 }
+
+
+@pytest.mark.parametrize("kind", [pa.map_(pa.string(), pa.int64()), pa.list_view(pa.string())])
+@pytest.mark.parametrize("form", ["frame", "parquet", "arrow"])
+def test_columns_that_datasets_does_not_have_are_named_before_rows_are_judged(
+    registry: Registry, tmp_path: Path, kind: pa.DataType, form: str
+) -> None:
+    odd = rows().append_column("odd", pa.array([None] * 3, kind))
+    path = tmp_path / f"odd.{form}"
+    if form == "parquet":
+        parquet.write_table(odd, path)
+    elif form == "arrow":
+        feather.write_feather(odd, str(path), compression="uncompressed")
+    data = odd if form == "frame" else path
+    with pytest.raises(ConfigurationError, match="no columns like 'odd'"):
+        validate_dataset(data, "row@1", registry=registry, quarantine=tmp_path / "bad")
+    assert not Quarantine(tmp_path / "bad").count()
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -296,6 +318,36 @@ def test_the_report_of_all_streams_grows_with_each(registry: Registry, tmp_path:
 
 
 # -- packed ----------------------------------------------------------------------------------
+
+
+def test_cells_are_told_apart_as_one_says_and_a_latin_1_byte_costs_its_row(
+    registry: Registry, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"n;text\n1;'a;b'\n-2;c\n3;caf\xe9\n")
+    found = validate_dataset(path, "row@1", registry=registry, delimiter=";", quotechar="'")
+    assert found.valid.to_list() == [{"n": 1, "text": "a;b"}]
+    assert found.report.reasons == {"minimum at /n": 1, "csv at (root)": 1}
+    assert [r.value for r in found.quarantine.records()] == [{"n": -2, "text": "c"}, r"3;caf\xe9"]
+    schema = infer_schema(path, delimiter=";", quotechar="'")
+    assert schema["properties"]["n"] == {"type": "integer"}
+    # Read otherwise, it is another run over other rows.
+    other = validate_dataset(path, "row@1", registry=registry, delimiter=",")
+    assert other.parts != found.parts
+    with pytest.raises(ConfigurationError, match="delimiter=';'"):
+        validate_dataset(path, "row@1", registry=registry)
+    for data in (rows(), tmp_path / "rows.parquet"):
+        parquet.write_table(rows(), tmp_path / "rows.parquet")
+        with pytest.raises(ConfigurationError, match="there is none"):
+            validate_dataset(data, "row@1", registry=registry, delimiter=";")
+
+
+def test_a_latin_1_byte_in_an_array_costs_its_row(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(b'[{"n": 1},\n {"n": 2, "text": "caf\xe9"},\n {"n": 3}]')
+    found = validate_dataset(path, "row@1", registry=registry)
+    assert found.valid["n"] == [1, 3]
+    assert found.report.reasons == {"json at (root)": 1}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from llm_integrations.core.cli import progress
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, SchemaNotFound
 from llm_integrations.core.model.schema import SchemaReference
@@ -118,6 +119,66 @@ def test_check_reads_documents_arrays_and_standard_input(schema: Path, tmp_path:
     assert call("check", "user-profile", many).exit_code == 1
     result = call("check", "user-profile", "-", stdin='{"name": "Ada"}\n')
     assert (result.exit_code, "1 valid" in result.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("rows.tsv", "name\tage\nAda\t36\nZo\xeb\t3\nBo\t-1\n", []),
+        ("rows.csv", "name;age\n'A;a';36\nZo\xeb;3\nBo;-1\n", ["--delimiter=;", "--quotechar='"]),
+        (
+            "rows.json",
+            '[{"name": "Ada"},\n{"name": "Zo\xeb"}, {"name": "Bo", "age": -1}]',
+            ["--each"],
+        ),
+    ],
+    ids=["tabs", "dialect", "array"],
+)
+def test_a_latin_1_byte_costs_its_record(
+    schema: Path, tmp_path: Path, name: str, text: str, options: list[str]
+) -> None:
+    call("register", "user-profile", schema)
+    (tmp_path / name).write_text(text, "latin-1")
+    result = call("check", "user-profile", tmp_path / name, *options)
+    assert "1 valid, 1 invalid, 1 unreadable of 3" in result.output
+    assert result.exit_code == 1
+
+
+def test_infer_reads_the_dialect_that_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("name;age\n'A;a';36\n")
+    result = call("infer", tmp_path / "rows.csv", "--delimiter", ";", "--quotechar", "'")
+    assert json.loads(result.output)["properties"]["age"] == {"type": "integer"}
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.json"])
+def test_a_long_check_says_how_far_it_is(
+    schema: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(progress, "_SECONDS", 0.0)
+    call("register", "user-profile", schema)
+    lines = ['{"name": "Ada"}', '{"name": 1}'] * 50
+    text = {"rows.jsonl": "\n".join(lines), "rows.json": f"[{','.join(lines)}]"}
+    (tmp_path / name).write_text(text.get(name, "name,age\n" + "Ada,1\nBo,-1\n" * 50))
+    arguments = ("check", "user-profile", tmp_path / name, "--each", "--json")
+    told = call(*arguments, "--progress")
+    records = 100 if name == "rows.csv" else 50
+    assert f"{records} records, {records // 2} not valid" in told.stderr
+    assert ("%" in told.stderr) == (name != "rows.csv")
+    assert json.loads(told.stdout)["seen"] == 100
+    for quiet in ("--no-progress", "--show=1"):
+        assert not call(*arguments, quiet).stderr
+
+
+def test_a_bar_on_a_terminal_is_gone_when_the_check_is_done(
+    schema: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    call("register", "user-profile", schema)
+    (tmp_path / "rows.jsonl").write_text('{"name": "Ada"}\n' * 5)
+    told = call("check", "user-profile", tmp_path / "rows.jsonl", "--json")
+    assert "rows.jsonl" in told.stderr
+    assert told.stderr.endswith("\x1b[2K")
+    assert json.loads(told.stdout)["valid"] == 5
 
 
 def test_check_shows_as_many_as_asked_and_counts_the_rest(schema: Path, tmp_path: Path) -> None:

@@ -173,7 +173,11 @@ def test_files_of_several_kinds_make_one_schema(tmp_path: Path) -> None:
 def test_where_there_is_no_row_or_no_file_there_is_no_schema(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n")
     (tmp_path / "b.json").write_text("{cut")
-    for name, why in (("a.jsonl", "no row"), ("b.json", "not JSON"), ("c.json", "cannot be read")):
+    for name, why in (
+        ("a.jsonl", "no row"),
+        ("b.json", "neither JSON"),
+        ("c.json", "cannot be read"),
+    ):
         with pytest.raises(ConfigurationError, match=why):
             infer_files([tmp_path / name])
 
@@ -185,3 +189,11 @@ def test_data_nested_without_end_is_described_as_far_as_people_read() -> None:
     schema = infer_rows([row])
     assert compile_validator(schema).is_valid(row)
     assert len(json.dumps(schema)) < 5_000
+
+
+def test_rows_of_a_csv_file_that_are_none_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"n,s\n1,a\n2,\xe9\n3\n4,b\n")
+    schema = infer_files([path])
+    assert schema["required"] == ["n", "s"]
+    assert schema["properties"]["n"] == {"type": "integer"}

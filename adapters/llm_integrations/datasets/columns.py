@@ -1,4 +1,4 @@
-"""Columns of the feature ``Json()``, which a table of `datasets` stores as JSON text."""
+"""Columns of a table of `datasets`: which types it has, and ``Json()``, stored as JSON text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["json_columns", "plain"]
+from datasets import Features
+from llm_integrations.core.errors import ConfigurationError
+
+__all__ = ["check_types", "json_columns", "plain"]
 
 _JSON: Final = "arrow.json"
+
+
+def check_types(schema: pa.Schema, name: str) -> None:
+    """Raise ConfigurationError if `datasets` cannot hold a column of the table of this name."""
+    for field in schema:
+        try:
+            Features.from_arrow_schema(pa.schema([field]))
+        except (ValueError, TypeError, NotImplementedError, pa.ArrowException):
+            raise ConfigurationError(
+                f"{name}: `datasets` has no columns like {field.name!r}, which is {field.type}: "
+                "make another type of it (of a map, a list of structs)"
+            ) from None
 
 
 def json_columns(schema: pa.Schema) -> tuple[str, ...]:

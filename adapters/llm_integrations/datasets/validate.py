@@ -13,9 +13,10 @@ from llm_integrations.core.contract import Contract
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry
+from llm_integrations.core.tables import CsvDialect
 from llm_integrations.core.tables.remote import check_here
 from llm_integrations.datasets.result import DatasetResult
-from llm_integrations.datasets.run.inputs import Files, opened
+from llm_integrations.datasets.run.inputs import Files, check_dialect, opened
 from llm_integrations.datasets.run.row_rules import RowRules, Rules, Unique
 from llm_integrations.datasets.run.run import Run
 from llm_integrations.datasets.run.workers import checked_processes
@@ -57,6 +58,8 @@ def validate_dataset(
     output: str | Path | None = None,
     progress: bool | None = None,
     num_proc: int | None = None,
+    delimiter: str | None = None,
+    quotechar: str | None = None,
 ) -> DatasetResult:
     """Split a data set into its valid rows and a quarantine. No row is lost or counted twice.
 
@@ -94,6 +97,9 @@ def validate_dataset(
         num_proc: processes that judge at once, as `datasets` names it. JSON lines and Datasets on
             disk are shared out to them; other data is judged by as many threads as there are
             processors, whatever it is.
+        delimiter: what stands between the cells of CSV files, as ``";"``; None goes by their names:
+            a tab in ``.tsv`` and ``.tab``, a bar in ``.psv``, a comma in others.
+        quotechar: what stands around cells that hold it; None is ``"``, the empty string nothing.
 
     Raises:
         SchemaValidationError: a row is invalid and ``on_invalid`` is "raise", or more rows are than
@@ -104,7 +110,9 @@ def validate_dataset(
     check_choice("on_invalid", on_invalid, OnInvalid)
     for what, place in (("quarantine", quarantine), ("output", output)):
         check_here(what, place)
+    dialect = CsvDialect(delimiter, quotechar)
     found = opened(data)
+    check_dialect(dialect, found)
     _check_share(max_invalid, found)
     is_lines = isinstance(found, Files) and found.hold_lines
     nulls: Literal["absent", "strict"] = "strict" if is_lines else "absent"
@@ -112,7 +120,7 @@ def validate_dataset(
     shown = sys.stderr.isatty() if progress is None else progress
     row_rules, raises = RowRules.of(unique, rule), on_invalid == "raise"
     processes = checked_processes(num_proc)
-    run = Run(validator, quarantine, raises, output, shown, row_rules, processes)
+    run = Run(validator, quarantine, raises, output, shown, row_rules, processes, dialect)
     result = _ran(run, found)
     if max_invalid is not None:
         result.report.check_share(max_invalid)

@@ -22,11 +22,12 @@ from datasets import (
     load_from_disk,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.tables import LINE_SUFFIXES, TABLE_SUFFIXES
+from llm_integrations.core.tables import CSV_SUFFIXES, LINE_SUFFIXES, TABLE_SUFFIXES, CsvDialect
 from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.tables.unpack import form_of, unpacked
+from llm_integrations.datasets.columns import check_types
 
-__all__ = ["Files", "joined", "opened"]
+__all__ = ["Files", "check_dialect", "joined", "opened"]
 
 _SUFFIXES: Final = frozenset(TABLE_SUFFIXES + LINE_SUFFIXES)
 _SAVED: Final = ("dataset_dict.json", "state.json")
@@ -57,6 +58,20 @@ class Files:
             )
         return True in found
 
+    @property
+    def hold_cells(self) -> bool:
+        """Whether a file is CSV."""
+        return any(path.suffix.lower() in CSV_SUFFIXES for path in self.paths.values())
+
+
+def check_dialect(dialect: CsvDialect, data: Any) -> None:
+    """Raise ConfigurationError for a dialect that no file is read by."""
+    if dialect and not (isinstance(data, Files) and data.hold_cells):
+        raise ConfigurationError(
+            f"delimiter and quotechar say how CSV files ({', '.join(CSV_SUFFIXES)}) are read, and "
+            "there is none"
+        )
+
 
 def opened(data: Any) -> Any:
     """Open what ``validate_dataset`` takes.
@@ -77,6 +92,7 @@ def opened(data: Any) -> Any:
     try:
         table = _as_table(data)
         if table is not None:
+            check_types(table.schema, f"the {type(data).__name__}")
             return Dataset(table)
     except (ValueError, TypeError, pa.ArrowException) as error:
         # The error's first argument may quote data; pandas names the column in those after it.

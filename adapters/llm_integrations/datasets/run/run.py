@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from datasets import Dataset, IterableDataset, config
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables import LINE_SUFFIXES, CsvDialect
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
@@ -55,6 +55,7 @@ class Run:
         progress: bool,
         row_rules: RowRules,
         processes: int = 1,
+        dialect: CsvDialect = CsvDialect(),  # noqa: B008 - frozen
     ) -> None:
         self.validator = validator
         self._quarantine = quarantine
@@ -64,6 +65,7 @@ class Run:
         self._row_rules = row_rules
         self._total: DatasetReport | None = None
         self._processes = processes
+        self._dialect = dialect
 
     def validate(self, data: Any, name: str) -> DatasetResult:
         found = {name: self._validate(data, name)}
@@ -118,7 +120,7 @@ class Run:
 
     def _file(self, path: Path, name: str) -> DatasetResult:
         if path.suffix.lower() not in LINE_SUFFIXES:
-            return self._source(file_source(path, self.validator, name))
+            return self._source(file_source(path, self.validator, name, self._dialect))
         source = line_source(path, name)
         run = self._run_name(source.identity)
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)

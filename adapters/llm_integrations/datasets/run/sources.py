@@ -12,16 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from datasets import Dataset
+from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import (
     BLOCK_ROWS,
     LINE_SUFFIXES,
     TABLE_SUFFIXES,
+    CsvDialect,
     read_tables,
     rows_in,
 )
 from llm_integrations.core.tables.line_block import LineBlock
 from llm_integrations.core.validation import Validator
+from llm_integrations.datasets.columns import check_types
 from llm_integrations.datasets.run import lines
 from llm_integrations.datasets.run.blocks import JudgedBlock
 
@@ -187,9 +190,15 @@ class TableFileSource(FileSource):
 
     Attributes:
         validator: says how cells of a CSV file are read; see ``read_tables``.
+        dialect: how they are told apart.
     """
 
     validator: Validator
+    dialect: CsvDialect = field(default_factory=CsvDialect)
+
+    @property
+    def identity(self) -> str:
+        return f"{super().identity}{self.dialect or ''}"
 
     @property
     def rows(self) -> int | None:
@@ -200,7 +209,10 @@ class TableFileSource(FileSource):
         return True
 
     def blocks(self, first: int) -> Iterator[tuple[int, pa.Table]]:
-        for number, table in enumerate(read_tables(self.path, BLOCK, validator=self.validator)):
+        found = read_tables(self.path, BLOCK, validator=self.validator, dialect=self.dialect)
+        for number, table in enumerate(found):
+            if number == 0:
+                check_types(kept_columns(table).schema, self.name)
             if number >= first:
                 yield number * BLOCK, table
 
@@ -217,12 +229,17 @@ class TableFileSource(FileSource):
         return Dataset.from_dict({}) if kept is None else kept
 
 
-def file_source(path: Path, validator: Validator, called: str | None = None) -> TableFileSource:
+def file_source(
+    path: Path,
+    validator: Validator,
+    called: str | None = None,
+    dialect: CsvDialect = CsvDialect(),  # noqa: B008 - frozen
+) -> TableFileSource:
     """A source for a table's file. ConfigurationError if it is missing or of another kind."""
     if _existing(path).suffix.lower() not in TABLE_SUFFIXES:
         known = ", ".join((*TABLE_SUFFIXES, *LINE_SUFFIXES))
         raise ConfigurationError(f"{path}: {known} can be validated")
-    return TableFileSource(path, validator, called=called)
+    return TableFileSource(path, validator, dialect, called=called)
 
 
 def line_source(path: Path, called: str | None = None) -> LineSource:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["JsonOutput", "Reference", "RegistryUrl", "SchemaFile"]
+__all__ = ["Delimiter", "JsonOutput", "Quotechar", "Reference", "RegistryUrl", "SchemaFile"]
 
 RegistryUrl = Annotated[
     str | None,
@@ -24,5 +24,20 @@ Reference = Annotated[
 ]
 SchemaFile = Annotated[
     Path, typer.Argument(help="A JSON or YAML file that holds one JSON Schema.", exists=True)
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="What stands between the cells of CSV files, as ';'; otherwise a comma, or what the "
+        "name says (.tsv, .psv).",
+        show_default=False,
+    ),
+]
+Quotechar = Annotated[
+    str | None,
+    typer.Option(
+        help="What stands around cells that hold it; otherwise '\"'. Empty for nothing.",
+        show_default=False,
+    ),
 ]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]

@@ -13,6 +13,7 @@ from typing import IO, Any
 from llm_integrations.core.cli.documents import STDIN, read_document
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables.unpack import array_lines
 
 __all__ = ["Record", "read_records"]
 
@@ -40,18 +41,28 @@ def read_records(
     if path.suffix in LINE_SUFFIXES or (path == STDIN and not each):
         yield from _lines(path, on_bytes)
         return
+    if each and path.suffix == ".json":
+        yield from _items(path, on_bytes)
+        return
     document = read_document(path)
-    if each:
-        yield from _items(path, document)
-    else:
+    if not each:
         yield Record(str(path), document)
-
-
-def _items(path: Path, document: Any) -> Iterator[Record]:
+        return
     if not isinstance(document, list):
         raise ConfigurationError(f"--each needs a JSON array, and {path} holds none")
     for index, item in enumerate(document):
         yield Record(f"{path}[{index}]", item)
+
+
+def _items(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Record]:
+    """The items of an array of any size."""
+    try:
+        for index, line in enumerate(array_lines(path)):
+            if on_bytes is not None:
+                on_bytes(len(line))
+            yield _record(f"{path}[{index}]", line)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _lines(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Record]:

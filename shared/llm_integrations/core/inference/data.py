@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,9 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.inference.observed_values import ObservedValues
 from llm_integrations.core.inference.schema import Style, schema_of
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
+from llm_integrations.core.tables.dialect import CSV_SUFFIXES, CsvDialect
 from llm_integrations.core.tables.json_line import NoRow, read_row
+from llm_integrations.core.tables.unpack import document_lines
 
 __all__ = ["infer_files", "infer_rows", "infer_tables"]
 
@@ -34,25 +35,29 @@ def infer_tables(tables: Iterable[Any], style: Style = Style()) -> dict[str, Any
     return _whole(observed, style)
 
 
-def infer_files(paths: Iterable[Path], style: Style = Style()) -> dict[str, Any]:  # noqa: B008 - frozen
+def infer_files(
+    paths: Iterable[Path],
+    style: Style = Style(),  # noqa: B008 - frozen
+    dialect: CsvDialect | None = None,
+) -> dict[str, Any]:
     """The schema of the rows of files: JSON lines, a JSON array, Parquet, Arrow, CSV.
 
     Lines that are no JSON object are left out.
+
+    Args:
+        dialect: how the cells of CSV files are told apart; None goes by their names.
 
     Raises:
         ConfigurationError: a file cannot be read, or there is no row.
     """
     observed = ObservedValues()
     for path in paths:
-        if path.suffix.lower() == ".json":
-            for row in _document(path):
-                observed.add(row)
-        elif path.suffix.lower() in LINE_SUFFIXES:
-            for row in _lines(path):
+        if path.suffix.lower() in (".json", *LINE_SUFFIXES):
+            for row in _rows(path):
                 observed.add(row)
         else:
-            is_csv = path.suffix.lower() == ".csv"
-            for table in read_tables(path):
+            is_csv = path.suffix.lower() in CSV_SUFFIXES
+            for table in read_tables(path, dialect=dialect):
                 _add_table(observed, _as_written(table) if is_csv else table)
     return _whole(observed, style)
 
@@ -63,34 +68,38 @@ def _whole(observed: ObservedValues, style: Style) -> dict[str, Any]:
     return {"$schema": _DIALECT, **schema_of(observed, style)}
 
 
-def _document(path: Path) -> list[Any]:
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        found = json.loads(path.read_bytes())
+        for line in document_lines(path) if path.suffix.lower() == ".json" else _lines(path):
+            try:
+                yield read_row(line)
+            except NoRow:
+                continue
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise ConfigurationError(f"{path} is not JSON") from None
-    return found if isinstance(found, list) else [found]
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                try:
-                    yield read_row(line)
-                except NoRow:
-                    continue
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        yield from stream
 
 
 def _add_table(observed: ObservedValues, table: Any) -> None:
     """Observe a table: scalars by their distinct values, nested columns row by row."""
+    import numpy as np
+
     from llm_integrations.core.arrow.pyarrow_modules import pa, types
-    from llm_integrations.core.arrow.run.cell_overrides import judged_columns
+    from llm_integrations.core.arrow.run.cell_overrides import (
+        BrokenRow,
+        judged_columns,
+        overrides_of,
+    )
     from llm_integrations.core.arrow.run.judged_rows import judged_rows
 
+    # A row of a CSV file that is none says nothing of the others.
+    broken = [row for row, cells in overrides_of(table).items() if isinstance(cells, BrokenRow)]
+    if broken:
+        table = table.take(np.delete(np.arange(table.num_rows), broken))
     table = judged_columns(table)
     observed.add_rows_of(table.schema.names, table.num_rows)
     plain = [n for n, f in enumerate(table.schema) if not _is_deep(f.type, pa, types)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.tables.dialect import CSV_SUFFIXES, CsvDialect
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -18,23 +19,28 @@ __all__ = ["BLOCK_ROWS", "LINE_SUFFIXES", "TABLE_SUFFIXES", "read_tables", "rows
 
 BLOCK_ROWS: Final = 262_144
 """Rows of one block: some 50 MB of an ordinary table."""
-TABLE_SUFFIXES: Final = (".parquet", ".csv", ".arrow", ".feather")
+TABLE_SUFFIXES: Final = (".parquet", *CSV_SUFFIXES, ".arrow", ".feather")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
 
 
 def read_tables(
-    path: Path, rows: int = BLOCK_ROWS, *, validator: Validator | None = None
+    path: Path,
+    rows: int = BLOCK_ROWS,
+    *,
+    validator: Validator | None = None,
+    dialect: CsvDialect | None = None,
 ) -> Iterator[Any]:
     """Yield a file's pyarrow Tables of ``rows`` rows each, the last one of fewer.
 
     Cells of a CSV file are text; what they stand for, the schema says: see ``csv_batches``. What a
-    column cannot hold (a word among numbers, a row of too few cells) is beside it, in a column that
-    an ArrowPlan reads; ``kept_columns`` takes it away.
+    column cannot hold (a word among numbers, a row of too few cells or of bytes that are no UTF-8)
+    is beside it, in a column that an ArrowPlan reads; ``kept_columns`` takes it away.
 
     Args:
         validator: what the rows are to be judged by.
+        dialect: how the cells of a CSV file are told apart; None goes by its name.
 
     Raises:
         ConfigurationError: the file is not there, damaged, or of a kind that holds no table.
@@ -42,7 +48,7 @@ def read_tables(
     """
     require_extra("arrow", "pyarrow")
     with _own_errors(path):
-        yield from _joined(_batches(path, validator), rows)
+        yield from _joined(_batches(path, validator, dialect or CsvDialect()), rows)
 
 
 def rows_in(path: Path) -> int | None:
@@ -62,27 +68,23 @@ def _own_errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read: {_reason(path, error)}") from None
 
 
 def _reason(path: Path, error: Exception) -> str:
     """Of a CSV file Arrow quotes the cell, or the row, that it stumbled over."""
-    if isinstance(error, UnicodeDecodeError):
-        return "its column names are no UTF-8"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     text = str(error)
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in CSV_SUFFIXES:
         return text
     if "straddling" in text:
         return "a row is longer than 8 MB, or a quotation mark is never closed"
-    if "Expected" in text:
-        return "a row is no UTF-8"
     return text.partition("'")[0]
 
 
-def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:
+def _batches(path: Path, validator: Validator | None, dialect: CsvDialect) -> Iterator[Any]:
     match path.suffix.lower():
         case ".parquet":
             from pyarrow import parquet
@@ -91,10 +93,10 @@ def _batches(path: Path, validator: Validator | None) -> Iterator[Any]:
                 yield from file.iter_batches(_BATCH)
         case ".arrow" | ".feather":
             yield from _arrow_batches(path)
-        case ".csv":
+        case suffix if suffix in CSV_SUFFIXES:
             from llm_integrations.core.tables.csv_file import csv_batches
 
-            yield from csv_batches(path, validator)
+            yield from csv_batches(path, validator, dialect)
         case _:
             raise ConfigurationError(f"{path}: tables are read from {', '.join(TABLE_SUFFIXES)}")
 

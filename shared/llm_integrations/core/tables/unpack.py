@@ -1,29 +1,37 @@
-"""Files in forms that are not read as they stand: packed ones, arrays of JSON, cells between tabs.
+"""Files in forms that are not read as they stand: packed ones, and arrays of JSON.
 
 They are written out once, beside each other in a folder, as the form that they stand for.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final, TextIO
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.files import atomic_write
 
-__all__ = ["form_of", "unpacked"]
+__all__ = ["array_lines", "document_lines", "form_of", "unpacked"]
 
 _PACKED: Final = frozenset({".gz", ".zst", ".bz2", ".lz4"})
-_FORMS: Final = {".json": ".jsonl", ".tsv": ".csv"}
+_FORMS: Final = {".json": ".jsonl"}
 _PIECE: Final = 1 << 22
-_LONGEST: Final = 1 << 23
-"""Characters of one cell, as of one row of a CSV file."""
+_CHARACTERS: Final = 1 << 20
+"""Characters that are read at once; of a longer item twice as many each time."""
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_ENDS: Final = str.maketrans("\n\r", "  ")
+"""Between the tokens of JSON the end of a line is a space; within a text it cannot stand."""
+_CUT: Final = 16
+"""Characters from the end within which what is wrong may be that the text goes on."""
+_EXPONENT: Final = 3
+"""Characters behind which it is certain that a number is over."""
+_decode: Final = json.JSONDecoder().raw_decode
 
 
 def form_of(path: Path) -> str:
@@ -55,7 +63,7 @@ def unpacked(path: Path, into: Path) -> Path:
         if suffix in _PACKED:
             return unpacked(_whole(folder / path.stem, _pieces(path)), into)
         target = (folder / path.name).with_suffix(_FORMS[suffix])
-        return _whole(target, _lines(path) if suffix == ".json" else _rows(path))
+        return _whole(target, document_lines(path))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -84,54 +92,133 @@ def _pieces(path: Path) -> Iterator[bytes]:
         ) from None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """A file of one JSON value, which is an array of rows or one row; or of JSON lines after all,
-    as `datasets` writes them into files of this name."""
-    with path.open("rb") as stream:
-        try:
-            found = json.load(stream)
-        except (ValueError, RecursionError):
-            yield from _if_lines(path, stream)
-            return
-    for row in found if isinstance(found, list) else [found]:
-        yield json.dumps(row).encode() + b"\n"
+class _NotJson(ValueError):
+    """The file holds something else."""
 
 
-def _if_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
-    stream.seek(0)
-    first = next((line for line in stream if line.strip()), b"")
+def document_lines(path: Path) -> Iterator[bytes]:
+    """A line for each item of an array, or one for another value; of JSON lines after all, as
+    `datasets` writes them into files of this name, each as it stands.
+
+    An item's text is kept, with bytes that are no UTF-8 in it.
+
+    Raises:
+        ConfigurationError: the file is neither, from some place on.
+        OSError: it cannot be read.
+    """
     try:
-        is_row = isinstance(json.loads(first), dict)
+        with _opened(path) as stream:
+            text = _Text(stream)
+            if text.next() == "[":
+                yield from _items(text)
+                return
+            value = text.value()
+            if not text.next():
+                yield value
+                return
     except (ValueError, RecursionError):
-        is_row = False
-    if not is_row:
-        raise ConfigurationError(f"{path} cannot be read: it is neither JSON nor JSON lines")
-    stream.seek(0)
-    yield from stream
+        pass
+    else:
+        with path.open("rb") as lines:
+            first = next((line for line in lines if line.strip()), b"")
+            if _is_object(first):
+                lines.seek(0)
+                yield from lines
+                return
+    raise ConfigurationError(f"{path} cannot be read: it is neither JSON nor JSON lines")
 
 
-def _rows(path: Path) -> Iterator[bytes]:
-    """Cells between tabs as cells between commas; bytes that are no UTF-8 stay as they are."""
-    written = _Written()
-    writer = csv.writer(written)
-    limit = csv.field_size_limit(_LONGEST)
+def array_lines(path: Path) -> Iterator[bytes]:
+    """``document_lines`` of a file that is an array. ConfigurationError if it is none."""
     try:
-        with path.open("rb") as stream:
-            text = TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-            for row in csv.reader(text, delimiter="\t", strict=True):
-                if row:
-                    writer.writerow(row)
-                    yield written.line
-    except csv.Error as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    finally:
-        csv.field_size_limit(limit)
+        with _opened(path) as stream:
+            text = _Text(stream)
+            if text.next() == "[":
+                yield from _items(text)
+                return
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"{path} is not JSON") from None
+    raise ConfigurationError(f"--each needs a JSON array, and {path} holds none")
 
 
-class _Written:
-    """What a writer of cells wrote last."""
+def _opened(path: Path) -> TextIO:
+    stream = path.open("rb")
+    encoding = json.detect_encoding(stream.peek(4)[:4])
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    return TextIOWrapper(stream, encoding, errors, newline="")
 
-    line: bytes = b""
 
-    def write(self, text: str) -> Any:
-        self.line = text.encode("utf-8", "surrogateescape")
+def _items(text: _Text) -> Iterator[bytes]:
+    """The items of an array that begins here and ends the file."""
+    text.skip()
+    if text.next() == "]":
+        text.skip()
+    else:
+        while True:
+            yield text.value()
+            mark = text.next()
+            if mark not in {",", "]"}:
+                raise _NotJson
+            text.skip()
+            if mark == "]":
+                break
+    if text.next():
+        raise _NotJson
+
+
+class _Text:
+    """Text that is read on as far as it is asked for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._held = ""
+        self._at = 0
+        self._whole = False
+
+    def next(self) -> str:
+        """The next character that is no space; empty at the end."""
+        while True:
+            found = _SPACE.match(self._held, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._held) or self._whole:
+                return self._held[self._at : self._at + 1]
+            self._read(_CHARACTERS)
+
+    def skip(self) -> None:
+        """Leave the next character behind."""
+        self._at += 1
+
+    def value(self) -> bytes:
+        """The text of the next value, as a line."""
+        self.next()
+        size = _CHARACTERS
+        while (end := self._end()) is None:
+            self._read(size)
+            size *= 2
+        text, self._at = self._held[self._at : end], end
+        return text.translate(_ENDS).encode("utf-8", "surrogateescape") + b"\n"
+
+    def _end(self) -> int | None:
+        """Where the value ends; None if more of it has to be read."""
+        try:
+            _, end = _decode(self._held, self._at)
+        except json.JSONDecodeError as error:
+            cut = error.pos >= len(self._held) - _CUT or error.msg.startswith("Unterminated")
+            if self._whole or not cut:
+                raise
+            return None
+        # A number may go on.
+        rest = self._held[end : end + _EXPONENT]
+        return end if self._whole or rest.strip("eE.+-") else None
+
+    def _read(self, size: int) -> None:
+        piece = self._stream.read(size)
+        self._whole = not piece
+        self._held, self._at = self._held[self._at :] + piece, 0
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import STDIN, read_schema
 from llm_integrations.core.cli.edited import refuse_edited
 from llm_integrations.core.cli.formats import FORMATS, Finding, OutputFormat
-from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
+from llm_integrations.core.cli.options import Delimiter, JsonOutput, Quotechar, RegistryUrl
+from llm_integrations.core.cli.progress import ShowProgress, progress_of
 from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.core.tables import TABLE_SUFFIXES, read_tables, rows_in
+from llm_integrations.core.tables import TABLE_SUFFIXES, CsvDialect, read_tables, rows_in
 from llm_integrations.core.tables.remote import fetch, is_url
 from llm_integrations.core.tables.unpack import unpacked
 from llm_integrations.core.validation.report import NO_RECORD
@@ -36,8 +35,13 @@ __all__ = ["check"]
 
 @dataclass
 class _Counts:
-    """The counts so far; ``seen`` is always valid + invalid + unreadable."""
+    """The counts so far; ``seen`` is always valid + invalid + unreadable.
 
+    Attributes:
+        show: how many examples to keep.
+    """
+
+    show: int
     seen: int = 0
     invalid: int = 0
     unreadable: int = 0
@@ -47,6 +51,10 @@ class _Counts:
     @property
     def valid(self) -> int:
         return self.seen - self.invalid - self.unreadable
+
+    def keep(self, where: str, errors: list[dict[str, Any]]) -> None:
+        if len(self.examples) < self.show:
+            self.examples.append({"where": where, "errors": errors})
 
 
 def check(
@@ -76,29 +84,38 @@ def check(
         bool,
         typer.Option("--strict", help="Refuse a version whose file was changed after publishing."),
     ] = False,
+    delimiter: Delimiter = None,
+    quotechar: Quotechar = None,
+    progress: ShowProgress = None,
     as_json: JsonOutput = False,
     form: OutputFormat = "text",
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if more is than
     --max-invalid allows.
 
-    In Parquet and CSV null may stand for a missing value; elsewhere null is null. A CSV cell is
-    what the schema calls it: text, a number, true or false; an empty one is null.
+    In Parquet and CSV (.csv, .tsv, .psv) null may stand for a missing value; elsewhere null is
+    null. A CSV cell is what the schema calls it: text, a number, true or false; an empty one is
+    null.
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`, or
     `llm-integrations check --schema profile.json profiles.jsonl`
     """
+    from llm_integrations.core.drift import for_tables
+
+    dialect = CsvDialect(delimiter, quotechar)
     with _contract(reference, files or [], schema, registry) as (client, judged_by, data):
         if strict:
             refuse_edited(client, judged_by)
         validator = client.validator(judged_by)
-        counts = _Counts()
+        counts = _Counts(show)
         for name, path in _here(data):
             shown = len(counts.examples)
-            if path.suffix.lower() in TABLE_SUFFIXES:
-                _judge_table(path, client, judged_by, counts, show)
-            else:
-                _judge_file(path, validator, counts, each=each, show=show)
+            with progress_of(Path(name).name, _size(path), counts, progress) as advance:
+                if path.suffix.lower() in TABLE_SUFFIXES:
+                    _judge_table(path, for_tables(client, judged_by), dialect, counts, advance)
+                else:
+                    for record in read_records(path, each=each, on_bytes=advance):
+                        _judge(record, validator, counts)
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
     _output("json" if as_json else form, validator, counts)
@@ -133,67 +150,54 @@ def _here(files: list[str]) -> Iterator[tuple[str, Path]]:
                 yield name, path if path.suffix.lower() == ".json" else unpacked(path, into)
 
 
-def _judge_file(
-    path: Path, validator: Validator, counts: _Counts, *, each: bool, show: int
+def _size(path: Path) -> int | None:
+    """What is told of how far it is: rows of a table, bytes of another file."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return rows_in(path)
+    return path.stat().st_size if path != STDIN and path.is_file() else None
+
+
+def _judge_table(
+    path: Path,
+    validator: Validator,
+    dialect: CsvDialect,
+    counts: _Counts,
+    advance: Callable[[int], None],
 ) -> None:
-    with _progress(path) as advance:
-        for record in read_records(path, each=each, on_bytes=advance):
-            _judge(record, validator, counts, show)
-
-
-def _judge_table(path: Path, client: Registry, reference: str, counts: _Counts, show: int) -> None:
     """Judge a table by its columns, block by block."""
     from llm_integrations.core.arrow import ArrowPlan
-    from llm_integrations.core.drift import for_tables
 
-    plan = ArrowPlan(for_tables(client, reference))
+    plan = ArrowPlan(validator)
     first = 0
-    with _progress(path, unit=rows_in(path)) as advance:
-        for table in read_tables(path, validator=plan.validator):
-            report = plan.validate(table)
-            broken = sum(n for reason, n in report.reasons.items() if reason.keyword in NO_RECORD)
-            counts.seen += report.rows
-            counts.unreadable += broken
-            counts.invalid += report.invalid - broken
-            counts.reasons.update({str(reason): n for reason, n in report.reasons.items()})
-            for row, found in report.violations():
-                if len(counts.examples) >= show:
-                    break
-                errors = [{"path": e.path, "message": e.message} for e in found]
-                _keep(counts, show, f"{path}: row {first + row}", errors)
-            first += report.rows
-            advance(report.rows)
+    for table in read_tables(path, validator=validator, dialect=dialect):
+        report = plan.validate(table)
+        broken = sum(n for reason, n in report.reasons.items() if reason.keyword in NO_RECORD)
+        counts.seen += report.rows
+        counts.unreadable += broken
+        counts.invalid += report.invalid - broken
+        counts.reasons.update({str(reason): n for reason, n in report.reasons.items()})
+        for row, found in report.violations():
+            if len(counts.examples) >= counts.show:
+                break
+            errors = [{"path": e.path, "message": e.message} for e in found]
+            counts.keep(f"{path}: row {first + row}", errors)
+        first += report.rows
+        advance(report.rows)
 
 
-@contextmanager
-def _progress(path: Path, unit: int | None = None) -> Iterator[Any]:
-    """A bar over the bytes of a file (or so many units), on a terminal only, gone when done."""
-    size = unit
-    if size is None and path != STDIN and path.is_file():
-        size = path.stat().st_size
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(path.name, total=size)
-        yield lambda count: progress.advance(task, count)
-
-
-def _judge(record: Record, validator: Validator, counts: _Counts, show: int) -> None:
+def _judge(record: Record, validator: Validator, counts: _Counts) -> None:
     counts.seen += 1
     if record.broken is not None:
         counts.unreadable += 1
         counts.reasons["unreadable"] += 1
-        _keep(counts, show, record.where, [{"path": "", "message": record.broken}])
+        counts.keep(record.where, [{"path": "", "message": record.broken}])
         return
     if validator.is_valid(record.value):
         return
     report = validator.validate(record.value)
     counts.invalid += 1
     counts.reasons.update({error.reason for error in report.errors})
-    _keep(counts, show, record.where, report.to_dict()["errors"])
-
-
-def _keep(counts: _Counts, show: int, where: str, errors: list[dict[str, Any]]) -> None:
-    if len(counts.examples) < show:
-        counts.examples.append({"where": where, "errors": errors})
+    counts.keep(record.where, report.to_dict()["errors"])
 
 
 def _output(form: str, validator: Validator, counts: _Counts) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from llm_integrations.core.cli.options import Delimiter, Quotechar
+
 __all__ = ["infer"]
 
 
@@ -23,6 +25,8 @@ def infer(
     max_enum: Annotated[
         int, typer.Option(help="Words that an enumeration has at the most; 0 writes none.", min=0)
     ] = 10,
+    delimiter: Delimiter = None,
+    quotechar: Quotechar = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the schema into this file.")
     ] = None,
@@ -34,6 +38,7 @@ def infer(
     from llm_integrations.core.files import atomic_write
     from llm_integrations.core.inference import infer_files
     from llm_integrations.core.inference.schema import Style
+    from llm_integrations.core.tables import CsvDialect
     from llm_integrations.core.tables.remote import fetch, is_url
     from llm_integrations.core.tables.unpack import unpacked
 
@@ -44,7 +49,7 @@ def infer(
             for file in data
             for path in (fetch(file, into).values() if is_url(file) else [Path(file)])
         ]
-        schema = infer_files(paths, Style(ranges, max_enum))
+        schema = infer_files(paths, Style(ranges, max_enum), CsvDialect(delimiter, quotechar))
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     if output is None:
         print(text)
