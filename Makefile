@@ -7,7 +7,7 @@ EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webh
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo demo-vllm test test-real check bench lint format lock clean
+.PHONY: help demo demo-vllm test test-real check bench docs lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -32,6 +32,14 @@ $(VENV)/.bench: $(VENV)/.test
 	@echo "installing the peers that we measure beside"
 	@$(PIP) -e '.[$(EXTRAS)]' --group bench
 	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	@echo "installing what builds the site"
+	@$(PIP) --group docs
+	@touch $@
+
+docs: $(VENV)/.docs ## the site, in site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
 
 demo: $(VENV)/.demo ## the main job, on the embedded registry
 	@$(BIN)/python -m demo

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.cli.layouts import find_schemas
-from llm_integrations.core.errors import ConfigurationError, SchemaNotFound
+from llm_integrations.core.errors import ConfigurationError, RegistryProtocolError, SchemaNotFound
 from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import connect
 from tests.support.confluent_server import ConfluentServer
@@ -106,6 +106,24 @@ def test_a_version_with_a_v_is_read_as_it_is(tmp_path: Path) -> None:
         assert registry.register("user", {**PROFILE, "title": "User"}).version == 2
 
 
+def test_files_in_the_root_are_first_versions_which_later_ones_follow(tmp_path: Path) -> None:
+    flat = write(tmp_path / "schemas/user.json")
+    write(tmp_path / "schemas/com.example.order.schema.json")
+    write(tmp_path / "schemas/registry.json", {"compatibility": "FULL"})
+    with connect("schemas") as registry:
+        assert registry.subjects() == ["com.example.order", "user"]
+        assert registry.get("user").ref.version == 1
+        assert registry.register("user", PROFILE).version == 1
+        assert registry.register("user", {**PROFILE, "title": "User"}).version == 2
+        assert registry.versions("user") == [1, 2]
+        registry.delete("user@1", permanent=True)
+        assert not flat.exists()
+    write(tmp_path / "schemas/other.json")
+    write(tmp_path / "schemas/other/1.json")
+    with connect("schemas") as registry, pytest.raises(RegistryProtocolError, match="same version"):
+        registry.get("other@1")
+
+
 def test_a_folder_that_is_not_there_is_an_error_on_reading(tmp_path: Path) -> None:
     with connect("schemaz") as registry:
         for ask in (registry.subjects, registry.latest, lambda: registry.get("user@1")):
@@ -113,6 +131,17 @@ def test_a_folder_that_is_not_there_is_an_error_on_reading(tmp_path: Path) -> No
                 ask()
         assert registry.register("user", PROFILE).version == 1
         assert registry.subjects() == ["user"]
+
+
+def test_folders_within_folders_are_told_how_to_lie(tmp_path: Path) -> None:
+    write(tmp_path / "schemas/com/example/user/1.json")
+    with connect("schemas") as registry:
+        with pytest.raises(SchemaNotFound, match=r"schemas/com\.example\.user.*import"):
+            registry.get("com.example.user@1")
+        left_out = registry.latest().left_out
+        assert list(left_out) == ["com"]
+        assert "as com.example.user; `llm-integrations import" in str(left_out["com"])
+    assert call("doctor").exit_code == 1
 
 
 def test_what_is_not_found_is_told_with_what_is_near(tmp_path: Path) -> None:

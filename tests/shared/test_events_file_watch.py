@@ -295,6 +295,24 @@ async def test_the_cache_follows_a_file_that_was_edited(registry: Registry, fold
         await until(lambda: registry.get("ns.user").version == 2)
 
 
+async def test_files_in_the_root_and_a_mounted_config_map_are_followed(folder: Path) -> None:
+    for volume, schema in (("..1", A), ("..2", B)):
+        (folder / volume).mkdir(parents=True)
+        (folder / volume / "user.json").write_text(json.dumps(schema))
+    (folder / "..data").symlink_to("..1")
+    (folder / "user.json").symlink_to("..data/user.json")
+    with connect(folder) as registry:
+        async with following(registry) as recording:
+            assert registry.get("user@1").body == A
+            (folder / "..new").symlink_to("..2")
+            (folder / "..new").rename(folder / "..data")  # as Kubernetes changes a volume
+            await until(lambda: len(recording.seen) == 1)
+            assert registry.get("user@1").body == B
+            (folder / "order.json").write_text(json.dumps(A))
+            await until(lambda: len(recording.seen) == 2)
+    assert told(recording)[1] == "order@1 registered"
+
+
 async def test_a_folder_that_is_not_there_yet_is_watched_once_it_is(
     registry: Registry, folder: Path
 ) -> None:

@@ -23,6 +23,7 @@ from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.local.file.backend import FileBackend
 from llm_integrations.core.registry.local.file.entries import changed_at, entries, is_settled
 from llm_integrations.core.registry.local.file.folder import FolderStore
+from llm_integrations.core.registry.local.file.index import flat_subject
 from llm_integrations.core.registry.local.file.names import decode_subject
 from llm_integrations.core.registry.local.file.subject_folder import SubjectFolder
 from llm_integrations.core.registry.local.ledger import Entry, schema_id
@@ -148,6 +149,9 @@ class FileWatchSource(SnapshotSource):
             if not path.startswith(root):
                 return None
             folder, is_inside, file = path.removeprefix(root).partition(os.sep)
+            is_flat = not is_inside and flat_subject(folder) is not None
+            if is_flat or folder.startswith(".."):  # Kubernetes renames ..data to change a volume
+                return None
             # Locks and half-written files have a leading dot; the rest of the root is settings.
             if folder.startswith(".") or file.startswith(".") or f"{os.sep}." in file:
                 continue

@@ -74,6 +74,10 @@ class LocalBackend(RegistryBackend):
         self.store = store
         self._named = NamedOnce()
 
+    def hint(self, subject: str) -> str:  # noqa: ARG002 - a storage may know better
+        """The end of a sentence about a subject that is not here, where the storage knows why."""
+        return ""
+
     async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(work, *args, **kwargs)
 
@@ -208,7 +212,9 @@ class LocalBackend(RegistryBackend):
         try:
             yield
         except UnknownSubject:
-            there = self.nowhere() or what_is_there(subject, self._shown_names())
+            there = (
+                self.nowhere() or self.hint(subject) or what_is_there(subject, self._shown_names())
+            )
             raise SchemaNotFound(f"subject {subject!r} is not in this registry{there}") from None
 
     def _lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:

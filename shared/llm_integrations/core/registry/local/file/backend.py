@@ -32,6 +32,15 @@ class FileBackend(LocalBackend):
     def url(self) -> str:
         return self._url
 
+    def hint(self, subject: str) -> str:
+        folder = self._root.joinpath(*subject.split("."))
+        if "." not in subject or not folder.is_dir():
+            return ""
+        return (
+            f": {folder} is a folder within a folder; call it {self._root / subject}, or let "
+            f"`llm-integrations import {self._root} -r NEW-FOLDER` do it"
+        )
+
     async def edited(self) -> list[SchemaRef]:
         return await asyncio.to_thread(self._folder.edited)
 

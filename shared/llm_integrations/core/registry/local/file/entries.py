@@ -23,6 +23,7 @@ __all__ = [
     "entries",
     "inside",
     "is_settled",
+    "nested_version",
     "registry_errors",
     "remove_leftovers",
     "split_name",
@@ -31,6 +32,7 @@ __all__ = [
 
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WRONG_KIND: Final = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_LOOKED_INTO: Final = 100  # folders
 _TICK: Final = 100_000_000  # nanoseconds, of any clock that counts parts of a second
 _COARSE_TICK: Final = 2_100_000_000  # of one that counts seconds, or every second one
 
@@ -109,6 +111,20 @@ def version_of(stem: str) -> Version | None:
     except InvalidReference:
         return None
     return None if version == LATEST else version
+
+
+def nested_version(folder: str) -> str | None:
+    """A version that lies deeper than in the folder itself, if one is soon found."""
+    for seen, (place, folders, files) in enumerate(os.walk(folder)):
+        if seen == _LOOKED_INTO:
+            return None
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        parts = ((split_name(name), name) for name in sorted(files))
+        if place != folder:
+            for named, name in parts:
+                if named is not None and version_of(named[0]) is not None:
+                    return f"{place}{os.sep}{name}"
+    return None
 
 
 def remove_leftovers(folder: str | Path) -> None:

@@ -25,6 +25,7 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.documents import dump_document
 from llm_integrations.core.registry.local.file.entries import (
     entries,
+    nested_version,
     registry_errors,
     remove_leftovers,
 )
@@ -32,7 +33,12 @@ from llm_integrations.core.registry.local.file.fingerprints import (
     read_fingerprints,
     record_fingerprints,
 )
-from llm_integrations.core.registry.local.file.index import FolderIndex, FolderName, Listing
+from llm_integrations.core.registry.local.file.index import (
+    FlatFile,
+    FolderIndex,
+    FolderName,
+    Listing,
+)
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -98,7 +104,8 @@ class FolderStore:
 
     def at(self, subject: str) -> SubjectFolder:
         with registry_errors(self.root):
-            return self._look(subject, self._index.current().of(subject))
+            listing = self._index.current()
+            return self._look(subject, listing.of(subject), listing.flat.get(subject, ()))
 
     def names(self) -> list[str]:
         with registry_errors(self.root):
@@ -111,16 +118,22 @@ class FolderStore:
             listing = self._index.current()
         for name in self._names(listing) if names is None else names:
             try:
-                found = self._look(name, listing.of(name))
+                found = self._look(name, listing.of(name), listing.flat.get(name, ()))
             except RegistryError as error:
                 yield name, error
             else:
                 if not found.is_empty:
                     yield name, found
+                elif (nested := nested_version(found.path)) is not None:
+                    yield name, _laid_out_otherwise(nested, self._root)
 
     def _names(self, listing: Listing) -> set[str]:
         told = (self._subject_of(folder) for folder in listing.abbreviated)
-        return {*listing.by_subject, *(subject for subject in told if subject is not None)}
+        return {
+            *listing.by_subject,
+            *listing.flat,
+            *(subject for subject in told if subject is not None),
+        }
 
     def _subject_of(self, abbreviated: FolderName) -> str | None:
         """What the sidecar says where a folder's name does not; None if it is none of ours."""
@@ -133,16 +146,19 @@ class FolderStore:
             _log.warning("folder left out: %s", error)
             return None
 
-    def _look(self, subject: str, folders: Sequence[FolderName]) -> SubjectFolder:
+    def _look(
+        self, subject: str, folders: Sequence[FolderName], flat: Sequence[FlatFile] = ()
+    ) -> SubjectFolder:
         if len(folders) > 1:
             one, other = sorted(self._path(folder.name) for folder in folders)[:2]
             raise RegistryProtocolError(
                 f"{one} and {other} are both the subject {subject!r}: keep one of them"
             )
         if not folders:
-            return SubjectFolder(subject, self._path(encode_subject(subject)), self._root)
+            path = self._path(encode_subject(subject))
+            return SubjectFolder(subject, path, self._root, flat=flat)
         path, is_link = self._path(folders[0].name), folders[0].is_link
-        return SubjectFolder(subject, path, self._root, is_link=is_link)
+        return SubjectFolder(subject, path, self._root, is_link=is_link, flat=flat)
 
     def _path(self, name: str) -> str:
         return f"{self._root}{os.sep}{name}"
@@ -240,6 +256,14 @@ class FolderStore:
         Path(sidecar.source).unlink(missing_ok=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _laid_out_otherwise(nested: str, root: str) -> RegistryProtocolError:
+    subject, _, _ = nested.removeprefix(f"{root}{os.sep}").rpartition(os.sep)
+    return RegistryProtocolError(
+        f"{nested} lies in a folder within a folder: a subject is one folder, as "
+        f"{subject.replace(os.sep, '.')}; `llm-integrations import {root} -r NEW-FOLDER` does it"
+    )
 
 
 def _make(root: Path, lock_timeout: float) -> FolderStore:

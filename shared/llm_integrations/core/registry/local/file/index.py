@@ -15,7 +15,7 @@ from typing import Final
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.core.registry.local.file.entries import entries, is_settled
+from llm_integrations.core.registry.local.file.entries import entries, is_settled, split_name
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -23,8 +23,9 @@ from llm_integrations.core.registry.local.file.names import (
     is_abbreviated,
 )
 
-__all__ = ["FolderIndex", "FolderName", "Listing", "subject_of"]
+__all__ = ["FlatFile", "FolderIndex", "FolderName", "Listing", "flat_subject", "subject_of"]
 
+_SETTINGS: Final = ("registry", "meta")
 _TRUSTED: Final = 5.0  # seconds, whatever a remote disk says about its times
 
 
@@ -38,6 +39,20 @@ class FolderName:
 
 
 @dataclass(frozen=True, slots=True)
+class FlatFile:
+    """A schema that lies in the root itself, ``user.json``: version 1 of its subject."""
+
+    path: str
+    name: str = "1.json"
+
+    def is_symlink(self) -> bool:
+        return os.path.islink(self.path)  # noqa: PTH114 - as os.DirEntry has it
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)  # noqa: PTH116 - as os.DirEntry has it
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The root's folders at one moment; ``stamp`` None means that it is read again next time."""
 
@@ -46,6 +61,7 @@ class Listing:
     by_subject: Mapping[str, Sequence[FolderName]] = field(default_factory=dict)
     abbreviated: Sequence[FolderName] = ()
     names: Mapping[str, FolderName] = field(default_factory=dict)
+    flat: Mapping[str, Sequence[FlatFile]] = field(default_factory=dict)
 
     def of(self, subject: str) -> Sequence[FolderName]:
         """Every folder of a subject: any encoding will do, since people make folders too."""
@@ -79,8 +95,12 @@ class FolderIndex:
         before = self._listing.names
         names: dict[str, FolderName] = {}
         by_subject: dict[str, list[FolderName]] = {}
+        flat: dict[str, list[FlatFile]] = {}
         for entry in entries(self._root):
             if not entry.is_dir():
+                subject = flat_subject(entry.name)
+                if subject is not None:
+                    flat.setdefault(subject, []).append(FlatFile(entry.path))
                 continue
             is_link = entry.is_symlink()
             one = before.get(entry.name)
@@ -91,7 +111,15 @@ class FolderIndex:
                 by_subject.setdefault(one.subject, []).append(one)
         abbreviated = [one for one in names.values() if is_abbreviated(one.name)]
         now = time.monotonic()
-        return Listing(stamp if settled else None, now, by_subject, abbreviated, names)
+        return Listing(stamp if settled else None, now, by_subject, abbreviated, names, flat)
+
+
+def flat_subject(file: str) -> str | None:
+    """The subject that a file of the root means, ``user.json`` or ``user.schema.json``; or None."""
+    parts = split_name(file)
+    if parts is None or parts[0] in _SETTINGS:
+        return None
+    return subject_of(parts[0].removesuffix(".schema"))
 
 
 def subject_of(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from llm_integrations.core.model.reference import Version
@@ -13,6 +14,7 @@ from llm_integrations.core.registry.local.file.entries import (
     is_settled,
     registry_errors,
 )
+from llm_integrations.core.registry.local.file.index import FlatFile
 from llm_integrations.core.registry.local.file.sidecar import Sidecar
 from llm_integrations.core.registry.local.file.subject_documents import (
     SIDECAR,
@@ -26,20 +28,29 @@ Mark: TypeAlias = tuple[int, int, int, int]
 """What a file system says of a file that was left alone: inode, size, times of its changes."""
 
 
-class SubjectFolder(SubjectDocuments[os.DirEntry[str]]):
+class SubjectFolder(SubjectDocuments[os.DirEntry[str] | FlatFile]):
     """What a folder held when this was made.
 
     Args:
         subject: whose folder it is.
         path: the folder, which need not be there.
         root: the registry's folder, which no link may leave.
+        flat: its files in the root itself.
     """
 
-    def __init__(self, subject: str, path: str, root: str, *, is_link: bool = False) -> None:
+    def __init__(
+        self,
+        subject: str,
+        path: str,
+        root: str,
+        *,
+        is_link: bool = False,
+        flat: Sequence[FlatFile] = (),
+    ) -> None:
         self._root = root
         with registry_errors(path):
             found = entries(inside(path, root) if is_link else path)
-        super().__init__(subject, path, found)
+        super().__init__(subject, path, [*found, *flat])
 
     @property
     def paths(self) -> list[str]:
@@ -63,7 +74,7 @@ class SubjectFolder(SubjectDocuments[os.DirEntry[str]]):
             return None
         return status.st_ino, status.st_size, status.st_ctime_ns, status.st_mtime_ns
 
-    def _read(self, document: os.DirEntry[str]) -> Any:
+    def _read(self, document: os.DirEntry[str] | FlatFile) -> Any:
         is_link = document.is_symlink()
         return read_document(inside(document.path, self._root) if is_link else document.path)
 

@@ -1,0 +1,120 @@
+"""Pages are typed as they stand, from top to bottom, in a folder of their own.
+
+Blocks of Python share one namespace, and what a ``text`` block right behind one shows is in its
+output; a ``console`` block holds commands with lines of their output, in order; a block with a
+title is a file. What a page leaves to the reader's application stands in a comment of HTML that
+begins with ``<!-- setup``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/tutorial.md", "docs/models.md"]
+
+_BLOCK = re.compile(
+    r"^```(?P<kind>\w*)(?P<options>[^\n]*)\n(?P<body>.*?)^```$|^<!-- setup\n(?P<setup>.*?)-->$",
+    re.MULTILINE | re.DOTALL,
+)
+_TITLE = re.compile(r'title="([^"]+)"')
+_LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """``kind`` is python, text, console, json, …, or setup; ``line`` is where it begins."""
+
+    kind: str
+    options: str
+    body: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for found in _BLOCK.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        if found["setup"] is not None:
+            yield Block("setup", "", found["setup"], line)
+        else:
+            yield Block(found["kind"], found["options"], found["body"], line)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LLM_INTEGRATIONS_REGISTRY_URL", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_works_as_typed(page: str, folder: Path) -> None:
+    namespace: dict[str, object] = {"__name__": "page"}
+    sys.modules["page"] = type(sys)("page")  # where pydantic looks up the names of annotations
+    shown = ""
+    for block in blocks(ROOT / page):
+        if title := _TITLE.search(block.options):
+            (folder / title[1]).write_text(block.body)
+        elif block.kind in ("python", "setup"):
+            shown = _run(block, page, namespace)
+        elif block.kind == "text":
+            _holds(shown, block, page)
+        elif block.kind == "console":
+            _type(block, page)
+
+
+def _run(block: Block, page: str, namespace: dict[str, object]) -> str:
+    source = "\n" * block.line + block.body  # so that a traceback names the page's line
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), warnings.catch_warnings():
+        exec(compile(source, page, "exec"), namespace)
+    return output.getvalue()
+
+
+def _holds(shown: str, block: Block, page: str) -> None:
+    at = 0
+    for line in block.body.splitlines():
+        found = shown.find(line.strip(), at)
+        assert found >= 0, f"{page}:{block.line} shows {line!r}, and there is\n{shown}"
+        at = found + len(line.strip())
+
+
+def _type(block: Block, page: str) -> None:
+    expected = re.search(r"exit=(\d)", block.options)
+    for command, output in re.findall(
+        r"^\$ ([^\n]+)\n((?:(?!\$ )[^\n]*\n)*)", block.body, re.MULTILINE
+    ):
+        ran = subprocess.run(
+            [sys.executable, "-m", "llm_integrations.core.cli", *shlex.split(command)[1:]],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=60,
+        )
+        told = ran.stdout + ran.stderr
+        assert ran.returncode == int(expected[1] if expected else 0), f"{command}\n{told}"
+        _holds(told, Block("text", "", output, block.line), page)
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]),
+)
+def test_a_page_names_no_file_that_is_not_there(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    folder = (ROOT / page).parent
+    missing = [link for link, _ in _LINK.findall(text) if not (folder / link).exists()]
+    assert missing == []
