@@ -16,6 +16,7 @@ import pytest
 from datasets import Dataset, DatasetDict, Features, IterableDataset, Json, Value
 from datasets.distributed import split_dataset_by_node
 from pyarrow import csv, parquet
+from pydantic import BaseModel
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
@@ -375,3 +376,13 @@ def test_rows_with_images_and_dates_come_back_as_they_came(
         {"n": n, "when": when.isoformat(), "price": Decimal("1.10"), "image": image}
         for n in (-1, -2)
     ]
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def test_rows_are_judged_by_a_class_without_any_registry() -> None:
+    rows = Dataset.from_list([{"text": "a"}, {"text": None}])
+    assert validate_dataset(rows, Answer).report.invalid == 1
+    assert validate_dataset(rows, Answer).report.schema == "answer@1"

@@ -205,3 +205,14 @@ def test_a_new_version_is_in_force_at_the_next_call(registry: Registry) -> None:
     open_profile = {k: v for k, v in PROFILE.items() if k != "additionalProperties"}
     registry.register("user-profile", open_profile, compatibility="NONE")
     assert validator.invoke({**ADA, "extra": 1})
+
+
+class Question(BaseModel):
+    text: str
+
+
+def test_a_class_judges_without_any_registry() -> None:
+    validator = SchemaValidator(Question)
+    assert validator.invoke({"text": "why?"}) == {"text": "why?"}
+    with pytest.raises(SchemaValidationError, match="question@1"):
+        validator.invoke({"text": 1})

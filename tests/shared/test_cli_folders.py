@@ -14,9 +14,12 @@ from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.cli.layouts import find_schemas
+from llm_integrations.core.cli.options import complete_subject
 from llm_integrations.core.errors import ConfigurationError, RegistryProtocolError, SchemaNotFound
 from llm_integrations.core.model.schema import SchemaReference
+from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import connect
+from llm_integrations.core.validation import compile_validator
 from tests.support.confluent_server import ConfluentServer
 
 PROFILE: dict[str, Any] = {
@@ -273,3 +276,58 @@ def test_a_piped_list_is_never_cut(tmp_path: Path) -> None:
     with connect("schemas") as registry:
         registry.register(subject, PROFILE, metadata={"owner": "a-team-of-many-words"})
     assert subject in run("list", "-r", str(tmp_path / "schemas")).stdout
+
+
+class _Context:
+    def __init__(self, **params: Any) -> None:
+        self.params = params
+
+
+def test_subjects_are_completed_from_the_registry(tmp_path: Path) -> None:
+    with connect("schemas") as registry:
+        for subject in ("user", "user-profile", "order"):
+            registry.register(subject, PROFILE)
+    asked: Any = _Context(registry="schemas")
+    assert complete_subject(asked, "us") == ["user", "user-profile"]
+    assert complete_subject(_Context(registry="nowhere"), "") == []  # type: ignore[arg-type]
+
+
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {module!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Missing())
+sys.argv[:] = ["llm-integrations", *{arguments!r}]
+from llm_integrations.core.cli import main
+main()
+"""
+
+
+def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(module=module, arguments=arguments)],
+        capture_output=True,
+        text=True,
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path)},
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("module", ["numpy", "pyarrow"])
+def test_a_table_without_its_extra_is_one_line_that_names_it(tmp_path: Path, module: str) -> None:
+    schema = write(tmp_path / "profile.json")
+    (tmp_path / "rows.csv").write_text("name\nAda\n")
+    ran = run_without(module, "check", "--schema", str(schema), str(tmp_path / "rows.csv"))
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "llm-integrations[arrow]" in ran.stderr
+
+
+def test_a_sound_quarantine_is_not_damaged_because_an_extra_is_missing(tmp_path: Path) -> None:
+    validator = compile_validator(PROFILE, subject="profile", reference="profile@1")
+    bad = QuarantinedRecord.of({}, validator.validate({}))
+    Quarantine(tmp_path / "bad", "parquet").add([bad])
+    ran = run_without("pyarrow", "quarantine", "show", str(tmp_path / "bad"))
+    assert (ran.returncode, "llm-integrations[arrow]" in ran.stderr) == (2, True)
+    assert "damaged" not in ran.stderr

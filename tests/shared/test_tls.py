@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from llm_integrations.core.config import TLSOptions
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import ConfigurationError, RegistryUnavailable
 from llm_integrations.core.events import connect_bus
 from llm_integrations.core.registry import connect
 from llm_integrations.core.tls import tls_context
@@ -125,3 +125,17 @@ def test_nothing_is_asked_on_the_terminal(files: Certificates) -> None:
         os.close(terminal)
     assert b"pass phrase" not in said
     assert b"ConfigurationError" in said
+
+
+def test_the_certificates_that_the_environment_names_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_certificates(tmp_path, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    with ConfluentServer(context=context) as server:
+        with connect(server.url) as stranger, pytest.raises(RegistryUnavailable, match="--ca"):
+            stranger.subjects()
+        monkeypatch.setenv("SSL_CERT_FILE", str(files.ca))
+        with connect(server.url) as registry:
+            assert registry.subjects() == []

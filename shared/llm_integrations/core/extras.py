@@ -11,9 +11,13 @@ from typing import Final
 
 from llm_integrations.core.errors import MissingExtra
 
-__all__ = ["require_extra", "too_old"]
+__all__ = ["extra_with", "require_extra", "too_old"]
 
 _NEEDED: Final = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*?)\s*;\s*extra == ['\"]([\w-]+)['\"]")
+_EXTRAS: Final = (
+    "arrow", "datasets", "drift", "events", "kafka", "rabbitmq", "webhooks", "serving",
+    "langchain", "llamaindex", "models", "cel", "glue", "otel", "cli",
+)  # fmt: skip
 _FLOOR: Final = re.compile(r">=\s*([^\s,]+)")
 _RELEASE: Final = re.compile(r"v?((?:\d+\.)*\d+)(.*)", re.DOTALL)
 _EARLY: Final = re.compile(r"[._-]?(a|b|c|rc|alpha|beta|pre|preview|dev)")
@@ -36,6 +40,13 @@ def require_extra(extra: str, *modules: str, if_installed: tuple[str, ...] = ())
         problems = [problem for name in named if (problem := too_old(extra, name))]
     if problems:
         raise MissingExtra(f"{', '.join(problems)}: pip install 'llm-integrations[{extra}]'")
+
+
+def extra_with(module: str) -> str:
+    """The smallest extra that brings a module's distribution; ``all`` where none is known."""
+    wanted = _normalised(module.partition(".")[0])
+    bringing = [extra for extra in _EXTRAS if wanted in _needed(extra)]
+    return min(bringing, key=lambda extra: len(_needed(extra)), default="all")
 
 
 def too_old(extra: str, name: str) -> str | None:

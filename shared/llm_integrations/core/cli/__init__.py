@@ -6,7 +6,7 @@ import os
 import sys
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.extras import require_extra
+from llm_integrations.core.extras import extra_with, require_extra
 
 __all__ = ["main"]
 
@@ -29,7 +29,8 @@ def main() -> None:
     except OSError as error:
         _end(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
     except ImportError as error:
-        _end(f"{error.name or error} is not installed: pip install 'llm-integrations[all]'")
+        name = error.name or str(error)
+        _end(f"{name} is not installed: pip install 'llm-integrations[{extra_with(name)}]'")
     except Exception as error:  # noqa: BLE001 - a fault of ours: it must not look like a verdict on the data
         first = str(error).partition("\n")[0]
         _end(f"{type(error).__name__}: {first} (a fault; --verbose shows where)")

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Delimiter", "JsonOutput", "Quotechar", "Reference", "RegistryUrl", "SchemaFile"]
+from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.registry import resolve_registry
+
+__all__ = [
+    "Delimiter",
+    "JsonOutput",
+    "Quotechar",
+    "Reference",
+    "RegistryUrl",
+    "SchemaFile",
+    "Subject",
+    "complete_subject",
+]
 
 RegistryUrl = Annotated[
     str | None,
@@ -19,8 +31,29 @@ RegistryUrl = Annotated[
         show_default=False,
     ),
 ]
+
+
+def complete_subject(context: typer.Context, incomplete: str) -> list[str]:
+    """The registry's subjects that begin so, for the shell; none where it cannot be asked."""
+    try:
+        subjects = resolve_registry(context.params.get("registry")).subjects()
+    except LLMIntegrationsError:
+        return []
+    return [subject for subject in subjects if subject.startswith(incomplete)]
+
+
 Reference = Annotated[
-    str, typer.Argument(help="As user-profile@2, user-profile@2.0.0, user-profile@latest.")
+    str,
+    typer.Argument(
+        help="As user-profile@2, user-profile@2.0.0, user-profile@latest.",
+        autocompletion=complete_subject,
+    ),
+]
+Subject = Annotated[
+    str,
+    typer.Argument(
+        help="The schema's name, as com.example.user-profile.", autocompletion=complete_subject
+    ),
 ]
 SchemaFile = Annotated[
     Path, typer.Argument(help="A JSON or YAML file that holds one JSON Schema.", exists=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError
+from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError, MissingExtra
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.quarantine.columns import RecordColumns
 from llm_integrations.core.quarantine.record import QuarantinedRecord
@@ -46,6 +46,8 @@ def read_part(path: Path) -> Iterator[QuarantinedRecord]:
             yield QuarantinedRecord.from_row(row)
     except FileNotFoundError:
         return  # released or forgotten since the folder was listed
+    except MissingExtra:  # it is sound for all that can be told
+        raise
     except (LLMIntegrationsError, ValueError, OSError, RecursionError) as error:
         raise LLMIntegrationsError(f"{path} is damaged: {type(error).__name__}") from None
 

@@ -19,7 +19,13 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import STDIN, read_schema
 from llm_integrations.core.cli.edited import refuse_edited
 from llm_integrations.core.cli.formats import FORMATS, Finding, OutputFormat
-from llm_integrations.core.cli.options import Delimiter, JsonOutput, Quotechar, RegistryUrl
+from llm_integrations.core.cli.options import (
+    Delimiter,
+    JsonOutput,
+    Quotechar,
+    RegistryUrl,
+    complete_subject,
+)
 from llm_integrations.core.cli.progress import ShowProgress, progress_of
 from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry, connect
@@ -60,7 +66,11 @@ class _Counts:
 
 def check(
     reference: Annotated[
-        str, typer.Argument(help="As user-profile@2; with --schema the first of FILES.")
+        str,
+        typer.Argument(
+            help="As user-profile@2; with --schema the first of FILES.",
+            autocompletion=complete_subject,
+        ),
     ],
     files: Annotated[
         list[str] | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 import time
@@ -242,13 +243,24 @@ class HttpClient:
         )
 
     def _verify(self) -> ssl.SSLContext:
-        import httpx
-
         if not any(url.startswith("https:") for url in self.urls):
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and loading CAs is slow
         what = f"the registry at {self.urls[0]}"
-        # Not the system's CAs, which a container may lack, unless it is told so.
-        return tls_context(self._tls, what, roots=lambda: httpx.create_ssl_context(trust_env=False))
+        return tls_context(self._tls, what, roots=_roots)
+
+
+def _roots() -> ssl.SSLContext:
+    """The CAs that the system trusts, or SSL_CERT_FILE and SSL_CERT_DIR name.
+
+    A container may have no certificates of its own: certifi's are trusted too, unless the
+    environment says which ones are meant.
+    """
+    import certifi
+
+    context = ssl.create_default_context()
+    if not (os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
-from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.cli.options import RegistryUrl, Subject
 from llm_integrations.core.errors import IncompatibleSchema
 from llm_integrations.core.models import load_model
 from llm_integrations.core.ready import READY, ready_schema
@@ -20,7 +20,7 @@ __all__ = ["register"]
 
 
 def register(
-    subject: Annotated[str, typer.Argument(help="The schema's name, as com.example.user-profile.")],
+    subject: Subject,
     file: Annotated[
         str,
         typer.Argument(
