@@ -11,7 +11,6 @@ from tests.support.serving_apps import BAD, GOOD, Server, chat_reply, chat_reque
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("save", "other")]
 STREAM = chat_request(stream=True, tools=TOOLS)
 OUTPUT = {"mode": "enforce", "tools": {"save": "user"}}
-FREE = {"type": "object"}
 DONE = sse("[DONE]")
 END = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
 
@@ -172,7 +171,7 @@ class TestAToolLoop:
             assert reply.json["error"]["type"] == "BadRequestError"
 
 
-FREE = {"type": "object", "properties": {"name": {"type": "string"}}}
+FREE: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}
 NOTHING: list[Any] = ["", " ", None, {}, "{}"]
 WHOLE: list[Any] = [{"name": "Ann"}, '{"name": "Ann"}', {"name": 7}, '{"name": 7}', [], 7, "no"]
 
@@ -194,7 +193,7 @@ class TestArguments:
             "/v1/responses": [{"type": "function", "name": "save"}],
             "/v1/messages": [{"name": "save", "input_schema": {}}],
         }
-        request = {"messages": [], "tools": tools.get(path, TOOLS)}
+        request: dict[str, Any] = {"messages": [], "tools": tools.get(path, TOOLS)}
         before = counted("valid", subject="free"), counted("invalid", subject="free")
         answer = await self.server(reply).post(request, path)
         good = is_good(arguments)

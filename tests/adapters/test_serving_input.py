@@ -433,3 +433,45 @@ class TestNothingToJudgeBy:
         monkeypatch.setattr(Validator, "validate", fail)
         assert (await server(TEXT).post(chat_request(GOOD))).status == 503
         assert (await server(TEXT, mode="warn").post(chat_request(GOOD))).status == 200
+
+
+MISFORMED: dict[str, tuple[str, Any, str]] = {
+    "text": (CHAT, {"messages": "bad"}, "messages"),
+    "an object": (CHAT, {"messages": {"role": "user", "content": GOOD}}, "messages"),
+    "a list of texts": (CHAT, {"messages": ["bad"]}, "messages"),
+    "nothing": (CHAT, {"model": "tiny"}, "messages"),
+    "null": ("/v1/messages", {"messages": None}, "messages"),
+    "a number": ("/v1/completions", {"prompt": 7}, "prompt"),
+    "an input": ("/v1/responses", {"input": {"text": GOOD}}, "input"),
+    "no object": (CHAT, [1], "messages"),
+    "an invocation": ("/invocations", {"messages": "bad"}, "messages"),
+}
+
+
+class TestWhatNoServerTakes:
+    """Such a request is refused by the server, in its own words."""
+
+    @pytest.mark.parametrize("name", MISFORMED)
+    async def test_gets_the_servers_own_refusal(self, name: str) -> None:
+        path, body, _ = MISFORMED[name]
+        error = {"error": {"message": "a valid list", "type": "Bad Request", "code": 400}}
+        before = counted("invalid", "input")
+        app = server(TEXT)
+        app.replies = [(400, error)]
+        sent = json.dumps(body).encode()
+        reply = await app.post(sent, path)
+        assert (reply.status, reply.json, app.requests) == (400, error, [sent])
+        assert counted("invalid", "input") == before + 1
+
+    @pytest.mark.parametrize("name", MISFORMED)
+    async def test_a_server_that_takes_it_answers_nobody(self, name: str) -> None:
+        path, body, field = MISFORMED[name]
+        reply = await server(TEXT).post(json.dumps(body).encode(), path)
+        assert reply.status == 400
+        if path != "/v1/messages":
+            assert reply.json["error"]["param"] == f"body.{field}"
+        assert GOOD[:5].encode() not in reply.body
+
+    async def test_passes_under_warn(self) -> None:
+        app = server(TEXT, mode="warn")
+        assert (await app.post({"messages": "bad"})).status == 200

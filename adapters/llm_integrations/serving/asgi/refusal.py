@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.replies import failure_messages
-from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send
-from llm_integrations.serving.shapes import Shape
+from typing import Final
+
+from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
 from llm_integrations.serving.shapes.failure import Failure
 
-__all__ = ["let_refuse"]
+__all__ = ["UNAUTHORIZED", "let_refuse"]
+
+
+UNAUTHORIZED: Final = Failure(401, "AuthenticationError", "Unauthorized")
 
 
 async def let_refuse(
-    app: ASGIApp, scope: Scope, send: Send, shape: Shape, replies: OwnReplies
-) -> None:
-    """Call the app without the request's body, and let only an error out.
+    app: ASGIApp, scope: Scope, send: Send, receive: Receive | None = None
+) -> bool:
+    """Call the app, and let only an error out: what the server says to those that it refuses.
 
-    So the client gets what the server says to strangers, and a request that the server takes
-    after all is not served unjudged: it ends with 401.
+    A request that it takes after all is not served unjudged. Without ``receive`` it gets no body,
+    as for strangers.
+
+    Returns:
+        Whether it refused the request.
     """
     refusal = _Refusal(send)
     try:
-        await app(scope, refusal.receive, refusal)
+        await app(scope, receive or refusal.receive, refusal)
     except Exception:
         if not refusal.wants_body:
             raise
-    if not refusal.passes:
-        failure = Failure(401, "AuthenticationError", "Unauthorized")
-        await replies.send(scope, send, failure_messages(shape.error, failure))
+    return refusal.passes
 
 
 class _Refusal:

@@ -11,7 +11,14 @@ from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.shapes.base import Body
 from llm_integrations.serving.shapes.failure import Failure
 
-__all__ = ["failure_messages", "json_reply", "kept_headers", "telling", "with_headers"]
+__all__ = [
+    "failure_messages",
+    "json_reply",
+    "kept_headers",
+    "telling",
+    "with_headers",
+    "without_encoding",
+]
 
 
 _KEPT: Final = (b"access-control-", b"vary", b"x-request-id", b"x-correlation-id")
@@ -55,6 +62,16 @@ def kept_headers(start: Message) -> Headers:
         for name, value in start.get("headers") or ()
         if name.lower().startswith(_KEPT)
     ]
+
+
+def without_encoding(start: Message) -> Message:
+    """The start of a reply that goes out as it was before it was compressed."""
+    kept = [
+        (name, value)
+        for name, value in start["headers"]
+        if name.lower() not in (b"content-encoding", b"content-length")
+    ]
+    return {**start, "headers": kept}
 
 
 def with_headers(start: Message, headers: Headers) -> Message:

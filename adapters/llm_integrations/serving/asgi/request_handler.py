@@ -10,7 +10,7 @@ from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
 from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.refusal import let_refuse
+from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
 from llm_integrations.serving.asgi.replies import failure_messages, telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
@@ -22,7 +22,7 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Shape
-from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
+from llm_integrations.serving.shapes.failure import Failure, Misformed, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -68,7 +68,7 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await let_refuse(self._app, scope, send, self._shape, self._replies)
+            await self._turn_away(scope, send)
             return
         headers = dict(scope["headers"])
         try:
@@ -92,10 +92,16 @@ class RequestHandler:
         try:
             await self._judged(planner, scope, headers, send, body, request, caller)
         except Refused as refused:
-            failure = refused.failure
-            if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
-                failure = _BARE
-            await self._refuse(scope, send, planner.rule.shape, failure)
+            # What the server refuses as well, it does in its own words.
+            is_wrong = isinstance(refused, Misformed)
+            if not (is_wrong and await let_refuse(self._app, scope, send, body.receive)):
+                is_stranger = caller is Caller.STRANGER
+                failure = _told(planner, refused.failure) if is_stranger else refused.failure
+                await self._refuse(scope, send, planner.rule.shape, failure)
+
+    async def _turn_away(self, scope: Scope, send: Send) -> None:
+        if not await let_refuse(self._app, scope, send):
+            await self._refuse(scope, send, self._shape, UNAUTHORIZED)
 
     async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
         await self._replies.send(scope, send, failure_messages(shape.error, failure))
@@ -143,3 +149,8 @@ def _parsed(data: bytes) -> Any:
         return read_json(data)
     except (ValueError, RecursionError):
         raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
+
+
+def _told(planner: Planner, failure: Failure) -> Failure:
+    """What a stranger hears of a failure."""
+    return _BARE if failure.status == _BARE.status or planner.names else failure

@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.replies import failure_messages, kept_headers, with_headers
+from llm_integrations.serving.asgi.decoding import Decoder, decoder_for
+from llm_integrations.serving.asgi.replies import (
+    failure_messages,
+    kept_headers,
+    with_headers,
+    without_encoding,
+)
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
 from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
@@ -49,6 +55,7 @@ class ResponseHandler:
     _status = 0
     _asked_plain = False
     _readable = False
+    _decoder: Decoder | None = None
     _next: Send | None = None
     _size = 0
 
@@ -155,20 +162,35 @@ class ResponseHandler:
             headers = {name.lower(): value for name, value in given}
         content_type = headers.get(b"content-type", b"").lower()
         self._next = self._hold
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        self._decoder = None
+        encoding = headers.get(b"content-encoding", b"identity")
+        if encoding != b"identity":
             if not self._asked_plain:
                 self._ask_again("compressed")
-        elif content_type.startswith(b"text/event-stream"):
+                return None
+            self._decoder = decoder_for(encoding)
+            if self._decoder is None:
+                return None
+        if content_type.startswith(b"text/event-stream"):
             self._next = self._stream()
+            if self._decoder is not None and self.by.rule.enforces:
+                start = without_encoding(start)
             # The verdict comes after the headers; they can only say what it will be by.
             return with_headers(start, [(b"x-schema", schema_header(*self.by.references()))])
-        else:
-            self._readable = b"json" in content_type
+        self._readable = b"json" in content_type
         return None
 
     def _stream(self) -> JudgedStream:
         kind = EnforcedStream if self.by.rule.enforces else WatchedStream
-        return kind(self.send, self.by, self.verdicts, self.body, self.runtime, self._prefills)
+        return kind(
+            self.send,
+            self.by,
+            self.verdicts,
+            self.body,
+            self.runtime,
+            self._prefills,
+            self._decoder,
+        )
 
     async def _hold(self, message: Message) -> None:
         """Hold a reply back until it is whole and judged, or too large to be."""
@@ -197,6 +219,8 @@ class ResponseHandler:
         if len(held) > 1:
             data = b"".join(message.get("body", b"") for message in held)
         try:
+            if self._decoder is not None:
+                data = self._decoder.whole(data, self.runtime.config.max_answer)
             answers = self.by.shape.answers(read_json(data))
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
+from llm_integrations.serving.asgi.decoding import Decoder, Undecodable
 from llm_integrations.serving.asgi.types import Message, Send, drop
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts
@@ -37,18 +38,38 @@ class JudgedStream(ABC):
         body: RequestBody,
         runtime: Runtime,
         prefills: Sequence[str],
+        decoder: Decoder | None = None,
     ) -> None:
+        self._decoder = decoder
         self._prefills = prefills
         self._send = send
         self._request = body
         self._by = by
         self._verdicts = verdicts
         self._limit = runtime.config.max_answer
-        self._parser = EventParser(runtime.config.max_event)
+        self._max_event = runtime.config.max_event
+        self._parser = EventParser(self._max_event)
         self._collector = by.shape.collector(texts=by.content is not None)
 
     @abstractmethod
     async def __call__(self, message: Message) -> None: ...
+
+    def _read(self, message: Message) -> Sequence[Event]:
+        """The events that are complete with a message, at its end the last one too.
+
+        Raises:
+            EventTooLarge: more is held than may be.
+            Undecodable: it is compressed, and nobody can read it.
+        """
+        data, decoder = message.get("body", b""), self._decoder
+        if decoder is not None:
+            data = decoder.feed(data, self._max_event)
+        events = self._parser.feed(data)
+        if message.get("more_body", False):
+            return events
+        if decoder is not None and not decoder.is_done:
+            raise Undecodable
+        return [*events, *self._parser.finish()]
 
     def _judge(self, event: Event) -> bool:
         """Whether it may go out, as far as judging goes.
@@ -96,15 +117,12 @@ class WatchedStream(JudgedStream):
         await self._send(message)
         if self._gave_up or message["type"] != "http.response.body":
             return
-        more = message.get("more_body", False)
         try:
-            for event in self._parser.feed(message.get("body", b"")):
+            for event in self._read(message):
                 self._judge(event)
-            if not more:
-                for event in self._parser.finish():
-                    self._judge(event)
+            if not message.get("more_body", False):
                 self._is_whole()
-        except EventTooLarge:
+        except (EventTooLarge, Undecodable):
             self._give_up()
 
 
@@ -128,11 +146,8 @@ class EnforcedStream(JudgedStream):
             return
         more = message.get("more_body", False)
         try:
-            events = self._parser.feed(message.get("body", b""))
-            if not more:
-                events += self._parser.finish()
-            passed = b"".join(map(self._pass, events))
-        except EventTooLarge:
+            passed = b"".join(map(self._pass, self._read(message)))
+        except (EventTooLarge, Undecodable):
             await self._cut_off()
             return
         if not more and not self._over:

@@ -16,12 +16,16 @@ __all__ = ["Check", "Piece"]
 
 
 class Piece(NamedTuple):
-    """One value to judge. ``problem`` says why there is none to put before the schema."""
+    """One value to judge. ``problem`` says why there is none to put before the schema.
+
+    ``misformed`` says that the server will not take the request either.
+    """
 
     path: tuple[str | int, ...]
     value: Any
     is_text: bool = False
     problem: str | None = None
+    misformed: bool = False
 
 
 class Check:
@@ -41,6 +45,9 @@ class Check:
         return self._field(request)
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
+        if field := shape.misformed(request):
+            problem = "is nothing that texts can be read from"
+            return (Piece((field,), None, problem=problem, misformed=True),)
         by_conversation: dict[int, list[Prompt]] = {}
         for prompt in shape.prompts(as_dict(request)):
             by_conversation.setdefault(prompt.conversation, []).append(prompt)

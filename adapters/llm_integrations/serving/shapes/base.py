@@ -61,6 +61,10 @@ def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[An
     ]
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
+
+
 def _prefill(answer: Answer, prefills: Sequence[str]) -> str:
     number = answer.number if isinstance(answer.number, int) else 0
     return prefills[min(max(number, 0), len(prefills) - 1)]
@@ -121,6 +125,20 @@ class Shape(ABC):
     @abstractmethod
     def prompts(self, request: Body) -> Iterator[Prompt]:
         """The texts that the client sends, in their order."""
+
+    def misformed(self, request: Any) -> str | None:
+        """The field of the texts, where what it holds is none that a server takes."""
+        field = self.texts_in(as_dict(request))
+        if not field:
+            return None
+        texts = as_dict(request).get(field)
+        if field != "messages":
+            return None if isinstance(texts, str | list) else field
+        return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
+
+    def texts_in(self, request: Body) -> str:
+        """The field that holds the texts of a request, if it is known."""
+        return ""
 
     def prefills(self, request: Body) -> Sequence[str]:
         """The beginnings that the request gives and its reply does not repeat, by conversation.

@@ -109,6 +109,9 @@ def message_prompts(
 class _Choices(Shape):
     """What answers with ``choices``."""
 
+    def texts_in(self, request: Body) -> str:
+        return "messages"
+
     def answers(self, reply: Any) -> Sequence[Answer]:
         choices = as_list(as_dict(reply).get("choices"))
         if not all(isinstance(choice, dict) for choice in choices):
@@ -180,6 +183,9 @@ class Completions(_Choices):
 
     name = "completions"
 
+    def texts_in(self, request: Body) -> str:
+        return "prompt"
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
         prompt = request.get("prompt")
         if isinstance(prompt, str):
@@ -197,7 +203,10 @@ class Invocations(Chat):
 
     name = "invocations"
 
+    def texts_in(self, request: Body) -> str:
+        return "messages" if "messages" in request else "prompt"
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        if "messages" in request:
+        if self.texts_in(request) == "messages":
             return super().prompts(request)
         return Completions().prompts(request)

@@ -24,6 +24,9 @@ class Messages(Shape):
     name = "messages"
     tool = ("input_schema",)
 
+    def texts_in(self, request: Body) -> str:
+        return "messages"
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
         for index, message in enumerate(as_list(request.get("messages"))):
             message = as_dict(message)

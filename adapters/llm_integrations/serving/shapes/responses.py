@@ -36,6 +36,9 @@ class Responses(Shape):
     tool = ("parameters",)
     defers = "background"
 
+    def texts_in(self, request: Body) -> str:
+        return "input"
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
         given = request.get("input")
         if isinstance(given, str):
