@@ -21,6 +21,7 @@ from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.rules.plan import Planner
+from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
 from llm_integrations.serving.shapes.base import openai_error
@@ -72,6 +73,17 @@ class SchemaMiddleware:
         self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
         self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
+
+    @classmethod
+    def examine(
+        cls, config: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None
+    ) -> Examined:
+        """Check a configuration as the start does, without starting anything.
+
+        Raises:
+            ConfigurationError: with everything that is wrong.
+        """
+        return examine(cls.server, config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

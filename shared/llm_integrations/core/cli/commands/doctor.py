@@ -1,11 +1,13 @@
-"""``doctor``: is everything there, and does the registry answer?"""
+"""``doctor``: is everything there, are configurations right, and does the registry answer?"""
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -25,6 +27,7 @@ __all__ = ["doctor"]
 _PARTS: Final = {
     "langchain": ("langchain-core", "langchain"),
     "llamaindex": ("llama-index-core",),
+    "serving": ("pydantic",),
     "vllm": ("pydantic",),
     "datasets": ("datasets",),
     "arrow": ("pyarrow",),
@@ -43,18 +46,28 @@ _PARTS: Final = {
 """For each extra what people install it for; with none of that, it is not wanted here."""
 
 
+_CONFIGURATIONS: Final = {
+    "LLM_INTEGRATIONS_SERVING_CONFIG": "llm_integrations.serving",
+    "LLM_INTEGRATIONS_VLLM_CONFIG": "llm_integrations.vllm",
+}
+"""Middlewares by the variable that names their file; they are imported where it is set."""
+
 _SHOWN: Final = 20
 
 
 def doctor(registry: RegistryUrl = None) -> None:
-    """Check the installation and, if one is configured, the registry. Exit code 1 on trouble."""
+    """Check the installation, the files of middlewares and, if one is configured, the registry.
+
+    Exit code 1 on trouble.
+    """
     console = Console(soft_wrap=True)
     console.print(
         f"llm-integrations {version('llm-integrations')}, Python {platform.python_version()} "
         f"({sys.platform})"
     )
     parts_are_well = [_part(console, extra, names) for extra, names in _PARTS.items()]
-    if not (_registry_answers(console, registry) and all(parts_are_well)):
+    files_are_well = [_file(console, *each) for each in _CONFIGURATIONS.items()]
+    if not (_registry_answers(console, registry) and all((*parts_are_well, *files_are_well))):
         raise typer.Exit(1)
 
 
@@ -82,6 +95,24 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
+
+
+def _file(console: Console, variable: str, module: str) -> bool:
+    """Print what becomes of a middleware's configuration. False if its server would not start."""
+    path = os.environ.get(variable)
+    if not path:
+        return True
+    try:
+        examined = import_module(module).SchemaMiddleware.examine(path)
+    except LLMIntegrationsError as error:
+        console.print(f"  [red]✗[/] {variable}: {escape(str(error))}")
+        return False
+    for reference, reason in examined.unreachable.items():
+        console.print(f"  [red]✗[/] {variable}: {escape(f'{reference}: {reason}')}")
+    if not examined.unreachable:
+        count = f"{examined.rules} rules, {len(examined.references)} schemas"
+        console.print(f"  [green]✓[/] {escape(path)}: {count}")
+    return not examined.unreachable
 
 
 def _registry_answers(console: Console, registry: str | None) -> bool:
