@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.observability import UNKNOWN_SUBJECT
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.decoding import Decoder, decoder_for
 from llm_integrations.serving.asgi.replies import (
@@ -17,6 +20,7 @@ from llm_integrations.serving.asgi.rewrite import changed, without_encodings
 from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
 from llm_integrations.serving.judging.judging import judge_answers
+from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
@@ -31,9 +35,9 @@ _OK: Final = range(200, 300)
 _REFUSALS: Final = (400, 422, 500)
 _NOTHING: Final[Mapping[str, Any]] = {}
 
-Again = Literal["", "retry", "unconstrained", "compressed"]
-"""Why the app has to be called once more: the answer was invalid, our constraint may have been
-refused, or the reply is compressed and cannot be read."""
+Again = Literal["", "retry", "untold", "unconstrained", "compressed"]
+"""Why the app has to be called once more: the answer was invalid, what we told the model of that or
+our constraint may have been refused, or the reply is compressed and cannot be read."""
 
 
 class ResponseHandler:
@@ -81,6 +85,9 @@ class ResponseHandler:
         side = by.rule.config
         self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
         self._may_retry = side.retries > 0
+        self._told: Mapping[str, Any] = _NOTHING
+        self._usage: Any = None
+        self._dropped: Any = None
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
         self._start: Message = {}
@@ -106,19 +113,22 @@ class ResponseHandler:
         match why:
             case "retry":
                 self._may_retry = False
+                self._told = self._complaint()
+            case "untold":
+                self._told = _NOTHING
             case "unconstrained":
                 self._constraint = _NOTHING
             case "compressed":
                 self.runtime.compresses = True
         self.verdicts.forget_answers()
         self.body.rewind()
-        self._next, self._held, self._size = None, [], 0
+        self._next, self._held, self._size, self._usage = None, [], 0, None
         await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
         scope = self.scope
-        if self.fields or self._constraint:
-            fields = {**self.fields, **self._constraint}
+        if self.fields or self._constraint or self._told:
+            fields = {**self.fields, **self._constraint, **self._told}
             scope = changed(scope, self.body, self.request, fields)
         if self.runtime.compresses:
             self._asked_plain = True
@@ -133,6 +143,13 @@ class ResponseHandler:
         if self._prefills or as_dict(self.request).get("echo"):
             return _NOTHING  # a grammar begins anew, where the answer has begun
         return constrainer.fields(by.shape.name, as_dict(self.request), by.content)
+
+    def _complaint(self) -> Mapping[str, Any]:
+        """The fields that tell the model what was wrong; none where it is to go on with a text."""
+        invalid, request = self.verdicts.answer, as_dict(self.request)
+        if invalid is None or self._prefills or not request:
+            return _NOTHING
+        return self.by.shape.with_message(request, complaint(invalid)) or _NOTHING
 
     def __call__(self, message: Message) -> Awaitable[None]:
         # Not a coroutine of its own: a stream passes here with every chunk.
@@ -150,6 +167,8 @@ class ResponseHandler:
                 await self.send(begun)
         elif self._status in _REFUSALS and self._constraint:
             self._ask_again("unconstrained")
+        elif self._status in _REFUSALS[:2] and self._told:
+            self._ask_again("untold")
         else:
             self._next = self.send
             await self.send(message)
@@ -221,7 +240,9 @@ class ResponseHandler:
         try:
             if self._decoder is not None:
                 data = self._decoder.whole(data, self.runtime.config.max_answer)
-            answers = self.by.shape.answers(read_json(data))
+            reply = read_json(data)
+            self._usage = as_dict(reply).get("usage")
+            answers = self.by.shape.answers(reply)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
@@ -242,7 +263,9 @@ class ResponseHandler:
         held, self._held = self._held, []
         if passes or not (self._may_retry or self.by.rule.enforces):
             self._next = self.send
-            return (with_headers(self._start, self.verdicts.headers()), *held)
+            start = with_headers(self._start, self.verdicts.headers())
+            return self._with_usage(start, held) if self._dropped else (start, *held)
+        self._drop()
         if self._may_retry and failure is None:
             self._ask_again("retry")
             return ()
@@ -250,6 +273,30 @@ class ResponseHandler:
         failure = failure or invalid_answer(self.verdicts.invalid)
         failure = failure.with_headers([*self.verdicts.headers(), *kept_headers(self._start)])
         return failure_messages(self.by.shape.error, failure)
+
+    def _drop(self) -> None:
+        """The reply's tokens were paid for in vain."""
+        report = self.verdicts.invalid
+        named = None if report is None else report.schema
+        subject = SchemaRef.parse(named).subject if named else UNKNOWN_SUBJECT
+        count_dropped(self.by.rule.judge.module, subject, self._usage)
+        self._dropped = joined_usage(self._dropped, self._usage)
+
+    def _with_usage(self, start: Message, held: Sequence[Message]) -> Sequence[Message]:
+        """The reply, with the tokens of the answer before it in its ``usage``."""
+        data = b"".join(message.get("body", b"") for message in held)
+        try:
+            if self._decoder is not None:
+                return (start, *held)
+            reply = read_json(data)
+            body = json.dumps({**reply, "usage": joined_usage(self._dropped, reply.get("usage"))})
+        except (ValueError, RecursionError, AttributeError, TypeError):
+            return (start, *held)
+        length = (b"content-length", str(len(body)).encode())
+        return (
+            with_headers(without_encoding(start), [length]),
+            {"type": "http.response.body", "body": body.encode()},
+        )
 
     def _ask_again(self, why: Again) -> None:
         self._again = why

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.serving.shapes import Answer
+from llm_integrations.serving.shapes import Answer, Parsed
 from llm_integrations.serving.shapes.failure import Headers
 
-__all__ = ["Verdicts", "schema_header"]
+__all__ = ["Invalid", "Verdicts", "schema_header"]
+
+
+class Invalid(NamedTuple):
+    """An answer that is not valid, or the arguments of the tool named."""
+
+    report: ValidationReport
+    text: str
+    tool: str
+
 
 Piece: TypeAlias = tuple[str | int, ...] | tuple[Answer, str]
 
@@ -35,9 +45,18 @@ class Verdicts:
 
     Attributes:
         invalid: the first report that says invalid, of the side that is being judged.
+        answer: the first answer that is invalid.
     """
 
-    __slots__ = ("_errors", "_input_errors", "_references", "_rule", "_unjudged", "invalid")
+    __slots__ = (
+        "_errors",
+        "_input_errors",
+        "_references",
+        "_rule",
+        "_unjudged",
+        "answer",
+        "invalid",
+    )
 
     def __init__(self, rule: str) -> None:
         self._rule = rule
@@ -45,6 +64,7 @@ class Verdicts:
         self._errors = self._input_errors = 0
         self._unjudged = False
         self.invalid: ValidationReport | None = None
+        self.answer: Invalid | None = None
 
     def add(self, judge: Judge, reference: str, verdict: Verdict, piece: Piece) -> None:
         """``piece`` is where in the request, or which answer and which tool's arguments in it."""
@@ -57,6 +77,8 @@ class Verdicts:
             return
         self._errors += len(verdict.report.errors)
         self.invalid = self.invalid or verdict.report
+        if self.answer is None and piece and isinstance(piece[0], Answer):
+            self.answer = _invalid(piece[0], str(piece[1]), verdict.report)
         self._log(judge, verdict.report, piece)
 
     def unjudged(self) -> None:
@@ -69,7 +91,7 @@ class Verdicts:
     def forget_answers(self) -> None:
         """Before the model is asked again: what its first answer was like counts no more."""
         self._errors = self._input_errors
-        self.invalid = None
+        self.invalid = self.answer = None
 
     def headers(self) -> Headers:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
@@ -100,6 +122,15 @@ class Verdicts:
                 "llmi_errors": [f"{e.path}: {e.keyword}" for e in report.errors],
             },
         )
+
+
+def _invalid(answer: Answer, tool: str, report: ValidationReport) -> Invalid:
+    given = answer.content
+    if tool:
+        given = next((arguments for name, arguments in answer.calls if name == tool), None)
+    if isinstance(given, Parsed):
+        given = json.dumps(given.value, ensure_ascii=False, default=str)
+    return Invalid(report, given or "", tool)
 
 
 def _name(piece: Piece) -> str:

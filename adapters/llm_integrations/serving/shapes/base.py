@@ -136,6 +136,10 @@ class Shape(ABC):
             return None if isinstance(texts, str | list) else field
         return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
 
+    def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
+        """The fields of a request that say this to the model too; None where that cannot be."""
+        return None
+
     def texts_in(self, request: Body) -> str:
         """The field that holds the texts of a request, if it is known."""
         return ""
