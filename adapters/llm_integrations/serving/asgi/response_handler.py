@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.observability import UNKNOWN_SUBJECT
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.decoding import Decoder, decoder_for
 from llm_integrations.serving.asgi.replies import (
     failure_messages,
     kept_headers,
@@ -17,14 +17,17 @@ from llm_integrations.serving.asgi.replies import (
     without_encoding,
 )
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
-from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
+from llm_integrations.serving.asgi.streams.decoding import Decoder, decoder_for
+from llm_integrations.serving.asgi.streams.held import HeldStream
+from llm_integrations.serving.asgi.streams.judged import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
-from llm_integrations.serving.judging.judging import judge_answers
+from llm_integrations.serving.judging.judging import judge_answer, judge_answers
 from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
@@ -88,6 +91,8 @@ class ResponseHandler:
         self._told: Mapping[str, Any] = _NOTHING
         self._usage: Any = None
         self._dropped: Any = None
+        self._reply: Any = None
+        self._changed: Any = None
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
         self._start: Message = {}
@@ -122,7 +127,8 @@ class ResponseHandler:
                 self.runtime.compresses = True
         self.verdicts.forget_answers()
         self.body.rewind()
-        self._next, self._held, self._size, self._usage = None, [], 0, None
+        self._next, self._held, self._size = None, [], 0
+        self._reply = self._usage = self._changed = None
         await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
@@ -191,7 +197,9 @@ class ResponseHandler:
             if self._decoder is None:
                 return None
         if content_type.startswith(b"text/event-stream"):
-            self._next = self._stream()
+            self._next = self._stream(start)
+            if isinstance(self._next, HeldStream):
+                return None
             if self._decoder is not None and self.by.rule.enforces:
                 start = without_encoding(start)
             # The verdict comes after the headers; they can only say what it will be by.
@@ -199,8 +207,11 @@ class ResponseHandler:
         self._readable = b"json" in content_type
         return None
 
-    def _stream(self) -> JudgedStream:
-        kind = EnforcedStream if self.by.rule.enforces else WatchedStream
+    def _stream(self, start: Message) -> JudgedStream:
+        kind: Callable[..., JudgedStream] = WatchedStream
+        if self.by.rule.enforces:
+            holds = self.by.rule.config.stream == "hold"
+            kind = partial(HeldStream, start) if holds else EnforcedStream
         return kind(
             self.send,
             self.by,
@@ -241,16 +252,26 @@ class ResponseHandler:
             if self._decoder is not None:
                 data = self._decoder.whole(data, self.runtime.config.max_answer)
             reply = read_json(data)
-            self._usage = as_dict(reply).get("usage")
+            self._reply, self._usage = reply, as_dict(reply).get("usage")
             answers = self.by.shape.answers(reply)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
-            return judge_answers(self.by, answers, self.verdicts)
+            return self._judge_all(reply, answers)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
+
+    def _judge_all(self, reply: Any, answers: Sequence[Answer]) -> bool:
+        rule = self.by.rule
+        if len(answers) < 2 or not (rule.enforces and rule.config.on_invalid == "drop_choice"):
+            return judge_answers(self.by, answers, self.verdicts)
+        judge, verdicts = partial(judge_answer, self.by), self.verdicts
+        dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a, verdicts))]
+        if dropped:
+            self._changed = self.by.shape.without(reply, dropped)
+        return not dropped or self._changed is not None
 
     def _unjudged(self, why: str) -> bool:
         """A reply that nobody can judge, and whether it may go out."""
@@ -264,7 +285,9 @@ class ResponseHandler:
         if passes or not (self._may_retry or self.by.rule.enforces):
             self._next = self.send
             start = with_headers(self._start, self.verdicts.headers())
-            return self._with_usage(start, held) if self._dropped else (start, *held)
+            if self._dropped is None and self._changed is None:
+                return (start, *held)
+            return self._written_anew(start, held)
         self._drop()
         if self._may_retry and failure is None:
             self._ask_again("retry")
@@ -282,20 +305,17 @@ class ResponseHandler:
         count_dropped(self.by.rule.judge.module, subject, self._usage)
         self._dropped = joined_usage(self._dropped, self._usage)
 
-    def _with_usage(self, start: Message, held: Sequence[Message]) -> Sequence[Message]:
-        """The reply, with the tokens of the answer before it in its ``usage``."""
-        data = b"".join(message.get("body", b"") for message in held)
-        try:
-            if self._decoder is not None:
-                return (start, *held)
-            reply = read_json(data)
-            body = json.dumps({**reply, "usage": joined_usage(self._dropped, reply.get("usage"))})
-        except (ValueError, RecursionError, AttributeError, TypeError):
+    def _written_anew(self, start: Message, held: Sequence[Message]) -> Sequence[Message]:
+        """The reply without dropped choices, and with the tokens of the answer before it."""
+        reply = self._reply if self._changed is None else self._changed
+        if not isinstance(reply, dict):
             return (start, *held)
+        usage = joined_usage(self._dropped, self._usage)
+        body = json.dumps({**reply, "usage": usage} if usage else reply).encode()
         length = (b"content-length", str(len(body)).encode())
         return (
             with_headers(without_encoding(start), [length]),
-            {"type": "http.response.body", "body": body.encode()},
+            {"type": "http.response.body", "body": body},
         )
 
     def _ask_again(self, why: Again) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -49,6 +50,7 @@ class Verdicts:
     """
 
     __slots__ = (
+        "_dropped",
         "_errors",
         "_input_errors",
         "_references",
@@ -61,7 +63,7 @@ class Verdicts:
     def __init__(self, rule: str) -> None:
         self._rule = rule
         self._references: list[str] = []
-        self._errors = self._input_errors = 0
+        self._errors = self._input_errors = self._dropped = 0
         self._unjudged = False
         self.invalid: ValidationReport | None = None
         self.answer: Invalid | None = None
@@ -90,12 +92,21 @@ class Verdicts:
 
     def forget_answers(self) -> None:
         """Before the model is asked again: what its first answer was like counts no more."""
-        self._errors = self._input_errors
+        self._errors, self._dropped = self._input_errors, 0
         self.invalid = self.answer = None
+
+    def dropping(self, judge: Callable[[], bool]) -> bool:
+        """Whether an answer passes. One that does not is dropped: the headers tell of it alone."""
+        before = self._errors, self._unjudged
+        passes = judge()
+        if not passes:
+            self._errors, self._unjudged = before
+            self._dropped += 1
+        return passes
 
     def headers(self) -> Headers:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
-        if self._references and not (self._errors or self._unjudged):
+        if self._references and not (self._errors or self._unjudged or self._dropped):
             return _all_valid(*self._references)
         headers: Headers = []
         if self._references:
@@ -104,6 +115,10 @@ class Verdicts:
             headers += ((b"x-schema-valid", b"false"), (b"x-schema-errors", b"%d" % self._errors))
         elif self._unjudged:
             headers.append((b"x-schema-valid", b"unjudged"))
+        elif self._dropped:
+            headers.append((b"x-schema-valid", b"true"))
+        if self._dropped:
+            headers.append((b"x-schema-dropped", b"%d" % self._dropped))
         return headers
 
     def _log(self, judge: Judge, report: ValidationReport, piece: Piece) -> None:

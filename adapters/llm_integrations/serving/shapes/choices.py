@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -126,8 +126,21 @@ class _Choices(Shape):
             return ()
         return [_answer(choice, position) for position, choice in enumerate(choices)]
 
+    def without(self, reply: Any, dropped: Collection[int]) -> Any:
+        choices = enumerate(as_list(as_dict(reply).get("choices")))
+        kept = [choice for place, choice in choices if _number(choice, place) not in dropped]
+        return {**reply, "choices": kept} if kept else None
+
+    def choices_in(self, data: Any) -> Sequence[int]:
+        return [_number(each, 0) for each in as_list(as_dict(data).get("choices"))]
+
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(texts=texts)
+
+
+def _number(choice: Any, place: int) -> Any:
+    said = as_dict(choice).get("index", place)
+    return said if type(said) is int else _key(said)
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
@@ -135,7 +148,7 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
     return Answer(
-        choice.get("index", position),
+        _number(choice, position),
         joined_text(content, _TEXTS),
         tuple(calls_in(message)),
         reason == "length",
