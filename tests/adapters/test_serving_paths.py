@@ -82,7 +82,6 @@ class TestTheInferencePathsOfKnownServers:
             ([{"role": "user", "content": BAD}], "body.messages.1.0.content"),
             ([{"role": "system", "content": GOOD}], "body.messages.1"),
             ([], "body.messages.1"),
-            ("bad", "body.messages"),
         ],
     )
     async def test_each_conversation_of_a_batch_is_judged(self, second: Any, param: str) -> None:

@@ -2,6 +2,7 @@
 
 The rooms, each of which knows only those below it:
 
+- ``upstream``: the middleware in front of a URL: a transport for clients, a proxy.
 - ``middleware``: what an app adds, and how it starts and stops.
 - ``asgi``: what passes through: bodies, replies, streams, keys, the middleware's own routes.
 - ``runtime``: what the configuration becomes, shared by all requests.
@@ -22,5 +23,12 @@ require_extra("serving", "pydantic")
 from llm_integrations.serving.config.file import MiddlewareConfig, load_config  # noqa: E402 - extra first
 from llm_integrations.serving.middleware import SchemaMiddleware  # noqa: E402
 from llm_integrations.serving.runtime.integration import ModelServingIntegration  # noqa: E402
+from llm_integrations.serving.upstream.transport import SchemaTransport  # noqa: E402
 
-__all__ = ["MiddlewareConfig", "ModelServingIntegration", "SchemaMiddleware", "load_config"]
+__all__ = [
+    "MiddlewareConfig",
+    "ModelServingIntegration",
+    "SchemaMiddleware",
+    "SchemaTransport",
+    "load_config",
+]

@@ -21,6 +21,7 @@ from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.rules.plan import Planner
+from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
 from llm_integrations.serving.shapes.base import openai_error
@@ -73,6 +74,17 @@ class SchemaMiddleware:
         self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
 
+    @classmethod
+    def examine(
+        cls, config: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None
+    ) -> Examined:
+        """Check a configuration as the start does, without starting anything.
+
+        Raises:
+            ConfigurationError: with everything that is wrong.
+        """
+        return examine(cls.server, config)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             handlers = self._handlers
@@ -86,7 +98,7 @@ class SchemaMiddleware:
                 await handler(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
-            start, ready, stop = self._begin, self._ready, self._end
+            start, ready, stop = self._begin, self._ready, self.stop
             await run_lifespan(self.app, scope, receive, send, start=start, ready=ready, stop=stop)
             return
         elif scope["type"] == "websocket" and not await self._takes_socket(scope):
@@ -99,10 +111,13 @@ class SchemaMiddleware:
         """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it."""
         if self._runtime is None:
             return None
-        found = self._handler(self._runtime.rules.on(path))
+        found = self._handler(self._planners(self._runtime, path))
         if found is None and len(path) < 200 and len(self._unruled) < 1000:
             self._unruled.add(path)
         return found
+
+    def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
+        return runtime.rules.on(path)
 
     def _handler(self, planners: tuple[Planner, ...]) -> RequestHandler | None:
         """The handler of the paths that these rules, read so, are for."""
@@ -163,7 +178,8 @@ class SchemaMiddleware:
         self._handlers = handlers
         return runtime
 
-    async def _end(self) -> None:
+    async def stop(self) -> None:
+        """Let go of everything, where no lifespan does. Idempotent."""
         runtime, self._runtime = self._runtime, None
         self._handlers = {}
         if runtime is not None:

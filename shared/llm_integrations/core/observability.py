@@ -29,6 +29,7 @@ __all__ = [
     "EVENTS_DELIVERY_DURATION",
     "EVENTS_DELIVERY_FAILURES",
     "EVENTS_PUBLISHED",
+    "TOKENS_DROPPED",
     "UNKNOWN_SUBJECT",
     "VALIDATION_DURATION",
     "VALIDATION_FAILURES",
@@ -125,6 +126,12 @@ CONSTRAINTS_REFUSED: Final[Metric[Counter]] = Metric(
     "Counter",
     "llm_integrations_constraints_refused_total",
     "Schemas that a model server would not decode by; they are left out of requests for a while.",
+    ["module", "subject"],
+)
+TOKENS_DROPPED: Final[Metric[Counter]] = Metric(
+    "Counter",
+    "llm_integrations_dropped_tokens_total",
+    "Tokens of a model's answers that were withheld, or asked for again.",
     ["module", "subject"],
 )
 CIRCUIT_BREAKER_STATE: Final[Metric[Gauge]] = Metric(

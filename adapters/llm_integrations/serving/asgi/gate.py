@@ -107,6 +107,17 @@ class ServerGate(Gate):
         self._check.app = _reached
 
     async def caller(self, scope: Scope) -> Caller:
+        found = await self._asked(scope)
+        if found is Caller.KNOWN and not scope["path"].startswith(self._guarded):
+            # A path that is open to everybody makes nobody known who has no key.
+            found = await self._asked(self._guarded_scope(scope))
+            return found if found is Caller.KNOWN else Caller.STRANGER
+        return found
+
+    def _guarded_scope(self, scope: Scope) -> Scope:
+        return {**scope, "path": f"{self._guarded}/schemas", "root_path": ""}
+
+    async def _asked(self, scope: Scope) -> Caller:
         probe = dict(scope)
         try:
             await self._check(probe, _no_body, drop)
@@ -115,8 +126,7 @@ class ServerGate(Gate):
         return Caller.KNOWN if _REACHED in probe else Caller.REFUSED
 
     async def admits_to_schemas(self, scope: Scope) -> bool:
-        path = f"{self._guarded}/schemas"
-        return await super().admits_to_schemas({**scope, "path": path, "root_path": ""})
+        return await super().admits_to_schemas(self._guarded_scope(scope))
 
 
 async def _reached(scope: Scope, _receive: Receive, _send: Send) -> None:

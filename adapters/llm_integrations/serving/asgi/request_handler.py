@@ -68,8 +68,7 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            if not await let_refuse(self._app, scope, send):
-                await self._refuse(scope, send, self._shape, UNAUTHORIZED)
+            await self._turn_away(scope, send)
             return
         headers = dict(scope["headers"])
         try:
@@ -92,19 +91,17 @@ class RequestHandler:
             return
         try:
             await self._judged(planner, scope, headers, send, body, request, caller)
-        except Misformed as refused:
-            # What the server refuses as well, it does in its own words.
-            if not await let_refuse(self._app, scope, send, body.receive):
-                await self._tell(scope, send, planner, refused.failure, caller)
         except Refused as refused:
-            await self._tell(scope, send, planner, refused.failure, caller)
+            # What the server refuses as well, it does in its own words.
+            is_wrong = isinstance(refused, Misformed)
+            if not (is_wrong and await let_refuse(self._app, scope, send, body.receive)):
+                is_stranger = caller is Caller.STRANGER
+                failure = _told(planner, refused.failure) if is_stranger else refused.failure
+                await self._refuse(scope, send, planner.rule.shape, failure)
 
-    async def _tell(
-        self, scope: Scope, send: Send, planner: Planner, failure: Failure, caller: Caller
-    ) -> None:
-        if caller is Caller.STRANGER and (failure.status == _BARE.status or planner.names):
-            failure = _BARE
-        await self._refuse(scope, send, planner.rule.shape, failure)
+    async def _turn_away(self, scope: Scope, send: Send) -> None:
+        if not await let_refuse(self._app, scope, send):
+            await self._refuse(scope, send, self._shape, UNAUTHORIZED)
 
     async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
         await self._replies.send(scope, send, failure_messages(shape.error, failure))
@@ -152,3 +149,8 @@ def _parsed(data: bytes) -> Any:
         return read_json(data)
     except (ValueError, RecursionError):
         raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
+
+
+def _told(planner: Planner, failure: Failure) -> Failure:
+    """What a stranger hears of a failure."""
+    return _BARE if failure.status == _BARE.status or planner.names else failure

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.observability import UNKNOWN_SUBJECT
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.decoding import Decoder, decoder_for
 from llm_integrations.serving.asgi.replies import (
     failure_messages,
     kept_headers,
@@ -14,13 +17,17 @@ from llm_integrations.serving.asgi.replies import (
     without_encoding,
 )
 from llm_integrations.serving.asgi.rewrite import changed, without_encodings
-from llm_integrations.serving.asgi.stream import EnforcedStream, JudgedStream, WatchedStream
+from llm_integrations.serving.asgi.streams.decoding import Decoder, decoder_for
+from llm_integrations.serving.asgi.streams.held import HeldStream
+from llm_integrations.serving.asgi.streams.judged import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
-from llm_integrations.serving.judging.judging import judge_answers
+from llm_integrations.serving.judging.judging import judge_answer, judge_answers
+from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
@@ -31,9 +38,9 @@ _OK: Final = range(200, 300)
 _REFUSALS: Final = (400, 422, 500)
 _NOTHING: Final[Mapping[str, Any]] = {}
 
-Again = Literal["", "retry", "unconstrained", "compressed"]
-"""Why the app has to be called once more: the answer was invalid, our constraint may have been
-refused, or the reply is compressed and cannot be read."""
+Again = Literal["", "retry", "untold", "unconstrained", "compressed"]
+"""Why the app has to be called once more: the answer was invalid, what we told the model of that or
+our constraint may have been refused, or the reply is compressed and cannot be read."""
 
 
 class ResponseHandler:
@@ -81,6 +88,11 @@ class ResponseHandler:
         side = by.rule.config
         self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
         self._may_retry = side.retries > 0
+        self._told: Mapping[str, Any] = _NOTHING
+        self._usage: Any = None
+        self._dropped: Any = None
+        self._reply: Any = None
+        self._changed: Any = None
         self._constraint = self._constraining() if side.constrain else _NOTHING
         self._held: list[Message] = []
         self._start: Message = {}
@@ -106,6 +118,9 @@ class ResponseHandler:
         match why:
             case "retry":
                 self._may_retry = False
+                self._told = self._complaint()
+            case "untold":
+                self._told = _NOTHING
             case "unconstrained":
                 self._constraint = _NOTHING
             case "compressed":
@@ -113,12 +128,13 @@ class ResponseHandler:
         self.verdicts.forget_answers()
         self.body.rewind()
         self._next, self._held, self._size = None, [], 0
+        self._reply = self._usage = self._changed = None
         await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
         scope = self.scope
-        if self.fields or self._constraint:
-            fields = {**self.fields, **self._constraint}
+        if self.fields or self._constraint or self._told:
+            fields = {**self.fields, **self._constraint, **self._told}
             scope = changed(scope, self.body, self.request, fields)
         if self.runtime.compresses:
             self._asked_plain = True
@@ -133,6 +149,13 @@ class ResponseHandler:
         if self._prefills or as_dict(self.request).get("echo"):
             return _NOTHING  # a grammar begins anew, where the answer has begun
         return constrainer.fields(by.shape.name, as_dict(self.request), by.content)
+
+    def _complaint(self) -> Mapping[str, Any]:
+        """The fields that tell the model what was wrong; none where it is to go on with a text."""
+        invalid, request = self.verdicts.answer, as_dict(self.request)
+        if invalid is None or self._prefills or not request:
+            return _NOTHING
+        return self.by.shape.with_message(request, complaint(invalid)) or _NOTHING
 
     def __call__(self, message: Message) -> Awaitable[None]:
         # Not a coroutine of its own: a stream passes here with every chunk.
@@ -150,6 +173,8 @@ class ResponseHandler:
                 await self.send(begun)
         elif self._status in _REFUSALS and self._constraint:
             self._ask_again("unconstrained")
+        elif self._status in _REFUSALS[:2] and self._told:
+            self._ask_again("untold")
         else:
             self._next = self.send
             await self.send(message)
@@ -172,7 +197,9 @@ class ResponseHandler:
             if self._decoder is None:
                 return None
         if content_type.startswith(b"text/event-stream"):
-            self._next = self._stream()
+            self._next = self._stream(start)
+            if isinstance(self._next, HeldStream):
+                return None
             if self._decoder is not None and self.by.rule.enforces:
                 start = without_encoding(start)
             # The verdict comes after the headers; they can only say what it will be by.
@@ -180,8 +207,11 @@ class ResponseHandler:
         self._readable = b"json" in content_type
         return None
 
-    def _stream(self) -> JudgedStream:
-        kind = EnforcedStream if self.by.rule.enforces else WatchedStream
+    def _stream(self, start: Message) -> JudgedStream:
+        kind: Callable[..., JudgedStream] = WatchedStream
+        if self.by.rule.enforces:
+            holds = self.by.rule.config.stream == "hold"
+            kind = partial(HeldStream, start) if holds else EnforcedStream
         return kind(
             self.send,
             self.by,
@@ -221,15 +251,27 @@ class ResponseHandler:
         try:
             if self._decoder is not None:
                 data = self._decoder.whole(data, self.runtime.config.max_answer)
-            answers = self.by.shape.answers(read_json(data))
+            reply = read_json(data)
+            self._reply, self._usage = reply, as_dict(reply).get("usage")
+            answers = self.by.shape.answers(reply)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
-            return judge_answers(self.by, answers, self.verdicts)
+            return self._judge_all(reply, answers)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
+
+    def _judge_all(self, reply: Any, answers: Sequence[Answer]) -> bool:
+        rule = self.by.rule
+        if len(answers) < 2 or not (rule.enforces and rule.config.on_invalid == "drop_choice"):
+            return judge_answers(self.by, answers, self.verdicts)
+        judge, verdicts = partial(judge_answer, self.by), self.verdicts
+        dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a, verdicts))]
+        if dropped:
+            self._changed = self.by.shape.without(reply, dropped)
+        return not dropped or self._changed is not None
 
     def _unjudged(self, why: str) -> bool:
         """A reply that nobody can judge, and whether it may go out."""
@@ -242,7 +284,11 @@ class ResponseHandler:
         held, self._held = self._held, []
         if passes or not (self._may_retry or self.by.rule.enforces):
             self._next = self.send
-            return (with_headers(self._start, self.verdicts.headers()), *held)
+            start = with_headers(self._start, self.verdicts.headers())
+            if self._dropped is None and self._changed is None:
+                return (start, *held)
+            return self._written_anew(start, held)
+        self._drop()
         if self._may_retry and failure is None:
             self._ask_again("retry")
             return ()
@@ -250,6 +296,27 @@ class ResponseHandler:
         failure = failure or invalid_answer(self.verdicts.invalid)
         failure = failure.with_headers([*self.verdicts.headers(), *kept_headers(self._start)])
         return failure_messages(self.by.shape.error, failure)
+
+    def _drop(self) -> None:
+        """The reply's tokens were paid for in vain."""
+        report = self.verdicts.invalid
+        named = None if report is None else report.schema
+        subject = SchemaRef.parse(named).subject if named else UNKNOWN_SUBJECT
+        count_dropped(self.by.rule.judge.module, subject, self._usage)
+        self._dropped = joined_usage(self._dropped, self._usage)
+
+    def _written_anew(self, start: Message, held: Sequence[Message]) -> Sequence[Message]:
+        """The reply without dropped choices, and with the tokens of the answer before it."""
+        reply = self._reply if self._changed is None else self._changed
+        if not isinstance(reply, dict):
+            return (start, *held)
+        usage = joined_usage(self._dropped, self._usage)
+        body = json.dumps({**reply, "usage": usage} if usage else reply).encode()
+        length = (b"content-length", str(len(body)).encode())
+        return (
+            with_headers(without_encoding(start), [length]),
+            {"type": "http.response.body", "body": body},
+        )
 
     def _ask_again(self, why: Again) -> None:
         self._again = why

@@ -104,6 +104,16 @@ class OutputConfig(_Judged):
         default=0,
         description="Ask the model once more after an invalid answer (not when streaming).",
     )
+    stream: Literal["pass", "hold"] = Field(
+        default="pass",
+        description="Under enforce: pass sends a stream on as it comes and holds its end back; "
+        "hold sends nothing of a choice until it is judged.",
+    )
+    on_invalid: Literal["withhold", "drop_choice"] = Field(
+        default="withhold",
+        description="Under enforce: withhold the whole answer, or drop the invalid choices of "
+        "several alone.",
+    )
     constrain: bool = Field(
         default=False,
         description="Put the schema into the request, so that decoding is constrained.",

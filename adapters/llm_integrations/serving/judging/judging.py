@@ -20,7 +20,7 @@ from llm_integrations.serving.shapes import Answer, Parsed, Shape
 from llm_integrations.serving.shapes.failure import Misformed, Refused, bad_request, unavailable
 from llm_integrations.serving.shapes.jsontext import read_json
 
-__all__ = ["judge_answers", "judge_request"]
+__all__ = ["judge_answer", "judge_answers", "judge_request"]
 
 log = get_logger(__name__)
 
@@ -70,14 +70,21 @@ def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) ->
     """Judge and count each answer. False when one of them may not go out under enforce."""
     passes = True
     for answer in answers:
-        for validator, value, tool in _judged(by, answer):
-            try:
-                verdict = _judge(by, answer, validator, value)
-            except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-                verdict = _failed(by.rule.judge, error)
-            verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
-            if verdict.outcome == "invalid" or (verdict is _FAILED and raises(by.rule.judge)):
-                passes = False
+        passes = judge_answer(by, answer, verdicts) and passes
+    return passes
+
+
+def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
+    """As ``judge_answers``, of one."""
+    passes = True
+    for validator, value, tool in _judged(by, answer):
+        try:
+            verdict = _judge(by, answer, validator, value)
+        except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
+            verdict = _failed(by.rule.judge, error)
+        verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
+        if verdict.outcome == "invalid" or (verdict is _FAILED and raises(by.rule.judge)):
+            passes = False
     return passes
 
 

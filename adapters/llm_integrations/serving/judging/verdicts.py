@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation.report import ValidationReport
-from llm_integrations.serving.shapes import Answer
+from llm_integrations.serving.shapes import Answer, Parsed
 from llm_integrations.serving.shapes.failure import Headers
 
-__all__ = ["Verdicts", "schema_header"]
+__all__ = ["Invalid", "Verdicts", "schema_header"]
+
+
+class Invalid(NamedTuple):
+    """An answer that is not valid, or the arguments of the tool named."""
+
+    report: ValidationReport
+    text: str
+    tool: str
+
 
 Piece: TypeAlias = tuple[str | int, ...] | tuple[Answer, str]
 
@@ -35,16 +46,27 @@ class Verdicts:
 
     Attributes:
         invalid: the first report that says invalid, of the side that is being judged.
+        answer: the first answer that is invalid.
     """
 
-    __slots__ = ("_errors", "_input_errors", "_references", "_rule", "_unjudged", "invalid")
+    __slots__ = (
+        "_dropped",
+        "_errors",
+        "_input_errors",
+        "_references",
+        "_rule",
+        "_unjudged",
+        "answer",
+        "invalid",
+    )
 
     def __init__(self, rule: str) -> None:
         self._rule = rule
         self._references: list[str] = []
-        self._errors = self._input_errors = 0
+        self._errors = self._input_errors = self._dropped = 0
         self._unjudged = False
         self.invalid: ValidationReport | None = None
+        self.answer: Invalid | None = None
 
     def add(self, judge: Judge, reference: str, verdict: Verdict, piece: Piece) -> None:
         """``piece`` is where in the request, or which answer and which tool's arguments in it."""
@@ -57,6 +79,8 @@ class Verdicts:
             return
         self._errors += len(verdict.report.errors)
         self.invalid = self.invalid or verdict.report
+        if self.answer is None and piece and isinstance(piece[0], Answer):
+            self.answer = _invalid(piece[0], str(piece[1]), verdict.report)
         self._log(judge, verdict.report, piece)
 
     def unjudged(self) -> None:
@@ -68,12 +92,21 @@ class Verdicts:
 
     def forget_answers(self) -> None:
         """Before the model is asked again: what its first answer was like counts no more."""
-        self._errors = self._input_errors
-        self.invalid = None
+        self._errors, self._dropped = self._input_errors, 0
+        self.invalid = self.answer = None
+
+    def dropping(self, judge: Callable[[], bool]) -> bool:
+        """Whether an answer passes. One that does not is dropped: the headers tell of it alone."""
+        before = self._errors, self._unjudged
+        passes = judge()
+        if not passes:
+            self._errors, self._unjudged = before
+            self._dropped += 1
+        return passes
 
     def headers(self) -> Headers:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
-        if self._references and not (self._errors or self._unjudged):
+        if self._references and not (self._errors or self._unjudged or self._dropped):
             return _all_valid(*self._references)
         headers: Headers = []
         if self._references:
@@ -82,6 +115,10 @@ class Verdicts:
             headers += ((b"x-schema-valid", b"false"), (b"x-schema-errors", b"%d" % self._errors))
         elif self._unjudged:
             headers.append((b"x-schema-valid", b"unjudged"))
+        elif self._dropped:
+            headers.append((b"x-schema-valid", b"true"))
+        if self._dropped:
+            headers.append((b"x-schema-dropped", b"%d" % self._dropped))
         return headers
 
     def _log(self, judge: Judge, report: ValidationReport, piece: Piece) -> None:
@@ -100,6 +137,15 @@ class Verdicts:
                 "llmi_errors": [f"{e.path}: {e.keyword}" for e in report.errors],
             },
         )
+
+
+def _invalid(answer: Answer, tool: str, report: ValidationReport) -> Invalid:
+    given = answer.content
+    if tool:
+        given = next((arguments for name, arguments in answer.calls if name == tool), None)
+    if isinstance(given, Parsed):
+        given = json.dumps(given.value, ensure_ascii=False, default=str)
+    return Invalid(report, given or "", tool)
 
 
 def _name(piece: Piece) -> str:

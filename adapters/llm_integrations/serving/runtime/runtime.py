@@ -21,7 +21,7 @@ from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig
 from llm_integrations.serving.rules.table import RuleTable
 from llm_integrations.serving.runtime.event_follower import EventFollower
-from llm_integrations.serving.runtime.server import Constrainer, Server
+from llm_integrations.serving.runtime.server import Server, constrainer_for
 
 __all__ = ["Runtime"]
 
@@ -59,20 +59,10 @@ class Runtime:
             self.registry = resolve_registry(registry)
         self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
-        self.constrainer = self._constrainer()
+        self.constrainer = constrainer_for(server, self.rules)
         self._references = self.rules.references()
         integration = server.integration(self.registry, references=self._references)
         self.follower = EventFollower(self.config.events, self.registry, integration)
-
-    def _constrainer(self) -> Constrainer | None:
-        if self.server.constrainer is not None:
-            return self.server.constrainer()
-        if any(rule.output and rule.output.config.constrain for rule in self.rules.rules()):
-            raise ConfigurationError(
-                f"constrain: how {self.server.name} is told a schema is not known; "
-                "llm_integrations.vllm.SchemaMiddleware tells vLLM"
-            )
-        return None
 
     def _judge(self, side: Side, rule: InputConfig | OutputConfig) -> Judge:
         options = None

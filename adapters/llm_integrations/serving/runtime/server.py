@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.validation import Validator
 from llm_integrations.serving.config.file import CONFIG_VARIABLE
+from llm_integrations.serving.rules.table import RuleTable
 from llm_integrations.serving.runtime.integration import ModelServingIntegration
 from llm_integrations.serving.shapes.base import Body
 
-__all__ = ["Constrainer", "Server"]
+__all__ = ["Constrainer", "Server", "constrainer_for"]
 
 
 class Constrainer(Protocol):
@@ -50,3 +52,15 @@ class Server:
     guarded: str = ""
     constrainer: Callable[[], Constrainer] | None = None
     integration: type[ModelServingIntegration] = ModelServingIntegration
+
+
+def constrainer_for(server: Server, table: RuleTable) -> Constrainer | None:
+    """Raises ConfigurationError for rules that constrain a server whose way is not known."""
+    if server.constrainer is not None:
+        return server.constrainer()
+    if any(rule.output and rule.output.config.constrain for rule in table.rules()):
+        raise ConfigurationError(
+            f"constrain: how {server.name} is told a schema is not known; "
+            "llm_integrations.vllm.SchemaMiddleware tells vLLM"
+        )
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from llm_integrations.serving.shapes.failure import Failure
@@ -136,6 +136,10 @@ class Shape(ABC):
             return None if isinstance(texts, str | list) else field
         return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
 
+    def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
+        """The fields of a request that say this to the model too; None where that cannot be."""
+        return None
+
     def texts_in(self, request: Body) -> str:
         """The field that holds the texts of a request, if it is known."""
         return ""
@@ -150,6 +154,17 @@ class Shape(ABC):
     @abstractmethod
     def answers(self, reply: Any) -> Sequence[Answer]:
         """The answers in a complete reply; none when it is no reply of this shape."""
+
+    def without(self, reply: Any, dropped: Collection[int]) -> Any:
+        """A reply, or the data of an event, without the choices of these numbers.
+
+        None where nothing is left, or the shape has no choices.
+        """
+        return None
+
+    def choices_in(self, data: Any) -> Sequence[int]:
+        """The numbers of the choices that an event's data is about; by default, the only one."""
+        return (0,)
 
     @abstractmethod
     def collector(self, *, texts: bool = True) -> Collector:

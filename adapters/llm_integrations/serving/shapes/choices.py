@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,15 @@ from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_te
 from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Batch", "Chat", "Completions", "Invocations", "begun_text", "message_prompts"]
+__all__ = [
+    "Batch",
+    "Chat",
+    "Completions",
+    "Invocations",
+    "begun_text",
+    "further_message",
+    "message_prompts",
+]
 
 _TEXTS: Final = ("text",)
 _FILTERED: Final = "content_filter"
@@ -118,8 +126,21 @@ class _Choices(Shape):
             return ()
         return [_answer(choice, position) for position, choice in enumerate(choices)]
 
+    def without(self, reply: Any, dropped: Collection[int]) -> Any:
+        choices = enumerate(as_list(as_dict(reply).get("choices")))
+        kept = [choice for place, choice in choices if _number(choice, place) not in dropped]
+        return {**reply, "choices": kept} if kept else None
+
+    def choices_in(self, data: Any) -> Sequence[int]:
+        return [_number(each, 0) for each in as_list(as_dict(data).get("choices"))]
+
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(texts=texts)
+
+
+def _number(choice: Any, place: int) -> Any:
+    said = as_dict(choice).get("index", place)
+    return said if type(said) is int else _key(said)
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
@@ -127,7 +148,7 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
     return Answer(
-        choice.get("index", position),
+        _number(choice, position),
         joined_text(content, _TEXTS),
         tuple(calls_in(message)),
         reason == "length",
@@ -144,6 +165,9 @@ class Chat(_Choices):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request.get("messages"))
 
+    def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
+        return further_message(request, text) if "messages" in request else None
+
     def prefills(self, request: Body) -> Sequence[str]:
         messages = request.get("messages")
         if not messages or not isinstance(messages, list) or request.get("echo"):
@@ -151,6 +175,11 @@ class Chat(_Choices):
         last = as_dict(messages[-1])
         is_begun = last.get("prefix") is True and last.get("role") == "assistant"
         return (begun_text(last),) if request.get("continue_final_message") or is_begun else ()
+
+
+def further_message(request: Body, text: str) -> Mapping[str, Any]:
+    messages = as_list(request.get("messages"))
+    return {"messages": [*messages, {"role": "user", "content": text}]}
 
 
 def begun_text(message: dict[str, Any]) -> str:

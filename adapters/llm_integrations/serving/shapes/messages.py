@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
 from llm_integrations.serving.shapes.calls import arguments_of
-from llm_integrations.serving.shapes.choices import begun_text
+from llm_integrations.serving.shapes.choices import begun_text, further_message
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.part import Part
@@ -31,6 +31,9 @@ class Messages(Shape):
         for index, message in enumerate(as_list(request.get("messages"))):
             message = as_dict(message)
             yield from _prompts(("messages", index, "content"), message)
+
+    def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
+        return further_message(request, text)
 
     def prefills(self, request: Body) -> Sequence[str]:
         last = as_dict((as_list(request.get("messages")) or [None])[-1])

@@ -20,6 +20,9 @@ class Plain(Shape):
     def answers(self, reply: Any) -> Sequence[Answer]:
         return [Answer(0, Parsed(reply))]
 
+    def choices_in(self, data: Any) -> Sequence[int]:
+        return ()
+
     def collector(self, *, texts: bool = True) -> Collector:
         return _EachEvent()
 

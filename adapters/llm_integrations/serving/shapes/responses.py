@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import (
@@ -47,6 +47,11 @@ class Responses(Shape):
             if isinstance(item, dict) and "role" in item:
                 text = joined_text(item.get("content"), ("input_text", "text"))
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
+
+    def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
+        given = request.get("input")
+        first = [{"role": "user", "content": given}] if isinstance(given, str) else as_list(given)
+        return {"input": [*first, {"role": "user", "content": text}]}
 
     def prefills(self, request: Body) -> Sequence[str]:
         last = as_dict((as_list(request.get("input")) or [None])[-1])

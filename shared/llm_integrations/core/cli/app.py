@@ -20,6 +20,7 @@ from llm_integrations.core.cli.commands import (
     listen,
     listing,
     pin,
+    proxy,
     quarantine,
     show,
     webhook,
@@ -80,6 +81,7 @@ app.command("diff")(with_registry_options(diff.diff))
 app.command("compat")(with_registry_options(compat.compat))
 app.command("guide")(with_registry_options(guide.guide))
 app.command("drift")(with_registry_options(drift.drift))
+app.command("proxy")(proxy.proxy)  # it has a certificate and a key of its own
 app.command("listen")(with_registry_options(listen.listen))
 
 app.add_typer(models.app, name="models")

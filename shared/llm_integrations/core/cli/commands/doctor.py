@@ -1,13 +1,15 @@
-"""``doctor``: is everything there, and does the registry answer?"""
+"""``doctor``: is everything there, are configurations right, and does the registry answer?"""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -31,6 +33,7 @@ __all__ = ["doctor"]
 _PARTS: Final = {
     "langchain": ("langchain-core", "langchain"),
     "llamaindex": ("llama-index-core",),
+    "serving": ("pydantic",),
     "vllm": ("pydantic",),
     "datasets": ("datasets",),
     "arrow": ("pyarrow",),
@@ -49,6 +52,12 @@ _PARTS: Final = {
 }
 """For each extra what people install it for; with none of that, it is not wanted here."""
 
+
+_CONFIGURATIONS: Final = {
+    "LLM_INTEGRATIONS_SERVING_CONFIG": "llm_integrations.serving",
+    "LLM_INTEGRATIONS_VLLM_CONFIG": "llm_integrations.vllm",
+}
+"""Middlewares by the variable that names their file; they are imported where it is set."""
 
 _SHOWN: Final = 20
 
@@ -85,12 +94,16 @@ _STATES: Final = {"✓": "well", "✗": "trouble", "?": "question", "-": "absent
 
 
 def doctor(registry: RegistryUrl = None, as_json: JsonOutput = False) -> None:
-    """Check the installation and, if one is configured, the registry. Exit code 1 on trouble."""
+    """Check the installation, the files of middlewares and, if one is configured, the registry.
+
+    Exit code 1 on trouble.
+    """
     findings = _Findings()
     for extra, names in _PARTS.items():
         findings.add(*_part(extra, names))
     for line in unknown_variables():
         findings.add("?", "environment", line)
+    _look_at_files(findings)
     _look_at_registry(findings, registry)
     if as_json:
         print(findings.to_json())
@@ -118,6 +131,24 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
+
+
+def _look_at_files(findings: _Findings) -> None:
+    """What becomes of a middleware's configuration: trouble if its server would not start."""
+    for variable, module in _CONFIGURATIONS.items():
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        try:
+            examined = import_module(module).SchemaMiddleware.examine(path)
+        except LLMIntegrationsError as error:
+            findings.add("✗", f"{variable}:", str(error))
+            continue
+        for reference, reason in examined.unreachable.items():
+            findings.add("✗", f"{variable}:", f"{reference}: {reason}")
+        if not examined.unreachable:
+            count = f"{examined.rules} rules, {len(examined.references)} schemas"
+            findings.add("✓", f"{path}:", count)
 
 
 def _look_at_registry(findings: _Findings, registry: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.table import Table
 
+from llm_integrations.core.cli.listening import listen, run_server
 from llm_integrations.core.cli.options import JsonOutput
 from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 
 if TYPE_CHECKING:
-    from llm_integrations.core.events import EventBus, SchemaEvent
+    from llm_integrations.core.events import SchemaEvent
     from llm_integrations.core.events.delivery.dead_letter import DeadLetter
     from llm_integrations.core.events.delivery.deliverer import Handler
-    from llm_integrations.core.webhooks import WebhookReceiver
     from llm_integrations.core.webhooks.sending.outbox import Outbox
 
 __all__ = ["replay", "serve"]
@@ -62,7 +61,8 @@ def serve(
     target = connect_bus(bus) if bus else None
     handlers: list[Handler] = [_print_event] if target is None else [_print_event, target.publish]
     receiver = WebhookReceiver(_secrets(secret_file), inbox, handlers=handlers)
-    _run(receiver, target, _listen(host, port), cert, key)
+    finish = None if target is None else target.close
+    run_server(receiver, listen(host, port, WebhookError), cert, key, finally_do=finish)
 
 
 def replay(
@@ -169,54 +169,3 @@ def _print_event(event: SchemaEvent) -> None:
     from llm_integrations.core.events.cloudevents import to_json
 
     print(to_json(event).decode(), flush=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise WebhookError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return listener
-
-
-def _run(
-    receiver: WebhookReceiver,
-    bus: EventBus | None,
-    listener: socket.socket,
-    cert: Path | None,
-    key: Path | None,
-) -> None:
-    import asyncio
-
-    import uvicorn
-
-    config = uvicorn.Config(
-        receiver,
-        log_level="warning",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        ssl_certfile=cert,
-        ssl_keyfile=key,
-    )
-    scheme = "https" if cert else "http"
-    host, port = listener.getsockname()[:2]
-    print(f"listening on {scheme}://{host}:{port}", file=sys.stderr, flush=True)
-
-    async def main() -> None:
-        try:
-            await uvicorn.Server(config).serve(sockets=[listener])
-        finally:
-            if bus is not None:
-                await bus.close()
-
-    try:
-        asyncio.run(main())
-    except KeyboardInterrupt:
-        return

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
-from llm_integrations.serving.asgi.decoding import Decoder, Undecodable
+from llm_integrations.serving.asgi.streams.decoding import Decoder, Undecodable
 from llm_integrations.serving.asgi.types import Message, Send, drop
 from llm_integrations.serving.judging.judging import judge_answers
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
-__all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
+__all__ = ["NO_DATA", "EnforcedStream", "JudgedStream", "WatchedStream"]
 
-_NO_DATA: Final = (b"", b"[DONE]")
+NO_DATA: Final = (b"", b"[DONE]")
 
 
 class JudgedStream(ABC):
@@ -77,6 +78,16 @@ class JudgedStream(ABC):
         Raises:
             EventTooLarge: more is held than may be.
         """
+        answers = self._answers(event)
+        # A server ends the choices of a client that has left; they are no answers.
+        return (
+            not answers
+            or self._request.disconnected
+            or judge_answers(self._by, answers, self._verdicts)
+        )
+
+    def _answers(self, event: Event) -> Sequence[Answer]:
+        """The answers that are complete with an event. Raises EventTooLarge."""
         collector = self._collector
         try:
             answers = collector.take(event)
@@ -86,13 +97,10 @@ class JudgedStream(ABC):
             raise EventTooLarge
         if not answers:
             if not self._seen:
-                self._seen = event.data not in _NO_DATA
-            return True
+                self._seen = event.data not in NO_DATA
+            return ()
         self._has_answered = True
-        if self._prefills:
-            answers = prefilled(answers, self._prefills)
-        # A server ends the choices of a client that has left; they are no answers.
-        return self._request.disconnected or judge_answers(self._by, answers, self._verdicts)
+        return prefilled(answers, self._prefills) if self._prefills else answers
 
     def _is_whole(self) -> bool:
         """At the end: whether everything was judged. What was not is counted."""

@@ -1,0 +1,1 @@
+"""Streams, and replies that are compressed: judged while they pass, or before they do."""
