@@ -28,7 +28,7 @@ __all__ = ["ResilientBackend"]
 
 T = TypeVar("T")
 
-_OVER_HTTP = ("http", "llm+http")
+_OVER_HTTP = ("http", "llm+http", "apicurio+http")
 _TO_WAIT = 0.95  # of the deadline, for the server to take requests again
 
 
