@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,25 @@ def _page(response: GlueResponse, rows: list[dict[str, Any]]) -> ActionResult:
     start = int(response._get_param("NextToken") or 0)
     more = {"NextToken": str(start + 2)} if start + 2 < len(rows) else {}
     return ActionResult({"Schemas": rows[start : start + 2], **more})
+
+
+@pytest.mark.parametrize("url", [URL, "s3://bucket/schemas"])
+def test_nobody_is_asked_for_an_mfa_code(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile mfa]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = user\n"
+        "mfa_serial = arn:aws:iam::1:mfa/u\nregion = us-east-1\n"
+        "[profile user]\naws_access_key_id = key\naws_secret_access_key = SECRET\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "mfa")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with connect(url) as registry, pytest.raises(RegistryAuthError, match="nobody is asked"):
+        registry.get("s")
 
 
 @pytest.fixture
