@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,32 @@ def test_refusals_are_errors_of_ours_and_requests_are_signed(
     scope = "/eu-central-1/glue/aws4_request"
     assert scope in sent["authorization"]
     assert "content-type;host;x-amz-date;x-amz-target" in sent["authorization"]
+
+
+class Throttling(HttpServer):
+    """Refuses the first requests, in Glue's own words."""
+
+    def handle(self, request: Request) -> Reply:
+        asked = request.json()
+        if len(self.requests) <= 101:  # a pause was over, and came again
+            kind = "com.amazonaws.glue#ThrottlingException"
+            return Reply(400, {"__type": kind, "Message": "Rate exceeded"})
+        version = {"SchemaVersionId": "1", "VersionNumber": 1, "SchemaDefinition": "{}"}
+        name = asked["SchemaId"]["SchemaName"]
+        arn = f"arn:aws:glue:eu-central-1:1:schema/contracts/{name}"
+        return Reply(200, {**version, "DataFormat": "JSON", "SchemaArn": arn})
+
+
+async def test_two_hundred_subjects_share_one_pause(
+    glue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Throttling() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", server.url)
+        with connect(glue, retry=RetryOptions(deadline=60, base=0.01)) as registry:
+            names = [f"s{number}" for number in range(200)]
+            schemas = await asyncio.gather(*(registry.aio.get(name) for name in names))
+        assert [schema.subject for schema in schemas] == names
+        assert len(server.requests) <= 100 + 200 + 20
 
 
 @pytest.mark.parametrize(
