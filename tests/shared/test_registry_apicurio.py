@@ -261,6 +261,30 @@ def test_other_answers_are_errors_of_ours(
         registry.get("s")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"status": 500, "name": "RegistryStorageException", "title": "disk full"},
+            "500 (code RegistryStorageException): disk full",
+        ),
+        ({"status": 500, "detail": "out of memory"}, "500: out of memory"),
+        (
+            {"__type": "InternalServiceException", "Message": "try again"},
+            "500 (code InternalServiceException): try again",
+        ),
+    ],
+    ids=["title", "detail", "aws"],
+)
+def test_what_a_failing_server_says_is_kept(
+    registry: Registry, server: ApicurioServer, body: dict[str, Any], said: str
+) -> None:
+    server.fail(Fault(reply=Reply(500, body, {"Content-Type": "application/json"})))
+    with pytest.raises(RegistryUnavailable) as failed:
+        registry.get("s")
+    assert said in str(failed.value)
+
+
 def test_credentials_are_sent_and_shown_nowhere(server: ApicurioServer) -> None:
     server.put("s", A)
     url = server.url.replace("//", "//user:SECRET@")
