@@ -16,9 +16,15 @@ from rich.markup import escape
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType, RegistryError
+from llm_integrations.core.errors import (
+    LLMIntegrationsError,
+    OtherSchemaType,
+    RegistryError,
+    RegistryProtocolError,
+)
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.registry import Registry
 
 __all__ = ["doctor"]
 
@@ -95,6 +101,7 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
             count = len(client.subjects())
             took = (time.perf_counter() - started) * 1000
             latest = latest_of(client)
+            damage = _damage_of_settings(client)
             url = client.url
     except LLMIntegrationsError as error:
         console.print(f"  [red]✗[/] registry: {escape(str(error))}")
@@ -107,8 +114,21 @@ def _registry_answers(console: Console, registry: str | None) -> bool:
         console.print(f"  [yellow]?[/] {escape(line)}")
     if len(unjudged) > _SHOWN:
         console.print(f"  [yellow]?[/] and {len(unjudged) - _SHOWN} rules more")
+    if damage is not None:
+        console.print(f"  [red]✗[/] {escape(str(damage))}")
     well = [_subject_is_well(console, *one) for one in sorted(latest.left_out.items())]
-    return all(well)
+    return damage is None and all(well)
+
+
+def _damage_of_settings(client: Registry) -> RegistryError | None:
+    """What is wrong with what the registry says of all subjects, as a folder's registry.json."""
+    try:
+        client.get_compatibility()
+    except RegistryProtocolError as error:
+        return error
+    except RegistryError:  # it has no such level, or shows it to others
+        return None
+    return None
 
 
 def _subject_is_well(console: Console, subject: str, error: RegistryError) -> bool:
