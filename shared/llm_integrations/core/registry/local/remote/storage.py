@@ -69,6 +69,7 @@ class Storage:
             limits = {"connect_timeout": self._timeout, "read_timeout": self._timeout}
             options["config_kwargs"] = {**limits, "retries": {"max_attempts": 0}}
         system, root = url_to_fs(self.url, **options)
+        system.retries = 1  # of s3fs, which would try five times; the client does that
         return system, str(root).rstrip("/")
 
     def files(self, folder: str | None = None) -> dict[str, list[RemoteFile]]:
