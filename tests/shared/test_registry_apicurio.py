@@ -140,6 +140,33 @@ def test_long_lists_are_read_to_their_end(registry: Registry, server: ApicurioSe
     assert registry.get("long").body == {"title": "119"}
 
 
+def test_a_look_at_everything_asks_for_no_content_twice(
+    registry: Registry, server: ApicurioServer
+) -> None:
+    for number in range(60):
+        server.put(f"s{number}", A)
+    server.put("draft", A, state="DRAFT")
+    assert len(registry.latest()) == 60
+    assert server.count(containing="/content") == 60
+    server.requests.clear()
+    server.put("s1", WIDER)
+    server.held[2].state = "DEPRECATED"
+    server.held[3].state = "DISABLED"
+    latest = registry.latest()
+    assert (latest["s1"].body, latest["s2"].state, "s3" in latest) == (WIDER, "DEPRECATED", False)
+    assert server.count(containing="/content") == 1
+    assert len(server.requests) == 3
+
+
+def test_a_part_of_a_look_that_fails_is_asked_for_again(server: ApicurioServer) -> None:
+    for number in range(60):
+        server.put(f"s{number}", A)
+    with connect(f"apicurio+{server.url}", retry=RetryOptions(base=0.01)) as registry:
+        fault = Fault(reply=Reply(503), times=1, matching=lambda r: "/content" in r.target)
+        server.fail(fault)
+        assert len(registry.latest()) == 60
+
+
 def test_references_lead_to_other_artifacts(registry: Registry, server: ApicurioServer) -> None:
     address = {"type": "object", "required": ["city"]}
     registry.register("address", address)

@@ -12,10 +12,12 @@ from llm_integrations.core.errors import ConfigurationError, RegistryError, Unsu
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
 from llm_integrations.core.model.schema import ACTIVE, DRAFT, JsonSchema, RegisteredSchema
 from llm_integrations.core.registry.address import APICURIO_API
+from llm_integrations.core.registry.apicurio.listing import LatestOfGroup
 from llm_integrations.core.registry.apicurio.protocol import ApicurioGroup
-from llm_integrations.core.registry.backend import Guard, NewSchema
+from llm_integrations.core.registry.backend import Guard, Latest, NewSchema, Page
 from llm_integrations.core.registry.http.backend import HttpBackend
 from llm_integrations.core.registry.http.exchange import path
+from llm_integrations.core.registry.listing.pages import pages_of_latest
 from llm_integrations.core.registry.local.ledger import Ledger, check_level
 
 __all__ = ["ApicurioBackend"]
@@ -38,6 +40,7 @@ class ApicurioBackend(HttpBackend):
             raise ConfigurationError("several URLs of Apicurio Registry must name the same group")
         super().__init__(bases, **options)
         self._group = ApicurioGroup(unquote(groups[0]))
+        self._latest = LatestOfGroup(self._http, self._group)
 
     @property
     def url(self) -> str:
@@ -62,6 +65,12 @@ class ApicurioBackend(HttpBackend):
 
     async def subjects(self, *, deleted: bool = False) -> list[str]:
         return await self._http.run(self._group.subjects(deleted=deleted))
+
+    async def latest(self) -> Latest | None:
+        return await pages_of_latest(self.latest_page)
+
+    async def latest_page(self, place: Any = None) -> Page[Latest] | None:
+        return await self._latest.page(place)
 
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         return await self._http.run(self._group.versions(subject, deleted=deleted))

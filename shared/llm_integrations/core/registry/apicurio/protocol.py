@@ -48,7 +48,7 @@ from llm_integrations.core.registry.http.exchange import (
 )
 from llm_integrations.core.registry.local.ledger import Entry, Ledger
 
-__all__ = ["ApicurioGroup"]
+__all__ = ["ApicurioGroup", "ledger_of", "named"]
 
 _PAGE: Final = 500
 _RULE: Final = "COMPATIBILITY"
@@ -65,19 +65,19 @@ class ApicurioGroup:
 
     def get(self, ref: SchemaRef, *, deleted: bool = False) -> Operation[RegisteredSchema]:
         known = yield from self._known(ref.subject)
-        ledger = _ledger(ref.subject, known)
+        ledger = ledger_of(ref.subject, known)
         entry = ledger.exact(ref, deleted=True) if deleted else ledger.find(ref)
-        return (yield from self._schema(_named(known, entry)))
+        return (yield from self.schema(named(known, entry)))
 
     def get_by_id(self, global_id: int) -> Operation[RegisteredSchema]:
         query = {"globalId": str(global_id), "groupId": self.name}
         found = yield from _versions(path("search", "versions"), query)
         for version in found:
             if version.global_id == global_id and version.group == self.name and version.entry:
-                return (yield from self._schema(version))
+                return (yield from self.schema(version))
         raise SchemaNotFound(f"no schema of the group {self.name!r} has the id {global_id}")
 
-    def _schema(self, version: ApicurioVersion) -> Operation[RegisteredSchema]:
+    def schema(self, version: ApicurioVersion) -> Operation[RegisteredSchema]:
         """Its content, and what that refers to."""
         entry = version.entry
         assert entry is not None  # noqa: S101 - whoever asks has looked
@@ -103,6 +103,11 @@ class ApicurioGroup:
             metadata=entry.metadata,
         )
 
+    def listed(self, asked: int) -> Operation[tuple[list[ApicurioVersion], int]]:
+        """A part of the group's versions, and how many there are."""
+        at, query = path("search", "versions"), {"groupId": self.name}
+        return (yield from _part(at, query, asked))
+
     def subjects(self, *, deleted: bool = False) -> Operation[list[str]]:
         """Those with a version, of whatever type."""
         found = yield from _versions(path("search", "versions"), {"groupId": self.name})
@@ -116,7 +121,7 @@ class ApicurioGroup:
 
     def versions(self, subject: str, *, deleted: bool = False) -> Operation[list[Version]]:
         known = yield from self._known(subject)
-        return _ledger(subject, known).versions(deleted=deleted)
+        return ledger_of(subject, known).versions(deleted=deleted)
 
     def lookup(self, subject: str, body: JsonSchema) -> Operation[RegisteredSchema]:
         yield from self._known(subject)
@@ -139,16 +144,16 @@ class ApicurioGroup:
         found = yield from _versions(path("search", "versions"), query, post=body)
         ours = [version for version in found if version.subject == subject]
         wanted = fingerprint_of(body)
-        for entry in reversed(_ledger(subject, ours).live):
-            schema = yield from self._schema(_named(ours, entry))
+        for entry in reversed(ledger_of(subject, ours).live):
+            schema = yield from self.schema(named(ours, entry))
             if schema.fingerprint == wanted and references in (None, schema.references):
                 return schema
         return None
 
     def referenced_by(self, ref: SchemaRef) -> Operation[list[int]]:
         known = yield from self._known(ref.subject)
-        entry = _ledger(ref.subject, known).exact(ref, deleted=True)
-        at = self._at(ref.subject, "versions", _named(known, entry).name, "references")
+        entry = ledger_of(ref.subject, known).exact(ref, deleted=True)
+        at = self._at(ref.subject, "versions", named(known, entry).name, "references")
         response = yield from _ask("GET", at, query={"refType": "INBOUND"})
         found: list[int] = []
         for one in read_references(response.json(), self.name, response):
@@ -166,7 +171,7 @@ class ApicurioGroup:
         except SchemaNotFound:
             return Ledger(subject)
         level = yield from self._own_level(self._at(subject))
-        return replace(_ledger(subject, known), compatibility=level)
+        return replace(ledger_of(subject, known), compatibility=level)
 
     # -- writing ----------
 
@@ -200,7 +205,7 @@ class ApicurioGroup:
             found = replace(found, entry=replace(entry, state=ACTIVE))
         if new.state == DEPRECATED:
             return (yield from self.deprecate(SchemaRef(new.subject, entry.version)))
-        return (yield from self._schema(found))
+        return (yield from self.schema(found))
 
     def _reference(self, one: SchemaReference) -> dict[str, Any]:
         return {
@@ -212,15 +217,15 @@ class ApicurioGroup:
 
     def deprecate(self, ref: SchemaRef) -> Operation[RegisteredSchema]:
         known = yield from self._known(ref.subject)
-        entry = _ledger(ref.subject, known).exact(ref)
-        version = _named(known, entry)
+        entry = ledger_of(ref.subject, known).exact(ref)
+        version = named(known, entry)
         yield from self._set_state(version, DEPRECATED)
-        return (yield from self._schema(replace(version, entry=replace(entry, state=DEPRECATED))))
+        return (yield from self.schema(replace(version, entry=replace(entry, state=DEPRECATED))))
 
     def delete(self, ref: SchemaRef, *, permanent: bool) -> Operation[None]:
         known = yield from self._known(ref.subject)
-        entry = _ledger(ref.subject, known).exact(ref, deleted=permanent)
-        version = _named(known, entry)
+        entry = ledger_of(ref.subject, known).exact(ref, deleted=permanent)
+        version = named(known, entry)
         if permanent:
             yield from _ask("DELETE", self._at(ref.subject, "versions", version.name))
         else:
@@ -228,13 +233,13 @@ class ApicurioGroup:
 
     def delete_subject(self, subject: str, *, permanent: bool) -> Operation[list[Version]]:
         known = yield from self._known(subject)
-        ledger = _ledger(subject, known)
+        ledger = ledger_of(subject, known)
         versions = ledger.versions(deleted=permanent)
         if permanent:
             yield from _ask("DELETE", self._at(subject))
             return versions
         for entry in ledger.live:
-            yield from self._set_state(_named(known, entry), DELETED)
+            yield from self._set_state(named(known, entry), DELETED)
         return versions
 
     def _set_state(self, version: ApicurioVersion, state: str) -> Operation[None]:
@@ -301,18 +306,25 @@ def _versions(
     found: dict[int, ApicurioVersion] = {}
     asked = 0
     while True:
-        place = {"limit": str(_PAGE), "offset": str(asked), "orderby": "globalId", "order": "asc"}
-        method = "GET" if post is None else "POST"
-        response = yield from _ask(method, at, post, query={**query, **place})
-        document = response.json()
-        rows = document.get("versions") if isinstance(document, dict) else None
-        if not isinstance(rows, list):
-            raise response.protocol_error("with no list of versions")
-        for version in (read_version(row, response) for row in rows):
-            found[version.global_id] = version
-        asked += len(rows)
-        if not rows or asked >= int(document.get("count") or 0):
+        part, total = yield from _part(at, query, asked, post)
+        found.update((version.global_id, version) for version in part)
+        asked += len(part)
+        if not part or asked >= total:
             return list(found.values())
+
+
+def _part(
+    at: str, query: Mapping[str, str], asked: int, post: JsonSchema | None = None
+) -> Operation[tuple[list[ApicurioVersion], int]]:
+    place = {"limit": str(_PAGE), "offset": str(asked), "orderby": "globalId", "order": "asc"}
+    method = "GET" if post is None else "POST"
+    response = yield from _ask(method, at, post, query={**query, **place})
+    document = response.json()
+    rows = document.get("versions") if isinstance(document, dict) else None
+    total = document.get("count") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not isinstance(total, int):
+        raise response.protocol_error("with no list of versions")
+    return [read_version(row, response) for row in rows], total
 
 
 def _ask(
@@ -325,7 +337,7 @@ def _ask(
     return response
 
 
-def _ledger(subject: str, known: Sequence[ApicurioVersion]) -> Ledger:
+def ledger_of(subject: str, known: Sequence[ApicurioVersion]) -> Ledger:
     if known and not any(version.entry for version in known):
         raise RegistryProtocolError(
             f"the versions of {subject!r} have no order: integers and semantic versions have one, "
@@ -334,7 +346,7 @@ def _ledger(subject: str, known: Sequence[ApicurioVersion]) -> Ledger:
     return Ledger.of(subject, (v.entry for v in known if v.entry is not None), None)
 
 
-def _named(known: Sequence[ApicurioVersion], entry: Entry) -> ApicurioVersion:
+def named(known: Sequence[ApicurioVersion], entry: Entry) -> ApicurioVersion:
     return next(v for v in known if v.entry is not None and v.entry.version == entry.version)
 
 
