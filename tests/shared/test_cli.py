@@ -245,6 +245,18 @@ def test_one_bad_subject_stops_neither_list_nor_doctor(schema: Path, tmp_path: P
     assert "conflict markers" in told.output
 
 
+def test_damaged_settings_of_a_folder_stop_nobody_and_doctor_names_them(
+    schema: Path, tmp_path: Path
+) -> None:
+    call("register", "user", schema)
+    settings = tmp_path / "schemas" / "registry.json"
+    settings.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> feature\n")
+    assert call("list").exit_code == 0
+    told = call("doctor")
+    assert told.exit_code == 1
+    assert told.output.count(str(settings)) == 1
+
+
 def test_a_schema_of_another_type_is_shown_and_no_trouble() -> None:
     with ConfluentServer() as server:
         server.add("avro", '{"type":"record","name":"R","fields":[]}', "AVRO")

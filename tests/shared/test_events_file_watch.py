@@ -333,6 +333,23 @@ async def test_a_folder_that_is_replaced_is_watched_anew(registry: Registry, fol
         await until(lambda: "ns.user@3" in recording.versions)
 
 
+async def test_a_folder_that_is_away_for_a_while_deletes_nothing(
+    registry: Registry, folder: Path
+) -> None:
+    registry.register("ns.user", A)
+    registry.register("ns.other", A)
+    away = folder.with_name("away")
+    async with following(registry) as recording:
+        await asyncio.to_thread(folder.rename, away)
+        await asyncio.sleep(0.3)
+        (away / "ns.user" / "2.json").write_text(json.dumps(B))
+        shutil.rmtree(away / "ns.other")
+        await asyncio.to_thread(away.rename, folder)
+        await until(lambda: len(recording.seen) >= 2)
+        await asyncio.sleep(0.1)
+        assert sorted(told(recording)) == ["ns.other@1 deleted", "ns.user@2 updated"]
+
+
 def swap(folder: Path) -> None:
     """A copy takes the place of a folder."""
     folder.rename(folder.with_name("old"))

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_integrations.core.errors import RegistryProtocolError
+from llm_integrations.core.config import RetryOptions
+from llm_integrations.core.errors import RegistryProtocolError, RegistryUnavailable
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry import connect
 from llm_integrations.core.registry.local.file.backend import FileBackend
@@ -148,6 +149,23 @@ async def test_a_root_that_is_exchanged_is_another_one(tmp_path: Path) -> None:
 def _link(path: Path, target: str) -> Path:
     path.symlink_to(target, target_is_directory=True)
     return path
+
+
+async def test_a_folder_that_is_gone_is_an_outage_and_no_empty_registry(tmp_path: Path) -> None:
+    root, away = tmp_path / "schemas", tmp_path / "away"
+    with connect(root, retry=RetryOptions(attempts=1)) as registry:
+        assert registry.subjects() == []
+        registry.register("user", A)
+        held = registry.get("user")
+        root.rename(away)
+        registry.invalidate("user")
+        assert registry.get("user") is held
+        for call in (registry.subjects, registry.latest, lambda: registry.get("other")):
+            with pytest.raises(RegistryUnavailable):
+                call()
+        assert not registry.health()
+        away.rename(root)
+        assert registry.subjects() == ["user"]
 
 
 # -- what a merge leaves behind ----------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,25 @@ def _page(response: GlueResponse, rows: list[dict[str, Any]]) -> ActionResult:
     start = int(response._get_param("NextToken") or 0)
     more = {"NextToken": str(start + 2)} if start + 2 < len(rows) else {}
     return ActionResult({"Schemas": rows[start : start + 2], **more})
+
+
+@pytest.mark.parametrize("url", [URL, "s3://bucket/schemas"])
+def test_nobody_is_asked_for_an_mfa_code(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile mfa]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = user\n"
+        "mfa_serial = arn:aws:iam::1:mfa/u\nregion = us-east-1\n"
+        "[profile user]\naws_access_key_id = key\naws_secret_access_key = SECRET\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "mfa")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with connect(url) as registry, pytest.raises(RegistryAuthError, match="nobody is asked"):
+        registry.get("s")
 
 
 @pytest.fixture
@@ -204,6 +225,32 @@ def test_refusals_are_errors_of_ours_and_requests_are_signed(
     scope = "/eu-central-1/glue/aws4_request"
     assert scope in sent["authorization"]
     assert "content-type;host;x-amz-date;x-amz-target" in sent["authorization"]
+
+
+class Throttling(HttpServer):
+    """Refuses the first requests, in Glue's own words."""
+
+    def handle(self, request: Request) -> Reply:
+        asked = request.json()
+        if len(self.requests) <= 101:  # a pause was over, and came again
+            kind = "com.amazonaws.glue#ThrottlingException"
+            return Reply(400, {"__type": kind, "Message": "Rate exceeded"})
+        version = {"SchemaVersionId": "1", "VersionNumber": 1, "SchemaDefinition": "{}"}
+        name = asked["SchemaId"]["SchemaName"]
+        arn = f"arn:aws:glue:eu-central-1:1:schema/contracts/{name}"
+        return Reply(200, {**version, "DataFormat": "JSON", "SchemaArn": arn})
+
+
+async def test_two_hundred_subjects_share_one_pause(
+    glue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Throttling() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", server.url)
+        with connect(glue, retry=RetryOptions(deadline=60, base=0.01)) as registry:
+            names = [f"s{number}" for number in range(200)]
+            schemas = await asyncio.gather(*(registry.aio.get(name) for name in names))
+        assert [schema.subject for schema in schemas] == names
+        assert len(server.requests) <= 100 + 200 + 20
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,19 @@ async def test_another_client_of_the_process_waits_too() -> None:
         assert server.count("/subjects/b") == 0
 
 
+@pytest.mark.parametrize("other", ["{}/contexts/.other", "apicurio+{}/group", "llm+{}"])
+async def test_whatever_else_is_asked_of_that_server_waits_too(other: str) -> None:
+    retry = RetryOptions(attempts=1)
+    with registry_server() as server, connect(f"{server.url}/contexts/.one", retry=retry) as one:
+        server.fault = answering(429, {}, retry_after="30")
+        with pytest.raises(RegistryUnavailable):
+            await one.aio.get("a")
+        second = connect(other.format(server.url))
+        with second, pytest.raises(RegistryUnavailable, match="429"):
+            await second.aio.get("b")
+        assert len(server.requests) == 1
+
+
 async def test_whoever_gives_up_waiting_for_a_turn_holds_up_nobody() -> None:
     with registry_server() as server, connect(server.url) as registry:
         for number in range(110):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,31 @@ def test_a_storage_that_does_not_answer_is_unavailable_and_the_copy_serves(
         assert "SECRET" not in str(raised.value)
         registry.invalidate("user")
         assert registry.get("user") is held
+
+
+async def test_a_storage_that_hangs_holds_up_no_other_registry(
+    registry: Registry, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("user/1.json", A)
+    released = threading.Event()
+
+    async def hangs(*_: Any, **__: Any) -> Any:
+        while not released.is_set():  # noqa: ASYNC110 - set from another loop than this one
+            await asyncio.sleep(0.02)
+        return []
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_lsdir", hangs)
+    waiting = [asyncio.ensure_future(registry.aio.get(f"s{number}")) for number in range(60)]
+    with connect(tmp_path / "schemas") as other:
+        async with asyncio.timeout(30):
+            await other.aio.register("user", A)
+            assert (await other.aio.get("user")).version == 1
+    assert not any(one.done() for one in waiting)
+    released.set()
+    assert all(
+        isinstance(error, SchemaNotFound)
+        for error in await asyncio.gather(*waiting, return_exceptions=True)
+    )
 
 
 def test_it_travels_as_its_url(registry: Registry, put: Put) -> None:

@@ -34,8 +34,9 @@ app = typer.Typer(
     name="llm-integrations",
     help="One contract, a JSON Schema in a registry, at every stage of an LLM system.\n\n"
     "The registry is --registry, or LLM_INTEGRATIONS_REGISTRY_URL: a folder, file://…, "
-    "http(s)://… (Confluent API), llm+http(s)://… (LLM Schema Registry), glue://region/registry "
-    "(AWS Glue) or s3://bucket/folder (only read).\n\n"
+    "http(s)://… (Confluent API), llm+http(s)://… (LLM Schema Registry), "
+    "apicurio+http(s)://host/group (Apicurio's own API), glue://region/registry (AWS Glue) or "
+    "s3://bucket/folder (only read).\n\n"
     "Exit codes: 0 all is well, 1 data or schemas are not, 2 the call or the registry failed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

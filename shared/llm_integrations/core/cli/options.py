@@ -27,7 +27,8 @@ RegistryUrl = Annotated[
         "--registry",
         "-r",
         envvar="LLM_INTEGRATIONS_REGISTRY_URL",
-        help="A folder, file://…, http(s)://…, llm+http(s)://…, glue://… or s3://…",
+        help="A folder, file://…, http(s)://…, llm+http(s)://…, apicurio+http(s)://…, "
+        "glue://… or s3://…",
         show_default=False,
     ),
 ]

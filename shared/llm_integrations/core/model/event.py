@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,13 +9,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from llm_integrations.core.errors import EventError
+from llm_integrations.core.model.uuid5 import uuid5
 
 if TYPE_CHECKING:  # at run time core.registry imports this module
     from llm_integrations.core.model.reference import SchemaId
 
 __all__ = ["SchemaEvent", "SchemaEventType", "event_id_of"]
 
-_IDS: Final = uuid.UUID("6a1f6f2e-3a9d-5b52-9b0b-0d4f6f7c2a11")
+_IDS: Final = bytes.fromhex("6a1f6f2e3a9d5b529b0b0d4f6f7c2a11")
 
 
 class SchemaEventType(StrEnum):
@@ -52,7 +52,7 @@ def event_id_of(
     kind = "registered" if event_type.brings_content else str(event_type)
     parts = (registry, kind, subject, version, fingerprint, state)
     try:
-        return str(uuid.uuid5(_IDS, "\x1f".join(parts)))
+        return uuid5(_IDS, "\x1f".join(parts))
     except UnicodeEncodeError:
         raise EventError("an event's subject and version must be valid Unicode") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
@@ -34,6 +33,8 @@ def ready_schema(name: str) -> dict[str, Any]:
     known = _ALSO.get(name, name)
     if known not in READY:
         raise ConfigurationError(f"there is no ready schema {name!r}; there are {', '.join(READY)}")
+    from importlib.resources import files  # which imports more than the registry client does
+
     text = files("llm_integrations.core.ready").joinpath(f"{known}.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

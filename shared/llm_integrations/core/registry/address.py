@@ -14,9 +14,19 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from llm_integrations.core.config import Auth, BasicAuth
 from llm_integrations.core.errors import ConfigurationError
 
-__all__ = ["Address", "Protocol", "is_loopback", "origin_of", "read_addresses", "refuse_at_sign"]
+__all__ = [
+    "APICURIO_API",
+    "Address",
+    "Protocol",
+    "is_loopback",
+    "origin_of",
+    "read_addresses",
+    "refuse_at_sign",
+]
 
-Protocol: TypeAlias = Literal["memory", "file", "remote", "confluent", "llm_registry", "glue"]
+Protocol: TypeAlias = Literal[
+    "memory", "file", "remote", "confluent", "llm_registry", "apicurio", "glue"
+]
 
 _PROTOCOLS: Final[dict[str, Protocol]] = {
     "memory": "memory",
@@ -25,14 +35,19 @@ _PROTOCOLS: Final[dict[str, Protocol]] = {
     "https": "confluent",
     "llm+http": "llm_registry",
     "llm+https": "llm_registry",
+    "apicurio": "apicurio",
+    "apicurio+http": "apicurio",
+    "apicurio+https": "apicurio",
     "glue": "glue",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\ is a path
 _KNOWN = (
-    "memory://, file://, http(s):// (Confluent API), llm+http(s)://, glue://region/registry or "
-    "s3://bucket/folder, or give a path"
+    "memory://, file://, http(s):// (Confluent API), llm+http(s)://, apicurio+http(s)://, "
+    "glue://region/registry or s3://bucket/folder, or give a path"
 )
 _PORT = re.compile(r"[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")  # of host:port, which nobody calls a scheme
+_SEVERAL: Final = ({"confluent"}, {"llm_registry"}, {"apicurio"})
+APICURIO_API: Final = "/apis/registry/v3"
 # Of the storages that fsspec reads, those that people name first; it is asked about others.
 _STORAGES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hf"})
 _STORAGE = re.compile(r"//(?P<host>[^/?#:]*)(?P<secret>:[^/?#@]*)?(?P<path>(?:/[^?#]*)?)")
@@ -66,8 +81,10 @@ def read_addresses(url: str | os.PathLike[str] | Sequence[str]) -> tuple[Address
     protocols = {address.protocol for address in addresses}
     if not addresses:
         raise ConfigurationError("connect() needs a URL")
-    if len(addresses) > 1 and protocols not in ({"confluent"}, {"llm_registry"}):
-        raise ConfigurationError("several URLs must all be http(s):// or all llm+http(s)://")
+    if len(addresses) > 1 and protocols not in _SEVERAL:
+        raise ConfigurationError(
+            "several URLs must all be http(s)://, all llm+http(s):// or all apicurio+http(s)://"
+        )
     return addresses
 
 
@@ -94,6 +111,8 @@ def _read(url: str | os.PathLike[str]) -> Address:
         return Address(protocol, rest.strip("/"))
     if protocol == "glue":
         return Address(protocol, _glue(rest))
+    if protocol == "apicurio":
+        return _apicurio(scheme.removeprefix("apicurio").removeprefix("+"), rest)
     return _http(protocol, scheme.removeprefix("llm+"), rest)
 
 
@@ -133,6 +152,28 @@ def _glue(rest: str) -> str:
             "credentials are found as AWS's own tools find them"
         )
     return f"{found[1]}/{found[2]}"
+
+
+def _apicurio(scheme: str, rest: str) -> Address:
+    """Of a group: ``//host[/group]``, or with all of the API's path, as behind a gateway.
+
+    Without http or https in its scheme it is https, and http to this machine.
+    """
+    if not scheme:
+        scheme = "http" if is_loopback(f"http:{rest}") else "https"
+    address = _http("apicurio", scheme, rest)
+    parts = urlsplit(address.location)
+    before, api, group = parts.path.rpartition(APICURIO_API)
+    if not api:
+        before, group = "", parts.path
+    group = group.strip("/").removeprefix("groups/") or "default"
+    if "/" in group:
+        raise ConfigurationError(
+            "an Apicurio Registry is apicurio+https://host/group (without a group: default), or "
+            f"apicurio+https://host/gateway{APICURIO_API}/groups/group"
+        )
+    location = parts._replace(path=f"{before}{APICURIO_API}/groups/{group}").geturl()
+    return Address("apicurio", location, address.auth)
 
 
 def _http(protocol: Protocol, scheme: str, rest: str) -> Address:

@@ -53,8 +53,9 @@ def connect(
     Args:
         url: ``memory://``, ``file://schemas`` (relative), ``file:///srv/schemas``, a plain path,
             ``http(s)://…`` (Confluent API), ``llm+http(s)://…`` (LLM Schema Registry API),
-            ``glue://region/registry``, ``s3://bucket/folder`` (only read), or a list of
-            base URLs that are tried in order. None takes LLM_INTEGRATIONS_REGISTRY_URL.
+            ``apicurio+http(s)://host/group``, ``glue://region/registry``, ``s3://bucket/folder``
+            (only read), or a list of base URLs that are tried in order. None takes
+            LLM_INTEGRATIONS_REGISTRY_URL.
         timeout: seconds for one attempt; ``retry.deadline`` bounds a call with all its attempts.
         auth: credentials; else those in the URL, else those of the environment, if the URL is of
             the origin that LLM_INTEGRATIONS_REGISTRY_URL names.

@@ -29,7 +29,7 @@ __all__ = ["ResilientBackend"]
 
 T = TypeVar("T")
 
-_OVER_HTTP = ("http", "llm+http")
+_LIMITING = ("http", "llm+http", "apicurio+http", "glue")
 _TO_WAIT = 0.95  # of the deadline, for the server to take requests again
 
 
@@ -42,8 +42,8 @@ class ResilientBackend:
         self._inherited: list[RegistryBackend | None] = []
         self.url = self._backend.url
         self.breaker = Breaker(self.url, settings.breaker)
-        over_http = self.url.startswith(_OVER_HTTP)
-        self._throttle: Throttle | None = throttle_of(self.url, self) if over_http else None
+        limits = self.url.startswith(_LIMITING)
+        self._throttle: Throttle | None = throttle_of(self.url, self) if limits else None
         self.lock = threading.Lock()
         self.closed = False
         self._tasks: set[asyncio.Task[Any]] = set()  # touched on the background loop only

@@ -15,7 +15,7 @@ from llm_integrations.core.config import (
     check_name,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.address import Address
+from llm_integrations.core.registry.address import APICURIO_API, Address
 from llm_integrations.core.registry.environment import (
     environment_allows_insecure,
     environment_auth,
@@ -118,6 +118,11 @@ class Settings:
             return self._remote_backend(locations[0])
         if protocol == "glue":
             return self._glue_backend(*locations[0].split("/"))
+        if protocol == "confluent" and any(APICURIO_API in location for location in locations):
+            raise ConfigurationError(
+                "Apicurio Registry's own API is written apicurio+https://host/group (or "
+                "apicurio+http://); by /apis/ccompat/v7 it speaks Confluent's"
+            )
         return self._http_backend(protocol)(
             locations,
             auth=self._auth(),
@@ -153,6 +158,10 @@ class Settings:
             from llm_integrations.core.registry.confluent.backend import ConfluentBackend
 
             return ConfluentBackend
+        if protocol == "apicurio":
+            from llm_integrations.core.registry.apicurio.backend import ApicurioBackend
+
+            return ApicurioBackend
         from llm_integrations.core.registry.llm_registry.backend import LLMRegistryBackend
 
         return LLMRegistryBackend

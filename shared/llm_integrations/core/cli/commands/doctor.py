@@ -22,10 +22,15 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.edited import edited_note
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.errors import LLMIntegrationsError, OtherSchemaType
+from llm_integrations.core.errors import (
+    LLMIntegrationsError,
+    OtherSchemaType,
+    RegistryError,
+    RegistryProtocolError,
+)
 from llm_integrations.core.extras import too_old
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry import Latest
+from llm_integrations.core.registry import Latest, Registry
 from llm_integrations.core.registry.environment import unknown_variables
 
 __all__ = ["doctor"]
@@ -161,16 +166,30 @@ def _look_at_registry(findings: _Findings, registry: str | None) -> None:
             count = len(client.subjects())
             took = (time.perf_counter() - started) * 1000
             latest, edited, url = latest_of(client), client.edited(), client.url
+            damage = _damage_of_settings(client)
     except LLMIntegrationsError as error:
         return findings.add("✗", "registry:", str(error))
     findings.add("✓", "registry", f"{url}, {count} subjects, {took:.0f} ms")
     if not count:
         findings.add("?", "registry", "it holds no schema: is that the right place?")
+    if damage is not None:
+        findings.add("✗", "registry:", str(damage))
     _look_at_subjects(findings, latest)
     for line in _shortened([edited_note(reference) for reference in edited], "versions"):
         findings.add("✗", "changed", line)
     for line in _shortened(_unjudged_rules(url, latest), "rules"):
         findings.add("?", "rules", line)
+    return None
+
+
+def _damage_of_settings(client: Registry) -> RegistryError | None:
+    """What is wrong with what the registry says of all subjects, as a folder's registry.json."""
+    try:
+        client.get_compatibility()
+    except RegistryProtocolError as error:
+        return error
+    except RegistryError:  # it has no such level, or shows it to others
+        return None
     return None
 
 

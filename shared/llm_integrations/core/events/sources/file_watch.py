@@ -161,6 +161,9 @@ class FileWatchSource(SnapshotSource):
         return None if None in subjects else {name for name in subjects if name is not None}
 
     def _look(self, touched: set[str] | None) -> tuple[View, list[SchemaEvent]]:
+        inode = self._inode()
+        if self._view is not None and inode is None:
+            return self._view, []  # the folder is away, which deletes nothing
         is_baseline = self._view is None
         view = View(self._view.subjects if self._view is not None else None)
         is_whole = touched is None
@@ -178,6 +181,8 @@ class FileWatchSource(SnapshotSource):
                     events += events_between(self._url, subject, before, after)
                 # The bodies would be kept twice: the client's cache has those that are in use.
                 view.put(subject, {v: seen.without_schema() for v, seen in after.items()})
+        if self._view is not None and self._inode() != inode:
+            return self._view, []  # it went away meanwhile; the next look is at what is there then
         return view, events
 
     def _found(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from llm_integrations.core.errors import ConfigurationError, RegistryAuthError
 from llm_integrations.core.extras import require_extra
 
-__all__ = ["Signer", "endpoint_of"]
+__all__ = ["Signer", "endpoint_of", "never_asking"]
+
+T = TypeVar("T")
 
 
 def endpoint_of(region: str) -> str:
@@ -26,6 +28,25 @@ def endpoint_of(region: str) -> str:
     if not found:
         raise ConfigurationError(f"AWS has no region {region!r}: glue://region/registry")
     return f"https://{found['hostname']}"
+
+
+def never_asking(session: T) -> T:
+    """A session of botocore or aiobotocore that raises RegistryAuthError where it would ask for an
+    MFA code on the terminal, and wait.
+
+    Looks into botocore, which takes no other function to ask by.
+    """
+    chain: Any = session
+    provider = chain.get_component("credential_provider").get_provider("assume-role")
+    provider._prompter = _ask_nobody
+    return session
+
+
+def _ask_nobody(_: str) -> str:
+    raise RegistryAuthError(
+        "the AWS profile wants an MFA code, and nobody is asked for it here: give temporary "
+        "credentials (aws sts assume-role, or aws configure export-credentials)"
+    )
 
 
 class Signer:
@@ -60,7 +81,7 @@ class Signer:
 
         try:
             if self._found is None:
-                self._found = botocore.session.Session().get_credentials()
+                self._found = never_asking(botocore.session.Session()).get_credentials()
             if self._found is not None:
                 return self._found.get_frozen_credentials()
         except BotoCoreError as error:

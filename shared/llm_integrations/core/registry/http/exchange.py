@@ -165,9 +165,14 @@ def _explanation(response: HttpResponse) -> str:
         return ""
     if not isinstance(document, dict):
         return ""
-    code, said = document.get("error_code"), document.get("message") or document.get("error")
-    named = f" (code {code})" if isinstance(code, int) and code != response.status else ""
-    return f"{named}: {shorten(said)}" if isinstance(said, str) and said.strip() else named
+    texts = {key: value for key, value in document.items() if isinstance(value, str) and value}
+    code = document.get("error_code") or texts.get("__type") or texts.get("name")
+    named = f" (code {shorten(code, 80)})" if code and code != response.status else ""
+    said = next((texts[key] for key in _SAID if texts.get(key, "").strip()), None)
+    return f"{named}: {shorten(said)}" if said is not None else named
+
+
+_SAID: Final = ("message", "Message", "error", "title", "detail")
 
 
 def retry_after(header: str | None, now: float) -> float | None:

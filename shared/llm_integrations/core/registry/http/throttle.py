@@ -13,6 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import RetryOptions
@@ -175,9 +176,11 @@ class _Shared:
 _shared: Final = _Shared()
 
 
-def throttle_of(server: str, client: object) -> Throttle:
-    """The one of a server, named by its base URL: the same for all clients that are open at once.
+def throttle_of(url: str, client: object) -> Throttle:
+    """The one of a URL's server: the same for all clients that are open at once, by whatever API,
+    context or group.
 
     What a server said to clients that are gone is nobody's business any more.
     """
-    return _shared.get(server, client)
+    parts = urlsplit(url)
+    return _shared.get(f"{parts.scheme.rpartition('+')[2]}://{parts.netloc}", client)

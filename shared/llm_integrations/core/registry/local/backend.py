@@ -65,7 +65,7 @@ def as_json(body: JsonSchema) -> JsonSchema:
 
 
 class LocalBackend(RegistryBackend):
-    """RegistryBackend over a Store. Subclasses say what may run on the event loop's thread."""
+    """RegistryBackend over a Store. Subclasses say what runs on which thread."""
 
     page: ClassVar = 1_000
     """Subjects that one call with its deadline reads."""
@@ -78,17 +78,20 @@ class LocalBackend(RegistryBackend):
         """The end of a sentence about a subject that is not here, where the storage knows why."""
         return ""
 
-    async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _in_thread(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def _read(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._in_thread(work, *args, **kwargs)
 
     async def get(self, ref: SchemaRef) -> RegisteredSchema:
         return await self._read(self._get, ref)
 
     async def get_by_id(self, schema_id: SchemaId) -> RegisteredSchema:
-        return await asyncio.to_thread(self._get_by_id, schema_id)
+        return await self._in_thread(self._get_by_id, schema_id)
 
     async def subjects(self, *, deleted: bool = False) -> list[str]:
-        return await asyncio.to_thread(self._subjects, deleted)
+        return await self._in_thread(self._subjects, deleted)
 
     async def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         return await self._read(self._versions, subject, deleted)
@@ -100,13 +103,13 @@ class LocalBackend(RegistryBackend):
         *,
         normalize: bool = False,  # noqa: ARG002 - contents are compared, not texts
     ) -> RegisteredSchema:
-        return await asyncio.to_thread(self._lookup, subject, body)
+        return await self._in_thread(self._lookup, subject, body)
 
     async def get_deleted(self, ref: SchemaRef) -> RegisteredSchema:
         return await self._read(self._get_deleted, ref)
 
     async def referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
-        return await asyncio.to_thread(self._referenced_by, ref)
+        return await self._in_thread(self._referenced_by, ref)
 
     async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
         return "READWRITE"
@@ -115,45 +118,45 @@ class LocalBackend(RegistryBackend):
         return await self._read(self._level, subject)
 
     async def latest(self) -> Latest | None:
-        return await asyncio.to_thread(self._latest, None)
+        return await self._in_thread(self._latest, None)
 
     async def latest_page(self, place: Names | None = None) -> Page[Latest] | None:
         names, rest = await self._part(place)
-        return Page(await asyncio.to_thread(self._latest, names), rest)
+        return Page(await self._in_thread(self._latest, names), rest)
 
     async def subjects_page(
         self, place: Names | None = None, *, deleted: bool = False
     ) -> Page[list[str]]:
         names, rest = await self._part(place)
-        return Page(await asyncio.to_thread(self._subjects, deleted, names), rest)
+        return Page(await self._in_thread(self._subjects, deleted, names), rest)
 
     async def _part(
         self, names: Sequence[str] | None
     ) -> tuple[Sequence[str], Sequence[str] | None]:
         """The names of a page, and those after it: no disk reads any number of files in time."""
-        names = await asyncio.to_thread(self.store.names) if names is None else names
+        names = await self._in_thread(self.store.names) if names is None else names
         return names[: self.page], names[self.page :] or None
 
     async def ping(self) -> Mapping[str, Any]:
-        return {"subjects": len(await asyncio.to_thread(self.store.names))}
+        return {"subjects": len(await self._in_thread(self.store.names))}
 
     async def register(self, new: NewSchema, guard: Guard | None = None) -> RegisteredSchema:
-        return await asyncio.to_thread(self._register, new, guard)
+        return await self._in_thread(self._register, new, guard)
 
     async def set_compatibility(self, level: str, subject: str | None = None) -> None:
-        await asyncio.to_thread(self._set_level, check_level(level), subject)
+        await self._in_thread(self._set_level, check_level(level), subject)
 
     async def reset_compatibility(self, subject: str) -> None:
-        await asyncio.to_thread(self._set_level, None, subject)
+        await self._in_thread(self._set_level, None, subject)
 
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        return await asyncio.to_thread(self._deprecate, ref)
+        return await self._in_thread(self._deprecate, ref)
 
     async def delete(self, ref: SchemaRef, *, permanent: bool = False) -> None:
-        await asyncio.to_thread(self._delete, ref, permanent)
+        await self._in_thread(self._delete, ref, permanent)
 
     async def delete_subject(self, subject: str, *, permanent: bool = False) -> list[Version]:
-        return await asyncio.to_thread(self._delete_subject, subject, permanent)
+        return await self._in_thread(self._delete_subject, subject, permanent)
 
     def _get(self, ref: SchemaRef) -> RegisteredSchema:
         with self._pointing(ref.subject):

@@ -80,9 +80,13 @@ class FolderIndex:
         self._listing = Listing()
 
     def current(self) -> Listing:
+        """FileNotFoundError for a root that is gone, with subjects in it: no list is shorter for
+        a disk that is away. One that was never there has none."""
         try:
             status = os.stat(self._root)  # noqa: PTH116 - one call, and no Path to make
         except FileNotFoundError:
+            if self._listing.names:
+                raise
             return Listing()
         stamp = (status.st_mtime_ns, status.st_ino, status.st_dev)
         known = self._listing

@@ -17,6 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.registry.glue.signing import never_asking
 from llm_integrations.core.registry.local.file.documents import check_size
 
 __all__ = ["RemoteFile", "Storage"]
@@ -62,9 +63,13 @@ class Storage:
 
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
         if self.url.startswith("s3"):
+            from aiobotocore.session import get_session
+
+            options["session"] = never_asking(get_session())
             limits = {"connect_timeout": self._timeout, "read_timeout": self._timeout}
             options["config_kwargs"] = {**limits, "retries": {"max_attempts": 0}}
         system, root = url_to_fs(self.url, **options)
+        system.retries = 1  # of s3fs, which would try five times; the client does that
         return system, str(root).rstrip("/")
 
     def files(self, folder: str | None = None) -> dict[str, list[RemoteFile]]:

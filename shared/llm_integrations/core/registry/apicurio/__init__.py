@@ -1,0 +1,1 @@
+"""Apicurio Registry's own API, version 3."""
