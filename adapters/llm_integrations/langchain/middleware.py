@@ -21,11 +21,11 @@ from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import Validator
-from llm_integrations.langchain import feedback
-from llm_integrations.langchain.asking import Asking, check_retries
-from llm_integrations.langchain.fields import data_of
-from llm_integrations.langchain.payload import judge_piece
-from llm_integrations.langchain.text import said_by
+from llm_integrations.langchain.asking_again import feedback
+from llm_integrations.langchain.asking_again.answers import Asking, check_retries
+from llm_integrations.langchain.reading.fields import data_of
+from llm_integrations.langchain.reading.payload import judge_piece
+from llm_integrations.langchain.reading.text import said_by
 from llm_integrations.langchain.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.walk import Role
 

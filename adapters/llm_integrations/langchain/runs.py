@@ -118,7 +118,7 @@ class Run:
 class Asked:
     """A model's run, or a retriever's, with the schema of what it gives."""
 
-    __slots__ = ("_beside", "is_expected", "is_structured", "reference", "run")
+    __slots__ = ("_beside", "is_expected", "is_judged", "is_structured", "reference", "run")
 
     def __init__(
         self,
@@ -128,10 +128,12 @@ class Asked:
         beside: bool = False,
         is_expected: bool = False,
         is_structured: bool = False,
+        is_judged: bool = False,
     ) -> None:
         self.reference = reference
         self.is_expected = is_expected
         self.is_structured = is_structured
+        self.is_judged = is_judged
         self.run = run
         self._beside = beside
 
