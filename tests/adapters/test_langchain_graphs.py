@@ -153,9 +153,7 @@ async def test_a_validated_node_takes_and_gives_what_its_schemas_say(
 ) -> None:
     def build(given: Any) -> Any:
         node = twin(lambda state: {"greeting": given}, is_async)
-        return graph(
-            validated(node, input="name@1", output="greeting@1", registry=registry)
-        )
+        return graph(validated(node, input="name@1", output="greeting@1", registry=registry))
 
     for way in WAYS if not is_async else [way for way in WAYS if way.startswith("a")]:
         good = await outcome(build("hi"), {"name": "Ada"}, way)

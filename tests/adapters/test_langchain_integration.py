@@ -213,7 +213,7 @@ class Kept:
 
 
 def graph(node: Any, **kwargs: Any) -> Any:
-    builder: Any = StateGraph(dict[str, Any])  # type: ignore[type-var] # it takes one
+    builder: Any = StateGraph(dict[str, Any])
     builder.add_node("greet", node, **kwargs)
     builder.add_edge(START, "greet")
     return builder

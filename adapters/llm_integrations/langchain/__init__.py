@@ -19,6 +19,7 @@ from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402
 
 if TYPE_CHECKING:
     from llm_integrations.langchain.asking_again.reask import reask
+    from llm_integrations.langchain.asking_again.structured import structured
     from llm_integrations.langchain.border import validated, worth_retrying
     from llm_integrations.langchain.integration import (
         AffectedPrompt,
@@ -36,6 +37,7 @@ __all__ = [
     "SchemaValidator",
     "bind_schema",
     "reask",
+    "structured",
     "validated",
     "worth_retrying",
 ]
@@ -47,6 +49,7 @@ _ON_DEMAND: Final = {
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
     "reask": "asking_again.reask",
+    "structured": "asking_again.structured",
     "validated": "border",
     "worth_retrying": "border",
 }
