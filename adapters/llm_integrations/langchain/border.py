@@ -183,7 +183,7 @@ class _Border:
                 return stand_in(self._on_invalid, error)
             return change
 
-        made = wraps(node)(ajudged if inspect.iscoroutinefunction(call) else judged)
+        made: Any = wraps(node)(ajudged if inspect.iscoroutinefunction(call) else judged)
         if not hasattr(node, "__name__"):
             made.__name__ = type(node).__name__
         return made

@@ -72,7 +72,11 @@ def state_of(value: Any) -> Iterator[Any]:
     kinds = {type(one).__name__ for one in value} if isinstance(value, list) else ()
     for one in value if {"Command", "Send"} & set(kinds) else [value]:
         kind = type(one).__name__
-        update = one.update if kind == "Command" else one.value if kind == "final" else one
+        update: Any = one
+        if kind == "Command":
+            update = getattr(one, "update", None)
+        elif kind == "final":
+            update = getattr(one, "value", None)
         if isinstance(update, list) and all(isinstance(x, tuple) and len(x) == 2 for x in update):
             update = dict(update)
         if update is not None and kind != "Send":
