@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from pydantic import ValidationError
 
 from llm_integrations.core.binding import ASKED
@@ -112,6 +112,7 @@ class Reask(Runnable[Any, Any]):
         self._retries = retries
         self._on_invalid = on_invalid
         self._has_tools = _has_tools(model)
+        self._name = str(schema_ref)
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
         """The schema, for the catalogue and ``prepare``."""
@@ -209,11 +210,18 @@ class Reask(Runnable[Any, Any]):
         passes: bool = False,
     ) -> Exchange:
         """An exchange; ``passes`` says that answers go on at once, so that none is asked again."""
-        if self.judge.mode != "off":
-            config = ensure_config(config)
-            config["metadata"] = {**config.get("metadata", {}), ASKED: str(self.schema_ref)}
+        if validator is not None:
+            config = self._marked(config)
         asking = Asking(self.judge, 0 if passes else self._retries)
         return Exchange(asking, validator, input, config, has_tools=self._has_tools)
+
+    def _marked(self, config: RunnableConfig | None) -> RunnableConfig | None:
+        """A config that tells handlers that the answer is judged here; None if there are none."""
+        if config is None and var_child_runnable_config.get() is None:
+            return None
+        whole = config if config is not None and "metadata" in config else ensure_config(config)
+        metadata = {**(whole.get("metadata") or {}), ASKED: self._name}
+        return cast("RunnableConfig", {**whole, "metadata": metadata})
 
     def __repr__(self) -> str:
         return f"reask({self.runnable!r}, {str(self.schema_ref)!r}, retries={self._retries})"
