@@ -22,7 +22,6 @@ from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
     astand_in,
-    check_on_invalid,
     stand_in,
 )
 from llm_integrations.langchain.reading.payload import judge_piece, state_of
@@ -89,7 +88,6 @@ def validated(
     if input is None and output is None:
         raise ConfigurationError("validated() needs input= or output=, or it guards nothing")
     client = resolve_registry(registry)
-    check_on_invalid(on_invalid, mode)
 
     def side(name: Side, schema: str | SchemaRef | None) -> _Side | None:
         if schema is None:
@@ -186,7 +184,8 @@ class _Border:
         made: Any = wraps(node)(ajudged if inspect.iscoroutinefunction(call) else judged)
         if not hasattr(node, "__name__"):
             made.__name__ = type(node).__name__
-        return made
+        whole: Callable[..., Any] = made
+        return whole
 
     def around_runnable(self, node: Runnable[Any, Any]) -> Runnable[Any, Any]:
         if self._on_invalid is not None:

@@ -25,7 +25,6 @@ from llm_integrations.langchain.asking_again.answers import Asking, check_retrie
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
     astand_in,
-    check_on_invalid,
     stand_in,
 )
 from llm_integrations.langchain.reading.fields import data_of
@@ -129,7 +128,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             )
             for side, side_mode in modes.items()
         }
-        self._on_invalid = check_on_invalid(on_invalid, modes["output"])
+        self._on_invalid = on_invalid
         if name is not None:
             check_name("name", name)
         self._name = name or f"SchemaMiddleware-{self._mark(modes)}"

@@ -13,7 +13,6 @@ from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
     astand_in,
-    check_on_invalid,
     stand_in,
 )
 from llm_integrations.langchain.reading.chunks import joined
@@ -60,7 +59,7 @@ class SchemaValidator(Runnable[Any, Any]):
         options: ValidationOptions | None = None,
     ) -> None:
         self.schema_ref = SchemaRef.parse(schema)
-        self._on_invalid = check_on_invalid(on_invalid, mode)
+        self._on_invalid = on_invalid
         self.judge = Judge(
             resolve_registry(registry),
             module="langchain",

@@ -52,8 +52,7 @@ class Asking:
                     self._retries,
                     extra={"llmi_module": "langchain", "llmi_schema": verdict.report.schema},
                 )
-                data = piece.read(validator)[0] if isinstance(piece, Said) else piece
-                return feedback.about_answer(verdict.report, validator, data)
+                return _feedback(verdict.report, validator, piece)
             self._give_up(verdict.report)
         return None
 
@@ -79,6 +78,13 @@ class Asking:
                 raise
             told = f"{len(self.reports)} answers, each asked for anew, and the last {error}"
             raise SchemaValidationError(told, report=report, reports=tuple(self.reports)) from None
+
+
+def _feedback(report: ValidationReport, validator: Validator, piece: Any) -> str:
+    """What is wrong, with values; text that is no answer at all has words of its own."""
+    data, words = piece.read(validator) if isinstance(piece, Said) else (piece, "")
+    shown = report if words else feedback.with_values(validator, data)
+    return feedback.about_answer(report if shown.is_valid else shown)
 
 
 def check_retries(retries: int) -> int:

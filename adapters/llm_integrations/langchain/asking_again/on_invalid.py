@@ -8,20 +8,12 @@ from typing import Any, TypeAlias
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 
-__all__ = ["OnInvalid", "astand_in", "check_on_invalid", "stand_in"]
+__all__ = ["OnInvalid", "astand_in", "stand_in"]
 
 OnInvalid: TypeAlias = Callable[[SchemaValidationError], Any] | Any
-"""A value, or a function of the error, that stands for what was refused; None raises."""
+"""A value, or a function of the error, that stands for what was refused; None raises.
 
-
-def check_on_invalid(given: OnInvalid, mode: str) -> OnInvalid:
-    """ConfigurationError where nothing is ever refused."""
-    if given is not None and mode != "enforce":
-        raise ConfigurationError(
-            f"on_invalid stands for what is refused, and mode={mode!r} refuses nothing; "
-            f"use mode='enforce', or leave it out"
-        )
-    return given
+Where the mode refuses nothing it has no effect, so that a mode can be changed by itself."""
 
 
 def stand_in(given: OnInvalid, error: SchemaValidationError) -> Any:

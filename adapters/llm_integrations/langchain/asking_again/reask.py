@@ -20,7 +20,6 @@ from llm_integrations.langchain.asking_again.exchange import Exchange
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
     astand_in,
-    check_on_invalid,
     stand_in,
 )
 from llm_integrations.langchain.reading.chunks import joined
@@ -88,7 +87,7 @@ def reask(
         SchemaRef.parse(schema),
         judge,
         check_retries(retries),
-        check_on_invalid(on_invalid, mode),
+        on_invalid,
     )
     return again if asked is model else model.first | again  # type: ignore[attr-defined] # a sequence
 

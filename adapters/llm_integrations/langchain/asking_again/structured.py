@@ -14,7 +14,7 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import check_retries
 from llm_integrations.langchain.asking_again.bundle import VALUE, Request, request_for
-from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, check_on_invalid
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid
 from llm_integrations.langchain.asking_again.reask import Reask
 from llm_integrations.langchain.asking_again.strict import (
     Provider,
@@ -92,7 +92,7 @@ def structured(
         judge,
         {key: value for key, value in asking.items() if value is not None},
         check_retries(retries),
-        check_on_invalid(on_invalid, mode),
+        on_invalid,
     )
 
 
