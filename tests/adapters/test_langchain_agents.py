@@ -320,3 +320,19 @@ def test_an_agent_that_ends_without_its_response_is_refused(registry: Registry) 
     )
     with pytest.raises(SchemaValidationError, match="without a response"):
         agent.invoke(QUESTION)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("said", [call("Report", degrees="hot"), AIMessage("It is warm.")])
+async def test_the_products_words_stand_for_a_response_that_is_refused(
+    registry: Registry, said: AIMessage, is_async: bool
+) -> None:
+    agent = create_agent(
+        Scripted(answers=[said]),
+        [],
+        middleware=[
+            SchemaMiddleware(registry, response="report@1", on_invalid=lambda error: "Sorry!")
+        ],
+        response_format=ToolStrategy(Report),
+    )
+    assert (await run(agent, is_async))["structured_response"] == "Sorry!"

@@ -8,12 +8,20 @@ from typing import Any, TypedDict
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send, StreamWriter, interrupt
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.langchain import SchemaCallbackHandler, bind_schema
+from llm_integrations.langchain import (
+    PromptManagementIntegration,
+    SchemaCallbackHandler,
+    bind_schema,
+    validated,
+)
 from tests.support.langchain import WAYS, outcome
 
 
@@ -130,3 +138,141 @@ def test_only_prompts_can_be_bound(kind: str) -> None:
     }
     with pytest.raises(ConfigurationError, match="metadata"):
         bind_schema(things[kind], "name@1")  # type: ignore[type-var]
+
+
+def twin(node: Any, is_async: bool) -> Any:
+    async def later(state: Any) -> Any:
+        return node(state)
+
+    return later if is_async else node
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_validated_node_takes_and_gives_what_its_schemas_say(
+    registry: Registry, is_async: bool
+) -> None:
+    def build(given: Any) -> Any:
+        node = twin(lambda state: {"greeting": given}, is_async)
+        return graph(validated(node, input="name@1", output="greeting@1", registry=registry))
+
+    for way in WAYS if not is_async else [way for way in WAYS if way.startswith("a")]:
+        good = await outcome(build("hi"), {"name": "Ada"}, way)
+        assert not isinstance(good, Exception), (way, good)
+        for name, given in ((7, "hi"), ("Ada", 7)):
+            bad = await outcome(build(given), {"name": name}, way)
+            assert isinstance(bad, SchemaValidationError), (way, bad)
+
+
+CHANGES: list[tuple[Any, bool]] = [
+    ({"greeting": "hi"}, True),
+    ({"greeting": 7}, False),
+    (None, True),
+    ({}, True),  # the state has its name still
+    ({"name": 7}, False),
+    (Command(update={"greeting": "hi"}), True),
+    (Command(update={"greeting": 7}), False),
+    (Command(update=[("greeting", 7)]), False),
+    (Command(goto="after"), True),
+    (Command(goto=Send("after", {"greeting": 7})), True),
+    ([Command(update={"greeting": "hi"}), Command(update={"greeting": 7})], False),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CHANGES)))
+async def test_the_change_is_judged_alone_or_with_the_state_that_it_changes(
+    registry: Registry, number: int
+) -> None:
+    change, valid = CHANGES[number]
+    registry.register(
+        "both",
+        {
+            "properties": {"name": {"type": "string"}, "greeting": {"type": "string"}},
+            "required": ["name"],
+        },
+    )
+    node = validated(lambda state: change, output="both@1", registry=registry)
+    found = await outcome(graph(node), {"name": "Ada"}, "invoke")
+    assert isinstance(found, SchemaValidationError) is not valid, found
+
+
+def test_what_a_send_sends_is_judged(registry: Registry) -> None:
+    builder: Any = StateGraph(State)
+    builder.add_node("greet", validated(say, input="name@1", registry=registry))
+    builder.add_conditional_edges(
+        START, lambda state: [Send("greet", {"name": state["name"]})], ["greet"]
+    )
+    built = builder.compile()
+    assert built.invoke({"name": "Ada"}) == {"name": "Ada", "greeting": "Ada"}
+    with pytest.raises(SchemaValidationError):
+        built.invoke({"name": 7})
+
+
+def test_interrupts_pass_and_subgraphs_are_judged(registry: Registry) -> None:
+    def ask(state: State) -> State:
+        return {"greeting": interrupt("What?")}
+
+    for node in (ask, graph(ask)):
+        builder: Any = StateGraph(State)
+        guarded = validated(node, input="name@1", output="greeting@1", registry=registry)
+        builder.add_node("ask", guarded)
+        builder.add_edge(START, "ask")
+        for answer, valid in (("hi", True), (7, False)):
+            built = builder.compile(checkpointer=InMemorySaver())
+            config: Any = {"configurable": {"thread_id": "t"}}
+            assert "__interrupt__" in built.invoke({"name": "Ada"}, config)
+            if valid:
+                assert built.invoke(Command(resume=answer), config)["greeting"] == answer
+            else:
+                with pytest.raises(SchemaValidationError):
+                    built.invoke(Command(resume=answer), config)
+
+
+def test_the_functional_api_and_what_langgraph_fills_in(registry: Registry) -> None:
+    def add(state: Any, config: RunnableConfig, *, writer: StreamWriter) -> Any:
+        writer("written")
+        return {"greeting": config["configurable"]["word"]}
+
+    config: Any = {"configurable": {"word": "hi"}}
+    built = graph(validated(add, output="greeting@1", registry=registry))
+    assert built.invoke({"name": "Ada"}, config)["greeting"] == "hi"
+    assert list(built.stream({"name": "Ada"}, config, stream_mode="custom")) == ["written"]
+
+    greeting = task(validated(say, input="name@1", output="greeting@1", registry=registry))
+
+    @entrypoint()
+    def flow(state: Any) -> Any:
+        return greeting(state).result()
+
+    assert flow.invoke({"name": "Ada"}) == {"greeting": "Ada"}
+    with pytest.raises(SchemaValidationError):
+        flow.invoke({"name": 7})
+    with pytest.raises(ConfigurationError, match="@task over"):
+        validated(greeting, input="name@1", registry=registry)
+
+
+def test_a_validated_node_keeps_its_name_and_refuses_in_the_products_words(
+    registry: Registry,
+) -> None:
+    node = validated(
+        say, input="name@1", registry=registry, on_invalid=lambda error: {"greeting": "Sorry!"}
+    )
+    builder: Any = StateGraph(State)
+    builder.add_node(node)
+    builder.add_edge(START, "say")
+    assert builder.compile().invoke({"name": 7})["greeting"] == "Sorry!"
+    integration = PromptManagementIntegration(registry)
+    assert [u.schema.subject for u in integration.register_chain(builder, "g")] == ["name"]
+
+
+def test_what_cannot_be_validated_is_said(registry: Registry) -> None:
+    def parts(state: Any) -> Iterator[Any]:
+        yield {}
+
+    for node, sides, words in (
+        (say, {}, "input= or output="),
+        (7, {"input": "name@1"}, "not int"),
+        (State, {"input": "name@1"}, "not"),
+        (parts, {"input": "name@1"}, "generator"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            validated(node, registry=registry, **sides)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.errors import RegistryUnavailable, SchemaValidationError
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.notify import Notice
 from llm_integrations.core.registry import Registry, connect
@@ -28,6 +28,7 @@ from llm_integrations.langchain import (
     SchemaMiddleware,
     SchemaValidator,
     bind_schema,
+    worth_retrying,
 )
 from tests.support.clients import elsewhere
 
@@ -211,8 +212,8 @@ class Kept:
         return self.chain.invoke(state)
 
 
-def graph(node: Any, **kwargs: Any) -> StateGraph[Any]:
-    builder = StateGraph(dict)
+def graph(node: Any, **kwargs: Any) -> Any:
+    builder: Any = StateGraph(dict[str, Any])
     builder.add_node("greet", node, **kwargs)
     builder.add_edge(START, "greet")
     return builder
@@ -302,8 +303,11 @@ def test_policies_of_retries_do_not_repeat_invalid_input(registry: Registry) -> 
         calls.append(1)
         return SchemaValidator("user-profile@1", registry).invoke(state)
 
-    policy = RetryPolicy(max_attempts=3, initial_interval=0.001)
+    policy = RetryPolicy(max_attempts=3, initial_interval=0.001, retry_on=worth_retrying)
     built = graph(node, retry_policy=policy).compile()
     with pytest.raises(SchemaValidationError):
         built.invoke({"name": 7})
     assert len(calls) == 1
+    assert worth_retrying(ConnectionError())
+    assert worth_retrying(RegistryUnavailable("slow"))
+    assert not worth_retrying(RegistryUnavailable("never", retryable=False))

@@ -18,7 +18,7 @@ from langchain_core.utils.json import parse_partial_json
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator
-from llm_integrations.langchain.chunks import joined
+from llm_integrations.langchain.reading.chunks import joined
 from tests.support.langchain import WAYS, outcome
 
 PROFILE = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}

@@ -11,11 +11,13 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
 from llm_integrations.core.errors import ConfigurationError, SchemaNotFound, SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import SchemaValidator
+from tests.support.langchain import WAYS, outcome
 
 PROFILE = {
     "type": "object",
@@ -216,3 +218,28 @@ def test_a_class_judges_without_any_registry() -> None:
     assert validator.invoke({"text": "why?"}) == {"text": "why?"}
     with pytest.raises(SchemaValidationError, match="question@1"):
         validator.invoke({"text": 1})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("on_invalid", [ADA, lambda error: {"name": error.report.schema, "age": 0}])
+async def test_words_of_the_products_own_stand_for_a_refusal(
+    registry: Registry, on_invalid: Any, way: str
+) -> None:
+    validator = SchemaValidator("user-profile@1", registry, on_invalid=on_invalid)
+    found = await outcome(RunnableLambda(lambda value: value) | validator, BAD, way)
+    last = found[-1] if isinstance(found, list) else found
+    assert last == (on_invalid if on_invalid is ADA else {"name": "user-profile@1", "age": 0})
+    good = await outcome(RunnableLambda(lambda value: value) | validator, ADA, way)
+    assert (good[-1] if isinstance(good, list) else good) == ADA
+
+
+async def test_words_that_have_to_be_waited_for_are_awaited(registry: Registry) -> None:
+    async def words(error: SchemaValidationError) -> str:
+        return "Sorry!"
+
+    validator = SchemaValidator("user-profile@1", registry, on_invalid=words)
+    assert await validator.ainvoke(BAD) == "Sorry!"
+    with pytest.raises(ConfigurationError, match="sync"):
+        validator.invoke(BAD)
+    warn = SchemaValidator("user-profile@1", registry, mode="warn", on_invalid=words)
+    assert warn.invoke(BAD) is BAD

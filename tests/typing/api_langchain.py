@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.prompts import ChatPromptTemplate
 
 from llm_integrations.core.config import ValidationOptions
@@ -18,6 +19,10 @@ from llm_integrations.langchain import (
     SchemaMiddleware,
     SchemaValidator,
     bind_schema,
+    reask,
+    structured,
+    validated,
+    worth_retrying,
 )
 
 registry = connect("memory://")
@@ -30,6 +35,23 @@ gate = SchemaValidator("user-profile@2", registry, mode="warn", options=Validati
 chain = gate | bound | SchemaValidator("greeting", registry, side="output")
 handler = SchemaCallbackHandler(registry, mode="enforce", output_mode="warn", schema="user-profile")
 agent = SchemaMiddleware(registry, tools={"search": "search-arguments@1"}, response="answer@1")
+agent = SchemaMiddleware(registry, response="answer@1", retries=2, tools_mode="warn")
+
+
+def node(state: dict[str, Any]) -> dict[str, Any]:
+    return state
+
+
+assert_type(validated(node, input="state@1", registry=registry)({}), dict[str, Any])
+assert_type(worth_retrying(ValueError()), bool)
+
+
+def ask(model: BaseChatModel) -> None:
+    asked = prompt | reask(model, "answer@1", retries=2, registry=registry, on_invalid="Sorry!")
+    asked.invoke({"name": "Ada"})
+    assert_type(structured(model, "answer@1", strict=True, registry=registry).widened, list[str])
+
+
 SchemaValidator("user-profile@2", mode="strict")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such mode
 
 

@@ -18,6 +18,9 @@ from llm_integrations.langchain.handler import SchemaCallbackHandler  # noqa: E4
 from llm_integrations.langchain.validator import SchemaValidator  # noqa: E402
 
 if TYPE_CHECKING:
+    from llm_integrations.langchain.asking_again.reask import reask
+    from llm_integrations.langchain.asking_again.structured import structured
+    from llm_integrations.langchain.border import validated, worth_retrying
     from llm_integrations.langchain.integration import (
         AffectedPrompt,
         PromptManagementIntegration,
@@ -33,6 +36,10 @@ __all__ = [
     "SchemaMiddleware",
     "SchemaValidator",
     "bind_schema",
+    "reask",
+    "structured",
+    "validated",
+    "worth_retrying",
 ]
 
 # A chain that only validates needs neither agents (langgraph) nor the comparison of schemas.
@@ -41,6 +48,10 @@ _ON_DEMAND: Final = {
     "ChainReport": "report",
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
+    "reask": "asking_again.reask",
+    "structured": "asking_again.structured",
+    "validated": "border",
+    "worth_retrying": "border",
 }
 
 

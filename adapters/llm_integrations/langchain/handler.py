@@ -11,13 +11,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.outputs import LLMResult
 
-from llm_integrations.core.binding import BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
+from llm_integrations.core.binding import ASKED, BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
-from llm_integrations.langchain.payload import (
+from llm_integrations.langchain.reading.payload import (
     answers,
     calls_tools,
     judge_piece,
@@ -205,6 +205,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 beside=stands_beside(tags),
                 is_expected=expected is not None,
                 is_structured="ls_structured_output_format" in options,
+                is_judged=(metadata or {}).get(ASKED) == reference,
             )
             self._runs.ask(run_id, asked)
 
@@ -217,7 +218,8 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if not asked.is_structured and calls_tools(response):
             asked.called_tools()
             return
-        self._check("output", asked.reference, lambda _: answers(response))
+        if not asked.is_judged:
+            self._check("output", asked.reference, lambda _: answers(response))
         asked.answered()
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:

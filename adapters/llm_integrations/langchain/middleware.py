@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.tools import BaseTool
+from langchain_core.messages import BaseMessage, ToolMessage
 
 from llm_integrations.core.config import (
     Mode,
@@ -16,16 +15,21 @@ from llm_integrations.core.config import (
     ValidationOptions,
     check_name,
 )
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import Validator
-from llm_integrations.langchain import feedback
-from llm_integrations.langchain.asking import Asking, check_retries
-from llm_integrations.langchain.fields import data_of
-from llm_integrations.langchain.payload import judge_piece
-from llm_integrations.langchain.text import said_by
+from llm_integrations.langchain.asking_again import feedback
+from llm_integrations.langchain.asking_again.answers import Asking, check_retries
+from llm_integrations.langchain.asking_again.on_invalid import (
+    OnInvalid,
+    astand_in,
+    stand_in,
+)
+from llm_integrations.langchain.reading.fields import data_of
+from llm_integrations.langchain.reading.payload import judge_piece
+from llm_integrations.langchain.reading.text import said_by
 from llm_integrations.langchain.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.walk import Role
 
@@ -39,6 +43,15 @@ from langchain.agents.middleware.types import (  # noqa: E402
     ModelRequest,
     ModelResponse,
     ToolCallRequest,
+)
+from llm_integrations.langchain.agent import (  # noqa: E402 - the check is first
+    after_exchange,
+    answer_in,
+    answer_names,
+    asking_again,
+    error_message,
+    name_of,
+    told_about,
 )
 
 __all__ = ["SchemaMiddleware"]
@@ -67,6 +80,8 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
         retries: how often a model is asked again for a structured response that was invalid.
+        on_invalid: a value, or a function of the error, that is the structured response in the
+            place of one that is refused.
         name: of its nodes in the graph; None makes one of what it guards.
 
     Raises:
@@ -88,6 +103,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
         retries: int = 0,
+        on_invalid: OnInvalid = None,
         name: str | None = None,
     ) -> None:
         super().__init__()
@@ -112,6 +128,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             )
             for side, side_mode in modes.items()
         }
+        self._on_invalid = on_invalid
         if name is not None:
             check_name("name", name)
         self._name = name or f"SchemaMiddleware-{self._mark(modes)}"
@@ -178,7 +195,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             judge.act(verdict)
             return None
         told = feedback.about_call(call["name"], verdict.report, validator, call["args"])
-        return _error(call, told)
+        return error_message(call, told)
 
     def _of_result(
         self, call: Mapping[str, Any], validator: Validator | None, result: Result, seen: list[Any]
@@ -193,12 +210,14 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
                 continue
             verdict = judge_piece(judge, validator, result_data(message, seen))
             if verdict.report is not None and judge.mode == "enforce":
-                return _error(call, feedback.about_result(name, verdict.report))
+                return error_message(call, feedback.about_result(name, verdict.report))
             judge.act(verdict)
         if not messages:
             judge.skip(validator)
             if judge.mode == "enforce":
-                return _error(call, feedback.about_unjudged_result(name, validator.reference))
+                return error_message(
+                    call, feedback.about_unjudged_result(name, validator.reference)
+                )
         return result
 
     # -- the structured response ----------
@@ -215,11 +234,14 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         asking = Asking(judge, self._retries)
         said: list[BaseMessage] = []
         while True:
-            again = self._again(asking, validator, response)
+            try:
+                again = self._again(asking, validator, response)
+            except SchemaValidationError as error:
+                return after_exchange(said, response, stand_in(self._on_invalid, error))
             if again is None:
-                return _after(said, response)
+                return after_exchange(said, response)
             said += again
-            response = handler(_asking_again(request, said))
+            response = handler(asking_again(request, said))
 
     async def awrap_model_call(
         self,
@@ -235,11 +257,14 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         asking = Asking(judge, self._retries)
         said: list[BaseMessage] = []
         while True:
-            again = self._again(asking, validator, response)
+            try:
+                again = self._again(asking, validator, response)
+            except SchemaValidationError as error:
+                return after_exchange(said, response, await astand_in(self._on_invalid, error))
             if again is None:
-                return _after(said, response)
+                return after_exchange(said, response)
             said += again
-            response = await handler(_asking_again(request, said))
+            response = await handler(asking_again(request, said))
 
     def _again(
         self, asking: Asking, validator: Validator | None, response: ModelResponse[Any]
@@ -249,25 +274,33 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             return None
         answer = response.structured_response
         if answer is None:
-            message = _answer_in(response.result)
+            message = answer_in(response.result)
             if asking.is_first or message is None or message.tool_calls:
                 return None  # other tools come first
             piece: Any = said_by(message)
         else:
             piece = data_of(answer, is_answer=True)
         told = asking.hear(validator, piece)
-        return None if told is None else _told(response.result, told)
+        return None if told is None else told_about(response.result, told)
 
     def after_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        if self._response is not None:
+        if self._response is None:
+            return None
+        try:
             self._judge_end(self._judges["output"].resolve(self._response), state)
+        except SchemaValidationError as error:
+            return {"structured_response": stand_in(self._on_invalid, error)}
         return None
 
     async def aafter_agent(
         self, state: AgentState[Any], runtime: Runtime[Any]
     ) -> dict[str, Any] | None:
-        if self._response is not None:
+        if self._response is None:
+            return None
+        try:
             self._judge_end(await self._judges["output"].aresolve(self._response), state)
+        except SchemaValidationError as error:
+            return {"structured_response": await astand_in(self._on_invalid, error)}
         return None
 
     def _judge_end(self, validator: Validator | None, state: Mapping[str, Any]) -> None:
@@ -277,7 +310,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             return
         if state.get("structured_response") is None:
             judge.act(judge.refuse(validator, "is missing: the agent ended without a response"))
-        elif judge.mode == "enforce":
+        elif judge.mode == "enforce" and self._on_invalid is None:
             data = data_of(state["structured_response"], is_answer=True)
             if not validator.is_valid(data):
                 judge.act(judge.judge_by(validator, data))
@@ -289,10 +322,10 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
                 f"response={str(self._response)!r} guards nothing: the agent has no structured "
                 f"response; give create_agent a response_format as well"
             )
-        known = {_name_of(tool) for tool in request.tools}
+        known = {name_of(tool) for tool in request.tools}
         unknown = (self._arguments.keys() | self._results.keys()) - known
         if unknown:
-            answers = unknown & _answer_names(request.response_format)
+            answers = unknown & answer_names(request.response_format)
             hint = (
                 f"{', '.join(sorted(answers))} is the structured response: name its schema with "
                 f"response="
@@ -306,54 +339,6 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
 def _watching(request: ToolCallRequest, seen: list[Any]) -> ToolCallRequest:
     tool = request.tool
     return request if tool is None else request.override(tool=watched(tool, seen))
-
-
-def _error(call: Mapping[str, Any], content: str) -> ToolMessage:
-    return ToolMessage(content=content, name=call["name"], tool_call_id=call["id"], status="error")
-
-
-def _told(said: Iterable[BaseMessage], told: str) -> list[BaseMessage]:
-    """An exchange with what is wrong in the place of what said that it was well."""
-    result = list(said)
-    if result and isinstance(result[-1], ToolMessage):
-        answered = result[-1].model_copy(update={"content": told, "status": "error"})
-        return [*result[:-1], answered]
-    return [*result, HumanMessage(told)]
-
-
-def _answer_in(said: Iterable[BaseMessage]) -> AIMessage | None:
-    return next((message for message in said if isinstance(message, AIMessage)), None)
-
-
-def _asking_again(request: ModelRequest[Any], said: list[BaseMessage]) -> ModelRequest[Any]:
-    messages: list[AnyMessage] = [*request.messages, *said]  # type: ignore[list-item] # kinds of it
-    return request.override(messages=messages)
-
-
-def _after(said: list[BaseMessage], response: ModelResponse[Any]) -> ModelResponse[Any]:
-    if not said:
-        return response
-    return ModelResponse(
-        result=[*said, *response.result], structured_response=response.structured_response
-    )
-
-
-def _name_of(tool: BaseTool | dict[str, Any]) -> str:
-    if isinstance(tool, BaseTool):
-        return tool.name
-    return str(tool.get("name") or tool.get("function", {}).get("name") or tool.get("type"))
-
-
-def _answer_names(response_format: Any) -> set[str]:
-    specs = getattr(response_format, "schema_specs", None) or [
-        getattr(response_format, "schema_spec", None)
-    ]
-    named = {getattr(spec, "name", None) for spec in specs}
-    schema = getattr(response_format, "schema", None)
-    named.add(
-        schema.get("title") if isinstance(schema, dict) else getattr(schema, "__name__", None)
-    )
-    return {name for name in named if name}
 
 
 def _references(named: Mapping[str, str | SchemaRef] | None) -> dict[str, SchemaRef]:

@@ -38,36 +38,19 @@ class Run:
         is_node: whether it is a node of a graph.
     """
 
-    __slots__ = (
-        "answers",
-        "called_tools",
-        "expects",
-        "family",
-        "held_to",
-        "inputs",
-        "is_answered",
-        "is_apart",
-        "is_beside",
-        "is_each",
-        "is_graph",
-        "is_node",
-        "named",
-        "parent",
-        "then",
-    )
+    # Most runs are as the class is: to make one is on the way of every call.
+    expects: str | None = None
+    then: str | None = None
+    named: str | None = None
+    inputs: Any = NOTHING
+    held_to: str | None = None
+    answers: str | None = None
+    called_tools = is_answered = False
+    is_each = is_graph = is_apart = is_beside = is_node = False
 
     def __init__(self, parent: Run | None, tags: Sequence[str] | None = None) -> None:
         self.parent = parent
         self.family: set[UUID] = set() if parent is None else parent.family
-        self.expects: str | None = None
-        self.then: str | None = None
-        self.named: str | None = None
-        self.inputs: Any = NOTHING
-        self.held_to: str | None = None
-        self.answers: str | None = None
-        self.called_tools = self.is_answered = False
-        self.is_each = self.is_graph = False
-        self.is_apart = self.is_beside = self.is_node = False
         if tags:
             self._place(tags)
 
@@ -118,7 +101,7 @@ class Run:
 class Asked:
     """A model's run, or a retriever's, with the schema of what it gives."""
 
-    __slots__ = ("_beside", "is_expected", "is_structured", "reference", "run")
+    __slots__ = ("_beside", "is_expected", "is_judged", "is_structured", "reference", "run")
 
     def __init__(
         self,
@@ -128,10 +111,12 @@ class Asked:
         beside: bool = False,
         is_expected: bool = False,
         is_structured: bool = False,
+        is_judged: bool = False,
     ) -> None:
         self.reference = reference
         self.is_expected = is_expected
         self.is_structured = is_structured
+        self.is_judged = is_judged
         self.run = run
         self._beside = beside
 
@@ -171,9 +156,11 @@ class Runs:
     ) -> Run:
         around = None if parent is None else self._runs.get(parent)
         run = self._runs[run_id] = Run(around, tags)
-        run.family.add(run_id)
-        if len(self._runs) > _MOST:
-            self._runs.pop(next(iter(self._runs)), None)
+        if around is None:
+            if len(self._runs) > _MOST:
+                self._runs.pop(next(iter(self._runs)), None)
+        else:
+            run.family.add(run_id)
         if name is not None and name.startswith("RunnableEach<"):
             run.is_each = True
         if metadata:
@@ -229,7 +216,10 @@ class Runs:
 
 def stands_beside(tags: Sequence[str] | None) -> bool:
     """Whether a run is one of several to which a parallel step gives the same input."""
-    return bool(tags) and any(tag.startswith("map:key:") for tag in tags or ())
+    for tag in tags or ():  # noqa: SIM110 - any() costs as much as all else here
+        if tag.startswith("map:key:"):
+            return True
+    return False
 
 
 def _inherits(run: Run | None, answers: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from llm_integrations.langchain.fields import data_of
-from llm_integrations.langchain.text import said_by
+from llm_integrations.langchain.reading.fields import data_of
+from llm_integrations.langchain.reading.text import said_by
 
 __all__ = ["messages_in", "result_data", "watched"]
 

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from llm_integrations.core.contract import Contract, contract_of
+from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry
-from llm_integrations.langchain.chunks import joined
-from llm_integrations.langchain.payload import judge_piece, payloads
+from llm_integrations.langchain.asking_again.on_invalid import (
+    OnInvalid,
+    astand_in,
+    stand_in,
+)
+from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.payload import judge_piece, payloads
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -34,6 +40,7 @@ class SchemaValidator(Runnable[Any, Any]):
         registry: a Registry, a URL, or None for the environment's.
         mode: ``enforce`` raises, ``warn`` logs and counts, ``off`` does nothing.
         side: the metric label, "input" or "output".
+        on_invalid: under enforce, a value, or a function of the error, that is passed on instead.
         on_unavailable: "raise" or "pass" when there is no schema to judge by; None means raise
             under enforce and pass under warn.
         options: how to judge; None takes the registry's.
@@ -49,10 +56,12 @@ class SchemaValidator(Runnable[Any, Any]):
         *,
         mode: Mode = "enforce",
         side: Literal["input", "output"] = "input",
+        on_invalid: OnInvalid = None,
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
     ) -> None:
         self.schema_ref, client = contract_of(schema, registry)
+        self._on_invalid = on_invalid
         self.judge = Judge(
             client,
             module="langchain",
@@ -63,18 +72,22 @@ class SchemaValidator(Runnable[Any, Any]):
         )
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        validator = self.judge.resolve(self.schema_ref)
-        if validator is not None:
-            self._act(validator, input)
+        try:
+            self._act(self.judge.resolve(self.schema_ref), input)
+        except SchemaValidationError as error:
+            return stand_in(self._on_invalid, error)
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        validator = await self.judge.aresolve(self.schema_ref)
-        if validator is not None:
-            self._act(validator, input)
+        try:
+            self._act(await self.judge.aresolve(self.schema_ref), input)
+        except SchemaValidationError as error:
+            return await astand_in(self._on_invalid, error)
         return input
 
-    def _act(self, validator: Validator, value: Any) -> None:
+    def _act(self, validator: Validator | None, value: Any) -> None:
+        if validator is None:
+            return
         for piece in payloads(value, is_answer=self.judge.side == "output"):
             self.judge.act(judge_piece(self.judge, validator, piece))
 
@@ -95,7 +108,8 @@ class SchemaValidator(Runnable[Any, Any]):
             else:
                 yield chunk
         if whole is not None:
-            self.invoke(whole, config)
+            passed = self.invoke(whole, config)
+            held = held if passed is whole else [passed]
         yield from held
 
     async def atransform(
@@ -113,7 +127,8 @@ class SchemaValidator(Runnable[Any, Any]):
             else:
                 yield chunk
         if whole is not None:
-            await self.ainvoke(whole, config)
+            passed = await self.ainvoke(whole, config)
+            held = held if passed is whole else [passed]
         for chunk in held:
             yield chunk
 

@@ -47,6 +47,7 @@ class Guard(Protocol):
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
         """What of it, whether it goes into the model's side or comes out, and by which schema."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

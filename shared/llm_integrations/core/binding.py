@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BOUND", "DOCUMENT", "INPUT", "OUTPUT", "OWNER", "PARTIALS", "TOOL"]
+__all__ = ["ASKED", "BOUND", "DOCUMENT", "INPUT", "OUTPUT", "OWNER", "PARTIALS", "TOOL"]
 
+ASKED: Final = "schema_asked"
+"""By which schema an answer is judged by who asks for it, and asks again: by no handler as well."""
 INPUT: Final = "schema"
 """What goes into prompts."""
 BOUND: Final = "schema_bound"

@@ -142,11 +142,10 @@ class IncompatibleSchema(RegistryError):
         self.report = report
 
 
-class SchemaValidationError(LLMIntegrationsError, RuntimeError):
+class SchemaValidationError(LLMIntegrationsError):
     """Data does not satisfy its schema.
 
-    Not a ValueError: pydantic and vLLM would swallow or rewrite one. A RuntimeError: policies of
-    retries (LangGraph's) take those for what another try does not mend.
+    Not a ValueError: pydantic and vLLM would swallow or rewrite one.
 
     Attributes:
         report: the ValidationReport, values redacted unless asked for.

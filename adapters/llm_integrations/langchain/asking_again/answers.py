@@ -8,11 +8,14 @@ from llm_integrations.core.errors import ConfigurationError, SchemaValidationErr
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import ValidationReport, Validator
-from llm_integrations.langchain import feedback
-from llm_integrations.langchain.payload import judge_piece
-from llm_integrations.langchain.text import Said
+from llm_integrations.langchain.asking_again import feedback
+from llm_integrations.langchain.reading.payload import judge_piece
+from llm_integrations.langchain.reading.text import Said
 
 __all__ = ["Asking", "check_retries"]
+
+_READABLE = "could not be read by the chain's own parser"
+_MOST = 2000
 
 log = get_logger(__name__)
 
@@ -49,9 +52,22 @@ class Asking:
                     self._retries,
                     extra={"llmi_module": "langchain", "llmi_schema": verdict.report.schema},
                 )
-                data = piece.read(validator)[0] if isinstance(piece, Said) else piece
-                return feedback.about_answer(verdict.report, validator, data)
+                return _feedback(verdict.report, validator, piece)
             self._give_up(verdict.report)
+        return None
+
+    def hear_unreadable(self, validator: Validator, error: Exception) -> str | None:
+        """``hear`` for an answer that its parser refused. None under warn, in the end."""
+        report = self._judge.refuse(validator, _READABLE).report
+        if report is None:
+            return None
+        self.reports.append(report)
+        if len(self.reports) <= self._retries:
+            return (
+                f"Your answer could not be read: {str(error)[:_MOST]}\n"
+                f"Answer again with the whole answer as {report.schema} asks, and nothing else."
+            )
+        self._give_up(report)
         return None
 
     def _give_up(self, report: ValidationReport) -> None:
@@ -62,6 +78,13 @@ class Asking:
                 raise
             told = f"{len(self.reports)} answers, each asked for anew, and the last {error}"
             raise SchemaValidationError(told, report=report, reports=tuple(self.reports)) from None
+
+
+def _feedback(report: ValidationReport, validator: Validator, piece: Any) -> str:
+    """What is wrong, with values; text that is no answer at all has words of its own."""
+    data, words = piece.read(validator) if isinstance(piece, Said) else (piece, "")
+    shown = report if words else feedback.with_values(validator, data)
+    return feedback.about_answer(report if shown.is_valid else shown)
 
 
 def check_retries(retries: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
 
-__all__ = ["about_answer", "about_call", "about_result", "about_unjudged_result"]
+__all__ = ["about_answer", "about_call", "about_result", "about_unjudged_result", "with_values"]
 
 _SHOWN: Final = 10
 _OF_NAMES: Final = frozenset(
@@ -18,7 +18,7 @@ _OF_NAMES: Final = frozenset(
 
 def about_call(name: str, report: ValidationReport, validator: Validator, arguments: Any) -> str:
     """A call that was not made. Names of properties are shown to the model that wrote them."""
-    shown = _with_values(validator, arguments).errors
+    shown = with_values(validator, arguments).errors
     told = [
         replace(
             one, path=named.path, message=named.message if one.keyword in _OF_NAMES else one.message
@@ -48,17 +48,16 @@ def about_unjudged_result(name: str, schema: str) -> str:
     )
 
 
-def about_answer(report: ValidationReport, validator: Validator, answer: Any) -> str:
-    """An answer that is asked for again, with its values: they are the model's own."""
-    shown = _with_values(validator, answer)
-    told = report.errors if shown.is_valid else shown.errors
+def about_answer(report: ValidationReport) -> str:
+    """An answer that is asked for again. Its values may be shown: they are the model's own."""
     return (
-        f"Your answer does not satisfy the schema {report.schema}: {_listed(told)}. "
+        f"Your answer does not satisfy the schema {report.schema}: {_listed(report.errors)}. "
         f"Answer again with the whole answer, corrected, and nothing else."
     )
 
 
-def _with_values(validator: Validator, data: Any) -> ValidationReport:
+def with_values(validator: Validator, data: Any) -> ValidationReport:
+    """The report that shows the data, for whose own it is."""
     return validator.with_options(replace(validator.options, show_values=True)).validate(data)
 
 

@@ -10,8 +10,8 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
-from llm_integrations.langchain.fields import data_of
-from llm_integrations.langchain.text import Said, said_by
+from llm_integrations.langchain.reading.fields import data_of
+from llm_integrations.langchain.reading.text import Said, said_by
 
 __all__ = ["answers", "calls_tools", "judge_piece", "payloads", "prompt_input", "state_of"]
 
@@ -69,9 +69,17 @@ def state_of(value: Any) -> Iterator[Any]:
     A Command changes the state by its ``update``; Sends go to nodes of their own; None changes
     nothing.
     """
-    for one in value if isinstance(value, list) else [value]:
-        update = getattr(one, "update", None) if type(one).__name__ == "Command" else one
-        if update is not None and type(one).__name__ != "Send":
+    kinds = {type(one).__name__ for one in value} if isinstance(value, list) else ()
+    for one in value if {"Command", "Send"} & set(kinds) else [value]:
+        kind = type(one).__name__
+        update: Any = one
+        if kind == "Command":
+            update = getattr(one, "update", None)
+        elif kind == "final":
+            update = getattr(one, "value", None)
+        if isinstance(update, list) and all(isinstance(x, tuple) and len(x) == 2 for x in update):
+            update = dict(update)
+        if update is not None and kind != "Send":
             yield from payloads(update, is_answer=True)
 
 

@@ -51,11 +51,11 @@ class Said:
 
     Attributes:
         text: what it said.
-        ended: why it stopped, in the provider's word; "refusal" for one that says it refused.
+        message: where it said it, which tells why it stopped; None for text alone.
     """
 
     text: str
-    ended: str = ""
+    message: BaseMessage | None = None
 
     def read(self, validator: Validator) -> tuple[Any, str]:
         """What a schema judges, and words of its own for what it need not even look at.
@@ -74,10 +74,11 @@ class Said:
         return self.text, self._why(broken)
 
     def _why(self, broken: json.JSONDecodeError | None) -> str:
-        if self.ended in _REFUSED:
-            return f"is no answer: the model refused ({self.ended})"
-        if self.ended in _CUT:
-            return f"is cut off: the model stopped at its limit ({self.ended}); allow more tokens"
+        ended = "" if self.message is None else _ended(self.message)
+        if ended in _REFUSED:
+            return f"is no answer: the model refused ({ended})"
+        if ended in _CUT:
+            return f"is cut off: the model stopped at its limit ({ended}); allow more tokens"
         if broken is None:
             if _REFUSAL.match(self.text):
                 return "is no answer: it is text without JSON that reads like a refusal"
@@ -88,15 +89,20 @@ class Said:
 
 
 def said_by(message: BaseMessage) -> Said:
-    """The text of a message, and why the model ended it."""
+    """The text of a message."""
+    content = message.content
+    return Said(content if isinstance(content, str) else message.text, message)
+
+
+def _ended(message: BaseMessage) -> str:
+    """Why a model stopped, in its provider's word; "refusal" where it says that it refused."""
     kept = {**message.additional_kwargs, **message.response_metadata}
-    refusal = kept.get("refusal")
     blocks = message.content if isinstance(message.content, list) else []
-    refused = [b for b in blocks if isinstance(b, dict) and b.get("type") == "refusal"]
-    if refusal or refused:
-        return Said(message.text, "refusal")
-    ended = next((kept[key] for key in _ENDS if isinstance(kept.get(key), str)), "")
-    return Said(message.text, ended.lower())
+    refused = any(isinstance(b, dict) and b.get("type") == "refusal" for b in blocks)
+    if kept.get("refusal") or refused:
+        return "refusal"
+    found = next((kept[key] for key in _ENDS if isinstance(kept.get(key), str)), "")
+    return str(found).lower()
 
 
 _ENDS: Final = ("finish_reason", "stop_reason", "done_reason", "finishReason", "stopReason")

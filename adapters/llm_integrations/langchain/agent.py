@@ -1,0 +1,71 @@
+"""An agent's messages and names, as its middleware makes and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
+
+from langchain.agents.middleware.types import ModelRequest, ModelResponse
+
+__all__ = [
+    "after_exchange",
+    "answer_in",
+    "answer_names",
+    "asking_again",
+    "error_message",
+    "name_of",
+    "told_about",
+]
+
+
+def error_message(call: Mapping[str, Any], content: str) -> ToolMessage:
+    return ToolMessage(content=content, name=call["name"], tool_call_id=call["id"], status="error")
+
+
+def told_about(said: Iterable[BaseMessage], told: str) -> list[BaseMessage]:
+    """An exchange with what is wrong in the place of what said that it was well."""
+    result = list(said)
+    if result and isinstance(result[-1], ToolMessage):
+        answered = result[-1].model_copy(update={"content": told, "status": "error"})
+        return [*result[:-1], answered]
+    return [*result, HumanMessage(told)]
+
+
+def answer_in(said: Iterable[BaseMessage]) -> AIMessage | None:
+    return next((message for message in said if isinstance(message, AIMessage)), None)
+
+
+def asking_again(request: ModelRequest[Any], said: list[BaseMessage]) -> ModelRequest[Any]:
+    messages: list[AnyMessage] = [*request.messages, *said]  # type: ignore[list-item] # kinds of it
+    return request.override(messages=messages)
+
+
+def after_exchange(
+    said: list[BaseMessage], response: ModelResponse[Any], instead: Any = None
+) -> ModelResponse[Any]:
+    """The last response, after the exchanges before it; or what stands for it."""
+    if not said and instead is None:
+        return response
+    given = response.structured_response if instead is None else instead
+    return ModelResponse(result=[*said, *response.result], structured_response=given)
+
+
+def name_of(tool: BaseTool | dict[str, Any]) -> str:
+    if isinstance(tool, BaseTool):
+        return tool.name
+    return str(tool.get("name") or tool.get("function", {}).get("name") or tool.get("type"))
+
+
+def answer_names(response_format: Any) -> set[str]:
+    specs = getattr(response_format, "schema_specs", None) or [
+        getattr(response_format, "schema_spec", None)
+    ]
+    named = {getattr(spec, "name", None) for spec in specs}
+    schema = getattr(response_format, "schema", None)
+    named.add(
+        schema.get("title") if isinstance(schema, dict) else getattr(schema, "__name__", None)
+    )
+    return {name for name in named if name}

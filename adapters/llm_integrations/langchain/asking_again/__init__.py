@@ -1,0 +1,1 @@
+"""Asking a model for what a schema says, again where its answer was not that."""

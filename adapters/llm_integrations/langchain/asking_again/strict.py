@@ -1,0 +1,188 @@
+"""A schema in the subsets that providers hold their models to, and what was widened for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from llm_integrations.core.errors import ConfigurationError
+
+__all__ = ["PROVIDERS", "Provider", "Subset", "subset_for", "without_added_nulls"]
+
+Provider: TypeAlias = Literal["openai", "anthropic", "google"]
+PROVIDERS: Final = ("openai", "anthropic", "google")
+
+_ALL: Final = frozenset(
+    {"type", "title", "description", "enum", "const", "format", "anyOf", "$ref", "$defs"}
+    | {"definitions", "properties", "required", "additionalProperties", "items"}
+)
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "openai": _ALL
+    | {"pattern", "minItems", "maxItems"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "anthropic": _ALL | {"default"},
+    "google": _ALL | {"minItems", "maxItems", "minimum", "maximum", "prefixItems"},
+}
+_SAYS_NOTHING: Final = frozenset(
+    {"default", "examples", "$comment", "deprecated", "readOnly", "writeOnly", "$schema", "$id"}
+)
+_OF_NAMED: Final = ("properties", "$defs", "definitions")
+_OF_LISTS: Final = ("anyOf", "prefixItems")
+_MOST_TOLD: Final = 120
+
+
+@dataclass(slots=True)
+class Subset:
+    """A schema that a provider takes.
+
+    Attributes:
+        schema: as it is sent.
+        widened: what it no longer says, as ``minLength at /name``; answers are judged by all of it.
+        nullable: pointers of properties that were optional and are null instead of left out.
+    """
+
+    schema: dict[str, Any]
+    widened: list[str] = field(default_factory=list)
+    nullable: set[str] = field(default_factory=set)
+
+
+def subset_for(schema: Mapping[str, Any], provider: Provider) -> Subset:
+    """Rewrite a schema for one provider's strict mode.
+
+    Every object is closed, and for OpenAI every property required: one that was optional may be
+    null. Keywords that the provider does not take are told to the model in the description.
+
+    Raises:
+        ConfigurationError: it has maps, which no strict mode can ask for.
+    """
+    found = Subset({})
+    found.schema = _Rewriting(provider, found).schema(dict(schema), "")
+    return found
+
+
+class _Rewriting:
+    """One schema on its way into a subset."""
+
+    def __init__(self, provider: Provider, found: Subset) -> None:
+        self._provider = provider
+        self._allowed = _ALLOWED[provider]
+        self._found = found
+
+    def schema(self, given: Any, path: str) -> Any:
+        if not isinstance(given, dict):
+            return {} if given is True else given
+        merged = self._unions(given, path)
+        kept: dict[str, Any] = {}
+        dropped: list[str] = []
+        for key, value in merged.items():
+            if key in _OF_NAMED and isinstance(value, dict):
+                kept[key] = {
+                    name: self.schema(
+                        inner, f"{path}/{name}" if key == "properties" else f"#{name}"
+                    )
+                    for name, inner in value.items()
+                }
+            elif key in _OF_LISTS and key in self._allowed and isinstance(value, list):
+                kept[key] = [self.schema(inner, path) for inner in value]
+            elif key == "items":
+                kept[key] = self.schema(value, f"{path}/*")
+            elif key in self._allowed:
+                kept[key] = value
+            elif key not in _SAYS_NOTHING:
+                self._found.widened.append(f"{key} at {path or '(root)'}")
+                dropped.append(f"{key}: {json.dumps(value)}"[:_MOST_TOLD])
+        if dropped:
+            kept["description"] = f"{kept.get('description', '')} ({'; '.join(dropped)})".strip()
+        return self._object(kept, path) if _is_object(kept) else kept
+
+    def _unions(self, given: dict[str, Any], path: str) -> dict[str, Any]:
+        """oneOf as anyOf, which is wider; allOf merged where only properties are added."""
+        merged = dict(given)
+        if "oneOf" in merged and "anyOf" not in merged:
+            merged["anyOf"] = merged.pop("oneOf")
+            self._found.widened.append(f"oneOf (as anyOf) at {path or '(root)'}")
+        branches = merged.get("allOf")
+        if isinstance(branches, list) and all(
+            isinstance(b, dict) and b.keys() <= {"type", "properties", "required", "description"}
+            for b in branches
+        ):
+            del merged["allOf"]
+            for branch in branches:
+                merged["properties"] = {
+                    **merged.get("properties", {}),
+                    **branch.get("properties", {}),
+                }
+                required = [*merged.get("required", []), *branch.get("required", [])]
+                merged["required"] = list(dict.fromkeys(required))
+                merged.setdefault("type", "object")
+        return merged
+
+    def _object(self, kept: dict[str, Any], path: str) -> dict[str, Any]:
+        properties = kept.get("properties", {})
+        if not properties and kept.get("additionalProperties") is not False:
+            raise ConfigurationError(
+                f"{path or '(root)'} is a map or an open object, which strict cannot ask for; "
+                f"declare its properties, or leave strict out"
+            )
+        kept["additionalProperties"] = False
+        if self._provider == "openai":
+            required = kept.get("required", [])
+            kept["properties"] = {
+                name: inner if name in required else self._nullable(inner, f"{path}/{name}")
+                for name, inner in properties.items()
+            }
+            kept["required"] = list(properties)
+        return kept
+
+    def _nullable(self, inner: Any, path: str) -> Any:
+        if _takes_null(inner):
+            return inner
+        self._found.nullable.add(path)
+        kind = inner.get("type") if isinstance(inner, dict) else None
+        if isinstance(kind, str) and not {"enum", "const"} & inner.keys():
+            return {**inner, "type": [kind, "null"]}
+        return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _is_object(schema: dict[str, Any]) -> bool:
+    kind = schema.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    return "object" in kinds or (kind is None and "properties" in schema)
+
+
+def _takes_null(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return True
+    kind = schema.get("type", "null" if schema.keys() <= {"title", "description"} else "")
+    if kind == "null" or (isinstance(kind, list) and "null" in kind):
+        return True
+    return any(_takes_null(inner) for inner in schema.get("anyOf", ()) if isinstance(inner, dict))
+
+
+def without_added_nulls(value: Any, subset: Subset, path: str = "") -> Any:
+    """An answer without the nulls that stand for optional properties that were left out.
+
+    Those within definitions, which may stand anywhere, are known by the end of their pointers.
+    """
+    if not subset.nullable:
+        return value
+    if isinstance(value, dict):
+        return {
+            name: without_added_nulls(inner, subset, f"{path}/{name}")
+            for name, inner in value.items()
+            if not (inner is None and _was_optional(subset, f"{path}/{name}", name))
+        }
+    if isinstance(value, list):
+        return [without_added_nulls(item, subset, f"{path}/*") for item in value]
+    return value
+
+
+def _was_optional(subset: Subset, path: str, name: str) -> bool:
+    return path in subset.nullable or any(_in_definition(subset.nullable, name))
+
+
+def _in_definition(nullable: set[str], name: str) -> Iterator[bool]:
+    for pointer in nullable:
+        yield pointer.startswith("#") and pointer.rpartition("/")[2] == name

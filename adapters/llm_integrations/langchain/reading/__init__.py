@@ -1,0 +1,1 @@
+"""What passes through a chain, as the data that a schema judges."""
