@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient
 
 from llm_integrations.core.registry import connect
 from llm_integrations.core.stamp import VERSION
-from llm_integrations.llamaindex.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
 from tests.support.rag import RELAXED, V1, document, points, qdrant
 from tests.support.rag_replicas import open_replica, serve
 

@@ -21,10 +21,12 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
-from llm_integrations.llamaindex.documents import Loader
-from llm_integrations.llamaindex.forgetting import forget
 from llm_integrations.llamaindex.index import Index, Persist
 from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.audit import IndexAudit, audit, repair
+from llm_integrations.llamaindex.upkeep.documents import Loader
+from llm_integrations.llamaindex.upkeep.forgetting import forget
+from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
 
@@ -158,6 +160,27 @@ class RAGPipelineIntegration(CatalogueIntegration):
                 )
         return results
 
+    async def plan(self) -> list[ReindexPlan]:
+        """What ``catch_up`` would do and cost, for each index and schema; nothing is written."""
+        return [
+            await asyncio.to_thread(plan, index, transform, in_force)
+            for index, transform in self._all()
+            if (in_force := await _in_force(transform)) is not None
+        ]
+
+    async def audit(self, *, repair: bool = False) -> list[IndexAudit]:
+        """Hold docstore, vector store and quarantine of each index against each other.
+
+        Args:
+            repair: bring back what is missing, embed anew what is doubled, and reindex what is
+                stale; the answer says how it was before.
+        """
+        return [
+            await asyncio.to_thread(_audit, index, transform, in_force, repair)
+            for index, transform in self._all()
+            if (in_force := await _in_force(transform)) is not None
+        ]
+
     async def release(self, ids: Iterable[str]) -> list[ReindexResult]:
         """Release documents from the quarantine though the docstore does not know them any more.
 
@@ -256,6 +279,15 @@ class RAGPipelineIntegration(CatalogueIntegration):
         headline = f"{event.subject}@{event.version} {event.event_type}"
         breaking = event.event_type is SchemaEventType.DELETED
         await self._notifier.notify(Notice(owner, event, (what,), headline, breaking=breaking))
+
+
+def _audit(index: Index, transform: SchemaTransform, in_force: InForce, mend: bool) -> IndexAudit:
+    with index.lock:
+        found = audit(index, transform, in_force)
+        if mend and not found.is_sound:
+            repair(index, in_force, found)
+            index.bring_up_to_date(transform, in_force, compare=True)
+        return found
 
 
 async def _in_force(transform: SchemaTransform, event: SchemaEvent | None = None) -> InForce | None:

@@ -46,6 +46,9 @@ class ChromaNodes(StoredNodes):
         for first in range(0, len(node_ids), _PAGE):
             self.store.client.delete(ids=list(node_ids[first : first + _PAGE]))
 
+    def can_stamp(self, node_id: str) -> bool:
+        return True
+
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         if changes:
             page = self.store.client.get(ids=list(changes), include=["metadatas"])

@@ -71,6 +71,9 @@ class QdrantNodes(StoredNodes):
         if self._exists():
             super().delete_documents(document_ids)
 
+    def can_stamp(self, node_id: str) -> bool:
+        return True
+
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         from qdrant_client.models import SetPayload, SetPayloadOperation
 

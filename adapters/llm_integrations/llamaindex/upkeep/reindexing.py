@@ -7,7 +7,6 @@ other with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.ingestion import run_transformations
@@ -18,11 +17,10 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
-from llm_integrations.llamaindex.node_ids import by_document, name_nodes
 from llm_integrations.llamaindex.node_record import has_lost_media
-from llm_integrations.llamaindex.reasons import reason_of
 from llm_integrations.llamaindex.stores.query import Changes
-from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.upkeep.reasons import reason_of
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -47,19 +45,24 @@ class Reindexing:
     vectors: for each document's id, the ids of its nodes that are to be replaced.
     hashes: what the docstore knew before these were listed. A document that changed since is
         left alone: whoever changed it has put it into the index.
+    anew: whether texts are embedded that were embedded before.
     """
 
     def __init__(
-        self, index: Index, in_force: InForce, vectors: Vectors, hashes: Mapping[str, str]
+        self,
+        index: Index,
+        in_force: InForce,
+        vectors: Vectors,
+        hashes: Mapping[str, str],
+        *,
+        anew: bool = False,
     ) -> None:
         self._index = index
         self._in_force = in_force
         self._vectors = vectors
         self._hashes = hashes
-        steps = index.pinned_steps(in_force)
-        self._first = list(takewhile(lambda step: isinstance(step, SchemaTransform), steps))
-        self._rest = steps[len(self._first) :]
-        self._judges_whole = not any(isinstance(step, SchemaTransform) for step in self._rest)
+        self._anew = anew
+        self._steps = index.steps(in_force)
         self._outcome: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._in_a_row = 0
@@ -125,7 +128,7 @@ class Reindexing:
         refused: list[BaseNode] = []
 
         def judge(part: Sequence[BaseNode]) -> None:
-            passed = {node.id_: node for node in run_transformations(list(part), self._first)}
+            passed = {node.id_: node for node in run_transformations(list(part), self._steps.first)}
             stamped.update(passed)
             refused.extend(document for document in part if document.id_ not in passed)
 
@@ -139,7 +142,7 @@ class Reindexing:
             self._replace(part, {}, "set_aside", whole=whole)
 
         self._each(judge, documents)
-        if self._judges_whole and self._first:
+        if self._steps.judge_whole_documents and not self._anew:
             self._each(stamp, list(stamped.values()))
         self._each(embed, self._embeddable(stamped.values(), given, whole=whole))
         self._each(drop, refused)
@@ -211,7 +214,7 @@ class Reindexing:
         self, part: Sequence[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
     ) -> None:
         copies = [node.model_copy(deep=True) for node in part]
-        groups = by_document(run_transformations(copies, self._rest))
+        groups = by_document(run_transformations(copies, self._steps.rest))
         name_nodes(groups, self._in_force.fingerprint)
         for nodes in groups.values():
             if all(node.embedding is None for node in nodes):
@@ -221,7 +224,7 @@ class Reindexing:
         filled = [document for document in documents if document.id_ in groups]
         empty = [document for document in documents if document.id_ not in groups]
         self._replace(filled, groups, "reindexed", whole=whole)
-        if empty and self._judges_whole and self._first:  # valid, and without a text
+        if empty and self._steps.judge_whole_documents:  # valid, and without a text
             self._replace(empty, groups, "reindexed", whole=whole)
         elif empty:
             self._replace(empty, groups, "set_aside", whole=whole)

@@ -13,9 +13,9 @@ from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, takes
 from llm_integrations.core.stamp import InForce
-from llm_integrations.llamaindex.listing import Listing
 from llm_integrations.llamaindex.node_record import DOCUMENT, HASH, has_lost_media, read_node
 from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.listing import Listing
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
