@@ -83,6 +83,21 @@ async def test_chroma_is_found_stamped_in_place_and_cleared_of_what_is_refused(
     assert set(stamps(collection)) == {"b", "c", "d"}
 
 
+async def test_migrated_metadata_is_written_in_place_in_chroma(
+    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
+) -> None:
+    registry.register("doc-meta", RELAXED, compatibility="NONE")
+    steps = pipeline(transform, chroma)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, migrate=lambda found: {"title": found.get("titel", "t")})
+    steps.run(documents=[document("a", titel="A")])
+    elsewhere(registry).register("doc-meta", {**V1, "title": "3"})
+    [result] = await integration.catch_up()
+    assert result.in_place == ("a",)
+    kept = collection.get(include=["metadatas"])["metadatas"]
+    assert all((m["title"], m.get("titel")) == ("A", None) for m in kept)
+
+
 async def test_documents_with_other_texts_are_replaced_in_chroma(
     registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
 ) -> None:

@@ -21,6 +21,7 @@ from llm_integrations.llamaindex.stores import StampQuery, nodes_in
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.documents import KnownDocuments, Loader
 from llm_integrations.llamaindex.upkeep.listing import Listing, Nodes
+from llm_integrations.llamaindex.upkeep.migration import Migrate, Migration
 from llm_integrations.llamaindex.upkeep.persistence import Persistence, persist_pipeline
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
 from llm_integrations.llamaindex.upkeep.release import Held
@@ -46,6 +47,7 @@ class Index:
         pipeline: IngestionPipeline,
         *,
         documents: Loader | None = None,
+        migrate: Migrate | None = None,
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
@@ -60,6 +62,7 @@ class Index:
         docstore, store = _stores(name, pipeline)
         self.known = KnownDocuments(docstore, documents)
         self.nodes = nodes_in(store)
+        self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
         self.lock = threading.Lock()
         self.batch_size = batch_size

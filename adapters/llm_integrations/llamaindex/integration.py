@@ -26,6 +26,7 @@ from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.audit import IndexAudit, audit, repair
 from llm_integrations.llamaindex.upkeep.documents import Loader
 from llm_integrations.llamaindex.upkeep.forgetting import forget
+from llm_integrations.llamaindex.upkeep.migration import Migrate
 from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
@@ -79,6 +80,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         *,
         owner: str | None = None,
         documents: Loader | None = None,
+        migrate: Migrate | None = None,
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
@@ -90,6 +92,9 @@ class RAGPipelineIntegration(CatalogueIntegration):
             pipeline: with a docstore, a vector store and a SchemaTransform.
             owner: who is told; None takes the schema's owner.
             documents: loads documents anew by id; None takes the texts that the docstore keeps.
+            migrate: brings metadata under a new version before it judges: a function from metadata
+                to metadata, or a draft of ``migration_guide``, which is run. Where only metadata
+                changes, it is written in place. What is up to date already must come out as it is.
             persist: for a docstore or a vector store that lives in memory: the folder where
                 ``persist_pipeline`` saves them, or a function to call.
             persist_every: seconds between two saves while documents are reindexed; the last save
@@ -106,6 +111,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
             name,
             pipeline,
             documents=documents,
+            migrate=migrate,
             persist=persist,
             persist_every=persist_every,
             batch_size=batch_size,

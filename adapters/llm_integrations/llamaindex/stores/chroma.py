@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from llm_integrations.llamaindex.stores.content import CONTENT, source_in, with_changes
 from llm_integrations.llamaindex.stores.generic import StoredNodes
-from llm_integrations.llamaindex.stores.query import Changes, StampQuery, StoredNode, document_of
+from llm_integrations.llamaindex.stores.query import (
+    GONE,
+    Changes,
+    StampQuery,
+    StoredNode,
+    document_of,
+)
 
 __all__ = ["ChromaNodes"]
 
@@ -54,7 +60,10 @@ class ChromaNodes(StoredNodes):
             page = self.store.client.get(ids=list(changes), include=["metadatas"])
             ids = page["ids"]
             metadatas = [
-                {**changes[node], CONTENT: with_changes(str(metadata[CONTENT]), changes[node])}
+                {
+                    **{k: None if v is GONE else v for k, v in changes[node].items()},
+                    CONTENT: with_changes(str(metadata[CONTENT]), changes[node]),
+                }
                 for node, metadata in zip(ids, page["metadatas"], strict=True)
             ]
             if ids:

@@ -110,13 +110,15 @@ class _Draft:
 
     def add(self, found: Mapping[str, BaseNode], *, whole: bool) -> None:
         anew: list[BaseNode] = []
-        for name, document in found.items():
+        first = self._steps.first
+        for name, given in found.items():
+            document = self._index.migration(given, first)
             self.nodes += len(self._vectors.get(name, ()))
-            if not chunks_of([document], self._steps.first):
+            if not chunks_of([document], first):
                 self.refused.append(name)
-            elif self._stays(name, document, whole=whole):
+            elif self._stays(name, given, whole=whole):
                 self.in_place.append(name)
-            elif not whole and has_lost_media(document, self._index.known.original_hash(name)):
+            elif not whole and has_lost_media(given, self._index.known.original_hash(name)):
                 self.missing.append(name)
             else:
                 anew.append(document)

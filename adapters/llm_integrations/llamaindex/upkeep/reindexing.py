@@ -18,7 +18,8 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
 from llm_integrations.llamaindex.node_record import has_lost_media
-from llm_integrations.llamaindex.stores.query import Changes
+from llm_integrations.llamaindex.stores.query import GONE, Changes
+from llm_integrations.llamaindex.upkeep.migration import changed_metadata
 from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
 from llm_integrations.llamaindex.upkeep.reasons import reason_of
 
@@ -124,16 +125,20 @@ class Reindexing:
 
     def _batch(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
         given = {document.id_: document for document in documents}
+        forms: dict[str, BaseNode] = {}
         stamped: dict[str, BaseNode] = {}
         refused: list[BaseNode] = []
 
         def judge(part: Sequence[BaseNode]) -> None:
-            passed = {node.id_: node for node in run_transformations(list(part), self._steps.first)}
+            first = self._steps.first
+            migrated = [self._index.migration(document, first) for document in part]
+            forms.update((document.id_, document) for document in migrated)
+            passed = {node.id_: node for node in run_transformations(migrated, first)}
             stamped.update(passed)
             refused.extend(document for document in part if document.id_ not in passed)
 
         def stamp(part: Sequence[BaseNode]) -> None:
-            self._stamp_in_place([given[node.id_] for node in part], stamped, whole=whole)
+            self._stamp_in_place([given[n.id_] for n in part], stamped, forms, whole=whole)
 
         def embed(part: Sequence[BaseNode]) -> None:
             self._embed(part, given, whole=whole)
@@ -146,6 +151,11 @@ class Reindexing:
             self._each(stamp, list(stamped.values()))
         self._each(embed, self._embeddable(stamped.values(), given, whole=whole))
         self._each(drop, refused)
+        migrated = [form for name, form in forms.items() if form is not given[name]]
+        self._index.known.rewrite(form for form in migrated if self._is_in(form.id_))
+
+    def _is_in(self, name: str) -> bool:
+        return self._outcome.get(name) in ("reindexed", "in_place")
 
     def _each(
         self, work: Callable[[Sequence[BaseNode]], None], documents: Sequence[BaseNode]
@@ -172,15 +182,23 @@ class Reindexing:
     # -- in place ----------
 
     def _stamp_in_place(
-        self, documents: Iterable[BaseNode], stamped: Mapping[str, BaseNode], *, whole: bool
+        self,
+        documents: Iterable[BaseNode],
+        stamped: Mapping[str, BaseNode],
+        forms: Mapping[str, BaseNode],
+        *,
+        whole: bool,
     ) -> None:
-        """Write new stamps where the text is the one that the stored vectors were made of."""
+        """Write new stamps, and migrated metadata, where the text is the one that was embedded."""
         able = [d for d in documents if self._vectors.get(d.id_) and self._is_same(d, whole)]
         able = [document for document in able if self._is_unchanged(document.id_)]
         changes: dict[str, Changes] = {}
         for document in able:
-            stamps = _stamps_on(stamped[document.id_])
-            changes.update(dict.fromkeys(self._vectors[document.id_], stamps))
+            after = forms[document.id_].metadata
+            change = changed_metadata(document.metadata, after, GONE)
+            change.update(_stamps_on(stamped[document.id_]))
+            for node in self._vectors[document.id_]:
+                changes[node] = change
         if not changes:
             return
         changed = self._index.nodes.stamp(changes)
@@ -287,8 +305,8 @@ _TOLD: Final = {
 
 
 def _stamps_on(node: BaseNode) -> dict[str, Any]:
-    """A node's stamps, and None for what an older one may have said besides."""
-    old = {VALID + stamp.suffix: None for stamp in stamps_of(node.metadata)}
+    """A node's stamps, and GONE for what an older one may have said besides."""
+    old = {VALID + stamp.suffix: GONE for stamp in stamps_of(node.metadata)}
     ours = stamp_keys_of(node.metadata)
     return {**old, **{key: node.metadata[key] for key in ours if key in node.metadata}}
 
