@@ -19,7 +19,7 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform, persist_pipeline
-from llm_integrations.llamaindex.persistence import Persistence
+from llm_integrations.llamaindex.upkeep.persistence import Persistence
 from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, V1, document, pipeline
 from tests.support.rag_persist_worker import DOCUMENTS, filled

@@ -267,3 +267,18 @@ def test_a_node_that_an_older_version_wrote_is_read() -> None:
     given = IndexNode(id_="i", text="t", index_id="z", obj=TextNode(id_="o", text="obj"))
     old = {"__data__": given.to_dict(), "__type__": given.get_type()}
     assert same(read_node(old), given)
+
+
+async def test_a_record_that_cannot_be_read_stays_and_stops_no_other(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    steps, _ = whole(transform)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[document("a", kind="a"), document("b", kind="b")])
+    assert isinstance(transform.quarantine, Quarantine)
+    [part] = transform.quarantine.parts()
+    part.write_text(part.read_text().replace('\\"id_\\": \\"b\\"', '\\"id_\\": [7]'))
+    elsewhere(registry).register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert (result.released, held(transform)) == (("a",), 1)

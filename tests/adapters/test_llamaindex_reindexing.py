@@ -17,7 +17,7 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.core.stamp import VERSION
+from llm_integrations.core.stamp import VALID, VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
@@ -316,3 +316,49 @@ async def test_a_pipeline_that_splits_before_it_judges_is_reindexed_whole(
     assert {name: len(after[name]) for name in count} == count
     assert {version for versions in after.values() for version in versions} == {"2"}
     assert not (await integration.catch_up())[0]
+
+
+async def test_deletes_come_by_node_id_and_once_for_a_batch(
+    registry: Registry, transform: SchemaTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = qdrant()
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, documents=newer, batch_size=8)
+    steps.run(documents=[fits(str(number)) for number in range(20)])
+    old = {node.node_id for node in store.get_nodes()}
+    deleted: list[list[str]] = []
+    delete = store.client.delete
+
+    def counting(name: str, points_selector: Any, **options: Any) -> Any:
+        deleted.append(points_selector.points)
+        return delete(name, points_selector, **options)
+
+    monkeypatch.setattr(store.client, "delete", counting)
+    elsewhere(registry).register("doc-meta", STRICT)
+    await integration.catch_up()
+    assert len(deleted) == 3
+    assert {node for batch in deleted for node in batch} == old
+
+
+async def test_under_warn_the_verdict_is_written_in_place_and_taken_away_again(
+    registry: Registry, store: Any
+) -> None:
+    transform = SchemaTransform(schema="doc-meta", registry=registry, mode="warn")
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[document("a")])
+    verdicts = []
+    for body in (STRICT, RELAXED):
+        elsewhere(registry).register("doc-meta", body, compatibility="NONE")
+        [result] = await integration.catch_up()
+        assert result.in_place == ("a",)
+        verdicts.append({metadata.get(VALID) for metadata in all_metadata(store)})
+    assert verdicts == [{False}, {None}]
+
+
+def all_metadata(store: Any) -> list[Any]:
+    if isinstance(store, SimpleVectorStore):
+        return list(store.data.metadata_dict.values())
+    return [node.metadata for node in store.get_nodes()]

@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient
 
 from llm_integrations.core.registry import connect
 from llm_integrations.core.stamp import VERSION
-from llm_integrations.llamaindex.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
 from tests.support.rag import RELAXED, V1, document, points, qdrant
 from tests.support.rag_replicas import open_replica, serve
 
@@ -67,7 +67,7 @@ def test_ids_follow_from_document_schema_and_number_and_chosen_ones_stay() -> No
     def made() -> list[TextNode]:
         nodes = [TextNode(text=str(n)) for n in range(3)]
         for node in nodes:
-            node.relationships = {"1": {"node_id": "d"}}  # type: ignore[assignment,dict-item]  # pydantic reads it
+            node.relationships = {"1": {"node_id": "d"}}  # type: ignore[dict-item]  # pydantic reads it
         return [TextNode(**node.model_dump()) for node in nodes]
 
     ids = []

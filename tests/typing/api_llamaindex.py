@@ -18,10 +18,13 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import SchemaRef, connect
 from llm_integrations.llamaindex import (
     AffectedDocuments,
+    IndexAudit,
     RAGPipelineIntegration,
+    ReindexPlan,
     ReindexResult,
     SchemaPostprocessor,
     SchemaTransform,
+    persist_pipeline,
 )
 
 registry = connect("memory://")
@@ -67,6 +70,15 @@ async def use(event: SchemaEvent) -> None:
         registry, catalogue="catalogue.db", notifier=tell, on_affected=later, progress=True
     )
     integration.add_index("handbook", pipeline, owner="team-rag", batch_size=16)
+    integration.add_index(
+        "papers", pipeline, persist=Path("storage"), persist_every=5.0, migrate=lambda found: found
+    )
+    assert_type(await integration.plan(), list[ReindexPlan])
+    assert_type(await integration.audit(repair=True), list[IndexAudit])
+    assert_type(await integration.forget(["a"]), int)
+    assert_type(await integration.release(["a"]), list[ReindexResult])
+    assert_type(await integration.catch_up(limit=10), list[ReindexResult])
+    persist_pipeline(pipeline, "storage")
     await integration.handle_schema_event(event)
     assert_type(await integration.affected_documents(event), list[AffectedDocuments])
     assert_type(await integration.catch_up(), list[ReindexResult])

@@ -19,11 +19,15 @@ from llm_integrations.llamaindex.transform import SchemaTransform  # noqa: E402
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
     from llm_integrations.llamaindex.integration import RAGPipelineIntegration
-    from llm_integrations.llamaindex.persistence import persist_pipeline
+    from llm_integrations.llamaindex.upkeep.audit import IndexAudit
+    from llm_integrations.llamaindex.upkeep.persistence import persist_pipeline
+    from llm_integrations.llamaindex.upkeep.plan import ReindexPlan
 
 __all__ = [
     "AffectedDocuments",
+    "IndexAudit",
     "RAGPipelineIntegration",
+    "ReindexPlan",
     "ReindexResult",
     "SchemaPostprocessor",
     "SchemaTransform",
@@ -34,8 +38,10 @@ __all__ = [
 _ON_DEMAND: Final = {
     "AffectedDocuments": "affected",
     "RAGPipelineIntegration": "integration",
+    "IndexAudit": "upkeep.audit",
+    "ReindexPlan": "upkeep.plan",
     "ReindexResult": "affected",
-    "persist_pipeline": "persistence",
+    "persist_pipeline": "upkeep.persistence",
 }
 
 

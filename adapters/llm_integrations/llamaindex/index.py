@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.schema import TransformComponent
 from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
@@ -18,13 +17,15 @@ from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
-from llm_integrations.llamaindex.documents import KnownDocuments, Loader
-from llm_integrations.llamaindex.listing import Listing, Nodes
-from llm_integrations.llamaindex.persistence import Persistence, persist_pipeline
-from llm_integrations.llamaindex.reindexing import Reindexing
-from llm_integrations.llamaindex.release import Held
 from llm_integrations.llamaindex.stores import StampQuery, nodes_in
 from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.documents import KnownDocuments, Loader
+from llm_integrations.llamaindex.upkeep.listing import Listing, Nodes
+from llm_integrations.llamaindex.upkeep.migration import Migrate, Migration
+from llm_integrations.llamaindex.upkeep.persistence import Persistence, persist_pipeline
+from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
+from llm_integrations.llamaindex.upkeep.release import Held
+from llm_integrations.llamaindex.upkeep.steps import Steps
 
 __all__ = ["Index", "Persist"]
 
@@ -46,6 +47,7 @@ class Index:
         pipeline: IngestionPipeline,
         *,
         documents: Loader | None = None,
+        migrate: Migrate | None = None,
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
@@ -60,6 +62,7 @@ class Index:
         docstore, store = _stores(name, pipeline)
         self.known = KnownDocuments(docstore, documents)
         self.nodes = nodes_in(store)
+        self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
         self.lock = threading.Lock()
         self.batch_size = batch_size
@@ -114,7 +117,7 @@ class Index:
             listing = Listing(self)
             held = Held.of(listing, transform, in_force, asked)
             total = replace(total, unknown=tuple(held.unknown))
-            vectors = self._work(listing, held, transform, in_force, compare=compare)
+            vectors = self.work(listing, held, transform, in_force, compare=compare)
             room = None if limit is None else limit - len(seen)
             names = listing.in_order({*held.documents, *vectors} - seen)[:room]
             seen.update(names)
@@ -129,7 +132,7 @@ class Index:
                 break
         return total
 
-    def _work(
+    def work(
         self,
         listing: Listing,
         held: Held,
@@ -144,13 +147,9 @@ class Index:
         vectors.update((name, ()) for name in (*absent, *sorted(held.again)) if name not in vectors)
         return vectors
 
-    def pinned_steps(self, in_force: InForce) -> list[TransformComponent]:
+    def steps(self, in_force: InForce) -> Steps:
         """The pipeline's steps, judging by one version throughout."""
-        subject = in_force.validator.subject
-        return [
-            t.pinned_to(in_force) if isinstance(t, SchemaTransform) and t.subject == subject else t
-            for t in self.pipeline.transformations
-        ]
+        return Steps.of(self.pipeline.transformations, in_force)
 
 
 def _saving(pipeline: IngestionPipeline, persist: Persist | None) -> Callable[[], object]:

@@ -21,10 +21,13 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, ReindexResult
-from llm_integrations.llamaindex.documents import Loader
-from llm_integrations.llamaindex.forgetting import forget
 from llm_integrations.llamaindex.index import Index, Persist
 from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.audit import IndexAudit, audit, repair
+from llm_integrations.llamaindex.upkeep.documents import Loader
+from llm_integrations.llamaindex.upkeep.forgetting import forget
+from llm_integrations.llamaindex.upkeep.migration import Migrate
+from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
 
@@ -77,6 +80,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         *,
         owner: str | None = None,
         documents: Loader | None = None,
+        migrate: Migrate | None = None,
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
@@ -88,6 +92,9 @@ class RAGPipelineIntegration(CatalogueIntegration):
             pipeline: with a docstore, a vector store and a SchemaTransform.
             owner: who is told; None takes the schema's owner.
             documents: loads documents anew by id; None takes the texts that the docstore keeps.
+            migrate: brings metadata under a new version before it judges: a function from metadata
+                to metadata, or a draft of ``migration_guide``, which is run. Where only metadata
+                changes, it is written in place. What is up to date already must come out as it is.
             persist: for a docstore or a vector store that lives in memory: the folder where
                 ``persist_pipeline`` saves them, or a function to call.
             persist_every: seconds between two saves while documents are reindexed; the last save
@@ -104,6 +111,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
             name,
             pipeline,
             documents=documents,
+            migrate=migrate,
             persist=persist,
             persist_every=persist_every,
             batch_size=batch_size,
@@ -157,6 +165,27 @@ class RAGPipelineIntegration(CatalogueIntegration):
                     )
                 )
         return results
+
+    async def plan(self) -> list[ReindexPlan]:
+        """What ``catch_up`` would do and cost, for each index and schema; nothing is written."""
+        return [
+            await asyncio.to_thread(plan, index, transform, in_force)
+            for index, transform in self._all()
+            if (in_force := await _in_force(transform)) is not None
+        ]
+
+    async def audit(self, *, repair: bool = False) -> list[IndexAudit]:
+        """Hold docstore, vector store and quarantine of each index against each other.
+
+        Args:
+            repair: bring back what is missing, embed anew what is doubled, and reindex what is
+                stale; the answer says how it was before.
+        """
+        return [
+            await asyncio.to_thread(_audit, index, transform, in_force, repair)
+            for index, transform in self._all()
+            if (in_force := await _in_force(transform)) is not None
+        ]
 
     async def release(self, ids: Iterable[str]) -> list[ReindexResult]:
         """Release documents from the quarantine though the docstore does not know them any more.
@@ -256,6 +285,15 @@ class RAGPipelineIntegration(CatalogueIntegration):
         headline = f"{event.subject}@{event.version} {event.event_type}"
         breaking = event.event_type is SchemaEventType.DELETED
         await self._notifier.notify(Notice(owner, event, (what,), headline, breaking=breaking))
+
+
+def _audit(index: Index, transform: SchemaTransform, in_force: InForce, mend: bool) -> IndexAudit:
+    with index.lock:
+        found = audit(index, transform, in_force)
+        if mend and not found.is_sound:
+            repair(index, in_force, found)
+            index.bring_up_to_date(transform, in_force, compare=True)
+        return found
 
 
 async def _in_force(transform: SchemaTransform, event: SchemaEvent | None = None) -> InForce | None:

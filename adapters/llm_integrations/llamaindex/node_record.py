@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llama_index.core.constants import DATA_KEY, TYPE_KEY
-from llama_index.core.schema import BaseNode, IndexNode
+from llama_index.core.schema import BaseNode, IndexNode, NodeRelationship
 from llama_index.core.storage.docstore.utils import json_to_doc
 
-__all__ = ["DOCUMENT", "HASH", "MEDIA", "has_lost_media", "read_node", "record_of", "write_node"]
+__all__ = [
+    "DOCUMENT",
+    "HASH",
+    "MEDIA",
+    "has_lost_media",
+    "names_in",
+    "read_node",
+    "record_of",
+    "write_node",
+]
 
 DOCUMENT: Final = "document"
 HASH: Final = "hash"
@@ -52,6 +61,13 @@ def read_node(written: Mapping[str, Any]) -> BaseNode:
     elif isinstance(target, dict) and _VALUE in target:
         target = target[_VALUE]
     return node.model_copy(update={"obj": target})
+
+
+def names_in(written: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The id of a written node, and its document's if it is a part of one."""
+    data = written[DATA_KEY]
+    source = (data.get("relationships") or {}).get(NodeRelationship.SOURCE.value)
+    return str(data["id_"]), str(source["node_id"]) if source else None
 
 
 def has_lost_media(node: BaseNode, stored_hash: str | None) -> bool:

@@ -27,6 +27,7 @@ from llm_integrations.core.config import (
     check_choice,
     check_mode,
 )
+from llm_integrations.core.errors import ValidationLimitExceeded
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.judge import Judge, Sorted, Verdict
 from llm_integrations.core.quarantine import Quarantine
@@ -200,6 +201,18 @@ class SchemaTransform(TransformComponent):
     def payload(self, node: BaseNode) -> Mapping[str, Any]:
         """The data of a node that is judged."""
         return payload_of(node, self.text_field)
+
+    def would_pass(self, node: BaseNode) -> bool:
+        """Whether a call would let a node through; nothing is counted, logged or set aside."""
+        in_force = self.in_force() if self.mode == "enforce" else None
+        if in_force is None:
+            return True
+        if self.flat_metadata and _nested_key(node) is not None:
+            return False
+        try:
+            return in_force.validator.is_valid(self.payload(node))
+        except ValidationLimitExceeded:
+            return False
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """The fields from which the pipeline's cache makes this step's key."""

@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from llm_integrations.llamaindex.stores.content import CONTENT, source_in, with_changes
 from llm_integrations.llamaindex.stores.generic import StoredNodes
-from llm_integrations.llamaindex.stores.query import Changes, StampQuery, StoredNode, document_of
+from llm_integrations.llamaindex.stores.query import (
+    GONE,
+    Changes,
+    StampQuery,
+    StoredNode,
+    document_of,
+)
 
 __all__ = ["ChromaNodes"]
 
@@ -46,12 +52,18 @@ class ChromaNodes(StoredNodes):
         for first in range(0, len(node_ids), _PAGE):
             self.store.client.delete(ids=list(node_ids[first : first + _PAGE]))
 
+    def can_stamp(self, node_id: str) -> bool:
+        return True
+
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         if changes:
             page = self.store.client.get(ids=list(changes), include=["metadatas"])
             ids = page["ids"]
             metadatas = [
-                {**changes[node], CONTENT: with_changes(str(metadata[CONTENT]), changes[node])}
+                {
+                    **{k: None if v is GONE else v for k, v in changes[node].items()},
+                    CONTENT: with_changes(str(metadata[CONTENT]), changes[node]),
+                }
                 for node, metadata in zip(ids, page["metadatas"], strict=True)
             ]
             if ids:

@@ -73,6 +73,12 @@ class StoredNodes:
         for document in document_ids:
             self.store.delete(document)
 
+    def can_stamp(self, node_id: str) -> bool:
+        """Whether ``stamp`` could change a node."""
+        return self.deletes_by_id and any(
+            node.embedding is not None for node in self._get_by_id([node_id])
+        )
+
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """Change metadata of nodes, by their ids, and nothing else of them.
 

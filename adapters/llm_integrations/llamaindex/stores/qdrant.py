@@ -11,7 +11,13 @@ from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.stamp import STAMP_KEYS, suffix_of
 from llm_integrations.llamaindex.stores.content import CONTENT, SOURCES, source_in, with_changes
 from llm_integrations.llamaindex.stores.generic import StoredNodes
-from llm_integrations.llamaindex.stores.query import Changes, StampQuery, StoredNode, document_of
+from llm_integrations.llamaindex.stores.query import (
+    GONE,
+    Changes,
+    StampQuery,
+    StoredNode,
+    document_of,
+)
 
 __all__ = ["QdrantNodes"]
 
@@ -71,24 +77,48 @@ class QdrantNodes(StoredNodes):
         if self._exists():
             super().delete_documents(document_ids)
 
-    def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
-        from qdrant_client.models import SetPayload, SetPayloadOperation
+    def can_stamp(self, node_id: str) -> bool:
+        return True
 
+    def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
+        """A point that was deleted meanwhile stays so."""
         client, name = self.store.client, self.store.collection_name
         points = client.retrieve(name, list(changes), with_payload=[CONTENT], with_vectors=False)
-        operations = []
-        for point in points:
-            change = changes[str(point.id)]
-            content = with_changes(point.payload[CONTENT], change)
-            payload = SetPayload(payload={**change, CONTENT: content}, points=[point.id])
-            operations.append(SetPayloadOperation(set_payload=payload))
-        if operations:
-            client.batch_update_points(name, update_operations=operations)
-        return set(changes)  # a point that is gone was deleted meanwhile, and stays so
+        try:
+            if points:
+                client.batch_update_points(name, update_operations=_operations(points, changes))
+        except Exception:
+            left = {str(p.id) for p in client.retrieve(name, list(changes), with_payload=False)}
+            if len(left) == len(points):
+                raise
+            self.stamp({node: change for node, change in changes.items() if node in left})
+        return set(changes)
 
     def _exists(self) -> bool:
         """False for a collection that nothing was ever written to; it raises on any query."""
         return bool(self.store.client.collection_exists(self.store.collection_name))
+
+
+def _operations(points: Sequence[Any], changes: Mapping[str, Changes]) -> list[Any]:
+    from qdrant_client.models import (
+        DeletePayload,
+        DeletePayloadOperation,
+        SetPayload,
+        SetPayloadOperation,
+    )
+
+    operations: list[Any] = []
+    for point in points:
+        change = changes[str(point.id)]
+        gone = [key for key, value in change.items() if value is GONE]
+        payload = {key: value for key, value in change.items() if value is not GONE}
+        payload[CONTENT] = with_changes(point.payload[CONTENT], change)
+        told = SetPayload(payload=payload, points=[point.id])
+        operations.append(SetPayloadOperation(set_payload=told))
+        if gone:
+            taken = DeletePayload(keys=gone, points=[point.id])
+            operations.append(DeletePayloadOperation(delete_payload=taken))
+    return operations
 
 
 def _filter(equal: Mapping[str, str], unlike: Mapping[str, str]) -> Any:

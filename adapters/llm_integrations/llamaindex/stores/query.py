@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from llm_integrations.core.stamp import FINGERPRINT, SUBJECT, VERSION, stamp_of, suffix_of
+from llm_integrations.core.stamp import (
+    FINGERPRINT,
+    SUBJECT,
+    VERSION,
+    stamp_keys_of,
+    stamp_of,
+    stamps_of,
+    suffix_of,
+)
 
-__all__ = ["Changes", "StampQuery", "StoredNode", "document_of", "renewed"]
+__all__ = ["GONE", "Changes", "StampQuery", "StoredNode", "document_of", "renewed"]
 
 Changes = Mapping[str, Any]
-"""Metadata keys of a node with their new values; None takes a key away."""
+"""Metadata keys of a node with their new values; GONE takes a key away."""
+
+GONE: Final[Any] = object()
 
 _NO_SOURCE: Final = ("None", "", None)
 """Values that stores keep as the source of a node that no parser made."""
@@ -60,6 +70,18 @@ def document_of(source: str | None, node: str) -> str:
 
 
 def renewed(metadata: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """Metadata with changes, each key where it stood."""
-    merged = {**metadata, **changes}
-    return {key: value for key, value in merged.items() if value is not None or key not in changes}
+    """Metadata with changes, each key where it stood, and new ones before the stamp.
+
+    What stands behind the stamp was not judged.
+    """
+    stamp = next(stamps_of(metadata), None)
+    first = None if stamp is None else SUBJECT + stamp.suffix
+    new = {key: value for key, value in changes.items() if key not in metadata}
+    merged: dict[str, Any] = {}
+    for key, value in metadata.items():
+        if key == first:
+            ours = stamp_keys_of({**metadata, **new})
+            merged.update((k, v) for k, v in new.items() if k not in ours)
+        merged[key] = changes.get(key, value)
+    merged.update((key, value) for key, value in new.items() if key not in merged)
+    return {key: value for key, value in merged.items() if value is not GONE}

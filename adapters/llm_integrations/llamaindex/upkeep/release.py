@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore.utils import doc_to_json, json_to_doc
@@ -13,9 +14,15 @@ from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord, takes
 from llm_integrations.core.stamp import InForce
-from llm_integrations.llamaindex.listing import Listing
-from llm_integrations.llamaindex.node_record import DOCUMENT, HASH, has_lost_media, read_node
+from llm_integrations.llamaindex.node_record import (
+    DOCUMENT,
+    HASH,
+    has_lost_media,
+    names_in,
+    read_node,
+)
 from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.listing import Listing
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -37,6 +44,7 @@ class Held:
         records: of each document, the ids of the records that leave once it is in the index.
         replaced: the ids of records that leave anyway: a later text is in the index.
         damaged: the error of a part that cannot be read, to be raised at the end.
+        latest: when the record of each of the documents was set aside.
     """
 
     documents: dict[str, BaseNode] = field(default_factory=dict)
@@ -47,6 +55,7 @@ class Held:
     replaced: set[str] = field(default_factory=set)
     quarantine: Quarantine | None = None
     damaged: LLMIntegrationsError | None = None
+    latest: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -62,7 +71,7 @@ class Held:
         held = cls(quarantine=Quarantine.of(transform.quarantine))
         for quarantine in _quarantines(listing.index):
             mine = held.quarantine is not None and quarantine.folder == held.quarantine.folder
-            for record in sorted(held._readable(quarantine), key=lambda record: record.at):
+            for record in held._readable(quarantine):
                 held._take(record, listing, transform, in_force if mine else None, asked)
         return held
 
@@ -98,43 +107,81 @@ class Held:
         in_force: InForce | None,
         asked: Collection[str],
     ) -> None:
-        found = _node_in(record)
-        if found is None:
+        piece = _Piece.of(record)
+        if piece is None:
             return
-        node, hash_ = found
-        name = node.ref_doc_id or node.id_
-        is_current = hash_ == listing.hashes.get(name)
-        if is_current or node.ref_doc_id is not None or not _goes_first(transform, listing.index):
+        name, known = piece.document, listing.index.known
+        is_current = piece.hash == listing.hashes.get(name)
+        if is_current or piece.is_part or not _goes_first(transform, listing.index):
             self.current.add(name)
         is_ours = record.schema.rpartition("@")[0] == transform.subject
         if in_force is None or not is_ours or not takes(in_force.validator, record):
             return
-        if name in asked:
-            self._ingest(name, node, record)
-        elif not (listing.index.known.knows(name) or listing.index.known.knows(node.id_)):
+        if name in asked or (is_current and not piece.is_part):
+            self._ingest(piece)
+        elif not (known.knows(name) or known.knows(piece.name)):
             self.unknown[name] = None
-        elif node.ref_doc_id is None and is_current:
-            self._ingest(name, node, record)
-        elif node.ref_doc_id is None and name in listing.present:
+        elif name in listing.present and not piece.is_part:
             log.info("%s: a later text replaced a document that was set aside", listing.index.name)
             self.replaced.add(record.record_id)
         else:
-            self._compare(name, node, record, listing)
+            self._compare(piece, known.kept(name))
 
-    def _compare(
-        self, name: str, node: BaseNode, record: QuarantinedRecord, listing: Listing
-    ) -> None:
+    def _compare(self, piece: _Piece, kept: BaseNode | None) -> None:
         """In doubt whether a record is the latest form of its document, it stays."""
-        kept = listing.index.known.kept(name)
-        if kept is not None and node.ref_doc_id is None and _as_kept(node) == kept.hash:
-            self._ingest(name, node, record)
+        node = None if piece.is_part else piece.node
+        if kept is not None and node is not None and _as_kept(node) == kept.hash:
+            self._ingest(piece)
         elif kept is not None and not has_lost_media(kept, None):
-            self.again.add(name)
-            self.records.setdefault(name, set()).add(record.record_id)
+            self.again.add(piece.document)
+            self.records.setdefault(piece.document, set()).add(piece.record.record_id)
 
-    def _ingest(self, name: str, node: BaseNode, record: QuarantinedRecord) -> None:
-        self.documents[name] = node
-        self.records.setdefault(name, set()).add(record.record_id)
+    def _ingest(self, piece: _Piece) -> None:
+        """The latest record of a document counts; with it all leave."""
+        name, at, node = piece.document, piece.record.at, piece.node
+        if node is None:
+            return
+        if at >= self.latest.setdefault(name, at):
+            self.latest[name] = at
+            self.documents[name] = node
+        self.records.setdefault(name, set()).add(piece.record.record_id)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A node in the quarantine: a document, or a part of one."""
+
+    record: QuarantinedRecord
+    written: Mapping[str, Any]
+    hash: str
+    name: str
+    source: str | None
+
+    @classmethod
+    def of(cls, record: QuarantinedRecord) -> _Piece | None:
+        """None for a record of another kind."""
+        try:
+            value = record.value
+            return cls(record, value[DOCUMENT], str(value[HASH]), *names_in(value[DOCUMENT]))
+        except (LLMIntegrationsError, KeyError, TypeError, AttributeError):
+            return None
+
+    @property
+    def document(self) -> str:
+        return self.source or self.name
+
+    @property
+    def is_part(self) -> bool:
+        return self.source is not None
+
+    @property
+    def node(self) -> BaseNode | None:
+        """None, and a log line, for one that cannot be made again; its record stays."""
+        try:
+            return read_node(self.written)
+        except Exception as error:  # noqa: BLE001 - whatever a damaged node makes its class raise
+            log.warning("a node in the quarantine cannot be read (%s)", type(error).__name__)
+            return None
 
 
 def forget_records(index: Index, names: Collection[str]) -> set[str]:
@@ -148,9 +195,8 @@ def forget_records(index: Index, names: Collection[str]) -> set[str]:
         held = Held()
         records: set[str] = set()
         for record in held._readable(quarantine):
-            node = _node_in(record)
-            sources = {str(record.position)}
-            sources |= {node[0].ref_doc_id or node[0].id_, node[0].id_} if node else set()
+            piece = _Piece.of(record)
+            sources = {str(record.position)} | ({piece.document, piece.name} if piece else set())
             if not sources.isdisjoint(names):
                 records.add(record.record_id)
                 found |= sources.intersection(names)
@@ -170,16 +216,6 @@ def _goes_first(transform: SchemaTransform, index: Index) -> bool:
     steps = index.pipeline.transformations
     before = steps[: next(n for n, step in enumerate(steps) if step is transform)]
     return all(isinstance(step, SchemaTransform) for step in before)
-
-
-def _node_in(record: QuarantinedRecord) -> tuple[BaseNode, str] | None:
-    """The node of a record with its hash at that time; None for what is no node."""
-    try:
-        value = record.value
-        return read_node(value[DOCUMENT]), str(value[HASH])
-    except Exception as error:  # noqa: BLE001 - whatever a record of another kind makes it raise
-        log.warning("a record in the quarantine is no node (%s)", type(error).__name__)
-        return None
 
 
 def _as_kept(node: BaseNode) -> str:

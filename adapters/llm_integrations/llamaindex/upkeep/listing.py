@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.stamp import InForce
+from llm_integrations.core.stamp import InForce, stamps_of
 from llm_integrations.llamaindex.stores import StampQuery, StoredNode
 
 if TYPE_CHECKING:
@@ -37,8 +37,20 @@ class Listing:
     @cached_property
     def present(self) -> Nodes:
         """Every document in the vector store, with all its nodes."""
-        subjects = [transform.subject for transform in self.index.transforms]
-        return _grouped(self.index.nodes.every(subjects))
+        return _grouped(self._every)
+
+    @cached_property
+    def stamped(self) -> set[str]:
+        """The documents in the vector store that a schema of this index stamped."""
+        return {node.document for node in self._every if self._subjects & _subjects(node)}
+
+    @cached_property
+    def _every(self) -> list[StoredNode]:
+        return list(self.index.nodes.every(sorted(self._subjects)))
+
+    @property
+    def _subjects(self) -> set[str]:
+        return {transform.subject for transform in self.index.transforms}
 
     def in_order(self, names: Collection[str]) -> list[str]:
         """Names in the docstore's order, and after them those that it does not know."""
@@ -47,6 +59,10 @@ class Listing:
     def absent(self, aside: Collection[str]) -> list[str]:
         """Documents that the docstore knows, and that are neither in the store nor set aside."""
         return [n for n in self.hashes if n not in self.present and n not in aside]
+
+
+def _subjects(node: StoredNode) -> set[str]:
+    return {stamp.subject for stamp in stamps_of(node.metadata)}
 
 
 def _grouped(nodes: Iterable[StoredNode]) -> Nodes:

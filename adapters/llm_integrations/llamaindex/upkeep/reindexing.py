@@ -7,7 +7,6 @@ other with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.ingestion import run_transformations
@@ -18,11 +17,11 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
-from llm_integrations.llamaindex.node_ids import by_document, name_nodes
 from llm_integrations.llamaindex.node_record import has_lost_media
-from llm_integrations.llamaindex.reasons import reason_of
-from llm_integrations.llamaindex.stores.query import Changes
-from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.stores.query import GONE, Changes
+from llm_integrations.llamaindex.upkeep.migration import changed_metadata
+from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.upkeep.reasons import reason_of
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -47,19 +46,24 @@ class Reindexing:
     vectors: for each document's id, the ids of its nodes that are to be replaced.
     hashes: what the docstore knew before these were listed. A document that changed since is
         left alone: whoever changed it has put it into the index.
+    anew: whether texts are embedded that were embedded before.
     """
 
     def __init__(
-        self, index: Index, in_force: InForce, vectors: Vectors, hashes: Mapping[str, str]
+        self,
+        index: Index,
+        in_force: InForce,
+        vectors: Vectors,
+        hashes: Mapping[str, str],
+        *,
+        anew: bool = False,
     ) -> None:
         self._index = index
         self._in_force = in_force
         self._vectors = vectors
         self._hashes = hashes
-        steps = index.pinned_steps(in_force)
-        self._first = list(takewhile(lambda step: isinstance(step, SchemaTransform), steps))
-        self._rest = steps[len(self._first) :]
-        self._judges_whole = not any(isinstance(step, SchemaTransform) for step in self._rest)
+        self._anew = anew
+        self._steps = index.steps(in_force)
         self._outcome: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._in_a_row = 0
@@ -121,16 +125,20 @@ class Reindexing:
 
     def _batch(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
         given = {document.id_: document for document in documents}
+        forms: dict[str, BaseNode] = {}
         stamped: dict[str, BaseNode] = {}
         refused: list[BaseNode] = []
 
         def judge(part: Sequence[BaseNode]) -> None:
-            passed = {node.id_: node for node in run_transformations(list(part), self._first)}
+            first = self._steps.first
+            migrated = [self._index.migration(document, first) for document in part]
+            forms.update((document.id_, document) for document in migrated)
+            passed = {node.id_: node for node in run_transformations(migrated, first)}
             stamped.update(passed)
             refused.extend(document for document in part if document.id_ not in passed)
 
         def stamp(part: Sequence[BaseNode]) -> None:
-            self._stamp_in_place([given[node.id_] for node in part], stamped, whole=whole)
+            self._stamp_in_place([given[n.id_] for n in part], stamped, forms, whole=whole)
 
         def embed(part: Sequence[BaseNode]) -> None:
             self._embed(part, given, whole=whole)
@@ -139,10 +147,15 @@ class Reindexing:
             self._replace(part, {}, "set_aside", whole=whole)
 
         self._each(judge, documents)
-        if self._judges_whole and self._first:
+        if self._steps.judge_whole_documents and not self._anew:
             self._each(stamp, list(stamped.values()))
         self._each(embed, self._embeddable(stamped.values(), given, whole=whole))
         self._each(drop, refused)
+        migrated = [form for name, form in forms.items() if form is not given[name]]
+        self._index.known.rewrite(form for form in migrated if self._is_in(form.id_))
+
+    def _is_in(self, name: str) -> bool:
+        return self._outcome.get(name) in ("reindexed", "in_place")
 
     def _each(
         self, work: Callable[[Sequence[BaseNode]], None], documents: Sequence[BaseNode]
@@ -169,15 +182,23 @@ class Reindexing:
     # -- in place ----------
 
     def _stamp_in_place(
-        self, documents: Iterable[BaseNode], stamped: Mapping[str, BaseNode], *, whole: bool
+        self,
+        documents: Iterable[BaseNode],
+        stamped: Mapping[str, BaseNode],
+        forms: Mapping[str, BaseNode],
+        *,
+        whole: bool,
     ) -> None:
-        """Write new stamps where the text is the one that the stored vectors were made of."""
+        """Write new stamps, and migrated metadata, where the text is the one that was embedded."""
         able = [d for d in documents if self._vectors.get(d.id_) and self._is_same(d, whole)]
         able = [document for document in able if self._is_unchanged(document.id_)]
         changes: dict[str, Changes] = {}
         for document in able:
-            stamps = _stamps_on(stamped[document.id_])
-            changes.update(dict.fromkeys(self._vectors[document.id_], stamps))
+            after = forms[document.id_].metadata
+            change = changed_metadata(document.metadata, after, GONE)
+            change.update(_stamps_on(stamped[document.id_]))
+            for node in self._vectors[document.id_]:
+                changes[node] = change
         if not changes:
             return
         changed = self._index.nodes.stamp(changes)
@@ -211,7 +232,7 @@ class Reindexing:
         self, part: Sequence[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
     ) -> None:
         copies = [node.model_copy(deep=True) for node in part]
-        groups = by_document(run_transformations(copies, self._rest))
+        groups = by_document(run_transformations(copies, self._steps.rest))
         name_nodes(groups, self._in_force.fingerprint)
         for nodes in groups.values():
             if all(node.embedding is None for node in nodes):
@@ -221,7 +242,7 @@ class Reindexing:
         filled = [document for document in documents if document.id_ in groups]
         empty = [document for document in documents if document.id_ not in groups]
         self._replace(filled, groups, "reindexed", whole=whole)
-        if empty and self._judges_whole and self._first:  # valid, and without a text
+        if empty and self._steps.judge_whole_documents:  # valid, and without a text
             self._replace(empty, groups, "reindexed", whole=whole)
         elif empty:
             self._replace(empty, groups, "set_aside", whole=whole)
@@ -284,8 +305,8 @@ _TOLD: Final = {
 
 
 def _stamps_on(node: BaseNode) -> dict[str, Any]:
-    """A node's stamps, and None for what an older one may have said besides."""
-    old = {VALID + stamp.suffix: None for stamp in stamps_of(node.metadata)}
+    """A node's stamps, and GONE for what an older one may have said besides."""
+    old = {VALID + stamp.suffix: GONE for stamp in stamps_of(node.metadata)}
     ours = stamp_keys_of(node.metadata)
     return {**old, **{key: node.metadata[key] for key in ours if key in node.metadata}}
 

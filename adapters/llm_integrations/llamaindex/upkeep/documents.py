@@ -86,6 +86,14 @@ class KnownDocuments:
         known = self.hash_of(document.id_)
         return known != document.hash and (whole or known is None or known.startswith(_MARK))
 
+    def rewrite(self, documents: Iterable[BaseNode]) -> None:
+        """Keep other forms of documents, under the hashes of those that came in."""
+        for document in documents:
+            hash_ = self.hash_of(document.id_)
+            if hash_ is not None and self.docstore.document_exists(document.id_):
+                self.docstore.add_documents([document])
+                self.docstore.set_document_hash(document.id_, hash_)
+
     def forget(self, names: Iterable[str]) -> set[str]:
         """Erase documents and what came of them; returns those that were known."""
         known = {name for name in names if self.knows(name)}

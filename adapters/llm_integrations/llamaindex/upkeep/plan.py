@@ -1,0 +1,137 @@
+"""What bringing an index up to date would do and cost, told before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llama_index.core.schema import BaseNode
+
+from llm_integrations.core.stamp import InForce
+from llm_integrations.llamaindex.node_record import has_lost_media
+from llm_integrations.llamaindex.transform import SchemaTransform
+from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
+from llm_integrations.llamaindex.upkeep.listing import Listing
+from llm_integrations.llamaindex.upkeep.node_ids import by_document
+from llm_integrations.llamaindex.upkeep.release import Held
+
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.index import Index
+
+__all__ = ["ReindexPlan", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexPlan:
+    """What ``catch_up`` would do to one index, for one of its schemas.
+
+    Attributes:
+        documents: the ids of those that it would take on.
+        in_place: those of which only stamps would be written.
+        refused: those that would leave the index for the quarantine.
+        released: those that would come back from the quarantine.
+        missing: those without a text in the docstore or the loader; they would stay as they are.
+        unknown: those in the quarantine that are valid now and that the docstore does not know.
+        nodes: how many nodes in the vector store would be stamped, replaced or deleted.
+        texts: how many texts would be embedded.
+        tokens: how many tokens these have, by LlamaIndex's tokenizer.
+    """
+
+    index: str
+    reference: str = ""
+    documents: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    nodes: int = 0
+    texts: int = 0
+    tokens: int = 0
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __str__(self) -> str:
+        parts = [f"{len(self)} documents", f"{len(self.in_place)} in place"]
+        for name in ("refused", "released", "missing", "unknown"):
+            count = len(getattr(self, name))
+            parts += [f"{count} {name}"] if count else []
+        cost = f"{self.nodes} nodes, {self.texts} texts of {self.tokens} tokens to embed"
+        return f"{self.index}: {', '.join(parts)}; {cost} ({self.reference})"
+
+
+def plan(index: Index, transform: SchemaTransform, in_force: InForce) -> ReindexPlan:
+    """Nothing is written, counted or embedded; the loader, if there is one, is asked for texts."""
+    listing = Listing(index)
+    held = Held.of(listing, transform, in_force)
+    vectors = index.work(listing, held, transform, in_force, compare=True)
+    draft = _Draft(index, in_force, vectors, listing)
+    names = listing.in_order({*held.documents, *vectors})
+    for first in range(0, len(names), index.batch_size):
+        batch = names[first : first + index.batch_size]
+        draft.add(held.documents_of(batch), whole=True)
+        found = index.known.fetch([name for name in batch if name not in held.documents])
+        draft.add(found, whole=index.known.is_loaded)
+        draft.missing += [n for n in batch if n not in found and n not in held.documents]
+    released = tuple(n for n in names if n in held.records and n not in draft.refused)
+    return ReindexPlan(
+        index.name,
+        in_force.validator.reference,
+        documents=tuple(names),
+        in_place=tuple(draft.in_place),
+        refused=tuple(draft.refused),
+        released=released,
+        missing=tuple(draft.missing),
+        unknown=tuple(held.unknown),
+        nodes=draft.nodes,
+        texts=draft.texts,
+        tokens=draft.tokens,
+    )
+
+
+class _Draft:
+    def __init__(
+        self,
+        index: Index,
+        in_force: InForce,
+        vectors: Mapping[str, Sequence[str]],
+        listing: Listing,
+    ) -> None:
+        self._index = index
+        self._vectors = vectors
+        self._hashes = listing.hashes
+        self._steps = index.steps(in_force)
+        self.in_place: list[str] = []
+        self.refused: list[str] = []
+        self.missing: list[str] = []
+        self.nodes = self.texts = self.tokens = 0
+
+    def add(self, found: Mapping[str, BaseNode], *, whole: bool) -> None:
+        anew: list[BaseNode] = []
+        first = self._steps.first
+        for name, given in found.items():
+            document = self._index.migration(given, first)
+            self.nodes += len(self._vectors.get(name, ()))
+            if not chunks_of([document], first):
+                self.refused.append(name)
+            elif self._stays(name, given, whole=whole):
+                self.in_place.append(name)
+            elif not whole and has_lost_media(given, self._index.known.original_hash(name)):
+                self.missing.append(name)
+            else:
+                anew.append(document)
+        chunks = chunks_of(anew, self._steps.rest)
+        if not self._steps.judge_whole_documents:
+            left = by_document(chunks)
+            self.refused += [document.id_ for document in anew if document.id_ not in left]
+        self.texts += len(chunks)
+        self.tokens += tokens_in(chunks)
+
+    def _stays(self, name: str, document: BaseNode, *, whole: bool) -> bool:
+        nodes = self._vectors.get(name)
+        if not (nodes and self._steps.judge_whole_documents):
+            return False
+        same = not whole or document.hash == self._hashes.get(name)
+        return same and self._index.nodes.can_stamp(nodes[0])

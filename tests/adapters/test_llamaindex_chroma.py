@@ -1,0 +1,220 @@
+"""Chroma: found by its own filters, stamped in place, and told what it cannot hold by document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+
+from llm_integrations.core.errors import SchemaValidationError, Unsupported
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.stamp import VERSION
+from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
+from tests.support.clients import elsewhere
+from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline
+
+OPEN = {"type": "object", "required": ["title"]}
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("doc-meta", V1, compatibility="NONE")
+        yield client
+
+
+@pytest.fixture
+def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
+    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Any:
+    chromadb = pytest.importorskip("chromadb")
+    settings = chromadb.Settings(anonymized_telemetry=False)
+    client = chromadb.PersistentClient(path=str(tmp_path / "chroma"), settings=settings)
+    return client.get_or_create_collection("docs", embedding_function=None)
+
+
+@pytest.fixture
+def chroma(collection: Any) -> Any:
+    base = pytest.importorskip("llama_index.vector_stores.chroma")
+    return base.ChromaVectorStore.from_collection(collection)
+
+
+def stamps(collection: Any) -> dict[str, str]:
+    found = collection.get(include=["metadatas"])
+    return {m["document_id"]: m[VERSION] for m in found["metadatas"]}
+
+
+async def test_chroma_is_found_stamped_in_place_and_cleared_of_what_is_refused(
+    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
+) -> None:
+    steps = pipeline(transform, chroma)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    fits = [document(name, title=name, year=2026) for name in ("a", "b")]
+    steps.run(documents=[*fits, document("c"), document("d", kind="x")])
+    model = steps.transformations[-1]
+    assert isinstance(model, CountingEmbedding)
+    embedded, ids = len(model.texts), set(collection.get(include=[])["ids"])
+    elsewhere(registry).register("doc-meta", STRICT)
+    [result] = await integration.catch_up()
+    assert (result.in_place, result.set_aside) == (("a", "b"), ("c",))
+    assert stamps(collection) == {"a": "2", "b": "2"}
+    assert set(collection.get(include=[])["ids"]) < ids
+    assert len(model.texts) == embedded
+    node = chroma.get_nodes(node_ids=list(collection.get(limit=1, include=[])["ids"]))[0]
+    assert node.metadata[VERSION] == "2"
+    elsewhere(registry).register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert set(result.released) == {"c", "d"}
+    assert set(stamps(collection)) == {"a", "b", "c", "d"}
+    collection.delete(where={"document_id": "a"})
+    [result] = await integration.catch_up()
+    assert result.reindexed == ("a",)
+    assert await integration.forget(["a"]) == 1
+    assert set(stamps(collection)) == {"b", "c", "d"}
+
+
+async def test_migrated_metadata_is_written_in_place_in_chroma(
+    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
+) -> None:
+    registry.register("doc-meta", RELAXED, compatibility="NONE")
+    steps = pipeline(transform, chroma)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, migrate=lambda found: {"title": found.get("titel", "t")})
+    steps.run(documents=[document("a", titel="A")])
+    elsewhere(registry).register("doc-meta", {**V1, "title": "3"})
+    [result] = await integration.catch_up()
+    assert result.in_place == ("a",)
+    kept = collection.get(include=["metadatas"])["metadatas"]
+    assert all((m["title"], m.get("titel")) == ("A", None) for m in kept)
+
+
+async def test_documents_with_other_texts_are_replaced_in_chroma(
+    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
+) -> None:
+    def changed(names: Any) -> Any:
+        return [document(name, f"{name} is new", title=name, year=1) for name in names]
+
+    steps = pipeline(transform, chroma)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, documents=changed)
+    steps.run(documents=[document(name, title=name, year=1) for name in ("a", "b")])
+    elsewhere(registry).register("doc-meta", STRICT)
+    [result] = await integration.catch_up()
+    assert (set(result.reindexed), result.in_place) == ({"a", "b"}, ())
+    assert sorted(collection.get()["documents"]) == ["a is new", "b is new"]
+
+
+def test_a_value_that_the_store_cannot_hold_is_told_by_document_at_ingestion(
+    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
+) -> None:
+    registry.register("doc-meta", OPEN, compatibility="NONE")
+    steps = pipeline(transform, chroma)
+    RAGPipelineIntegration(registry).add_index("docs", steps)
+    given = [document("a"), document("b", title="b", tags=["x"]), document("c", title="c", n={})]
+    steps.run(documents=given)
+    assert set(stamps(collection)) == {"a"}
+    assert isinstance(transform.quarantine, Quarantine)
+    told = {record.position: record.errors[0] for record in transform.quarantine.records()}
+    assert {name: error.path for name, error in told.items()} == {"b": "/tags", "c": "/n"}
+    assert "no nested or list values" in told["b"].message
+
+
+async def test_no_change_of_a_schema_releases_what_the_store_cannot_hold(
+    registry: Registry, tmp_path: Path
+) -> None:
+    transform = SchemaTransform(
+        schema="doc-meta", registry=registry, quarantine=tmp_path / "q", flat_metadata=True
+    )
+    assert transform([document("b", title="b", tags=["x"])]) == []
+    registry.register("doc-meta", {}, compatibility="NONE")
+    result = Quarantine(tmp_path / "q").release(registry.validator("doc-meta"), lambda _: None)
+    assert (result.released, result.kept) == (0, 1)
+    alone = SchemaTransform(schema="doc-meta", registry=registry, flat_metadata=True)
+    with pytest.raises(SchemaValidationError, match="no nested or list values"):
+        alone([document("b", title="b", tags=["x"])])
+    open_ = SchemaTransform(schema="doc-meta", registry=registry)
+    assert [node.id_ for node in open_([document("b", title="b", tags=["x"])])] == ["b"]
+
+
+class Listing(BasePydanticVectorStore):
+    """A store that lists and deletes, and gives vectors back or not."""
+
+    stores_text: bool = True
+    kept: dict[str, Any] = Field(default_factory=dict)
+    gives_vectors: bool = True
+
+    @property
+    def client(self) -> Any:
+        return None
+
+    def add(self, nodes: Any, **_: Any) -> list[str]:
+        assert self.kept.keys().isdisjoint(node.node_id for node in nodes)
+        self.kept.update({node.node_id: node for node in nodes})
+        return [node.node_id for node in nodes]
+
+    def get_nodes(self, node_ids: Any = None, filters: Any = None) -> list[BaseNode]:
+        copies = [node.model_copy(deep=True) for node in self.kept.values()]
+        found = [node for node in copies if node_ids is None or node.node_id in node_ids]
+        for node in found:
+            node.embedding = node.embedding if self.gives_vectors else None
+        return found
+
+    def delete(self, ref_doc_id: str, **_: Any) -> None:
+        self.delete_nodes([n.node_id for n in self.kept.values() if n.ref_doc_id == ref_doc_id])
+
+    def delete_nodes(self, node_ids: Any = None, filters: Any = None, **_: Any) -> None:
+        for node in node_ids:
+            self.kept.pop(node, None)
+
+    def query(self, query: Any, **_: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("gives_vectors", [True, False])
+async def test_any_other_store_is_stamped_by_writing_its_vectors_back_or_says_that_it_cannot(
+    registry: Registry,
+    transform: SchemaTransform,
+    gives_vectors: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Listing(gives_vectors=gives_vectors)
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    fits = [document(name, title=name, year=2026) for name in ("a", "b")]
+    steps.run(documents=[*fits, document("bad", kind="x")])
+    model, count = steps.transformations[-1], len(store.kept)
+    assert isinstance(model, CountingEmbedding)
+    embedded = len(model.texts)
+    elsewhere(registry).register("doc-meta", STRICT)
+    with caplog.at_level("INFO"):
+        [result] = await integration.catch_up()
+    assert result.reindexed == ("a", "b")
+    assert result.in_place == (("a", "b") if gives_vectors else ())
+    assert (len(model.texts) == embedded) is gives_vectors
+    assert ("cannot stamp in place" in caplog.text) is not gives_vectors
+    assert len(store.kept) == count
+    assert {node.metadata[VERSION] for node in store.kept.values()} == {"2"}
+    store.delete("a")
+    [result] = await integration.catch_up()
+    assert result.reindexed == ("a",)
+    assert len(store.kept) == count
+
+
+def test_faiss_is_refused_when_the_index_is_added(
+    registry: Registry, transform: SchemaTransform
+) -> None:
+    faiss = pytest.importorskip("faiss")
+    base = pytest.importorskip("llama_index.vector_stores.faiss")
+    steps = pipeline(transform, base.FaissVectorStore(faiss_index=faiss.IndexFlatL2(4)))
+    with pytest.raises(Unsupported, match="FaissVectorStore cannot list nodes"):
+        RAGPipelineIntegration(registry).add_index("docs", steps)
