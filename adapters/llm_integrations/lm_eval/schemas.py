@@ -9,6 +9,7 @@ from typing import Any, Final
 from llm_integrations.core.errors import ConfigurationError, PinMismatch
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.pins import BenchmarkPins, Pin, Role
+from llm_integrations.core.pins.content import pin_to
 from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.validation import Validator
@@ -152,7 +153,7 @@ def _exact(
     task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry, names: Names
 ) -> dict[Role, Pin]:
     if pins is None:
-        return {role: Pin.to(registry.get(reference)) for role, reference in declared.items()}
+        return {role: pin_to(registry, reference) for role, reference in declared.items()}
     pinned = pins.find(*names.with_groups(task))
     entry = task if pinned is None else pinned.name
     return dict(pins.require(entry, {role: SchemaRef.parse(r) for role, r in declared.items()}))

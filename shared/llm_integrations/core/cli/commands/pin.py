@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,11 @@ from rich.table import Table
 
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import ConfigurationError, RegistryUnavailable
+from llm_integrations.core.pins.lockfile import find_lock, read_lock
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
+from llm_integrations.core.registry import Registry
+from llm_integrations.core.registry.address import read_addresses
 
 __all__ = ["app"]
 
@@ -47,7 +51,7 @@ def _command(change: _Change) -> _Change:
     ) -> None:
         by_role = {"case": case, "result": result, "metric": metric}
         given = {role: reference for role, reference in by_role.items() if reference is not None}
-        change(BenchmarkPins(lock, open_registry(registry)), benchmark, given)
+        change(BenchmarkPins(lock, _registry(registry)), benchmark, given)
 
     app.command(change.__name__, help=change.__doc__)(with_registry_options(command))
     return change
@@ -67,11 +71,12 @@ def add(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None
 @app.command("list")
 def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
     """List what is pinned. Asks no registry."""
-    from llm_integrations.core.pins.lockfile import read_lock
-
-    _expect(lock)
+    known = read_lock(_expect(lock))
+    if not known:
+        Console().print(f"nothing is pinned in {escape(str(lock))}")
+        return
     table = Table("benchmark", "role", "schema", "fingerprint")
-    for name, pinned in read_lock(lock).items():
+    for name, pinned in known.items():
         for role, pin in pinned:
             table.add_row(escape(name), role, escape(str(pin.ref)), pin.fingerprint[:12])
     Console().print(table)
@@ -85,11 +90,15 @@ def check(
     lock: LockFile = DEFAULT_LOCK,
 ) -> None:
     """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
-    _expect(lock)
-    pins = BenchmarkPins(lock, open_registry(registry))
+    pins = BenchmarkPins(_expect(lock), _registry(registry))
     console = Console()
     blocked = False
-    for name in benchmarks or pins.benchmarks():
+    named = benchmarks or list(pins.benchmarks())
+    if not named:
+        raise ConfigurationError(
+            f"nothing is pinned in {lock}, so nothing was checked; llm-integrations pin add"
+        )
+    for name in named:
         findings = pins.check(name)
         blocked = blocked or any(finding.blocking for finding in findings)
         if not findings:
@@ -112,14 +121,34 @@ def update(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> N
         _print_move(console, move)
 
 
-def _expect(lock: Path) -> None:
+@app.command()
+def remove(benchmark: Benchmark, lock: LockFile = DEFAULT_LOCK) -> None:
+    """Take BENCHMARK out of the lock file. Asks no registry."""
+    path = _expect(lock)
+    BenchmarkPins(path, "memory://").remove(benchmark)
+    Console().print(f"{escape(benchmark)} is no longer pinned in {escape(str(path))}")
+
+
+def _expect(lock: Path) -> Path:
     """Fail where the lock file is missing: a check in a wrong folder must not pass."""
-    if not lock.is_file():
+    found = find_lock(lock)
+    if not found.is_file():
         raise ConfigurationError(f"there is no {lock}; name the lock file by --lock")
+    return found
+
+
+def _registry(url: str | None) -> Registry:
+    """Fail where the folder of a registry is missing: that is no finding about its schemas."""
+    where = url or os.environ.get("LLM_INTEGRATIONS_REGISTRY_URL")
+    for address in read_addresses(where) if where else ():
+        if address.protocol == "file" and not Path(address.location).is_dir():
+            raise RegistryUnavailable(f"there is no folder {address.location}; see --registry")
+    return open_registry(url)
 
 
 def _print_move(console: Console, move: PinMove) -> None:
     colour = "green" if move.comparison.comparable else "red"
     console.print(f"[bold]{move.role}[/] {escape(str(move.old))} → {escape(str(move.new))}")
     console.print(f"[{colour}]past results: {escape(move.comparison.reason)}[/]")
-    console.print(Markdown(move.guide.to_markdown()))
+    if move.guide is not None:
+        console.print(Markdown(move.guide.to_markdown()))
