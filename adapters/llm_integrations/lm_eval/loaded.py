@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -45,9 +46,10 @@ class LoadedTasks(ExitStack):
     def load(self, tasks: Any) -> Any:
         try:
             loaded = self._manager.load(tasks)
-        except IndexError:
-            # The harness looks at a task's first document while it loads the task.
-            raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
+        except IndexError as error:
+            if _is_of_no_document(error):
+                raise InvalidEvaluation(f"a task of {tasks} has no test case at all") from None
+            raise
         with randomness_kept():
             for task in loaded["tasks"].values():
                 self._shadow(task, "build_all_requests", keyed_builder(task))
@@ -76,6 +78,20 @@ class LoadedTasks(ExitStack):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._manager, name)
+
+
+def _is_of_no_document(error: IndexError) -> bool:
+    """Whether the harness met no first document, which it looks at while it loads a task.
+
+    Then its own constructor asked the data set; a task's functions have frames between.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    places = [(frame.f_globals.get("__name__", ""), frame.f_code.co_name) for frame in frames]
+    try:
+        asked = places.index(("lm_eval.api.task", "__init__"))
+    except ValueError:
+        return False
+    return all(module.split(".")[0] == "datasets" for module, _ in places[asked + 1 :])
 
 
 def _default_manager(options: Mapping[str, Any]) -> TaskManager:
