@@ -12,6 +12,7 @@ from llm_integrations.core.pins import (  # noqa: E402 - the check is first
     EvaluationFrameworkIntegration,
 )
 from llm_integrations.lm_eval.files import FileCheck, check_results  # noqa: E402
+from llm_integrations.lm_eval.inputs import stored_inputs  # noqa: E402
 from llm_integrations.lm_eval.run import evaluate_with_schemas  # noqa: E402
 from llm_integrations.lm_eval.summary import TaskSummary  # noqa: E402
 
@@ -23,4 +24,5 @@ __all__ = [
     "TaskSummary",
     "check_results",
     "evaluate_with_schemas",
+    "stored_inputs",
 ]

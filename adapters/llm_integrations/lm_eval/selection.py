@@ -30,6 +30,7 @@ class Selection:
         self._asked_limit = limit
         self._asked = {name: _Positions(chosen) for name, chosen in (samples or {}).items()}
         self._is_limited = limit is not None
+        self.is_partial = self._is_limited or bool(samples)
         self.limit = None if leaves_out and samples is None else limit
         self.samples: dict[str, _Positions] | None = (
             {**self._asked} if leaves_out or samples is not None else None

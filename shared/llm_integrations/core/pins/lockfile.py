@@ -16,6 +16,7 @@ from llm_integrations.core.pins.model import BenchmarkPin, Pin, check_role
 __all__ = ["find_lock", "read_lock", "write_lock"]
 
 _FORMAT: Final = 1
+_INPUTS: Final = "inputs"
 _CONFLICT: Final = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _HEAD: Final = (
     b"# Written by llm-integrations. Commit it; move a pin with: llm-integrations pin update\n"
@@ -63,12 +64,15 @@ def read_lock(path: Path) -> dict[str, BenchmarkPin]:
 def _benchmarks(document: Mapping[str, Any]) -> dict[str, BenchmarkPin]:
     if document.get("format") != _FORMAT:
         raise ConfigurationError(f"format is {document.get('format')!r}, {_FORMAT} is known")
-    return {
-        name: BenchmarkPin(
-            name, {check_role(role): Pin.from_dict(pin) for role, pin in roles.items()}
-        )
-        for name, roles in document.get("benchmarks", {}).items()
-    }
+    return {name: _benchmark(name, held) for name, held in document.get("benchmarks", {}).items()}
+
+
+def _benchmark(name: str, held: Mapping[str, Any]) -> BenchmarkPin:
+    roles = {role: pin for role, pin in held.items() if role != _INPUTS}
+    pins = {check_role(role): Pin.from_dict(pin) for role, pin in roles.items()}
+    return BenchmarkPin(
+        name, pins, {task: dict(parts) for task, parts in held.get(_INPUTS, {}).items()}
+    )
 
 
 def write_lock(path: Path, benchmarks: Mapping[str, BenchmarkPin]) -> None:
@@ -76,7 +80,10 @@ def write_lock(path: Path, benchmarks: Mapping[str, BenchmarkPin]) -> None:
     document = {
         "format": _FORMAT,
         "benchmarks": {
-            name: {role: pin.to_dict() for role, pin in benchmarks[name]}
+            name: {
+                **{role: pin.to_dict() for role, pin in benchmarks[name]},
+                **({_INPUTS: benchmarks[name].inputs} if benchmarks[name].inputs else {}),
+            }
             for name in sorted(benchmarks)
         },
     }

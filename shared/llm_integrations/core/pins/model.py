@@ -10,6 +10,7 @@ from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.reference import SchemaRef, Version, parse_version
 from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.pins.inputs import Inputs
 
 __all__ = ["ROLES", "BenchmarkPin", "Pin", "Role", "check_role"]
 
@@ -78,10 +79,15 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkPin:
-    """The pins of one benchmark, by role."""
+    """The pins of one benchmark, by role.
+
+    Attributes:
+        inputs: by task what else its scores depend on; a group or a pattern has several tasks.
+    """
 
     name: str
     pins: Mapping[Role, Pin] = field(default_factory=dict)
+    inputs: Mapping[str, Inputs] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[Role, Pin]]:
         return ((role, self.pins[role]) for role in ROLES if role in self.pins)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +18,7 @@ from llm_integrations.core.model.schema import DEPRECATED
 from llm_integrations.core.pins.comparison import Comparison, compare
 from llm_integrations.core.pins.content import changed_since, pin_to
 from llm_integrations.core.pins.holds import Hold, Holds
+from llm_integrations.core.pins.inputs import Inputs, moved
 from llm_integrations.core.pins.lockfile import find_lock, read_lock, write_lock
 from llm_integrations.core.pins.model import BenchmarkPin, Pin, Role, check_role
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
@@ -99,13 +100,21 @@ class BenchmarkPins:
             )
         return found
 
-    def pin(self, benchmark: str, **schemas: str | SchemaRef) -> BenchmarkPin:
+    def pin(
+        self,
+        benchmark: str,
+        *,
+        inputs: Mapping[str, Inputs] | None = None,
+        **schemas: str | SchemaRef,
+    ) -> BenchmarkPin:
         """Pin the versions that the references mean now, and lift what held the benchmark.
 
         Args:
+            inputs: by task what else its scores depend on, as ``stored_inputs`` reads it from
+                results; None keeps what is pinned.
             schemas: ``case=``, ``result=``, ``metric=``; roles left out keep their pin.
         """
-        return self._pin(benchmark, self._wanted(benchmark, schemas))
+        return self._pin(benchmark, self._wanted(benchmark, schemas), inputs)
 
     def _wanted(self, benchmark: str, schemas: Mapping[str, str | SchemaRef]) -> dict[Role, Pin]:
         check_name("a benchmark's name", benchmark)
@@ -114,12 +123,15 @@ class BenchmarkPins:
             for role, reference in schemas.items()
         }
 
-    def _pin(self, benchmark: str, new: Mapping[Role, Pin]) -> BenchmarkPin:
+    def _pin(
+        self, benchmark: str, new: Mapping[Role, Pin], inputs: Mapping[str, Inputs] | None
+    ) -> BenchmarkPin:
         with self._lock:
             known = self.benchmarks()
             before = known.get(benchmark, BenchmarkPin(benchmark))
             pins: dict[Role, Pin] = {**before.pins, **new}
-            pinned = BenchmarkPin(benchmark, pins)
+            kept = before.inputs if inputs is None else inputs
+            pinned = BenchmarkPin(benchmark, pins, kept)
             if not pinned.pins:
                 raise ConfigurationError(f"{benchmark}: name a case, result or metric schema")
             write_lock(self.path, {**known, benchmark: pinned})
@@ -176,7 +188,13 @@ class BenchmarkPins:
             )
         return self.get(benchmark)
 
-    def update(self, benchmark: str, **schemas: str | SchemaRef) -> list[PinMove]:
+    def update(
+        self,
+        benchmark: str,
+        *,
+        inputs: Mapping[str, Inputs] | None = None,
+        **schemas: str | SchemaRef,
+    ) -> list[PinMove]:
         """Move pins to the given references, or to the latest of each subject; say what moved.
 
         What cannot be pinned or compared raises, and then nothing has moved.
@@ -189,8 +207,27 @@ class BenchmarkPins:
             for role, pin in wanted.items()
             if role in before.pins and pin != before.pins[role]
         ]
-        self._pin(before.name, wanted)
+        self._pin(before.name, wanted, inputs)
         return moves
+
+    def check_inputs(
+        self, benchmark: str, inputs: Mapping[str, Inputs], *, skip: Collection[str] = ()
+    ) -> list[PinFinding]:
+        """Findings about what else scores depend on; none for tasks that have no such pin.
+
+        Args:
+            inputs: by task, as they are now.
+            skip: parts that are not known now.
+        """
+        pinned = self.get(benchmark)
+        findings = []
+        for task, now in inputs.items():
+            then = pinned.inputs.get(task)
+            parts = [] if then is None else moved(_without(then, skip), _without(now, skip))
+            if parts:
+                message = f"moved since it was pinned: {', '.join(parts)}"
+                findings.append(PinFinding(task, None, message))
+        return findings
 
     def validators(self, benchmark: str) -> dict[Role, Validator]:
         """The compiled schemas of a benchmark, by role, at their pinned versions."""
@@ -241,3 +278,7 @@ class BenchmarkPins:
 
     def _source(self, pin: Pin) -> Source:
         return self.registry.run(with_references(self.registry, self.registry.get(pin.ref)))
+
+
+def _without(inputs: Inputs, skip: Collection[str]) -> Inputs:
+    return {name: digest for name, digest in inputs.items() if name not in skip}

@@ -13,9 +13,11 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
+from llm_integrations.core.cli.adapters import lm_eval_adapter
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import ConfigurationError, RegistryUnavailable
+from llm_integrations.core.pins.inputs import Inputs
 from llm_integrations.core.pins.lockfile import find_lock, read_lock
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
 from llm_integrations.core.registry import Registry
@@ -34,8 +36,13 @@ Metric = Annotated[str | None, typer.Option(help="Schema of the metrics.")]
 DEFAULT_LOCK = Path("benchmarks.lock")
 
 
-_Change = Callable[[BenchmarkPins, str, dict[str, str]], None]
-"""Does something about one benchmark, with the references given by role."""
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="Results of lm-eval, a file or a folder: what scores rest on."),
+]
+
+_Change = Callable[[BenchmarkPins, str, dict[str, str], dict[str, Inputs] | None], None]
+"""Does something about one benchmark, with the references by role, and inputs by task."""
 
 
 def _command(change: _Change) -> _Change:
@@ -46,25 +53,32 @@ def _command(change: _Change) -> _Change:
         case: Case = None,
         result: Result = None,
         metric: Metric = None,
+        results: Results = None,
         registry: RegistryUrl = None,
         lock: LockFile = DEFAULT_LOCK,
     ) -> None:
         by_role = {"case": case, "result": result, "metric": metric}
         given = {role: reference for role, reference in by_role.items() if reference is not None}
-        change(BenchmarkPins(lock, _registry(registry)), benchmark, given)
+        inputs = None if results is None else _inputs(results, benchmark)
+        change(BenchmarkPins(lock, _registry(registry)), benchmark, given, inputs)
 
     app.command(change.__name__, help=change.__doc__)(with_registry_options(command))
     return change
 
 
 @_command
-def add(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None:
-    """Pin BENCHMARK to what the references mean now.
+def add(
+    pins: BenchmarkPins,
+    benchmark: str,
+    references: dict[str, str],
+    inputs: dict[str, Inputs] | None,
+) -> None:
+    """Pin BENCHMARK to what the references mean now, and to what the scores of results rest on.
 
     Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
     """
     console = Console()
-    for role, pin in pins.pin(benchmark, **references):
+    for role, pin in pins.pin(benchmark, inputs=inputs, **references):
         console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
 
 
@@ -86,10 +100,14 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
 @with_registry_options
 def check(
     benchmarks: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    results: Results = None,
     registry: RegistryUrl = None,
     lock: LockFile = DEFAULT_LOCK,
 ) -> None:
-    """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
+    """Check that pinned schemas still say what they said. Exit code 1 if one may not run.
+
+    With --results also that documents, prompts, shots and settings are those that were pinned.
+    """
     pins = BenchmarkPins(_expect(lock), _registry(registry))
     console = Console()
     blocked = False
@@ -100,6 +118,8 @@ def check(
         )
     for name in named:
         findings = pins.check(name)
+        if results is not None and pins.get(name).inputs:
+            findings += pins.check_inputs(name, _inputs(results, name))
         blocked = blocked or any(finding.blocking for finding in findings)
         if not findings:
             console.print(f"[green]ok[/]       {escape(name)}")
@@ -111,9 +131,14 @@ def check(
 
 
 @_command
-def update(pins: BenchmarkPins, benchmark: str, references: dict[str, str]) -> None:
+def update(
+    pins: BenchmarkPins,
+    benchmark: str,
+    references: dict[str, str],
+    inputs: dict[str, Inputs] | None,
+) -> None:
     """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
-    moves = pins.update(benchmark, **references)
+    moves = pins.update(benchmark, inputs=inputs, **references)
     console = Console()
     if not moves:
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
@@ -134,6 +159,12 @@ def _expect(lock: Path) -> Path:
     found = find_lock(lock)
     if not found.is_file():
         raise ConfigurationError(f"there is no {lock}; name the lock file by --lock")
+    return found
+
+
+def _inputs(results: Path, benchmark: str) -> dict[str, Inputs]:
+    """What the scores of stored results rest on, as the harness's adapter reads it."""
+    found: dict[str, Inputs] = lm_eval_adapter().stored_inputs(results, benchmark)
     return found
 
 
