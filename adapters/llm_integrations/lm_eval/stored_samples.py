@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
+from llm_integrations.core.pins import Pin
 from llm_integrations.lm_eval.form import file_name
 from llm_integrations.lm_eval.store import SAMPLES_KEY, task_hash
 from lm_eval.utils import sanitize_task_name
 
-__all__ = ["StoredSamples", "groups_in", "mapping_in", "read_results", "samples_of"]
+__all__ = [
+    "StoredSamples",
+    "groups_in",
+    "mapping_in",
+    "read_results",
+    "recorded_pins",
+    "samples_of",
+]
 
+_SCHEMAS = "schemas"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d.-]+$")
 
 
@@ -62,6 +71,12 @@ def groups_in(results: Mapping[str, Any]) -> dict[str, list[str]]:
     """The members of each group; the harness also lists tasks there, which have none."""
     found = mapping_in(results, "group_subtasks").items()
     return {name: list(members) for name, members in found if members}
+
+
+def recorded_pins(name: str, results: Mapping[str, Any]) -> dict[Any, Pin]:
+    """The pins that a run of ours put into its results."""
+    pins = mapping_in(mapping_in(mapping_in(results, _SCHEMAS), name), "pins")
+    return {role: Pin.from_dict(pin) for role, pin in pins.items()}
 
 
 def samples_of(task: str, results: Mapping[str, Any], file: Path) -> StoredSamples:

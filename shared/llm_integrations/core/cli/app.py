@@ -17,6 +17,7 @@ from llm_integrations.core.cli.commands import (
     pin,
     quarantine,
     register,
+    results,
     show,
     webhook,
 )
@@ -50,6 +51,7 @@ app.command("listen")(with_registry_options(listen.listen))
 
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(results.app, name="results")
 
 webhooks = typer.Typer(help="Send and receive schema events over HTTP.", no_args_is_help=True)
 webhooks.command("serve")(webhook.serve)
