@@ -14,7 +14,7 @@ from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, 
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.pins import BenchmarkPins, CheckOutcome, Pin, Role, outcome_of
 from llm_integrations.core.pins.model import ROLES
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.core.validation import Validator
 from llm_integrations.inspect_ai.payload import Extract, checked_extract, output_payload
 from llm_integrations.inspect_ai.task import BENCHMARK_KEY, METADATA_KEY
@@ -187,5 +187,5 @@ def _require_scored_as_pinned(stored: EvalLog, check: LogCheck) -> None:
         reference, fingerprint = judged.get("schema"), judged.get("fingerprint")
         if pin is None or not isinstance(reference, str) or fingerprint is None:
             continue
-        if SchemaRef.parse(reference).subject == pin.subject and fingerprint != pin.fingerprint:
+        if reference.rpartition("@")[0] == pin.subject and fingerprint != pin.fingerprint:
             raise PinMismatch(f"{check.task}: scored by {reference}, pinned to {pin}")

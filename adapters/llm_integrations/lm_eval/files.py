@@ -100,7 +100,9 @@ def check_results(
             those that the registry has now.
     """
     check_mode(mode)
-    migrations = {check_role(role): function for role, function in (migrate or {}).items()}
+    migrations: dict[Role, Callable[[Any], Any]] = {
+        check_role(role): function for role, function in (migrate or {}).items()
+    }
     check_schemas(schemas or {})
     client = resolve_registry(registry)
     lock = BenchmarkPins(pins, client) if isinstance(pins, str | Path) else pins

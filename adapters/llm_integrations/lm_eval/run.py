@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import InvalidEvaluation, PinMismatch
@@ -103,7 +103,7 @@ def evaluate_with_schemas(
         results = simple_evaluate(
             model,
             tasks=tasks,
-            task_manager=manager,
+            task_manager=cast("Any", manager),
             limit=selection.limit,
             samples=selection.samples,
             # Samples are logged so that they can be judged, and removed if nobody asked for them.

@@ -28,11 +28,13 @@ class Selection:
         self, limit: float | None, samples: Mapping[str, Iterable[int]] | None, *, leaves_out: bool
     ) -> None:
         self._asked_limit = limit
-        self._asked = {name: _Positions(chosen) for name, chosen in (samples or {}).items()}
+        self._asked: dict[str, list[int]] = {
+            name: _Positions(chosen) for name, chosen in (samples or {}).items()
+        }
         self._is_limited = limit is not None
         self.is_partial = self._is_limited or bool(samples)
         self.limit = None if leaves_out and samples is None else limit
-        self.samples: dict[str, _Positions] | None = (
+        self.samples: dict[str, list[int]] | None = (
             {**self._asked} if leaves_out or samples is not None else None
         )
 
@@ -57,7 +59,7 @@ class Selection:
         if self.samples is not None and len(positions) < count:
             self.samples[name] = _Positions(positions)
 
-    def restore(self, results: dict[str, Any]) -> None:
+    def restore(self, results: Any) -> None:
         """Say the asked ``limit`` in the results' configuration."""
         config = results.get("config")
         if isinstance(config, dict) and self._is_limited:

@@ -11,7 +11,7 @@ import tomli_w
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.files import atomic_write
-from llm_integrations.core.pins.model import BenchmarkPin, Pin, check_role
+from llm_integrations.core.pins.model import BenchmarkPin, Pin, Role, check_role
 
 __all__ = ["find_lock", "read_lock", "write_lock"]
 
@@ -69,7 +69,7 @@ def _benchmarks(document: Mapping[str, Any]) -> dict[str, BenchmarkPin]:
 
 def _benchmark(name: str, held: Mapping[str, Any]) -> BenchmarkPin:
     roles = {role: pin for role, pin in held.items() if role != _INPUTS}
-    pins = {check_role(role): Pin.from_dict(pin) for role, pin in roles.items()}
+    pins: dict[Role, Pin] = {check_role(role): Pin.from_dict(pin) for role, pin in roles.items()}
     return BenchmarkPin(
         name, pins, {task: dict(parts) for task, parts in held.get(_INPUTS, {}).items()}
     )
