@@ -211,6 +211,8 @@ def test_samples_that_are_not_there_are_refused(registry: Registry) -> None:
     for wrong in (-1, 6):
         with pytest.raises(ConfigurationError, match="not among 0 to 5"):
             run(registry, task_of(GOOD), samples={"qa": [0, wrong]})
+    with pytest.raises(ConfigurationError, match="give one of them"):
+        run(registry, task_of(GOOD), samples={"qa": [0]}, limit=1)
 
 
 def test_the_callers_own_task_is_as_it_was_after_a_run(registry: Registry) -> None:

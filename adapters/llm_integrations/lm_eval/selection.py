@@ -22,18 +22,23 @@ class Selection:
         limit, samples: as for ``simple_evaluate``.
         leaves_out: whether documents may be left out. ``limit`` is told as positions then, since
             the harness takes only one of the two.
+
+    Raises:
+        ConfigurationError: both are given.
     """
 
     def __init__(
         self, limit: float | None, samples: Mapping[str, Iterable[int]] | None, *, leaves_out: bool
     ) -> None:
+        if limit is not None and samples is not None:
+            raise ConfigurationError("limit= and samples= both choose documents: give one of them")
         self._asked_limit = limit
         self._asked: dict[str, list[int]] = {
             name: _Positions(chosen) for name, chosen in (samples or {}).items()
         }
         self._is_limited = limit is not None
         self.is_partial = self._is_limited or bool(samples)
-        self.limit = None if leaves_out and samples is None else limit
+        self.limit = None if leaves_out else limit
         self.samples: dict[str, list[int]] | None = (
             {**self._asked} if leaves_out or samples is not None else None
         )
