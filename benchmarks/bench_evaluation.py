@@ -49,7 +49,8 @@ def run() -> list[Section]:
     from llm_integrations.lm_eval import run as module
 
     watch = _Stopwatch()
-    watch.watch(module, "resolve_schemas", "judge_cases", "judge_samples", "judge_metrics")
+    ours = ("resolve_schemas", "judge_cases", "judge_samples", "judge_metrics", "inputs_of_results")
+    watch.watch(module, *ours)
     with tempfile.TemporaryDirectory() as folder, connect("memory://") as registry:
         registry.register("qa-case", CASE)
         registry.register("qa-result", RESULT)

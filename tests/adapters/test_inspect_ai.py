@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 from inspect_ai import Task
-from inspect_ai import eval as run_eval
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.log import EvalLog
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import generate
 
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
@@ -27,6 +24,7 @@ from llm_integrations.inspect_ai import (
     schema_scorer,
     validated_dataset,
 )
+from tests.support.inspect_runs import ANSWER, run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -39,11 +37,9 @@ CASE = {
     "properties": {"input": {"type": "string", "minLength": 3}, "target": {"type": "string"}},
     "required": ["input", "target"],
 }
-ANSWER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 METRICS = {"type": "object", "properties": {"accuracy": {"minimum": 0, "maximum": 1}}}
 RECORDS: list[dict[str, Any]] = [{"input": f"Capital {n}?", "target": "x"} for n in range(3)]
 BAD_RECORD: dict[str, Any] = {"input": "?", "target": "x"}
-OUTPUTS = ['{"city": "Paris"}', '{"town": "Rome"}', "Berlin, I think"]
 
 
 @pytest.fixture(autouse=True)
@@ -61,29 +57,6 @@ def registry() -> Iterator[Registry]:
         client.register("answer", ANSWER, compatibility="NONE")
         client.register("metrics", METRICS)
         yield client
-
-
-def model(*outputs: str) -> Any:
-    def output(text: str) -> ModelOutput:
-        made = ModelOutput.from_content("mockllm/model", text)
-        # Without it inspect_ai counts tokens with a table that it would fetch.
-        made.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
-        return made
-
-    return get_model("mockllm/model", custom_outputs=[output(text) for text in outputs])
-
-
-def run(task: Task, tmp_path: Path, *outputs: str, form: Any = "eval") -> EvalLog:
-    [log] = run_eval(
-        task,
-        model=model(*(outputs or OUTPUTS)),
-        log_dir=str(tmp_path / "logs"),
-        display="none",
-        max_samples=1,
-        log_format=form,
-    )
-    assert log.status == "success", log.error
-    return log
 
 
 @pytest.fixture(params=["jsonl", "json", "csv", "records", "dataset"])
@@ -170,7 +143,7 @@ def test_output_validity_is_a_score_with_its_reasons(registry: Registry, tmp_pat
     assert scores[1].metadata["schema"] == "answer@1"
 
 
-def pinned_task(registry: Registry, pins: BenchmarkPins, **declared: str) -> Task:
+def pinned_task(registry: Registry, pins: BenchmarkPins, **declared: Any) -> Task:
     return Task(
         name="qa",
         dataset=validated_dataset(RECORDS, "qa-case@1", registry=registry),

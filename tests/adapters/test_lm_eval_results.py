@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ALL = {"case": "case@1", "result": "sample@1", "metric": "metrics@1"}
+ALL: dict[str, Any] = {"case": "case@1", "result": "sample@1", "metric": "metrics@1"}
 CHOICES: dict[str, Any] = {
     "output_type": "multiple_choice",
     "doc_to_choice": ["0", "1", "2"],

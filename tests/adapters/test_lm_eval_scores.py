@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
 from llm_integrations.core.registry import Registry, connect
 from tests.support.lm_eval_tasks import (
     BAD,
@@ -211,6 +211,8 @@ def test_samples_that_are_not_there_are_refused(registry: Registry) -> None:
     for wrong in (-1, 6):
         with pytest.raises(ConfigurationError, match="not among 0 to 5"):
             run(registry, task_of(GOOD), samples={"qa": [0, wrong]})
+    with pytest.raises(ConfigurationError, match="give one of them"):
+        run(registry, task_of(GOOD), samples={"qa": [0]}, limit=1)
 
 
 def test_the_callers_own_task_is_as_it_was_after_a_run(registry: Registry) -> None:
@@ -260,3 +262,18 @@ def test_a_task_reads_the_arguments_of_the_model(
         found = run(registry, path, model="dummy", **kwargs)
         assert found["samples"]["needs"][0]["doc"] == {"question": "tiny", "answer": "1"}
         assert json.dumps(found["configs"]["needs"]["metadata"]["pretrained"]) == '"tiny"'
+
+
+@pytest.mark.parametrize("option", ["process_docs", "doc_to_text", "doc_to_target"])
+def test_an_index_error_of_the_tasks_own_keeps_its_traceback(
+    registry: Registry, option: str
+) -> None:
+    def fails(given: Any) -> Any:
+        return [][7] if given is not None else given
+
+    own: dict[str, Any] = {option: fails}
+    with pytest.raises(IndexError) as caught:
+        run(registry, task_of(GOOD, **own))
+    assert caught.traceback[-1].name == "fails"
+    with pytest.raises(InvalidEvaluation, match="no test case at all"):
+        run(registry, task_of(GOOD, process_docs=lambda docs: docs.select([])))

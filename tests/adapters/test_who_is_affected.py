@@ -206,6 +206,7 @@ async def test_schemas_that_refer_to_others_are_compared_with_what_they_refer_to
         [hold] = pins.holds("b")
         assert "accept different data" in hold.reason
         [move] = pins.update("b")
+        assert move.guide is not None
         assert "at" in move.guide.to_markdown()
 
 

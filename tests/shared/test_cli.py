@@ -12,7 +12,12 @@ from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli import progress
 from llm_integrations.core.cli.app import app
-from llm_integrations.core.errors import ConfigurationError, InvalidSchema, SchemaNotFound
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidSchema,
+    RegistryUnavailable,
+    SchemaNotFound,
+)
 from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import connect
 from tests.support.confluent_server import ConfluentServer
@@ -338,6 +343,21 @@ def test_pins_are_not_checked_where_there_are_none(tmp_path: Path) -> None:
     for command in ("check", "list"):
         with pytest.raises(ConfigurationError, match=r"there is no .*absent\.lock"):
             call("pin", command, "--lock", tmp_path / "absent.lock")
+
+
+def test_pins_that_cannot_be_checked_are_no_success(
+    schema: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("register", "qa-case", schema)
+    lock = ("--lock", tmp_path / "benchmarks.lock")
+    call("pin", "add", "qa", "--case", "qa-case@1", *lock)
+    with pytest.raises(RegistryUnavailable, match="there is no folder"):
+        call("pin", "check", *lock, "--registry", tmp_path / "absent")
+    monkeypatch.chdir(tmp_path)
+    assert "no longer pinned" in call("pin", "remove", "qa").output
+    with pytest.raises(ConfigurationError, match="nothing is pinned"):
+        call("pin", "check", *lock)
+    assert "nothing is pinned" in call("pin", "list", *lock).output
 
 
 def test_what_the_schema_calls_text_is_text_in_a_csv_file_too(tmp_path: Path) -> None:

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from llm_integrations.core.errors import ConfigurationError, PinMismatch
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidSchema,
+    PinMismatch,
+    SchemaNotFound,
+)
 from llm_integrations.core.model.event import SchemaEvent
+from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.pins import BenchmarkPins, EvaluationFrameworkIntegration, compare
 from llm_integrations.core.registry import Registry, connect
 from tests.support.clients import elsewhere
@@ -100,6 +106,7 @@ def test_updating_moves_to_the_latest_with_a_guide_and_says_what_results_mean(
     [move] = pins.update("qa")
     assert (move.old.version, move.new.version) == (1, 2)
     assert not move.comparison.comparable
+    assert move.guide is not None
     assert "answer" in move.guide.to_markdown()
     assert pins.require("qa", {"case": "qa-case@2"})
     assert pins.update("qa") == []
@@ -177,3 +184,171 @@ async def test_another_subject_concerns_nobody(pins: BenchmarkPins) -> None:
     pins.pin("qa", case="qa-case@1")
     integration = EvaluationFrameworkIntegration(pins.registry, pins=pins)
     assert await integration.affected_by(SchemaEvent.updated("x", "", "other", 2, 1)) == []
+
+
+# -- what a schema refers to ----------
+
+
+def refer(registry: Registry) -> None:
+    """``order@1`` refers to ``line@1``, which refers to ``amount@1``."""
+    registry.register("amount", {"type": "integer"})
+    for subject, other in (("line", "amount"), ("order", "line")):
+        body = {"type": "object", "properties": {"x": {"$ref": other}}}
+        registry.register(subject, body, references=[SchemaReference(other, other, 1)])
+
+
+@pytest.mark.parametrize("subject", ["amount", "line"])
+def test_an_edited_schema_that_a_pinned_one_refers_to_is_found(
+    tmp_path: Path, subject: str
+) -> None:
+    folder = tmp_path / "schemas"
+    lock = tmp_path / "benchmarks.lock"
+    with connect(folder) as registry:
+        refer(registry)
+        pinned = BenchmarkPins(lock, registry).pin("qa", case="order@1")
+        assert {*pinned.pins["case"].references} == {"line@1", "amount@1"}
+        assert BenchmarkPins(lock, registry).get("qa") == pinned
+        assert BenchmarkPins(lock, registry).check("qa") == []
+    path = folder / subject / "1.json"
+    path.write_text(path.read_text().replace("integer", "string").replace("object", "array"))
+    with connect(folder) as registry:
+        pins = BenchmarkPins(lock, registry)
+        with pytest.raises(PinMismatch, match=f"refers to {subject}@1, which says something else"):
+            pins.require("qa")
+        [move] = pins.update("qa")
+        assert not move.comparison.comparable
+        assert pins.check("qa") == []
+
+
+def test_a_lock_of_before_is_warned_of_what_it_does_not_pin(
+    pins: BenchmarkPins, registry: Registry
+) -> None:
+    refer(registry)
+    pins.pin("qa", case="order@1")
+    text = pins.path.read_text()
+    pins.path.write_text(text[: text.index("[benchmarks.qa.case.references]")])
+    [finding] = pins.check("qa")
+    assert not finding.blocking
+    assert "pin it again" in finding.message
+    assert pins.require("qa")
+
+
+def test_updating_with_references_says_what_moved(pins: BenchmarkPins, registry: Registry) -> None:
+    refer(registry)
+    pins.pin("qa", case="order@1")
+    registry.register("line", {"type": "object"}, compatibility="NONE")
+    body = {"type": "object", "properties": {"x": {"$ref": "line"}}}
+    other = SchemaReference("line", "line", 2)
+    registry.register("order", body, references=[other], compatibility="NONE")
+    [move] = pins.update("qa")
+    assert (move.old.version, move.new.version) == (1, 2)
+    assert {*move.new.references} == {"line@2"}
+    assert move.guide is not None
+
+
+def test_a_pin_whose_schema_is_gone_can_be_moved(pins: BenchmarkPins, registry: Registry) -> None:
+    pins.pin("qa", case="qa-case@1")
+    registry.register("qa-case", CASE_2, compatibility="NONE")
+    registry.delete("qa-case@1", permanent=True)
+    [move] = pins.update("qa")
+    assert "no longer in the registry" in move.comparison.reason
+    assert (move.comparison.comparable, move.guide) == (False, None)
+    assert pins.require("qa")
+
+
+def test_a_lock_does_not_move_when_moving_fails(
+    pins: BenchmarkPins, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins.pin("qa", case="qa-case@1")
+    registry.register("qa-case", CASE_2, compatibility="NONE")
+    before = pins.path.read_bytes()
+    with pytest.raises(SchemaNotFound):
+        pins.update("qa", result="gone@1")
+
+    def failing(*_: object) -> None:
+        raise InvalidSchema("it cannot be compared")
+
+    monkeypatch.setattr("llm_integrations.core.pins.pins.migration_guide", failing)
+    with pytest.raises(InvalidSchema):
+        pins.update("qa")
+    assert pins.path.read_bytes() == before
+
+
+# -- holding and letting go ----------
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_change_of_before_that_is_told_again_holds_nothing(
+    pins: BenchmarkPins, registry: Registry, version: int
+) -> None:
+    registry.register("qa-case", CASE_2, compatibility="NONE")
+    pins.pin("qa", case="qa-case@2")
+    evaluation = EvaluationFrameworkIntegration(registry, pins=pins)
+    event = SchemaEvent.updated("x", "", "qa-case", version, 1)
+    await evaluation.handle_schema_event(event)
+    assert pins.holds("qa") == []
+
+
+async def test_a_change_that_was_answered_by_staying_holds_no_more(
+    pins: BenchmarkPins, registry: Registry
+) -> None:
+    pins.pin("qa", case="qa-case@1")
+    registry.register("qa-case", CASE_2, compatibility="NONE")
+    evaluation = EvaluationFrameworkIntegration(registry, pins=pins)
+    event = SchemaEvent.updated("x", "", "qa-case", 2, 1)
+    await evaluation.handle_schema_event(event)
+    with pytest.raises(PinMismatch) as refused:
+        pins.require("qa")
+    assert "stay: llm-integrations pin add qa --case qa-case@1" in str(refused.value)
+    assert "move: llm-integrations pin update qa" in str(refused.value)
+    pins.pin("qa", case="qa-case@1")
+    await evaluation.handle_schema_event(event)
+    assert pins.require("qa")
+
+
+async def test_deleting_what_a_pinned_schema_refers_to_holds_it(
+    pins: BenchmarkPins, registry: Registry
+) -> None:
+    refer(registry)
+    pins.pin("qa", case="order@1")
+    evaluation = EvaluationFrameworkIntegration(registry, pins=pins)
+    await evaluation.handle_schema_event(SchemaEvent.updated("x", "", "amount", 2, 1))
+    await evaluation.handle_schema_event(SchemaEvent.deleted(None, "", "amount", 2))
+    assert pins.holds("qa") == []
+    await evaluation.handle_schema_event(SchemaEvent.deleted(None, "", "amount", 1))
+    assert "which order@1 refers to" in pins.holds("qa")[0].reason
+
+
+def test_a_benchmark_that_is_removed_is_pinned_no_more(pins: BenchmarkPins) -> None:
+    pins.pin("qa", case="qa-case@1")
+    pins.pin("other", case="qa-case@1")
+    assert pins.remove("qa").name == "qa"
+    assert {*pins.benchmarks()} == {"other"}
+    with pytest.raises(PinMismatch, match="qa is not pinned"):
+        pins.remove("qa")
+
+
+# -- the file ----------
+
+
+def test_conflict_markers_are_named(pins: BenchmarkPins) -> None:
+    pins.pin("qa", case="qa-case@1")
+    lines = pins.path.read_text().splitlines()
+    lines[3:3] = ["<<<<<<< ours", "=======", ">>>>>>> theirs"]
+    pins.path.write_text("\n".join(lines))
+    with pytest.raises(ConfigurationError, match="line 4: a merge left its conflict markers"):
+        pins.check("qa")
+
+
+def test_the_lock_is_found_up_to_the_projects_root(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    deep = project / "tasks" / "qa"
+    deep.mkdir(parents=True)
+    (project / "pyproject.toml").touch()
+    monkeypatch.chdir(deep)
+    (tmp_path / "benchmarks.lock").touch()  # beyond the root
+    assert BenchmarkPins("benchmarks.lock", registry).path == Path("benchmarks.lock")
+    BenchmarkPins(project / "benchmarks.lock", registry).pin("qa", case="qa-case@1")
+    assert BenchmarkPins("benchmarks.lock", registry).get("qa")

@@ -56,3 +56,31 @@ def test_without_a_registry_the_error_says_how_to_name_one(project: pytest.Pytes
     result = run(project)
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*LLM_INTEGRATIONS_REGISTRY_URL*"])
+
+
+def test_json_text_is_read_and_other_text_is_said_to_be_none(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\nllm_integrations_registry = schemas")
+    Path(project.path, "schemas", "word").mkdir()
+    Path(project.path, "schemas", "word", "1.json").write_text('{"type": "string"}')
+    project.makepyfile(
+        """
+        def test_answer(schema_case):
+            assert schema_case("case@1", '{"score": 0.5}') == '{"score": 0.5}'
+
+        def test_word(schema_case):
+            schema_case("word@1", "Paris")
+            schema_case("word@1", "5")
+
+        def test_bad_answer(schema_case):
+            schema_case("case@1", '{"score": 2}')
+
+        def test_no_answer(schema_case):
+            schema_case("case@1", "I think 0.5")
+        """
+    )
+    Path(project.path, "schemas", "case", "1.json").write_text(
+        json.dumps({**BODY, "type": "object"})
+    )
+    result = run(project)
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*/score: *maximum 1*", "*the text is no JSON*"])

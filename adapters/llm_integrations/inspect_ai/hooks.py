@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from llm_integrations.core.pins import Pin
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import Registry, resolve_registry
 from llm_integrations.core.validation import Validator
-from llm_integrations.inspect_ai.payload import parsed_output
+from llm_integrations.inspect_ai.payload import Extract, checked_extract, output_payload
 from llm_integrations.inspect_ai.task import METADATA_KEY
 
 __all__ = ["SchemaHooks", "TaskRecord"]
@@ -27,13 +27,19 @@ log = get_logger(__name__)
 
 @dataclass
 class TaskRecord:
-    """The counts of one task's outputs; ``total`` is valid + ``invalid`` + ``unjudged``."""
+    """The counts of one task's outputs; ``total`` is valid + ``invalid`` + ``unjudged``.
+
+    Attributes:
+        unjudged: of samples that ended in an error, or all where there is no schema.
+        extracted: of those judged, how many were found in an output that is more than JSON.
+    """
 
     task: str
     schema: str
     total: int = 0
     invalid: int = 0
     unjudged: int = 0
+    extracted: int = 0
     reasons: list[str] = field(default_factory=list)
     validator: Validator | None = field(default=None, repr=False)
 
@@ -53,6 +59,7 @@ class SchemaHooks(Hooks):
 
     registry: ClassVar[Registry | str | None] = None
     quarantine: ClassVar[Quarantine | None] = None
+    extract: ClassVar[tuple[Extract, ...]] = ()
     finished: ClassVar[list[TaskRecord]] = []
 
     def __init__(self) -> None:
@@ -65,13 +72,19 @@ class SchemaHooks(Hooks):
         registry: Registry | str | None = None,
         *,
         quarantine: str | Path | Quarantine | None = None,
+        extract: Extract | Sequence[Extract] | None = None,
         name: str = "llm_integrations",
     ) -> type[SchemaHooks]:
-        """Register a subclass with these settings; returns it, for its ``finished`` records."""
+        """Register a subclass with these settings; returns it, for its ``finished`` records.
+
+        Args:
+            extract: as for ``schema_scorer``.
+        """
         check_name("name", name)
         settings: dict[str, Any] = {
             "registry": resolve_registry(registry),
             "quarantine": Quarantine.of(quarantine),
+            "extract": checked_extract(extract),
             "finished": [],
         }
         configured = type("EnabledSchemaHooks", (cls,), settings)
@@ -94,12 +107,14 @@ class SchemaHooks(Hooks):
         record = self._running.get(data.eval_id)
         if record is None:
             return
-        if record.validator is None:
+        if record.validator is None or data.sample.error is not None:
             record.total += 1
             record.unjudged += 1
             return
-        value, _ = parsed_output(data.sample.output.completion)
-        self._judge(record, record.validator, value, str(data.sample.id))
+        found = output_payload(data.sample.output, self.extract)
+        if found.extracted is not None:
+            record.extracted += 1
+        self._judge(record, record.validator, found.value, str(data.sample.id))
 
     async def on_task_end(self, data: TaskEnd) -> None:
         record = self._running.pop(data.eval_id, None)

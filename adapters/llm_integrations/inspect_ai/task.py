@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from llm_integrations.core.pins import BenchmarkPin, BenchmarkPins
 from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry
 
-__all__ = ["METADATA_KEY", "pinned", "pinned_metadata"]
+__all__ = ["BENCHMARK_KEY", "METADATA_KEY", "pinned", "pinned_metadata"]
 
-METADATA_KEY = "schemas"
+METADATA_KEY: Final = "schemas"
+BENCHMARK_KEY: Final = "benchmark"
+"""Beside the pins: the name that they have in the lock, whatever the task is called."""
 
 
 def pinned(
@@ -19,6 +22,7 @@ def pinned(
     *,
     pins: BenchmarkPins | str | Path = "benchmarks.lock",
     registry: Registry | str | None = None,
+    metadata: Mapping[str, Any] | None = None,
     **declared: str,
 ) -> dict[str, Any]:
     """``version`` and ``metadata`` for a Task, after checking that it may run.
@@ -26,6 +30,7 @@ def pinned(
     ``Task(dataset=…, solver=…, **pinned("qa", pins="benchmarks.lock", case="qa-case@2"))``
 
     Args:
+        metadata: the task's own, which the pins join.
         declared: ``case=``, ``result=``, ``metric=``: what the task was written for; each must
             mean the pinned version.
 
@@ -34,12 +39,16 @@ def pinned(
     """
     lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, registry)
     found = lock.require(benchmark, {check_role(role): ref for role, ref in declared.items()})
-    return {"version": _version(found), "metadata": pinned_metadata(found)}
+    return {
+        "version": _version(found),
+        "metadata": {**(metadata or {}), **pinned_metadata(found, benchmark)},
+    }
 
 
-def pinned_metadata(pinned_: BenchmarkPin) -> dict[str, Any]:
+def pinned_metadata(pinned_: BenchmarkPin, benchmark: str) -> dict[str, Any]:
     """The pins as they stand in a task's metadata, and so in its log."""
-    return {METADATA_KEY: {role: pin.to_dict() for role, pin in pinned_}}
+    pins: dict[str, Any] = {role: pin.to_dict() for role, pin in pinned_}
+    return {METADATA_KEY: {BENCHMARK_KEY: benchmark, **pins}}
 
 
 def _version(pinned_: BenchmarkPin) -> str:

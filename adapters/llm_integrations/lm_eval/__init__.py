@@ -11,7 +11,9 @@ from llm_integrations.core.pins import (  # noqa: E402 - the check is first
     BenchmarkPins,
     EvaluationFrameworkIntegration,
 )
+from llm_integrations.lm_eval.comparison import ResultsComparison, compare_results  # noqa: E402
 from llm_integrations.lm_eval.files import FileCheck, check_results  # noqa: E402
+from llm_integrations.lm_eval.inputs import stored_inputs  # noqa: E402
 from llm_integrations.lm_eval.run import evaluate_with_schemas  # noqa: E402
 from llm_integrations.lm_eval.summary import TaskSummary  # noqa: E402
 
@@ -20,7 +22,10 @@ __all__ = [
     "EvaluationFrameworkIntegration",
     "FileCheck",
     "InvalidEvaluation",
+    "ResultsComparison",
     "TaskSummary",
     "check_results",
+    "compare_results",
     "evaluate_with_schemas",
+    "stored_inputs",
 ]

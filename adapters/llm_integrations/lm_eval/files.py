@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm_integrations.core.config import Mode, check_mode
-from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
-from llm_integrations.core.pins import BenchmarkPins, CheckOutcome, Pin, Role, outcome_of
+from llm_integrations.core.errors import PinMismatch
+from llm_integrations.core.pins import BenchmarkPins, CheckOutcome, Role, outcome_of
+from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry, resolve_registry
+from llm_integrations.lm_eval.judging import judge_metrics, judge_samples
 from llm_integrations.lm_eval.names import Names
-from llm_integrations.lm_eval.results import judge_metrics, judge_samples
 from llm_integrations.lm_eval.schemas import (
-    METADATA_KEY,
     TaskSchemas,
     check_schemas,
     declared_schemas,
     group_schemas,
     resolve_schemas,
 )
-from llm_integrations.lm_eval.stored_samples import StoredSamples, samples_of
+from llm_integrations.lm_eval.stored_samples import (
+    StoredSamples,
+    groups_in,
+    mapping_in,
+    read_results,
+    recorded_pins,
+    samples_of,
+)
 from llm_integrations.lm_eval.summary import TaskSummary
 
-__all__ = ["FileCheck", "check_results", "read_results"]
+__all__ = ["FileCheck", "check_results"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def check_results(
     registry: Registry | str | None = None,
     pins: BenchmarkPins | str | Path | None = None,
     schemas: Mapping[str, Any] | None = None,
+    migrate: Mapping[str, Callable[[Any], Any]] | None = None,
     mode: Mode = "enforce",
 ) -> FileCheck:
     """Judge a stored ``results_*.json`` and the samples that were stored with it.
@@ -82,6 +89,8 @@ def check_results(
     Args:
         path: the file, or the folder with the newest of them (looked for in subfolders too).
         registry: as for ``evaluate_with_schemas``, as are ``pins`` and ``schemas``.
+        migrate: by role what turns old data into the shape of a newer version before it is judged,
+            as a migration guide drafts it; it is given a copy.
         mode: ``enforce`` counts what was not judged as a failure, ``warn`` does not.
 
     Raises:
@@ -91,62 +100,32 @@ def check_results(
             those that the registry has now.
     """
     check_mode(mode)
+    migrations: dict[Role, Callable[[Any], Any]] = {
+        check_role(role): function for role, function in (migrate or {}).items()
+    }
     check_schemas(schemas or {})
     client = resolve_registry(registry)
     lock = BenchmarkPins(pins, client) if isinstance(pins, str | Path) else pins
     file, results = read_results(path)
-    groups = _groups(results)
+    groups = groups_in(results)
     names = Names.of([*results["configs"], *groups], groups, schemas or {})
     tasks = {}
     for name in results["configs"]:
         tasks[name] = _schemas_of(name, results, names, lock, client)
+        tasks[name].migrate = migrations
         _judge_samples(tasks[name], samples_of(name, results, file))
-    for name in _mapping(results, "groups"):
+    for name in mapping_in(results, "groups"):
         is_pinned = lock is None or lock.find(*names.with_groups(name)) is not None
-        recorded = _recorded(name, results) if is_pinned else {}
+        recorded = recorded_pins(name, results) if is_pinned else {}
         declared = {role: str(pin.ref) for role, pin in recorded.items()}
         declared |= declared_schemas(name, None, names)
         group = group_schemas(name, declared, names, tasks, lock, client)
         if group is not None:
+            group.migrate = migrations
             tasks[name] = group
     for name, schemas_ in tasks.items():
-        _judge_metrics(schemas_, _mapping(results, "results").get(name))
+        _judge_metrics(schemas_, mapping_in(results, "results").get(name))
     return FileCheck(file, {name: each.summary for name, each in tasks.items()}, mode)
-
-
-def read_results(path: str | Path) -> tuple[Path, dict[str, Any]]:
-    """A results file, or the newest in a folder, and what it holds: see ``check_results``."""
-    file = _results_file(Path(path))
-    try:
-        document = json.loads(file.read_text("utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise InvalidEvaluation(f"{file} is cut off or damaged ({type(error).__name__})") from None
-    if not isinstance(document, dict):
-        raise InvalidEvaluation(f"{file} holds no results")
-    configs = document.get("configs")
-    if not isinstance(configs, dict) or not configs:
-        raise InvalidEvaluation(f"{file} holds no task")
-    return file, document
-
-
-def _results_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    found = sorted(path.rglob("results_*.json"), key=lambda file: file.name)
-    if not found:
-        raise ConfigurationError(f"{path} holds no results_*.json")
-    return found[-1]
-
-
-def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _groups(results: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The members of each group; the harness also lists tasks there, which have none."""
-    found = _mapping(results, "group_subtasks").items()
-    return {name: list(members) for name, members in found if members}
 
 
 def _schemas_of(
@@ -157,9 +136,9 @@ def _schemas_of(
     client: Registry,
 ) -> TaskSchemas:
     """The schemas of a task: those it was run by, unless others are asked for."""
-    recorded = _recorded(name, results)
+    recorded = recorded_pins(name, results)
     declared = {
-        **declared_schemas(name, _mapping(results["configs"], name).get("metadata"), names),
+        **declared_schemas(name, mapping_in(results["configs"], name).get("metadata"), names),
         **{role: str(pin.ref) for role, pin in recorded.items()},
         **declared_schemas(name, None, names),
     }
@@ -169,12 +148,6 @@ def _schemas_of(
         if now is not None and now.ref == pin.ref and now.fingerprint != pin.fingerprint:
             raise PinMismatch(f"{name}: {pin.ref} says something else than when results were made")
     return found
-
-
-def _recorded(name: str, results: Mapping[str, Any]) -> dict[Any, Pin]:
-    """The pins that a run of ours put into its results."""
-    pins = _mapping(_mapping(_mapping(results, METADATA_KEY), name), "pins")
-    return {role: Pin.from_dict(pin) for role, pin in pins.items()}
 
 
 def _judge_samples(task: TaskSchemas, stored: StoredSamples) -> None:

@@ -49,15 +49,27 @@ def _content_key(task: Any, kwargs: dict[str, Any]) -> str:
 def _ingredients(task: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
     yield version("lm_eval")
     yield kwargs.get("samples")
-    template = kwargs.get("chat_template")
-    yield template and template(_PROBE, add_generation_prompt=True)
+    yield _rendered(kwargs.get("chat_template"))
     yield task.dump_config()
     yield from sorted(_sources(task))
     sampler = getattr(task, "sampler", None)
-    for generator in (getattr(sampler, "rnd", None), task.fewshot_rnd):
+    for generator in (getattr(sampler, "rnd", None), getattr(task, "fewshot_rnd", None)):
         yield generator and generator.getstate()
-    yield list(getattr(sampler, "df", None) or ())
+    if sampler is not None:
+        yield list(sampler.df)
+    elif task.config.num_fewshot:
+        yield list(task.fewshot_docs())
     yield from task.eval_docs
+
+
+def _rendered(template: Any) -> str | None:
+    """What a chat template makes of some turns; one that refuses them is like nothing else."""
+    if template is None:
+        return None
+    try:
+        return str(template(_PROBE, add_generation_prompt=True))
+    except Exception:  # noqa: BLE001 - a template is code of a model's makers
+        return uuid.uuid4().hex
 
 
 def _sources(task: Any) -> Iterator[str]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from llm_integrations.core.config import check_choice
-from llm_integrations.core.errors import InvalidEvaluation
+from llm_integrations.core.errors import InvalidEvaluation, PinMismatch
 from llm_integrations.core.pins import BenchmarkPins
+from llm_integrations.core.pins.inputs import Inputs
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, resolve_registry
-from llm_integrations.lm_eval.cases import EvalTask, judge_cases, judge_shots, metadata_of
+from llm_integrations.lm_eval.inputs import OF_DOCUMENTS, inputs_of_results
+from llm_integrations.lm_eval.judging import (
+    EvalTask,
+    judge_cases,
+    judge_metrics,
+    judge_samples,
+    judge_shots,
+    metadata_of,
+)
 from llm_integrations.lm_eval.loaded import LoadedTasks
 from llm_integrations.lm_eval.names import Names
-from llm_integrations.lm_eval.results import judge_metrics, judge_samples
 from llm_integrations.lm_eval.schemas import (
     Declared,
     TaskSchemas,
@@ -91,11 +99,11 @@ def evaluate_with_schemas(
     tracker = kwargs.setdefault("evaluation_tracker", None)
     if tracker is None and output is not None:
         kwargs["evaluation_tracker"] = tracker = ModelTracker()
-    with LoadedTasks(task_manager, kwargs, run.judge_tasks) as manager:
+    with LoadedTasks(task_manager, kwargs, run.judge_tasks, run.check_inputs) as manager:
         results = simple_evaluate(
             model,
             tasks=tasks,
-            task_manager=manager,
+            task_manager=cast("Any", manager),
             limit=selection.limit,
             samples=selection.samples,
             # Samples are logged so that they can be judged, and removed if nobody asked for them.
@@ -135,11 +143,12 @@ class _Run:
         self._selection = selection
         self._num_fewshot = num_fewshot
         self._tasks: dict[str, TaskSchemas] = {}
+        self._names = Names(schemas, {})
 
     def judge_tasks(self, tasks: Mapping[str, EvalTask], groups: Mapping[str, Any]) -> None:
         """Check every pin first, then the cases of every task."""
         members = {name: group.child_names for name, group in groups.items()}
-        names = Names.of([*tasks, *groups], members, self._schemas)
+        self._names = names = Names.of([*tasks, *groups], members, self._schemas)
         for name, task in tasks.items():
             declared = declared_schemas(name, metadata_of(task.config), names)
             self._tasks[name] = resolve_schemas(name, declared, self._pins, self._registry, names)
@@ -155,6 +164,19 @@ class _Run:
         if found is not None:
             self._tasks[name] = found
 
+    def check_inputs(self, task: str, compute: Callable[[], Inputs]) -> None:
+        """PinMismatch where something moved that the task's scores depend on."""
+        pinned = self._pins and self._pins.find(*self._names.with_groups(task))
+        if self._pins is None or not pinned or task not in pinned.inputs:
+            return
+        skip = OF_DOCUMENTS if self._selection.is_partial else ()
+        found = self._pins.check_inputs(pinned.name, {task: compute()}, skip=skip)
+        if found:
+            raise PinMismatch(
+                f"refused to run: {found[0]}. Pin it by the results of a run without this lock: "
+                f"llm-integrations pin add {pinned.name} --results FILE"
+            )
+
     def _judge_cases(self, name: str, task: EvalTask) -> None:
         docs, schemas = task.eval_docs, self._tasks[name]
         judge_shots(task, self._num_fewshot, schemas, self._quarantine)
@@ -167,7 +189,10 @@ class _Run:
 
     def judge_results(self, results: dict[str, Any]) -> dict[str, Any]:
         for name, schemas in self._tasks.items():
-            judge_samples(results.get("samples", {}).get(name, ()), schemas, self._quarantine)
+            samples = results.get("samples", {}).get(name, ())
+            judge_samples(samples, schemas, self._quarantine)
+            if samples:
+                schemas.summary.inputs = inputs_of_results(name, results, samples)
             judge_metrics(results["results"].get(name, {}), schemas)
         return results | {
             "schemas": {name: each.summary.to_dict() for name, each in self._tasks.items()}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from llm_integrations.core.errors import ConfigurationError, PinMismatch
+from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.pins import BenchmarkPins, Pin, Role
+from llm_integrations.core.pins.content import pin_to
 from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.validation import Validator
@@ -39,6 +41,7 @@ class TaskSchemas:
     summary: TaskSummary
     validators: Mapping[Role, Validator]
     judges: Mapping[Role, Judge] = field(repr=False, default_factory=dict)
+    migrate: Mapping[Role, Callable[[Any], Any]] = field(repr=False, default_factory=dict)
 
     def judge(
         self, role: Role, data: Any, where: str, *, counted: Counted | None = None
@@ -51,9 +54,18 @@ class TaskSchemas:
         validator = self.validators.get(role)
         if validator is None:
             return None
+        if role in self.migrate:
+            data = self._migrated(role, data, where)
         report = self.judges[role].judge_by(validator, data).report
         self.summary.counts_of(counted or role).count(report, where)
         return report
+
+    def _migrated(self, role: Role, data: Any, where: str) -> Any:
+        try:
+            return self.migrate[role](deepcopy(data))
+        except Exception as error:
+            task = self.summary.task
+            raise InvalidEvaluation(f"{task}, {where}: migrate failed for a {role}") from error
 
 
 def declared_schemas(task: str, metadata: object, names: Names) -> Declared:
@@ -152,7 +164,7 @@ def _exact(
     task: str, declared: Declared, pins: BenchmarkPins | None, registry: Registry, names: Names
 ) -> dict[Role, Pin]:
     if pins is None:
-        return {role: Pin.to(registry.get(reference)) for role, reference in declared.items()}
+        return {role: pin_to(registry, reference) for role, reference in declared.items()}
     pinned = pins.find(*names.with_groups(task))
     entry = task if pinned is None else pinned.name
     return dict(pins.require(entry, {role: SchemaRef.parse(r) for role, r in declared.items()}))

@@ -22,16 +22,24 @@ class Selection:
         limit, samples: as for ``simple_evaluate``.
         leaves_out: whether documents may be left out. ``limit`` is told as positions then, since
             the harness takes only one of the two.
+
+    Raises:
+        ConfigurationError: both are given.
     """
 
     def __init__(
         self, limit: float | None, samples: Mapping[str, Iterable[int]] | None, *, leaves_out: bool
     ) -> None:
+        if limit is not None and samples is not None:
+            raise ConfigurationError("limit= and samples= both choose documents: give one of them")
         self._asked_limit = limit
-        self._asked = {name: _Positions(chosen) for name, chosen in (samples or {}).items()}
+        self._asked: dict[str, list[int]] = {
+            name: _Positions(chosen) for name, chosen in (samples or {}).items()
+        }
         self._is_limited = limit is not None
-        self.limit = None if leaves_out and samples is None else limit
-        self.samples: dict[str, _Positions] | None = (
+        self.is_partial = self._is_limited or bool(samples)
+        self.limit = None if leaves_out else limit
+        self.samples: dict[str, list[int]] | None = (
             {**self._asked} if leaves_out or samples is not None else None
         )
 
@@ -56,7 +64,7 @@ class Selection:
         if self.samples is not None and len(positions) < count:
             self.samples[name] = _Positions(positions)
 
-    def restore(self, results: dict[str, Any]) -> None:
+    def restore(self, results: Any) -> None:
         """Say the asked ``limit`` in the results' configuration."""
         config = results.get("config")
         if isinstance(config, dict) and self._is_limited:

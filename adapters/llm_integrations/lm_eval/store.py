@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_integrations.core.files import atomic_write
 from llm_integrations.lm_eval.form import file_name, json_line, stored_sample
-from llm_integrations.lm_eval.loaded import randomness_kept
+from llm_integrations.lm_eval.randomness import randomness_kept
 from lm_eval.loggers.evaluation_tracker import GeneralConfigTracker
 from lm_eval.utils import hash_string
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from llm_integrations.core.pins import Pin, Role
+from llm_integrations.core.pins.inputs import Inputs
 from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = ["EXAMPLES", "Counted", "RoleCounts", "TaskSummary"]
@@ -57,6 +58,7 @@ class TaskSummary:
 
     Attributes:
         set_aside: positions of the documents that were left out: their ``doc_id``.
+        inputs: what else the scores depend on, see ``core.pins.inputs``.
         unjudged: by role, why something that should have been judged was not.
     """
 
@@ -64,6 +66,7 @@ class TaskSummary:
     pins: dict[Role, Pin]
     tallies: dict[Counted, RoleCounts] = field(default_factory=dict)
     set_aside: list[int] = field(default_factory=list)
+    inputs: Inputs = field(default_factory=dict)
     unjudged: dict[Role, str] = field(default_factory=dict)
 
     def counts_of(self, role: Counted) -> RoleCounts:
@@ -83,4 +86,5 @@ class TaskSummary:
             "pins": {role: pin.to_dict() for role, pin in self.pins.items()},
             "validation": {role: counts.to_dict() for role, counts in self.tallies.items()},
             "set_aside": list(self.set_aside),
+            "inputs": dict(self.inputs),
         }

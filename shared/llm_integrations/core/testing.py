@@ -7,6 +7,7 @@ asks for the fixture. The registry is ``llm_integrations_registry`` in pytest's 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -30,7 +31,10 @@ _OPTION = "llm_integrations_registry"
 
 
 class SchemaCase(Protocol):
-    """``schema_case("subject@1", data)``: fails the test unless the data is valid; returns it."""
+    """``schema_case("subject@1", data)``: fails the test unless the data is valid; returns it.
+
+    Text is valid if it is by itself, or the JSON that it holds: what a model answers.
+    """
 
     def __call__(self, reference: str, data: T) -> T: ...
 
@@ -83,9 +87,15 @@ def schema_case(schema_registry: Registry) -> SchemaCase:
     def judge(reference: str, data: Any) -> Any:
         __tracebackhide__ = True
         report = schema_registry.validate(reference, data)
+        note = ""
+        if not report and isinstance(data, str):
+            try:
+                report = schema_registry.validate(reference, json.loads(data))
+            except (ValueError, RecursionError):
+                note = " (the text is no JSON, so it was judged as text)"
         if not report:
             lines = "\n".join(f"  {error}" for error in report.errors)
-            pytest.fail(f"not valid by {report.schema}:\n{lines}", pytrace=False)
+            pytest.fail(f"not valid by {report.schema}{note}:\n{lines}", pytrace=False)
         return data
 
     return judge

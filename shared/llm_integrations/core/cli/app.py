@@ -22,6 +22,7 @@ from llm_integrations.core.cli.commands import (
     pin,
     proxy,
     quarantine,
+    results,
     show,
     webhook,
 )
@@ -88,6 +89,7 @@ app.command("listen")(with_registry_options(listen.listen))
 app.add_typer(models.app, name="models")
 app.add_typer(pin.app, name="pin")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(results.app, name="results")
 
 webhooks = typer.Typer(help="Send and receive schema events over HTTP.", no_args_is_help=True)
 webhooks.command("serve")(webhook.serve)

@@ -1,9 +1,13 @@
-"""Holds: benchmarks that may not run until they are pinned again, in a file beside the lock."""
+"""Holds: benchmarks that may not run until they are pinned again.
+
+They are in a file beside the lock and local to where events are heard: whoever commits the lock
+moves it for all, and their copy has no holds.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from llm_integrations.core.errors import ConfigurationError
@@ -21,12 +25,14 @@ class Hold:
         event_id: the change that caused it; the same change holds once.
         reason: for people.
         comparable: whether past results remain comparable with those by the new schema.
+        lifted: whether it was looked at: the same change, told again, holds nothing.
     """
 
     benchmark: str
     event_id: str
     reason: str
     comparable: bool
+    lifted: bool = False
 
 
 class Holds:
@@ -36,7 +42,7 @@ class Holds:
         self._path = path
 
     def of(self, benchmark: str) -> list[Hold]:
-        return [hold for hold in self._read() if hold.benchmark == benchmark]
+        return [hold for hold in self._read() if hold.benchmark == benchmark and not hold.lifted]
 
     def add(self, *new: Hold) -> None:
         holds = self._read()
@@ -45,11 +51,17 @@ class Holds:
         if added:
             self._write(holds + added)
 
-    def clear(self, benchmark: str) -> None:
-        holds = self._read()
-        kept = [hold for hold in holds if hold.benchmark != benchmark]
-        if len(kept) != len(holds):
-            self._write(kept)
+    def lift(self, benchmark: str) -> None:
+        self._change(
+            [replace(h, lifted=h.lifted or h.benchmark == benchmark) for h in self._read()]
+        )
+
+    def forget(self, benchmark: str) -> None:
+        self._change([hold for hold in self._read() if hold.benchmark != benchmark])
+
+    def _change(self, holds: list[Hold]) -> None:
+        if holds != self._read():
+            self._write(holds)
 
     def _read(self) -> list[Hold]:
         try:

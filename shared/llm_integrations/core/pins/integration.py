@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.core.errors import InvalidReference, SchemaNotFound
 from llm_integrations.core.impact import is_about, once, owner_of, with_references
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
+from llm_integrations.core.model.reference import parse_version, version_key
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.pins.comparison import compare
 from llm_integrations.core.pins.holds import Hold
@@ -108,13 +109,15 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
             await self._effect(event, benchmark.name, role, pin)
             for benchmark in pinned
             for role, pin in benchmark
-            if pin.subject == event.subject
+            if pin.subject == event.subject or pin.refers_to(event.subject)
         ]
         return [effect for effect in found if effect is not None]
 
     async def _effect(
         self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
     ) -> AffectedBenchmark | None:
+        if pin.subject != event.subject:
+            return _of_reference(event, benchmark, role, pin)
         mine = is_about(event, pin.ref)
         if event.event_type is SchemaEventType.DEPRECATED:
             reason = f"{event.subject}@{event.version} is deprecated"
@@ -122,7 +125,7 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
         if event.event_type is SchemaEventType.DELETED:
             reason = f"{event.subject}@{event.version} was deleted"
             return AffectedBenchmark(benchmark, role, pin, not mine, reason, held=mine)
-        return None if mine else await self._update(event, benchmark, role, pin)
+        return None if _is_past(event, pin) else await self._update(event, benchmark, role, pin)
 
     async def _update(
         self, event: SchemaEvent, benchmark: str, role: Role, pin: Pin
@@ -137,3 +140,22 @@ class EvaluationFrameworkIntegration(LLMModuleIntegration):
         reason = f"{new} follows {pin.ref}: {found.reason}"
         held = old.fingerprint != new.fingerprint and not found.comparable
         return AffectedBenchmark(benchmark, role, pin, found.comparable, reason, held)
+
+
+def _of_reference(
+    event: SchemaEvent, benchmark: str, role: Role, pin: Pin
+) -> AffectedBenchmark | None:
+    """The effect on a pin whose schema refers to the event's subject, always by exact versions."""
+    gone = event.event_type is SchemaEventType.DELETED
+    if not (gone and any(is_about(event, ref) for ref in pin.refers_to(event.subject))):
+        return None
+    reason = f"{event.subject}@{event.version} was deleted, which {pin.ref} refers to"
+    return AffectedBenchmark(benchmark, role, pin, False, reason, held=True)
+
+
+def _is_past(event: SchemaEvent, pin: Pin) -> bool:
+    """Whether an event brings no version above the pinned one, as one that is replayed."""
+    try:
+        return version_key(parse_version(event.version)) <= version_key(pin.version)
+    except InvalidReference:
+        return False

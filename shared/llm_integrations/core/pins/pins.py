@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from llm_integrations.core.config import check_name
-from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
+from llm_integrations.core.errors import ConfigurationError, PinMismatch
 from llm_integrations.core.evolution import MigrationGuide, Source, migration_guide
 from llm_integrations.core.impact import with_references
 from llm_integrations.core.model.schema import DEPRECATED
 from llm_integrations.core.pins.comparison import Comparison, compare
+from llm_integrations.core.pins.content import changed_since, pin_to
 from llm_integrations.core.pins.holds import Hold, Holds
-from llm_integrations.core.pins.lockfile import read_lock, write_lock
+from llm_integrations.core.pins.inputs import Inputs, moved
+from llm_integrations.core.pins.lockfile import find_lock, read_lock, write_lock
 from llm_integrations.core.pins.model import BenchmarkPin, Pin, Role, check_role
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 
@@ -43,26 +45,31 @@ class PinFinding:
 
 @dataclass(frozen=True, slots=True)
 class PinMove:
-    """A pin that moved: from where to where, whether results stay comparable, and the guide."""
+    """A pin that moved: from where to where, whether results stay comparable, and the guide.
+
+    Attributes:
+        guide: None where the registry no longer has what was pinned.
+    """
 
     benchmark: str
     role: Role
     old: Pin
     new: Pin
     comparison: Comparison
-    guide: MigrationGuide
+    guide: MigrationGuide | None
 
 
 class BenchmarkPins:
     """The schemas that benchmarks were written for, in a lock file.
 
     Args:
-        path: the lock file, as ``benchmarks.lock``; made by the first ``pin``.
+        path: the lock file, as ``benchmarks.lock``; made by the first ``pin``. A relative one is
+            looked for up to the project's root: ``inspect eval`` runs inside the task's folder.
         registry: a Registry, a URL, or None for the environment's.
     """
 
     def __init__(self, path: str | Path, registry: Registry | str | None = None) -> None:
-        self.path = Path(path)
+        self.path = find_lock(Path(path))
         self.registry = resolve_registry(registry)
         self._holds = Holds(self.path.with_name(f"{self.path.name}.holds.json"))
         self._lock = FileLock(f"{self.path}.lock")
@@ -93,27 +100,54 @@ class BenchmarkPins:
             )
         return found
 
-    def pin(self, benchmark: str, **schemas: str | SchemaRef) -> BenchmarkPin:
+    def pin(
+        self,
+        benchmark: str,
+        *,
+        inputs: Mapping[str, Inputs] | None = None,
+        **schemas: str | SchemaRef,
+    ) -> BenchmarkPin:
         """Pin the versions that the references mean now, and lift what held the benchmark.
 
         Args:
+            inputs: by task what else its scores depend on, as ``stored_inputs`` reads it from
+                results; None keeps what is pinned.
             schemas: ``case=``, ``result=``, ``metric=``; roles left out keep their pin.
         """
+        return self._pin(benchmark, self._wanted(benchmark, schemas), inputs)
+
+    def _wanted(self, benchmark: str, schemas: Mapping[str, str | SchemaRef]) -> dict[Role, Pin]:
         check_name("a benchmark's name", benchmark)
-        new: dict[Role, Pin] = {
-            check_role(role): Pin.to(self.registry.get(reference))
+        return {
+            check_role(role): pin_to(self.registry, reference)
             for role, reference in schemas.items()
         }
+
+    def _pin(
+        self, benchmark: str, new: Mapping[Role, Pin], inputs: Mapping[str, Inputs] | None
+    ) -> BenchmarkPin:
         with self._lock:
             known = self.benchmarks()
             before = known.get(benchmark, BenchmarkPin(benchmark))
             pins: dict[Role, Pin] = {**before.pins, **new}
-            pinned = BenchmarkPin(benchmark, pins)
+            kept = before.inputs if inputs is None else inputs
+            pinned = BenchmarkPin(benchmark, pins, kept)
             if not pinned.pins:
                 raise ConfigurationError(f"{benchmark}: name a case, result or metric schema")
             write_lock(self.path, {**known, benchmark: pinned})
-            self._holds.clear(benchmark)
+            self._holds.lift(benchmark)
         return pinned
+
+    def remove(self, benchmark: str) -> BenchmarkPin:
+        """Take a benchmark out of the lock, and lift what held it; PinMismatch if it has no pin."""
+        with self._lock:
+            known = self.benchmarks()
+            removed = known.pop(benchmark, None)
+            if removed is None:
+                raise PinMismatch(f"{benchmark} is not pinned in {self.path}")
+            write_lock(self.path, known)
+            self._holds.forget(benchmark)
+        return removed
 
     def check(
         self, benchmark: str, declared: Mapping[Role, str | SchemaRef] | None = None
@@ -146,22 +180,54 @@ class BenchmarkPins:
         blocking = [f for f in self.check(benchmark, declared) if f.blocking]
         if blocking:
             found = "; ".join(str(finding) for finding in blocking)
+            pinned = self.get(benchmark)
+            stay = " ".join(f"--{role} {pin.ref}" for role, pin in pinned)
             raise PinMismatch(
-                f"refused to run: {found}. Pin again once you have looked: "
-                f"llm-integrations pin update {benchmark}"
+                f"refused to run: {found}. Once you have looked, stay: llm-integrations pin add "
+                f"{pinned.name} {stay}; or move: llm-integrations pin update {pinned.name}"
             )
         return self.get(benchmark)
 
-    def update(self, benchmark: str, **schemas: str | SchemaRef) -> list[PinMove]:
-        """Move pins to the given references, or to the latest of each subject; say what moved."""
+    def update(
+        self,
+        benchmark: str,
+        *,
+        inputs: Mapping[str, Inputs] | None = None,
+        **schemas: str | SchemaRef,
+    ) -> list[PinMove]:
+        """Move pins to the given references, or to the latest of each subject; say what moved.
+
+        What cannot be pinned or compared raises, and then nothing has moved.
+        """
         before = self.get(benchmark)
-        wanted: dict[str, str | SchemaRef] = {role: SchemaRef(pin.subject) for role, pin in before}
-        after = self.pin(benchmark, **{**wanted, **schemas})
-        return [
-            self._move(benchmark, role, before.pins[role], pin)
-            for role, pin in after
+        latest: dict[str, str | SchemaRef] = {role: SchemaRef(pin.subject) for role, pin in before}
+        wanted = self._wanted(before.name, {**latest, **schemas})
+        moves = [
+            self._move(before.name, role, before.pins[role], pin)
+            for role, pin in wanted.items()
             if role in before.pins and pin != before.pins[role]
         ]
+        self._pin(before.name, wanted, inputs)
+        return moves
+
+    def check_inputs(
+        self, benchmark: str, inputs: Mapping[str, Inputs], *, skip: Collection[str] = ()
+    ) -> list[PinFinding]:
+        """Findings about what else scores depend on; none for tasks that have no such pin.
+
+        Args:
+            inputs: by task, as they are now.
+            skip: parts that are not known now.
+        """
+        pinned = self.get(benchmark)
+        findings = []
+        for task, now in inputs.items():
+            then = pinned.inputs.get(task)
+            parts = [] if then is None else moved(_without(then, skip), _without(now, skip))
+            if parts:
+                message = f"moved since it was pinned: {', '.join(parts)}"
+                findings.append(PinFinding(task, None, message))
+        return findings
 
     def validators(self, benchmark: str) -> dict[Role, Validator]:
         """The compiled schemas of a benchmark, by role, at their pinned versions."""
@@ -180,12 +246,13 @@ class BenchmarkPins:
             self._holds.add(*holds)
 
     def _content(self, benchmark: str, role: Role, pin: Pin) -> list[PinFinding]:
-        try:
-            schema = self.registry.get(pin.ref)
-        except SchemaNotFound:
-            return [PinFinding(benchmark, role, f"{pin.ref} is no longer in the registry")]
-        if schema.fingerprint != pin.fingerprint:
-            return [PinFinding(benchmark, role, f"{pin.ref} says something else than when pinned")]
+        changed = changed_since(self.registry, pin)
+        if changed is not None:
+            return [PinFinding(benchmark, role, changed)]
+        schema = self.registry.get(pin.ref)
+        if schema.references and not pin.references:
+            message = f"{pin.ref} was pinned without what it refers to; pin it again"
+            return [PinFinding(benchmark, role, message, blocking=False)]
         if schema.state == DEPRECATED:
             return [PinFinding(benchmark, role, f"{pin.ref} is deprecated", blocking=False)]
         return []
@@ -202,15 +269,16 @@ class BenchmarkPins:
         return [PinFinding(pinned.name, role, f"names {schema}, is pinned to {pin.ref}")]
 
     def _move(self, benchmark: str, role: Role, old: Pin, new: Pin) -> PinMove:
+        changed = changed_since(self.registry, old)
+        if changed is not None:  # what it said then is nowhere to be read
+            return PinMove(benchmark, role, old, new, Comparison(False, changed), None)
         before, after = self._source(old), self._source(new)
-        return PinMove(
-            benchmark,
-            role,
-            old,
-            new,
-            compare(before, after),
-            migration_guide(before, after),
-        )
+        guide = migration_guide(before, after)
+        return PinMove(benchmark, role, old, new, compare(before, after), guide)
 
     def _source(self, pin: Pin) -> Source:
         return self.registry.run(with_references(self.registry, self.registry.get(pin.ref)))
+
+
+def _without(inputs: Inputs, skip: Collection[str]) -> Inputs:
+    return {name: digest for name, digest in inputs.items() if name not in skip}

@@ -1,16 +1,23 @@
-"""Judging a task's test cases before any model is called."""
+"""Judging a task's cases and shots before any model call, its samples and metrics after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
-from llm_integrations.lm_eval.form import file_name
+from llm_integrations.lm_eval.form import file_name, stored_metrics, stored_sample
 from llm_integrations.lm_eval.schemas import TaskSchemas
 
-__all__ = ["EvalTask", "judge_cases", "judge_shots", "metadata_of"]
+__all__ = [
+    "EvalTask",
+    "judge_cases",
+    "judge_metrics",
+    "judge_samples",
+    "judge_shots",
+    "metadata_of",
+]
 
 
 class EvalTask(Protocol):
@@ -98,6 +105,29 @@ def _each_doc(docs: Any, positions: Sequence[int]) -> Iterator[Any]:
     for batch in chosen.iter(batch_size=1000):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))
+
+
+def judge_samples(
+    samples: Iterable[Mapping[str, Any]], schemas: TaskSchemas, quarantine: Quarantine | None
+) -> None:
+    """Judge each logged sample by the result schema. NaN is never valid."""
+    if "result" not in schemas.validators:
+        return
+    name = schemas.summary.task
+    condemned = []
+    for sample in samples:
+        form = stored_sample(sample)
+        where = f"sample {sample.get('doc_id')} ({sample.get('filter', 'none')})"
+        report = schemas.judge("result", form, where)
+        if report is not None and quarantine is not None:
+            condemned.append(QuarantinedRecord.of(form, report, source=name, position=where))
+    if quarantine is not None:
+        quarantine.add(condemned, part=f"{file_name(name)}-results")
+
+
+def judge_metrics(metrics: Mapping[str, Any], schemas: TaskSchemas) -> None:
+    """Judge the aggregated metrics of a task or a group."""
+    schemas.judge("metric", stored_metrics(metrics), "metrics")
 
 
 def metadata_of(config: Any) -> Mapping[str, Any]:

@@ -1,0 +1,49 @@
+"""Runs of inspect_ai with a model whose outputs are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai import eval as run_eval
+from inspect_ai.log import EvalLog
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+
+__all__ = ["ANSWER", "OUTPUTS", "model", "run"]
+
+ANSWER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+OUTPUTS = ['{"city": "Paris"}', '{"town": "Rome"}', "Berlin, I think"]
+
+
+def model(*outputs: str | ModelOutput) -> Any:
+    def output(given: str | ModelOutput) -> ModelOutput:
+        made = given
+        if isinstance(made, str):
+            made = ModelOutput.from_content("mockllm/model", made)
+        # Without it inspect_ai counts tokens with a table that it would fetch.
+        made.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+        return made
+
+    return get_model("mockllm/model", custom_outputs=[output(given) for given in outputs])
+
+
+def run(
+    task: Task,
+    tmp_path: Path,
+    *outputs: str | ModelOutput,
+    form: Any = "eval",
+    status: str = "success",
+    **kwargs: Any,
+) -> EvalLog:
+    [log] = run_eval(
+        task,
+        model=model(*(outputs or OUTPUTS)),
+        log_dir=str(tmp_path / "logs"),
+        display="none",
+        max_samples=1,
+        log_format=form,
+        **kwargs,
+    )
+    assert log.status == status, log.error
+    return log
