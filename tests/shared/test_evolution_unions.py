@@ -30,7 +30,7 @@ def variant(kind: str, *, required: bool = True, **properties: Schema) -> Schema
 def expression(value: Schema, word: str = "oneOf") -> Schema:
     """An expression tree as pydantic writes it: the union stands wherever it is used."""
     union = {word: [{"$ref": f"#/$defs/{name}"} for name in ("lit", "add", "mul", "neg")]}
-    binary = {"left": union, "right": union}
+    binary: Schema = {"left": union, "right": union}
     definitions = {
         "lit": variant("lit", value=value),
         "add": variant("add", **binary),
