@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.errors import ComparisonLimitExceeded, InvalidSchema
 from llm_integrations.core.evolution import (
     Limits,
     check_compatibility,
@@ -207,7 +208,7 @@ def test_a_hostile_schema_ends_in_time(
 def test_the_guide_of_a_hostile_schema_ends_in_time_and_shows_little(
     make: Callable[[int], Schema], spent: Callable[[], int]
 ) -> None:
-    with contextlib.suppress(InvalidSchema):
+    with contextlib.suppress(InvalidSchema, ComparisonLimitExceeded):
         guide = migration_guide(make(0), make(1), limits=LIMITS)
         assert len(json.dumps([v.witness for v in guide.violations[:1]])) < 300_000
         assert len(json.dumps(guide.example and guide.example.before)) < 300_000
@@ -372,8 +373,57 @@ def test_a_comparison_that_is_cut_says_so() -> None:
     make = HOSTILE["2,000 branches"]
     report = check_compatibility(make(1), [make(0)], limits=Limits(seconds=60, steps=5_000))
     assert "more than 5,000 steps" in report.unknown[0].reason
-    with pytest.raises(InvalidSchema, match="more than 5 steps"):
+    with pytest.raises(ComparisonLimitExceeded, match="more than 5 steps"):
         diff({"minimum": 1}, {"minimum": 2}, limits=Limits(steps=5))
+
+
+def test_out_of_steps_a_report_names_all_changes_and_gives_one_reason_for_many() -> None:
+    old = obj({f"p{i}": least(0) for i in range(40)})
+    new = obj({f"p{i}": least(5) for i in range(40)})
+    limits = Limits(seconds=60, steps=1_500)
+    report = check_compatibility(new, [old], limits=limits)
+    assert len(report.breaking) == 40
+    shown = {change.path for item in report.violations for change in item.changes}
+    open_ones = {change.path for item in report.unknown for change in item.changes}
+    assert shown | open_ones == {change.path for change in report.breaking}
+    assert len(report.unknown) == len({item.reason for item in report.unknown}) == 1
+    for number in range(40):
+        assert f"/properties/p{number}/minimum" in str(report)
+    guide = migration_guide(old, new, limits=limits)
+    assert len(guide.actions) == 40
+    assert guide.breaks_readers
+    assert guide.unknown
+    assert type(report).from_dict(json.loads(report.to_json())) == report
+
+
+def test_a_no_names_all_breaking_changes_however_many_are_shown() -> None:
+    many = HOSTILE["500 properties"]
+    report = check_compatibility(many(1), [many(0)])
+    assert len(report.breaking) == 500
+    assert not report.unknown
+
+
+def test_what_is_too_large_is_no_fault_of_the_schemas() -> None:
+    old = obj({f"p{i}": least(0) for i in range(40)})
+    new = obj({f"p{i}": least(5) for i in range(40)})
+    limits = Limits(nodes=20)
+    guide = migration_guide(old, new, limits=limits)
+    assert (guide.breaks_readers, guide.breaks_writers) == (True, True)
+    assert "Not compared" in guide.summary
+    assert "more than 20 values" in guide.to_markdown()
+    assert "more than 20 values" in check_compatibility(new, [old], limits=limits).unknown[0].reason
+    with pytest.raises(ComparisonLimitExceeded, match="more than 20 values"):
+        diff(old, new, limits=limits)
+    assert not issubclass(ComparisonLimitExceeded, InvalidSchema)
+
+
+def test_a_list_of_differences_that_is_cut_is_an_error_that_has_what_was_found() -> None:
+    old = obj({f"p{i}": least(0) for i in range(200)})
+    new = obj({f"p{i}": least(5) for i in range(200)})
+    with pytest.raises(ComparisonLimitExceeded, match="could be listed") as raised:
+        diff(old, new, limits=Limits(steps=1_000))
+    assert 0 < len(raised.value.changes) < 200
+    assert pickle.loads(pickle.dumps(raised.value)).changes == raised.value.changes
 
 
 def test_the_same_comparison_ends_at_the_same_step(spent: Callable[[], int]) -> None:
@@ -432,6 +482,6 @@ def test_no_call_exceeds_its_steps_on_random_schemas(
         lambda: diff(old, new, limits=limits),
         lambda: migration_guide(old, new, limits=limits),
     ):
-        with contextlib.suppress(InvalidSchema):
+        with contextlib.suppress(InvalidSchema, ComparisonLimitExceeded):
             call()
     assert spent() < PHASES * limits.steps * OVERSHOOT

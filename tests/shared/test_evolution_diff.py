@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.errors import ComparisonLimitExceeded, InvalidSchema
 from llm_integrations.core.evolution import Change, ChangeKind, Limits, Source, diff
 from llm_integrations.core.model.schema import JsonSchema
 
@@ -334,5 +334,5 @@ def test_what_is_no_schema_is_an_error_and_not_a_diff() -> None:
 
 
 def test_what_is_too_large_to_compare_is_an_error_that_says_so() -> None:
-    with pytest.raises(InvalidSchema, match="more than 10 values"):
+    with pytest.raises(ComparisonLimitExceeded, match="more than 10 values"):
         diff(obj({f"p{i}": STRING for i in range(20)}), STRING, limits=Limits(nodes=10))

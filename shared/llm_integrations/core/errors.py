@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_integrations.core.evolution.differences.change import Change
     from llm_integrations.core.evolution.verdict.report import CompatibilityReport
     from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = [
     "ArrowMismatch",
     "CircuitOpen",
+    "ComparisonLimitExceeded",
     "ConfigurationError",
     "EventError",
     "IncompatibleSchema",
@@ -166,6 +168,18 @@ class SchemaValidationError(LLMIntegrationsError):
 
 class ValidationLimitExceeded(LLMIntegrationsError):
     """There is no verdict: a pattern's backtracking hit its limit, or the engine itself failed."""
+
+
+class ComparisonLimitExceeded(LLMIntegrationsError):
+    """Two schemas differ in more than ``Limits`` let us list; nothing is wrong with either.
+
+    Attributes:
+        changes: the differences that were found before, each a ``Change``.
+    """
+
+    def __init__(self, message: str, *, changes: Sequence[Change] = ()) -> None:
+        super().__init__(message)
+        self.changes = tuple(changes)
 
 
 class ArrowMismatch(LLMIntegrationsError):

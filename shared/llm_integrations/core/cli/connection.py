@@ -79,9 +79,14 @@ def with_registry_options(command: Callable[_P, _T]) -> Callable[..., _T]:
     return with_options
 
 
-def open_registry(registry: str | None) -> Registry:
-    """The client of a command. Equal URLs share one, unless an option says how to reach it."""
-    options = dict(_connection_options.get())
+def open_registry(registry: str | None, **options: Any) -> Registry:
+    """The client of a command. Equal URLs share one, unless an option says how to reach it.
+
+    Args:
+        options: further ones of ``connect``; those that are None are not said.
+    """
+    options = {name: value for name, value in options.items() if value is not None}
+    options |= _connection_options.get()
     if not options:
         return resolve_registry(registry)
     tls = {name: str(options.pop(name)) for name in _OF_TLS if name in options}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llm_integrations.core import evolution
 from llm_integrations.core.concurrency.fork import survive_fork
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.errors import ComparisonLimitExceeded, InvalidSchema
 from llm_integrations.core.evolution import Source
 from llm_integrations.core.model.fingerprint import fingerprint_of
 from llm_integrations.core.model.schema import RegisteredSchema
@@ -69,7 +69,7 @@ def guide_text(old: Source, new: Source) -> str:
     """The migration guide as Markdown, or a sentence that says why there is none."""
     try:
         return evolution.migration_guide(old, new).to_markdown()
-    except InvalidSchema as error:
+    except (InvalidSchema, ComparisonLimitExceeded) as error:
         return f"There is no migration guide: {error}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.errors import ComparisonLimitExceeded, InvalidSchema
 from llm_integrations.core.evolution import Change, Source, check_compatibility, diff
 from llm_integrations.core.model.schema import JsonSchema
 
@@ -27,7 +27,7 @@ def compare(old: JsonSchema | Source, new: JsonSchema | Source) -> Comparison:
         if not changes:
             return Comparison(True, "nothing changed")
         report = check_compatibility(new, [old], "FULL", policy="strict")
-    except InvalidSchema as error:
+    except (InvalidSchema, ComparisonLimitExceeded) as error:
         return Comparison(False, f"the two versions cannot be compared: {error}")
     if report.is_compatible:
         return Comparison(True, "both versions accept the same data", changes)

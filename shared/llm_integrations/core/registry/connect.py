@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.config import (
@@ -23,6 +23,9 @@ from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.environment import environment_url, unknown_variables
 from llm_integrations.core.registry.http.credentials import check_headers, check_proxy
 from llm_integrations.core.registry.settings import Publisher, Settings
+
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution.model.limits import Limits
 
 __all__ = ["connect", "resolve_registry"]
 
@@ -47,6 +50,8 @@ def connect(
     allow_insecure: bool = False,
     bus: Publisher | None = None,
     registry_id: str | None = None,
+    policy: Literal["strict", "lenient"] = "lenient",
+    limits: Limits | None = None,
 ) -> Registry:
     """A client of the registry at ``url``. No request is made yet.
 
@@ -67,6 +72,8 @@ def connect(
         bus: an EventBus on which registrations, deprecations and deletions are published.
         registry_id: names the registry in events, where one registry has several URLs and does not
             say itself who it is; the same everywhere.
+        policy: by which a folder or memory refuses to register what breaks a subject's level.
+        limits: what one comparison of two versions may cost.
 
     Raises:
         ConfigurationError: for a URL or option that makes no sense.
@@ -85,6 +92,8 @@ def connect(
         allow_insecure=allow_insecure,
         bus=bus,
         registry_id=registry_id,
+        policy=policy,
+        limits=limits,
     )
     return Registry(settings)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from llm_integrations.core.config import (
     Auth,
@@ -12,6 +12,7 @@ from llm_integrations.core.config import (
     RetryOptions,
     TLSOptions,
     ValidationOptions,
+    check_choice,
     check_name,
 )
 from llm_integrations.core.errors import ConfigurationError
@@ -25,6 +26,7 @@ from llm_integrations.core.registry.environment import (
 from llm_integrations.core.registry.http.credentials import check_proxy, refuse_clear_text
 
 if TYPE_CHECKING:
+    from llm_integrations.core.evolution.model.limits import Limits
     from llm_integrations.core.registry.backend import RegistryBackend
     from llm_integrations.core.registry.http.backend import HttpBackend
 
@@ -63,6 +65,8 @@ class Settings:
         headers: names and values of headers that each request has.
         proxy: the URL of a proxy that requests go through; it may hold credentials.
         registry_id: names the registry in events; None leaves that to the server, or its URL.
+        policy: by which folders and memory refuse what breaks a subject's level.
+        limits: what one comparison of two versions may cost; None is the default.
     """
 
     addresses: tuple[Address, ...]
@@ -78,6 +82,8 @@ class Settings:
     registry_id: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     proxy: str | None = field(default=None, repr=False)
+    policy: Literal["strict", "lenient"] = "lenient"
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         for name, (kinds, example) in _KINDS.items():
@@ -89,6 +95,7 @@ class Settings:
             raise ConfigurationError("timeout must be a number of seconds, more than 0")
         if self.registry_id is not None:
             check_name("registry_id", self.registry_id)
+        check_choice("policy", self.policy, Literal["strict", "lenient"])
 
     @property
     def is_memory(self) -> bool:

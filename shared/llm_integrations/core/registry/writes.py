@@ -16,11 +16,11 @@ from llm_integrations.core.registry.identity import Identity
 from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
-    from llm_integrations.core.config import ValidationOptions
     from llm_integrations.core.evolution import CompatibilityReport
     from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.registry.cache.service import CacheService
     from llm_integrations.core.registry.cache.validators import Validators
+    from llm_integrations.core.registry.settings import Settings
 
 __all__ = ["Policy", "Writes"]
 
@@ -41,10 +41,10 @@ class Writes:
         checks_here = not self._service.registry.backend.checks_compatibility
         previous = await self._sources(new.subject) if checks_here else {}
         resources = await self._validators.resources(new)
-        options = self._service.settings.validation
+        settings = self._service.settings
 
         def guard(new: NewSchema, live: Sequence[RegisteredSchema], level: str) -> None:
-            _refuse_breaking(new, live, level, resources, previous, options)
+            _refuse_breaking(new, live, level, resources, previous, settings)
 
         try:
             schema = await self._service.registry.call(lambda backend: backend.register(new, guard))
@@ -104,7 +104,7 @@ class Writes:
             previous,
             wanted,
             policy or ("lenient" if asks_server else "strict"),
-            self._service.settings.validation,
+            self._service.settings,
         )
         if not asks_server or not previous:
             return ours
@@ -201,11 +201,12 @@ def _compare(
     previous: Sequence[Source],
     level: str,
     policy: Policy,
-    options: ValidationOptions,
+    settings: Settings,
 ) -> CompatibilityReport:
     from llm_integrations.core.evolution import check_compatibility
 
-    return check_compatibility(body, previous, level, policy, options=options)
+    options, limits = settings.validation, settings.limits
+    return check_compatibility(body, previous, level, policy, options=options, limits=limits)
 
 
 def _refuse_breaking(
@@ -214,7 +215,7 @@ def _refuse_breaking(
     level: str,
     resources: dict[str, JsonSchema],
     sources: dict[Version, Source],
-    options: ValidationOptions,
+    settings: Settings,
 ) -> None:
     """The check for registries without one of their own; they call it under their lock."""
     from llm_integrations.core.evolution.model.source import Source
@@ -224,10 +225,9 @@ def _refuse_breaking(
     previous = [
         sources.get(schema.ref.version) or Source(schema.body, {}, str(schema)) for schema in live
     ]
-    report = _compare(Source(new.body, resources), previous, level, "lenient", options)
-    if not report:
-        first = next(iter(report.messages), "")
-        raise IncompatibleSchema(f"{new.subject} is not {level} compatible: {first}", report=report)
+    body = Source(new.body, resources)
+    report = _compare(body, previous, level, settings.policy, settings)
+    report.raise_if_incompatible(new.subject)
 
 
 def _when_repeated(

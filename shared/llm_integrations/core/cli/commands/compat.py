@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from llm_integrations.core.cli.annotations import (
+    OutputFormat,
+    findings_of_report,
+    format_of,
+    printed,
+)
+from llm_integrations.core.cli.comparing import (
+    LimitsText,
+    PolicyName,
+    RegexMode,
+    limits_of,
+    policy_of,
+    validation_of,
+)
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFile
@@ -25,54 +39,43 @@ def compat(
     level: Annotated[
         str | None, typer.Option(help="BACKWARD, FORWARD, FULL, …; without it the subject's own.")
     ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            help="strict (the default), or lenient: properties nobody declared are taken as "
-            "absent. What register refuses in a folder, it refuses by the lenient one."
-        ),
-    ] = None,
+    policy: PolicyName = None,
+    regex: RegexMode = "linear",
+    limits: LimitsText = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(help="Compare with these files, oldest first, and ask no registry."),
     ] = None,
+    output: OutputFormat = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Judge FILE as the next version of SUBJECT; each no comes with an instance that shows it.
 
-    Exit code 1 if it is incompatible. Nothing is registered.
+    Exit code 1 if it is incompatible. Nothing is registered. Without `--policy` it is strict; what
+    register refuses in a folder, it refuses by the lenient one.
 
     Example: `llm-integrations compat user-profile next.json -r schemas/ --policy lenient`
     """
-    report = _report(subject, file, registry, level, _policy(policy), against)
-    if as_json:
-        print(report.to_json(indent=2))
+    policy_of(policy)
+    chosen = format_of(output, as_json)
+    options = {"validation": validation_of(regex), "limits": limits_of(limits)}
+    report = _report(subject, file, registry, level, policy, against, options)
+    if chosen != "text":
+        findings = findings_of_report(report)
+        print(printed(chosen, f"compat {subject}", str(file), findings, report.to_dict()))
     else:
         wide_console().print(report)
         if report and not report.compared and report.level != "NONE":
             wide_console().print("[yellow]There is no version to compare with.[/]")
-        if not report and policy is None:
-            _hint(subject, file, registry, level, against)
+        lenient = ("lenient", against, options)
+        if not report and policy is None and _report(subject, file, registry, level, *lenient):
+            # ``register`` would decide otherwise, for it judges by another policy.
+            wide_console().print(
+                "[dim]It is compatible for data that holds only declared properties "
+                "(--policy lenient, by which register checks in a folder).[/]"
+            )
     if not report:
         raise typer.Exit(1)
-
-
-def _hint(
-    subject: str, file: Path, registry: str | None, level: str | None, against: list[Path] | None
-) -> None:
-    """A hint where ``register`` would decide otherwise, for it judges by another policy."""
-    if _report(subject, file, registry, level, "lenient", against):
-        wide_console().print(
-            "[dim]It is compatible for data that holds only declared properties "
-            "(--policy lenient, by which register checks in a folder).[/]"
-        )
-
-
-def _policy(name: str | None) -> Literal["strict", "lenient"] | None:
-    match name:
-        case None | "strict" | "lenient":
-            return name
-    raise typer.BadParameter(f"strict or lenient, not {name!r}")
 
 
 def _report(
@@ -80,14 +83,30 @@ def _report(
     file: Path,
     registry: str | None,
     level: str | None,
-    policy: Literal["strict", "lenient"] | None,
+    policy: str | None,
     against: list[Path] | None,
+    options: dict[str, Any],
 ) -> CompatibilityReport:
     from llm_integrations.core.evolution import check_compatibility
 
     body = read_schema(file)
     if against:
-        previous = [read_schema(path) for path in against]
-        return check_compatibility(body, previous, level or "BACKWARD", policy or "strict")
-    with open_registry(registry) as client:
-        return client.check_compatibility(subject, body, level, policy=policy)
+        return check_compatibility(
+            body,
+            [read_schema(path) for path in against],
+            level or "BACKWARD",
+            policy or "strict",
+            options=options["validation"],
+            limits=options["limits"],
+        )
+    with open_registry(registry, **_changed(options)) as client:
+        return client.check_compatibility(subject, body, level, policy=policy_of(policy))
+
+
+def _changed(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are not as they are anyway, so that clients are shared."""
+    from llm_integrations.core.config import ValidationOptions
+
+    return (
+        options if options["validation"] != ValidationOptions() else {**options, "validation": None}
+    )

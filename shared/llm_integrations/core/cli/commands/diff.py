@@ -2,33 +2,90 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
+
+from llm_integrations.core.cli.annotations import (
+    OutputFormat,
+    findings_of_changes,
+    format_of,
+    printed,
+)
+from llm_integrations.core.cli.comparing import (
+    LimitsText,
+    PolicyName,
+    RegexMode,
+    limits_of,
+    policy_of,
+    validation_of,
+)
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.cli.output import wide_console
 from llm_integrations.core.cli.sides import NewSide, OldSide, schema_of
 
+if TYPE_CHECKING:
+    from llm_integrations.core.evolution import Change
+
 __all__ = ["diff"]
+
+_FAIL_ON: Final = ("breaking", "backward", "forward", "any")
 
 
 def diff(
-    old: OldSide, new: NewSide, registry: RegistryUrl = None, as_json: JsonOutput = False
+    old: OldSide,
+    new: NewSide,
+    registry: RegistryUrl = None,
+    policy: PolicyName = None,
+    regex: RegexMode = "linear",
+    limits: LimitsText = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            help="Exit code 1 for changes that are breaking, or break new readers (backward), old "
+            "readers (forward), or for any change.",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputFormat = None,
+    as_json: JsonOutput = False,
 ) -> None:
     """Show what changed from OLD to NEW, and whom each change breaks.
 
     Data is taken to hold whatever its schema allows (strict); `guide` takes it to hold declared
     properties only (lenient), so the two can name different sides.
 
-    Example: `llm-integrations diff user-profile@1 user-profile-next.json -r schemas/`
+    Example: `llm-integrations diff user-profile@1 user-profile-next.json -r schemas/`, in CI with
+    `--fail-on breaking --format github`
     """
     from llm_integrations.core.evolution import diff as compare
 
-    changes = compare(schema_of(old, registry), schema_of(new, registry))
-    if as_json:
-        print(json.dumps([change.to_dict() for change in changes], indent=2, default=str))
-        return
-    console = wide_console()
-    if not changes:
-        console.print("nothing changed")
-        return
-    console.print(changes)
+    if fail_on is not None and fail_on not in _FAIL_ON:
+        raise typer.BadParameter(f"one of {', '.join(_FAIL_ON)}", param_hint="--fail-on")
+    chosen = format_of(output, as_json)
+    changes = compare(
+        schema_of(old, registry),
+        schema_of(new, registry),
+        policy=policy_of(policy) or "strict",
+        options=validation_of(regex),
+        limits=limits_of(limits),
+    )
+    if chosen != "text":
+        data = [change.to_dict() for change in changes]
+        print(printed(chosen, "diff", new, findings_of_changes(changes), data))
+    else:
+        wide_console().print(changes or "nothing changed")
+    if fail_on is not None and any(_counts(change, fail_on) for change in changes):
+        raise typer.Exit(1)
+
+
+def _counts(change: Change, fail_on: str) -> bool:
+    match fail_on:
+        case "backward":
+            return change.breaks_backward
+        case "forward":
+            return change.breaks_forward
+        case "breaking":
+            return change.is_breaking
+    return True

@@ -16,16 +16,10 @@ from rich.table import Table
 from llm_integrations.core.cli.adapters import lm_eval_adapter
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
-<<<<<<< HEAD
 from llm_integrations.core.cli.output import wide_console
-from llm_integrations.core.errors import ConfigurationError
-||||||| 7a06f30
-from llm_integrations.core.errors import ConfigurationError
-=======
 from llm_integrations.core.errors import ConfigurationError, RegistryUnavailable
 from llm_integrations.core.pins.inputs import Inputs
 from llm_integrations.core.pins.lockfile import find_lock, read_lock
->>>>>>> w-evaluation
 from llm_integrations.core.pins.pins import BenchmarkPins, PinMove
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.registry.address import read_addresses
@@ -84,16 +78,8 @@ def add(
 
     Example: `llm-integrations pin add my-task --case qa-case@2 --result qa-result@latest`
     """
-<<<<<<< HEAD
     console = wide_console()
-    for role, pin in pins.pin(benchmark, **references):
-||||||| 7a06f30
-    console = Console()
-    for role, pin in pins.pin(benchmark, **references):
-=======
-    console = Console()
     for role, pin in pins.pin(benchmark, inputs=inputs, **references):
->>>>>>> w-evaluation
         console.print(f"[green]{escape(benchmark)}[/] {role:<7} {escape(str(pin))}")
 
 
@@ -102,7 +88,7 @@ def list_pins(lock: LockFile = DEFAULT_LOCK) -> None:
     """List what is pinned. Asks no registry."""
     known = read_lock(_expect(lock))
     if not known:
-        Console().print(f"nothing is pinned in {escape(str(lock))}")
+        wide_console().print(f"nothing is pinned in {escape(str(lock))}")
         return
     table = Table("benchmark", "role", "schema", "fingerprint")
     for name, pinned in known.items():
@@ -119,24 +105,12 @@ def check(
     registry: RegistryUrl = None,
     lock: LockFile = DEFAULT_LOCK,
 ) -> None:
-<<<<<<< HEAD
-    """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
-    _expect(lock)
-    pins = BenchmarkPins(lock, open_registry(registry))
-    console = wide_console()
-||||||| 7a06f30
-    """Check that pinned schemas still say what they said. Exit code 1 if one may not run."""
-    _expect(lock)
-    pins = BenchmarkPins(lock, open_registry(registry))
-    console = Console()
-=======
     """Check that pinned schemas still say what they said. Exit code 1 if one may not run.
 
     With --results also that documents, prompts, shots and settings are those that were pinned.
     """
     pins = BenchmarkPins(_expect(lock), _registry(registry))
-    console = Console()
->>>>>>> w-evaluation
+    console = wide_console()
     blocked = False
     named = benchmarks or list(pins.benchmarks())
     if not named:
@@ -165,16 +139,8 @@ def update(
     inputs: dict[str, Inputs] | None,
 ) -> None:
     """Move the pins of BENCHMARK (default: to the latest), with a migration guide for each move."""
-<<<<<<< HEAD
-    moves = pins.update(benchmark, **references)
-    console = wide_console()
-||||||| 7a06f30
-    moves = pins.update(benchmark, **references)
-    console = Console()
-=======
     moves = pins.update(benchmark, inputs=inputs, **references)
-    console = Console()
->>>>>>> w-evaluation
+    console = wide_console()
     if not moves:
         console.print(f"{escape(benchmark)} was up to date; nothing holds it now")
     for move in moves:
@@ -186,7 +152,7 @@ def remove(benchmark: Benchmark, lock: LockFile = DEFAULT_LOCK) -> None:
     """Take BENCHMARK out of the lock file. Asks no registry."""
     path = _expect(lock)
     BenchmarkPins(path, "memory://").remove(benchmark)
-    Console().print(f"{escape(benchmark)} is no longer pinned in {escape(str(path))}")
+    wide_console().print(f"{escape(benchmark)} is no longer pinned in {escape(str(path))}")
 
 
 def _expect(lock: Path) -> Path:

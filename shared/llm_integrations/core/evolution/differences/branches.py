@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, json_key
@@ -21,7 +21,8 @@ def match_branches(
     Equal branches come first, then the most alike; one leftover on each side is a pair too.
     """
     left, right = list(old), list(new)
-    pairs = _equal_pairs(left, right)
+    pairs = _pairs_by(left, right, json_key)
+    pairs += _pairs_by(left, right, lambda node: _only_tag(node, workspace))
     if len(left) * len(right) > _MOST_SCORES:
         return pairs, left, right
     scores = sorted(
@@ -45,16 +46,25 @@ def match_branches(
     return pairs, left, right
 
 
-def _equal_pairs(left: list[Node], right: list[Node]) -> list[tuple[Node, Node]]:
-    """Take the branches that both sides have out of the lists, as pairs."""
+def _pairs_by(
+    left: list[Node], right: list[Node], key: Callable[[Node], str]
+) -> list[tuple[Node, Node]]:
+    """Take the branches that have the same key out of the lists, as pairs; an empty key is none."""
     twins: dict[str, list[Node]] = {}
     for node in reversed(right):
-        twins.setdefault(json_key(node), []).append(node)
-    pairs = [(node, same.pop()) for node in left if (same := twins.get(json_key(node)))]
+        twins.setdefault(key(node), []).append(node)
+    twins.pop("", None)
+    pairs = [(node, same.pop()) for node in left if (same := twins.get(key(node)))]
     paired = {id(node) for pair in pairs for node in pair}
     left[:] = [node for node in left if id(node) not in paired]
     right[:] = [node for node in right if id(node) not in paired]
     return pairs
+
+
+def _only_tag(node: Node, workspace: Workspace) -> str:
+    """The name and value of a branch's only property with one possible value; else empty."""
+    tags = _tags(workspace.resolved(node))
+    return json_key(tags) if len(tags) == 1 else ""
 
 
 def _likeness(first: Node, second: Node, workspace: Workspace) -> float:

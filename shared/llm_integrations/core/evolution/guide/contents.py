@@ -57,6 +57,7 @@ class GuideContents:
         migrate: Python source of a module with ``migrate(data)``; empty when nothing has to be
             done to old data, or nothing can be by a program.
         decisions: what people have to decide, each as Markdown in one line.
+        notes: what was not looked at.
     """
 
     old: str
@@ -70,6 +71,7 @@ class GuideContents:
     example: Example | None = None
     migrate: str = ""
     decisions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_breaking(self) -> bool:

@@ -47,6 +47,7 @@ class MigrationGuide(GuideContents):
             ],
             "example": None if self.example is None else field_values(self.example),
             "decisions": list(self.decisions),
+            "notes": list(self.notes),
         }
 
     def to_json(self, *, indent: int | None = None) -> str:

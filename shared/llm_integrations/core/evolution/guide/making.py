@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.evolution.differences.finding import Finding
 from llm_integrations.core.evolution.guide.advice import advice, question
 from llm_integrations.core.evolution.guide.contents import Action, Example
@@ -59,7 +58,7 @@ def migration_guide(
         limits: what the comparison may cost.
 
     Raises:
-        InvalidSchema: one of them is no usable JSON Schema, or beyond the limits.
+        InvalidSchema: one of them is no usable JSON Schema.
     """
     options = replace(options or ValidationOptions(), nulls="strict")
     sources = source_of(old, resources), source_of(new, resources)
@@ -68,13 +67,12 @@ def migration_guide(
     pair = PairCheck(sources[0], sources[1], judge, options, checked, limits or Limits())
     names = sources[0].name, sources[1].name
     if pair.comparison is None:
-        if pair.why_not:
-            raise InvalidSchema(f"the schemas cannot be compared: {pair.why_not}")
-        return MigrationGuide(*names, policy, breaks_readers=False, breaks_writers=False)
-    try:
-        return _Making(pair, pair.comparison, (reader, judge)).guide(names)
-    except Undecidable as error:
-        raise InvalidSchema(f"the schemas cannot be compared: {error}") from None
+        unknown = tuple(
+            item for d in DIRECTIONS for item in _of({d: list(pair.judge(d))}, Undecided)
+        )
+        breaks = bool(unknown)
+        return MigrationGuide(*names, policy, breaks, breaks, unknown=unknown)
+    return _Making(pair, pair.comparison, (reader, judge)).guide(names)
 
 
 class _Making:
@@ -111,6 +109,7 @@ class _Making:
             example=self._example(plan),
             migrate=_source(plan, names, decisions),
             decisions=decisions,
+            notes=tuple(self._pair.notes),
         )
 
     def _plan(self, needed: bool) -> tuple[Plan, Questions]:

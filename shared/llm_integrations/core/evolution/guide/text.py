@@ -12,7 +12,7 @@ from llm_integrations.core.evolution.guide.contents import Example, GuideContent
 from llm_integrations.core.evolution.guide.rows import GuideRow, guide_rows
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.text.wording import describe, fence_around, quote
-from llm_integrations.core.evolution.verdict.report import Incompatibility
+from llm_integrations.core.evolution.verdict.report import Incompatibility, Undecided
 
 __all__ = ["summary", "to_markdown"]
 
@@ -22,6 +22,7 @@ _LONGEST_WITNESS: Final = 240
 _LONGEST_LINE: Final = 500
 _MOST_LINES: Final = 200
 
+_NOT_COMPARED: Final = "Not compared, and so taken as breaking for both."
 _ORDER: Final = {
     (False, True): "Move the readers first, then the writers.",
     (True, False): "Migrate old data and move the writers, then the readers.",
@@ -35,7 +36,7 @@ _ORDER: Final = {
 def summary(guide: GuideContents) -> str:
     """Whether it breaks anything, and for whom, in one line."""
     if not guide.actions:
-        return "Nothing changed."
+        return _NOT_COMPARED if guide.unknown else "Nothing changed."
     if not guide.is_breaking:
         return "Not breaking: new readers get along with old data, old readers with new data."
     if guide.breaks_readers and guide.breaks_writers:
@@ -112,8 +113,16 @@ def _refused(guide: GuideContents) -> Iterator[str]:
             yield "\n".join([f"{whom}, for example:", "", *lines])
     undecided = guide.unknown[:_MOST_REFUSED]
     if undecided:
-        lines = [f"- {quote(item.path or '(root)')}: {item.reason}" for item in undecided]
+        lines = [f"- {_undecided_places(item)}: {item.reason}" for item in undecided]
         yield "\n".join(["Not decided, and so taken as breaking:", "", *lines])
+    if guide.notes:
+        yield f"Not looked at: {'; '.join(guide.notes)}."
+
+
+def _undecided_places(item: Undecided) -> str:
+    paths = list(dict.fromkeys(change.path for change in item.changes)) or [item.path]
+    whom = "new readers" if item.direction == "backward" else "old readers"
+    return f"{_places(paths)} ({whom})"
 
 
 def _witnesses(violations: Sequence[Incompatibility], direction: Direction | str) -> list[str]:

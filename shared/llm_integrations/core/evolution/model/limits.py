@@ -19,14 +19,14 @@ class Limits:
     """Bounds on one comparison of two schemas.
 
     A comparison has phases: reading, proving, listing the differences, the search for instances
-    and, for a guide, the plan. Each may take ``steps``; proving, the search and the plan may take
-    ``seconds`` too. What is still open when either runs out stays unknown, and the report says so.
-    Steps are pieces of work of about the same size, counted in every loop that grows with the
-    schemas, so that the same comparison ends at the same place on any machine; a step takes a few
-    microseconds.
+    and, for a guide, the plan. Each may take ``steps``. What is still open when they run out stays
+    unknown, and the report says so. Steps are pieces of work of about the same size, counted in
+    every loop that grows with the schemas, so that the same comparison ends at the same place,
+    however busy the machine is; a step takes a few microseconds. Processor time is a second bound,
+    for what happens inside of other libraries.
 
     Attributes:
-        seconds: wall time of a phase, at the most.
+        seconds: processor time of this thread for proving, the search or the plan, at the most.
         nodes: JSON values in a schema, at the most.
         depth: nesting of a schema, at the most.
         steps: steps of a phase, at the most.
@@ -59,13 +59,13 @@ class Budget:
 
     def start_phase(self) -> None:
         """Let a phase have all that the limits allow; before the first, only steps count."""
-        self._deadline = time.monotonic() + self.limits.seconds
+        self._deadline = time.thread_time() + self.limits.seconds
         self._end = self.spent + self.limits.steps
         self._next_look = self.spent
 
     @property
     def exhausted(self) -> bool:
-        return self.spent > self._end or time.monotonic() > self._deadline
+        return self.spent > self._end or time.thread_time() > self._deadline
 
     def spend(self, steps: int = 1) -> None:
         """Count some steps; raise Undecidable once there were too many or time is over."""
@@ -76,8 +76,10 @@ class Budget:
     def _look(self) -> None:
         if self.spent > self._end:
             raise Undecidable(f"the comparison took more than {self.limits.steps:,} steps")
-        if time.monotonic() > self._deadline:
-            raise Undecidable(f"the comparison took longer than {self.limits.seconds:g} s")
+        if time.thread_time() > self._deadline:
+            raise Undecidable(
+                f"the comparison took more than {self.limits.seconds:g} s of processor time"
+            )
         self._next_look = min(self.spent + _STEPS_BETWEEN_LOOKS, self._end)
 
 

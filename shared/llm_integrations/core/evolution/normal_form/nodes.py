@@ -129,6 +129,8 @@ class Workspace:
         self._made: dict[tuple[str, tuple[int, ...]], Node] = {}
         self._named: dict[str, Node] = {}
         self._judgements: dict[int, int] = {}
+        self._canonical: dict[int, Node] = {}
+        self._by_content: dict[tuple[Any, ...], Node] = {}
 
     def add(self, node: Node, place: SchemaLocation | None = None) -> Node:
         """Keep a node; ``place`` says where it comes from."""
@@ -156,6 +158,25 @@ class Workspace:
             node = self.definitions[str(ref_name(node))]
             left -= 1
         return node
+
+    def canonical(self, node: Node) -> Node:
+        """The first node that says the same as this one; nodes are complete by then."""
+        known = self._canonical.get(id(node))
+        if known is None:
+            content = tuple((word, self._content(word, node[word])) for word in sorted(node))
+            known = self._canonical[id(node)] = self._by_content.setdefault(content, node)
+            self._kept.append(node)
+        return known
+
+    def _content(self, keyword: str, value: Any) -> Any:
+        """What stands for the value of a keyword: identities of canonical nodes, or text."""
+        if keyword in SINGLE:
+            return id(self.canonical(value))
+        if keyword in LISTS:
+            return tuple(id(self.canonical(node)) for node in value)
+        if keyword in MAPS:
+            return tuple((name, id(self.canonical(value[name]))) for name in sorted(value))
+        return json_key(value)
 
     def both(self, first: Node, second: Node) -> Node:
         """A node that demands two; the same one for the same two."""

@@ -266,8 +266,9 @@ _COMPANIONS: Final = {
 }
 _ACCOMPANYING: Final = frozenset({"if", "then", "else", "minContains", "maxContains"})
 _EMPTY_IS_NOTHING: Final = frozenset(
-    {"required", "properties", "patternProperties", "dependentRequired", "uniqueItems"}
+    {"required", "patternProperties", "dependentRequired", "uniqueItems"}
 )
+"""Not ``properties``: with none of them an object is a class without fields, and no map."""
 
 
 def _exclusive_flags(node: Node) -> None:

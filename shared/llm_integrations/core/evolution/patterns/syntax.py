@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ __all__ = [
     "Tree",
     "UnreadablePattern",
     "compiled_size",
+    "exact_texts",
     "invert",
     "read_pattern",
     "unite",
@@ -28,6 +30,8 @@ Ranges = tuple[tuple[int, int], ...]
 """Code points, as ascending ranges that do not touch; both ends belong to a range."""
 
 LAST: Final = 0x10FFFF
+_SYNTAX: Final = re.compile(r"[\\^$.*+?()\[\]{}|/]")
+_ESCAPE: Final = r"\\\g<0>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,11 @@ def read_pattern(pattern: str) -> Tree:
         return _Reader(pattern).read()
     except (IndexError, ValueError, RecursionError):
         raise UnreadablePattern(pattern) from None
+
+
+def exact_texts(texts: Iterable[str]) -> str:
+    """The pattern that these texts match, and no other."""
+    return f"^(?:{'|'.join(_SYNTAX.sub(_ESCAPE, text) for text in texts)})$"
 
 
 @lru_cache(maxsize=1_000)

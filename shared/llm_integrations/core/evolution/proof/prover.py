@@ -32,6 +32,7 @@ from llm_integrations.core.evolution.proof.child_schemas import ChildSchemas
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
 from llm_integrations.core.evolution.proof.reasoner import Rule
+from llm_integrations.core.evolution.proof.tagged_unions import TaggedUnions
 
 __all__ = ["RULES", "Prover"]
 
@@ -56,6 +57,7 @@ class Prover:
         self.workspace = workspace
         self.oracle = oracle
         self.children = ChildSchemas(workspace, oracle)
+        self.unions = TaggedUnions(self.constraints, self.children)
         self._budget = workspace.budget
         self._constraints: dict[frozenset[int], Constraints] = {}
         self._known: dict[_Key, bool] = {}
@@ -98,7 +100,7 @@ class Prover:
         premises = [self.workspace.resolved(node) for node in premises]
         if not goal or any(same(goal, node) for node in premises):
             return True
-        key = (frozenset(map(id, premises)), id(goal))
+        key = (self._identities(premises), id(self.workspace.canonical(goal)))
         if key in self._known:
             return self._known[key]
         if key in self._active:
@@ -118,6 +120,10 @@ class Prover:
         self._conclude(key, result, mark)
         self._cut_short |= before
         return result
+
+    def _identities(self, premises: Sequence[Node]) -> frozenset[int]:
+        """The same for premises that say the same, wherever they are written."""
+        return frozenset(id(self.workspace.canonical(node)) for node in premises)
 
     def _assume(self, key: _Key) -> bool:
         if self._depth <= self._active[key]:
@@ -251,7 +257,7 @@ class Prover:
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that no instance satisfies all premises."""
         premises = [self.workspace.resolved(node) for node in premises]
-        key = frozenset(map(id, premises))
+        key = self._identities(premises)
         if key not in self._empty:
             self._empty[key] = False
             self._empty[key] = self._is_empty(self.constraints(premises), premises)

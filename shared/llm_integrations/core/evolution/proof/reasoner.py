@@ -9,6 +9,7 @@ from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace
 from llm_integrations.core.evolution.proof.child_schemas import ChildSchemas
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
+from llm_integrations.core.evolution.proof.tagged_unions import TaggedUnions
 
 __all__ = ["Reasoner", "Rule", "rules_about"]
 
@@ -22,6 +23,8 @@ class Reasoner(Protocol):
     def oracle(self) -> ContainmentOracle: ...
     @property
     def children(self) -> ChildSchemas: ...
+    @property
+    def unions(self) -> TaggedUnions: ...
 
     def proves(self, premises: Sequence[Node], goal: Node) -> bool:
         """Whether every instance of all premises certainly satisfies the goal."""

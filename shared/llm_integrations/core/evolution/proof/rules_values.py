@@ -15,10 +15,14 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     json_key,
 )
 from llm_integrations.core.evolution.patterns.languages import TextConstraints
+from llm_integrations.core.evolution.patterns.syntax import exact_texts
 from llm_integrations.core.evolution.proof.constraints import NUMERIC, Constraints, kinds_of
 from llm_integrations.core.evolution.proof.reasoner import Reasoner, Rule, rules_about
 
 __all__ = ["RULES"]
+
+
+_MOST_TEXTS: Final = 200
 
 
 def _type(_: Reasoner, constraints: Constraints, goal: Node) -> bool:
@@ -32,9 +36,20 @@ def _strict_integer(_: Reasoner, constraints: Constraints, _goal: Node) -> bool:
 def _enum(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     values = reasoner.finite_values(constraints)
     if values is None:
-        return False
+        return _only_listed_texts(constraints, goal["enum"])
     wanted = {json_key(value) for value in goal["enum"]}
     return all(json_key(value) in wanted for value in values)
+
+
+def _only_listed_texts(constraints: Constraints, listed: list[Any]) -> bool:
+    """Whether the patterns leave no text but listed ones, and no other value but null."""
+    others = constraints.kinds - {"string"}
+    if not constraints.patterns or not others <= {"null"} or (others and None not in listed):
+        return False
+    texts = [value for value in listed if isinstance(value, str)]
+    return len(texts) <= _MOST_TEXTS and constraints.implies_text(
+        TextConstraints((exact_texts(texts),))
+    )
 
 
 def _bound(keyword: str, side: int, is_beyond: Callable[[Any, Any], bool]) -> Rule:

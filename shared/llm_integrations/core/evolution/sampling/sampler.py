@@ -200,13 +200,41 @@ class Sampler:
             if len(constraints.nodes) > _MOST_NODES:
                 raise NoSample
             before = len(chosen)
+            waiting: list[Node] = []
             for node in constraints.nodes:
-                if id(node) not in done:
-                    done.add(id(node))
-                    chosen.extend(self._decided(node, constraints, chooser))
+                if id(node) in done:
+                    continue
+                if self._refused_union(node) is not None:
+                    waiting.append(node)
+                    continue
+                done.add(id(node))
+                chosen.extend(self._decided(node, constraints, chooser))
+            # By the tag that is known then, one branch is left to fail.
+            for node in waiting if len(chosen) == before else ():
+                done.add(id(node))
+                chosen.extend(self._decided(node, constraints, chooser))
             if len(chosen) == before:
                 return constraints
         raise NoSample
+
+    def _refused_union(self, node: Node) -> list[Node] | None:
+        """The branches of a union that is all that is refused, where they exclude each other."""
+        refused = self._workspace.resolved(node["not"]) if "not" in node else {}
+        branches = refused.get("oneOf", refused.get("anyOf")) if len(refused) == 1 else None
+        unions = self._prover.unions
+        told = branches and (unions.of(branches) or unions.labelled(branches))
+        return branches if told else None
+
+    def _failing(self, branches: list[Node], constraints: Constraints) -> Iterator[Node]:
+        """What a value must be like to fail every branch of a union: by its tag, most of them."""
+        unions = self._prover.unions
+        possible = unions.possible(branches, constraints)
+        if possible is None:
+            union = unions.labelled(branches)
+            possible = unions.likely(branches, constraints) if union else None
+            if union and possible is not None:
+                yield self._workspace.having(union.name)
+        yield from map(self._workspace.negation, branches if possible is None else possible)
 
     def _decided(self, node: Node, constraints: Constraints, chooser: Chooser) -> Iterator[Node]:
         if not node.keys() & _ALTERNATIVES:
@@ -223,7 +251,10 @@ class Sampler:
             yield node.get("then" if holds else "else", {})
         if "not" in node:
             refused = self._workspace.resolved(node["not"])
-            if len(refused) != 1 or not refused.keys() <= LEAVES:
+            branches = self._refused_union(node)
+            if branches:
+                yield from self._failing(branches, constraints)
+            elif len(refused) != 1 or not refused.keys() <= LEAVES:
                 yield self._negated(refused, constraints, chooser)
 
     def _branch(self, branches: list[Node], constraints: Constraints, chooser: Chooser) -> Node:
@@ -232,7 +263,8 @@ class Sampler:
         demanded = [b for b in branches if id(self._workspace.resolved(b)) in held or id(b) in held]
         if demanded:
             return demanded[0]
-        satisfiable = self._satisfiable(branches, constraints)
+        apart = self._prover.unions.possible(branches, constraints)
+        satisfiable = self._satisfiable(branches if apart is None else apart, constraints)
         possible = [
             b for b in satisfiable if not self._prover.is_plainly_empty([*constraints.nodes, b])
         ]
@@ -240,6 +272,11 @@ class Sampler:
 
     def _excluded(self, branch: Node, branches: list[Node]) -> list[Node]:
         """Negations of the other branches of a oneOf, except where the chosen one refuses them."""
+        if self._prover.unions.of(branches) is not None:
+            return []
+        label = self._prover.unions.labelled(branches)
+        if label is not None and any(branch is told for told in label.by_value.values()):
+            return [self._workspace.having(label.name)]
         others = [other for other in branches if other is not branch][:_MOST_EXCLUDED]
         return [
             self._workspace.negation(other)

@@ -48,6 +48,9 @@ class Comparison:
         policy: strict, or lenient (properties that data's schema does not declare are absent).
         limits: what the comparison may cost.
 
+    Attributes:
+        cut: why not all differences are among the findings; empty when they are.
+
     Raises:
         Undecidable: when the schemas cannot be brought into a form to compare.
     """
@@ -63,6 +66,7 @@ class Comparison:
     ) -> None:
         self.old, self.new = old, new
         self.policy = policy
+        self.cut = ""
         self.limits = limits
         self.workspace: Workspace
         self.workspace, self.old_root, self.new_root = normalise_pair(
@@ -119,7 +123,10 @@ class Comparison:
         """All differences, each once, in the order of the new schema."""
         walk = Walk(self.prover, self.safe, _COMPARERS)
         premises = self.premises("backward"), self.premises("forward")
-        walk.compare(Pair(self.old_root, self.new_root, *premises))
+        try:
+            walk.compare(Pair(self.old_root, self.new_root, *premises))
+        except (Undecidable, RecursionError) as error:
+            self.cut = str(error) or "the schemas are nested too deeply"
         found = _merged(walk.findings)
         visited = _visited(found)
         wholes = [Finding(c) for c in compare_documents(self.old, self.new, visited)]

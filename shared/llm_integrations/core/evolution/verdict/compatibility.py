@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.model.levels import (
     check_policy,
     directions_of,
@@ -20,6 +21,7 @@ from llm_integrations.core.evolution.verdict.report import (
     CompatibilityReport,
     Incompatibility,
     Undecided,
+    unique_changes,
 )
 from llm_integrations.core.model.fingerprint import JsonSchema
 
@@ -64,6 +66,7 @@ def check_compatibility(
     judge, options = judge_beside(source, versions, options)
     violations: list[Incompatibility] = []
     unknown: list[Undecided] = []
+    breaking: list[Change] = []
     notes: list[str] = []
     checked = versions_to_check(normal, versions) if directions_of(normal) else ()
     for old in checked:
@@ -71,6 +74,7 @@ def check_compatibility(
         found = [item for d in directions_of(normal) for item in pair.judge(d)]
         violations += [item for item in found if isinstance(item, Incompatibility)]
         unknown += [item for item in found if isinstance(item, Undecided)]
+        breaking += [change for d in directions_of(normal) for change in pair.breaking(d)]
         notes += pair.notes
     return CompatibilityReport(
         not violations and not unknown,
@@ -80,6 +84,7 @@ def check_compatibility(
         tuple(unknown),
         tuple(old.name for old in checked),
         tuple(notes),
+        breaking=unique_changes(breaking),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.errors import ComparisonLimitExceeded
 from llm_integrations.core.evolution.differences.change import Change
 from llm_integrations.core.evolution.model.levels import check_policy
 from llm_integrations.core.evolution.model.limits import Limits, Undecidable
@@ -17,7 +17,7 @@ from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.evolution.verdict.judges import judges_of_pair
 from llm_integrations.core.model.fingerprint import JsonSchema
 
-__all__ = ["Changes", "diff"]
+__all__ = ["Changes", "broken_readers", "diff"]
 
 _COLUMNS: Final = ("breaks", "where", "what")
 
@@ -40,11 +40,14 @@ class Changes(list[Change]):
         return "1 change" if len(self) == 1 else f"{len(self)} changes"
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        return [(_whom(change), change.path or "(root)", describe(change)) for change in self]
+        return [
+            (broken_readers(change), change.path or "(root)", describe(change)) for change in self
+        ]
 
 
-def _whom(change: Change) -> str:
-    names = {"readers": change.breaks_backward, "writers": change.breaks_forward}
+def broken_readers(change: Change) -> str:
+    """Who refuses some data because of a change; empty when nobody does."""
+    names = {"new readers": change.breaks_backward, "old readers": change.breaks_forward}
     return ", ".join(name for name, breaks in names.items() if breaks)
 
 
@@ -71,7 +74,8 @@ def diff(
         limits: what the comparison may cost.
 
     Raises:
-        InvalidSchema: one of them is no usable JSON Schema, or beyond the limits.
+        InvalidSchema: one of them is no usable JSON Schema.
+        ComparisonLimitExceeded: there is more to list than the limits allow; it has what was found.
     """
     options = options or ValidationOptions()
     sources = source_of(old, resources), source_of(new, resources)
@@ -80,6 +84,10 @@ def diff(
         comparison = Comparison(
             *sources, options=options, policy=check_policy(policy), limits=limits or Limits()
         )
-        return Changes(finding.change for finding in comparison.findings)
     except Undecidable as error:
-        raise InvalidSchema(f"the schemas cannot be compared: {error}") from None
+        raise ComparisonLimitExceeded(f"the schemas cannot be compared: {error}") from None
+    found = Changes(finding.change for finding in comparison.findings)
+    if comparison.cut:
+        reason = f"the schemas differ in more than could be listed: {comparison.cut}"
+        raise ComparisonLimitExceeded(reason, changes=found)
+    return found

@@ -63,11 +63,14 @@ class _Closer:
             nodes: each of them judges the place in some data.
             others: they may judge it too.
         """
-        shape = {
-            id(part): part
+        # A reference says nothing itself: with it, each place that has one had a shape of its own.
+        parts = (
+            part
             for node in (*nodes, *others)
             for part in self._workspace.applied(node, conditional=True)
-        }
+            if part.keys() != {"$ref"}
+        )
+        shape = {id(part): part for part in map(self._workspace.canonical, parts)}
         if not any(self._forms.can_nest(node) for node in (*nodes, *others)):
             return {}
         is_map = any(self._forms.is_map(node) for node in nodes or others)

@@ -25,17 +25,12 @@ class ObjectForms:
         return self._in_some_way(node, self._nests, lambda part: _admits(part, _CONTAINERS))
 
     def is_map(self, node: Node) -> bool:
-        """Whether a value can be an object for which no property is declared."""
+        """Whether a value can be an object for which no properties are listed, not even none."""
         return self._in_some_way(
             node,
             self._maps,
-            lambda part: _admits(part, frozenset({"object"})) and not self._declares(part),
+            lambda part: _admits(part, frozenset({"object"})) and "properties" not in part,
         )
-
-    def _declares(self, part: Node) -> bool:
-        """Whether the author lists properties, be it none: a class without fields is no map."""
-        place = self._workspace.place(part)
-        return "properties" in (part if place is None else place.keywords)
 
     def _in_some_way(
         self, node: Node, known: dict[int, bool], allows: Callable[[Node], bool]

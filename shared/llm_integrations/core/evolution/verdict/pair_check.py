@@ -24,7 +24,7 @@ from llm_integrations.core.validation.compiled_schema import CompiledSchema
 __all__ = ["PairCheck"]
 
 _MOST_SHOWN: Final = 50
-_NO_TIME: Final = "the time that a comparison may take ran out"
+_NO_TIME: Final = "the steps that a comparison may take ran out before it was looked at"
 _NO_WITNESS: Final = "no instance was found that shows it, and it could not be ruled out"
 
 
@@ -73,35 +73,56 @@ class PairCheck:
         try:
             if direction not in self.comparison.safe:
                 yield from self._against(direction, self.comparison)
+                if self.comparison.cut:
+                    yield Undecided("", self.comparison.cut, direction, self._name)
         except Undecidable as error:
             yield Undecided("", str(error), direction, self._name)
+
+    def breaking(self, direction: Direction) -> tuple[Change, ...]:
+        """All changes that were found to break data, or could not be shown to break none."""
+        if self.comparison is None or direction in self.comparison.safe:
+            return ()
+        changes = (finding.change for finding in self.comparison.findings)
+        return tuple(change for change in changes if change.breaks(direction))
 
     def _against(
         self, direction: Direction, comparison: Comparison
     ) -> Iterator[Incompatibility | Undecided]:
-        undecided: list[tuple[Change, ...]] = []
+        undecided: list[Change] = []
         shown = 0
         groups = _groups(comparison, direction)
         for number, (findings, witness) in enumerate(self.tried(direction)):
             changes = tuple(finding.change for finding in findings)
             if witness is None:
-                undecided.append(changes)
+                undecided += changes
                 continue
             shown += 1
             yield self._incompatibility(direction, changes, witness)
             if shown == _MOST_SHOWN or comparison.exhausted:
-                self._note_rest(direction, len(groups) - number - 1)
+                yield from self._rest(direction, groups[number + 1 :])
                 break
         if shown == 0:
-            yield from self._as_a_whole(direction, comparison, undecided)
-            return
-        for changes in undecided:
-            yield Undecided(changes[0].path, _NO_WITNESS, direction, self._name, changes)
+            yield from self._as_a_whole(direction, comparison, tuple(undecided))
+        elif undecided:
+            reason = _NO_TIME if comparison.exhausted else _NO_WITNESS
+            yield self._undecided(direction, reason, tuple(undecided))
 
-    def _note_rest(self, direction: Direction, rest: int) -> None:
-        if rest:
-            things = "1 further change was" if rest == 1 else f"{rest} further changes were"
-            self.notes.append(f"{things} not looked at ({direction}, {self._name})")
+    def _rest(self, direction: Direction, groups: list[list[Finding]]) -> Iterator[Undecided]:
+        """What nobody looked for a witness of: enough were found, or the steps ran out."""
+        if not groups:
+            return
+        things = (
+            "1 further change was" if len(groups) == 1 else f"{len(groups)} further changes were"
+        )
+        self.notes.append(f"{things} not looked at ({direction}, {self._name})")
+        if self.comparison is not None and self.comparison.exhausted:
+            changes = tuple(finding.change for group in groups for finding in group)
+            yield self._undecided(direction, _NO_TIME, changes)
+
+    def _undecided(
+        self, direction: Direction, reason: str, changes: tuple[Change, ...]
+    ) -> Undecided:
+        return Undecided(changes[0].path, reason, direction, self._name, changes)
 
     def tried(self, direction: Direction) -> Iterator[tuple[list[Finding], Witness | None]]:
         """The findings that break data, grouped by what shows them, each group with its witness."""
@@ -116,10 +137,9 @@ class PairCheck:
             yield findings, self._witnesses[key]
 
     def _as_a_whole(
-        self, direction: Direction, comparison: Comparison, undecided: list[tuple[Change, ...]]
+        self, direction: Direction, comparison: Comparison, changes: tuple[Change, ...]
     ) -> Iterator[Incompatibility | Undecided]:
         """No change could be shown to break anything by itself: ask about the whole."""
-        changes = tuple(change for group in undecided for change in group)
         if comparison.oracle.covers(comparison.goal(direction), comparison.premises(direction)):
             return
         witness = self.search.find_any(direction)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +17,9 @@ from llm_integrations.core.evolution.text.tables import html_table, rich_table, 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["CompatibilityReport", "Incompatibility", "Undecided"]
+__all__ = ["CompatibilityReport", "Incompatibility", "Undecided", "unique_changes"]
 
+_MOST_LISTED: Final = 50
 _COLUMNS: Final = ("", "where", "what", "witness")
 
 
@@ -53,7 +54,7 @@ class Incompatibility:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What could be neither shown nor ruled out; it counts as incompatible.
+    """What could be neither shown nor ruled out for one reason; it counts as incompatible.
 
     Attributes:
         path: the possible cause, as a JSON Pointer; empty for the whole.
@@ -70,7 +71,9 @@ class Undecided:
     changes: tuple[Change, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path or '(root)'}: not decided ({self.direction}): {self.reason}"
+        paths = list(dict.fromkeys(change.path or "(root)" for change in self.changes))
+        places = _listed(paths or [self.path or "(root)"])
+        return f"{places}: not decided ({self.direction}): {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class CompatibilityReport:
         compared: the previous versions that were looked at.
         notes: what else deserves a look, as a server that judged otherwise.
         registry_verdict: what the registry itself says, where it was asked.
+        breaking: every change that was found to break data in a direction that is incompatible,
+            or could not be shown to break none, with a witness or without.
     """
 
     is_compatible: bool
@@ -97,6 +102,7 @@ class CompatibilityReport:
     compared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     registry_verdict: bool | None = None
+    breaking: tuple[Change, ...] = ()
 
     def __bool__(self) -> bool:
         return self.is_compatible
@@ -123,7 +129,11 @@ class CompatibilityReport:
     @property
     def messages(self) -> tuple[str, ...]:
         """Everything that speaks against the new version, as text."""
-        return tuple(str(item) for item in (*self.violations, *self.unknown))
+        return tuple(map(str, self._against))
+
+    @property
+    def _against(self) -> tuple[Incompatibility | Undecided, ...]:
+        return (*self.violations, *self.unknown)
 
     def raise_if_incompatible(self, subject: str = "the schema") -> None:
         """Raise IncompatibleSchema, which carries this report, unless it is compatible."""
@@ -132,8 +142,11 @@ class CompatibilityReport:
 
     def _refusal(self) -> str:
         shown = "; ".join(self.messages[:3])
-        more = f"; and {len(self.messages) - 3} more" if len(self.messages) > 3 else ""
-        return f"is not {self.level} compatible ({self.policy}): {shown}{more}"
+        known = {c.path for item in self._against[:3] for c in item.changes}
+        others = [c.path or "(root)" for c in self.breaking if c.path not in known]
+        also = f"; breaking as well: {_listed(list(dict.fromkeys(others)))}" if others else ""
+        more = "" if others or len(self.messages) <= 3 else f"; and {len(self.messages) - 3} more"
+        return f"is not {self.level} compatible ({self.policy}): {shown}{also}{more}"
 
     def to_dict(self) -> dict[str, Any]:
         """A dict of JSON types."""
@@ -143,6 +156,7 @@ class CompatibilityReport:
             "unknown": [_with_plain_changes(item) for item in self.unknown],
             "compared": list(self.compared),
             "notes": list(self.notes),
+            "breaking": [change.to_dict() for change in self.breaking],
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -155,7 +169,8 @@ class CompatibilityReport:
         unknown = [Undecided(**_with_changes(item)) for item in data["unknown"]]
         tuples = {"violations": tuple(violations), "unknown": tuple(unknown)}
         tuples |= {name: tuple(data[name]) for name in ("compared", "notes")}
-        return cls(**{**data, **tuples})
+        breaking = tuple(Change.from_dict(change) for change in data.get("breaking", ()))
+        return cls(**{**data, **tuples, "breaking": breaking})
 
     def __str__(self) -> str:
         if self.is_compatible:
@@ -183,6 +198,16 @@ class CompatibilityReport:
             ),
             *((u.direction, u.path or "(root)", f"unknown: {u.reason}", "") for u in self.unknown),
         ]
+
+
+def unique_changes(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes, each once, in order."""
+    return tuple({repr(change): change for change in changes}.values())
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _MOST_LISTED} more" if len(paths) > _MOST_LISTED else ""
+    return ", ".join(paths[:_MOST_LISTED]) + more
 
 
 def _with_plain_changes(item: Incompatibility | Undecided) -> dict[str, Any]:

@@ -9,6 +9,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from llm_integrations.core.cli.annotations import (
+    OutputFormat,
+    findings_of_report,
+    format_of,
+    printed,
+)
+from llm_integrations.core.cli.comparing import (
+    LimitsText,
+    PolicyName,
+    RegexMode,
+    limits_of,
+    policy_of,
+    validation_of,
+)
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl, Subject
@@ -39,6 +53,10 @@ def register(
         str | None,
         typer.Option(help="BACKWARD, FORWARD, FULL, the same with _TRANSITIVE, or NONE."),
     ] = None,
+    policy: PolicyName = None,
+    regex: RegexMode = "linear",
+    limits: LimitsText = None,
+    output: OutputFormat = None,
 ) -> None:
     """Register FILE as the next version of SUBJECT. Exit code 1 if it is incompatible.
 
@@ -53,16 +71,22 @@ def register(
     if tag:
         metadata["tags"] = tag
     console = Console(soft_wrap=True)
-    with open_registry(registry) as client:
+    chosen = format_of(output, as_json=False)
+    options: dict[str, Any] = {"policy": policy_of(policy), "limits": limits_of(limits)}
+    if regex != "linear":
+        options["validation"] = validation_of(regex)
+    with open_registry(registry, **options) as client:
         try:
             schema = client.register(
                 subject, body, version, metadata=metadata, compatibility=compatibility
             )
         except IncompatibleSchema as error:
-            console.print(f"[red]refused[/]: {escape(str(error))}")
-            if error.report is not None:
-                console.print(error.report)
+            _show_refusal(console, chosen, subject, file, error)
             raise typer.Exit(1) from None
+    if chosen != "text":
+        described = {"schema": str(schema), "id": schema.id, "notes": list(schema.notes)}
+        print(printed(chosen, f"register {subject}", file, (), described))
+        return
     for note in schema.notes:
         console.print(f"[yellow]note[/]: {escape(note)}")
     console.print(f"[green]{escape(str(schema))}[/]  id {schema.id}  {schema.fingerprint[:12]}")
@@ -76,3 +100,15 @@ def _given(source: str) -> Any:
     if not path.exists() and ":" in source:
         return load_model(source)
     return read_schema(path)
+
+
+def _show_refusal(
+    console: Console, chosen: str, subject: str, file: str, error: IncompatibleSchema
+) -> None:
+    if chosen == "text" or error.report is None:
+        console.print(f"[red]refused[/]: {escape(str(error))}")
+        if error.report is not None:
+            console.print(error.report)
+        return
+    findings = findings_of_report(error.report)
+    print(printed(chosen, f"register {subject}", file, findings, error.report.to_dict()))
