@@ -56,7 +56,9 @@ def detect(
     *,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
+    compare: Collection[str] = (),
     json_columns: tuple[str, ...] = (),
+    source: str = "",
 ) -> DriftReport:
     """What changed from the baseline to this data.
 
@@ -64,6 +66,8 @@ def detect(
     """
     labels = Labels(baseline.salt, plain=baseline.key_id == PLAIN)
     current = profile_tables(
-        data, validator, labels=labels, alike=baseline, json_columns=json_columns
+        data, validator, labels=labels, alike=baseline, json_columns=json_columns, source=source
     )
-    return compare_profiles(baseline, current, thresholds=thresholds, ignore=ignore)
+    return compare_profiles(
+        baseline, current, thresholds=thresholds, ignore=ignore, compare=compare
+    )
