@@ -290,3 +290,34 @@ def test_forty_columns_without_drift_raise_no_alarm(rows: int) -> None:
     ]
     assert len(mixed(0, rows).schema) == 40
     assert len(alarms) <= 1, alarms
+
+
+def test_words_stand_for_hashes_where_values_may_be_shown() -> None:
+    random = np.random.default_rng(1)
+    before = pa.table({"city": random.choice(["Ulm", "Bonn"], ROWS), "tags": words(random)})
+    after = pa.table(
+        {"city": random.choice(["Ulm", "Kiel"], ROWS), "tags": words(random, names="xy")}
+    )
+    profile = profile_tables([before], ANY)
+    hidden = detect([after], ANY, profile)
+    shown = detect([after], ANY, profile, show_values=True)
+    for text in (hidden.to_html(), hidden.to_markdown(), hidden.to_json()):
+        assert "Kiel" not in text
+    page = shown.to_html()
+    assert "Kiel" in page
+    assert "Ulm" in page
+    city = next(column for column in shown.columns if column.name == "city")
+    assert city.new == ('"Kiel"',)
+    assert city.gone[0].startswith("#"), "the baseline does not hold it"
+    tags = next(column for column in shown.columns if column.name == "tags")
+    assert set(tags.new) == {'"x"', '"y"'}
+
+
+def test_the_page_fits_a_telephone_and_a_dark_room() -> None:
+    random = np.random.default_rng(1)
+    table = pa.table({"a_name_that_has_no_place_to_break" * 3: random.normal(0, 1, ROWS)})
+    page = detect([table], ANY, profile_tables([table], ANY), source="rows.parquet").to_html()
+    assert 'name="viewport" content="width=device-width' in page
+    assert "color-scheme:light dark" in page
+    assert "rows.parquet" in page
+    assert page.count('<div class="wide"><table>') == page.count("<table>"), "tables scroll alone"

@@ -39,6 +39,7 @@ def detect_drift(
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
+    show_values: bool = False,
 ) -> DriftReport:
     """What changed since the baseline: the schema's view first, then each column's distances.
 
@@ -52,11 +53,12 @@ def detect_drift(
         ignore: columns that may change as they like, as ids do.
         compare: columns to compare that are left out by themselves, since their values are new
             each time: points in time, and numbers that only grow from row to row.
+        show_values: name frequent values of the data in words, not as keyed hashes.
 
     Returns:
         A report with ``.drifted``, ``.decided``, ``.not_compared``, ``to_markdown()``,
         ``to_json()`` and ``to_html()``. It holds no value but those that the schema itself names,
-        unless the baseline was saved with values.
+        unless values may be shown or the baseline was saved with them.
 
     Raises:
         ConfigurationError: there is no baseline, or data or profile cannot be read.
@@ -79,6 +81,7 @@ def detect_drift(
         compare=compare,
         json_columns=columns,
         source=source,
+        show_values=show_values,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,6 +84,15 @@ class ColumnDrift:
         """The largest distance as a multiple of its limit."""
         return max((abs(m.value) / max(m.threshold, 1e-9) for m in self.measures), default=0.0)
 
+    def worded(self, words: Mapping[str, str]) -> ColumnDrift:
+        return replace(
+            self,
+            before=_worded(self.before, words),
+            after=_worded(self.after, words),
+            new=tuple(words.get(label, label) for label in self.new),
+            gone=tuple(words.get(label, label) for label in self.gone),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         measures = [{**asdict(m), "drifted": m.drifted} for m in self.measures]
         return {
@@ -94,6 +103,15 @@ class ColumnDrift:
             "before": asdict(self.before),
             "after": asdict(self.after),
         }
+
+
+def _worded(column: ColumnProfile, words: Mapping[str, str]) -> ColumnProfile:
+    found = column.categories
+    if found is not None:
+        counts = {words.get(label, label): count for label, count in found.counts.items()}
+        found = replace(found, counts=counts)
+    parts = {name: _worded(part, words) for name, part in column.parts.items()}
+    return replace(column, categories=found, parts=parts)
 
 
 @dataclass(frozen=True)
@@ -150,6 +168,10 @@ class DriftReport:
         if self.not_compared:
             found.append(f"not compared: {', '.join(self.not_compared)}")
         return f"{word}: {'; '.join([rows, *found])}"
+
+    def worded(self, words: Mapping[str, str]) -> DriftReport:
+        """The same with words in place of the labels that they are known for, in its columns."""
+        return replace(self, columns=tuple(column.worded(words) for column in self.columns))
 
     def to_dict(self) -> dict[str, Any]:
         return {

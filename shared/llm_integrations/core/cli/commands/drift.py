@@ -39,7 +39,11 @@ def drift(
         bool, typer.Option("--save", help="Make DATA the baseline; compare nothing.")
     ] = False,
     show_values: Annotated[
-        bool, typer.Option("--show-values", help="With --save: keep frequent values readable.")
+        bool,
+        typer.Option(
+            "--show-values",
+            help="Name frequent values in words, in the report or, with --save, in the baseline.",
+        ),
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="A folder for drift.html, drift.md and drift.json.")
@@ -99,6 +103,7 @@ def drift(
             ignore=tuple(ignore or ()),
             compare=tuple(compare or ()),
             source=data,
+            show_values=show_values,
         )
     _show(found, report, as_json=as_json)
     if found.drifted:
