@@ -262,5 +262,5 @@ def test_files_are_read_as_the_schema_says(
 
     (tmp_path / "rows.jsonl").write_text('{"id": 200}\n{"id": 300, "name": "a"}', "utf-8")
     options = ParseOptions(explicit_schema=arrow_schema("training-row", registry=registry))
-    data = cluster.data.read_json(str(tmp_path), lines=True, parse_options=options)
+    data = cluster.data.read_json(str(tmp_path), parse_options=options)
     assert SchemaBatchValidator("training-row", registry=registry).judge(data)

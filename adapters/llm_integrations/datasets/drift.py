@@ -20,7 +20,6 @@ from llm_integrations.core.drift import (
     for_tables,
     profile_tables,
 )
-from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.run.inputs import Files, opened
@@ -39,6 +38,8 @@ def detect_drift(
     registry: Registry | str | None = None,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
+    compare: Collection[str] = (),
+    show_values: bool = False,
 ) -> DriftReport:
     """What changed since the baseline: the schema's view first, then each column's distances.
 
@@ -50,10 +51,14 @@ def detect_drift(
             takes what ``save_baseline`` keeps beside the schema.
         thresholds: what may change; see DriftThresholds.
         ignore: columns that may change as they like, as ids do.
+        compare: columns to compare that are left out by themselves, since their values are new
+            each time: points in time, and numbers that only grow from row to row.
+        show_values: name frequent values of the data in words, not as keyed hashes.
 
     Returns:
-        A report with ``.drifted``, ``to_markdown()``, ``to_json()`` and ``to_html()``. It holds no
-        value but those that the schema itself names, unless the baseline was saved with values.
+        A report with ``.drifted``, ``.decided``, ``.not_compared``, ``to_markdown()``,
+        ``to_json()`` and ``to_html()``. It holds no value but those that the schema itself names,
+        unless values may be shown or the baseline was saved with them.
 
     Raises:
         ConfigurationError: there is no baseline, or data or profile cannot be read.
@@ -64,11 +69,19 @@ def detect_drift(
     if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
         known = baseline_of(client, validator.reference, baseline)
     else:
-        rows, columns = _opened(baseline)
-        known = profile_tables(rows, validator, json_columns=columns)
-    rows, columns = _opened(dataset)
+        rows, columns, source = _opened(baseline)
+        known = profile_tables(rows, validator, json_columns=columns, source=source)
+    rows, columns, source = _opened(dataset)
     return detect(
-        rows, validator, known, thresholds=thresholds, ignore=ignore, json_columns=columns
+        rows,
+        validator,
+        known,
+        thresholds=thresholds,
+        ignore=ignore,
+        compare=compare,
+        json_columns=columns,
+        source=source,
+        show_values=show_values,
     )
 
 
@@ -93,9 +106,9 @@ def save_baseline(
     client = resolve_registry(registry)
     validator = for_tables(client, schema)
     target = path or BaselineStore.beside(client).path(validator.reference)
-    rows, columns = _opened(dataset)
+    rows, columns, source = _opened(dataset)
     labels = Labels(plain=show_values)
-    profile = profile_tables(rows, validator, labels=labels, json_columns=columns)
+    profile = profile_tables(rows, validator, labels=labels, json_columns=columns, source=source)
     profile.write(target)
     return profile
 
@@ -104,22 +117,17 @@ def _is_profile(baseline: Any) -> bool:
     return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
 
 
-def _opened(data: Any) -> tuple[Path | Iterator[pa.Table], tuple[str, ...]]:
-    """The path of a file, or the rows as pyarrow Tables; and which columns are JSON text."""
+def _opened(data: Any) -> tuple[list[Path] | Iterator[pa.Table], tuple[str, ...], str]:
+    """The paths of files, or the rows as pyarrow Tables; which columns are JSON text; a name."""
     found = opened(data)
     if isinstance(found, Files):
-        return _one(found), ()
+        return list(found.paths.values()), (), ", ".join(found.paths)
     several = isinstance(found, DatasetDict | IterableDatasetDict)
     parts = list(found.values()) if several else [found]
     features = [part.features for part in parts if part.features is not None]
     columns = {name for known in features for name in json_columns(known.arrow_schema)}
-    return (plain(table) for part in parts for table in _blocks(part)), tuple(sorted(columns))
-
-
-def _one(files: Files) -> Path:
-    if len(files.paths) > 1:
-        raise ConfigurationError(f"drift is looked for in one file, not in {len(files.paths)}")
-    return next(iter(files.paths.values()))
+    tables = (plain(table) for part in parts for table in _blocks(part))
+    return tables, tuple(sorted(columns)), str(data) if isinstance(data, str | Path) else ""
 
 
 def _blocks(part: Dataset | IterableDataset) -> Iterator[pa.Table]:

@@ -61,7 +61,7 @@ class AffectedDataset:
     def __str__(self) -> str:
         parts = [f"{self.usage.name} ({self.usage.schema})"]
         if self.drift is not None:
-            parts.append("drifted" if self.drift.drifted else "no drift")
+            parts.append("drifted" if self.drift.drifted else self.drift.word)
         if self.released is not None:
             parts.append(f"{self.released.released} rows released, {self.released.kept} kept")
         return ", ".join([*parts, self.problem] if self.problem else parts)

@@ -53,7 +53,7 @@ class SchemaMapInArrow(WorkerJudge):
         for name in (*names, self.valid, self.errors):
             if "." in name or "`" in name:
                 raise ConfigurationError(
-                    f"mapInArrow takes no column with a dot or a backtick in its name: rename {name!r}"
+                    f"mapInArrow takes no name with a dot or a backtick: rename {name!r}"
                 )
         # Spark does not tell names apart by their case.
         known = {name.lower(): name for name in names}

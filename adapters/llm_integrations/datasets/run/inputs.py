@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,14 +21,13 @@ from datasets import (
     load_from_disk,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.tables import CSV_SUFFIXES, LINE_SUFFIXES, TABLE_SUFFIXES, CsvDialect
-from llm_integrations.core.tables.remote import fetch, is_url
-from llm_integrations.core.tables.unpack import form_of, unpacked
+from llm_integrations.core.tables import CSV_SUFFIXES, LINE_SUFFIXES, CsvDialect
+from llm_integrations.core.tables.files import row_files
+from llm_integrations.core.tables.remote import is_url
 from llm_integrations.datasets.columns import check_types
 
 __all__ = ["Files", "check_dialect", "joined", "opened"]
 
-_SUFFIXES: Final = frozenset(TABLE_SUFFIXES + LINE_SUFFIXES)
 _SAVED: Final = ("dataset_dict.json", "state.json")
 """What ``save_to_disk`` writes into a folder: of all splits, or of one."""
 
@@ -88,7 +86,7 @@ def opened(data: Any) -> Any:
     if isinstance(data, str | Path):
         return _open_path(data)
     if isinstance(data, list | tuple) and data and all(isinstance(p, str | Path) for p in data):
-        return Files(_files_of(data))
+        return Files(row_files(data, _download_folder()))
     try:
         table = _as_table(data)
         if table is not None:
@@ -161,46 +159,8 @@ def _open_path(place: str | Path) -> Any:
         folder = Path(place)
         if folder.is_dir() and any((folder / name).is_file() for name in _SAVED):
             return load_from_disk(str(folder))
-    return Files(_files_of([place]))
-
-
-def _files_of(places: Iterable[str | Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for place in places:
-        found |= _downloaded(str(place)) if is_url(place) else _local_files(place)
-    return {name: unpacked(path, _download_folder()) for name, path in found.items()}
-
-
-def _downloaded(url: str) -> dict[str, Path]:
-    return _row_files(url, fetch(url, _download_folder()))
+    return Files(row_files([place], _download_folder()))
 
 
 def _download_folder() -> Path:
     return Path(config.HF_DATASETS_CACHE) / "llm-integrations" / "copies"
-
-
-def _local_files(place: str | Path) -> dict[str, Path]:
-    path = Path(place)
-    if path.is_dir():
-        return _row_files(place, {str(one): one for one in sorted(path.rglob("[!._]*"))})
-    if glob.has_magic(str(place)) and not path.exists():
-        # Path.glob takes no absolute pattern.
-        named = map(Path, sorted(glob.glob(str(place), recursive=True)))  # noqa: PTH207 - see above
-        return _row_files(place, {str(one): one for one in named})
-    return {str(path): path}
-
-
-def _row_files(place: str | Path, found: Mapping[str, Path]) -> dict[str, Path]:
-    """Those of several files that hold rows; a single file is taken as it is."""
-    if len(found) == 1:
-        return dict(found)
-    known = {name: path for name, path in found.items() if _holds_rows(path)}
-    if not known:
-        raise ConfigurationError(f"{place}: there is no file of rows ({', '.join(_SUFFIXES)})")
-    # A JSON document beside files of rows describes them (dataset_infos.json) and holds none.
-    others = {name: path for name, path in known.items() if path.suffix.lower() != ".json"}
-    return others or known
-
-
-def _holds_rows(path: Path) -> bool:
-    return form_of(path) in _SUFFIXES and path.is_file()

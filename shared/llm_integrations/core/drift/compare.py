@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from llm_integrations.core.drift.distance import (
-    category_chance,
-    category_distance,
-    number_chance,
-    number_distance,
-    share_chance,
-)
+from llm_integrations.core.drift.comparison import Comparison
+from llm_integrations.core.drift.distance import share_chance
+from llm_integrations.core.drift.domains import ITEM
 from llm_integrations.core.drift.profile import ColumnProfile, Profile
-from llm_integrations.core.drift.report import Anomaly, ColumnDrift, DriftReport, Measure
+from llm_integrations.core.drift.report import Anomaly, DriftReport
 from llm_integrations.core.drift.thresholds import DriftThresholds
 from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["compare_profiles"]
 
-_LISTED: Final = 20
+_NOTED: Final = 10
+"""Times more or fewer rows that are worth a note."""
 
 
 def compare_profiles(
@@ -28,21 +25,25 @@ def compare_profiles(
     *,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
+    compare: Collection[str] = (),
 ) -> DriftReport:
     """What changed from one profile to the other.
 
     Args:
+        compare: columns to compare that are left out by themselves, since their values are new
+            each time: points in time, and numbers that only grow from row to row, as ids do.
         ignore: columns that may change as they like, as ids do.
 
     Raises:
         ConfigurationError: the profiles name values by different keys, or there is no column to
             ignore.
     """
-    unknown = set(ignore) - baseline.columns.keys() - current.columns.keys()
+    unknown = {*ignore, *compare} - baseline.columns.keys() - current.columns.keys()
     if unknown:
         known = ", ".join(sorted(baseline.columns.keys() | current.columns.keys()))
+        word = "ignore" if unknown & {*ignore} else "compare"
         raise ConfigurationError(
-            f"there is no column {min(unknown)!r} to ignore; the columns are {known}"
+            f"there is no column {min(unknown)!r} to {word}; the columns are {known}"
         )
     if baseline.key_id != current.key_id:
         raise ConfigurationError(
@@ -50,18 +51,34 @@ def compare_profiles(
             "was when the baseline was made, or make a new baseline"
         )
     limits = thresholds or DriftThresholds()
-    columns = [
-        _column(name, column, current.columns[name], limits)
+    left_out = {name: "it was to be ignored" for name in ignore if name in baseline.columns}
+    both = {
+        name: (column, current.columns[name])
         for name, column in baseline.columns.items()
         if name in current.columns and name not in ignore
-    ]
+    }
+    counted = Comparison(limits, 0.5, frozenset(compare))
+    several = sum(len(counted.measures(*pair)) for pair in both.values()) + len(current.reasons)
+    # Of many measures one is the largest: each may err in a share of the runs only.
+    level = limits.false_alarms / max(several, 1)
+    by = Comparison(limits, level, frozenset(compare))
+    columns = [by.column(name, *pair) for name, pair in both.items()]
     columns.sort(key=lambda column: (not column.drifted, -column.strength))
-    anomalies = tuple(_anomalies(baseline, current, limits, ignore))
-    return DriftReport(anomalies, tuple(columns), baseline, current, limits)
+    why = {column.name: by.why_not(column) for column in columns}
+    not_compared = {**{name: reason for name, reason in why.items() if reason}, **left_out}
+    anomalies = tuple(_anomalies(baseline, current, limits, ignore, level))
+    if baseline.format == 1:
+        old = "the baseline was made by an older version; make a new one"
+        not_compared |= {name: old for name in current.columns if ITEM in name}
+    return DriftReport(anomalies, tuple(columns), baseline, current, limits, not_compared)
 
 
 def _anomalies(
-    before: Profile, after: Profile, limits: DriftThresholds, ignore: Collection[str]
+    before: Profile,
+    after: Profile,
+    limits: DriftThresholds,
+    ignore: Collection[str],
+    level: float,
 ) -> Iterator[Anomaly]:
     if not after.rows:
         yield Anomaly("no rows", "", "there are no rows to compare")
@@ -69,8 +86,10 @@ def _anomalies(
     if before.fingerprint != after.fingerprint:
         text = f"the baseline was judged by {before.schema}, the data by {after.schema}"
         yield Anomaly("schema", "", text, drift=False)
+    yield from _rows(before.rows, after.rows, limits)
     for name, column in after.columns.items():
-        if name not in before.columns and name not in ignore:
+        unknown = before.format == 1 and ITEM in name
+        if name not in before.columns and name not in ignore and not unknown:
             yield Anomaly("new column", name, f"a new column ({column.kind})")
     for name, column in before.columns.items():
         if name in ignore:
@@ -79,7 +98,7 @@ def _anomalies(
             yield Anomaly("missing column", name, f"the column is gone (was {column.kind})")
         else:
             yield from _types(name, column, after.columns[name])
-    yield from _refused(before, after, limits)
+    yield from _refused(before, after, limits, level)
 
 
 def _types(name: str, before: ColumnProfile, after: ColumnProfile) -> Iterator[Anomaly]:
@@ -89,61 +108,22 @@ def _types(name: str, before: ColumnProfile, after: ColumnProfile) -> Iterator[A
     yield Anomaly("type", name, text, drift=before.family != after.family)
 
 
-def _refused(before: Profile, after: Profile, limits: DriftThresholds) -> Iterator[Anomaly]:
+def _rows(before: int, after: int, limits: DriftThresholds) -> Iterator[Anomaly]:
+    times = max(before, after) / max(min(before, after), 1)
+    if times > _NOTED:
+        word = "fewer" if after < before else "more"
+        text = f"there are {after:,} rows, {times:,.0f} times {word} than the baseline's {before:,}"
+        yield Anomaly("rows", "", text, drift=times > limits.rows)
+
+
+def _refused(
+    before: Profile, after: Profile, limits: DriftThresholds, level: float
+) -> Iterator[Anomaly]:
     """Values out of their domain: what the schema refuses more often than before."""
     for reason, count in after.reasons.items():
         then = before.reasons.get(reason, 0) / before.rows if before.rows else 0.0
         now = count / after.rows
-        chance = share_chance(then, before.rows, now, after.rows)
+        chance = share_chance(then, before.rows, now, after.rows, level)
         if now > then:
             text = f"{reason} refuses {now:.2%} of the rows ({count:,}), before {then:.2%}"
-            yield Anomaly("invalid rows", "", text, drift=now - then > limits.invalid + chance)
-
-
-def _column(
-    name: str, before: ColumnProfile, after: ColumnProfile, limits: DriftThresholds
-) -> ColumnDrift:
-    measures = [_presence(before, after, limits)]
-    new: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    if before.categories is not None and after.categories is not None:
-        measures += _categories(before, after, limits)
-        one, two = before.categories.counts, after.categories.counts
-        new = tuple(label for label in two if label not in one)[:_LISTED]
-        gone = tuple(label for label in one if label not in two)[:_LISTED]
-    else:
-        measures += _numbers(before, after, limits)
-    return ColumnDrift(name, before, after, tuple(measures), new, gone)
-
-
-def _presence(before: ColumnProfile, after: ColumnProfile, limits: DriftThresholds) -> Measure:
-    chance = share_chance(before.present, before.rows, after.present, after.rows)
-    return Measure("presence", after.present - before.present, limits.presence + chance)
-
-
-def _categories(
-    before: ColumnProfile, after: ColumnProfile, limits: DriftThresholds
-) -> Iterator[Measure]:
-    one, two = before.categories, after.categories
-    if one is None or two is None or min(one.total, two.total) < max(limits.min_values, 1):
-        return
-    chance = category_chance(one, two)
-    yield Measure("Jensen–Shannon", category_distance(one, two), limits.category + chance)
-    if not one.other:
-        # A baseline that lists all its values knows which ones are new.
-        seen = sum(count for label, count in two.counts.items() if label in one.counts)
-        share = 1 - seen / two.total
-        chance = share_chance(0.0, one.total, share, two.total)
-        yield Measure("new categories", share, limits.new_categories + chance)
-
-
-def _numbers(
-    before: ColumnProfile, after: ColumnProfile, limits: DriftThresholds
-) -> Iterator[Measure]:
-    one, two = before.numbers, after.numbers
-    if before.family != after.family or one is None or two is None:
-        return
-    if min(one.count, two.count) < limits.min_values or not (one.quantiles and two.quantiles):
-        return
-    chance = number_chance(one, two)
-    yield Measure("Wasserstein", number_distance(one, two), limits.number + chance)
+            yield Anomaly("invalid rows", "", text, drift=now - then > max(limits.invalid, chance))

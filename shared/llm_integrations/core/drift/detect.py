@@ -56,14 +56,24 @@ def detect(
     *,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
+    compare: Collection[str] = (),
     json_columns: tuple[str, ...] = (),
+    source: str = "",
+    show_values: bool = False,
 ) -> DriftReport:
     """What changed from the baseline to this data.
 
-    Takes data and raises as ``profile_tables``; also raises as ``compare_profiles``.
+    ``show_values`` names values of this data in words; values that are gone stay hashes, since a
+    baseline does not hold them. Takes data and raises as ``profile_tables``; also raises as
+    ``compare_profiles``.
     """
-    labels = Labels(baseline.salt, plain=baseline.key_id == PLAIN)
+    words: dict[str, str] = {}
+    plain = baseline.key_id == PLAIN
+    labels = Labels(baseline.salt, plain=plain, words=words if show_values else None)
     current = profile_tables(
-        data, validator, labels=labels, alike=baseline, json_columns=json_columns
+        data, validator, labels=labels, alike=baseline, json_columns=json_columns, source=source
     )
-    return compare_profiles(baseline, current, thresholds=thresholds, ignore=ignore)
+    report = compare_profiles(
+        baseline, current, thresholds=thresholds, ignore=ignore, compare=compare
+    )
+    return report.worded(words)

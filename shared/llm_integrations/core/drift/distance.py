@@ -1,55 +1,102 @@
-"""Distances between two distributions, and the distances that chance alone explains."""
+"""Distances between two distributions, and those that chance alone explains.
+
+A ``level`` is the probability that chance may exceed what it is said to explain.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 
 from llm_integrations.core.drift.profile import Categories, Numbers
+from llm_integrations.core.drift.sketches.sketch import spread_of
 from llm_integrations.core.extras import require_extra
 
 __all__ = [
     "category_chance",
     "category_distance",
+    "ks_chance",
+    "ks_distance",
+    "missing_mass",
+    "missing_mass_chance",
     "number_chance",
     "number_distance",
     "share_chance",
 ]
 
-_REST = "\x00rest"
+_EXPECTED: Final = 10
+"""Values that a category should have in either sample to be compared by itself."""
+_ROUNDING: Final = 2e-3
+"""Quantiles are rounded to a thousandth of the spread, on each side."""
 
 
 def category_distance(before: Categories, after: Categories) -> float:
-    """Jensen–Shannon distance, base 2, from 0 to 1. Values that are not listed count as one."""
+    """Jensen–Shannon distance, base 2, from 0 to 1. Rare values count as one."""
     require_extra("drift", "scipy")
     from scipy.spatial.distance import jensenshannon
 
-    one, two = _aligned(before), _aligned(after, before.counts)
-    names = sorted(one.keys() | two.keys())
-    first = np.array([one.get(name, 0) for name in names], np.float64)
-    second = np.array([two.get(name, 0) for name in names], np.float64)
-    distance = float(jensenshannon(first, second, base=2))
+    one, two = _cells(before, after)
+    distance = float(jensenshannon(one, two, base=2))
     # Rounding can make the divergence of equal distributions slightly negative.
     return 0.0 if math.isnan(distance) else min(distance, 1.0)
 
 
-def _aligned(found: Categories, listed: Mapping[str, int] | None = None) -> dict[str, int]:
-    counts: dict[str, int] = {_REST: found.other} if found.other else {}
-    for name, count in found.counts.items():
-        key = name if listed is None or name in listed else _REST
-        counts[key] = counts.get(key, 0) + count
-    return counts
+def category_chance(before: Categories, after: Categories, level: float, size: float) -> float:
+    """The distance by chance of two samples of the same categories.
+
+    Args:
+        size: 1/n + 1/m of n and m independent values.
+    """
+    from scipy.stats import chi2
+
+    freedom = max(len(_cells(before, after)[0]) - 1, 1)
+    # The divergence is about a chi-square over 8 ln 2.
+    return math.sqrt(float(chi2.isf(level, freedom)) * size / (8 * math.log(2)))
 
 
-def category_chance(before: Categories, after: Categories) -> float:
-    """The distance by chance of two samples of the same categories: two standard errors."""
-    kinds = len(before.counts) + (1 if before.other else 0)
-    freedom = max(kinds - 1, 1)
-    # The divergence is about a chi-square over 8 ln 2, whose deviation is √(2 · freedom).
-    spread = (freedom + 2 * math.sqrt(2 * freedom)) / (8 * math.log(2))
-    return math.sqrt(spread * (1 / before.total + 1 / after.total))
+def _cells(before: Categories, after: Categories) -> tuple[list[int], list[int]]:
+    """The counts of the same values in both, those too rare to be compared together at last.
+
+    A value that one side lists and the other does not is rare if that one does not list all.
+    """
+    share = min(before.total, after.total) / max(before.total + after.total, 1)
+    known = before.counts.keys() | after.counts.keys()
+    for side in (before, after):
+        known = known & side.counts.keys() if side.other else known
+    kept = [
+        name
+        for name in sorted(known)
+        if (before.counts.get(name, 0) + after.counts.get(name, 0)) * share >= _EXPECTED
+    ]
+    one = [before.counts.get(name, 0) for name in kept]
+    two = [after.counts.get(name, 0) for name in kept]
+    rest = before.total - sum(one), after.total - sum(two)
+    return ([*one, rest[0]], [*two, rest[1]]) if any(rest) else (one, two)
+
+
+def missing_mass(counts: Mapping[str, int], total: int) -> float:
+    """The share of values that a sample has not seen, by Good and Turing."""
+    return sum(1 for count in counts.values() if count == 1) / total
+
+
+def missing_mass_chance(
+    counts: Mapping[str, int], sizes: tuple[float, float], level: float
+) -> float:
+    """How far the share of values never seen lies from ``missing_mass`` by chance.
+
+    Args:
+        sizes: how many independent values the baseline and the data have.
+    """
+    ones = sum(1 for count in counts.values() if count == 1)
+    twos = sum(1 for count in counts.values() if count == 2)
+    before, after = sizes
+    mass = (ones + 1) / before
+    spread = math.sqrt((ones + 2 * twos + 1) / before**2 + mass / after)
+    return _deviations(level) * spread + 1 / after
 
 
 def number_distance(before: Numbers, after: Numbers) -> float:
@@ -57,21 +104,53 @@ def number_distance(before: Numbers, after: Numbers) -> float:
     require_extra("drift", "scipy")
     from scipy.stats import wasserstein_distance
 
-    distance = float(wasserstein_distance(before.quantiles, after.quantiles))
+    return float(wasserstein_distance(before.quantiles, after.quantiles)) / _scale(before)
+
+
+def _scale(numbers: Numbers) -> float:
     # A constant column has no standard deviation to divide by.
-    return distance / max(before.std, 1e-3 * abs(before.mean), 1e-9)
+    return max(numbers.std, 1e-3 * abs(numbers.mean), 1e-9)
 
 
-def number_chance(before: Numbers, after: Numbers) -> float:
-    """The distance by chance of two samples of the same numbers: two standard errors."""
-    return 2 * math.sqrt(1 / before.count + 1 / after.count)
+def number_chance(
+    before: Numbers, after: Numbers, level: float, sizes: tuple[float, float]
+) -> float:
+    """The distance by chance of two samples of the same numbers."""
+    variance = before.std**2 / sizes[0] + after.std**2 / sizes[1]
+    return (_deviations(level) + 0.5) * math.sqrt(variance) / _scale(before)
+
+
+def ks_distance(before: Numbers, after: Numbers) -> float:
+    """Kolmogorov–Smirnov distance of the stored quantiles, from 0 to 1."""
+    one, two = np.asarray(before.quantiles), np.asarray(after.quantiles)
+    spread = max(spread_of(before.quantiles, before.std), spread_of(after.quantiles, after.std))
+    # What was rounded in two ways is the same.
+    apart = _ROUNDING * spread + 1e-12 * float(np.abs(one).max(initial=0.0))
+    grid = np.concatenate([one, two])
+    above = _below(one, grid - apart) - _below(two, grid + apart)
+    under = _below(two, grid - apart) - _below(one, grid + apart)
+    return max(float(above.max()), float(under.max()), 0.0)
+
+
+def _below(quantiles: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return np.searchsorted(quantiles, places, "right") / len(quantiles)
+
+
+def ks_chance(level: float, size: float) -> float:
+    """The distance by chance of two samples of the same numbers; ``size`` is 1/n + 1/m."""
+    return math.sqrt(-math.log(level / 2) / 2 * size)
 
 
 def share_chance(
-    share_before: float, rows_before: int, share_after: float, rows_after: int
+    share_before: float, rows_before: float, share_after: float, rows_after: float, level: float
 ) -> float:
-    """Two standard errors of the difference of two shares."""
+    """The difference by chance of two shares."""
     if not rows_before or not rows_after:
         return 1.0
+    size = 1 / rows_before + 1 / rows_after
     share = (share_before * rows_before + share_after * rows_after) / (rows_before + rows_after)
-    return 2 * math.sqrt(max(share * (1 - share), 0.0) * (1 / rows_before + 1 / rows_after))
+    return _deviations(level) * math.sqrt(max(share * (1 - share), 0.0) * size) + size / 2
+
+
+def _deviations(level: float) -> float:
+    return NormalDist().inv_cdf(1 - level / 2)

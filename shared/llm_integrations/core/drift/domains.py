@@ -7,7 +7,10 @@ import json
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 
-__all__ = ["named_values"]
+__all__ = ["ITEM", "named_values"]
+
+ITEM = "[*]"
+"""A step to the items of a list, or the values of a map."""
 
 _IN_PLACE = ("allOf", "anyOf", "oneOf", "then", "else")
 
@@ -16,10 +19,14 @@ def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
     """The values (JSON text) that the schema names by enum or const at a place of the row.
 
     Args:
-        path: the names that lead there, as ``("address", "country")``.
+        path: the names that lead there, as ``("address", "country")``, ``[*]`` for a list's items.
     """
     here = _applied(documents, [documents.top])
     for name in path:
+        if name == ITEM:
+            items = [part for at in here for part in at.applied_parts("items")]
+            here = _applied(documents, items)
+            continue
         declaring = [
             location for location in here if name in location.keywords.get("properties", ())
         ]

@@ -17,7 +17,7 @@ from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_columns import LineColumns
 from llm_integrations.core.validation import Validator, Violation
 
-__all__ = ["JudgedTable", "judged_file", "judged_tables"]
+__all__ = ["JudgedTable", "judged_files", "judged_tables"]
 
 _EXPLAINED: Final = 2_000
 """Invalid rows of a block whose reasons are found; the others are only counted."""
@@ -51,22 +51,24 @@ def judged_tables(
         yield JudgedTable(judged_columns(table), plan.validate(table, max_failures=_EXPLAINED))
 
 
-def judged_file(path: Path, validator: Validator) -> Iterator[JudgedTable]:
-    """A Parquet, CSV or JSON lines file of any size.
+def judged_files(paths: Iterable[Path], validator: Validator) -> Iterator[JudgedTable]:
+    """Parquet, CSV or JSON lines files of any size, one after the other.
 
     Lines are judged one by one: unlike a table, a line tells null from a missing value.
 
     Raises:
-        ConfigurationError: it is not there, cannot be read, or is of another kind.
+        ConfigurationError: one is not there, cannot be read, or is of another kind.
     """
-    if path.suffix.lower() in LINE_SUFFIXES:
-        return _judged_lines(path, validator)
-    return judged_tables(read_tables(path, validator=validator), validator)
-
-
-def _judged_lines(path: Path, validator: Validator) -> Iterator[JudgedTable]:
-    strict = validator.with_options(replace(validator.options, nulls="strict"))
     columns = LineColumns()
+    for path in paths:
+        if path.suffix.lower() in LINE_SUFFIXES:
+            yield from _judged_lines(path, validator, columns)
+        else:
+            yield from judged_tables(read_tables(path, validator=validator), validator)
+
+
+def _judged_lines(path: Path, validator: Validator, columns: LineColumns) -> Iterator[JudgedTable]:
+    strict = validator.with_options(replace(validator.options, nulls="strict"))
     for values in _blocks(path):
         rows = [value for value in values if value is not _NO_ROW]
         yield JudgedTable(columns.table(rows), _counts(values, strict))

@@ -27,11 +27,13 @@ class Labels:
         salt: made with the baseline and kept in it.
         secret: kept elsewhere; the environment's LLM_INTEGRATIONS_DRIFT_KEY by default.
         plain: name every value in plain text.
+        words: takes down what the hashes stand for, where values may be shown; None does not.
     """
 
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     secret: str = field(default_factory=lambda: os.environ.get(KEY_VARIABLE, ""), repr=False)
     plain: bool = False
+    words: dict[str, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def key_id(self) -> str:
@@ -41,7 +43,12 @@ class Labels:
     def of(self, value: Any, known: frozenset[str]) -> str:
         """JSON text for a value that the schema names, ``#`` and 16 hex digits for others."""
         text = json.dumps(value, ensure_ascii=False, default=str)
-        return text if self.plain or text in known else f"#{self._hash(text)}"
+        if self.plain or text in known:
+            return text
+        label = f"#{self._hash(text)}"
+        if self.words is not None:
+            self.words[label] = text
+        return label
 
     def _hash(self, text: str) -> str:
         # The salt has a fixed length, so that no other pair of salt and secret gives the same key.

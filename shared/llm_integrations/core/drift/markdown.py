@@ -19,11 +19,12 @@ _LEVELS = (5, 25, 50, 75, 95)
 def drift_markdown(report: DriftReport) -> str:
     before, after = report.baseline, report.current
     lines = [
-        f"# {'Drift' if report.drifted else 'No drift'}: {_cell(after.schema)}",
+        f"# {report.word.capitalize()}: {_cell(after.schema)}",
         "",
         "| | baseline | now |",
         "|---|---|---|",
         f"| schema | {_cell(before.schema)} | {_cell(after.schema)} |",
+        f"| data | {_cell(before.source)} | {_cell(after.source)} |",
         f"| made | {before.made_at} | {after.made_at} |",
         f"| rows | {before.rows:,} | {after.rows:,} |",
         f"| invalid rows | {before.invalid:,} | {after.invalid:,} |",
@@ -38,15 +39,18 @@ def drift_markdown(report: DriftReport) -> str:
         "| column | drift | distances (limit) | null | typical values |",
         "|---|---|---|---|---|",
     ]
-    lines += [_row(column) for column in report.columns]
+    lines += [_row(column, column.name in report.not_compared) for column in report.columns]
+    if report.not_compared:
+        lines += ["", "## Not compared", ""]
+        lines += [f"- {_cell(name)}: {_cell(why)}" for name, why in report.not_compared.items()]
     return "\n".join([*lines, ""])
 
 
-def _row(column: ColumnDrift) -> str:
+def _row(column: ColumnDrift, unsure: bool) -> str:
     measures = "; ".join(shown_measure(m) for m in column.measures)
     nulls = f"{1 - column.before.present:.1%} → {1 - column.after.present:.1%}"
     typical = f"{_typical(column.before)} → {_typical(column.after)}"
-    word = "**yes**" if column.drifted else "no"
+    word = "**yes**" if column.drifted else "not compared" if unsure else "no"
     return f"| {_cell(column.name)} | {word} | {measures} | {nulls} | {_cell(typical)} |"
 
 
@@ -60,7 +64,8 @@ def _cell(text: str) -> str:
 
 
 def shown_measure(measure: Measure) -> str:
-    return f"{measure.name} {measure.value:.3f} ({measure.threshold:.3f})"
+    name = f"{measure.name} of {measure.of}" if measure.of else measure.name
+    return f"{name} {measure.value:.3f} ({measure.threshold:.3f})"
 
 
 def _typical(column: ColumnProfile) -> str:
@@ -89,13 +94,14 @@ def drift_table(report: DriftReport) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    title = escape(f"{report.current.schema}: {'drift' if report.drifted else 'no drift'}")
+    title = escape(f"{report.current.schema}: {report.word}")
     table = Table("column", "drift", "distances (limit)", "null", title=title)
     for anomaly in report.anomalies:
         word = "[red]yes[/]" if anomaly.drift else "note"
         table.add_row(escape(anomaly.column or "(schema)"), word, escape(anomaly.message), "")
     for column in report.columns:
-        word = "[red]yes[/]" if column.drifted else "no"
+        unsure = column.name in report.not_compared
+        word = "[red]yes[/]" if column.drifted else "not compared" if unsure else "no"
         measures = "; ".join(shown_measure(m) for m in column.measures)
         nulls = f"{1 - column.before.present:.1%} → {1 - column.after.present:.1%}"
         table.add_row(escape(column.name), word, escape(measures), nulls)

@@ -14,11 +14,17 @@ __all__ = ["drift_body", "drift_page"]
 
 _PLOTTED: Final = 30
 _STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1d2430}table{border-collapse:collapse;margin:1rem 0}"
-    "td,th{border-bottom:1px solid #d5dae3;padding:.3rem .7rem;text-align:left;vertical-align:top}"
-    ".yes{color:#b3243a;font-weight:600}.no{color:#4d7c5a}section{margin:2rem 0}"
-    "svg{max-width:100%;height:auto}code{overflow-wrap:anywhere}"
+    ":root{color-scheme:light dark}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;"
+    "color:light-dark(#1d2430,#dfe4ec);background:light-dark(#fff,#14181f)}"
+    "h1,h2,h3,p,td{overflow-wrap:anywhere}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}"
+    "td,th{border-bottom:1px solid light-dark(#d5dae3,#39414f);padding:.3rem .7rem;"
+    "text-align:left;vertical-align:top;min-width:4rem}"
+    ".yes{color:light-dark(#b3243a,#ff8a9b);font-weight:600}"
+    ".no{color:light-dark(#3b6b49,#8fd0a3)}.unsure{color:light-dark(#7a5a00,#e8c66a)}"
+    "section{margin:2rem 0}"
+    "svg{max-width:100%;height:auto;background:#fff;border-radius:4px}"
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -27,7 +33,8 @@ def drift_page(report: DriftReport) -> str:
     title = escape(f"Drift: {report.current.schema}")
     return (
         "<!doctype html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<style>{_STYLE}</style></head><body>{drift_body(report)}</body></html>\n"
     )
@@ -35,15 +42,15 @@ def drift_page(report: DriftReport) -> str:
 
 def drift_body(report: DriftReport) -> str:
     before, after = report.baseline, report.current
-    word = (
-        '<span class="yes">drift</span>' if report.drifted else '<span class="no">no drift</span>'
-    )
+    kind = "yes" if report.drifted else "no" if report.decided else "unsure"
+    word = f'<span class="{kind}">{report.word}</span>'
     parts = [
         f"<h1>{escape(after.schema)}: {word}</h1>",
         _table(
             ("", "baseline", "now"),
             [
                 ("schema", before.schema, after.schema),
+                ("data", before.source, after.source),
                 ("made", before.made_at, after.made_at),
                 ("rows", f"{before.rows:,}", f"{after.rows:,}"),
                 ("invalid rows", f"{before.invalid:,}", f"{after.invalid:,}"),
@@ -53,9 +60,19 @@ def drift_body(report: DriftReport) -> str:
         _anomalies(report),
         "<h2>Columns</h2>",
         overview_plot(report),
-        *(_column(column, plotted=i < _PLOTTED) for i, column in enumerate(report.columns)),
+        _not_compared(report),
+        *(
+            _column(column, report.not_compared.get(column.name, ""), plotted=i < _PLOTTED)
+            for i, column in enumerate(report.columns)
+        ),
     ]
     return "\n".join(parts)
+
+
+def _not_compared(report: DriftReport) -> str:
+    if not report.not_compared:
+        return ""
+    return f"<h3>Not compared</h3>{_table(('column', 'why'), report.not_compared.items())}"
 
 
 def _anomalies(report: DriftReport) -> str:
@@ -65,8 +82,10 @@ def _anomalies(report: DriftReport) -> str:
     return _table(("", "what", "column", "message"), rows)
 
 
-def _column(column: ColumnDrift, *, plotted: bool) -> str:
+def _column(column: ColumnDrift, why: str, *, plotted: bool) -> str:
     kind, word = ("yes", "drift") if column.drifted else ("no", "no drift")
+    if why and not column.drifted:
+        kind, word = "unsure", "not compared"
     before, after = column.before, column.after
     rows = [
         ("type", before.kind, after.kind),
@@ -95,4 +114,5 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}</div>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,10 +13,15 @@ from llm_integrations.core.files import atomic_write
 
 __all__ = ["Categories", "ColumnProfile", "Family", "Numbers", "Profile"]
 
-Family = Literal["number", "text", "boolean", "time", "list", "object", "null", "other"]
-"""What sort of values a column holds; for text and lists ``Numbers`` are about lengths."""
+Family = Literal[
+    "number", "text", "boolean", "time", "instant", "bytes", "list", "map", "null", "other"
+]
+"""What sort of values a column holds; of text, bytes, lists and maps ``Numbers`` are about lengths.
+Times of day and spans are "time", points in time "instant"."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_READ: Final = (1, 2)
+"""Format 1 had no parts, and nothing of what is within lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,17 @@ class Categories:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """One column, or one field of a struct. ``kind`` is its Arrow type."""
+    """One column, one field of a struct, or what stands at one place within lists.
+
+    Attributes:
+        kind: its Arrow type.
+        rows, nulls: how many values there were, and how many of them null.
+        parts: what else is known of its values: "items" of a list of scalars, "keys" of a map,
+            "norm" and "projection 1" … of vectors.
+        groups: how many rows of the data set the values come from, where several stand in one:
+            these are not independent of each other.
+        ascending: whether each value is greater than the one before, as those of a counter.
+    """
 
     kind: str
     family: Family
@@ -65,6 +80,9 @@ class ColumnProfile:
     nulls: int
     numbers: Numbers | None = None
     categories: Categories | None = None
+    parts: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    groups: int | None = None
+    ascending: bool = False
 
     @property
     def present(self) -> float:
@@ -82,9 +100,11 @@ class Profile:
         rows: how many.
         invalid: how many of them the schema refuses.
         reasons: invalid rows by reason, as ``minimum at /age``.
-        columns: by name; a struct's fields as ``address/city``.
+        columns: by name; a struct's fields as ``address/city``, within lists ``messages[*].role``.
         salt, key_id: see Labels.
         made_at: when, in UTC (ISO 8601).
+        source: the name of the data; empty if it has none.
+        format: of what is kept; 1 knows nothing of what is within lists.
     """
 
     schema: str
@@ -96,18 +116,22 @@ class Profile:
     salt: str = field(repr=False)
     key_id: str = field(repr=False)
     made_at: str
+    source: str = ""
+    format: int = _FORMAT
 
     def to_dict(self) -> dict[str, Any]:
-        return {"format": _FORMAT, **asdict(self)}
+        return {"format": self.format, **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
         """A profile from its ``to_dict``. ConfigurationError for anything else."""
         try:
-            known = {name: value for name, value in data.items() if name != "format"}
-            if data["format"] != _FORMAT:
-                raise ConfigurationError(f"the profile has the format {data['format']}, not 1")
+            known = dict(data)
+            if data["format"] not in _READ:
+                raise ConfigurationError(f"the profile has the format {data['format']}, not 1 or 2")
             known["columns"] = {n: _column(c) for n, c in data["columns"].items()}
+            if data["format"] == 1:
+                known["columns"] = {n: _of_before(c) for n, c in known["columns"].items()}
             return cls(**known)
         except (AttributeError, KeyError, TypeError) as error:
             raise ConfigurationError(f"this is no profile ({type(error).__name__})") from None
@@ -131,6 +155,11 @@ class Profile:
         return cls.from_dict(data)
 
 
+def _of_before(column: ColumnProfile) -> ColumnProfile:
+    """Of format 1, in which all times were points in time."""
+    return replace(column, family="instant") if column.family == "time" else column
+
+
 def _column(data: Mapping[str, Any]) -> ColumnProfile:
     numbers, categories = data["numbers"], data["categories"]
     known: dict[str, Any] = dict(data)
@@ -138,4 +167,5 @@ def _column(data: Mapping[str, Any]) -> ColumnProfile:
         known["numbers"] = Numbers(**{**numbers, "quantiles": tuple(numbers["quantiles"])})
     if categories is not None:
         known["categories"] = Categories(**categories)
+    known["parts"] = {name: _column(part) for name, part in data.get("parts", {}).items()}
     return ColumnProfile(**known)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,8 @@ class Anomaly:
     """A change that is not measured by a distance: of columns, types, or what the schema refuses.
 
     Attributes:
-        kind: "new column", "missing column", "type", "invalid rows", "schema" or "no rows".
+        kind: "new column", "missing column", "type", "invalid rows", "schema", "rows" or
+            "no rows".
         column: which one; empty for the whole data set.
         message: for people; holds no data.
         drift: whether it counts as drift; otherwise it is a note.
@@ -42,14 +44,20 @@ class Measure:
     """One distance with its limit.
 
     Attributes:
-        name: "Jensen–Shannon", "Wasserstein", "presence" or "new categories".
+        name: "Jensen–Shannon", "Wasserstein", "Kolmogorov–Smirnov", "presence" or "new
+            categories".
         value: the distance; for presence the change of the share of rows with a value.
         threshold: the limit, chance included.
+        of: which part of the values, as "items", "keys" or "norm"; empty for the values (of text
+            and lists their lengths).
     """
 
-    name: Literal["Jensen–Shannon", "Wasserstein", "presence", "new categories"]
+    name: Literal[
+        "Jensen–Shannon", "Wasserstein", "Kolmogorov–Smirnov", "presence", "new categories"
+    ]
     value: float
     threshold: float
+    of: str = ""
 
     @property
     def drifted(self) -> bool:
@@ -76,6 +84,15 @@ class ColumnDrift:
         """The largest distance as a multiple of its limit."""
         return max((abs(m.value) / max(m.threshold, 1e-9) for m in self.measures), default=0.0)
 
+    def worded(self, words: Mapping[str, str]) -> ColumnDrift:
+        return replace(
+            self,
+            before=_worded(self.before, words),
+            after=_worded(self.after, words),
+            new=tuple(words.get(label, label) for label in self.new),
+            gone=tuple(words.get(label, label) for label in self.gone),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         measures = [{**asdict(m), "drifted": m.drifted} for m in self.measures]
         return {
@@ -88,15 +105,25 @@ class ColumnDrift:
         }
 
 
+def _worded(column: ColumnProfile, words: Mapping[str, str]) -> ColumnProfile:
+    found = column.categories
+    if found is not None:
+        counts = {words.get(label, label): count for label, count in found.counts.items()}
+        found = replace(found, counts=counts)
+    parts = {name: _worded(part, words) for name, part in column.parts.items()}
+    return replace(column, categories=found, parts=parts)
+
+
 @dataclass(frozen=True)
 class DriftReport:
-    """What changed, the schema first. True when nothing drifted.
+    """What changed, the schema first. True when something was compared and nothing drifted.
 
     Attributes:
         anomalies: what is wrong with the schema's view of the data.
         columns: the others, the most drifted first.
         baseline, current: the two profiles.
         thresholds: what was allowed.
+        not_compared: the columns whose values were not compared, and why.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -104,29 +131,53 @@ class DriftReport:
     baseline: Profile
     current: Profile
     thresholds: DriftThresholds
+    not_compared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns whose values were compared."""
+        return tuple(c.name for c in self.columns if c.name not in self.not_compared)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the check says anything: False where nothing was compared and nothing is odd."""
+        return self.drifted or bool(self.compared)
 
     @property
     def drifted(self) -> bool:
         return any(a.drift for a in self.anomalies) or any(c.drifted for c in self.columns)
 
     def __bool__(self) -> bool:
-        return not self.drifted
+        return self.decided and not self.drifted
+
+    @property
+    def word(self) -> str:
+        """What to tell people first."""
+        return "drift" if self.drifted else "no drift" if self.decided else "nothing compared"
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.drifted)
 
     def __str__(self) -> str:
-        word = "drifted" if self.drifted else "no drift"
+        word = "drifted" if self.drifted else self.word
         found = [str(a) for a in self.anomalies if a.drift]
         if self.drifted_columns:
             found.append(f"distances in {', '.join(self.drifted_columns)}")
         rows = f"{self.current.rows:,} rows against {self.baseline.rows:,} of the baseline"
+        if self.not_compared:
+            found.append(f"not compared: {', '.join(self.not_compared)}")
         return f"{word}: {'; '.join([rows, *found])}"
+
+    def worded(self, words: Mapping[str, str]) -> DriftReport:
+        """The same with words in place of the labels that they are known for, in its columns."""
+        return replace(self, columns=tuple(column.worded(words) for column in self.columns))
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "drifted": self.drifted,
+            "decided": self.decided,
+            "data": self.current.source,
             "schema": self.current.schema,
             "baseline_schema": self.baseline.schema,
             "baseline_made_at": self.baseline.made_at,
@@ -134,6 +185,7 @@ class DriftReport:
             "rows": {"before": self.baseline.rows, "after": self.current.rows},
             "invalid": {"before": self.baseline.invalid, "after": self.current.invalid},
             "thresholds": asdict(self.thresholds),
+            "not_compared": dict(self.not_compared),
             "anomalies": [asdict(anomaly) for anomaly in self.anomalies],
             "columns": {column.name: column.to_dict() for column in self.columns},
         }

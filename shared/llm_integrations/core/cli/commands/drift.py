@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,13 @@ __all__ = ["drift"]
 
 
 def drift(
-    data: Annotated[Path, typer.Argument(help="A Parquet, CSV or JSONL file of any size.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A Parquet, CSV or JSONL file of any size, packed or not, a folder or pattern of "
+            "them, or a URL."
+        ),
+    ],
     reference: Annotated[str, typer.Argument(help="Its schema, as training-row@latest.")],
     registry: RegistryUrl = None,
     baseline: Annotated[
@@ -32,7 +39,11 @@ def drift(
         bool, typer.Option("--save", help="Make DATA the baseline; compare nothing.")
     ] = False,
     show_values: Annotated[
-        bool, typer.Option("--show-values", help="With --save: keep frequent values readable.")
+        bool,
+        typer.Option(
+            "--show-values",
+            help="Name frequent values in words, in the report or, with --save, in the baseline.",
+        ),
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="A folder for drift.html, drift.md and drift.json.")
@@ -40,51 +51,98 @@ def drift(
     ignore: Annotated[
         list[str] | None, typer.Option(help="A column that may change, as an id. Repeatable.")
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="A column to compare though it is new each time. Repeatable."),
+    ] = None,
     category: Annotated[float, typer.Option(help="Limit of the Jensen–Shannon distance.")] = 0.1,
     number: Annotated[float, typer.Option(help="Limit of the Wasserstein distance.")] = 0.1,
     presence: Annotated[float, typer.Option(help="Limit for the share of nulls.")] = 0.05,
     new_categories: Annotated[float, typer.Option(help="Limit for values never seen.")] = 0.01,
     invalid: Annotated[float, typer.Option(help="Limit for more invalid rows.")] = 0.01,
+    ks: Annotated[
+        float | None,
+        typer.Option(help="Limit of the Kolmogorov–Smirnov distance. Default: as --number."),
+    ] = None,
+    times_rows: Annotated[
+        float, typer.Option("--rows", help="How many times more or fewer rows there may be.")
+    ] = 100.0,
+    false_alarms: Annotated[
+        float, typer.Option(help="Share of runs without drift that may raise an alarm.")
+    ] = 0.02,
     as_json: JsonOutput = False,
 ) -> None:
-    """Compare DATA with its baseline. Exit code 1 if it drifted.
+    """Compare DATA with its baseline. Exit code 1 if it drifted, 2 if nothing could be compared.
 
     Example: `llm-integrations drift rows.parquet training-row@latest --report out/ -r schemas/`
     """
     from llm_integrations.core.drift import DriftThresholds, detect, for_tables
 
-    limits = DriftThresholds(category, number, presence, new_categories, invalid)
-    with open_registry(registry) as client:
+    limits = DriftThresholds(
+        category,
+        number,
+        presence,
+        new_categories,
+        invalid,
+        ks=ks,
+        rows=times_rows,
+        false_alarms=false_alarms,
+    )
+    with open_registry(registry) as client, TemporaryDirectory() as copies:
         validator = for_tables(client, reference)
         if save:
-            _save(client, validator, data, baseline, show_values=show_values)
+            files = _files(data, copies)
+            _save(client, validator, files, baseline, source=data, show_values=show_values)
             return
-        known = _baseline(client, validator, baseline)
-        found = detect(data, validator, known, thresholds=limits, ignore=tuple(ignore or ()))
+        known = _baseline(client, validator, baseline, copies)
+        found = detect(
+            _files(data, copies),
+            validator,
+            known,
+            thresholds=limits,
+            ignore=tuple(ignore or ()),
+            compare=tuple(compare or ()),
+            source=data,
+            show_values=show_values,
+        )
     _show(found, report, as_json=as_json)
     if found.drifted:
         raise typer.Exit(1)
+    if not found.decided:
+        raise typer.Exit(2)
+
+
+def _files(data: str, copies: str) -> list[Path]:
+    from llm_integrations.core.tables.files import row_files
+
+    return list(row_files([data], Path(copies)).values())
 
 
 def _save(
-    client: Registry, validator: Validator, data: Path, path: Path | None, *, show_values: bool
+    client: Registry,
+    validator: Validator,
+    data: list[Path],
+    path: Path | None,
+    *,
+    source: str,
+    show_values: bool,
 ) -> None:
     from llm_integrations.core.drift import BaselineStore, Labels, profile_tables
 
     target = path or BaselineStore.beside(client).path(validator.reference)
     labels = Labels(plain=show_values)
-    profile = profile_tables(data, validator, labels=labels)
+    profile = profile_tables(data, validator, labels=labels, source=source)
     profile.write(target)
     text = f"baseline of {validator.reference}: {profile.rows:,} rows, {target}"
     wide_console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
 
 
-def _baseline(client: Registry, validator: Validator, path: Path | None) -> Profile:
+def _baseline(client: Registry, validator: Validator, path: Path | None, copies: str) -> Profile:
     from llm_integrations.core.drift import baseline_of, profile_tables
 
     if path is None or path.suffix == ".json":
         return baseline_of(client, validator.reference, path)
-    return profile_tables(path, validator)
+    return profile_tables(_files(str(path), copies), validator, source=str(path))
 
 
 def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:

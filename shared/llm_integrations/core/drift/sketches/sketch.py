@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import Categories, Numbers
 
-__all__ = ["CategorySketch", "NumberSketch"]
+__all__ = ["CategorySketch", "NumberSketch", "spread_of"]
 
 _SAMPLE: Final = 200_000
 _QUANTILES: Final = 100
@@ -72,8 +73,15 @@ class NumberSketch:
             return Numbers(self._count, _rounded(self._mean, std), _rounded(std, std))
         levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
         found = np.quantile(np.concatenate(self._sample), levels)
-        quantiles = tuple(_rounded(float(value), std) for value in found)
+        spread = spread_of(found, std)
+        quantiles = tuple(_rounded(float(value), spread) for value in found)
         return Numbers(self._count, _rounded(self._mean, std), _rounded(std, std), quantiles)
+
+
+def spread_of(quantiles: Sequence[float] | _Floats, std: float) -> float:
+    """A standard deviation that no single value moves: of 100 quantiles; 0 for constant values."""
+    widths = ((quantiles[94] - quantiles[5]) / 3.25, (quantiles[98] - quantiles[1]) / 4.4, std)
+    return min((float(width) for width in widths if width > 0), default=0.0)
 
 
 def _rounded(value: float, std: float) -> float:

@@ -1,0 +1,146 @@
+"""One column before and after: its measures with their limits, or why it was not compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import hypot
+from typing import Final
+
+from llm_integrations.core.drift.distance import (
+    category_chance,
+    category_distance,
+    ks_chance,
+    ks_distance,
+    missing_mass,
+    missing_mass_chance,
+    number_chance,
+    number_distance,
+    share_chance,
+)
+from llm_integrations.core.drift.profile import ColumnProfile
+from llm_integrations.core.drift.report import ColumnDrift, Measure
+from llm_integrations.core.drift.thresholds import DriftThresholds
+
+__all__ = ["Comparison"]
+
+_LISTED: Final = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How columns are compared.
+
+    Attributes:
+        limits: what may change.
+        level: the probability that one measure may exceed its limit by chance.
+        wanted: the columns to compare although their values are new each time.
+    """
+
+    limits: DriftThresholds
+    level: float
+    wanted: frozenset[str] = frozenset()
+
+    def column(self, name: str, before: ColumnProfile, after: ColumnProfile) -> ColumnDrift:
+        """A column with its measures, and the values that only one side has."""
+        measures = self.measures(before, after, name)
+        new, gone = _labels(before, after)
+        return ColumnDrift(name, before, after, measures, new, gone)
+
+    def measures(
+        self, before: ColumnProfile, after: ColumnProfile, name: str = ""
+    ) -> tuple[Measure, ...]:
+        """All that can be measured; the presence of values at least."""
+        found = [self._presence(before, after)]
+        if name in self.wanted or not _is_new_each_time(before):
+            found += self._values(before, after)
+        return tuple(found)
+
+    def why_not(self, column: ColumnDrift) -> str:
+        """Why its values were not compared; empty if they were."""
+        if len(column.measures) > 1:
+            return ""
+        before, after = column.before, column.after
+        if column.name not in self.wanted and _is_new_each_time(before):
+            what = "it is a point in time" if before.family == "instant" else "it only grows"
+            return f"{what}, so that its values are new each time"
+        if before.family != after.family:
+            return f"it was {before.kind} and is {after.kind}"
+        if before.family == "other":
+            return f"nothing is known to compare of {before.kind}"
+        values = [part.rows - part.nulls for part in (before, after)]
+        if min(values) < self.limits.min_values:
+            return f"{min(values):,} values are too few, of {self.limits.min_values} at least"
+        return "its profile has nothing to compare"
+
+    def _presence(self, before: ColumnProfile, after: ColumnProfile) -> Measure:
+        one, two = _independent(before, before.rows), _independent(after, after.rows)
+        chance = share_chance(before.present, one, after.present, two, self.level)
+        change = after.present - before.present
+        return Measure("presence", change, max(self.limits.presence, chance))
+
+    def _values(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
+        if before.family != after.family:
+            return
+        if before.categories is not None and after.categories is not None:
+            yield from self._categories(before, after)
+        else:
+            yield from self._numbers(before, after)
+        for name, part in before.parts.items():
+            other = after.parts.get(name)
+            if other is not None and (part.kind == other.kind or part.family != "number"):
+                yield from (replace(measure, of=name) for measure in self._values(part, other))
+
+    def _categories(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
+        one, two = before.categories, after.categories
+        if one is None or two is None:
+            return
+        if min(one.total, two.total) < max(self.limits.min_values, 1):
+            return
+        sizes = _independent(before, one.total), _independent(after, two.total)
+        chance = category_chance(one, two, self.level, 1 / sizes[0] + 1 / sizes[1])
+        distance = category_distance(one, two)
+        yield Measure("Jensen–Shannon", distance, max(self.limits.category, chance))
+        if not one.other:
+            # A baseline that lists all its values knows which ones are new.
+            seen = sum(count for label, count in two.counts.items() if label in one.counts)
+            expected = missing_mass(one.counts, one.total)
+            chance = missing_mass_chance(one.counts, sizes, self.level)
+            limit = expected + max(self.limits.new_categories, chance)
+            yield Measure("new categories", 1 - seen / two.total, limit)
+
+    def _numbers(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
+        one, two = before.numbers, after.numbers
+        if one is None or two is None or not (one.quantiles and two.quantiles):
+            return
+        if min(one.count, two.count) < self.limits.min_values:
+            return
+        sizes = _independent(before, one.count), _independent(after, two.count)
+        chance = number_chance(one, two, self.level, sizes)
+        limit = hypot(self.limits.number, chance)
+        yield Measure("Wasserstein", number_distance(one, two), limit)
+        chance = ks_chance(self.level, 1 / sizes[0] + 1 / sizes[1])
+        yield Measure("Kolmogorov–Smirnov", ks_distance(one, two), max(self.limits.shape, chance))
+
+
+def _independent(column: ColumnProfile, values: int) -> float:
+    """How many of the values count as independent: of those in one list, one."""
+    return float(values if column.groups is None else max(min(values, column.groups), 1))
+
+
+def _is_new_each_time(before: ColumnProfile) -> bool:
+    return before.family == "instant" or before.ascending
+
+
+def _labels(before: ColumnProfile, after: ColumnProfile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The values that only the data, and only the baseline, has: of the column or its parts."""
+    new: list[str] = []
+    gone: list[str] = []
+    pairs = [(before, after)]
+    pairs += [(part, after.parts[n]) for n, part in before.parts.items() if n in after.parts]
+    for one, two in pairs:
+        if one.categories is not None and two.categories is not None:
+            first, second = one.categories.counts, two.categories.counts
+            new += [label for label in second if label not in first]
+            gone += [label for label in first if label not in second]
+    return tuple(new[:_LISTED]), tuple(gone[:_LISTED])

@@ -1,0 +1,184 @@
+"""The statistics of the values at one place, gathered block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.drift.labels import Labels
+from llm_integrations.core.drift.profile import ColumnProfile, Family
+from llm_integrations.core.drift.sketches.places import entries, filled, is_list, lengths
+from llm_integrations.core.drift.sketches.sketch import CategorySketch, NumberSketch
+from llm_integrations.core.drift.sketches.vectors import VectorSketch
+
+__all__ = ["ColumnSketch"]
+
+_TESTS: Final[tuple[tuple[Family, Callable[[Any], bool]], ...]] = (
+    ("number", lambda k: types.is_integer(k) or types.is_floating(k) or types.is_decimal(k)),
+    ("text", lambda k: types.is_string(k) or types.is_large_string(k)),
+    ("boolean", types.is_boolean),
+    ("instant", lambda k: types.is_timestamp(k) or types.is_date(k)),
+    ("time", lambda k: types.is_time(k) or types.is_duration(k)),
+    ("bytes", lambda k: types.is_binary(k) or types.is_large_binary(k)),
+    ("bytes", types.is_fixed_size_binary),
+    ("list", is_list),
+    ("map", types.is_map),
+    ("null", types.is_null),
+)
+_MICROSECONDS: Final = 1e6
+
+
+def _family(kind: Any) -> Family:
+    return next((name for name, matches in _TESTS if matches(kind)), "other")
+
+
+class ColumnSketch:
+    """Adds up blocks of one place's values.
+
+    Args:
+        named: the values, as JSON text, that the schema names there.
+        kind: their Arrow type.
+        missed: values of the blocks before, which had no such place.
+        within: the values, as JSON text, that the schema names within lists.
+    """
+
+    def __init__(
+        self,
+        named: frozenset[str],
+        kind: Any,
+        missed: int = 0,
+        within: frozenset[str] = frozenset(),
+    ) -> None:
+        self._kind = kind
+        self._rows = self._nulls = missed
+        self._named = named
+        self._within = within
+        self._numbers = NumberSketch()
+        self._categories = CategorySketch()
+        self._family: Family = _family(kind)
+        self._parts: dict[str, ColumnSketch] = {}
+        self._vectors: VectorSketch | None = None
+        self._groups: int | None = None
+        self._last = -np.inf
+        self._ascending = True
+
+    def add(self, values: Any, groups: int | None = None) -> None:
+        """Add a ChunkedArray.
+
+        Args:
+            groups: the rows that the values come from, where several may stand in one.
+        """
+        self._rows += len(values)
+        self._nulls += values.null_count
+        if groups is not None:
+            self._groups = groups + (self._groups or 0)
+        if self._family == "null":
+            # The column had only nulls so far, so its type was unknown.
+            self._kind, self._family = values.type, _family(values.type)
+        if self._family == "number" and types.is_floating(values.type):
+            # A JSONL column that held only integers before.
+            self._kind = values.type
+        counted = self._family in ("text", "boolean") or bool(self._named)
+        if counted and self._family in ("text", "boolean", "number"):
+            self._categories.add(_value_counts(values))
+        if self._family in ("boolean", "null", "other"):
+            return
+        numbers = _as_floats(values.drop_null(), self._family)
+        self._numbers.add(numbers)
+        if self._family == "number":
+            self._ascend(numbers)
+        elif self._family == "list":
+            self._add_items(values.drop_null())
+        elif self._family == "map":
+            self._part("keys", pc.struct_field(entries(values), [0]), filled(values))
+
+    def _ascend(self, numbers: Any) -> None:
+        if self._ascending and len(numbers):
+            self._ascending = bool(numbers[0] > self._last and np.all(np.diff(numbers) > 0))
+            self._last = float(numbers[-1])
+
+    def _add_items(self, lists: Any) -> None:
+        kind = lists.type.value_type
+        if types.is_floating(kind):
+            if self._vectors is None:
+                self._vectors = VectorSketch.of(lists)
+            if self._vectors is not None:
+                self._vectors.add(lists)
+                return
+        if not types.is_nested(kind):
+            self._part("items", pc.list_flatten(lists), filled(lists))
+
+    def _part(self, name: str, values: Any, groups: int) -> None:
+        if isinstance(values.type, pa.BaseExtensionType) or types.is_dictionary(values.type):
+            values = values.cast(getattr(values.type, "value_type", pa.string()))
+        if types.is_string_view(values.type):
+            values = values.cast(pa.large_string())
+        if name not in self._parts:
+            named = self._within if name == "items" else frozenset()
+            self._parts[name] = ColumnSketch(named, values.type)
+        self._parts[name].add(values, groups)
+
+    def profile(
+        self, labels: Labels, rows: int | None = None, alike: ColumnProfile | None = None
+    ) -> ColumnProfile:
+        """What is known of the values.
+
+        Args:
+            rows: how many values there should have been; None for as many as there were.
+            alike: a profile to compare with: where it has categories, they are counted.
+        """
+        total = self._rows if rows is None else rows
+        nulls = self._nulls + total - self._rows
+        # true and false identify nobody, so they are shown in plain text.
+        known = self._named | {"true", "false"}
+        always = alike is not None and alike.categories is not None
+        categories = self._categories.categories(
+            labels, known, always=always or bool(self._named) or self._family == "boolean"
+        )
+        numbers = None if self._named else self._numbers.numbers()
+        before = {} if alike is None else alike.parts
+        parts = {
+            name: part.profile(labels, alike=before.get(name)) for name, part in self._parts.items()
+        }
+        if self._vectors is not None:
+            parts |= self._vectors.parts()
+        return ColumnProfile(
+            str(self._kind),
+            self._family,
+            total,
+            nulls,
+            numbers,
+            categories,
+            parts,
+            self._groups,
+            self._family == "number" and self._ascending and numbers is not None,
+        )
+
+
+def _value_counts(values: Any) -> list[tuple[Any, int]]:
+    counted = pc.value_counts(values.drop_null())
+    return list(
+        zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    )
+
+
+def _as_floats(values: Any, family: Family) -> Any:
+    """Numbers as they are, times in seconds, of all else its length."""
+    match family:
+        case "text":
+            values = pc.utf8_length(values.cast(pa.large_string()))
+        case "bytes":
+            values = pc.binary_length(values)
+        case "list" | "map":
+            values = lengths(values)
+        case "instant":
+            values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        case "time" if types.is_time(values.type):
+            values = values.cast(pa.time64("us"), safe=False).cast(pa.int64())
+        case "time":
+            values = values.cast(pa.duration("us"), safe=False).cast(pa.int64())
+    numbers = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    return numbers / _MICROSECONDS if family in ("instant", "time") else numbers

@@ -1,0 +1,119 @@
+"""The places of a table where values stand: columns, fields of structs, what is within lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.drift.domains import ITEM
+
+__all__ = ["Path", "Place", "entries", "filled", "is_list", "lengths", "places_of"]
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Values that stand at one place.
+
+    Attributes:
+        path: names of members, and ``[*]`` for what is within a list or a map.
+        values: a ChunkedArray.
+        groups: the rows that they come from, where several may stand in one; else None.
+    """
+
+    path: Path
+    values: Any
+    groups: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As ``address/city`` or ``messages[*].role``."""
+        name, within = "", False
+        for step in self.path:
+            within = within or step == ITEM
+            sign = "" if not name or step == ITEM else "." if within else "/"
+            name += sign + step
+        return name
+
+    @property
+    def parent(self) -> Path:
+        """The list that it is within; empty for a column, or a field of one."""
+        last = max((at for at, step in enumerate(self.path) if step == ITEM), default=-1)
+        return self.path[: last + 1]
+
+
+def places_of(table: Any) -> Iterator[Place]:
+    """Every place of a table. Lists of scalars are one place, those of objects or lists more."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        yield from _below(Place((name,), column))
+
+
+def _below(place: Place) -> Iterator[Place]:
+    values = _plain(place.values)
+    place = Place(place.path, values, place.groups)
+    kind = values.type
+    if types.is_struct(kind):
+        for index in range(kind.num_fields):
+            path = (*place.path, kind.field(index).name)
+            yield from _below(Place(path, pc.struct_field(values, [index]), place.groups))
+        return
+    yield place
+    if types.is_map(kind):
+        yield from _below(_within(place, pc.struct_field(entries(values), [1])))
+    elif is_list(kind) and types.is_nested(kind.value_type):
+        yield from _below(_within(place, pc.list_flatten(values)))
+
+
+def _within(place: Place, items: Any) -> Place:
+    groups = filled(place.values)
+    if place.groups is not None:
+        groups = min(groups, place.groups)
+    return Place((*place.path, ITEM), items, groups)
+
+
+def filled(lists: Any) -> int:
+    """How many lists or maps hold anything."""
+    found: int = pc.sum(pc.greater(lengths(lists), 0), min_count=0).as_py()
+    return found
+
+
+def lengths(lists: Any) -> Any:
+    """How many items each list, or keys each map, has."""
+    return pc.list_value_length(_as_lists(lists) if types.is_map(lists.type) else lists)
+
+
+def entries(maps: Any) -> Any:
+    """The keys and values of all maps, as structs."""
+    return pc.list_flatten(_as_lists(maps))
+
+
+def _as_lists(maps: Any) -> Any:
+    kind = maps.type
+    pair = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
+    return maps.cast(pa.list_(pair))
+
+
+def is_list(kind: Any) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _plain(values: Any) -> Any:
+    """The same values of a type that statistics know."""
+    kind = values.type
+    if isinstance(kind, pa.BaseExtensionType):
+        stored = [chunk.storage for chunk in values.chunks]
+        return _plain(pa.chunked_array(stored, type=kind.storage_type))
+    if types.is_dictionary(kind):
+        return _plain(values.cast(kind.value_type))
+    if types.is_run_end_encoded(kind):
+        return _plain(pa.chunked_array([pc.run_end_decode(c) for c in values.chunks]))
+    if types.is_string_view(kind):
+        return values.cast(pa.large_string())
+    if types.is_binary_view(kind):
+        return values.cast(pa.large_binary())
+    if types.is_list_view(kind) or types.is_large_list_view(kind):
+        return _plain(values.cast(pa.large_list(kind.value_field)))
+    return values
