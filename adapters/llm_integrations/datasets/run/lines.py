@@ -91,8 +91,7 @@ class LineJudge:
         valid = np.ones(len(block), np.bool_)
         aside = _InvalidLines(block, first)
         blank = 0
-        settles = None if self._certain is None else self._certain.hold
-        for said in said_by(block, settles):
+        for said in said_by(block, self._certain):
             for index in self._doubtful(said):
                 number = said.first + index
                 row = said.rows[index]
