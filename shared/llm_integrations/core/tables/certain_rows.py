@@ -46,21 +46,22 @@ class CertainRows:
     """Finds lines that are certainly valid. Gives up where too few of them are.
 
     Args:
-        decode_lines: reads lines by the types; raises for what is not certain.
+        decoder: reads lines by the types; raises for what is not certain.
         check: looks at what was read, where the types leave something open.
-        refused: what ``decode_lines`` raises.
+        refused: what the decoder raises.
     """
 
     def __init__(
-        self,
-        decode_lines: Callable[[Any], list[Any]],
-        check: _Check | None,
-        refused: tuple[type[Exception], ...],
+        self, decoder: Any, check: _Check | None, refused: tuple[type[Exception], ...]
     ) -> None:
-        self._decode_lines = decode_lines
+        self._decoder = decoder
         self._check = check
         self._refused = refused
         self._credit = _CREDIT
+
+    @property
+    def is_useful(self) -> bool:
+        return self._credit > 0
 
     def hold(self, lines: Lines, number: int, *, is_utf8: bool = False) -> bool:
         """Whether so many lines, each of which looks like one object, are all certainly valid.
@@ -70,29 +71,40 @@ class CertainRows:
         """
         if not self._credit:
             return False
-        found = self._are_certain(lines, number, is_utf8)
+        try:
+            rows = self._decoder.decode_lines(lines)
+        except self._refused:
+            found = False
+        else:
+            found = len(rows) == number and self._pass(rows, is_utf8 or lines)
         self._credit = min(_CREDIT, self._credit + 1) if found else self._credit - 1
         return found
 
     def doubtful(self, lines: Sequence[Lines], *, is_utf8: bool = False) -> list[int]:
-        """Which of the lines are not certain, that are not all; those that are if they are many."""
+        """Which of the lines are not certain; for those that ``hold`` has refused together."""
         if not self._credit:
             return list(range(len(lines)))
-        found = [
-            number for number, line in enumerate(lines) if not self._are_certain(line, 1, is_utf8)
-        ]
+        read: list[tuple[int, Any]] = []
+        found: list[int] = []
+        for number, line in enumerate(lines):
+            try:
+                read.append((number, self._decoder.decode(line)))
+            except self._refused:
+                found.append(number)
+        if not is_utf8 or not self._pass([row for _, row in read], True):
+            each = ((number, self._pass([row], is_utf8 or lines[number])) for number, row in read)
+            found += [number for number, passes in each if not passes]
         if 2 * len(found) <= len(lines):
             self._credit += 1
-        return found
+        return sorted(found)
 
-    def _are_certain(self, lines: Lines, number: int, is_utf8: bool) -> bool:
-        try:
-            rows = self._decode_lines(lines)
-        except self._refused:
-            return False
-        if len(rows) != number:
-            return False
-        return self._check is None or (self._check(rows) and (is_utf8 or _is_utf8(lines)))
+    def _pass(self, rows: list[Any], text: Lines | Literal[True]) -> bool:
+        """Whether the check finds nothing.
+
+        Args:
+            text: what the rows were read from; True if it is known to be UTF-8.
+        """
+        return self._check is None or (self._check(rows) and (text is True or _is_utf8(text)))
 
 
 def certain_rows(validator: Validator) -> CertainRows | None:
@@ -113,7 +125,7 @@ def certain_rows(validator: Validator) -> CertainRows | None:
     except (_NotCertain, TypeError, ValueError, RecursionError):
         return None
     refused = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
-    return CertainRows(decoder.decode_lines, kind.check, refused)
+    return CertainRows(decoder, kind.check, refused)
 
 
 def _is_utf8(lines: Lines) -> bool:
@@ -258,7 +270,8 @@ class _Types:
         fields: list[Any] = []
         checks: list[tuple[str, _Check]] = []
         for name, kind in kinds.items():
-            field, check = (names[name], kind.type), kind.check
+            field: tuple[Any, ...] = (names[name], kind.type)
+            check = kind.check
             if name not in required:
                 field = (*field, kind.default)
                 check = _each_there(check) if check and kind.default is None else check
