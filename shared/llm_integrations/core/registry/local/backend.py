@@ -74,10 +74,6 @@ class LocalBackend(RegistryBackend):
         self.store = store
         self._named = NamedOnce()
 
-    def hint(self, subject: str) -> str:  # noqa: ARG002 - a storage may know better
-        """The end of a sentence about a subject that is not here, where the storage knows why."""
-        return ""
-
     async def _in_thread(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(work, *args, **kwargs)
 
@@ -204,10 +200,11 @@ class LocalBackend(RegistryBackend):
         with self._pointing(subject):
             return self.store.at(subject).ledger.versions(deleted=deleted)
 
-    def _shown_names(self) -> Sequence[str]:
-        """The subjects, as cheaply as a wrong name is worth."""
+    def hint(self, subject: str) -> str:
+        """The end of a sentence about a subject that is not here, as cheap as a wrong name."""
         names = self.store.names()
-        return names if len(names) > _LOOKED_AT else self._subjects(deleted=False)
+        known = names if len(names) > _LOOKED_AT else self._subjects(deleted=False)
+        return what_is_there(subject, known)
 
     @contextmanager
     def _pointing(self, subject: str) -> Iterator[None]:
@@ -215,9 +212,7 @@ class LocalBackend(RegistryBackend):
         try:
             yield
         except UnknownSubject:
-            there = (
-                self.nowhere() or self.hint(subject) or what_is_there(subject, self._shown_names())
-            )
+            there = self.nowhere() or self.hint(subject)
             raise SchemaNotFound(f"subject {subject!r} is not in this registry{there}") from None
 
     def _lookup(self, subject: str, body: JsonSchema) -> RegisteredSchema:

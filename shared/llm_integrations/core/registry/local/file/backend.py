@@ -33,9 +33,10 @@ class FileBackend(LocalBackend):
         return self._url
 
     def hint(self, subject: str) -> str:
-        folder = self._root.joinpath(*subject.split("."))
-        if "." not in subject or not folder.is_dir():
-            return ""
+        parts = subject.split(".")
+        folder = self._root.joinpath(*parts)
+        if len(parts) == 1 or not all(parts) or "/" in subject or not folder.is_dir():
+            return super().hint(subject)
         return (
             f": {folder} is a folder within a folder; call it {self._root / subject}, or let "
             f"`llm-integrations import {self._root} -r NEW-FOLDER` do it"

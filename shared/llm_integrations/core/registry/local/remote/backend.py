@@ -44,6 +44,9 @@ class RemoteBackend(LocalBackend):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
 
+    def hint(self, subject: str) -> str:  # noqa: ARG002 - each look there is a request
+        return ""
+
     async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
         return "READONLY"
 
