@@ -160,6 +160,20 @@ def test_the_docs_own_example_can_be_checked(
     assert check_log(log.location, registry=registry, pins=pins)
 
 
+def test_samples_that_were_pinned_are_held_to(registry: Registry, pins: BenchmarkPins) -> None:
+    def made(*texts: str) -> Any:
+        records = [{"input": text, "target": "x"} for text in texts]
+        return validated_dataset(records, "case@1", registry=registry)
+
+    assert pinned("qa", pins=pins, dataset=made("Why?"))  # nothing is pinned of them yet
+    pins.pin("qa", inputs={"qa": made("Why?", "Who?").inputs})
+    assert pinned("qa", pins=BenchmarkPins(pins.path, registry), dataset=made("Why?", "Who?"))
+    with pytest.raises(PinMismatch, match=r"documents \(2 when pinned, 1 now\)"):
+        pinned("qa", pins=pins, dataset=made("Why?"))
+    with pytest.raises(PinMismatch, match=r"qa: moved since it was pinned: documents\."):
+        pinned("qa", pins=pins, dataset=made("Who?", "Why?"))
+
+
 def test_a_scorer_resolves_its_schema_when_it_is_made_and_keeps_it(
     registry: Registry, tmp_path: Path
 ) -> None:
