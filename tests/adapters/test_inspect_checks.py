@@ -15,8 +15,11 @@ from inspect_ai.log import EvalLog, write_eval_log
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import includes
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
+from typer.testing import CliRunner
 
+from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
+from llm_integrations.core.pins import Pin
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.inspect_ai import (
     BenchmarkPins,
@@ -229,6 +232,23 @@ def test_inspect_finds_the_scorer_by_its_entry_point() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     points = tomllib.loads(text)["project"]["entry-points"]["inspect_ai"]
     assert points == {"llm_integrations": "llm_integrations.inspect_ai"}
+
+
+@pytest.mark.parametrize("form", ["eval", "json"])
+def test_the_command_checks_logs_with_three_exit_codes(tmp_path: Path, form: str) -> None:
+    with connect(tmp_path / "schemas") as registry:
+        pin = Pin.to(registry.register("answer", ANSWER)).to_dict()
+    task = Task(dataset=questions(1), metadata={"schemas": {"result": pin}})
+
+    def checked(output: str, **kwargs: Any) -> tuple[int, str]:
+        log = run(task, tmp_path, output, form=form, **kwargs)
+        options = ("--registry", str(tmp_path / "schemas"))
+        found = CliRunner().invoke(app, ["results", "check", log.location, *options])
+        return found.exit_code, found.output.splitlines()[-1]
+
+    assert checked(GOOD) == (0, "valid")
+    assert checked("Paris") == (1, "invalid")
+    assert checked(GOOD, log_samples=False) == (2, "unjudged")
 
 
 # -- outputs as models give them ----------
