@@ -15,8 +15,11 @@ from inspect_ai.log import EvalLog, write_eval_log
 from inspect_ai.model import ModelOutput
 from inspect_ai.scorer import includes
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
+from typer.testing import CliRunner
 
+from llm_integrations.core.cli.app import app
 from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
+from llm_integrations.core.pins import Pin
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.inspect_ai import (
     BenchmarkPins,
@@ -160,6 +163,20 @@ def test_the_docs_own_example_can_be_checked(
     assert check_log(log.location, registry=registry, pins=pins)
 
 
+def test_samples_that_were_pinned_are_held_to(registry: Registry, pins: BenchmarkPins) -> None:
+    def made(*texts: str) -> Any:
+        records = [{"input": text, "target": "x"} for text in texts]
+        return validated_dataset(records, "case@1", registry=registry)
+
+    assert pinned("qa", pins=pins, dataset=made("Why?"))  # nothing is pinned of them yet
+    pins.pin("qa", inputs={"qa": made("Why?", "Who?").inputs})
+    assert pinned("qa", pins=BenchmarkPins(pins.path, registry), dataset=made("Why?", "Who?"))
+    with pytest.raises(PinMismatch, match=r"documents \(2 when pinned, 1 now\)"):
+        pinned("qa", pins=pins, dataset=made("Why?"))
+    with pytest.raises(PinMismatch, match=r"qa: moved since it was pinned: documents\."):
+        pinned("qa", pins=pins, dataset=made("Who?", "Why?"))
+
+
 def test_a_scorer_resolves_its_schema_when_it_is_made_and_keeps_it(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -215,6 +232,23 @@ def test_inspect_finds_the_scorer_by_its_entry_point() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     points = tomllib.loads(text)["project"]["entry-points"]["inspect_ai"]
     assert points == {"llm_integrations": "llm_integrations.inspect_ai"}
+
+
+@pytest.mark.parametrize("form", ["eval", "json"])
+def test_the_command_checks_logs_with_three_exit_codes(tmp_path: Path, form: str) -> None:
+    with connect(tmp_path / "schemas") as registry:
+        pin = Pin.to(registry.register("answer", ANSWER)).to_dict()
+    task = Task(dataset=questions(1), metadata={"schemas": {"result": pin}})
+
+    def checked(output: str, **kwargs: Any) -> tuple[int, str]:
+        log = run(task, tmp_path, output, form=form, **kwargs)
+        options = ("--registry", str(tmp_path / "schemas"))
+        found = CliRunner().invoke(app, ["results", "check", log.location, *options])
+        return found.exit_code, found.output.splitlines()[-1]
+
+    assert checked(GOOD) == (0, "valid")
+    assert checked("Paris") == (1, "invalid")
+    assert checked(GOOD, log_samples=False) == (2, "unjudged")
 
 
 # -- outputs as models give them ----------

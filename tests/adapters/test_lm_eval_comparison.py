@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,23 +205,3 @@ def test_the_command_checks_with_three_exit_codes(
     assert "qa: results not judged" in unjudged.output
     with pytest.raises(ConfigurationError, match="needs one of"):
         raise command("check", path, "--migrate", draft, *options).exception
-
-
-def test_the_command_checks_logs_of_inspect_too(registry: Registry, tmp_path: Path) -> None:
-    from inspect_ai import Task
-    from inspect_ai.dataset import MemoryDataset, Sample
-
-    from tests.support.inspect_runs import run as run_inspect
-
-    pin = {"subject": "case", "version": 1, "fingerprint": registry.get("case@1").fingerprint}
-    task = Task(
-        dataset=MemoryDataset([Sample(input="Why?")]), metadata={"schemas": {"result": pin}}
-    )
-    answer = json.dumps(GOOD[0])
-    for form in ("eval", "json"):
-        log = run_inspect(task, tmp_path, answer, form=form)
-        found = command("check", log.location, "--registry", tmp_path / "schemas")
-        assert (found.exit_code, found.output) == (0, "valid\n")
-    unlogged = run_inspect(task, tmp_path, answer, log_samples=False)
-    found = command("check", unlogged.location, "--registry", tmp_path / "schemas")
-    assert found.exit_code == 2

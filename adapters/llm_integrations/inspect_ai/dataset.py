@@ -14,6 +14,7 @@ from inspect_ai.dataset._util import record_to_sample_fn
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
 from llm_integrations.core.judge import Judge
+from llm_integrations.core.pins.inputs import Inputs, digest_of
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import Validator
@@ -53,6 +54,12 @@ class ValidatedDataset(MemoryDataset):
         super().__init__(samples, dataset.name, dataset.location, dataset.shuffled)
         self.total = total
         self.invalid = invalid
+
+    @property
+    def inputs(self) -> Inputs:
+        """The digest of the samples, for ``BenchmarkPins.pin(inputs={benchmark: …})``."""
+        samples = [sample.model_dump(mode="json", exclude_none=True) for sample in self]
+        return {"documents": digest_of(samples, number=len(samples))}
 
 
 def validated_dataset(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from llm_integrations.core.errors import PinMismatch
 from llm_integrations.core.pins import BenchmarkPin, BenchmarkPins
 from llm_integrations.core.pins.model import check_role
 from llm_integrations.core.registry import Registry
+from llm_integrations.inspect_ai.dataset import ValidatedDataset
 
 __all__ = ["BENCHMARK_KEY", "METADATA_KEY", "pinned", "pinned_metadata"]
 
@@ -23,6 +25,7 @@ def pinned(
     pins: BenchmarkPins | str | Path = "benchmarks.lock",
     registry: Registry | str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    dataset: ValidatedDataset | None = None,
     **declared: str,
 ) -> dict[str, Any]:
     """``version`` and ``metadata`` for a Task, after checking that it may run.
@@ -31,14 +34,18 @@ def pinned(
 
     Args:
         metadata: the task's own, which the pins join.
+        dataset: the whole of what the task is run on; if its samples were pinned, it must be them.
         declared: ``case=``, ``result=``, ``metric=``: what the task was written for; each must
             mean the pinned version.
 
     Raises:
-        PinMismatch: the benchmark is not pinned, or not to the schemas that are there.
+        PinMismatch: the benchmark is not pinned, or not to the schemas and samples that are there.
     """
     lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, registry)
     found = lock.require(benchmark, {check_role(role): ref for role, ref in declared.items()})
+    if dataset is not None:
+        for finding in lock.check_inputs(benchmark, {benchmark: dataset.inputs}):
+            raise PinMismatch(f"refused to run: {finding}. Pin it again once you have looked")
     return {
         "version": _version(found),
         "metadata": {**(metadata or {}), **pinned_metadata(found, benchmark)},
