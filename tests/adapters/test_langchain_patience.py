@@ -58,7 +58,6 @@ async def test_all_calls_together_hold_the_loop_for_one_patience(
         *calls([chain(f"{name}@1") for name in names], handler), return_exceptions=True
     )
     assert [type(result) for result in results] == [RegistryUnavailable] * 15
-    assert len(waited) == 15
     assert 0.2 <= sum(waited) < 0.4  # 15 times 0.2 if each waited
     assert server.count("cold") <= len(set(names))  # each call asked anew for it before
     assert await asyncio.gather(*calls([chain("warm@1")], handler))
@@ -94,3 +93,31 @@ async def test_threads_do_not_wait_for_the_same_schema_group_by_group(
     server.fault = None
     with pytest.raises(RegistryUnavailable, match="a moment ago"):
         await asyncio.gather(*calls([chain("cold@1")], handler))
+
+
+async def test_nor_for_many_schemas_one_after_the_other(
+    server: RegistryServer, connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"cold-{n}" for n in range(20)]
+    for name in names:
+        server.add(name, {"type": "object"})
+    server.fault = hanging
+    registry = connected(timeout=0.5, retry=ONCE)
+    with pytest.raises(RegistryUnavailable):
+        await asyncio.gather(*calls([chain("cold-0@1")], SchemaCallbackHandler(registry)))
+    waited: list[float] = []
+    wait = asyncio.wait
+
+    def watched(tasks: Any, timeout: float) -> Any:
+        waited.append(timeout)
+        return wait(tasks, timeout=timeout)
+
+    ours = SimpleNamespace(**{**vars(asyncio), "wait": watched})
+    monkeypatch.setattr("llm_integrations.langchain.patience.asyncio", ours)
+    handler = SchemaCallbackHandler(registry)
+    results = await asyncio.gather(
+        *calls([chain(f"{name}@1") for name in names * 5], handler), return_exceptions=True
+    )
+    assert {type(result) for result in results} == {RegistryUnavailable}
+    assert set(waited) == {0.3}
+    assert len(waited) < 70  # of 100: not each of them, whatever the number of threads

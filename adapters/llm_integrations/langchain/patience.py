@@ -26,6 +26,8 @@ REFILL: Final = 60.0
 """Seconds after which an event loop may have waited as long as before."""
 AGAIN: Final = 5.0
 """Seconds in which nobody asks again for what was asked for in vain, and long."""
+HURRIED: Final = 0.3
+"""Seconds that a thread waits for a schema while asking for others is in vain."""
 _LONG: Final = 0.2
 """Seconds from which a failure was long: one that comes at once may be tried at once again."""
 
@@ -43,6 +45,7 @@ class Waits:
         self._spent_at = time.monotonic()
         self._failed: dict[str, tuple[float, str]] = {}
         self._under_way: dict[str, asyncio.Task[Validator]] = {}
+        self._given_up: set[str] = set()
 
     def left(self, patience: float) -> float:
         """Seconds that an event loop may still wait."""
@@ -51,10 +54,12 @@ class Waits:
 
     def leaves_the_loop(self, patience: float) -> bool:
         """Whether the registry answers, but too slowly for a loop to wait any more."""
-        return self._spent > 0 and self.left(patience) < patience / 20 and not self.is_failing
+        spent = self._spent > 0 and self.left(patience) < patience / 20
+        return spent and not self._given_up and not self.is_failing
 
     @property
     def is_failing(self) -> bool:
+        """Whether somebody waited in vain lately."""
         now = time.monotonic()
         return bool(self._under_way) or any(
             until > now for until, _ in tuple(self._failed.values())
@@ -73,7 +78,11 @@ class Waits:
     def fetch(
         self, registry: Registry, reference: str, options: ValidationOptions | None
     ) -> Validator:
-        """Ask for a schema on a thread that may wait."""
+        """Ask for a schema on a thread that may wait: briefly where others have waited in vain."""
+        if reference in self._given_up:
+            raise _no_schema(HURRIED)
+        if self.is_failing:
+            return registry.run(self._within(registry, reference, options, HURRIED))
         started = time.monotonic()
         try:
             return registry.validator(reference, options=options)
@@ -81,7 +90,7 @@ class Waits:
             self._note(reference, error, started)
             raise
 
-    async def fetch_within(
+    def fetch_on_loop(
         self,
         registry: Registry,
         reference: str,
@@ -93,25 +102,38 @@ class Waits:
         Raises:
             RegistryUnavailable: there was no answer in what is left of the patience.
         """
-        started = time.monotonic()
         left = self.left(patience)
+        if left < patience / 20 and reference in self._given_up:
+            raise _no_schema(patience)
+        started = time.monotonic()
+        try:
+            return registry.run(self._within(registry, reference, options, left, patience))
+        finally:
+            ended = time.monotonic()
+            self._spent, self._spent_at = patience - left + ended - started, ended
+
+    async def _within(
+        self,
+        registry: Registry,
+        reference: str,
+        options: ValidationOptions | None,
+        seconds: float,
+        patience: float | None = None,
+    ) -> Validator:
         asked = self._under_way.get(reference)
         if asked is None:
             asked = asyncio.ensure_future(self._ask(registry, reference, options))
             self._under_way[reference] = asked
             asked.add_done_callback(lambda task: self._ended(reference, task))
-        done, _ = await asyncio.wait({asked}, timeout=left)
-        waited = time.monotonic() - started
-        self._spent, self._spent_at = patience - left + waited, time.monotonic()
-        if done:
-            return asked.result()
-        raise RegistryUnavailable(
-            f"no schema within {patience:g} s, and an event loop waits no longer; "
-            f"it is being fetched, and judged by once it is here"
-        )
+        done, _ = await asyncio.wait({asked}, timeout=seconds)
+        if not done:
+            self._given_up.add(reference)
+            raise _no_schema(seconds if patience is None else patience)
+        return asked.result()
 
     def _ended(self, reference: str, task: asyncio.Task[Validator]) -> None:
         self._under_way.pop(reference, None)
+        self._given_up.discard(reference)
         if not task.cancelled():
             task.exception()  # nobody may be left to hear it: it is noted
 
@@ -130,6 +152,13 @@ class Waits:
         if now - started >= _LONG:
             self._failed = {r: f for r, f in tuple(self._failed.items()) if f[0] > now}
             self._failed[reference] = (now + AGAIN, str(error))
+
+
+def _no_schema(seconds: float) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        f"no schema within {seconds:g} s, and nobody waits longer just now; it is being fetched, "
+        f"and judged by once it is here"
+    )
 
 
 _waits: WeakKeyDictionary[Registry, Waits] = WeakKeyDictionary()

@@ -61,14 +61,13 @@ class Resolver:
 
     def _fetched(self, reference: str) -> Validator:
         waits, registry = waits_for(self._registry), self._registry
-        if registry.peek(reference) is None:
-            refusal = waits.refusal(reference)
-            if refusal is not None:
-                raise refusal
-            if _on_event_loop():
-                return registry.run(
-                    waits.fetch_within(registry, reference, self._options, _patience(reference))
-                )
+        if registry.peek(reference) is not None:  # the cache bounds how long its readers wait
+            return registry.validator(reference, options=self._options)
+        refusal = waits.refusal(reference)
+        if refusal is not None:
+            raise refusal
+        if _on_event_loop():
+            return waits.fetch_on_loop(registry, reference, self._options, _patience(reference))
         return waits.fetch(registry, reference, self._options)
 
 
