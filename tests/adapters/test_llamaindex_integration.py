@@ -457,7 +457,7 @@ def test_after_a_kill_in_the_middle_nothing_is_gone_and_the_rest_is_reindexed_on
         steps.vector_store.client.close()
         elsewhere(registry).register("doc-meta", STRICT)
     worker = [sys.executable, "-m", "tests.support.rag_worker", str(tmp_path)]
-    died = subprocess.run(worker, check=False, timeout=60, capture_output=True)
+    died = subprocess.run(worker, check=False, timeout=300, capture_output=True)
     assert died.returncode == 9, died.stderr.decode()
     with connect(tmp_path / "schemas") as registry:
         integration, steps = open_index(tmp_path, registry)

@@ -52,7 +52,7 @@ def test_two_replicas_that_catch_up_together_double_nothing(tmp_path: Path) -> N
         replica.stdin.write(b"go\n")
         replica.stdin.flush()
     for replica in replicas:
-        told, errors = replica.communicate(timeout=60)
+        told, errors = replica.communicate(timeout=300)
         assert replica.returncode == 0, errors.decode()
         assert b"docs: " in told
     after = points(qdrant(client))

@@ -15,6 +15,8 @@ from llm_integrations.core.stamp import (
     VALID,
     InForce,
     is_stamped,
+    judged_part,
+    stamps_of,
     without_stamp,
 )
 from llm_integrations.core.validation import compile_validator
@@ -47,3 +49,19 @@ def test_metadata_without_a_stamp_is_left_alone_though_its_keys_look_like_ours()
     own = {"schema_version": "mine"}
     assert without_stamp(own) is own
     assert without_stamp({**own, SUBJECT: "maths"}) == {**own, SUBJECT: "maths"}
+
+
+def test_a_stamp_vouches_for_what_stands_before_it_in_whatever_order_two_were_set() -> None:
+    other = InForce(compile_validator(True, subject="other", reference="other@1"), 8)
+    twice = other.stamped(IN_FORCE.stamped({"a": 1}))
+    again = IN_FORCE.stamped({**twice, "added": 2})
+    later = {**again, "behind": 3}
+    parts = {stamp.subject: judged_part(later, stamp) for stamp in stamps_of(later)}
+    assert parts == {"other": {"a": 1}, "a.b@c": {"a": 1, "added": 2}}
+    assert without_stamp(later) == {"a": 1, "added": 2, "behind": 3}
+
+
+def test_where_a_store_put_the_keys_in_another_order_everything_is_judged() -> None:
+    sorted_keys = dict(sorted({**IN_FORCE.stamped({"title": 1}), "added": 2}.items()))
+    [stamp] = stamps_of(sorted_keys)
+    assert judged_part(sorted_keys, stamp) == {"title": 1, "added": 2}

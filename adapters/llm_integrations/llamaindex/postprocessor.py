@@ -114,34 +114,40 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
-        for key, reference in self._references(nodes).items():
+        stamps = [stamps_of(item.node.metadata) for item in nodes]
+        for key, reference in self._references(stamps).items():
             with _unless_deleted(key):
                 validators[key] = self._judge.resolve(reference)
-        return self._apply_actions(nodes, validators)
+        return self._apply_actions(nodes, stamps, validators)
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         validators: dict[str, Validator | None] = {}
-        for key, reference in self._references(nodes).items():
+        stamps = [stamps_of(item.node.metadata) for item in nodes]
+        for key, reference in self._references(stamps).items():
             with _unless_deleted(key):
                 validators[key] = await self._judge.aresolve(reference)
-        return self._apply_actions(nodes, validators)
+        return self._apply_actions(nodes, stamps, validators)
 
-    def _references(self, nodes: Iterable[NodeWithScore]) -> dict[str, str]:
+    def _references(self, stamps: Iterable[list[Stamp]]) -> dict[str, str]:
         """The references to resolve, by subject: the configured one, or those that stamps name."""
         if self.schema_ref is not None:
             return {_CONFIGURED: str(self.schema_ref)}
-        subjects = {stamp.subject for item in nodes for stamp in stamps_of(item.node.metadata)}
+        subjects = {stamp.subject for several in stamps for stamp in several}
         return {subject: f"{subject}@latest" for subject in sorted(subjects) if subject}
 
     def _apply_actions(
-        self, nodes: list[NodeWithScore], validators: Mapping[str, Validator | None]
+        self,
+        nodes: list[NodeWithScore],
+        stamps: list[list[Stamp]],
+        validators: Mapping[str, Validator | None],
     ) -> list[NodeWithScore]:
         counts: Counter[str] = Counter()
         good: list[NodeWithScore] = []
         demoted: list[NodeWithScore] = []
-        for item, issue in zip(nodes, self._find_issues(nodes, validators, counts), strict=True):
+        issues = self._find_issues(nodes, stamps, validators, counts)
+        for item, issue in zip(nodes, issues, strict=True):
             counts[issue or "kept"] += 1
             if issue is None:
                 good.append(item)
@@ -158,6 +164,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     def _find_issues(
         self,
         nodes: list[NodeWithScore],
+        stamps: list[list[Stamp]],
         validators: Mapping[str, Validator | None],
         counts: Counter[str],
     ) -> list[_Issue | None]:
@@ -167,7 +174,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         """
         issues: list[_Issue | None] = [None] * len(nodes)
         unjudged: set[int] = set()
-        for key, stamped in self._groups(nodes).items():
+        for key, stamped in self._groups(stamps).items():
             validator = validators.get(key)
             if key and key not in validators:
                 found: list[_Issue | None] = ["stale" if self.on_stale != "ignore" else None]
@@ -179,26 +186,23 @@ class SchemaPostprocessor(BaseNodePostprocessor):
                 members = [(nodes[index].node, stamp) for index, stamp in stamped]
                 found = self._judge_group(members, validator)
             for (index, _), issue in zip(stamped, found, strict=True):
-                issues[index] = issue if issues[index] != "invalid" and issue else issues[index]
+                if issue is not None and issues[index] != "invalid":
+                    issues[index] = issue
         if unjudged:
             counts["unjudged"] += len(unjudged)
         return issues
 
-    def _groups(self, nodes: list[NodeWithScore]) -> dict[str, list[tuple[int, Stamp | None]]]:
+    def _groups(self, stamps: list[list[Stamp]]) -> dict[str, list[tuple[int, Stamp | None]]]:
         """By the schema to judge by: the place of each node, with its stamp of that subject."""
+        if self.schema_ref is not None:
+            subject = SchemaRef.parse(self.schema_ref).subject
+            mine = [next((s for s in several if s.subject == subject), None) for several in stamps]
+            return {_CONFIGURED: list(enumerate(mine))}
         groups: dict[str, list[tuple[int, Stamp | None]]] = {}
-        ref = self.schema_ref
-        subject = None if ref is None else SchemaRef.parse(ref).subject
-        for index, item in enumerate(nodes):
-            stamps = list(stamps_of(item.node.metadata))
-            if subject is not None:
-                mine = next((stamp for stamp in stamps if stamp.subject == subject), None)
-                groups.setdefault(_CONFIGURED, []).append((index, mine))
-                continue
-            for stamp in stamps:
-                groups.setdefault(stamp.subject, []).append((index, stamp))
-            if not stamps:
-                groups.setdefault(_CONFIGURED, []).append((index, None))
+        for index, several in enumerate(stamps):
+            for stamp in several or (None,):
+                key = _CONFIGURED if stamp is None else stamp.subject
+                groups.setdefault(key, []).append((index, stamp))
         return groups
 
     def _judge_group(
@@ -219,7 +223,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     def _payload(self, member: tuple[BaseNode, Stamp | None]) -> Mapping[str, Any]:
         """What was stamped: keys that parsers and extractors added behind the stamp are not."""
         node, stamp = member
-        return payload_of(node, self.text_field, stamp.subject if stamp else None)
+        return payload_of(node, self.text_field, stamp)
 
     def _count(self, nodes: list[NodeWithScore], counts: Counter[str]) -> None:
         self._counts.add(counts)

@@ -7,21 +7,21 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode, MetadataMode
 
-from llm_integrations.core.stamp import ISSUE, judged_part, stamp_keys_of, without_stamp
+from llm_integrations.core.stamp import ISSUE, Stamp, judged_part, stamp_keys_of, without_stamp
 
 __all__ = ["payload_of", "with_metadata"]
 
 
 def payload_of(
-    node: BaseNode, text_field: str | None, stamped_by: str | None = None
+    node: BaseNode, text_field: str | None, stamp: Stamp | None = None
 ) -> Mapping[str, Any]:
     """The data to judge: the metadata without our stamp, and the text as ``text_field``.
 
     Args:
-        stamped_by: a subject; what was added after its stamp is left out.
+        stamp: one of the node's; what was added behind it is left out.
     """
     given = node.metadata
-    metadata = without_stamp(given) if stamped_by is None else judged_part(given, stamped_by)
+    metadata = without_stamp(given) if stamp is None else judged_part(given, stamp)
     if text_field is None:
         return metadata
     return {**metadata, text_field: node.get_content(MetadataMode.NONE)}

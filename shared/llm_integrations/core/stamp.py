@@ -11,10 +11,10 @@ all that was judged, so that what a parser or an extractor added later can be to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llm_integrations.core.model.reference import SchemaId
 from llm_integrations.core.validation.validator import Validator
@@ -53,8 +53,7 @@ _DIGEST: Final = 64  # characters of a fingerprint, a SHA-256
 _SUFFIX: Final = len("_12345678")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One stamp on a piece's metadata; ``suffix`` is that of its keys, empty for the plain ones."""
 
     subject: str
@@ -91,6 +90,9 @@ class InForce:
     def stamped(self, metadata: Mapping[str, Any], *, valid: bool = True) -> dict[str, Any]:
         """The metadata with this stamp at its end, and no other of its subject."""
         subject = self.validator.subject or ""
+        stamp = self.stamp if valid else {**self.stamp, VALID: False}
+        if metadata.keys().isdisjoint(STAMP_KEYS) and not _suffixes(tuple(metadata)):
+            return {**metadata, **stamp}
         rest = dict(metadata)
         for old in stamps_of(metadata):
             if old.subject == subject:
@@ -98,7 +100,6 @@ class InForce:
         if rest.get(ISSUE) in _ISSUES:
             del rest[ISSUE]
         suffix = suffix_of(subject) if any(key in rest for key in _OF_A_STAMP) else ""
-        stamp = self.stamp if valid else {**self.stamp, VALID: False}
         return {**rest, **{key + suffix: value for key, value in stamp.items()}}
 
 
@@ -106,19 +107,27 @@ _ISSUES: Final = ("invalid", "stale")
 
 
 def is_stamped(metadata: Mapping[str, Any]) -> bool:
-    return next(stamps_of(metadata), None) is not None or metadata.get(ISSUE) in _ISSUES
+    return bool(stamps_of(metadata)) or metadata.get(ISSUE) in _ISSUES
 
 
-def stamps_of(metadata: Mapping[str, Any]) -> Iterator[Stamp]:
+def stamps_of(metadata: Mapping[str, Any]) -> list[Stamp]:
     """The stamps in the order in which they were set."""
-    for key in metadata:
-        if isinstance(key, str) and key.startswith(SUBJECT):
-            suffix = key[len(SUBJECT) :]
-            fingerprint = metadata.get(FINGERPRINT + suffix)
-            if isinstance(fingerprint, str) and len(fingerprint) == _DIGEST:
-                subject = str(metadata[key])
-                if not suffix or suffix == suffix_of(subject):
-                    yield Stamp(subject, str(metadata.get(VERSION + suffix)), fingerprint, suffix)
+    found = []
+    for suffix in _suffixes(tuple(metadata)):
+        fingerprint = metadata.get(FINGERPRINT + suffix)
+        if isinstance(fingerprint, str) and len(fingerprint) == _DIGEST:
+            subject = str(metadata[SUBJECT + suffix])
+            if not suffix or suffix == suffix_of(subject):
+                version = str(metadata.get(VERSION + suffix))
+                found.append(Stamp(subject, version, fingerprint, suffix))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _suffixes(keys: tuple[Any, ...]) -> tuple[str, ...]:
+    """The ends of keys that may be a stamp's. The nodes of a store have few sets of keys."""
+    size = len(SUBJECT)
+    return tuple(k[size:] for k in keys if isinstance(k, str) and k.startswith(SUBJECT))
 
 
 def stamp_of(metadata: Mapping[str, Any], subject: str) -> Stamp | None:
@@ -132,9 +141,11 @@ def suffix_of(subject: str) -> str:
     return f"_{hashlib.sha256(subject.encode(errors='surrogatepass')).hexdigest()[: _SUFFIX - 1]}"
 
 
-def stamp_keys_of(metadata: Mapping[str, Any]) -> list[str]:
+def stamp_keys_of(metadata: Mapping[str, Any]) -> Sequence[str]:
     """Every key that is ours: those of its stamps, and that of an issue."""
     suffixes = [stamp.suffix for stamp in stamps_of(metadata)]
+    if suffixes == [""]:
+        return STAMP_KEYS
     keys = [key + suffix for suffix in suffixes for key in _OF_A_STAMP]
     return [*keys, ISSUE] if keys or metadata.get(ISSUE) in _ISSUES else keys
 
@@ -147,21 +158,26 @@ def without_stamp(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in metadata.items() if key not in ours}
 
 
-def judged_part(metadata: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
-    """What a subject's stamp vouches for: all that stands before it, without other stamps.
+def judged_part(metadata: Mapping[str, Any], stamp: Stamp) -> Mapping[str, Any]:
+    """What a stamp vouches for: all that stands before it, without other stamps.
 
-    All metadata where there is no such stamp, or where a store has put the keys in another order.
+    All metadata where a store has put the keys in another order.
     """
-    stamp = stamp_of(metadata, subject)
-    if stamp is None:
+    every = tuple(metadata)
+    keys = _before(every, stamp.suffix)
+    if keys is None:
         return without_stamp(metadata)
-    keys = list(metadata)
-    first = keys.index(SUBJECT + stamp.suffix)
-    expected = [key + stamp.suffix for key in (SUBJECT, VERSION, ID, FINGERPRINT)]
-    if keys[first : first + len(expected)] != expected:
-        return without_stamp(metadata)
-    ours = frozenset(stamp_keys_of(metadata))
-    return {key: metadata[key] for key in keys[:first] if key not in ours}
+    judged = {key: metadata[key] for key in keys}
+    is_alone = not stamp.suffix and len(_suffixes(every)) == 1
+    return judged if is_alone else without_stamp(judged)
+
+
+@lru_cache(maxsize=1024)
+def _before(keys: tuple[Any, ...], suffix: str) -> tuple[Any, ...] | None:
+    """The keys before a stamp; None where its own are not in order."""
+    first = keys.index(SUBJECT + suffix)
+    own = tuple(key + suffix for key in (SUBJECT, VERSION, ID, FINGERPRINT))
+    return keys[:first] if keys[first : first + len(own)] == own else None
 
 
 def _remove(metadata: dict[str, Any], suffix: str) -> None:

@@ -74,8 +74,8 @@ def renewed(metadata: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 
     What stands behind the stamp was not judged.
     """
-    stamp = next(stamps_of(metadata), None)
-    first = None if stamp is None else SUBJECT + stamp.suffix
+    stamps = stamps_of(metadata)
+    first = SUBJECT + stamps[0].suffix if stamps else None
     new = {key: value for key, value in changes.items() if key not in metadata}
     merged: dict[str, Any] = {}
     for key, value in metadata.items():
