@@ -245,7 +245,7 @@ def _compiled(
     patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
     if options.regex == "bounded":
         patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
-    refused = ""
+    refused, is_malformed = "", False
     for choice in patterns:
         try:
             return _compile(schema, documents, options, choice), choice
