@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import json
 import statistics
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Row, Section, median_seconds
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.errors import InvalidSchema, LLMIntegrationsError
 from llm_integrations.core.evolution import check_compatibility, diff, migration_guide
 
 PROPERTIES = 50
 CHECK_AIM = 5e-3
 GUIDE_AIM = 50e-3
+REAL_AIM = 10.0
+REAL_SIZES = range(7_000, 600_000)
+BOUNDED = ValidationOptions(regex="bounded")
 
 Schema = dict[str, Any]
 
 
 def run() -> list[Section]:
-    return [_compatibility(), _guides()]
+    return [_compatibility(), _guides(), *_real_schemas()]
 
 
 def _property(index: int) -> Schema:
@@ -129,3 +138,48 @@ def _guides() -> Section:
     section.add(Row("guide, median", f"{median * 1e3:.1f} ms", aim=aim, met=median < GUIDE_AIM))
     section.add(Row("guide, slowest pair", f"{worst * 1e3:.1f} ms", aim=aim, met=worst < GUIDE_AIM))
     return section
+
+
+def _real_schemas() -> list[Section]:
+    """Schemas that check-jsonschema vendors, where it is installed."""
+    found = importlib.util.find_spec("check_jsonschema")
+    if found is None or found.origin is None:
+        return []
+    section = Section(
+        "Large schemas of other people",
+        "Each schema of 7 to 582 KB that check-jsonschema vendors and its text bounded in one "
+        "place: FULL and lenient, with the guide; seconds of processor time.",
+    )
+    answered, seconds, raised = 0, [], 0
+    for file in sorted((Path(found.origin).parent / "builtin_schemas" / "vendor").glob("*.json")):
+        if file.stat().st_size not in REAL_SIZES:
+            continue
+        old = json.loads(file.read_text(encoding="utf-8"))
+        new = copy.deepcopy(old)
+        next(_texts(new), {})["maxLength"] = 3
+        start = time.process_time()
+        try:
+            check_compatibility(new, [old], "FULL", "lenient", options=BOUNDED)
+            migration_guide(old, new, options=BOUNDED)
+            answered += 1
+            seconds.append(time.process_time() - start)
+        except InvalidSchema:
+            continue  # it refers to what only the network has
+        except LLMIntegrationsError:
+            raised += 1
+    section.add(Row("answered, of those that compile", f"{answered} of {answered + raised}"))
+    aim, slowest = f"under {REAL_AIM:.0f} s", max(seconds, default=0.0)
+    section.add(Row("slowest pair", f"{slowest:.1f} s", aim=aim, met=slowest < REAL_AIM))
+    return [section]
+
+
+def _texts(schema: Any) -> Iterator[Schema]:
+    """The places of a schema that describe a text."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and "enum" not in schema:
+            yield schema
+        for part in schema.values():
+            yield from _texts(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _texts(part)

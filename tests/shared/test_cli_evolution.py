@@ -8,8 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli.app import app
 
@@ -101,8 +100,12 @@ def test_a_pattern_that_looks_around_is_allowed_by_the_command_line(folder: Path
     new = folder / "new.json"
     new.write_text(json.dumps(obj({"a": {"type": "integer"}, "b": LOOKAROUND})))
     old = folder / "old.json"
-    calls = [("diff", old, new), ("guide", old, new), ("register", "user", new)]
-    calls.append(("compat", "x", new, "--against", old, "--policy", "lenient"))
+    calls: list[tuple[object, ...]] = [
+        ("diff", old, new),
+        ("guide", old, new),
+        ("register", "user", new),
+        ("compat", "x", new, "--against", old, "--policy", "lenient"),
+    ]
     for arguments in calls:
         assert call(*arguments).exit_code != 0
         assert call(*arguments, "--regex", "bounded").exit_code == 0

@@ -112,6 +112,12 @@ CERTAIN: dict[str, tuple[Schema, Schema, Any, Any]] = {
         {},
         {"note": None},
     ),
+    "required, with the default that it had": (
+        closed({"tier": {"enum": ["free", "pro"], "default": "free"}}),
+        closed({"tier": {"enum": ["FREE", "PRO"]}}, "tier"),
+        {},
+        {"tier": "FREE"},
+    ),
     "null is the default": (
         closed({"note": nullable(STRING)}, "note"),
         closed({"note": {**STRING, "default": "none"}}, "note"),

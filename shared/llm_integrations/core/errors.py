@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llm_integrations.core.evolution.differences.change import Change
     from llm_integrations.core.evolution.verdict.report import CompatibilityReport
     from llm_integrations.core.validation.report import ValidationReport
 
@@ -174,10 +173,10 @@ class ComparisonLimitExceeded(LLMIntegrationsError):
     """Two schemas differ in more than ``Limits`` let us list; nothing is wrong with either.
 
     Attributes:
-        changes: the differences that were found before, each a ``Change``.
+        changes: the differences that were found before, each a ``Change`` of ``core.evolution``.
     """
 
-    def __init__(self, message: str, *, changes: Sequence[Change] = ()) -> None:
+    def __init__(self, message: str, *, changes: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.changes = tuple(changes)
 

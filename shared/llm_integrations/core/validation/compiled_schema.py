@@ -131,7 +131,7 @@ class _ListedOrWalked:
         growth = self.growth
         if growth.is_listed_in_time:
             # Each error holds a copy of its value, and so does each alternative within it.
-            is_short = not (growth.ways_back and self._is_linear) or _is_small(value)
+            is_short = not (growth.recursive_paths and self._is_linear) or _is_small(value)
         else:
             is_short = growth.is_listed_soon(value)
         return (self._listed if is_short else self.walked).errors(value, most)
@@ -245,7 +245,7 @@ def _compiled(
     patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
     if options.regex == "bounded":
         patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
-    refused = ""
+    refused, is_malformed = "", False
     for choice in patterns:
         try:
             return _compile(schema, documents, options, choice), choice

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from llm_integrations.core.evolution.differences.renames import bare_name
 from llm_integrations.core.evolution.guide.conversions import CONVERSIONS
+from llm_integrations.core.evolution.guide.migrate_plan import Plan
+from llm_integrations.core.evolution.guide.migrate_run import run_plan
 from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.normal_form.nodes import Node
 from llm_integrations.core.evolution.patterns.languages import TextConstraints
@@ -94,14 +96,26 @@ class ValuePlans:
             and len(by_bare[bare]) == taken.count(bare) == 1
         }
 
-    def default(self, after: Constraints, name: str) -> tuple[Any] | None:
+    def default(
+        self, before: Constraints, after: Constraints, name: str, part: Plan | None
+    ) -> tuple[Any] | None:
         """What a property is that data lacks, in a tuple of one: what the new schema offers
-        itself, or null where that is named as a possible value."""
+        itself, what the old one took it for, or null where that is named as a possible value.
+
+        Args:
+            part: what is done to the property where it is there.
+        """
         nodes = self._children.property_nodes(after, name)
         constraints = self._prover.constraints(nodes)
         found = self.offered(constraints, nodes)
         if found is not None:
             return found
+        old = self._children.property_nodes(before, name)
+        meant = self.offered(self._prover.constraints(old), old)
+        if meant is not None:
+            value = run_plan(part, meant[0]) if part is not None else meant[0]
+            if self._fits(nodes, value):
+                return (value,)
         kinds = self.kinds(constraints)
         is_named = "null" in kinds and kinds != ALL_KINDS
         return (None,) if is_named and self._fits(nodes, None) else None

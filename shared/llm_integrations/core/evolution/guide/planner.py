@@ -226,7 +226,7 @@ class Planner:
             new = self._children.property_nodes(after, target)
             self._add_part(plan, target, old, new, where)
         for name in sorted(after.required - before.required - renamed):
-            default = self._values.default(after, name)
+            default = self._values.default(before, after, name, plan.parts.get(name))
             if default is not None:
                 plan.defaults[name] = default[0]
         self._rest(plan, before, after, where)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
+from llm_integrations.core.jsonschema.pointer import from_pointer
 
 __all__ = ["REFUSED", "Described", "consequence", "describe", "fence_around", "quote", "shape"]
 
@@ -119,7 +120,7 @@ def _content(change: Described) -> str:
 
 def _last_token(change: Described) -> str:
     """The name at the end of the change's JSON Pointer, quoted."""
-    return quote(change.path.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
+    return quote((from_pointer(change.path) or ("",))[-1])
 
 
 def _pattern_property(change: Described) -> str:

@@ -79,10 +79,12 @@ class _Uses:
 
     def cost(self, of: _Cost, *, verdicts: bool) -> int:
         """What is applied to one value and to one member or item of it; it cannot have both."""
-        here, asked, each_member, members, each_item, items = self.by_kind
+        here, conditions, each_member, members, each_item, items = self.by_kind
         member = max(map(of, each_member), default=0) + sum(map(of, members))
         item = max(map(of, each_item), default=0) + sum(map(of, items))
-        return sum(map(of, here)) + (sum(map(of, asked)) if verdicts else 0) + max(member, item)
+        return (
+            sum(map(of, here)) + (sum(map(of, conditions)) if verdicts else 0) + max(member, item)
+        )
 
 
 _LEAF: Final = _Uses()
@@ -114,7 +116,7 @@ class Growth:
     @cached_property
     def is_listed_in_time(self) -> bool:
         """Whether the same holds for the engine's list of all errors of all branches."""
-        if self.ways_back > 1:
+        if self.recursive_paths > 1:
             return False
         errors: dict[_Id, int] = {}
         for number, use in self.uses.items():
@@ -123,8 +125,8 @@ class Growth:
         return max(errors.values(), default=0) <= self.most_looks
 
     @cached_property
-    def ways_back(self) -> int:
-        """In how many ways a subschema leads back to itself for the same value, at the most.
+    def recursive_paths(self) -> int:
+        """How many paths lead from a subschema back to itself, at the most.
 
         By more than one the list grows exponentially with the depth of the data, by one it can hold
         a copy of a value for each level above.
@@ -165,17 +167,17 @@ class Growth:
         except CycleError:
             return []
         looks: list[int] = []
-        asked = Counter([next(reversed(self.uses))])
-        while asked and (not looks or looks[-1] <= _MOST_LISTED):
+        visits = Counter([next(reversed(self.uses))])
+        while visits and (not looks or looks[-1] <= _MOST_LISTED):
             for number in reversed(order):
-                for part in self.uses.get(number, _LEAF).here if asked[number] else ():
-                    asked[part] += asked[number]
-            looks.append(asked.total() + sum(looks[-1:]))
+                for part in self.uses.get(number, _LEAF).here if visits[number] else ():
+                    visits[part] += visits[number]
+            looks.append(visits.total() + sum(looks[-1:]))
             inside: Counter[_Id] = Counter()
-            for number, times in asked.items():
+            for number, times in visits.items():
                 for part in self.uses.get(number, _LEAF).inside if times else ():
                     inside[part] += times
-            asked = inside
+            visits = inside
         return looks
 
 
@@ -192,7 +194,7 @@ def is_surely_judged_in_time(documents: Documents) -> bool:
 def most_looks(documents: Documents) -> tuple[int, int]:
     """How many objects there are, and a bound on the looks for each, without following references.
 
-    A subschema applies in as many ways as lead to it, times those in which what leads there
+    A subschema applies along as many paths as lead to it, times those along which what leads there
     applies: at the most, the product of these numbers over all subschemas.
     """
     # With an id or another document, one text can mean several subschemas.
@@ -209,23 +211,23 @@ def most_looks(documents: Documents) -> tuple[int, int]:
     objects = sum(map(len, documents.levels))
     # Each keyword that gathers looks again at what is on the way from it to the innermost part.
     depth = documents.nesting * (1 + len(references)) if gathering else 0
-    looks = 2 * _most_ways(references, is_one=is_one)
+    looks = 2 * _most_paths(references, is_one=is_one)
     return objects, looks * int((1 + depth) ** min(gathering, _ENOUGH))
 
 
-def _most_ways(references: list[str], *, is_one: bool) -> int:
-    """That product. A definition has a way for each reference to it, another subschema one besides:
+def _most_paths(references: list[str], *, is_one: bool) -> int:
+    """That product. A definition has a path for each reference to it, another subschema one more:
     at the most 2 to the power of that number. A reference to the root leads back, and ends."""
     if not is_one:
         return 1 << min(len(references), _ENOUGH)
     used = Counter(references)
     del used["#"]
-    ways = 1
+    paths = 1
     for reference, number in used.items():
-        ways *= number if _DEFINITION.fullmatch(reference) else 1 << min(number, _ENOUGH)
-        if ways > _LOOKS:
+        paths *= number if _DEFINITION.fullmatch(reference) else 1 << min(number, _ENOUGH)
+        if paths > _LOOKS:
             break
-    return ways
+    return paths
 
 
 def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
