@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llm_integrations.core.jsonschema.pointer import from_pointer
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import CheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.pointer import MISSING, at
@@ -33,6 +34,7 @@ class Check:
 
     def __init__(self, config: CheckConfig) -> None:
         self.source = SchemaSource(config.schema_ref, config.named_by)
+        self.shadow = None if config.shadow is None else str(SchemaRef.parse(config.shadow))
         self.of = config.of
         self._config = config
         self._path = from_pointer(config.of) if config.of.startswith("/") else ()
