@@ -27,9 +27,4 @@ def constraint_for(
     Raises:
         RegistryError: the schema cannot be had, or nothing can be judged by it.
     """
-    given = resolve_registry(registry)
-    try:
-        return widen(given.validator(reference).body)
-    finally:
-        if given is not registry:
-            given.close()
+    return widen(resolve_registry(registry).validator(reference).body)

@@ -47,21 +47,26 @@ class Check:
         return self._field(request)
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
-        if field := shape.misformed(request):
+        prompts = list(shape.prompts(as_dict(request)))
+        pieces = self._each(prompts) if shape.batches else self._judged(prompts)
+        # A request without a problem has the form that it should have.
+        if any(p.problem for p in pieces) and (field := shape.misformed(request)):
             problem = "is nothing that texts can be read from"
             return (Piece((field,), None, problem=problem, misformed=True),)
+        return pieces
+
+    def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
         by_conversation: dict[int, list[Prompt]] = {}
-        for prompt in shape.prompts(as_dict(request)):
+        for prompt in prompts:
             by_conversation.setdefault(prompt.conversation, []).append(prompt)
-        if not by_conversation:
-            return (self._nothing(()),)
-        return [piece for texts in by_conversation.values() for piece in self._judged(texts)]
+        found = [piece for texts in by_conversation.values() for piece in self._judged(texts)]
+        return found or self._judged([])
 
     def _judged(self, texts: list[Prompt]) -> Sequence[Piece]:
         """What is judged of a conversation."""
         found = [text for text in texts if text.role in self._config.roles]
         if not found:
-            return (self._nothing(texts[0].path[:-2]),)
+            return (self._nothing(texts[0].path[:-2] if texts else ()),)
         if self._config.which == "last":
             found = found[-1:]
         return [
