@@ -259,19 +259,19 @@ class ResponseHandler:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
             if len(answers) > 1:
-                return self._judge_all(reply, answers)
+                return self._judge_all(answers)
             return judge_answers(self.by, answers, self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
 
-    def _judge_all(self, reply: Any, answers: Sequence[Answer]) -> bool:
+    def _judge_all(self, answers: Sequence[Answer]) -> bool:
         rule = self.by.rule
         if not (rule.enforces and rule.config.on_invalid == "drop_choice"):
             return judge_answers(self.by, answers, self.verdicts)
         judge, verdicts = partial(judge_answer, self.by), self.verdicts
         dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a, verdicts))]
         if dropped:
-            self._changed = self.by.shape.without(reply, dropped)
+            self._changed = self.by.shape.without(self._reply, dropped)
         return not dropped or self._changed is not None
 
     def _unjudged(self, why: str) -> bool:

@@ -49,10 +49,11 @@ class Check:
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
         prompts = list(shape.prompts(as_dict(request)))
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
-        # A request without a problem has the form that it should have.
-        if any(p.problem for p in pieces) and (field := shape.misformed(request)):
-            problem = "is nothing that texts can be read from"
-            return (Piece((field,), None, problem=problem, misformed=True),)
+        for piece in pieces:
+            # A request without a problem has the form that it should have.
+            if piece.problem and (field := shape.misformed(request)):
+                problem = "is nothing that texts can be read from"
+                return (Piece((field,), None, problem=problem, misformed=True),)
         return pieces
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:

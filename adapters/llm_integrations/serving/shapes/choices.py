@@ -23,7 +23,6 @@ __all__ = [
     "message_prompts",
 ]
 
-_CALLS: Final = frozenset(("tool_calls", "function_call"))
 _TEXTS: Final = ("text",)
 _FILTERED: Final = "content_filter"
 _GOES_ON: Final = "null"
@@ -143,8 +142,8 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     reason = choice.get("finish_reason")
     return Answer(
         said if type(said := choice.get("index", position)) is int else _key(said),
-        joined_text(content, _TEXTS),
-        tuple(calls_in(message)) if _CALLS.intersection(message) else (),
+        content if isinstance(content, str) else joined_text(content, _TEXTS),
+        tuple(calls_in(message)) if "tool_calls" in message or "function_call" in message else (),
         reason == "length",
         reason == _FILTERED or bool(message.get("refusal") and not content),
     )

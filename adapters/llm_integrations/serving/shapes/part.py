@@ -33,7 +33,12 @@ class Part:
     def add(self, delta: Mapping[str, Any]) -> None:
         """Add what is new in a choice."""
         if text := delta.get("content") or delta.get("text"):
-            self.add_text(text if isinstance(text, str) else joined_text(text, ("text",)))
+            if not isinstance(text, str):
+                self.add_text(joined_text(text, ("text",)))
+            else:  # as ``add_text``, without its call: a stream comes here with every event
+                self.begun = self._has_text = True
+                if self._write is not None:
+                    self.size += self._write(text)
         if "tool_calls" in delta or "function_call" in delta:
             self._add_calls(delta)
         if delta.get("refusal"):
