@@ -91,6 +91,13 @@ class TestTheServersOwnCheck:
         with client() as http:
             assert http.post("/open", json=BODY).status_code == 400
 
+    def test_a_path_that_it_leaves_open_makes_nobody_known(self) -> None:
+        with client() as http:
+            stranger = http.post("/open", json=BODY).json()["error"]
+            known = http.post("/open", json=BODY, headers=KEY).json()["error"]
+        assert (stranger["message"], stranger["param"]) == ("the request is not valid", None)
+        assert known["param"] == "body.messages.0.content"
+
     @pytest.mark.parametrize("path", ["/schemas/health", "/schemas/rules"])
     def test_our_routes_want_the_key_too(self, path: str) -> None:
         with client() as http:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import random
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from prometheus_client import REGISTRY
 
-from llm_integrations.vllm import SchemaMiddleware
+from llm_integrations.core.errors import SchemaNotFound
+from llm_integrations.vllm import SchemaMiddleware, constraint_for
 from llm_integrations.vllm.constraint import Constrainer
 from llm_integrations.vllm.widen import schema_name, widen
 from tests.support import serving_apps
@@ -311,3 +313,27 @@ def _value(choose: random.Random, depth: int) -> Any:
     if choose.random() < 0.5:
         return [_value(choose, depth - 1) for _ in range(choose.randrange(3))]
     return {key: _value(choose, depth - 1) for key in choose.sample("abc", choose.randrange(3))}
+
+
+class TestConstraintFor:
+    """For ``LLM.generate``, without a server."""
+
+    def test_gives_the_widened_schema(self, tmp_path: Path) -> None:
+        (tmp_path / "answer").mkdir()
+        body = {
+            **USER,
+            "properties": {"name": {**TEXT, "minLength": 2}},
+            "not": {"required": ["x"]},
+        }
+        (tmp_path / "answer" / "1.json").write_text(json.dumps(body))
+        made = constraint_for("answer@1", registry=str(tmp_path))
+        assert made == {**USER, "properties": {"name": TEXT}, "required": ["name"]}
+
+    def test_takes_a_client_and_leaves_it_open(self) -> None:
+        with serving_apps.registry_with_user() as registry:
+            assert constraint_for("user", registry=registry) == USER
+            assert registry.get("user").version == 1
+
+    def test_says_what_is_not_there(self) -> None:
+        with serving_apps.registry_with_user() as registry, pytest.raises(SchemaNotFound):
+            constraint_for("usr@1", registry=registry)

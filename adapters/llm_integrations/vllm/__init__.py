@@ -12,5 +12,12 @@ from llm_integrations.vllm.middleware import (  # noqa: E402
     SchemaMiddleware,
     load_config,
 )
+from llm_integrations.vllm.offline import constraint_for  # noqa: E402
 
-__all__ = ["MiddlewareConfig", "ModelServingIntegration", "SchemaMiddleware", "load_config"]
+__all__ = [
+    "MiddlewareConfig",
+    "ModelServingIntegration",
+    "SchemaMiddleware",
+    "constraint_for",
+    "load_config",
+]

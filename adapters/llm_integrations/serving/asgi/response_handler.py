@@ -89,7 +89,6 @@ class ResponseHandler:
         self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
         self._may_retry = side.retries > 0
         self._told: Mapping[str, Any] = _NOTHING
-        self._usage: Any = None
         self._dropped: Any = None
         self._reply: Any = None
         self._changed: Any = None
@@ -128,7 +127,7 @@ class ResponseHandler:
         self.verdicts.forget_answers()
         self.body.rewind()
         self._next, self._held, self._size = None, [], 0
-        self._reply = self._usage = self._changed = None
+        self._reply = self._changed = None
         await app(self._for_app(), self.body.receive, self)
 
     def _for_app(self) -> Scope:
@@ -252,25 +251,27 @@ class ResponseHandler:
             if self._decoder is not None:
                 data = self._decoder.whole(data, self.runtime.config.max_answer)
             reply = read_json(data)
-            self._reply, self._usage = reply, as_dict(reply).get("usage")
+            self._reply = reply
             answers = self.by.shape.answers(reply)
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             answers = ()
         if answers:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
-            return self._judge_all(reply, answers)
+            if len(answers) > 1:
+                return self._judge_all(answers)
+            return judge_answers(self.by, answers, self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
 
-    def _judge_all(self, reply: Any, answers: Sequence[Answer]) -> bool:
+    def _judge_all(self, answers: Sequence[Answer]) -> bool:
         rule = self.by.rule
-        if len(answers) < 2 or not (rule.enforces and rule.config.on_invalid == "drop_choice"):
+        if not (rule.enforces and rule.config.on_invalid == "drop_choice"):
             return judge_answers(self.by, answers, self.verdicts)
         judge, verdicts = partial(judge_answer, self.by), self.verdicts
         dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a, verdicts))]
         if dropped:
-            self._changed = self.by.shape.without(reply, dropped)
+            self._changed = self.by.shape.without(self._reply, dropped)
         return not dropped or self._changed is not None
 
     def _unjudged(self, why: str) -> bool:
@@ -302,15 +303,16 @@ class ResponseHandler:
         report = self.verdicts.invalid
         named = None if report is None else report.schema
         subject = SchemaRef.parse(named).subject if named else UNKNOWN_SUBJECT
-        count_dropped(self.by.rule.judge.module, subject, self._usage)
-        self._dropped = joined_usage(self._dropped, self._usage)
+        usage = as_dict(self._reply).get("usage")
+        count_dropped(self.by.rule.judge.module, subject, usage)
+        self._dropped = joined_usage(self._dropped, usage)
 
     def _written_anew(self, start: Message, held: Sequence[Message]) -> Sequence[Message]:
         """The reply without dropped choices, and with the tokens of the answer before it."""
         reply = self._reply if self._changed is None else self._changed
         if not isinstance(reply, dict):
             return (start, *held)
-        usage = joined_usage(self._dropped, self._usage)
+        usage = joined_usage(self._dropped, reply.get("usage"))
         body = json.dumps({**reply, "usage": usage} if usage else reply).encode()
         length = (b"content-length", str(len(body)).encode())
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from llm_integrations.core.config import Mode, OnUnavailable
 from llm_integrations.serving.config.paths import INFERENCE_PATHS
@@ -45,6 +45,10 @@ class _Judged(Section):
         default=None, alias="schema", description="subject@version, subject@latest or a subject."
     )
     named_by: NamedBy | None = None
+    shadow: Reference | None = Field(
+        default=None,
+        description="A version to try: judged and counted beside the schema, never enforced.",
+    )
 
 
 class CheckConfig(_Judged):
@@ -104,6 +108,11 @@ class OutputConfig(_Judged):
         default=0,
         description="Ask the model once more after an invalid answer (not when streaming).",
     )
+    extract: tuple[Literal["fences", "think", "first_json"], ...] = Field(
+        default=(),
+        description="Of a text that is no JSON, judge what is inside fences, comes after a model's "
+        "thoughts, or is the first JSON in it. The client gets the whole text.",
+    )
     stream: Literal["pass", "hold"] = Field(
         default="pass",
         description="Under enforce: pass sends a stream on as it comes and holds its end back; "
@@ -118,6 +127,11 @@ class OutputConfig(_Judged):
         default=False,
         description="Put the schema into the request, so that decoding is constrained.",
     )
+
+    @field_validator("extract", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        return (given,) if isinstance(given, str) else given
 
 
 class RuleConfig(Section):

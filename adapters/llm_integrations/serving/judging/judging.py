@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitExceeded
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import Validator
+from llm_integrations.serving.judging.extract import extracted
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.checks import Piece
 from llm_integrations.serving.rules.plan import Answers, Plan
@@ -42,6 +44,9 @@ def judge_request(
             verdicts.add(side.judge, validator.reference, verdict, piece.path)
             if verdict.outcome != "valid":
                 _act(side, piece, verdict, verdicts)
+    for check, validator in plan.shadows:
+        for piece in check.pieces(shape, request):
+            _try_piece(side, piece, validator)
     verdicts.input_done()
 
 
@@ -76,6 +81,10 @@ def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) ->
 
 def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
     """As ``judge_answers``, of one."""
+    if by.rule.config.extract and isinstance(answer.content, str):
+        text, used = extracted(answer.content, by.rule.config.extract)
+        answer = answer._replace(content=text)
+        verdicts.extracted(used)
     passes = True
     for validator, value, tool in _judged(by, answer):
         try:
@@ -85,7 +94,28 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
         if verdict.outcome == "invalid" or (verdict is _FAILED and raises(by.rule.judge)):
             passes = False
+    if by.shadow is not None and not answer.calls:
+        _try_answer(by, answer, by.shadow)
     return passes
+
+
+def _try_answer(by: Answers, answer: Answer, validator: Validator) -> None:
+    """Judge by the version that is tried. It has no other effect than a count and a log line."""
+    tried = replace(by, rule=replace(by.rule, judge=by.rule.shadow_judge))
+    try:
+        _tell(by.rule.shadow_judge, _judge(tried, answer, validator, answer.content))
+    except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
+        _failed(by.rule.shadow_judge, error)
+
+
+def _try_piece(side: InputRule, piece: Piece, validator: Validator) -> None:
+    judge = side.shadow_judge
+    _tell(judge, _judge_piece(replace(side, judge=judge), piece, validator))
+
+
+def _tell(judge: Judge, verdict: Verdict) -> None:
+    if verdict.report is not None:
+        log.warning("%s %s: %s", judge.module, judge.side, verdict.report)
 
 
 def _judged(by: Answers, answer: Answer) -> Sequence[tuple[Validator, str | Parsed | None, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -52,6 +52,7 @@ class Verdicts:
     __slots__ = (
         "_dropped",
         "_errors",
+        "_extracted",
         "_input_errors",
         "_references",
         "_rule",
@@ -65,6 +66,7 @@ class Verdicts:
         self._references: list[str] = []
         self._errors = self._input_errors = self._dropped = 0
         self._unjudged = False
+        self._extracted: dict[str, None] = {}
         self.invalid: ValidationReport | None = None
         self.answer: Invalid | None = None
 
@@ -83,6 +85,10 @@ class Verdicts:
             self.answer = _invalid(piece[0], str(piece[1]), verdict.report)
         self._log(judge, verdict.report, piece)
 
+    def extracted(self, ways: Iterable[str]) -> None:
+        """An answer was judged by what these ways found in it."""
+        self._extracted.update(dict.fromkeys(ways))
+
     def unjudged(self) -> None:
         self._unjudged = True
 
@@ -94,6 +100,7 @@ class Verdicts:
         """Before the model is asked again: what its first answer was like counts no more."""
         self._errors, self._dropped = self._input_errors, 0
         self.invalid = self.answer = None
+        self._extracted.clear()
 
     def dropping(self, judge: Callable[[], bool]) -> bool:
         """Whether an answer passes. One that does not is dropped: the headers tell of it alone."""
@@ -106,7 +113,8 @@ class Verdicts:
 
     def headers(self) -> Headers:
         """``x-schema``, ``x-schema-valid`` and, if there are any, ``x-schema-errors``."""
-        if self._references and not (self._errors or self._unjudged or self._dropped):
+        is_plain = not (self._errors or self._unjudged or self._dropped or self._extracted)
+        if self._references and is_plain:
             return _all_valid(*self._references)
         headers: Headers = []
         if self._references:
@@ -115,8 +123,10 @@ class Verdicts:
             headers += ((b"x-schema-valid", b"false"), (b"x-schema-errors", b"%d" % self._errors))
         elif self._unjudged:
             headers.append((b"x-schema-valid", b"unjudged"))
-        elif self._dropped:
+        elif self._dropped or self._extracted:
             headers.append((b"x-schema-valid", b"true"))
+        if self._extracted:
+            headers.append((b"x-schema-extracted", ", ".join(self._extracted).encode()))
         if self._dropped:
             headers.append((b"x-schema-dropped", b"%d" % self._dropped))
         return headers

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llm_integrations.core.jsonschema.pointer import from_pointer
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import CheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.pointer import MISSING, at
@@ -33,6 +34,7 @@ class Check:
 
     def __init__(self, config: CheckConfig) -> None:
         self.source = SchemaSource(config.schema_ref, config.named_by)
+        self.shadow = None if config.shadow is None else str(SchemaRef.parse(config.shadow))
         self.of = config.of
         self._config = config
         self._path = from_pointer(config.of) if config.of.startswith("/") else ()
@@ -45,21 +47,27 @@ class Check:
         return self._field(request)
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
-        if field := shape.misformed(request):
-            problem = "is nothing that texts can be read from"
-            return (Piece((field,), None, problem=problem, misformed=True),)
+        prompts = list(shape.prompts(as_dict(request)))
+        pieces = self._each(prompts) if shape.batches else self._judged(prompts)
+        for piece in pieces:
+            # A request without a problem has the form that it should have.
+            if piece.problem and (field := shape.misformed(request)):
+                problem = "is nothing that texts can be read from"
+                return (Piece((field,), None, problem=problem, misformed=True),)
+        return pieces
+
+    def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
         by_conversation: dict[int, list[Prompt]] = {}
-        for prompt in shape.prompts(as_dict(request)):
+        for prompt in prompts:
             by_conversation.setdefault(prompt.conversation, []).append(prompt)
-        if not by_conversation:
-            return (self._nothing(()),)
-        return [piece for texts in by_conversation.values() for piece in self._judged(texts)]
+        found = [piece for texts in by_conversation.values() for piece in self._judged(texts)]
+        return found or self._judged([])
 
     def _judged(self, texts: list[Prompt]) -> Sequence[Piece]:
         """What is judged of a conversation."""
         found = [text for text in texts if text.role in self._config.roles]
         if not found:
-            return (self._nothing(texts[0].path[:-2]),)
+            return (self._nothing(texts[0].path[:-2] if texts else ()),)
         if self._config.which == "last":
             found = found[-1:]
         return [

@@ -36,12 +36,14 @@ class Answers:
     Attributes:
         content: for the text; None where nothing judges it.
         tools: for the arguments of tool calls, by tool name.
+        shadow: for the text, by the way.
     """
 
     rule: OutputRule
     shape: Shape
     content: Validator | None
     tools: Mapping[str, Validator]
+    shadow: Validator | None = None
 
     def references(self) -> list[str]:
         validators = [self.content] if self.content else []
@@ -54,6 +56,7 @@ class Plan:
 
     Attributes:
         inputs: the checks of the request, each with its schema.
+        shadows: the checks that are tried, each with its schema.
         fields: top-level fields of the request that are set: tools with schemas in place.
         answers: what the answers are judged by; None where nothing does.
         unjudged: something passes because its schema is not to be had.
@@ -61,6 +64,7 @@ class Plan:
     """
 
     inputs: list[tuple[Check, Validator]] = field(default_factory=list)
+    shadows: list[tuple[Check, Validator]] = field(default_factory=list)
     fields: Mapping[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
     unjudged: bool = False
@@ -116,6 +120,9 @@ class Planner:
                 validator = await plan.resolve(before.judge, named)
                 if validator is not None:
                     plan.inputs.append((check, validator))
+                tried = await _tried(before.shadow_judge, check.shadow)
+                if tried is not None:
+                    plan.shadows.append((check, tried))
         if after is not None:
             named = self._answered_by(after, headers, request)
             by_name = self._tools(after, request, filled)
@@ -149,7 +156,15 @@ class Planner:
         content = await plan.resolve(side.judge, named)
         found = {name: await plan.resolve(side.judge, Named(ref)) for name, ref in tools.items()}
         known = {name: validator for name, validator in found.items() if validator is not None}
-        return Answers(side, self.rule.shape, content, known) if content or known else None
+        if not (content or known):
+            return None
+        tried = await _tried(side.shadow_judge, side.shadow)
+        return Answers(side, self.rule.shape, content, known, tried)
+
+
+async def _tried(judge: Judge, reference: str | None) -> Validator | None:
+    """A schema that is tried; one that is not to be had stops nothing."""
+    return None if reference is None else await resolve(judge, Named(reference))
 
 
 def _is_fixed(rule: Rule) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from llm_integrations.core.judge import Judge, Side
@@ -25,6 +25,7 @@ MakeJudge: TypeAlias = Callable[[Side, InputConfig | OutputConfig], Judge]
 class InputRule:
     judge: Judge
     checks: tuple[Check, ...]
+    shadow_judge: Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class OutputRule:
     source: SchemaSource
     tools: Mapping[str, str]
     config: OutputConfig
+    shadow: str | None
+    shadow_judge: Judge
 
     @property
     def enforces(self) -> bool:
@@ -71,13 +74,16 @@ class Rule:
     def references(self) -> list[str]:
         """Every reference that the rule itself names."""
         own = [source.own.reference for source in self.sources() if source.own]
-        return own + list(self.output.tools.values() if self.output else ())
+        own += list(self.output.tools.values() if self.output else ())
+        checked = [check.shadow for check in self.input.checks] if self.input else []
+        return own + [s for s in (*checked, self.output and self.output.shadow) if s]
 
 
 def _input(side: InputConfig | None, judging: MakeJudge) -> InputRule | None:
     if side is None or side.mode == "off":
         return None
-    return InputRule(judging("input", side), tuple(map(Check, side.checks)))
+    judge = judging("input", side)
+    return InputRule(judge, tuple(map(Check, side.checks)), _shadow(judge))
 
 
 def _output(side: OutputConfig | None, judging: MakeJudge) -> OutputRule | None:
@@ -85,4 +91,11 @@ def _output(side: OutputConfig | None, judging: MakeJudge) -> OutputRule | None:
         return None
     tools = {name: str(SchemaRef.parse(reference)) for name, reference in side.tools.items()}
     source = SchemaSource(side.schema_ref, side.named_by)
-    return OutputRule(judging("output", side), source, tools, side)
+    judge = judging("output", side)
+    shadow = None if side.shadow is None else str(SchemaRef.parse(side.shadow))
+    return OutputRule(judge, source, tools, side, shadow, _shadow(judge))
+
+
+def _shadow(judge: Judge) -> Judge:
+    """Judges by a version that is tried, under a name of its own in the metrics."""
+    return replace(judge, module=f"{judge.module}_shadow", mode="warn", on_unavailable="pass")

@@ -119,6 +119,9 @@ class Shape(ABC):
     defers: ClassVar[str] = ""
     """The field by which a request asks for an answer that its reply will not hold."""
 
+    batches: ClassVar[bool] = False
+    """Whether a request holds several conversations."""
+
     tool: ClassVar[tuple[str, ...]] = ()
     """Where the parameters of a tool are."""
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
-from llm_integrations.serving.shapes.calls import add_calls, calls_in
+from llm_integrations.serving.shapes.calls import calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
 from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import Event
@@ -66,7 +66,7 @@ class ChoiceCollector(Collector):
             before = part.size
             delta = choice.get("delta", choice)  # a completion's text stands in the choice itself
             if isinstance(delta, dict):
-                _add(part, delta)
+                part.add(delta)
             self.kept += part.size - before
             if reason := choice.get("finish_reason"):
                 finished += self._finish(index, part, reason)
@@ -87,15 +87,6 @@ class ChoiceCollector(Collector):
 
     def is_unfinished(self) -> bool:
         return any(p.begun or index not in self._finished for index, p in self._parts.items())
-
-
-def _add(part: Part, delta: dict[str, Any]) -> None:
-    if text := delta.get("content") or delta.get("text"):
-        part.add_text(text if isinstance(text, str) else joined_text(text, _TEXTS))
-    if delta.get("refusal"):
-        part.refuse()
-    if "tool_calls" in delta or "function_call" in delta:
-        add_calls(part, delta)
 
 
 def _key(index: Any) -> Any:
@@ -121,10 +112,12 @@ class _Choices(Shape):
         return "messages"
 
     def answers(self, reply: Any) -> Sequence[Answer]:
-        choices = as_list(as_dict(reply).get("choices"))
-        if not all(isinstance(choice, dict) for choice in choices):
-            return ()
-        return [_answer(choice, position) for position, choice in enumerate(choices)]
+        answers: list[Answer] = []
+        for position, choice in enumerate(as_list(as_dict(reply).get("choices"))):
+            if not isinstance(choice, dict):
+                return ()
+            answers.append(_answer(choice, position))
+        return answers
 
     def without(self, reply: Any, dropped: Collection[int]) -> Any:
         choices = enumerate(as_list(as_dict(reply).get("choices")))
@@ -148,9 +141,9 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
     return Answer(
-        _number(choice, position),
-        joined_text(content, _TEXTS),
-        tuple(calls_in(message)),
+        said if type(said := choice.get("index", position)) is int else _key(said),
+        content if isinstance(content, str) else joined_text(content, _TEXTS),
+        tuple(calls_in(message)) if "tool_calls" in message or "function_call" in message else (),
         reason == "length",
         reason == _FILTERED or bool(message.get("refusal") and not content),
     )
@@ -170,11 +163,15 @@ class Chat(_Choices):
 
     def prefills(self, request: Body) -> Sequence[str]:
         messages = request.get("messages")
-        if not messages or not isinstance(messages, list) or request.get("echo"):
+        if not messages or not isinstance(messages, list):
+            return ()
+        last = messages[-1]
+        is_begun = "continue_final_message" in request and request["continue_final_message"]
+        if not is_begun and isinstance(last, dict) and "prefix" in last:
+            is_begun = last["prefix"] is True and last.get("role") == "assistant"
+        if not is_begun or request.get("echo"):
             return ()  # an echo repeats the beginning
-        last = as_dict(messages[-1])
-        is_begun = last.get("prefix") is True and last.get("role") == "assistant"
-        return (begun_text(last),) if request.get("continue_final_message") or is_begun else ()
+        return (begun_text(as_dict(last)),)
 
 
 def further_message(request: Body, text: str) -> Mapping[str, Any]:
@@ -191,6 +188,7 @@ class Batch(_Choices):
     """/v1/chat/completions/batch: a list of conversations, and a choice for each."""
 
     name = "batch"
+    batches = True
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         for number, messages in enumerate(as_list(request.get("messages"))):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any, ClassVar
 
 from llm_integrations.serving.shapes.base import Answer, Parsed
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text
 
 __all__ = ["Part"]
 
@@ -27,6 +29,29 @@ class Part:
         self._write = self._text.write if text else None
         self._calls: dict[tuple[Any, str | int], _Call] = {}
         self._latest: dict[Any, _Call] = {}
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        """Add what is new in a choice."""
+        if text := delta.get("content") or delta.get("text"):
+            if not isinstance(text, str):
+                self.add_text(joined_text(text, ("text",)))
+            else:  # as ``add_text``, without its call: a stream comes here with every event
+                self.begun = self._has_text = True
+                if self._write is not None:
+                    self.size += self._write(text)
+        if "tool_calls" in delta or "function_call" in delta:
+            self._add_calls(delta)
+        if delta.get("refusal"):
+            self.begun = self._refused = True
+
+    def _add_calls(self, delta: Mapping[str, Any]) -> None:
+        for position, call in enumerate(as_list(delta.get("tool_calls"))):
+            call = as_dict(call)
+            index = index if isinstance(index := call.get("index", position), int | str) else 0
+            function = as_dict(call.get("function"))
+            self.add_call(index, function.get("name"), function.get("arguments"), call.get("id"))
+        if function := as_dict(delta.get("function_call")):
+            self.add_call("", function.get("name"), function.get("arguments"))
 
     def add_text(self, text: str | None) -> None:
         if text:
@@ -58,10 +83,6 @@ class Part:
             self.size += _Call.SIZE + len(identity)
         self._latest[index] = call
         return call
-
-    def refuse(self) -> None:
-        """The model says why it gives no answer."""
-        self.begun = self._refused = True
 
     def answer(self, index: Any, *, cut: bool, declined: bool) -> Answer:
         calls = dict.fromkeys(self._calls.values())

@@ -33,15 +33,16 @@ class Decoder:
         """What is read of the data. Raises Undecodable, also for more than ``limit`` bytes."""
         read = b""
         while data:
-            if self._state is None or self._state.eof:
-                self._begin(data)
+            state = self._state
+            if state is None or state.eof:
+                state = self._state = self._begin(data)
             try:
-                read += self._state.decompress(data, limit + 1 - len(read))
+                read += state.decompress(data, limit + 1 - len(read))
             except zlib.error:
                 raise Undecodable from None
-            if self._state.unconsumed_tail or len(read) > limit:
+            if state.unconsumed_tail or len(read) > limit:
                 raise Undecodable
-            data = self._state.unused_data  # of gzip, the next member
+            data = state.unused_data  # of gzip, the next member
         return read
 
     def whole(self, data: bytes, limit: int) -> bytes:
@@ -51,12 +52,12 @@ class Decoder:
             raise Undecodable
         return read
 
-    def _begin(self, data: bytes) -> None:
+    def _begin(self, data: bytes) -> Any:
         if self._state is not None and self._window != _GZIP:
             raise Undecodable  # a client might read on
         if self._window == zlib.MAX_WBITS and data[0] & 0x0F != zlib.DEFLATED:
             self._window = -zlib.MAX_WBITS  # some servers leave the wrapping out
-        self._state = zlib.decompressobj(self._window)
+        return zlib.decompressobj(self._window)
 
 
 def decoder_for(encoding: bytes) -> Decoder | None:

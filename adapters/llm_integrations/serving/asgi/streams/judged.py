@@ -72,19 +72,10 @@ class JudgedStream(ABC):
             raise Undecodable
         return [*events, *self._parser.finish()]
 
-    def _judge(self, event: Event) -> bool:
-        """Whether it may go out, as far as judging goes.
-
-        Raises:
-            EventTooLarge: more is held than may be.
-        """
-        answers = self._answers(event)
+    def _judge(self, answers: Sequence[Answer]) -> bool:
+        """Whether they may go out."""
         # A server ends the choices of a client that has left; they are no answers.
-        return (
-            not answers
-            or self._request.disconnected
-            or judge_answers(self._by, answers, self._verdicts)
-        )
+        return self._request.disconnected or judge_answers(self._by, answers, self._verdicts)
 
     def _answers(self, event: Event) -> Sequence[Answer]:
         """The answers that are complete with an event. Raises EventTooLarge."""
@@ -127,7 +118,8 @@ class WatchedStream(JudgedStream):
             return
         try:
             for event in self._read(message):
-                self._judge(event)
+                if answers := self._answers(event):
+                    self._judge(answers)
             if not message.get("more_body", False):
                 self._is_whole()
         except (EventTooLarge, Undecodable):
@@ -167,7 +159,8 @@ class EnforcedStream(JudgedStream):
         """What goes out for an event."""
         if self._over:
             return b""
-        passes = self._judge(event)
+        answers = self._answers(event)
+        passes = not answers or self._judge(answers)
         self._withheld = self._withheld or not passes
         if self._collector.ended:
             return self._ending() or event.raw
