@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from llm_integrations.core.cli.app import app
-from llm_integrations.core.cli.layouts import find_schemas
+from llm_integrations.core.cli.commands.writing.layouts import find_schemas
 from llm_integrations.core.cli.options import complete_subject
 from llm_integrations.core.errors import ConfigurationError, RegistryProtocolError, SchemaNotFound
 from llm_integrations.core.model.schema import SchemaReference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from rich.markup import escape
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import STDIN, read_schema
 from llm_integrations.core.cli.edited import refuse_edited
-from llm_integrations.core.cli.formats import FORMATS, Finding, OutputFormat
 from llm_integrations.core.cli.options import (
     Delimiter,
     JsonOutput,
@@ -26,7 +24,9 @@ from llm_integrations.core.cli.options import (
     RegistryUrl,
     complete_subject,
 )
-from llm_integrations.core.cli.progress import ShowProgress, progress_of
+from llm_integrations.core.cli.output.findings import findings_of_records
+from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
+from llm_integrations.core.cli.output.progress import ShowProgress, progress_of
 from llm_integrations.core.cli.records import Record, read_records
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.tables import TABLE_SUFFIXES, CsvDialect, read_tables, rows_in
@@ -99,7 +99,7 @@ def check(
     quotechar: Quotechar = None,
     progress: ShowProgress = None,
     as_json: JsonOutput = False,
-    form: OutputFormat = "text",
+    form: OutputFormat = None,
 ) -> None:
     """Validate FILES by a schema, say what is wrong and where. Exit code 1 if more is than
     --max-invalid allows.
@@ -129,7 +129,7 @@ def check(
                         _judge(record, validator, counts)
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
-    _output("json" if as_json else form, validator, counts)
+    _output(format_of(form, as_json), validator, counts)
     if counts.seen - counts.valid > max_invalid * counts.seen:
         raise typer.Exit(1)
 
@@ -213,16 +213,10 @@ def _judge(record: Record, validator: Validator, counts: _Counts) -> None:
 
 def _output(form: str, validator: Validator, counts: _Counts) -> None:
     if form == "text":
-        _print(validator, counts)
-    elif form == "json":
-        _print_json(validator, counts)
-    else:
-        found = [
-            Finding(example["where"], error["path"], error["message"], validator.reference)
-            for example in counts.examples
-            for error in example["errors"]
-        ]
-        print(FORMATS[form](found, counts.seen))
+        return _print(validator, counts)
+    found = findings_of_records(counts.examples)
+    data = _summary(validator, counts)
+    return print(printed(form, validator.reference, "", found, data, seen=counts.seen))
 
 
 def _print(validator: Validator, counts: _Counts) -> None:
@@ -246,8 +240,8 @@ def _print(validator: Validator, counts: _Counts) -> None:
         console.print(f"  {count:>8}  {escape(reason)}")
 
 
-def _print_json(validator: Validator, counts: _Counts) -> None:
-    summary = {
+def _summary(validator: Validator, counts: _Counts) -> dict[str, Any]:
+    return {
         "schema": validator.reference,
         "fingerprint": validator.fingerprint,
         "seen": counts.seen,
@@ -257,4 +251,3 @@ def _print_json(validator: Validator, counts: _Counts) -> None:
         "reasons": dict(counts.reasons.most_common()),
         "examples": counts.examples,
     }
-    print(json.dumps(summary, indent=2))

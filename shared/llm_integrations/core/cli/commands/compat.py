@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llm_integrations.core.cli.annotations import (
-    OutputFormat,
-    findings_of_report,
-    format_of,
-    printed,
-)
 from llm_integrations.core.cli.comparing import (
     LimitsText,
     PolicyName,
@@ -24,7 +18,9 @@ from llm_integrations.core.cli.comparing import (
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFile
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
+from llm_integrations.core.cli.output.findings import findings_of_report
+from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport

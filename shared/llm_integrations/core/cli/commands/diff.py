@@ -6,12 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from llm_integrations.core.cli.annotations import (
-    OutputFormat,
-    findings_of_changes,
-    format_of,
-    printed,
-)
 from llm_integrations.core.cli.comparing import (
     LimitsText,
     PolicyName,
@@ -21,7 +15,9 @@ from llm_integrations.core.cli.comparing import (
     validation_of,
 )
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
+from llm_integrations.core.cli.output.findings import findings_of_changes
+from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
 from llm_integrations.core.cli.sides import NewSide, OldSide, schema_of
 
 if TYPE_CHECKING:

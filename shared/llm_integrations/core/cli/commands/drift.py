@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:

@@ -8,12 +8,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from llm_integrations.core.cli.annotations import (
-    OutputFormat,
-    findings_of_changes,
-    format_of,
-    printed,
-)
 from llm_integrations.core.cli.comparing import (
     LimitsText,
     PolicyName,
@@ -23,7 +17,9 @@ from llm_integrations.core.cli.comparing import (
     validation_of,
 )
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
+from llm_integrations.core.cli.output.findings import findings_of_changes
+from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
 from llm_integrations.core.cli.sides import NewSide, OldSide, schema_of
 
 __all__ = ["guide"]

@@ -15,7 +15,7 @@ from rich.table import Table
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry import AsyncRegistry, Latest, Registry, Version
 

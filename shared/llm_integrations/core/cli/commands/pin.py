@@ -16,7 +16,7 @@ from rich.table import Table
 from llm_integrations.core.cli.adapters import lm_eval_adapter
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import ConfigurationError, RegistryUnavailable
 from llm_integrations.core.pins.inputs import Inputs
 from llm_integrations.core.pins.lockfile import find_lock, read_lock

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 

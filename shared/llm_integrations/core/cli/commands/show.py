@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 
 __all__ = ["show"]
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from llm_integrations.core.cli.listening import listen, run_server
 from llm_integrations.core.cli.options import JsonOutput
-from llm_integrations.core.cli.output import wide_console
+from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import ConfigurationError, WebhookError
 
 if TYPE_CHECKING:

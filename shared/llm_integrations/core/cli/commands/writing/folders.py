@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from llm_integrations.core.cli.commands.writing.copying import Copied, copy_versions
+from llm_integrations.core.cli.commands.writing.layouts import FoundSchema, find_schemas
 from llm_integrations.core.cli.connection import open_registry
-from llm_integrations.core.cli.copying import Copied, copy_versions
 from llm_integrations.core.cli.documents import read_schema
-from llm_integrations.core.cli.layouts import FoundSchema, find_schemas
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.errors import IncompatibleSchema, SchemaConflict
 from llm_integrations.core.registry import Registry, connect, resolve_registry

@@ -9,12 +9,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from llm_integrations.core.cli.annotations import (
-    OutputFormat,
-    findings_of_report,
-    format_of,
-    printed,
-)
 from llm_integrations.core.cli.comparing import (
     LimitsText,
     PolicyName,
@@ -26,6 +20,8 @@ from llm_integrations.core.cli.comparing import (
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl, Subject
+from llm_integrations.core.cli.output.findings import findings_of_report
+from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
 from llm_integrations.core.errors import IncompatibleSchema
 from llm_integrations.core.models import load_model
 from llm_integrations.core.ready import READY, ready_schema
