@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -129,3 +130,43 @@ def _run(*lines: str) -> tuple[str, str]:
         check=True,
     )
     return done.stdout.strip(), done.stderr.strip()
+
+
+def test_names_that_nobody_answers_hold_up_no_other_work(
+    thread: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, asked = threading.Event(), threading.Semaphore(0)
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        asked.release()
+        answered.wait(60)
+        return []
+
+    async def look_up(host: str) -> object:
+        return await asyncio.get_running_loop().getaddrinfo(host, 80, type=socket.SOCK_STREAM)
+
+    async def work() -> str:
+        return await asyncio.to_thread(lambda: "done")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    waiting = [thread.run(look_up(f"host-{number}.example")) for number in range(40)]
+    try:
+        assert asked.acquire(timeout=30)
+        assert thread.run(work()).result(30) == "done"
+        assert not any(one.done() for one in waiting)
+    finally:
+        answered.set()
+    assert [one.result(30) for one in waiting] == [[]] * 40
+
+
+def test_names_are_looked_up_as_ever(thread: LoopThread) -> None:
+    async def connect() -> str:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0)
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("localhost", port)
+        said = await reader.read()
+        writer.close()
+        server.close()
+        return said.decode()
+
+    assert thread.run(connect()).result(30) == ""

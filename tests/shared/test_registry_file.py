@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,14 +32,17 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import SchemaReference
+from llm_integrations.core.registry import connect
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.local.file.backend import FileBackend
+from llm_integrations.core.registry.local.file.folder import FolderStore
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
     encode_subject,
     is_abbreviated,
 )
+from llm_integrations.core.registry.local.file.subject_folder import SubjectFolder
 
 WORKER = Path(__file__).parent.parent / "support" / "register_worker.py"
 USER: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}
@@ -611,3 +615,28 @@ async def test_a_thousand_versions_are_no_trouble(root: Path, registry: FileBack
     started = time.monotonic()
     assert (await registry.get(SchemaRef("user"))).version == "1.1000.0"
     assert time.monotonic() - started < 2
+
+
+async def test_a_disk_that_hangs_holds_up_no_other_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    at = FolderStore.at
+
+    def hangs(store: FolderStore, subject: str) -> SubjectFolder:
+        if store.root.name == "away":
+            back.wait(60)
+        return at(store, subject)
+
+    monkeypatch.setattr(FolderStore, "at", hangs)
+    with connect(tmp_path / "away") as away, connect(tmp_path / "schemas") as other:
+        waiting = [asyncio.ensure_future(away.aio.get(f"s{number}")) for number in range(60)]
+        try:
+            async with asyncio.timeout(30):
+                await other.aio.register("user", USER)
+                assert not (await other.aio.validate("user", {"name": 1})).is_valid
+            assert not any(one.done() for one in waiting)
+        finally:
+            back.set()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, SchemaNotFound) for one in found)

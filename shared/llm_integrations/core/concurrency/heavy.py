@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AT_ONCE: Final = os.cpu_count() or 1
-"""A loop's pool has four threads more, which are left to what waits for files and names."""
+"""A loop's pool has four threads more, which are left to what waits for files."""
 
 _gates: Final[WeakKeyDictionary[Any, asyncio.Semaphore]] = WeakKeyDictionary()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import socket
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
@@ -16,6 +19,8 @@ __all__ = ["LoopThread"]
 T = TypeVar("T")
 
 _GOODBYE: Final = 1.0  # seconds that unfinished work gets when the thread is stopped
+
+_LOOKUPS: Final = 32  # of names, at once
 
 # Loops of a parent process. Collecting one in a child would warn about it and touch its sockets.
 _inherited: Final[list[object]] = []
@@ -32,6 +37,7 @@ class LoopThread:
         self.lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._names: ThreadPoolExecutor | None = None
         # The loop itself holds its tasks weakly; each future holds its task.
         self._futures: set[Future[Any]] = set()
         survive_fork(self)
@@ -76,6 +82,7 @@ class LoopThread:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
+        self._names = _look_up_names_apart(loop)
         self._thread = threading.Thread(
             target=_run_forever, args=(loop,), name=self._name, daemon=True
         )
@@ -94,6 +101,8 @@ class LoopThread:
         atexit.unregister(self.stop)
         if loop is None or thread is None or not thread.is_alive():
             return
+        if self._names is not None:
+            self._names.shutdown(wait=False, cancel_futures=True)
         asyncio.run_coroutine_threadsafe(_wind_up(), loop)
         thread.join(_GOODBYE)
         if not thread.is_alive():
@@ -105,6 +114,22 @@ class LoopThread:
         self.lock = threading.Lock()
         self._loop = self._thread = None
         self._futures = set()
+
+
+def _look_up_names_apart(loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
+    """Give the loop threads for looking up names.
+
+    Where no name server answers, a lookup takes half a minute, whatever gave up on it; on the
+    loop's own few threads everything that reads a file or computes would wait behind it.
+    """
+    threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+
+    async def getaddrinfo(host: Any, port: Any, **asked: int) -> list[Any]:
+        return await loop.run_in_executor(threads, partial(socket.getaddrinfo, host, port, **asked))
+
+    with suppress(AttributeError):  # a loop written in C has threads of its own for that
+        loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign]  # the loop has no other way
+    return threads
 
 
 def _run_forever(loop: asyncio.AbstractEventLoop) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.core.registry.local.backend import LocalBackend
 from llm_integrations.core.registry.local.file.folder import FolderStore
+from llm_integrations.core.registry.local.own_threads import InOwnThreads
 
 __all__ = ["FileBackend"]
 
 
-class FileBackend(LocalBackend):
+class FileBackend(InOwnThreads):
     """RegistryBackend over a folder. Pickles as its path; several processes may write at once.
 
     Args:
@@ -43,7 +42,7 @@ class FileBackend(LocalBackend):
         )
 
     async def edited(self) -> list[SchemaRef]:
-        return await asyncio.to_thread(self._folder.edited)
+        return await self._in_thread(self._folder.edited)
 
     def nowhere(self) -> str:
         if self._root.exists():
@@ -55,7 +54,7 @@ class FileBackend(LocalBackend):
 
     async def get_mode(self, subject: str | None = None) -> str:  # noqa: ARG002 - the same for all
         """READONLY where this process may not write into the folder, or make it."""
-        return await asyncio.to_thread(self._mode)
+        return await self._in_thread(self._mode)
 
     def _mode(self) -> str:
         folder = self._root

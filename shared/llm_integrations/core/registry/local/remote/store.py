@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NoReturn
 
@@ -41,14 +43,21 @@ _TRUSTED: Final = 5.0  # seconds that a list of everything serves the pages of o
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """All files at one moment: the folders of each subject, and the files of each folder."""
+
+    folders: Mapping[str, list[str]] = field(default_factory=dict)
+    files: Mapping[str, list[RemoteFile]] = field(default_factory=dict)
+    at: float = -math.inf
+
+
 class RemoteStore:
     """``<url>/<subject>/<version>.json`` with ``meta.json`` beside it, as a folder has it."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._folders: dict[str, list[str]] = {}  # by subject
-        self._files: dict[str, list[RemoteFile]] = {}  # by folder
-        self._listed_at = -_TRUSTED
+        self._listing = _Listing()  # replaced whole: several threads read it
 
     def at(self, subject: str) -> RemoteSubject:
         names = [encode_subject(subject), encode_distinctly(subject)]
@@ -59,15 +68,15 @@ class RemoteStore:
         return self._look(subject, names[0], (), Reader(self._storage))
 
     def names(self) -> list[str]:
-        self._list()
-        return sorted(self._folders)
+        return sorted(self._list().folders)
 
     def every(
         self, names: Iterable[str] | None = None
     ) -> Iterator[tuple[str, RemoteSubject | RegistryError]]:
-        if names is None or time.monotonic() - self._listed_at > _TRUSTED:
-            self._list()
-        folders, files = self._folders, self._files
+        listing = self._listing
+        if names is None or time.monotonic() - listing.at > _TRUSTED:
+            listing = self._list()
+        folders, files = listing.folders, listing.files
         wanted = sorted(folders) if names is None else list(names)
         for start in range(0, len(wanted), _TOGETHER):
             some = {name: folders.get(name, []) for name in wanted[start : start + _TOGETHER]}
@@ -82,7 +91,7 @@ class RemoteStore:
                     if not subject.is_empty:
                         yield name, subject
 
-    def _list(self) -> None:
+    def _list(self) -> _Listing:
         """Lists all files, which storages of objects do by the thousand."""
         files = self._storage.files()
         if not files:
@@ -100,7 +109,8 @@ class RemoteStore:
                 subject = None if folder.startswith(".") else subject_of(folder)
             if subject is not None:
                 folders.setdefault(subject, []).append(folder)
-        self._folders, self._files, self._listed_at = folders, files, time.monotonic()
+        self._listing = _Listing(folders, files, time.monotonic())
+        return self._listing
 
     def _told(self, folder: str, found: Sequence[RemoteFile], reader: Reader) -> str | None:
         """What the sidecar says where a folder's name does not; None if it is none of ours."""
