@@ -82,9 +82,14 @@ def test_what_is_certain_is_valid(schema: dict[str, Any], rows: list[dict[str, A
     validator = compile_validator({**schema, "$defs": defs})
     certain = certain_rows(validator)
     for row in rows if certain else ():
-        if certain is not None and certain.hold(json.dumps(row).encode(), 1):
-            found["certain"] += 1
-            assert validator.is_valid(row)
+        for line in (json.dumps(row).encode(), json.dumps(row, ensure_ascii=False).encode()):
+            if certain is not None and certain.hold(line, 1):
+                found["certain"] += 1
+                assert validator.is_valid(row)
+    if certain is not None:
+        each = [json.dumps(row).encode() for row in rows]
+        doubtful = certain.doubtful(each, is_utf8=True)
+        assert all(validator.is_valid(row) for n, row in enumerate(rows) if n not in doubtful)
 
 
 def test_something_was_certain() -> None:
@@ -129,11 +134,76 @@ def test_chats_are_certain_as_far_as_all_of_them_is_declared(line: bytes, certai
     assert rows.hold(line, 1) is certain
 
 
+TEXTS = {
+    "type": "object",
+    "properties": {
+        "t": {"type": "string"},
+        "full": {"type": "string", "minLength": 1},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "in": {"type": "object", "properties": {"t": {"type": "string"}}},
+        "maybe": {"type": ["string", "null"]},
+    },
+    "required": ["t"],
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "certain"),
+    [
+        (b'{"t": ""}', True),
+        (b'{"t" :  "x\\n\\u00e9\\ud83d\\ude00" }', True),
+        ('{"t": "é“”😀", "full": "é", "list": ["", "x"], "in": {}, "maybe": null}'.encode(), True),
+        (b'{"t": 1, "t": "x"}', True),
+        (b'{"t": "x", "t": 1}', False),
+        (b'{"t": null}', False),
+        (b'{"t": ["x"]}', False),
+        (b'{"t": {"t": "x"}}', False),
+        (b'{"t": 7}', False),
+        (b'{"t": "x", "full": ""}', False),
+        (b'{"t": "x", "full": 1}', False),
+        (b'{"t": "x", "full": "\\""}', True),
+        (b'{"t": "x", "list": ["x", 1]}', False),
+        (b'{"t": "x", "list": null}', False),
+        (b'{"t": "x", "in": {"t": true}}', False),
+        (b'{"t": "x", "maybe": 1}', False),
+        (b'{"t": "\xe9"}', False),
+        (b'{"t": "\xed\xa0\x80"}', False),
+        (b'{"t": "\xf4\x90\x80\x80"}', False),
+        (b'{"t": "x", "list": ["\xc0\x80"]}', False),
+        (b'{"t": "\\ud800"}', False),
+        (b'{"t": "\\ud800\\n"}', False),
+        (b'{"t": "\\x"}', False),
+        (b'{"t": "\x01"}', False),
+        (b'{"t": "a\tb"}', False),
+        (b'{"t": "x", "\xe9": 1}', False),
+    ],
+)
+def test_a_text_is_certain_without_being_made(line: bytes, certain: bool) -> None:
+    good = b'{"t": "x"}'
+    for lines in (line, b"\n".join([good, line]), b"\n".join([line, good])):
+        rows = certain_rows(compile_validator(TEXTS))
+        assert rows is not None
+        assert rows.hold(memoryview(lines), lines.count(b"\n") + 1) is certain
+        assert rows.doubtful([good, line + b"\n", good]) == ([] if certain else [1])
+
+
 def test_where_few_lines_are_certain_none_is_looked_at() -> None:
     rows = certain_rows(compile_validator(CHAT))
     assert rows is not None
     assert not any(rows.hold(b'{"m": 1}', 1) for _ in range(8))
+    assert not rows.is_useful
     assert not rows.hold(b'{"m": []}', 1)
+    assert rows.doubtful([b'{"m": []}']) == [0]
+
+
+def test_a_bad_line_among_good_ones_is_found_by_itself_and_costs_no_trust() -> None:
+    rows = certain_rows(compile_validator(CHAT))
+    assert rows is not None
+    lines = [b'{"m": []}'] * 12 + [b'{"m": 1}']
+    for _ in range(20):
+        assert not rows.hold(b"\n".join(lines), len(lines))
+        assert rows.doubtful(lines) == [12]
+    assert rows.is_useful
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from llm_integrations.core.tables import json_line
 from llm_integrations.core.tables.json_line import NoRow, read_row
-from llm_integrations.core.tables.line_block import LineBlock, blocks_of_lines, said_by
+from llm_integrations.core.tables.line_block import (
+    LineBlock,
+    blocks_of_lines,
+    places_of_lines,
+    said_by,
+)
 
 CHUNK = "llm_integrations.core.tables.line_block._CHUNK"
 TRAPS = [
@@ -92,7 +97,10 @@ def test_blocks_are_the_whole_file_in_its_order(lines: list[bytes], most: int) -
         path.write_bytes(whole)
         with patch("llm_integrations.core.tables.line_block._BYTES", 7):
             blocks = list(blocks_of_lines(path, most))
+            places = list(places_of_lines(path, most))
         assert [block.place().read(path) for block in blocks] == blocks
+        assert [place.read(path) for place in places] == blocks
+        assert [len(place) for place in places] == [len(block) for block in blocks]
     assert b"".join(bytes(block.data) for block in blocks) == whole
     firsts = 0
     for block in blocks:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from llm_integrations.core.tables.certain_rows import CertainRows, certain_rows
 from llm_integrations.core.tables.json_line import NoRow
 from llm_integrations.core.tables.line_block import LineBlock, SaidLines, said_by
 from llm_integrations.core.tables.line_block import blocks_of_lines as read_blocks
+from llm_integrations.core.tables.line_block import places_of_lines as read_places
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
 from llm_integrations.core.validation.engine_faults import is_fault
 from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.datasets.run.counts import BlockCount
 
-__all__ = ["LINES", "JudgedLines", "LineJudge", "blocks_of_lines"]
+__all__ = ["LINES", "JudgedLines", "LineJudge", "blocks_of_lines", "places_of_lines"]
 
 LINES: Final = 50_000
 """Lines judged and written in one step, at the most."""
@@ -33,10 +35,19 @@ LINES: Final = 50_000
 
 def blocks_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
     """The lines of a file in blocks, from block number ``first`` on."""
+    return _from(first, read_blocks, path)
+
+
+def places_of_lines(path: Path, first: int) -> Iterator[LineBlock]:
+    """The same blocks without their data, for other processes to read."""
+    return _from(first, read_places, path)
+
+
+def _from(
+    first: int, read: Callable[[Path, int], Iterator[LineBlock]], path: Path
+) -> Iterator[LineBlock]:
     try:
-        for number, block in enumerate(read_blocks(path, LINES)):
-            if number >= first:
-                yield block
+        yield from islice(read(path, LINES), first, None)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -91,8 +102,8 @@ class LineJudge:
         valid = np.ones(len(block), np.bool_)
         aside = _InvalidLines(block, first)
         blank = 0
-        settles = None if self._certain is None else self._certain.hold
-        for said in said_by(block, settles):
+        certain = self._certain
+        for said in said_by(block, certain if certain and certain.is_useful else None):
             for index in self._doubtful(said):
                 number = said.first + index
                 row = said.rows[index]

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from datasets import Dataset, IterableDataset, config
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.tables import LINE_SUFFIXES, CsvDialect
+from llm_integrations.core.tables.line_block import CUTTING
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.result import DatasetResult
@@ -122,7 +123,7 @@ class Run:
         if path.suffix.lower() not in LINE_SUFFIXES:
             return self._source(file_source(path, self.validator, name, self._dialect))
         source = line_source(path, name)
-        run = self._run_name(source.identity)
+        run = self._run_name(f"{source.identity}|{CUTTING}")
         judge = LineJudge(self.validator, source=source.name, raises=self._raises)
         copies, report = self._output is not None, self._report()
         parts = LineParts(self._folder(run), run, self.quarantine_of(run), source, copies=copies)

@@ -178,7 +178,7 @@ class LineSource(FileSource):
             yield block.first, block
 
     def places(self, first: int) -> Iterator[tuple[int, LineBlock]]:
-        return ((start, block.place()) for start, block in self.blocks(first))
+        return ((place.first, place) for place in lines.places_of_lines(self.path, first))
 
     def at(self, place: LineBlock) -> LineBlock:
         return place.read(self.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -56,10 +57,18 @@ def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]] | RecordColumns) -> None:
+@cache
+def _parquet() -> Any:
+    """Parquet's module; once, for looking its version up takes as long as writing a small part."""
     require_extra("arrow", "pyarrow")
-    import pyarrow as pa
     from pyarrow import parquet
+
+    return parquet
+
+
+def _write_parquet(stream: IO[bytes], rows: list[dict[str, Any]] | RecordColumns) -> None:
+    parquet = _parquet()
+    import pyarrow as pa
 
     names = QuarantinedRecord("", (), "").to_row()
     if isinstance(rows, RecordColumns):
@@ -100,9 +109,6 @@ def _utf8(text: str | None) -> str | None:
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    require_extra("arrow", "pyarrow")
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
+    with _parquet().ParquetFile(path) as file:
         for batch in file.iter_batches(4096):
             yield from batch.to_pylist()
