@@ -72,3 +72,25 @@ def test_every_block_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
                 _, *arguments = shlex.split(line)
                 result = CliRunner().invoke(app, arguments)
                 assert result.exit_code == 0, (line, result.output)
+
+
+@pytest.mark.parametrize("package", ["airflow.sdk", "dagster", "wandb", "mlflow"])
+def test_the_recipes_run_where_their_package_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    [code] = [block for block in blocks("py") if block.split()[1] == package]
+    compile(code, PAGE.name, "exec")
+    pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("LLM_INTEGRATIONS_REGISTRY_URL", "schemas/")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    Path("chats.jsonl").write_text('{"age": 1}\n' * 200 + '{"age": -1}\n')
+    with connect("schemas/") as registry:
+        registry.register("chat", ROW)
+    names: dict[str, Any] = {}
+    run(code, names)
+    if package == "dagster":
+        assert names["chats_satisfy_their_schema"]().passed

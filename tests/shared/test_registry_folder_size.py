@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_integrations.core.config import RetryOptions
-from llm_integrations.core.errors import RegistryProtocolError, RegistryUnavailable
+from llm_integrations.core.errors import RegistryProtocolError, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry import connect
 from llm_integrations.core.registry.local.file.backend import FileBackend
@@ -154,7 +154,8 @@ def _link(path: Path, target: str) -> Path:
 async def test_a_folder_that_is_gone_is_an_outage_and_no_empty_registry(tmp_path: Path) -> None:
     root, away = tmp_path / "schemas", tmp_path / "away"
     with connect(root, retry=RetryOptions(attempts=1)) as registry:
-        assert registry.subjects() == []
+        with pytest.raises(SchemaNotFound, match="no folder"):
+            registry.subjects()
         registry.register("user", A)
         held = registry.get("user")
         root.rename(away)
