@@ -17,8 +17,8 @@ from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_block import (
     LineBlock,
     blocks_of_lines,
+    decoded_lines,
     places_of_lines,
-    said_by,
 )
 
 CHUNK = "llm_integrations.core.tables.line_block._CHUNK"
@@ -72,7 +72,7 @@ def one_by_one(line: bytes) -> Any:
 
 def said(data: bytes) -> list[Any]:
     block = LineBlock(memoryview(data), 0, 0, len(data))
-    return [row for some in said_by(block) for row in some.rows]
+    return [row for some in decoded_lines(block) for row in some.rows]
 
 
 @given(st.lists(st.sampled_from(TRAPS), max_size=12), st.sampled_from([1, 60, 1 << 15]))
@@ -114,5 +114,7 @@ def test_a_line_is_never_cut(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b"".join(lines))
     with patch("llm_integrations.core.tables.line_block._BYTES", 64):
         blocks = list(blocks_of_lines(tmp_path / "rows.jsonl", 1000))
-    assert [row["n"] for block in blocks for s in said_by(block) for row in s.rows] == [*range(50)]
+    assert [row["n"] for block in blocks for s in decoded_lines(block) for row in s.rows] == [
+        *range(50)
+    ]
     assert len(blocks) > 20

@@ -27,8 +27,8 @@ from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ArrowMismatch, ConfigurationError
 from llm_integrations.core.tables import read_tables
 from llm_integrations.core.tables.admitted import admitted_types
-from llm_integrations.core.tables.dialect import CsvDialect
-from llm_integrations.core.tables.utf8 import MarkedStream, unmarked
+from llm_integrations.core.tables.csv.dialect import CsvDialect
+from llm_integrations.core.tables.csv.utf8 import MarkedStream, unmarked
 from llm_integrations.core.validation import Validator, compile_validator
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -46,7 +46,7 @@ def of(**properties: Any) -> Validator:
 
 @contextmanager
 def blocks_of(size: int) -> Iterator[None]:
-    with patch("llm_integrations.core.tables.csv_file._BLOCK", size):
+    with patch("llm_integrations.core.tables.csv.file._BLOCK", size):
         yield
 
 

@@ -105,7 +105,7 @@ def _typed(
     import pyarrow as pa
 
     from llm_integrations.core.tables.admitted import admitted_types
-    from llm_integrations.core.tables.csv_columns import CsvColumn, settled
+    from llm_integrations.core.tables.csv.columns import CsvColumn, settled
 
     columns: list[list[Any]] = []
     for index, name in enumerate(names):

@@ -19,7 +19,7 @@ from llm_integrations.core.quarantine.encoding import write
 from llm_integrations.core.quarantine.record import encodings_text
 from llm_integrations.core.tables.certain_rows import CertainRows, certain_rows
 from llm_integrations.core.tables.json_line import NoRow
-from llm_integrations.core.tables.line_block import LineBlock, SaidLines, said_by
+from llm_integrations.core.tables.line_block import DecodedLines, LineBlock, decoded_lines
 from llm_integrations.core.tables.line_block import blocks_of_lines as read_blocks
 from llm_integrations.core.tables.line_block import places_of_lines as read_places
 from llm_integrations.core.validation import ValidationReport, Validator, Violation
@@ -103,16 +103,16 @@ class LineJudge:
         aside = _InvalidLines(block, first)
         blank = 0
         certain = self._certain
-        for said in said_by(block, certain if certain and certain.is_useful else None):
-            for index in self._doubtful(said):
-                number = said.first + index
-                row = said.rows[index]
+        for decoded in decoded_lines(block, certain if certain and certain.is_useful else None):
+            for index in self._doubtful(decoded):
+                number = decoded.first + index
+                row = decoded.rows[index]
                 if row is None:
                     valid[number] = False
                     blank += 1
-                elif found := self._violations(row, said.exact, number + first):
+                elif found := self._violations(row, decoded.exact, number + first):
                     valid[number] = False
-                    aside.add(number, row, said.exact, self._texts.text(found))
+                    aside.add(number, row, decoded.exact, self._texts.text(found))
         count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
         return JudgedLines(block, _spans(block, valid), self._columns(aside), count)
 
@@ -124,17 +124,17 @@ class LineJudge:
         # What reads lines does not pickle.
         return partial(LineJudge, source=self._source, raises=self._raises), (self._validator,)
 
-    def _doubtful(self, said: SaidLines) -> Sequence[int]:
+    def _doubtful(self, decoded: DecodedLines) -> Sequence[int]:
         """Which lines are not certainly valid."""
         fast = self._validator.compile().fast
-        if not said.exact:
-            return range(len(said.rows))
+        if not decoded.exact:
+            return range(len(decoded.rows))
         try:
-            passed = list(map(fast, said.rows))
+            passed = list(map(fast, decoded.rows))
         except BaseException as error:
             if not is_fault(error):
                 raise
-            return range(len(said.rows))
+            return range(len(decoded.rows))
         return [] if all(passed) else [index for index, fits in enumerate(passed) if not fits]
 
     def _violations(self, row: Any, exact: bool, number: int) -> Sequence[Violation]:

@@ -10,7 +10,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.inference.observed_values import ObservedValues
 from llm_integrations.core.inference.schema import Style, schema_of
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
-from llm_integrations.core.tables.dialect import CSV_SUFFIXES, CsvDialect
+from llm_integrations.core.tables.csv.dialect import CSV_SUFFIXES, CsvDialect
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.unpack import document_lines
 

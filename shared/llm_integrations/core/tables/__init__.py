@@ -1,6 +1,6 @@
 """Files of rows of any size as Arrow tables, block by block."""
 
-from llm_integrations.core.tables.dialect import CSV_SUFFIXES, CsvDialect
+from llm_integrations.core.tables.csv.dialect import CSV_SUFFIXES, CsvDialect
 from llm_integrations.core.tables.reading import (
     BLOCK_ROWS,
     LINE_SUFFIXES,

@@ -16,13 +16,13 @@ from llm_integrations.core.tables.json_line import NoRow, decode_lines, read_row
 
 __all__ = [
     "CUTTING",
+    "DecodedLines",
     "Edges",
     "LineBlock",
-    "SaidLines",
     "Settles",
     "blocks_of_lines",
+    "decoded_lines",
     "places_of_lines",
-    "said_by",
 ]
 
 Edges = npt.NDArray[np.int64]
@@ -185,7 +185,7 @@ def _cut(block: LineBlock, most: int) -> Iterator[LineBlock]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SaidLines:
+class DecodedLines:
     """What some lines of a block say.
 
     Attributes:
@@ -212,7 +212,7 @@ class Settles(Protocol):
         ...
 
 
-def said_by(block: LineBlock, settles: Settles | None = None) -> Iterator[SaidLines]:
+def decoded_lines(block: LineBlock, settles: Settles | None = None) -> Iterator[DecodedLines]:
     """The lines of a block, a few at a time.
 
     Args:
@@ -227,28 +227,28 @@ def said_by(block: LineBlock, settles: Settles | None = None) -> Iterator[SaidLi
     for number, looks_whole in enumerate(whole):
         first, last = edges[number : number + 2]
         if settles is None or not looks_whole:
-            yield _said(block, first, last, looks_whole=looks_whole)
+            yield _decoded(block, first, last, looks_whole=looks_whole)
         elif not settles.hold(block.between(first, last), last - first, is_utf8=block.is_utf8):
             yield from _doubtful(block, first, last, settles)
 
 
-def _doubtful(block: LineBlock, first: int, last: int, settles: Settles) -> Iterator[SaidLines]:
+def _doubtful(block: LineBlock, first: int, last: int, settles: Settles) -> Iterator[DecodedLines]:
     """The lines that need a closer look; one after the other where that are few."""
     each = [block.between(number, number + 1) for number in range(first, last)]
     numbers = settles.doubtful(each, is_utf8=block.is_utf8)
     if _FEW * len(numbers) > last - first:
-        yield _said(block, first, last, looks_whole=True)
+        yield _decoded(block, first, last, looks_whole=True)
         return
     for number in numbers:
-        yield _said(block, first + number, first + number + 1, looks_whole=True)
+        yield _decoded(block, first + number, first + number + 1, looks_whole=True)
 
 
-def _said(block: LineBlock, first: int, last: int, *, looks_whole: bool) -> SaidLines:
+def _decoded(block: LineBlock, first: int, last: int, *, looks_whole: bool) -> DecodedLines:
     rows = decode_lines(block.between(first, last)) if looks_whole else None
     if rows is not None and len(rows) == last - first:
-        return SaidLines(first, rows, True)
+        return DecodedLines(first, rows, True)
     each = map(block.line, range(first, last))
-    return SaidLines(first, list(map(_said_by_one, each)), False)
+    return DecodedLines(first, list(map(_decoded_line, each)), False)
 
 
 def _look_whole(block: LineBlock) -> npt.NDArray[np.bool_]:
@@ -266,7 +266,7 @@ def _look_whole(block: LineBlock) -> npt.NDArray[np.bool_]:
     return whole
 
 
-def _said_by_one(line: bytes) -> Any:
+def _decoded_line(line: bytes) -> Any:
     if not line.strip():
         return None
     try:

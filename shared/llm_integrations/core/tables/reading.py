@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.tables.dialect import CSV_SUFFIXES, CsvDialect
+from llm_integrations.core.tables.csv.dialect import CSV_SUFFIXES, CsvDialect
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -94,7 +94,7 @@ def _batches(path: Path, validator: Validator | None, dialect: CsvDialect) -> It
         case ".arrow" | ".feather":
             yield from _arrow_batches(path)
         case suffix if suffix in CSV_SUFFIXES:
-            from llm_integrations.core.tables.csv_file import csv_batches
+            from llm_integrations.core.tables.csv.file import csv_batches
 
             yield from csv_batches(path, validator, dialect)
         case _:

@@ -14,9 +14,9 @@ from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.arrow.run.cell_overrides import BrokenRow, with_overrides
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables.admitted import admitted_types
-from llm_integrations.core.tables.csv_columns import CsvColumn, settled
-from llm_integrations.core.tables.dialect import CsvDialect
-from llm_integrations.core.tables.utf8 import MARK, MarkedStream, unmarked
+from llm_integrations.core.tables.csv.columns import CsvColumn, settled
+from llm_integrations.core.tables.csv.dialect import CsvDialect
+from llm_integrations.core.tables.csv.utf8 import MARK, MarkedStream, unmarked
 from llm_integrations.core.validation import Validator
 
 __all__ = ["csv_batches"]

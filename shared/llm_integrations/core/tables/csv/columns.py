@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llm_integrations.core.arrow.pyarrow_modules import pa
 from llm_integrations.core.tables.admitted import Types
-from llm_integrations.core.tables.csv_cells import (
+from llm_integrations.core.tables.csv.cells import (
     is_whole,
     meant,
     split_cells,
