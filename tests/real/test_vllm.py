@@ -172,13 +172,12 @@ class TestOneServer:
         )
         assert withheld.json()["error"]["type"] == "InvalidOutputError"
 
-    def test_what_the_server_refuses_it_refuses_in_its_own_words(self, http: httpx.Client) -> None:
+    def test_what_no_server_takes_names_its_field(self, http: httpx.Client) -> None:
         form = {"messages": "bad", "max_tokens": 5}
-        plain = http.post(ENDPOINTS[0], json={"model": "tiny", **form})
-        judged = http.post(ENDPOINTS[0], json={"model": "asked", **form})
-        assert (plain.status_code, judged.status_code) == (400, 400)
-        kinds = [reply.json()["error"]["type"] for reply in (plain, judged)]
-        assert kinds[0] == kinds[1]
+        for name in ("tiny", "asked"):
+            reply = http.post(ENDPOINTS[0], json={"model": name, **form})
+            assert reply.status_code == 400
+            assert "body.messages" in str(reply.json()["error"]["param"])
 
     def test_our_refusals_carry_the_servers_cors_headers(self, http: httpx.Client) -> None:
         form = request_for(ENDPOINTS[0], "asked", '{"ask": 3}')
