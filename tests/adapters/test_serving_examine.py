@@ -16,6 +16,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.vllm.plugin import check_before_start
 from tests.support.serving_apps import USER
 
+OURS = "llm_integrations.vllm.SchemaMiddleware"
 VARIABLES = ["LLM_INTEGRATIONS_VLLM_CONFIG", "LLM_INTEGRATIONS_SERVING_CONFIG"]
 
 
@@ -105,7 +106,7 @@ class TestDoctor:
 class TestThePluginOfVllm:
     @pytest.fixture(autouse=True)
     def serving(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.argv", ["vllm", "serve", "MODEL"])
+        monkeypatch.setattr("sys.argv", ["vllm", "serve", "M", "--middleware", OURS])
 
     @pytest.mark.parametrize("name", WRONG)
     def test_ends_the_start(self, files: Files, name: str) -> None:
@@ -130,8 +131,13 @@ class TestThePluginOfVllm:
     ) -> None:
         check_before_start()
         files.named(VARIABLES[0], **WRONG["a misspelt schema"][0])
-        monkeypatch.setattr("sys.argv", ["python", "offline.py"])
-        check_before_start()
+        for arguments in (
+            ["python", "offline.py"],
+            ["vllm", "serve", "M"],
+            ["vllm", "bench", OURS],
+        ):
+            monkeypatch.setattr("sys.argv", arguments)
+            check_before_start()
 
     def test_vllm_finds_it(self) -> None:
         project = tomllib.loads(Path("pyproject.toml").read_text())["project"]

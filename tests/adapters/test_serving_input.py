@@ -449,28 +449,16 @@ MISFORMED: dict[str, tuple[str, Any, str]] = {
 
 
 class TestWhatNoServerTakes:
-    """Such a request is refused by the server, in its own words."""
-
     @pytest.mark.parametrize("name", MISFORMED)
-    async def test_gets_the_servers_own_refusal(self, name: str) -> None:
-        path, body, _ = MISFORMED[name]
-        error = {"error": {"message": "a valid list", "type": "Bad Request", "code": 400}}
+    async def test_is_a_bad_request_that_names_the_field(self, name: str) -> None:
+        path, body, field = MISFORMED[name]
         before = counted("invalid", "input")
         app = server(TEXT)
-        app.replies = [(400, error)]
-        sent = json.dumps(body).encode()
-        reply = await app.post(sent, path)
-        assert (reply.status, reply.json, app.requests) == (400, error, [sent])
-        assert counted("invalid", "input") == before + 1
-
-    @pytest.mark.parametrize("name", MISFORMED)
-    async def test_a_server_that_takes_it_answers_nobody(self, name: str) -> None:
-        path, body, field = MISFORMED[name]
-        reply = await server(TEXT).post(json.dumps(body).encode(), path)
-        assert reply.status == 400
+        reply = await app.post(json.dumps(body).encode(), path)
+        assert (reply.status, app.requests) == (400, [])
         if path != "/v1/messages":
             assert reply.json["error"]["param"] == f"body.{field}"
-        assert GOOD[:5].encode() not in reply.body
+        assert counted("invalid", "input") == before + 1
 
     async def test_passes_under_warn(self) -> None:
         app = server(TEXT, mode="warn")

@@ -153,6 +153,49 @@ class TestOneServer:
         reply = http.post(ENDPOINTS[0], json=request_for(ENDPOINTS[0], "tiny"))
         assert (reply.status_code, "x-schema" in reply.headers) == (200, False)
 
+    @pytest.mark.parametrize("path", ["/invocations", "/v1/chat/completions/batch"])
+    def test_the_paths_beside_it_are_judged_too(self, http: httpx.Client, path: str) -> None:
+        given = messages('{"ask": 3}')
+        batch = path.endswith("/batch")
+        form = {"messages": [messages(), given] if batch else given, "max_tokens": 5}
+        reply = http.post(path, json={"model": "asked", **form})
+        assert reply.status_code == 400
+        place = "1.0" if batch else "0"
+        assert reply.json()["error"]["param"] == f"body.messages.{place}.content"
+        withheld = http.post(
+            path,
+            json={
+                "model": "never",
+                "messages": [messages(), messages()] if batch else messages(),
+                "max_tokens": 60,
+            },
+        )
+        assert withheld.json()["error"]["type"] == "InvalidOutputError"
+
+    def test_what_no_server_takes_names_its_field(self, http: httpx.Client) -> None:
+        form = {"messages": "bad", "max_tokens": 5}
+        for name in ("tiny", "asked"):
+            reply = http.post(ENDPOINTS[0], json={"model": name, **form})
+            assert reply.status_code == 400
+            assert "body.messages" in str(reply.json()["error"]["param"])
+
+    def test_our_refusals_carry_the_servers_cors_headers(self, http: httpx.Client) -> None:
+        form = request_for(ENDPOINTS[0], "asked", '{"ask": 3}')
+        reply = http.post(ENDPOINTS[0], json=form, headers={"origin": "https://page.example"})
+        assert reply.status_code == 400
+        assert reply.headers["access-control-allow-origin"] in ("*", "https://page.example")
+        assert len(reply.headers.get_list("x-request-id")) == 1
+
+    def test_an_answer_that_the_client_began_is_judged_whole(self, http: httpx.Client) -> None:
+        begun = [*messages(), {"role": "assistant", "content": '{"colour":"red"}'}]
+        fields = {"continue_final_message": True, "add_generation_prompt": False}
+        form = {"model": "coloured", "messages": begun, "max_tokens": 3, **fields}
+        reply = http.post(ENDPOINTS[0], json=form)
+        if reply.status_code == 200:  # it ended at once
+            assert reply.headers["x-schema-valid"] == "true"
+        else:
+            assert "InvalidOutputError" in reply.text
+
     def test_a_good_request_is_answered(self, client: openai.OpenAI) -> None:
         reply = client.chat.completions.with_raw_response.create(
             model="asked", messages=messages(), max_tokens=5

@@ -21,7 +21,8 @@ log = get_logger(__name__)
 def check_before_start() -> None:
     """End a server's start where its configuration would end it after the engine's.
 
-    vLLM calls it in each of its processes; only the first one that starts a server looks.
+    vLLM calls it in each of its processes; only the first one looks, where its command line asks
+    for a server with the middleware.
 
     Raises:
         ConfigurationError: the configuration, or a schema that it names, cannot be used.
@@ -36,4 +37,5 @@ def check_before_start() -> None:
 def _starts_server(arguments: list[str]) -> bool:
     if multiprocessing.parent_process() is not None:
         return False
-    return "serve" in arguments or any("api_server" in text for text in arguments)
+    is_server = "serve" in arguments or any("api_server" in text for text in arguments)
+    return is_server and any("llm_integrations.vllm" in text for text in arguments)

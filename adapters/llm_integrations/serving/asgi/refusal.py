@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
+from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send
 from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["UNAUTHORIZED", "let_refuse"]
@@ -13,20 +13,18 @@ __all__ = ["UNAUTHORIZED", "let_refuse"]
 UNAUTHORIZED: Final = Failure(401, "AuthenticationError", "Unauthorized")
 
 
-async def let_refuse(
-    app: ASGIApp, scope: Scope, send: Send, receive: Receive | None = None
-) -> bool:
-    """Call the app, and let only an error out: what the server says to those that it refuses.
+async def let_refuse(app: ASGIApp, scope: Scope, send: Send) -> bool:
+    """Call the app without the request's body, and let only an error out.
 
-    A request that it takes after all is not served unjudged. Without ``receive`` it gets no body,
-    as for strangers.
+    So the client gets what the server says to strangers, and a request that the server takes
+    after all is not served unjudged.
 
     Returns:
         Whether it refused the request.
     """
     refusal = _Refusal(send)
     try:
-        await app(scope, receive or refusal.receive, refusal)
+        await app(scope, refusal.receive, refusal)
     except Exception:
         if not refusal.wants_body:
             raise

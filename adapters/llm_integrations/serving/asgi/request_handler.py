@@ -22,7 +22,7 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Shape
-from llm_integrations.serving.shapes.failure import Failure, Misformed, Refused, bad_request
+from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["RequestHandler"]
@@ -92,12 +92,9 @@ class RequestHandler:
         try:
             await self._judged(planner, scope, headers, send, body, request, caller)
         except Refused as refused:
-            # What the server refuses as well, it does in its own words.
-            is_wrong = isinstance(refused, Misformed)
-            if not (is_wrong and await let_refuse(self._app, scope, send, body.receive)):
-                is_stranger = caller is Caller.STRANGER
-                failure = _told(planner, refused.failure) if is_stranger else refused.failure
-                await self._refuse(scope, send, planner.rule.shape, failure)
+            is_stranger = caller is Caller.STRANGER
+            failure = _told(planner, refused.failure) if is_stranger else refused.failure
+            await self._refuse(scope, send, planner.rule.shape, failure)
 
     async def _turn_away(self, scope: Scope, send: Send) -> None:
         if not await let_refuse(self._app, scope, send):

@@ -19,7 +19,7 @@ from llm_integrations.serving.rules.pointer import param_of
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.rules.rule import InputRule
 from llm_integrations.serving.shapes import Answer, Parsed, Shape
-from llm_integrations.serving.shapes.failure import Misformed, Refused, bad_request, unavailable
+from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
 from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["judge_answer", "judge_answers", "judge_request"]
@@ -68,7 +68,7 @@ def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) ->
         inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
         param = param_of(piece.path, inside)
         failure = bad_request(f"{param} {verdict.report}", param)
-        raise (Misformed if piece.misformed else Refused)(failure.with_headers(verdicts.headers()))
+        raise Refused(failure.with_headers(verdicts.headers()))
 
 
 def judge_answers(by: Answers, answers: Sequence[Answer], verdicts: Verdicts) -> bool:

@@ -17,16 +17,12 @@ __all__ = ["Check", "Piece"]
 
 
 class Piece(NamedTuple):
-    """One value to judge. ``problem`` says why there is none to put before the schema.
-
-    ``misformed`` says that the server will not take the request either.
-    """
+    """One value to judge. ``problem`` says why there is none to put before the schema."""
 
     path: tuple[str | int, ...]
     value: Any
     is_text: bool = False
     problem: str | None = None
-    misformed: bool = False
 
 
 class Check:
@@ -53,7 +49,7 @@ class Check:
             # A request without a problem has the form that it should have.
             if piece.problem and (field := shape.misformed(request)):
                 problem = "is nothing that texts can be read from"
-                return (Piece((field,), None, problem=problem, misformed=True),)
+                return (Piece((field,), None, problem=problem),)
         return pieces
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:

@@ -12,7 +12,6 @@ from llm_integrations.core.validation.report import ValidationReport
 __all__ = [
     "Failure",
     "Headers",
-    "Misformed",
     "Refused",
     "answer_too_large",
     "bad_request",
@@ -49,10 +48,6 @@ class Refused(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-
-
-class Misformed(Refused):
-    """The server will refuse the request too, in words of its own."""
 
 
 def bad_request(message: str, param: str | None = None) -> Failure:
