@@ -3,6 +3,9 @@
 ``python -m benchmarks.drift_peer rows alarms detections`` prints a dict as JSON.
 """
 
+# pyright: reportMissingImports=false
+# Only the benchmark installs evidently, beside everything else.
+
 from __future__ import annotations
 
 import json
