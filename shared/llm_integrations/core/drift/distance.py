@@ -114,7 +114,9 @@ def number_chance(
 ) -> float:
     """The distance by chance of two samples of the same numbers."""
     variance = before.std**2 / sizes[0] + after.std**2 / sizes[1]
-    return (_deviations(level) + 0.5) * math.sqrt(variance) / _scale(before)
+    # The means differ by a normal deviate; of few values the spread is itself not well known.
+    deviations = _deviations(level) + 10 / min(sizes)
+    return deviations * math.sqrt(variance) / _scale(before)
 
 
 def ks_distance(before: Numbers, after: Numbers) -> float:
