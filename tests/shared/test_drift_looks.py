@@ -255,7 +255,7 @@ def test_a_profile_of_before_is_compared_as_far_as_it_goes() -> None:
     random = np.random.default_rng(1)
     table = pa.table({"messages": chats(random), "n": random.normal(0, 1, ROWS)})
     profile = profile_tables([table], ANY)
-    old = profile.to_dict() | {"format": 1}
+    old: dict[str, Any] = profile.to_dict() | {"format": 1}
     old["columns"] = {n: c for n, c in old["columns"].items() if "[*]" not in n}
     for column in old["columns"].values():
         for later in ("parts", "groups", "ascending"):

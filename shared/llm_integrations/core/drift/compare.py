@@ -12,6 +12,7 @@ from llm_integrations.core.drift.profile import ColumnProfile, Profile
 from llm_integrations.core.drift.report import Anomaly, DriftReport
 from llm_integrations.core.drift.thresholds import DriftThresholds
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.extras import require_extra
 
 __all__ = ["compare_profiles"]
 
@@ -50,6 +51,7 @@ def compare_profiles(
             "the profiles name values by different keys: set LLM_INTEGRATIONS_DRIFT_KEY to what it "
             "was when the baseline was made, or make a new baseline"
         )
+    require_extra("drift", "scipy")
     limits = thresholds or DriftThresholds()
     left_out = {name: "it was to be ignored" for name in ignore if name in baseline.columns}
     both = {

@@ -32,7 +32,10 @@ _MICROSECONDS: Final = 1e6
 
 
 def _family(kind: Any) -> Family:
-    return next((name for name, matches in _TESTS if matches(kind)), "other")
+    for name, matches in _TESTS:
+        if matches(kind):
+            return name
+    return "other"
 
 
 class ColumnSketch:
