@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from llm_integrations.core.cli import progress
 from llm_integrations.core.cli.app import app
+from llm_integrations.core.cli.output import progress
 from llm_integrations.core.errors import (
     ConfigurationError,
     InvalidSchema,
