@@ -61,9 +61,8 @@ def _routes_of(app: Any) -> Iterable[Any] | None:
 def _inferring(routes: Iterable[Any], prefix: str = "", depth: int = 0) -> Iterator[str]:
     for route in routes if depth < _DEEPEST else ():
         # FastAPI keeps what a router included as it was, and tells of the routes that came of it.
-        included = getattr(route, "effective_route_contexts", None)
-        if callable(included):
-            contexts: Iterable[Any] = included()
+        if hasattr(route, "effective_route_contexts"):
+            contexts: Iterable[Any] = route.effective_route_contexts()
             found = [getattr(each, "starlette_route", None) or each for each in contexts]
             yield from _inferring(found, prefix, depth + 1)
             continue
