@@ -33,6 +33,8 @@ PAGES = [
     "docs/registry.md",
     "docs/evolution.md",
     "docs/arrow.md",
+    "docs/langchain.md",
+    "docs/datasets.md",
 ]
 
 _BLOCK = re.compile(
