@@ -196,13 +196,13 @@ def test_a_quarantine_elsewhere_is_written_there_and_released_from_a_copy(
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "testing")
-        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("rows")
+        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("set-aside")
         monkeypatch.chdir(tmp_path)
         for _ in range(2):
-            assert set_aside([invalid()], "s3://rows/bad", tally, source="here") == 6
+            assert set_aside([invalid()], "s3://set-aside/bad", tally, source="here") == 6
         assert list(tmp_path.iterdir()) == [], "nothing was written here"
         system = fsspec.filesystem("s3", skip_instance_cache=True)
-        system.get("rows/bad/", str(tmp_path / "copy"), recursive=True)
+        system.get("set-aside/bad/", str(tmp_path / "copy"), recursive=True)
     finally:
         server.stop()
     records = list(Quarantine(tmp_path / "copy").records())

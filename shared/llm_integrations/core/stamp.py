@@ -114,8 +114,10 @@ def stamps_of(metadata: Mapping[str, Any]) -> list[Stamp]:
     """The stamps in the order in which they were set."""
     found = []
     for suffix in _suffixes(tuple(metadata)):
-        fingerprint = metadata.get(FINGERPRINT + suffix)
-        if isinstance(fingerprint, str) and len(fingerprint) == _DIGEST:
+        fingerprint = metadata.get(FINGERPRINT + suffix, "")
+        is_whole = isinstance(fingerprint, str) and len(fingerprint) == _DIGEST
+        # Stores that were filled by hand, or by others, may name subject and version alone.
+        if is_whole or (not fingerprint and VERSION + suffix in metadata):
             subject = str(metadata[SUBJECT + suffix])
             if not suffix or suffix == suffix_of(subject):
                 version = str(metadata.get(VERSION + suffix))

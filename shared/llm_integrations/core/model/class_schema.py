@@ -49,8 +49,8 @@ def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
     make = _maker(source)
     if make is None:
         raise InvalidSchema(
-            f"{_name(source)} is no JSON Schema (dict or bool), nor a class with one: a pydantic "
-            "model, a dataclass, a TypedDict, a msgspec Struct or an attrs class"
+            "a JSON Schema is an object or a boolean, or a class that has one (a pydantic model, a "
+            f"dataclass, a TypedDict, a msgspec Struct, an attrs class), not {_name(source)}"
         )
     try:
         schema: JsonSchema = make(source, mode)
@@ -201,4 +201,4 @@ def _path(source: Any) -> str:
 
 
 def _name(source: Any) -> str:
-    return source.__name__ if isinstance(source, type) else f"a {type(source).__name__}"
+    return source.__name__ if isinstance(source, type) else type(source).__name__
