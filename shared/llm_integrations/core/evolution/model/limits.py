@@ -75,6 +75,7 @@ class Budget:
 
     def _look(self) -> None:
         if self.spent > self._end:
+            self.spent = self._end + 1  # what costs more than is left is not begun
             raise Undecidable(f"the comparison took more than {self.limits.steps:,} steps")
         if time.thread_time() > self._deadline:
             raise Undecidable(
