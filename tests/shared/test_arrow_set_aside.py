@@ -183,7 +183,8 @@ def test_what_workers_judged_is_counted_where_they_are_gathered() -> None:
 def test_a_quarantine_elsewhere_is_written_there_and_released_from_a_copy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()  # they know other endpoints
     import fsspec  # type: ignore[import-untyped]  # publishes no types
     from moto.server import ThreadedMotoServer
 

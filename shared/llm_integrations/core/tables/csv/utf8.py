@@ -60,7 +60,8 @@ class MarkedStream(io.RawIOBase):
         return ready
 
     def close(self) -> None:
-        self._file.close()
+        if hasattr(self, "_file"):  # Python closes what could not be opened, too
+            self._file.close()
         super().close()
 
     def _marked(self, found: bytes, *, is_end: bool) -> bytes:
