@@ -208,7 +208,16 @@ def _read(text: str) -> Any:
 
 def random_case(seed: int) -> Case:
     """The same case for the same seed, in every process."""
-    return _Drawing(random.Random(seed)).case()
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _Drawing(random.Random(seed + attempt * _APART)).case()
+        except pa.ArrowInvalid:  # pyarrow makes arrays that it refuses, of lists of maps in structs
+            continue
+    raise AssertionError(f"no table comes of {seed}")
+
+
+_ATTEMPTS: Final = 5
+_APART: Final = 10**9
 
 
 class _Drawing:
