@@ -50,6 +50,14 @@ def plain(text: str = "{name}") -> Any:
     return ChatPromptTemplate.from_template(text)
 
 
+branch: Any = RunnableBranch
+"""Any callables are its branches, whatever its types say."""
+
+
+def as_text(prompt: Any) -> str:
+    return str(prompt.to_string())
+
+
 def bound() -> Any:
     return bind_schema(plain(), "in@1", output="answer@1")
 
@@ -99,7 +107,7 @@ LATER: dict[str, Any] = {
     "after-a-retry": lambda m: bound() | m.with_retry() | StrOutputParser() | m.with_retry(),
     "after-parallel": lambda m: bound() | RunnableParallel(a=m) | (lambda v: v["a"].text) | m,
     "another-prompt-first": lambda m: bound() | (lambda v: v.to_string()) | plain("{x}") | m,
-    "what-decides": lambda m: bound() | RunnableBranch((m | bool, lambda _: "x"), lambda _: "y"),
+    "what-decides": lambda m: bound() | branch((m | bool, lambda _: "x"), lambda _: "y"),
 }
 
 
@@ -175,7 +183,7 @@ def test_models_in_tools_and_retrievers_answer_somebody_else(registry: Registry)
         """Summarise."""
         return str(inner.invoke(text).content)
 
-    chain = bound() | RunnableLambda(lambda v: summarise.invoke({"text": v.to_string()}))
+    chain = bound() | RunnableLambda(lambda v: summarise.invoke({"text": as_text(v)}))
     using: Any = {"callbacks": [SchemaCallbackHandler(registry)]}
     assert (chain | (lambda text: f"{text}!")).invoke(ADA, using) == "free text!"
 

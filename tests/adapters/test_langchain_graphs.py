@@ -230,7 +230,7 @@ def test_interrupts_pass_and_subgraphs_are_judged(registry: Registry) -> None:
 def test_the_functional_api_and_what_langgraph_fills_in(registry: Registry) -> None:
     def add(state: Any, config: RunnableConfig, *, writer: StreamWriter) -> Any:
         writer("written")
-        return {"greeting": config["configurable"]["word"]}
+        return {"greeting": config.get("configurable", {})["word"]}
 
     config: Any = {"configurable": {"word": "hi"}}
     built = graph(validated(add, output="greeting@1", registry=registry))

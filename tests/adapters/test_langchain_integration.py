@@ -213,7 +213,8 @@ class Kept:
 
 
 def graph(node: Any, **kwargs: Any) -> Any:
-    builder: Any = StateGraph(dict[str, Any])
+    of_dicts: Any = StateGraph
+    builder: Any = of_dicts(dict[str, Any])
     builder.add_node("greet", node, **kwargs)
     builder.add_edge(START, "greet")
     return builder

@@ -122,7 +122,7 @@ def test_a_job_of_kubernetes_fails_where_data_drifted_or_no_check_was_made(
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert {v["name"] for v in pod["volumes"]} == {m["name"] for m in container["volumeMounts"]}
-    words = [*container["command"], *container["args"]]
+    words: list[str] = [*container["command"], *container["args"]]
     names = {"/data/latest.parquet": f"data/{data}.jsonl", "/schemas": "schemas", "/reports": "out"}
     command = shlex.join(names.get(word, word) for word in words)
     runs_once(work, command, code)

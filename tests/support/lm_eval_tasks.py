@@ -27,7 +27,7 @@ SHOTS = [{"question": f"Shot {n}?", "answer": str(n % 3)} for n in range(5)]
 class Oracle(LM):  # type: ignore[misc] # the harness ships no types
     """A model that reads its prompt: what it answers depends on every word, shots included."""
 
-    tokenizer_name = "oracle"
+    tokenizer_name: Any = "oracle"  # pyright: ignore[reportIncompatibleMethodOverride,reportIncompatibleVariableOverride,reportAssignmentType]
 
     def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
         return [str(sum(map(ord, request.args[0])) % 3) for request in requests]
