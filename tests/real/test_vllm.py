@@ -132,6 +132,7 @@ class TestOneServer:
         }
         options = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
         options += ["--enable-request-id-headers"]
+        options += ["--allowed-origins", '["https://page.example"]']  # by default it allows none
         folder = tmp_path_factory.mktemp("one")
         made = VllmServer(model, config, folder, names=cls.NAMES, options=options)
         with made.running() as server:
@@ -181,9 +182,13 @@ class TestOneServer:
 
     def test_our_refusals_carry_the_servers_cors_headers(self, http: httpx.Client) -> None:
         form = request_for(ENDPOINTS[0], "asked", '{"ask": 3}')
-        reply = http.post(ENDPOINTS[0], json=form, headers={"origin": "https://page.example"})
+        page = {"origin": "https://page.example"}
+        reply = http.post(ENDPOINTS[0], json=form, headers=page)
         assert reply.status_code == 400
-        assert reply.headers["access-control-allow-origin"] in ("*", "https://page.example")
+        own = http.post(ENDPOINTS[0], json={**form, "model": "no-such-model"}, headers=page)
+        assert own.status_code == 404
+        for headers in (reply.headers, own.headers):
+            assert headers["access-control-allow-origin"] == "https://page.example"
         assert len(reply.headers.get_list("x-request-id")) == 1
 
     def test_an_answer_that_the_client_began_is_judged_whole(self, http: httpx.Client) -> None:
