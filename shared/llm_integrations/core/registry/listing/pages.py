@@ -87,6 +87,8 @@ class Listing:
                 except RegistryUnavailable:
                     raise
                 except RegistryError as error:
+                    if self._registry.closed:  # which is nothing about the subject
+                        raise
                     latest.left_out[subject] = error
 
         workers = [asyncio.ensure_future(work()) for _ in range(_PARALLEL)]
