@@ -76,8 +76,14 @@ class Item:
     x: int
 
 
-CLASSES: list[Any] = [Point, Row, Record, Item, Page[int], TypeAdapter(Point)]
-NAMES = ["dataclass", "TypedDict", "msgspec", "attrs", "generic", "adapter"]
+def older() -> Any:
+    from pydantic import v1
+
+    return v1.create_model("Older", x=(int, ...))
+
+
+CLASSES: list[Any] = [Point, Row, Record, Item, Page[int], TypeAdapter(Point), older()]
+NAMES = ["dataclass", "TypedDict", "msgspec", "attrs", "generic", "adapter", "pydantic 1"]
 
 
 @pytest.mark.parametrize("model", CLASSES, ids=NAMES)

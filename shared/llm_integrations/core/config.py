@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -189,12 +190,24 @@ class ValidationOptions:
             raise ConfigurationError(f"max_steps must be at least 1, not {self.max_steps}")
 
 
+def _check_secret(auth: object, *names: str, may_be_none: bool = False) -> None:
+    """ConfigurationError, without the value, for what is no text."""
+    for name in names:
+        kind = type(getattr(auth, name))
+        if not issubclass(kind, str) and not (may_be_none and kind is type(None)):
+            field_name = f"{type(auth).__name__}.{name}"
+            raise ConfigurationError(f"{field_name} must be text, not {kind.__name__}")
+
+
 @dataclass(frozen=True, slots=True)
 class BasicAuth:
     """User name and password."""
 
     username: str
     password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_secret(self, "username", "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +216,18 @@ class BearerAuth:
 
     token: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        _check_secret(self, "token")
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyAuth:
     """``X-API-Key: …``."""
 
     key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_secret(self, "key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,3 +270,11 @@ class TLSOptions:
     cert: str | None = None
     key: str | None = None
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("ca", "cert", "key"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str | os.PathLike):
+                kind = type(value).__name__
+                raise ConfigurationError(f"TLSOptions.{name} must be a file's path, not {kind}")
+        _check_secret(self, "password", may_be_none=True)

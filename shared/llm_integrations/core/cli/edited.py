@@ -20,5 +20,5 @@ def edited_note(reference: SchemaRef) -> str:
 def refuse_edited(client: Registry, reference: str) -> None:
     """Raise SchemaConflict where the version was changed after it was published."""
     exact = client.get(reference).ref
-    if exact in client.edited():
+    if exact in client.edited(exact.subject):
         raise SchemaConflict(edited_note(exact))

@@ -56,9 +56,7 @@ Subject = Annotated[
         help="The schema's name, as com.example.user-profile.", autocompletion=complete_subject
     ),
 ]
-SchemaFile = Annotated[
-    Path, typer.Argument(help="A JSON or YAML file that holds one JSON Schema.", exists=True)
-]
+SchemaFile = Annotated[Path, typer.Argument(help="A JSON or YAML file that holds one JSON Schema.")]
 Delimiter = Annotated[
     str | None,
     typer.Option(

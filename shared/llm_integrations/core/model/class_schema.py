@@ -49,8 +49,9 @@ def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
     make = _maker(source)
     if make is None:
         raise InvalidSchema(
-            "a JSON Schema is an object or a boolean, or a class that has one (a pydantic model, a "
-            f"dataclass, a TypedDict, a msgspec Struct, an attrs class), not {_name(source)}"
+            "a JSON Schema is an object or a boolean, or a class that has one (a pydantic model or "
+            "TypeAdapter, a dataclass, a TypedDict, a msgspec Struct, an attrs class), not "
+            f"{_name(source)}"
         )
     try:
         schema: JsonSchema = make(source, mode)
@@ -136,6 +137,8 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
         return None
     if callable(getattr(bare, "model_json_schema", None)):
         return lambda model, mode: model.model_json_schema(mode=mode)
+    if hasattr(bare, "__fields__") and callable(getattr(bare, "schema", None)):
+        return _by_pydantic_1
     if hasattr(bare, "__struct_fields__") or hasattr(bare, "__attrs_attrs__"):
         return _by_msgspec
     if hasattr(bare, "__pydantic_core_schema__") or _is_plain_model(bare):
@@ -160,6 +163,10 @@ def _by_pydantic(source: Any, mode: Mode) -> JsonSchema:
     from pydantic import TypeAdapter
 
     return TypeAdapter(source).json_schema(mode=mode)
+
+
+def _by_pydantic_1(source: Any, mode: Mode) -> JsonSchema:  # noqa: ARG001 - it has one kind
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **source.schema()}
 
 
 def _by_msgspec(source: Any, mode: Mode) -> JsonSchema:  # noqa: ARG001 - it has one kind

@@ -45,7 +45,8 @@ _KNOWN = (
     "memory://, file://, http(s):// (Confluent API), llm+http(s)://, apicurio+http(s)://, "
     "glue://region/registry or s3://bucket/folder, or give a path"
 )
-_PORT = re.compile(r"[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")  # of host:port, which nobody calls a scheme
+# host:port, which is neither a scheme with something behind it nor a folder
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")
 _SEVERAL: Final = ({"confluent"}, {"llm_registry"}, {"apicurio"})
 APICURIO_API: Final = "/apis/registry/v3"
 # Of the storages that fsspec reads, those that people name first; it is asked about others.
@@ -76,6 +77,10 @@ def read_addresses(url: str | os.PathLike[str] | Sequence[str]) -> tuple[Address
     Raises:
         ConfigurationError: for an unknown scheme, a list that mixes protocols, a URL without host.
     """
+    if not isinstance(url, str | os.PathLike | list | tuple):
+        raise ConfigurationError(
+            f"a registry's URL is text, a path or a list of URLs, not {type(url).__name__}"
+        )
     urls = [url] if isinstance(url, str | os.PathLike) else list(url)
     addresses = tuple(_read(one) for one in urls)
     protocols = {address.protocol for address in addresses}
@@ -93,13 +98,14 @@ def _read(url: str | os.PathLike[str]) -> Address:
     if not isinstance(text, str) or not text.strip():
         raise ConfigurationError(f"a registry's URL is text such as {_KNOWN}")
     match = None if isinstance(url, os.PathLike) else _SCHEME.match(text)
+    is_known = match is not None and match[1].lower() in _PROTOCOLS
+    if isinstance(url, str) and not is_known and _HOST_PORT.fullmatch(text):
+        raise ConfigurationError(f"{text!r} has no scheme: write http://{text}")
     if match is None:
         return Address("file", str(Path(text).expanduser()))
     scheme = match[1].lower()
     rest = text[match.end() :]
     protocol = _PROTOCOLS.get(scheme)
-    if protocol is None and _PORT.fullmatch(rest):
-        raise ConfigurationError(f"{text!r} has no scheme: write http://{text}")
     if protocol is None and _is_storage(scheme):
         return Address("remote", _storage(scheme, rest))
     if protocol is None:

@@ -203,7 +203,7 @@ class RegistryBackend(Protocol):
         """A part of ``subjects``; ``place`` None is the first."""
         return Page(await self.subjects(deleted=deleted))
 
-    async def edited(self) -> list[SchemaRef]:
+    async def edited(self, subject: str | None = None) -> list[SchemaRef]:  # noqa: ARG002 - none here
         """Versions whose text was changed after they were published; servers do not let that be."""
         return []
 

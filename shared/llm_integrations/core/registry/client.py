@@ -108,12 +108,12 @@ class Registry(FromCache):
         """
         return self._operations.latest(subjects).wait()
 
-    def edited(self) -> list[SchemaRef]:
-        """The versions of a folder whose text was changed after they were published.
+    def edited(self, subject: str | None = None) -> list[SchemaRef]:
+        """The versions of a folder, or of one subject, whose text was changed after publishing.
 
         A published version never changes: take the change back, and register it as the next one.
         """
-        return self._operations.edited().wait()
+        return self._operations.edited(subject).wait()
 
     def lookup(
         self, subject: str, body: Any, *, normalize: bool = False, mode: Mode = "validation"

@@ -124,8 +124,8 @@ class Operations:
     def latest(self, subjects: Collection[str] | None = None) -> Pending[Latest]:
         return self._service.start(lambda: self._listing.latest(subjects))
 
-    def edited(self) -> Pending[list[SchemaRef]]:
-        return self._ask(lambda backend: backend.edited())
+    def edited(self, subject: str | None = None) -> Pending[list[SchemaRef]]:
+        return self._ask(lambda backend: backend.edited(subject))
 
     # -- writing ----------
 

@@ -93,6 +93,11 @@ class Settings:
                 raise ConfigurationError(f"{name} must be {example}, not {type(value).__name__}")
         if isinstance(self.timeout, bool) or not self.timeout > 0:
             raise ConfigurationError("timeout must be a number of seconds, more than 0")
+        if self.bus is not None and not callable(getattr(self.bus, "publish", None)):
+            raise ConfigurationError(f"bus must be an EventBus, not {type(self.bus).__name__}")
+        if self.limits is not None and type(self.limits).__name__ != "Limits":
+            # By its name: importing it takes longer than connecting.
+            raise ConfigurationError(f"limits must be Limits(…), not {type(self.limits).__name__}")
         if self.registry_id is not None:
             check_name("registry_id", self.registry_id)
         check_choice("policy", self.policy, Literal["strict", "lenient"])

@@ -45,7 +45,7 @@ class SeenVersion:
         if (self.version, self.schema_id, self.state) != (schema.version, schema.id, schema.state):
             return False
         if self.schema is not None:  # spares a fingerprint
-            return self.schema.body == schema.body
+            return self.schema.shared_body == schema.shared_body
         return self.fingerprint == schema.fingerprint
 
     @property

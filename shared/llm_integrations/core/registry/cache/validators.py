@@ -176,8 +176,10 @@ def _compile(
 ) -> Validator:
     from llm_integrations.core.validation import compile_validator
 
+    # It copies what it is given.
+    body = schema.shared_body if isinstance(schema, RegisteredSchema) else schema.body
     validator = compile_validator(
-        schema.body,
+        body,
         options=options,
         resources=resources,
         subject=schema.subject,

@@ -77,6 +77,8 @@ def _unfit(what: str) -> ConfigurationError:
 
 def check_headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     """Headers to send with each request; ConfigurationError, without a value, for others."""
+    if headers is not None and not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a dict of texts, not {type(headers).__name__}")
     given = tuple((headers or {}).items())
     for name, value in given:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in _OURS:

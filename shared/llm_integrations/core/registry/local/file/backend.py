@@ -41,8 +41,8 @@ class FileBackend(InOwnThreads):
             f"`llm-integrations import {self._root} -r NEW-FOLDER` do it"
         )
 
-    async def edited(self) -> list[SchemaRef]:
-        return await self._in_thread(self._folder.edited)
+    async def edited(self, subject: str | None = None) -> list[SchemaRef]:
+        return await self._in_thread(self._folder.edited, subject)
 
     def nowhere(self) -> str:
         if self._root.exists():

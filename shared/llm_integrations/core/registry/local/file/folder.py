@@ -182,11 +182,20 @@ class FolderStore:
             record_fingerprints(self.root, every.items())
         return len(every)
 
-    def edited(self) -> list[SchemaRef]:
+    def edited(self, subject: str | None = None) -> list[SchemaRef]:
         """The versions whose text is another one than when they were published, ascending."""
         with registry_errors(self.root):
             known = read_fingerprints(self.root)
-            return [ref for ref, now in self._fingerprints() if known.get(ref, now) != now]
+        wanted = (ref for ref in known if subject in (None, ref.subject))
+        found = [ref for ref in wanted if self._now(ref) not in (None, known[ref])]
+        return sorted(found, key=lambda ref: (ref.subject, version_key(ref.version)))
+
+    def _now(self, ref: SchemaRef) -> str | None:
+        """A version's fingerprint; None where it is gone, or so damaged that doctor names it."""
+        try:
+            return fingerprint_of(self.at(ref.subject).body(ref.version))
+        except RegistryError:
+            return None
 
     def _fingerprints(self) -> Iterator[tuple[SchemaRef, str]]:
         for subject, found in self.every():
