@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -485,3 +487,28 @@ def test_no_call_exceeds_its_steps_on_random_schemas(
         with contextlib.suppress(InvalidSchema, ComparisonLimitExceeded):
             call()
     assert spent() < PHASES * limits.steps * OVERSHOOT
+
+
+ASK = """
+import json, sys
+from llm_integrations.core.evolution import check_compatibility, diff, migration_guide
+for line in sys.stdin:
+    one, other = json.loads(line)
+    for old, new in ((one, other), (other, one)):
+        check_compatibility(new, [old], "FULL"), diff(old, new), migration_guide(old, new)
+    print("ended", flush=True)
+"""
+PAIRS = Path(__file__).parents[1] / "fixtures" / "recursive_unevaluated.jsonl"
+"""Each of them once filled the stack of jsonschema-rs, which ends the process."""
+
+
+def test_what_recursive_definitions_leave_unevaluated_does_not_end_the_process() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", ASK],
+        input=PAIRS.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (ran.returncode, ran.stdout.count("ended")) == (0, 3), ran.stderr[-2000:]

@@ -280,6 +280,24 @@ class Workspace:
             if name is not None:
                 yield name
 
+    def is_recursive(self, names: Iterable[str]) -> bool:
+        """Whether one of these definitions, or of those that they use, leads back to itself."""
+        entered: set[str] = set()
+        left: set[str] = set()
+        stack = [(name, False) for name in names]
+        while stack:
+            name, ready = stack.pop()
+            self.budget.spend()
+            if ready:
+                left.add(name)
+            elif name in entered and name not in left:
+                return True
+            elif name not in entered:
+                entered.add(name)
+                stack.append((name, True))
+                stack.extend((used, False) for used in self._direct(name))
+        return False
+
     def parts(self, nodes: Iterable[Node]) -> tuple[list[Node], set[str]]:
         """All that the nodes consist of, each counted, and the definitions that they use."""
         found: list[Node] = []

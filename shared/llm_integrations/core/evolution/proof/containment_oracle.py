@@ -122,12 +122,15 @@ class ContainmentOracle:
         )
 
     def _worth(self, *nodes: Node) -> bool:
-        """Whether the question is small enough to be answered soon, and there is time for it."""
+        """Whether the question comes to an end soon, and there is time for it."""
         try:
             self._workspace.budget.spend(_QUESTION_STEPS)
             values = 0
-            parts, _ = self._workspace.parts(nodes)
+            parts, names = self._workspace.parts(nodes)
             if len(parts) > _MOST_NODES:
+                return False
+            # jsonschema-rs looks for what such a definition evaluates until its stack is full.
+            if any(map(_looks_at_rest, parts)) and self._workspace.is_recursive(names):
                 return False
             for node in parts:
                 values += len(node.get("enum", ()))
@@ -164,6 +167,10 @@ class ContainmentOracle:
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 return False
             raise
+
+
+def _looks_at_rest(node: Node) -> bool:
+    return "unevaluatedProperties" in node or "unevaluatedItems" in node
 
 
 def _pattern_options(options: ValidationOptions) -> Any:
