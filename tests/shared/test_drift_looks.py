@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.drift_cases import KINDS, drifted
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.drift import (
     DriftReport,
@@ -321,3 +323,13 @@ def test_the_page_fits_a_telephone_and_a_dark_room() -> None:
     assert "color-scheme:light dark" in page
     assert "rows.parquet" in page
     assert page.count('<div class="wide"><table>') == page.count("<table>"), "tables scroll alone"
+
+
+def test_a_hundred_rows_show_drift_that_is_plain() -> None:
+    found: Counter[str] = Counter()
+    for seed in range(3):
+        before, after = drifted(seed, 100)
+        baseline = profile_tables([pa.table(before)], ANY)
+        report = detect([pa.table(after)], ANY, baseline)
+        found.update({name.removesuffix("[*].role") for name in report.drifted_columns})
+    assert {name for name in KINDS if found[name] < 2} == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from llm_integrations.core.drift.comparison import Comparison
@@ -59,11 +59,8 @@ def compare_profiles(
         for name, column in baseline.columns.items()
         if name in current.columns and name not in ignore
     }
-    counted = Comparison(limits, 0.5, frozenset(compare))
-    several = sum(len(counted.measures(*pair)) for pair in both.values()) + len(current.reasons)
-    # Of many measures one is the largest: each may err in a share of the runs only.
-    level = limits.false_alarms / max(several, 1)
-    by = Comparison(limits, level, frozenset(compare))
+    by = _at_level(both, limits, frozenset(compare), len(current.reasons))
+    level = limits.false_alarms / max(len(both) + len(current.reasons), 1)
     columns = [by.column(name, *pair) for name, pair in both.items()]
     columns.sort(key=lambda column: (not column.drifted, -column.strength))
     why = {column.name: by.why_not(column) for column in columns}
@@ -73,6 +70,31 @@ def compare_profiles(
         old = "the baseline was made by an older version; make a new one"
         not_compared |= {name: old for name in current.columns if ITEM in name}
     return DriftReport(anomalies, tuple(columns), baseline, current, limits, not_compared)
+
+
+def _at_level(
+    both: Mapping[str, tuple[ColumnProfile, ColumnProfile]],
+    limits: DriftThresholds,
+    wanted: frozenset[str],
+    reasons: int,
+) -> Comparison:
+    """The comparison whose level keeps false alarms rare, by Benjamini and Hochberg's steps.
+
+    Of many columns one differs most by chance, so that each may err in a share of the runs only;
+    the more columns drifted beyond doubt, the less it takes to believe it of one more.
+    """
+    several = max(len(both) + reasons, 1)
+    found = several
+    while True:
+        level = limits.false_alarms * max(found, 1) / several
+        by = Comparison(limits, level, wanted)
+        drifted = sum(
+            any(measure.drifted for measure in by.measures(*pair, name))
+            for name, pair in both.items()
+        )
+        if drifted >= found or found <= 1:
+            return by
+        found = drifted
 
 
 def _anomalies(

@@ -12,6 +12,8 @@ from llm_integrations.core.drift.distance import (
     category_distance,
     ks_chance,
     ks_distance,
+    lepage_chance,
+    lepage_distance,
     missing_mass,
     missing_mass_chance,
     number_chance,
@@ -25,6 +27,14 @@ from llm_integrations.core.drift.thresholds import DriftThresholds
 __all__ = ["Comparison"]
 
 _LISTED: Final = 20
+_PRESENCE: Final = 0.1
+_CATEGORIES: Final = 0.5
+_NEW: Final = 0.4
+_LEPAGE: Final = 0.5
+_KS: Final = 0.3
+_WASSERSTEIN: Final = 0.1
+"""The parts of a column's false alarms that its measures may cause: the larger, the more is seen
+in few rows. No one measure is the best for all that may change."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Comparison:
 
     Attributes:
         limits: what may change.
-        level: the probability that one measure may exceed its limit by chance.
+        level: the probability that a column's measures may exceed their limits by chance.
         wanted: the columns to compare although their values are new each time.
     """
 
@@ -75,21 +85,26 @@ class Comparison:
 
     def _presence(self, before: ColumnProfile, after: ColumnProfile) -> Measure:
         one, two = _independent(before, before.rows), _independent(after, after.rows)
-        chance = share_chance(before.present, one, after.present, two, self.level)
+        chance = share_chance(before.present, one, after.present, two, _PRESENCE * self.level)
         change = after.present - before.present
         return Measure("presence", change, max(self.limits.presence, chance))
 
     def _values(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
         if before.family != after.family:
             return
+        parts = {
+            name: (part, after.parts[name])
+            for name, part in before.parts.items()
+            if name in after.parts
+            and (part.kind == after.parts[name].kind or part.family != "number")
+        }
+        shared = replace(self, level=self.level / (1 + len(parts)))
         if before.categories is not None and after.categories is not None:
-            yield from self._categories(before, after)
+            yield from shared._categories(before, after)
         else:
-            yield from self._numbers(before, after)
-        for name, part in before.parts.items():
-            other = after.parts.get(name)
-            if other is not None and (part.kind == other.kind or part.family != "number"):
-                yield from (replace(measure, of=name) for measure in self._values(part, other))
+            yield from shared._numbers(before, after)
+        for name, pair in parts.items():
+            yield from (replace(measure, of=name) for measure in shared._values(*pair))
 
     def _categories(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
         one, two = before.categories, after.categories
@@ -98,14 +113,14 @@ class Comparison:
         if min(one.total, two.total) < max(self.limits.min_values, 1):
             return
         sizes = _independent(before, one.total), _independent(after, two.total)
-        chance = category_chance(one, two, self.level, 1 / sizes[0] + 1 / sizes[1])
+        chance = category_chance(one, two, _CATEGORIES * self.level, 1 / sizes[0] + 1 / sizes[1])
         distance = category_distance(one, two)
         yield Measure("Jensen–Shannon", distance, max(self.limits.category, chance))
         if not one.other:
             # A baseline that lists all its values knows which ones are new.
             seen = sum(count for label, count in two.counts.items() if label in one.counts)
             expected = missing_mass(one.counts, one.total)
-            chance = missing_mass_chance(one.counts, sizes, self.level)
+            chance = missing_mass_chance(one.counts, sizes, _NEW * self.level)
             limit = expected + max(self.limits.new_categories, chance)
             yield Measure("new categories", 1 - seen / two.total, limit)
 
@@ -116,10 +131,12 @@ class Comparison:
         if min(one.count, two.count) < self.limits.min_values:
             return
         sizes = _independent(before, one.count), _independent(after, two.count)
-        chance = number_chance(one, two, self.level, sizes)
-        limit = hypot(self.limits.number, chance)
-        yield Measure("Wasserstein", number_distance(one, two), limit)
-        chance = ks_chance(self.level, 1 / sizes[0] + 1 / sizes[1])
+        size = 1 / sizes[0] + 1 / sizes[1]
+        chance = lepage_chance(_LEPAGE * self.level, size)
+        yield Measure("Lepage", lepage_distance(one, two), hypot(self.limits.number, chance))
+        chance = number_chance(one, two, _WASSERSTEIN * self.level, sizes)
+        yield Measure("Wasserstein", number_distance(one, two), hypot(self.limits.number, chance))
+        chance = ks_chance(_KS * self.level, size)
         yield Measure("Kolmogorov–Smirnov", ks_distance(one, two), max(self.limits.shape, chance))
 
 

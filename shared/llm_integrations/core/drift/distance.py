@@ -20,6 +20,8 @@ __all__ = [
     "category_distance",
     "ks_chance",
     "ks_distance",
+    "lepage_chance",
+    "lepage_distance",
     "missing_mass",
     "missing_mass_chance",
     "number_chance",
@@ -122,13 +124,17 @@ def number_chance(
 def ks_distance(before: Numbers, after: Numbers) -> float:
     """Kolmogorov–Smirnov distance of the stored quantiles, from 0 to 1."""
     one, two = np.asarray(before.quantiles), np.asarray(after.quantiles)
-    spread = max(spread_of(before.quantiles, before.std), spread_of(after.quantiles, after.std))
     # What was rounded in two ways is the same.
-    apart = _ROUNDING * spread + 1e-12 * float(np.abs(one).max(initial=0.0))
+    apart = _rounding_apart(before, after)
     grid = np.concatenate([one, two])
     above = _below(one, grid - apart) - _below(two, grid + apart)
     under = _below(two, grid - apart) - _below(one, grid + apart)
     return max(float(above.max()), float(under.max()), 0.0)
+
+
+def _rounding_apart(before: Numbers, after: Numbers) -> float:
+    spread = max(spread_of(part.quantiles, part.std) for part in (before, after))
+    return _ROUNDING * spread + 1e-12 * max(map(abs, before.quantiles), default=0.0)
 
 
 def _below(quantiles: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -138,6 +144,38 @@ def _below(quantiles: np.ndarray, places: np.ndarray) -> np.ndarray:
 def ks_chance(level: float, size: float) -> float:
     """The distance by chance of two samples of the same numbers; ``size`` is 1/n + 1/m."""
     return math.sqrt(-math.log(level / 2) / 2 * size)
+
+
+def lepage_distance(before: Numbers, after: Numbers) -> float:
+    """How far ranks moved and spread, by the modified Lepage test (Wilcoxon's and Mood's scores).
+
+    About the standard deviations of a normal distribution that its mean moved by; single values,
+    however far they lie, move it little.
+    """
+    one, two = np.asarray(before.quantiles), np.asarray(after.quantiles)
+    values = np.concatenate([one, two])
+    order = np.argsort(values, kind="stable")
+    # What was rounded in two ways has one rank.
+    steps = np.diff(values[order]) > _rounding_apart(before, after)
+    groups = np.concatenate([[0], np.cumsum(steps)])
+    sizes = np.bincount(groups)
+    ranks = np.empty(len(values))
+    ranks[order] = ((np.cumsum(sizes) - sizes / 2) / len(values) - 0.5)[groups]
+    # Of many equal values the squares say in part what the ranks do.
+    slope = float((ranks**3).sum()) / max(float((ranks**2).sum()), 1e-9)
+    return math.hypot(*(_moved(scores, len(one)) for scores in (ranks, ranks**2 - slope * ranks)))
+
+
+def _moved(scores: np.ndarray, first: int) -> float:
+    """The difference of mean scores, in standard deviations of all of them."""
+    spread = float(scores.std())
+    return float(scores[first:].mean() - scores[:first].mean()) / spread if spread > 1e-9 else 0.0
+
+
+def lepage_chance(level: float, size: float) -> float:
+    """The distance by chance of two samples of the same numbers; ``size`` is 1/n + 1/m."""
+    # Half of the sum of two squared normal deviates is exponential.
+    return math.sqrt(-2 * math.log(level) * size)
 
 
 def share_chance(

@@ -44,7 +44,7 @@ class Measure:
     """One distance with its limit.
 
     Attributes:
-        name: "Jensen–Shannon", "Wasserstein", "Kolmogorov–Smirnov", "presence" or "new
+        name: "Jensen–Shannon", "Lepage", "Wasserstein", "Kolmogorov–Smirnov", "presence" or "new
             categories".
         value: the distance; for presence the change of the share of rows with a value.
         threshold: the limit, chance included.
@@ -53,7 +53,12 @@ class Measure:
     """
 
     name: Literal[
-        "Jensen–Shannon", "Wasserstein", "Kolmogorov–Smirnov", "presence", "new categories"
+        "Jensen–Shannon",
+        "Lepage",
+        "Wasserstein",
+        "Kolmogorov–Smirnov",
+        "presence",
+        "new categories",
     ]
     value: float
     threshold: float

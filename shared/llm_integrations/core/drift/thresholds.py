@@ -15,8 +15,8 @@ class DriftThresholds:
 
     The distances of two samples of the same data are not zero, the less so the smaller they are,
     and the largest of many is larger than any one. A limit is at least the distance that all
-    measures together exceed by chance in a share ``false_alarms`` of the runs: so a hundred rows
-    raise no false alarm, and a million rows are judged by the limit as it stands.
+    measures together exceed by chance in a share ``false_alarms`` of the runs without drift: so a
+    hundred rows raise no false alarm, and a million rows are judged by the limit as it stands.
 
     Attributes:
         category: Jensen–Shannon distance of categories, from 0 to 1.
