@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import Document, MediaResource
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
+from pydantic import AnyUrl
 
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
@@ -142,3 +145,13 @@ async def test_what_is_released_is_saved_before_it_leaves_the_quarantine(
     elsewhere(registry).register("doc-meta", RELAXED)
     [result] = await integration.catch_up()
     assert (result.released, seen) == (("bad",), [{"bad"}])
+
+
+def test_a_sound_at_a_url_is_saved_as_its_text(tmp_path: Path) -> None:
+    sound = Document(id_="a", text="x", audio_resource=MediaResource(url=AnyUrl("http://h/a")))
+    docstore = SimpleDocumentStore()
+    docstore.add_documents([sound])
+    persist_pipeline(IngestionPipeline(docstore=docstore, transformations=[]), tmp_path)
+    kept = SimpleDocumentStore.from_persist_dir(str(tmp_path)).get_document("a")
+    assert kept is not None
+    assert kept.get_content() == "x"

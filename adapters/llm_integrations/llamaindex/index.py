@@ -22,6 +22,7 @@ from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.documents import KnownDocuments, Loader
 from llm_integrations.llamaindex.upkeep.listing import Listing, Nodes
 from llm_integrations.llamaindex.upkeep.migration import Migrate, Migration
+from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.persistence import Persistence, persist_pipeline
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
 from llm_integrations.llamaindex.upkeep.release import Held
@@ -98,6 +99,7 @@ class Index:
         compare: bool = False,
         limit: int | None = None,
         asked: Collection[str] = (),
+        pace: Pace | None = None,
     ) -> ReindexResult:
         """Reindex what is stale or absent, and release what the version takes.
 
@@ -107,6 +109,7 @@ class Index:
             compare: look for documents, too, that the docstore knows and the store lacks.
             limit: how many documents to take on, at the most.
             asked: ids to release from the quarantine though the docstore does not know them.
+            pace: a rate limit.
 
         Raises:
             LLMIntegrationsError: a part of the quarantine is damaged; all else was done.
@@ -122,7 +125,7 @@ class Index:
             names = listing.in_order({*held.documents, *vectors} - seen)[:room]
             seen.update(names)
             if names:
-                run = Reindexing(self, in_force, vectors, listing.hashes)
+                run = Reindexing(self, in_force, vectors, listing.hashes, pace=pace)
                 result = run.run([name for name in names if name not in held.documents])
                 result = result.plus(run.run_documents(held.documents_of(names)))
                 total = total.plus(result.releasing(held.records))
@@ -131,6 +134,18 @@ class Index:
             if not names:
                 break
         return total
+
+    def has_work(self, transform: SchemaTransform, in_force: InForce) -> bool:
+        """Whether there is a document to reindex or to release."""
+        listing = Listing(self)
+        held = Held.of(listing, transform, in_force)
+        vectors = self.work(listing, held, transform, in_force, compare=True)
+        return bool(vectors or held.documents)
+
+    def rollback(self) -> None:
+        """Give the store's alias back to the collection that it stood for before."""
+        with self.lock:
+            self.nodes.restore()
 
     def work(
         self,

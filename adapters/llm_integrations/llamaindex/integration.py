@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,7 +28,9 @@ from llm_integrations.llamaindex.upkeep.audit import IndexAudit, audit, repair
 from llm_integrations.llamaindex.upkeep.documents import Loader
 from llm_integrations.llamaindex.upkeep.forgetting import forget
 from llm_integrations.llamaindex.upkeep.migration import Migrate
+from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
+from llm_integrations.llamaindex.upkeep.swapping import beside
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
 
@@ -140,7 +143,14 @@ class RAGPipelineIntegration(CatalogueIntegration):
             raise ConfigurationError(f"no index {affected.index!r} with {affected.subject!r} here")
         return await self._bring_up_to_date(index, transform, await _in_force(transform))
 
-    async def catch_up(self, *, limit: int | None = None) -> list[ReindexResult]:
+    async def catch_up(
+        self,
+        *,
+        limit: int | None = None,
+        documents_per_second: float | None = None,
+        tokens_per_second: float | None = None,
+        swap: bool = False,
+    ) -> list[ReindexResult]:
         """Bring every index of this process up to date: after a start, a crash, or a pause.
 
         Documents that the docstore knows and the vector store lacks come back too, so give each
@@ -148,12 +158,19 @@ class RAGPipelineIntegration(CatalogueIntegration):
 
         Args:
             limit: how many documents to take on, at the most; the next call goes on from there.
+            documents_per_second: how many documents to take on in a second, at the most.
+            tokens_per_second: how many tokens to embed in a second, at the most.
+            swap: work on a copy of the collection, whose alias then moves to the copy in one step,
+                so that no query finds an index half done; ``rollback`` moves it back. For Qdrant,
+                where the store's ``collection_name`` is an alias.
 
         Raises:
-            ConfigurationError: limit is below 1.
+            ConfigurationError: a bound is below 1 or 0, or a collection to swap has no alias.
+            Unsupported: the vector store has no aliases to swap.
         """
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit must be at least 1, not {limit}")
+        pace = Pace(documents_per_second, tokens_per_second)
         results: list[ReindexResult] = []
         for index, transform in self._all():
             left = None if limit is None else limit - sum(result.taken for result in results)
@@ -161,10 +178,31 @@ class RAGPipelineIntegration(CatalogueIntegration):
                 in_force = await _in_force(transform)
                 results.append(
                     await self._bring_up_to_date(
-                        index, transform, in_force, compare=True, limit=left
+                        index,
+                        transform,
+                        in_force,
+                        compare=True,
+                        limit=left,
+                        pace=pace,
+                        swap=swap,
                     )
                 )
         return results
+
+    async def rollback(self, name: str) -> None:
+        """Give an index back the collection that it had before ``catch_up(swap=True)``.
+
+        The documents in it are those of then: roll the schema back first, or the next event or
+        ``catch_up`` brings them up to date again. A second call takes the first back.
+
+        Raises:
+            ConfigurationError: there is no such index, or nothing to go back to.
+            Unsupported: its vector store has no aliases to swap.
+        """
+        index = self.indexes.get(name)
+        if index is None:
+            raise ConfigurationError(f"no index {name!r} here")
+        await asyncio.to_thread(index.rollback)
 
     async def plan(self) -> list[ReindexPlan]:
         """What ``catch_up`` would do and cost, for each index and schema; nothing is written."""
@@ -254,15 +292,25 @@ class RAGPipelineIntegration(CatalogueIntegration):
         compare: bool = False,
         limit: int | None = None,
         asked: frozenset[str] = frozenset(),
+        pace: Pace | None = None,
+        swap: bool = False,
     ) -> ReindexResult:
         if in_force is None:
             return ReindexResult(index.name)
 
         def work() -> ReindexResult:
+            run = partial(
+                index.bring_up_to_date,
+                transform,
+                in_force,
+                compare=compare,
+                limit=limit,
+                asked=asked,
+                pace=pace,
+            )
             with index.lock:
-                return index.bring_up_to_date(
-                    transform, in_force, compare=compare, limit=limit, asked=asked
-                )
+                is_due = swap and index.has_work(transform, in_force)
+                return beside(index, run) if is_due else run()
 
         return await asyncio.to_thread(work)
 

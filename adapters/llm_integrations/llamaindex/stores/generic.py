@@ -18,7 +18,7 @@ from llm_integrations.llamaindex.stores.query import (
     renewed,
 )
 
-__all__ = ["StoredNodes"]
+__all__ = ["Copy", "StoredNodes"]
 
 
 class StoredNodes:
@@ -95,6 +95,26 @@ class StoredNodes:
             self.write(nodes)
         return {node.node_id for node in nodes}
 
+    # -- copies ----------
+
+    def copied(self) -> Copy:
+        """An empty collection of the same kind beside this one.
+
+        Raises:
+            Unsupported: the store has no aliases.
+        """
+        raise self._no_aliases()
+
+    def restore(self) -> None:
+        """Move the alias back to what it stood for before it was moved."""
+        raise self._no_aliases()
+
+    def _no_aliases(self) -> Unsupported:
+        return Unsupported(
+            f"{type(self.store).__name__} has no aliases that move from one collection to another "
+            "in one step; Qdrant has. Without swap=, new nodes are written before old ones go"
+        )
+
     def _get_by_id(self, node_ids: list[str]) -> list[BaseNode]:
         try:
             return list(self.store.get_nodes(node_ids=node_ids))
@@ -112,6 +132,22 @@ class StoredNodes:
             f"{type(self.store).__name__} cannot list nodes by their metadata, so what a change "
             "affects cannot be found in it; Qdrant and SimpleVectorStore can, and so can Chroma"
         )
+
+
+class Copy(StoredNodes):
+    """Nodes of a collection that is to take the place of another."""
+
+    def take(self, live: StoredNodes, node_ids: Sequence[str] | None = None) -> None:
+        """Copy nodes from the collection that is in use: these, or all."""
+        raise NotImplementedError
+
+    def replace(self, live: StoredNodes) -> None:
+        """Move the alias here."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Delete the collection."""
+        raise NotImplementedError
 
 
 def _filters(equal: Mapping[str, str], unlike: Mapping[str, str]) -> MetadataFilters:

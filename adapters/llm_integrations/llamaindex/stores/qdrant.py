@@ -10,7 +10,7 @@ from llama_index.core.schema import BaseNode
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.stamp import STAMP_KEYS, suffix_of
 from llm_integrations.llamaindex.stores.content import CONTENT, SOURCES, source_in, with_changes
-from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.generic import Copy, StoredNodes
 from llm_integrations.llamaindex.stores.query import (
     GONE,
     Changes,
@@ -93,6 +93,16 @@ class QdrantNodes(StoredNodes):
                 raise
             self.stamp({node: change for node, change in changes.items() if node in left})
         return set(changes)
+
+    def copied(self) -> Copy:
+        from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
+
+        return QdrantCopy(self.store)
+
+    def restore(self) -> None:
+        from llm_integrations.llamaindex.stores.qdrant_copy import restore
+
+        restore(self.store)
 
     def _exists(self) -> bool:
         """False for a collection that nothing was ever written to; it raises on any query."""

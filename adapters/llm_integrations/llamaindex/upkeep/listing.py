@@ -13,7 +13,7 @@ from llm_integrations.llamaindex.stores import StampQuery, StoredNode
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
 
-__all__ = ["Listing", "Nodes"]
+__all__ = ["Listing", "Nodes", "grouped"]
 
 Nodes = dict[str, tuple[str, ...]]
 """For each document's id the ids of its nodes in the vector store."""
@@ -28,7 +28,7 @@ class Listing:
 
     def found(self, query: StampQuery) -> Nodes:
         """The documents of the nodes that a query finds."""
-        return _grouped(self.index.nodes.stamped(query))
+        return grouped(self.index.nodes.stamped(query))
 
     def stale(self, subject: str, in_force: InForce) -> Nodes:
         """Documents that another version stamped, with those of their nodes."""
@@ -37,7 +37,7 @@ class Listing:
     @cached_property
     def present(self) -> Nodes:
         """Every document in the vector store, with all its nodes."""
-        return _grouped(self._every)
+        return grouped(self._every)
 
     @cached_property
     def stamped(self) -> set[str]:
@@ -65,7 +65,8 @@ def _subjects(node: StoredNode) -> set[str]:
     return {stamp.subject for stamp in stamps_of(node.metadata)}
 
 
-def _grouped(nodes: Iterable[StoredNode]) -> Nodes:
+def grouped(nodes: Iterable[StoredNode]) -> Nodes:
+    """Nodes by their documents."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for node in nodes:
         found[node.document][node.node_id] = None

@@ -46,7 +46,7 @@ def persist_pipeline(pipeline: IngestionPipeline, folder: str | Path) -> None:
     with ExitStack() as stack:  # all are written before the first takes its place
         for name, content in contents.items():
             stream = stack.enter_context(atomic_write(Path(folder) / name, mode=0o600))
-            stream.write(json.dumps(content).encode())
+            stream.write(json.dumps(content, default=str).encode())  # a URL is its text
 
 
 class Persistence:

@@ -19,8 +19,10 @@ from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
 from llm_integrations.llamaindex.node_record import has_lost_media
 from llm_integrations.llamaindex.stores.query import GONE, Changes
+from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.migration import changed_metadata
 from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
+from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.reasons import reason_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Reindexing:
     hashes: what the docstore knew before these were listed. A document that changed since is
         left alone: whoever changed it has put it into the index.
     anew: whether texts are embedded that were embedded before.
+    pace: a rate limit.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Reindexing:
         hashes: Mapping[str, str],
         *,
         anew: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         self._index = index
         self._in_force = in_force
         self._vectors = vectors
         self._hashes = hashes
         self._anew = anew
+        self._pace = pace or Pace()
         self._steps = index.steps(in_force)
         self._outcome: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
@@ -70,16 +75,14 @@ class Reindexing:
 
     def run(self, names: Sequence[str]) -> ReindexResult:
         """Documents by their ids, from the docstore or the loader."""
-        fetch, size = self._index.known.fetch, self._index.batch_size
-        batches = [names[first : first + size] for first in range(0, len(names), size)]
-        self._run(names, batches, lambda batch: (fetch(batch), self._index.known.is_loaded))
+        fetch = self._index.known.fetch
+        self._run(names, lambda batch: (fetch(batch), self._index.known.is_loaded))
         return self.result(names)
 
     def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
         """Documents that are at hand, whole."""
-        names, size = list(documents), self._index.batch_size
-        batches = [names[first : first + size] for first in range(0, len(names), size)]
-        self._run(names, batches, lambda batch: ({name: documents[name] for name in batch}, True))
+        names = list(documents)
+        self._run(names, lambda batch: ({name: documents[name] for name in batch}, True))
         return self.result(names)
 
     def result(self, names: Iterable[str]) -> ReindexResult:
@@ -101,14 +104,16 @@ class Reindexing:
     def _run(
         self,
         names: Sequence[str],
-        batches: Sequence[Sequence[str]],
         fetch: Callable[[Sequence[str]], tuple[Mapping[str, BaseNode], bool]],
     ) -> None:
         hidden = not (self._index.progress and names)
         title = f"reindexing {self._index.name}"
+        size = self._pace.batch_size(self._index.batch_size)
+        batches = [names[first : first + size] for first in range(0, len(names), size)]
         try:
             with tqdm(total=len(names), desc=title, disable=hidden) as bar:
                 for batch in batches:
+                    self._pace.documents(len(batch))
                     found, whole = fetch(batch)
                     self._outcome.update((name, "missing") for name in batch if name not in found)
                     self._batch(list(found.values()), whole=whole)
@@ -149,7 +154,9 @@ class Reindexing:
         self._each(judge, documents)
         if self._steps.judge_whole_documents and not self._anew:
             self._each(stamp, list(stamped.values()))
-        self._each(embed, self._embeddable(stamped.values(), given, whole=whole))
+        anew = self._embeddable(stamped.values(), given, whole=whole)
+        for part in self._pace.texts(anew, self._tokens_in):
+            self._each(embed, part)
         self._each(drop, refused)
         migrated = [form for name, form in forms.items() if form is not given[name]]
         self._index.known.rewrite(form for form in migrated if self._is_in(form.id_))
@@ -213,6 +220,9 @@ class Reindexing:
         return not whole or document.hash == self._hashes.get(document.id_)
 
     # -- anew ----------
+
+    def _tokens_in(self, document: BaseNode) -> int:
+        return tokens_in(chunks_of([document], self._steps.rest))
 
     def _embeddable(
         self, stamped: Iterable[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
