@@ -319,3 +319,19 @@ def test_a_type_made_of_classes_is_a_contract(form: Any, good: Any, bad: Any) ->
         assert registry.validate(schema.ref, good)
         assert not registry.validate(schema.ref, bad)
         assert schema.metadata == {"model": str(form), "mode": "validation"}
+
+
+def test_what_an_instance_leaves_out_is_not_written_as_null() -> None:
+    inner = {"type": "object", "properties": {"note": {"type": "string"}}}
+    body = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "tags": {"type": "array"}, "inner": inner},
+        "required": ["name"],
+    }
+    with connect("memory://") as registry:
+        schema = registry.register("loose", body)
+        made: Any = registry.model(schema.ref)
+        instance = made.model_validate({"name": "Ada", "inner": {}})
+        assert registry.validate(schema.ref, instance)
+        assert instance.model_dump() == {"name": "Ada", "inner": {}}
+        assert made.schema_losses == ()
