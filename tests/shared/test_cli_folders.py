@@ -16,6 +16,7 @@ from llm_integrations.core.cli.app import app
 from llm_integrations.core.cli.commands.writing.layouts import find_schemas
 from llm_integrations.core.cli.options import complete_subject
 from llm_integrations.core.errors import ConfigurationError, RegistryProtocolError, SchemaNotFound
+from llm_integrations.core.files import atomic_write
 from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import connect
@@ -331,3 +332,24 @@ def test_a_sound_quarantine_is_not_damaged_because_an_extra_is_missing(tmp_path:
     ran = run_without("pyarrow", "quarantine", "show", str(tmp_path / "bad"))
     assert (ran.returncode, "llm-integrations[arrow]" in ran.stderr) == (2, True)
     assert "damaged" not in ran.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken") as error, atomic_write(tmp_path / "taken") as file:
+        file.write(b"{}")
+    assert error.value.filename == str(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_listening_to_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["listen", "-r", str(tmp_path / "nope")])
+    assert isinstance(ran.exception, SchemaNotFound)
+
+
+def test_copying_in_a_pipe_prints_no_empty_line(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "user.json").write_text("{}")
+    ran = CliRunner().invoke(app, ["import", str(tmp_path / "old"), "-r", str(tmp_path / "new")])
+    assert ran.exit_code == 0
+    assert "" not in ran.output.splitlines()

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import attrs
 import msgspec
@@ -300,3 +300,38 @@ def test_a_class_that_cannot_be_loaded_is_named(path: str, reason: str) -> None:
 def test_a_schema_itself_is_given_back() -> None:
     assert schema_of({"type": "string"}) == {"type": "string"}
     assert schema_of(True) is True
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        (list[UserProfile], [{"name": "a"}], [{"name": 1}]),
+        (UserProfile | None, None, 1),
+        (dict[str, UserProfile], {"a": {"name": "a"}}, {"a": {}}),
+        (Annotated[UserProfile | list[UserProfile], "either"], [], 1),
+        (Literal["a", "b"], "a", "c"),
+    ],
+    ids=["list", "union", "dict", "annotated", "literal"],
+)
+def test_a_type_made_of_classes_is_a_contract(form: Any, good: Any, bad: Any) -> None:
+    with connect("memory://") as registry:
+        schema = registry.register("form", form)
+        assert registry.validate(schema.ref, good)
+        assert not registry.validate(schema.ref, bad)
+        assert schema.metadata == {"model": str(form), "mode": "validation"}
+
+
+def test_what_an_instance_leaves_out_is_not_written_as_null() -> None:
+    inner = {"type": "object", "properties": {"note": {"type": "string"}}}
+    body = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "tags": {"type": "array"}, "inner": inner},
+        "required": ["name"],
+    }
+    with connect("memory://") as registry:
+        schema = registry.register("loose", body)
+        made: Any = registry.model(schema.ref)
+        instance = made.model_validate({"name": "Ada", "inner": {}})
+        assert registry.validate(schema.ref, instance)
+        assert instance.model_dump() == {"name": "Ada", "inner": {}}
+        assert made.schema_losses == ()

@@ -21,6 +21,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import JsonSchema, SchemaReference
+from llm_integrations.core.registry import connect
 from llm_integrations.core.registry.backend import NewSchema
 from llm_integrations.core.registry.confluent.backend import ConfluentBackend
 from tests.support.confluent_server import ConfluentServer
@@ -568,3 +569,28 @@ def test_the_url_shows_no_credentials() -> None:
     backend = ConfluentBackend("https://user:secret@registry.example.com/api/")
     assert backend.url == "https://registry.example.com/api"
     assert "secret" not in repr(backend)
+
+
+def test_a_miss_says_what_the_server_has_instead_and_lists_it_once() -> None:
+    with ConfluentServer() as server, connect(server.url) as registry:
+        registry.register("user-profile", {"type": "object"})
+        before = len(server.requests)
+        with pytest.raises(SchemaNotFound) as missed:
+            registry.get("user-profil")
+        assert str(missed.value).endswith(f"; is 'user-profile' meant? (asked: {registry.url})")
+        assert len(server.requests) - before == 2
+        with pytest.raises(SchemaNotFound, match="is 'user-profile' meant"):
+            registry.get("usr-profile")
+        assert len(server.requests) - before == 3
+        with pytest.raises(SchemaNotFound, match="; it has 1 "):
+            registry.get("user-profile@7")
+
+
+def test_a_server_that_cannot_list_has_its_own_error() -> None:
+    with ConfluentServer() as server, connect(server.url) as registry:
+        registry.register("nobody-else", {"type": "object"})
+        lists = Fault(reply=Reply(500), matching=lambda request: request.segments == ["subjects"])
+        server.fail(lists)
+        with pytest.raises(SchemaNotFound) as missed:
+            registry.get("nobody")
+        assert "meant" not in str(missed.value)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, MissingExtra
@@ -32,6 +32,8 @@ def is_model(source: object) -> bool:
 
 def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
     """The JSON Schema of a class: pydantic, dataclass, TypedDict, msgspec Struct, attrs.
+
+    So have types made of them, as ``list[User]``, ``Cat | Dog`` and ``Annotated[…]``.
 
     A schema (dict or bool) is returned as it is.
 
@@ -132,6 +134,8 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
         getattr(source, "validate_python", None)
     ):  # a TypeAdapter
         return lambda adapter, mode: adapter.json_schema(mode=mode)
+    if _is_type_form(source):
+        return _by_pydantic if find_spec("pydantic") is not None else _by_msgspec
     bare = _class(source)
     if not isinstance(bare, type):
         return None
@@ -144,6 +148,13 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
     if hasattr(bare, "__pydantic_core_schema__") or _is_plain_model(bare):
         return _by_pydantic if _pydantic_takes(bare) else _by_msgspec
     return None
+
+
+def _is_type_form(source: Any) -> bool:
+    """``list[User]``, ``Cat | Dog``, ``Annotated[…]``; a generic class of one's own is a class."""
+    bare = _class(source)
+    own = isinstance(bare, type) and bare.__module__ not in ("builtins", "collections.abc", "types")
+    return get_origin(source) is not None and not own
 
 
 def _is_plain_model(source: type) -> bool:
@@ -187,6 +198,8 @@ def _docstring(source: Any) -> str:
     """Of the class itself: not its base's, nor the one that dataclasses make up."""
     made = _class(source)
     text = vars(made).get("__doc__") if isinstance(made, type) else None
+    if _is_type_form(source):
+        return ""
     if not text or text.startswith(f"{made.__name__}("):
         return ""
     return inspect.cleandoc(text)
@@ -203,6 +216,8 @@ def _owner(schema: JsonSchema) -> str | None:
 
 
 def _path(source: Any) -> str:
+    if _is_type_form(source):
+        return str(source)
     made = _class(source)
     return f"{getattr(made, '__module__', '?')}:{getattr(made, '__qualname__', made)}"
 

@@ -67,10 +67,14 @@ def class_name(subject: str | None) -> str:
 def _fields_of(body: JsonSchema) -> tuple[Any, tuple[str, ...]]:
     """A class with the schema's fields, and why it has none where they cannot be made."""
     from json_schema_to_pydantic import create_model
-    from pydantic import BaseModel, ConfigDict, RootModel
+    from pydantic import BaseModel, ConfigDict, RootModel, model_serializer
 
     class Open(BaseModel):
         model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+        @model_serializer(mode="wrap")
+        def _given(self, write: Any) -> Any:
+            return _without_unset(self, write(self))
 
     is_object = isinstance(body, dict) and (body.get("type") == "object" or "properties" in body)
     if not isinstance(body, dict):
@@ -88,6 +92,16 @@ def _fields_of(body: JsonSchema) -> tuple[Any, tuple[str, ...]]:
     if isinstance(made, type) and issubclass(made, BaseModel):
         return made, ()
     return RootModel.__class_getitem__(made), ()
+
+
+def _without_unset(model: BaseModel, written: dict[str, Any]) -> dict[str, Any]:
+    """A property that was left out is not null, which its schema may refuse."""
+    fields = type(model).model_fields
+    unset = {name for name in fields if name not in model.model_fields_set}
+    names = {
+        key for name in unset if getattr(model, name) is None for key in (name, fields[name].alias)
+    }
+    return {key: value for key, value in written.items() if key not in names}
 
 
 def _judged_by_types(part: Any) -> Any:

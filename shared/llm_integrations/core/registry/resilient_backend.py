@@ -17,8 +17,10 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaNotFound,
 )
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.http.throttle import Throttle, throttle_of
+from llm_integrations.core.registry.listing.near import NearNames
 from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
 from llm_integrations.core.resilience.breaker import Breaker
@@ -30,6 +32,7 @@ __all__ = ["ResilientBackend"]
 T = TypeVar("T")
 
 _LIMITING = ("http", "llm+http", "apicurio+http", "glue")
+_TO_LOOK_AROUND = 0.5  # seconds, for what is named beside an error
 _TO_WAIT = 0.95  # of the deadline, for the server to take requests again
 
 
@@ -44,6 +47,7 @@ class ResilientBackend:
         self.breaker = Breaker(self.url, settings.breaker)
         limits = self.url.startswith(_LIMITING)
         self._throttle: Throttle | None = throttle_of(self.url, self) if limits else None
+        self._near = NearNames() if limits else None  # local registries say it themselves
         self.lock = threading.Lock()
         self.closed = False
         self._tasks: set[asyncio.Task[Any]] = set()  # touched on the background loop only
@@ -81,6 +85,19 @@ class ResilientBackend:
                 raise
             permit.succeeded()
             return answer
+
+    async def explained(self, error: SchemaNotFound, ref: SchemaRef | None) -> SchemaNotFound:
+        """The error with what the registry has instead, if that is known within half a second."""
+        if self._near is None or ref is None:
+            return error
+        near = self._near
+        try:
+            async with asyncio.timeout(_TO_LOOK_AROUND):
+                rest = await self.once(lambda backend: near.of(ref, backend))
+        except (LLMIntegrationsError, TimeoutError):
+            return error
+        asked = f" (asked: {self.url})"
+        return SchemaNotFound(f"{str(error).removesuffix(asked).rstrip('.')}{rest}{asked}")
 
     async def once(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         """One attempt, whatever the breaker says and without telling it."""

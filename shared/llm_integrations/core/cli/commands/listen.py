@@ -67,6 +67,8 @@ def _sources(
         sources.append(PollSource(client, interval=poll))
     if not sources and not has_bus:
         is_folder = client.url.startswith("file:")
+        if is_folder:
+            client.subjects()  # raises for a folder that is not there
         sources.append(FileWatchSource(client) if is_folder else PollSource(client))
     return sources
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Final, Protocol, TypeAlias
+from typing import Annotated, Final, Protocol, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 
-__all__ = ["ShowProgress", "progress_of"]
+__all__ = ["ShowProgress", "progress_of", "tracked"]
+
+T = TypeVar("T")
 
 ShowProgress = Annotated[
     bool | None,
@@ -59,6 +68,12 @@ def progress_of(
             yield _Steps(total, lambda done: bar.update(task, completed=done, told=_told(counts)))
     else:
         yield _Steps(total, _Lines(console, name, total, counts))
+
+
+def tracked(items: Sequence[T], text: str = "Working...") -> Iterable[T]:
+    """The items, with a bar on a terminal, and elsewhere without a line."""
+    console = Console(stderr=True)
+    return track(items, text, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _bar(console: Console) -> Progress:

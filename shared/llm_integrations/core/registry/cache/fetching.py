@@ -127,7 +127,10 @@ class Fetches:
 
     async def _answer(self, request: InFlightRequest) -> RegisteredSchema:
         try:
-            schema = await self.registry.call(request.ask)
+            try:
+                schema = await self.registry.call(request.ask)
+            except SchemaNotFound as error:
+                raise await self.registry.explained(error, request.ref) from None
             await warm_fingerprint(schema)
         except BaseException as error:
             request.answered.reject(error if isinstance(error, RegistryError) else closed_error())

@@ -34,6 +34,7 @@ from llm_integrations.core.registry.backend import (
     RegistryBackend,
 )
 from llm_integrations.core.registry.listing.left_out import NamedOnce
+from llm_integrations.core.registry.listing.near import UnknownSubject, what_is_there
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
     Entry,
@@ -42,7 +43,6 @@ from llm_integrations.core.registry.local.ledger import (
     check_state,
     schema_id,
 )
-from llm_integrations.core.registry.local.near import UnknownSubject, what_is_there
 from llm_integrations.core.registry.local.store import Store, Subject
 
 __all__ = ["LocalBackend", "Store", "Subject", "as_json"]

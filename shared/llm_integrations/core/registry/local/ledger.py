@@ -19,7 +19,7 @@ from llm_integrations.core.errors import (
 from llm_integrations.core.model.reference import LATEST, SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import ACTIVE, DELETED, DEPRECATED, DRAFT, SchemaReference
 from llm_integrations.core.model.uuid5 import uuid5
-from llm_integrations.core.registry.local.near import UnknownSubject, shortened
+from llm_integrations.core.registry.listing.near import UnknownSubject, shortened
 
 __all__ = [
     "COMPATIBILITY_LEVELS",

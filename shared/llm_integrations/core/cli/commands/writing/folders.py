@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 
 from llm_integrations.core.cli.commands.writing.copying import Copied, copy_versions
 from llm_integrations.core.cli.commands.writing.layouts import FoundSchema, find_schemas
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.cli.output.progress import tracked
 from llm_integrations.core.errors import IncompatibleSchema, SchemaConflict
 from llm_integrations.core.registry import Registry, connect, resolve_registry
 
@@ -66,7 +66,7 @@ def import_schemas(
     """
     found = find_schemas(source)
     with open_registry(registry) as client:
-        outcomes = [_import(client, one, dry_run) for one in track(found, transient=True)]
+        outcomes = [_import(client, one, dry_run) for one in tracked(found)]
     _end(outcomes)
 
 
@@ -112,7 +112,7 @@ def pull(
 
 def _copy(source: Registry, target: Registry, subjects: list[str] | None, dry_run: bool) -> None:
     wanted = subjects or source.subjects()
-    copied = copy_versions(source, target, track(wanted, transient=True), dry_run=dry_run)
+    copied = copy_versions(source, target, tracked(wanted), dry_run=dry_run)
     _end([_row(one) for one in copied])
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 
 from llm_integrations.core.cli.connection import open_registry, with_registry_options
 from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.cli.output.progress import tracked
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.class_schema import Mode
 from llm_integrations.core.registry import RegisteredSchema, Registry
@@ -50,7 +50,7 @@ def models(
         schemas = _chosen(client, subject)
     if not schemas:
         raise ConfigurationError(f"{client.url} holds no schema to make classes of")
-    for schema in track(schemas, "writing", transient=True):
+    for schema in tracked(schemas, "writing"):
         written = write_module(schema, out)
         console.print(f"[green]{escape(str(schema))}[/]  {escape(str(written))}")
 
