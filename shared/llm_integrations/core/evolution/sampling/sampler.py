@@ -264,11 +264,14 @@ class Sampler:
         if demanded:
             return demanded[0]
         apart = self._prover.unions.possible(branches, constraints)
-        satisfiable = self._satisfiable(branches if apart is None else apart, constraints)
-        possible = [
-            b for b in satisfiable if not self._prover.is_plainly_empty([*constraints.nodes, b])
-        ]
-        return chooser.pick(possible or satisfiable)
+        plainly_empty: list[Node] = []
+        for branch in self._satisfiable(branches if apart is None else apart, constraints, chooser):
+            if not self._prover.is_plainly_empty([*constraints.nodes, branch]):
+                return branch
+            plainly_empty.append(branch)
+        if not plainly_empty:
+            raise NoSample
+        return chooser.pick(plainly_empty)
 
     def _excluded(self, branch: Node, branches: list[Node]) -> list[Node]:
         """Negations of the other branches of a oneOf, except where the chosen one refuses them."""
@@ -284,16 +287,17 @@ class Sampler:
             if not self._prover.is_plainly_empty([branch, other])
         ]
 
-    def _satisfiable(self, branches: list[Node], constraints: Constraints) -> list[Node]:
-        """The branches that the constraints do not plainly contradict."""
-        satisfiable = [
-            branch
-            for branch in branches
-            if not Constraints([*constraints.nodes, branch], self._workspace).impossible
-        ]
-        if not satisfiable:
-            raise NoSample
-        return satisfiable
+    def _satisfiable(
+        self, nodes: Sequence[Node], constraints: Constraints, chooser: Chooser
+    ) -> Iterator[Node]:
+        """The nodes that the constraints do not plainly contradict, as the chooser picks them; of
+        many mostly the first is all that is looked at."""
+        left = list(nodes)
+        while left:
+            node = chooser.pick(left)
+            left = [other for other in left if other is not node]
+            if not Constraints([*constraints.nodes, node], self._workspace).impossible:
+                yield node
 
     def _negated(self, refused: Node, constraints: Constraints, chooser: Chooser) -> Node:
         """One of the nodes that a value satisfies to fail the refused one."""
@@ -306,9 +310,9 @@ class Sampler:
         for node in negations(refused, context):
             self._budget.spend()
             found.append(self._workspace.add(node))
-        if not found:
-            raise NoSample
-        return chooser.pick(self._satisfiable(found, constraints))
+        for node in self._satisfiable(found, constraints, chooser):
+            return node
+        raise NoSample
 
     def _names_for(
         self, keyword: str, about: Node | str, constraints: Constraints, chooser: Chooser
