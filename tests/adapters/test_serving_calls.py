@@ -249,3 +249,26 @@ async def test_a_message_that_goes_on_after_its_end_is_withheld() -> None:
     chunks = [text, stop, text, stop, sse({"type": "message_stop"})]
     made = Server(chunks, rules=[{"output": {"schema": "user", "mode": "enforce"}}])
     assert b"event: error" in (await made.post({"stream": True}, "/v1/messages")).body
+
+
+@pytest.mark.parametrize("offered", [None, [TOOLS[1]]])
+@pytest.mark.parametrize("output", [OUTPUT, {**OUTPUT, "stream": "hold"}])
+async def test_a_call_of_a_rules_tool_is_judged_though_nobody_offered_it(
+    offered: Any, output: dict[str, Any]
+) -> None:
+    request = chat_request(**({"tools": offered} if offered else {}))
+    call = {"type": "function", "function": {"name": "save", "arguments": BAD}}
+    made = Server(chat_reply(None, calls=[call]), rules=[{"output": output}])
+    assert (await made.post(request)).status == 500
+    made = Server([fragment(BAD, name="save"), END, DONE], rules=[{"output": output}])
+    assert b"InvalidOutputError" in (await made.post({**request, "stream": True})).body
+
+
+async def test_a_tools_schema_that_is_not_to_be_had_stops_the_answers_that_call_it_alone() -> None:
+    call = {"type": "function", "function": {"name": "lost", "arguments": GOOD}}
+    rules = [{"output": {"mode": "enforce", "tools": {"lost": "nobody-has-it"}}}]
+    assert (await Server(chat_reply(GOOD), rules=rules).post(chat_request())).status == 200
+    reply = await Server(chat_reply(None, calls=[call]), rules=rules).post(chat_request())
+    assert reply.status == 500
+    offering = chat_request(tools=[{"type": "function", "function": {"name": "lost"}}])
+    assert (await Server(chat_reply(GOOD), rules=rules).post(offering)).status == 503

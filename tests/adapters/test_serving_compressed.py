@@ -117,3 +117,12 @@ async def test_a_small_reply_that_becomes_a_large_one_is_not_unpacked() -> None:
     stream = gzip.compress(b"".join(chat_chunks("x" * 100_000, size=100_000)))
     made = server([stream], b"gzip", max_event=10_000)
     assert b'"code": 502' in (await made.post(chat_request(stream=True))).body
+
+
+@pytest.mark.parametrize("encoding", [b"", b"identity", b" Identity "])
+@pytest.mark.parametrize(("content", "status"), [(GOOD, 200), (BAD, 500)])
+async def test_no_encoding_however_it_is_written(
+    encoding: bytes, content: str, status: int
+) -> None:
+    reply = await server(chat_reply(content), encoding).post(chat_request())
+    assert reply.status == status

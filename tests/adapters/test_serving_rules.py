@@ -52,7 +52,13 @@ class TestPaths:
     async def test_no_other_spelling_of_a_path_is_a_way_round(self, path: str) -> None:
         assert (await server(USER).post(path=path)).status == 500
 
-    @pytest.mark.parametrize(("root", "path"), [("/v1", "/v1"), ("/v", ""), ("/v1/chat/", "")])
+    @pytest.mark.parametrize(
+        ("root", "path"),
+        [
+            *(("/v1", "/v1"), ("/v", ""), ("/v1/chat/", "")),
+            *(("/root/", "/root"), ("/root", "//root"), ("/root", "/%72oot"), ("/ROOT", "/root")),
+        ],
+    )
     async def test_a_root_path_is_taken_off_as_the_app_does(self, root: str, path: str) -> None:
         assert (await server(USER).post(path=f"{path}{CHAT}", root_path=root)).status == 500
 

@@ -258,6 +258,14 @@ class TestAStreamWithoutEnd:
         assert reply.body.count(DONE) == 1
         assert counted("unjudged", subject="unknown") == before + 1
 
+    @pytest.mark.parametrize("more", [{"stream": "hold"}, {"on_invalid": "drop_choice"}, {}])
+    async def test_what_follows_a_finish_reaches_nobody(self, more: dict[str, Any]) -> None:
+        held = {"stream": "hold", **more} if more else {}
+        rules = [{"output": {**self.OUTPUT, **held, "mode": "enforce"}}]
+        chunks = [delta(content=GOOD, finish="stop"), delta(content="SECRET"), DONE]
+        reply = await Server(chunks, rules=rules).post(STREAM)
+        assert b"SECRET" not in reply.body
+
     @pytest.mark.parametrize("name", ENDLESS)
     async def test_passes_under_warn_and_is_counted(self, name: str) -> None:
         before = counted("unjudged", subject="unknown")
@@ -456,3 +464,14 @@ class TestTheOtherEndpoints:
         made = Server(chunks, rules=[{"output": output}])
         request = {**STREAM, "tools": [{"name": "save", "input_schema": {}}]}
         assert b"event: error\n" in (await made.post(request, "/v1/messages")).body
+
+
+@pytest.mark.parametrize(("content", "passes"), [(GOOD, True), (BAD, False)])
+@pytest.mark.parametrize("size", [1, 2, 1000])
+async def test_a_byte_order_mark_hides_no_event(content: str, passes: bool, size: int) -> None:
+    sent = b"\xef\xbb\xbf" + delta(content=content, finish="stop") + DONE
+    chunks = [sent[at : at + size] for at in range(0, len(sent), size)]
+    reply = await server(chunks, mode="enforce").post(STREAM)
+    assert (b"InvalidOutputError" not in reply.body) is passes
+    if passes:
+        assert reply.body == sent

@@ -20,6 +20,7 @@ from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -189,10 +190,14 @@ class SchemaMiddleware:
 def _path(scope: Scope) -> str:
     """The path below the root, as Starlette finds it."""
     path: str = scope["path"]
-    root: str | None = scope.get("root_path")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] == "/":
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    if not root:
+        return path
+    if path.startswith(root) and path[len(root) : len(root) + 1] == "/":
         return path[len(root) :]
-    return path
+    # Another spelling of the root is no way round a rule either.
+    spelt, root = canonical(path), canonical(root)
+    return spelt.removeprefix(root) if spelt.startswith(root + "/") else path
 
 
 class _Everywhere(dict[str, _Handler]):

@@ -36,6 +36,7 @@ __all__ = ["ResponseHandler"]
 
 _OK: Final = range(200, 300)
 _REFUSALS: Final = (400, 422, 500)
+_PLAIN: Final = (b"", b"identity")
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 Again = Literal["", "retry", "untold", "unconstrained", "compressed"]
@@ -184,11 +185,11 @@ class ResponseHandler:
         headers = dict(given)
         if b"content-type" not in headers:  # some apps write names in capitals
             headers = {name.lower(): value for name, value in given}
-        content_type = headers.get(b"content-type", b"").lower()
+        content_type = headers.get(b"content-type", b"").strip().lower()
         self._next = self._hold
         self._decoder = None
-        encoding = headers.get(b"content-encoding", b"identity")
-        if encoding != b"identity":
+        encoding = headers.get(b"content-encoding", b"").strip().lower()
+        if encoding not in _PLAIN:
             if not self._asked_plain:
                 self._ask_again("compressed")
                 return None

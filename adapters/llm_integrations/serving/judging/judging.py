@@ -16,7 +16,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.checks import Piece
 from llm_integrations.serving.rules.plan import Answers, Plan
 from llm_integrations.serving.rules.pointer import param_of
-from llm_integrations.serving.rules.resolve import count_unjudged, raises
+from llm_integrations.serving.rules.resolve import count_unjudged, pass_unjudged, raises
 from llm_integrations.serving.rules.rule import InputRule
 from llm_integrations.serving.shapes import Answer, Parsed, Shape
 from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
@@ -85,7 +85,9 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         text, used = extracted(answer.content, by.rule.config.extract)
         answer = answer._replace(content=text)
         verdicts.extracted(used)
-    passes = True
+    passes = not any(name in by.missing for name, _ in answer.calls)
+    if not passes:
+        pass_unjudged(by.rule.judge, "the schema of a tool that was not offered is not to be had")
     for validator, value, tool in _judged(by, answer):
         try:
             verdict = _judge(by, answer, validator, value)

@@ -6,7 +6,7 @@ schema is found out before inference is paid for, and the way back waits for not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -37,6 +37,8 @@ class Answers:
         content: for the text; None where nothing judges it.
         tools: for the arguments of tool calls, by tool name.
         shadow: for the text, by the way.
+        offered: the tools among them that the request offers; a model can call others too.
+        missing: tools of the rule that were not offered, and whose schema is not to be had.
     """
 
     rule: OutputRule
@@ -44,10 +46,14 @@ class Answers:
     content: Validator | None
     tools: Mapping[str, Validator]
     shadow: Validator | None = None
+    offered: Collection[str] = ()
+    missing: Collection[str] = ()
 
     def references(self) -> list[str]:
+        """The schemas that an answer is expected to be judged by."""
         validators = [self.content] if self.content else []
-        return [v.reference for v in (*validators, *self.tools.values())]
+        offered = [tool for name, tool in self.tools.items() if name in self.offered]
+        return [v.reference for v in (*validators, *offered)]
 
 
 @dataclass(slots=True)
@@ -125,8 +131,10 @@ class Planner:
                     plan.shadows.append((check, tried))
         if after is not None:
             named = self._answered_by(after, headers, request)
-            by_name = self._tools(after, request, filled)
-            plan.answers = await self._answers(after, named, by_name, plan)
+            offered = {*filled, *self._offered(after, request)}
+            plan.answers = await self._answers(
+                after, named, {**after.tools, **filled}, offered, plan
+            )
         if self._is_fixed and not plan.unjudged:
             plan.until = monotonic() + REUSED_SECONDS
             self._last = plan
@@ -141,25 +149,34 @@ class Planner:
             raise Refused(bad_request(message, f"body.{defers}"))
         return side.source.pick(headers, request)
 
-    def _tools(
-        self, side: OutputRule, request: Any, filled: Mapping[str, str]
-    ) -> Mapping[str, str]:
-        """Those tools of the rule that the request offers, and those that it names a schema for."""
-        if not side.tools:
-            return filled
-        offered = self.rule.shape.offered(as_dict(request))
-        return {**filled, **{name: ref for name, ref in side.tools.items() if name in offered}}
+    def _offered(self, side: OutputRule, request: Any) -> Collection[str]:
+        return self.rule.shape.offered(as_dict(request)) if side.tools else ()
 
     async def _answers(
-        self, side: OutputRule, named: Named | None, tools: Mapping[str, str], plan: Plan
+        self,
+        side: OutputRule,
+        named: Named | None,
+        tools: Mapping[str, str],
+        offered: Collection[str],
+        plan: Plan,
     ) -> Answers | None:
         content = await plan.resolve(side.judge, named)
-        found = {name: await plan.resolve(side.judge, Named(ref)) for name, ref in tools.items()}
-        known = {name: validator for name, validator in found.items() if validator is not None}
-        if not (content or known):
+        known: dict[str, Validator] = {}
+        missing: list[str] = []
+        for name, reference in tools.items():
+            try:
+                validator = await plan.resolve(side.judge, Named(reference))
+            except Refused:
+                if name in offered:
+                    raise
+                missing.append(name)  # which stops the answers that call it, and no other
+            else:
+                if validator is not None:
+                    known[name] = validator
+        if not (content or known or missing):
             return None
         tried = await _tried(side.shadow_judge, side.shadow)
-        return Answers(side, self.rule.shape, content, known, tried)
+        return Answers(side, self.rule.shape, content, known, tried, offered, missing)
 
 
 async def _tried(judge: Judge, reference: str | None) -> Validator | None:

@@ -97,11 +97,14 @@ class Collector(ABC):
         ended: set when the event just taken is the stream's last.
         failed: the server itself has said that the stream failed.
         kept: characters that are held for answers to come.
+        reopened: the numbers of answers that went on after their end; what comes there is judged
+            by nobody, and clients join it to what was.
     """
 
     ended: bool = False
     failed: bool = False
     kept: int = 0
+    reopened: Collection[Any] = ()
 
     @abstractmethod
     def take(self, event: Event) -> Sequence[Answer]:

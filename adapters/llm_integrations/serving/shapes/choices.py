@@ -36,13 +36,14 @@ class ChoiceCollector(Collector):
         texts: whether text is kept.
     """
 
-    __slots__ = ("_finished", "_parts", "ended", "failed", "kept")
+    __slots__ = ("_finished", "_parts", "ended", "failed", "kept", "reopened")
 
     def __init__(self, *, texts: bool) -> None:
         self._parts = defaultdict[Any, Part](partial(Part, text=texts))
         self._finished: set[Any] = set()
         self.ended = self.failed = False
         self.kept = 0
+        self.reopened: set[Any] = set()
 
     def take(self, event: Event) -> Sequence[Answer]:
         data = event.data
@@ -68,6 +69,8 @@ class ChoiceCollector(Collector):
             if isinstance(delta, dict):
                 part.add(delta)
             self.kept += part.size - before
+            if index in self._finished and part.begun:
+                self.reopened.add(index)
             if reason := choice.get("finish_reason"):
                 finished += self._finish(index, part, reason)
         return finished

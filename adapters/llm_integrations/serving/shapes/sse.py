@@ -15,6 +15,7 @@ _BLANK_LINE: Final = re.compile(
 )  # written twice: `{2}` is searched 25 times slower
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 _SIMPLE: Final = b"data: "
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(Exception):
@@ -32,11 +33,12 @@ class Event(NamedTuple):
 class EventParser:
     """Splits a stream at its blank lines. Concatenating ``raw`` gives back the stream."""
 
-    __slots__ = ("_buffer", "_limit", "_seen")
+    __slots__ = ("_buffer", "_limit", "_mark", "_seen")
 
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray()
         self._limit = limit
+        self._mark = _BOM
         self._seen = 0
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -49,6 +51,7 @@ class EventParser:
             and b"\r" not in chunk
         ):
             # What servers send nearly always: one event of one line, whole.
+            self._mark = b""
             return [Event(chunk, b"", chunk[6:-2])]
         return self._split(chunk)
 
@@ -60,7 +63,7 @@ class EventParser:
         position = max(0, self._seen - 3)
         while match := _BLANK_LINE.search(self._buffer, position):
             start, raw = match.end(), bytes(self._buffer[start : match.end()])
-            events.append(_read(raw))
+            events.append(self._event(raw))
             position = start
         if start:
             del self._buffer[:start]
@@ -79,13 +82,18 @@ class EventParser:
     def finish(self) -> Iterator[Event]:
         """The last event, where the stream ended without a blank line."""
         if rest := self.rest():
-            yield _read(rest)
+            yield self._event(rest)
+
+    def _event(self, raw: bytes) -> Event:
+        """An event; what readers of a stream leave out at its beginning is none of its first."""
+        mark, self._mark = self._mark, b""
+        return _read(raw, raw.removeprefix(mark))
 
 
-def _read(raw: bytes) -> Event:
+def _read(raw: bytes, text: bytes) -> Event:
     name = b""
     data: list[bytes] = []
-    for line in _LINE.split(raw):
+    for line in _LINE.split(text):
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))

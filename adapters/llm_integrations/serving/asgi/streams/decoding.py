@@ -61,8 +61,8 @@ class Decoder:
 
 
 def decoder_for(encoding: bytes) -> Decoder | None:
-    """For a reply's content encoding; None for one that cannot be read here."""
-    match encoding.strip().lower():
+    """For a reply's content encoding, in lower case; None for one that cannot be read here."""
+    match encoding:
         case b"gzip" | b"x-gzip":
             return Decoder(_GZIP)
         case b"deflate":

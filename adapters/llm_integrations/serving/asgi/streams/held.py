@@ -69,6 +69,8 @@ class HeldStream(JudgedStream):
         for answer in answers:
             has_left = self._request.disconnected
             self._passes[answer.number] = has_left or self._judge_one(answer)
+        for number in self._collector.reopened:
+            self._passes[number] = self._request.disconnected
         choices = [answer.number for answer in answers]
         if event.data not in NO_DATA:
             choices += self._by.shape.choices_in(read_fields(event.data))

@@ -160,14 +160,14 @@ class EnforcedStream(JudgedStream):
         if self._over:
             return b""
         answers = self._answers(event)
-        passes = not answers or self._judge(answers)
+        passes = (not answers or self._judge(answers)) and not self._collector.reopened
         self._withheld = self._withheld or not passes
         if self._collector.ended:
             return self._ending() or event.raw
         return event.raw if passes else b""
 
     def _ending(self) -> bytes:
-        self._withheld = self._withheld or not self._is_whole()
+        self._withheld = not self._is_whole() or self._withheld  # what was not judged is counted
         return self._error(invalid_answer(self._verdicts.invalid)) if self._withheld else b""
 
     def _error(self, failure: Failure) -> bytes:
