@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -211,6 +212,8 @@ class Kept:
     def node(self, state: Any) -> Any:
         return self.chain.invoke(state)
 
+    __call__ = node
+
 
 def graph(node: Any, **kwargs: Any) -> Any:
     of_dicts: Any = StateGraph
@@ -222,6 +225,17 @@ def graph(node: Any, **kwargs: Any) -> Any:
 
 def closing_over(chain: Any) -> Any:
     return lambda state: chain.invoke(state)
+
+
+def through(chain: Any, state: Any) -> Any:
+    return chain.invoke(state)
+
+
+def generating(chain: Any) -> Any:
+    def chunks(values: Iterator[Any]) -> Iterator[Any]:
+        yield from chain.transform(values)
+
+    return chunks
 
 
 @tool
@@ -245,6 +259,10 @@ SEEN: dict[str, Any] = {
     "subgraph": lambda r: graph(graph(lambda s: s, metadata=NAMED).compile()).compile(),
     "function": lambda r: graph(closing_over(prompt("user-profile@1"))).compile(),
     "method": lambda r: graph(Kept().node).compile(),
+    "callable-object": lambda r: graph(Kept()).compile(),
+    "partial": lambda r: graph(partial(through, prompt("user-profile@1"))).compile(),
+    "partial-of-a-method": lambda r: graph(partial(Kept().node)).compile(),
+    "generator": lambda r: RunnableGenerator(generating(SchemaValidator("user-profile@1", r))),
     "lambda": lambda r: RunnableLambda(closing_over(SchemaValidator("user-profile@1", r))),
     "agent": agent,
     "graph-of-agents": lambda r: graph(agent(r)).compile(),

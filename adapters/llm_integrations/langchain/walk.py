@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -38,7 +39,7 @@ _CHILDREN: Final = (
     "node",
     "model",
 )
-_FUNCTIONS: Final = ("func", "afunc")
+_FUNCTIONS: Final = ("func", "afunc", "_transform", "_atransform")
 
 
 @runtime_checkable
@@ -97,7 +98,7 @@ def uses_in(chain: Any) -> list[Use]:
     for node, metadata, place in _walk(chain):
         own = {**metadata, **(_metadata_of(node) or {})}
         if isinstance(node, Guard) and not isinstance(node, type):
-            kind = type(node).__name__
+            kind = type(node).__name__.lstrip("_")
             numbers[kind] = numbers.get(kind, 0) + 1
             name = f"{kind}-{numbers[kind]}"
             found += [
@@ -168,11 +169,19 @@ def _children(node: Any) -> Iterator[Any]:
         yield from _parts([node.__self__, *_vars_of(node.__self__), node.__func__])
     elif isinstance(node, FunctionType):
         yield from _parts(_captured(node))
+    elif isinstance(node, partial):
+        yield from _parts([_function(node.func), *node.args, node.keywords])
     else:
         for name in _CHILDREN:
             yield from _parts(_attribute(node, name))
         for name in _FUNCTIONS:
-            yield from _parts(_attribute(node, name))
+            yield from _parts(_function(_attribute(node, name)))
+
+
+def _function(thing: Any) -> Any:
+    """What is called, where an object of the user's is a function: its method."""
+    known = isinstance(thing, Runnable | Guard | FunctionType | MethodType | partial | type)
+    return getattr(thing, "__call__", None) if thing is not None and not known else thing  # noqa: B004 - the method itself is meant
 
 
 def _attribute(node: Any, name: str) -> Any:
@@ -197,7 +206,8 @@ def _nodes(node: Any, metadata: Mapping[str, Any]) -> list[tuple[Any, Mapping[st
 
 def _parts(value: Any) -> Iterator[Any]:
     """What of a value can hold schemas, or holds what can."""
-    if isinstance(value, Runnable | Guard | FunctionType | MethodType) or hasattr(value, "compile"):
+    known = isinstance(value, Runnable | Guard | FunctionType | MethodType | partial)
+    if known or hasattr(value, "compile"):
         if not isinstance(value, type):
             yield value
     elif isinstance(value, Mapping):
