@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _UNHURRIED = [HealthCheck.too_slow]
@@ -16,6 +17,28 @@ settings.register_profile(
     "search", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_UNHURRIED
 )
 settings.load_profile("same")
+
+
+_LONGEST = [
+    "test_notebooks",
+    "test_evolution_bounds",
+    "test_llamaindex_replicas",
+    "test_events_kafka",
+    "test_serving_memory",
+    "test_examples",
+    "test_webhooks_faults",
+    "test_arrow_bounds",
+    "test_validation_bounds",
+    "test_datasets_drift",
+    "test_evolution_soundness",
+    "test_demo",
+]
+"""A long file that comes last is waited for by idle workers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def pytest_collection_finish() -> None:

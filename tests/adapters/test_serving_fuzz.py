@@ -1,6 +1,6 @@
 """Hostile input on an app that echoes: whatever comes, nothing is lost, changed or answered by us.
 
-50,000 exchanges: random, truncated, deep and huge bodies, split anywhere, with replies and streams
+12,000 exchanges: random, truncated, deep and huge bodies, split anywhere, with replies and streams
 split anywhere too.
 """
 
@@ -18,7 +18,7 @@ from llm_integrations.core.registry import Registry
 from llm_integrations.serving import SchemaMiddleware
 from tests.support.serving_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
 
-EXCHANGES = 50_000
+EXCHANGES = 12_000
 PATHS = [CHAT, "/v1/completions", "/v1/responses", "/v1/messages", "/plain"]
 KINDS = [b"application/json", b"text/event-stream", b"text/plain"]
 
@@ -222,8 +222,8 @@ async def test_nothing_is_lost_or_changed_whatever_comes(
 ) -> None:
     caplog.set_level("CRITICAL", logger="llm_integrations")
     tally = await run(mode, EXCHANGES // 2, seed=5)
-    assert tally["passed"] > 5000
-    assert (tally["ours"] > 1000) is (mode == "enforce")
+    assert tally["passed"] > 1200
+    assert (tally["ours"] > 240) is (mode == "enforce")
 
 
 async def test_memory_stays_flat(caplog: pytest.LogCaptureFixture) -> None:
