@@ -7,7 +7,7 @@ EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webh
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo demo-vllm test test-real check bench docs lint format lock clean
+.PHONY: help demo demo-vllm test test-real check bench docs notebooks lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -59,6 +59,9 @@ test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray and Spark, installe
 
 bench: $(VENV)/.bench ## side by side with the peers; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+notebooks: $(VENV)/.test ## run the notebooks, and keep in them what they show
+	$(BIN)/python -m tests.support.notebooks
 
 lint: $(VENV)/.test ## ruff, mypy, pyright, import-linter
 	$(BIN)/ruff check .

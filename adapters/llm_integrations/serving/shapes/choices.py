@@ -36,14 +36,14 @@ class ChoiceCollector(Collector):
         texts: whether text is kept.
     """
 
-    __slots__ = ("_finished", "_parts", "ended", "failed", "kept", "reopened")
+    __slots__ = ("_finished", "_parts", "_reopened", "ended", "failed", "kept", "reopened")
 
     def __init__(self, *, texts: bool) -> None:
         self._parts = defaultdict[Any, Part](partial(Part, text=texts))
         self._finished: set[Any] = set()
         self.ended = self.failed = False
         self.kept = 0
-        self.reopened: set[Any] = set()
+        self.reopened = self._reopened = set[Any]()
 
     def take(self, event: Event) -> Sequence[Answer]:
         data = event.data
@@ -70,7 +70,7 @@ class ChoiceCollector(Collector):
                 part.add(delta)
             self.kept += part.size - before
             if index in self._finished and part.begun:
-                self.reopened.add(index)
+                self._reopened.add(index)
             if reason := choice.get("finish_reason"):
                 finished += self._finish(index, part, reason)
         return finished
