@@ -67,24 +67,14 @@ class Pointed:
         """What is wrong with a record; paths begin at the record, and go on in the text's JSON."""
         if self.is_whole:
             return _violations(record, validator)
-        return [found for spot in self._spots(record) for found in self._judged(spot, validator)]
+        spots = _spots(record, self.tokens)
+        return [found for spot in spots for found in self._judged(record, spot, validator)]
 
-    def _spots(self, record: Any) -> list[_Spot]:
-        spots = [_Spot((), record)]
-        for token in self.tokens:
-            spots = [inner for spot in spots for inner in _step(spot, token)]
-        told = "; the record holds an error"
-        return [
-            spot._replace(fault=spot.fault + told)
-            if spot.fault and (_failed(record) or _failed(spot.value))
-            else spot
-            for spot in spots
-        ]
-
-    def _judged(self, spot: _Spot, validator: Validator) -> Iterator[Violation]:
+    def _judged(self, record: Any, spot: _Spot, validator: Validator) -> Iterator[Violation]:
         place, value = to_pointer(spot.path), spot.value
         if spot.fault:
-            yield Violation(place, spot.fault, "pointer")
+            told = "; the record holds an error" if _failed(record) or _failed(value) else ""
+            yield Violation(place, f"{spot.fault}, so there is nothing to judge{told}", "pointer")
             return
         if self.is_text:
             if not isinstance(value, str):
@@ -112,19 +102,29 @@ def _violations(value: Any, validator: Validator) -> Sequence[Violation]:
     return () if validator.is_valid(value) else validator.validate(value).errors
 
 
-def _step(spot: _Spot, token: str) -> Sequence[_Spot]:
-    """What one token leads to, or the spot itself with its fault."""
-    path, value, _, fault = spot
-    if fault:
-        return (spot,)
-    if isinstance(value, dict) and token in value:
-        return (_Spot((*path, token), value[token], value),)
-    if isinstance(value, list):
-        if token == _EACH and value:
-            return [_Spot((*path, n), item, value) for n, item in enumerate(value)]
-        if _POSITION.fullmatch(token) and int(token) < len(value):
-            return (_Spot((*path, int(token)), value[int(token)], value),)
-    return (spot._replace(fault=f"{_lack(value, token)}, so there is nothing to judge"),)
+def _spots(
+    value: Any, tokens: Sequence[str], path: tuple[str | int, ...] = (), holder: Any = None
+) -> Iterator[_Spot]:
+    """Where the tokens lead from a value at ``path``."""
+    for depth, token in enumerate(tokens, start=1):
+        key: Any = token  # a name, or a position
+        if isinstance(value, list):
+            if token == _EACH and value:
+                for number, item in enumerate(value):
+                    yield from _spots(item, tokens[depth:], (*path, number), value)
+                return
+            key = int(token) if _POSITION.fullmatch(token) else len(value)
+        if not _holds(value, key):
+            yield _Spot(path, value, holder, _lack(value, token))
+            return
+        holder, value, path = value, value[key], (*path, key)
+    yield _Spot(path, value, holder)
+
+
+def _holds(value: Any, key: Any) -> bool:
+    if isinstance(value, dict):
+        return key in value
+    return isinstance(value, list) and key < len(value)
 
 
 def _lack(value: Any, token: str) -> str:
