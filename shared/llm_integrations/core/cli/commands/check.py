@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,9 @@ from llm_integrations.core.cli.options import (
 from llm_integrations.core.cli.output.findings import findings_of_records
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
 from llm_integrations.core.cli.output.progress import ShowProgress, progress_of
+from llm_integrations.core.cli.pointed import Pointed, named
 from llm_integrations.core.cli.records import Record, read_records
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.tables import TABLE_SUFFIXES, CsvDialect, read_tables, rows_in
 from llm_integrations.core.tables.remote import fetch, is_url
@@ -87,6 +89,16 @@ def check(
     each: Annotated[
         bool, typer.Option("--each", help="Take the items of a JSON array as records.")
     ] = False,
+    pointer: Annotated[
+        str,
+        typer.Option(
+            help="Judge what lies at this JSON Pointer in each record; * is each item of a list.",
+            show_default=False,
+        ),
+    ] = "",
+    json_text: Annotated[
+        bool, typer.Option("--json-text", help="What is judged is text that holds JSON.")
+    ] = False,
     show: Annotated[int, typer.Option(help="Invalid records to show.", min=0)] = 10,
     max_invalid: Annotated[
         float, typer.Option(help="The share of records that may be invalid.", min=0, max=1)
@@ -109,11 +121,14 @@ def check(
     null.
 
     Example: `llm-integrations check user-profile@2 profiles.jsonl -r schemas/`, or
-    `llm-integrations check --schema profile.json profiles.jsonl`
+    `llm-integrations check --schema profile.json profiles.jsonl`; the results of a batch:
+    `llm-integrations check answer@1 results.jsonl --json-text --pointer
+    /response/body/choices/0/message/content`
     """
     from llm_integrations.core.drift import for_tables
 
     dialect = CsvDialect(delimiter, quotechar)
+    part = Pointed.parse(pointer, is_text=json_text)
     with _contract(reference, files or [], schema, registry) as (client, judged_by, data):
         if strict:
             refuse_edited(client, judged_by)
@@ -123,10 +138,11 @@ def check(
             shown = len(counts.examples)
             with progress_of(Path(name).name, _size(path), counts, progress) as advance:
                 if path.suffix.lower() in TABLE_SUFFIXES:
+                    _refuse_part(part, name)
                     _judge_table(path, for_tables(client, judged_by), dialect, counts, advance)
                 else:
                     for record in read_records(path, each=each, on_bytes=advance):
-                        _judge(record, validator, counts)
+                        _judge(record, part, validator, counts)
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
     _output(format_of(form, as_json), validator, counts)
@@ -196,19 +212,27 @@ def _judge_table(
         advance(report.rows)
 
 
-def _judge(record: Record, validator: Validator, counts: _Counts) -> None:
+def _refuse_part(part: Pointed, name: str) -> None:
+    if not part.is_whole:
+        raise ConfigurationError(
+            f"{name} is a table: --pointer and --json-text look into records of JSON, JSONL or YAML"
+        )
+
+
+def _judge(record: Record, part: Pointed, validator: Validator, counts: _Counts) -> None:
     counts.seen += 1
     if record.broken is not None:
         counts.unreadable += 1
         counts.reasons["unreadable"] += 1
         counts.keep(record.where, [{"path": "", "message": record.broken}])
         return
-    if validator.is_valid(record.value):
+    errors = part.violations(record.value, validator)
+    if not errors:
         return
-    report = validator.validate(record.value)
     counts.invalid += 1
-    counts.reasons.update({error.reason for error in report.errors})
-    counts.keep(record.where, report.to_dict()["errors"])
+    counts.reasons.update({error.reason for error in errors})
+    where = record.where if part.is_whole else named(record.where, record.value)
+    counts.keep(where, [asdict(error) for error in errors])
 
 
 def _output(form: str, validator: Validator, counts: _Counts) -> None:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "findings_of_changes", "findings_of_records", "findings_of_report"]
 
-_PLACE: Final = re.compile(r"(?P<file>.+?)(?::(?P<line>\d+)|\[\d+\]|: row \d+)?")
+_PLACE: Final = re.compile(
+    r"(?P<file>.+?)(?::(?P<line>\d+)|\[\d+\]|: row \d+)?(?: \(custom_id .+\))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
