@@ -54,7 +54,7 @@ test: $(VENV)/.test ## the tests that need nothing but PyPI; with COVERAGE=1, wh
 check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
 	$(BIN)/python .ci/check $(T)
 
-test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray and Spark, installed first; no skips
+test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray, Spark, promtool and pre-commit, installed first; no skips
 	tests/real/run
 
 bench: $(VENV)/.bench ## side by side with the peers; writes benchmarks/RESULTS.md

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +50,12 @@ def test_a_query_names_metrics_and_labels_that_we_have(query: str) -> None:
 
 
 def test_the_alerts_are_rules_of_prometheus() -> None:
-    promtool = shutil.which("promtool")
     rules = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())
     for rule in rules["groups"][0]["rules"]:
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
         assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= set(
             re.findall(r"\w+", rule["expr"])
         )
-    if promtool is not None:
-        check = [promtool, "check", "rules", str(DEPLOY / "prometheus-alerts.yml")]
-        subprocess.run(check, check=True, timeout=30)
 
 
 def test_the_files_that_compose_mounts_are_there() -> None:
