@@ -325,6 +325,14 @@ def test_a_table_without_its_extra_is_one_line_that_names_it(tmp_path: Path, mod
     assert "llm-integrations[arrow]" in ran.stderr
 
 
+def test_records_need_no_extra_for_tables(tmp_path: Path) -> None:
+    schema = write(tmp_path / "profile.json")
+    (tmp_path / "rows.jsonl").write_text('{"name": "Ada"}\n{"name": 5}\n')
+    ran = run_without("numpy", "check", "--schema", str(schema), str(tmp_path / "rows.jsonl"))
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert "1 valid, 1 invalid" in ran.stdout
+
+
 def test_a_sound_quarantine_is_not_damaged_because_an_extra_is_missing(tmp_path: Path) -> None:
     validator = compile_validator(PROFILE, subject="profile", reference="profile@1")
     bad = QuarantinedRecord.of({}, validator.validate({}))

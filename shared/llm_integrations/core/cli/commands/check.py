@@ -125,8 +125,6 @@ def check(
     `llm-integrations check answer@1 results.jsonl --json-text --pointer
     /response/body/choices/0/message/content`
     """
-    from llm_integrations.core.drift import for_tables
-
     dialect = CsvDialect(delimiter, quotechar)
     part = Pointed.parse(pointer, is_text=json_text)
     with _contract(reference, files or [], schema, registry) as (client, judged_by, data):
@@ -138,6 +136,8 @@ def check(
             shown = len(counts.examples)
             with progress_of(Path(name).name, _size(path), counts, progress) as advance:
                 if path.suffix.lower() in TABLE_SUFFIXES:
+                    from llm_integrations.core.drift import for_tables  # which needs numpy
+
                     _refuse_part(part, name)
                     _judge_table(path, for_tables(client, judged_by), dialect, counts, advance)
                 else:
