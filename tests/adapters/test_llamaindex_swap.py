@@ -15,6 +15,7 @@ from llm_integrations.core.errors import ConfigurationError, Unsupported
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
+from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline, points, qdrant
@@ -111,6 +112,31 @@ async def test_queries_find_the_old_index_until_the_new_one_is_whole_and_updates
     assert "b was updated" in texts
     assert "a is new" in texts
     assert set(versions(client).items()) >= {("a", "2"), ("c", "2")}
+
+
+async def test_what_is_written_or_deleted_just_before_the_alias_moves_is_kept(
+    registry: Registry,
+    transform: SchemaTransform,
+    client: QdrantClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    move = QdrantCopy.replace
+
+    def late(copy: QdrantCopy) -> None:
+        steps.run(documents=[document("late"), document("b", "b was updated")])
+        steps.vector_store.delete("c")  # type: ignore[union-attr]  # it has one
+        move(copy)
+
+    steps = pipeline(transform, qdrant(client))
+    rag = RAGPipelineIntegration(registry)
+    rag.add_index("docs", steps)
+    steps.run(documents=[document(name) for name in "abc"])
+    elsewhere(registry).register("doc-meta", RELAXED)
+    monkeypatch.setattr(QdrantCopy, "replace", late)
+    await rag.catch_up(swap=True)
+    assert set(versions(client)) == {"a", "b", "late"}
+    texts = [n.get_content() for n in points(qdrant(client)) if n.ref_doc_id == "b"]
+    assert texts == ["b was updated"]
 
 
 async def test_a_run_that_ends_early_changes_nothing_for_readers(

@@ -135,13 +135,19 @@ class StoredNodes:
 
 
 class Copy(StoredNodes):
-    """Nodes of a collection that is to take the place of another."""
+    """Nodes of a collection that is to take the place of another.
 
-    def take(self, live: StoredNodes, node_ids: Sequence[str] | None = None) -> None:
-        """Copy nodes from the collection that is in use: these, or all."""
+    Attributes:
+        source: the nodes of the other, also when its name has moved.
+    """
+
+    source: StoredNodes
+
+    def take(self, node_ids: Sequence[str] | None = None) -> None:
+        """Copy nodes from the source: these, or all."""
         raise NotImplementedError
 
-    def replace(self, live: StoredNodes) -> None:
+    def replace(self) -> None:
         """Move the alias here."""
         raise NotImplementedError
 

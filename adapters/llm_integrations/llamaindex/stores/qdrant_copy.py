@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.llamaindex.stores.generic import Copy, StoredNodes
+from llm_integrations.llamaindex.stores.generic import Copy
 from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
 
 __all__ = ["QdrantCopy", "restore"]
@@ -41,8 +41,9 @@ class QdrantCopy(QdrantNodes, Copy):
         own = f"{self._alias}--{max(numbers, default=0) + 1}"
         _create_like(client, self._live, own)
         super().__init__(store.model_copy(update={"collection_name": own}))
+        self.source = QdrantNodes(store.model_copy(update={"collection_name": self._live}))
 
-    def take(self, live: StoredNodes, node_ids: Sequence[str] | None = None) -> None:
+    def take(self, node_ids: Sequence[str] | None = None) -> None:
         client, told = self.store.client, {"with_payload": True, "with_vectors": True}
         if node_ids is not None:
             for first in range(0, len(node_ids), _PAGE):
@@ -56,7 +57,7 @@ class QdrantCopy(QdrantNodes, Copy):
             if offset is None:
                 return
 
-    def replace(self, live: StoredNodes) -> None:
+    def replace(self) -> None:
         _move(
             self.store.client,
             {self._alias: self.store.collection_name, _before(self._alias): self._live},

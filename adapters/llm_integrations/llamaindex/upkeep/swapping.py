@@ -11,6 +11,7 @@ from llm_integrations.llamaindex.upkeep.listing import grouped
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
     from llm_integrations.llamaindex.stores import StoredNodes
+    from llm_integrations.llamaindex.stores.generic import Copy
     from llm_integrations.llamaindex.upkeep.listing import Nodes
 
 __all__ = ["beside"]
@@ -34,27 +35,34 @@ def beside(index: Index, work: Callable[[], T]) -> T:
     live = index.nodes
     copy = live.copied()
     try:
-        before = _listed(live)
-        copy.take(live)
+        known = _listed(copy.source)
+        copy.take()
         index.nodes = copy
         done = work()
         for _ in range(_ROUNDS):
-            now = _listed(live)
-            changed = sorted(n for n in now.keys() | before.keys() if now.get(n) != before.get(n))
+            known, changed = _follow(copy, known)
             if not changed:
                 break
-            log.info("%s: %d documents were changed meanwhile", index.name, len(changed))
-            held = _listed(copy)
-            copy.delete([node for name in changed for node in held.get(name, ())])
-            copy.take(live, [node for name in changed for node in now.get(name, ())])
-            before = now
-        copy.replace(live)
+            log.info("%s: %d documents were changed meanwhile", index.name, changed)
+        copy.replace()
     except BaseException:
         copy.drop()
         raise
     finally:
         index.nodes = live
+    _follow(copy, known)  # what was written between the last look and the move
     return done
+
+
+def _follow(copy: Copy, known: Nodes) -> tuple[Nodes, int]:
+    """Bring over what its source has that was not known; what it has now, and how much that was."""
+    now = _listed(copy.source)
+    changed = [name for name in now.keys() | known.keys() if now.get(name) != known.get(name)]
+    if changed:
+        held = _listed(copy)
+        copy.delete([node for name in changed for node in held.get(name, ())])
+        copy.take([node for name in changed for node in now.get(name, ())])
+    return now, len(changed)
 
 
 def _listed(nodes: StoredNodes) -> Nodes:

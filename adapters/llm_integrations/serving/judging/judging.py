@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -11,6 +10,7 @@ from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitEx
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation.messages.json_text import no_json
 from llm_integrations.serving.judging.extract import extracted
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.checks import Piece
@@ -150,11 +150,8 @@ def _judge_text(judge: Judge, validator: Validator, text: str) -> Verdict:
     """Judge text that should be JSON; text that is not is invalid."""
     try:
         data = read_json(text)
-    except ValueError as error:
-        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        return judge.refuse(validator, f"the text is not JSON{where}")
-    except RecursionError:
-        return judge.refuse(validator, "the text is JSON nested too deeply")
+    except (ValueError, RecursionError) as error:
+        return judge.refuse(validator, no_json(error))
     return judge.judge_by(validator, data)
 
 

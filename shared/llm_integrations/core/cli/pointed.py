@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.jsonschema.pointer import from_pointer, to_pointer
+from llm_integrations.core.validation.messages.json_text import no_json
 from llm_integrations.core.validation.report import Violation
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Pointed:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError) as error:
-                yield Violation(place, _no_json(error), "json")
+                yield Violation(place, no_json(error), "json")
                 return
         for found in _violations(value, validator):
             path = place + found.path
@@ -145,11 +146,3 @@ def _no_text(place: str, spot: _Spot) -> Violation:
     if isinstance(spot.holder, dict) and spot.holder.get("refusal"):
         return Violation(place, "is no text: the model refused", "refusal")
     return Violation(place, "is null, not text" if spot.value is None else "is not text", "type")
-
-
-def _no_json(error: Exception) -> str:
-    """The words of the middleware for an answer."""
-    if isinstance(error, RecursionError):
-        return "the text is JSON nested too deeply"
-    where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-    return f"the text is not JSON{where}"
