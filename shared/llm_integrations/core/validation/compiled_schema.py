@@ -139,34 +139,34 @@ class _ListedOrWalked:
 
     def accepts(self, value: Any) -> bool:
         """The verdict where only the list says that a pattern was given up."""
-        return self._for(value).accepts(value)
+        return (self._listed if self._is_short(value) else self.walked).accepts(value)
 
     def errors(self, value: Any, most: int) -> ErrorList:
-        return self._for(value).errors(value, most)
+        return (self._listed if self._is_short(value) else self.walked).errors(value, most)
 
-    def _for(self, value: Any) -> CompiledSchema:
+    @cached_property
+    def _is_short(self) -> Callable[[Any], bool]:
+        """Whether the engine's list for a value is."""
         if self.growth.is_listed_in_time:
-            is_short = _is_small(value, self._room)
-        else:
-            is_short = self.growth.is_listed_soon(value)
-        return self._listed if is_short else self.walked
+            return partial(_is_small, room=self._room)
+        return self.growth.is_listed_soon
 
 
 def _is_small(value: Any, room: int) -> bool:
-    level = [value]
-    while level and room > 0:
-        room -= len(level)
-        below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                room -= len(item) // 64
-            elif kind is dict:
-                below += item.values()
-            elif kind is list or kind is tuple:
-                below += item
-        level = below
-    return room > 0
+    waiting = [value]
+    for item in waiting:  # Each row that is invalid comes here, so members are added on the way.
+        kind = type(item)
+        if kind is str:
+            room -= len(item) >> 6
+        elif kind is dict:
+            waiting += item.values()
+        elif kind is list or kind is tuple:
+            waiting += item
+        else:
+            continue
+        if len(waiting) > room:
+            return False
+    return len(waiting) <= room
 
 
 def _walking(
