@@ -606,3 +606,45 @@ def test_named_schemas_and_ids_are_walked_through() -> None:
     assert error.message.endswith(
         "/a fits none of 2 alternatives; by the nearest, /b is an integer, not a string"
     )
+
+
+MANY_ERRORS: dict[str, tuple[Any, Any]] = {
+    "items of another type": ({"items": {"type": "integer"}}, ["x"] * 50_000),
+    "items that are no branch": ({"items": {"anyOf": [{"type": "null"}, False]}}, [1] * 20_000),
+    "items that lack much": ({"items": {"required": [str(n) for n in range(3_000)]}}, [{}] * 3_000),
+    "items of no long enum": ({"items": {"enum": list(range(20_000))}}, ["x"] * 500),
+    "names that are too long": (
+        {"propertyNames": {"maxLength": 2}},
+        {f"name{n}": 1 for n in range(20_000)},
+    ),
+    "nothing is allowed": (False, [1] * 20_000),
+}
+
+
+@pytest.mark.parametrize("name", MANY_ERRORS)
+@pytest.mark.parametrize("regex", ["linear", "bounded"])
+def test_no_more_errors_are_made_than_anybody_reads(
+    name: str, regex: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine makes all of them at once, a kilobyte and a copy of what it quotes for each."""
+    schema, data = MANY_ERRORS[name]
+    validator = compile_validator(schema, options=ValidationOptions(regex=regex))
+
+    asked: list[Any] = []
+    listed = compiled_schema._listed
+
+    def counted(*args: Any) -> Any:
+        asked.append(args)
+        return listed(*args)
+
+    monkeypatch.setattr(compiled_schema, "_listed", counted)
+    report = validator.validate(data)
+    assert not asked
+    assert not report.is_valid
+    assert 0 < len(report.errors) <= validator.options.max_errors
+
+
+def test_a_report_says_that_members_were_left_out() -> None:
+    report = compile_validator({"items": {"type": "integer"}}).validate(["x"] * 50_000)
+    assert [error.path for error in report.errors[:2]] == ["/0", "/1"]
+    assert any("… and more" in warning for warning in report.warnings)

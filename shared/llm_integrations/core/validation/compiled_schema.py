@@ -24,6 +24,7 @@ from llm_integrations.core.validation.explain.growth import (
     Growth,
     growth_of,
     is_surely_judged_in_time,
+    most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
 
@@ -43,6 +44,12 @@ _ANY_STACK_HOLDS: Final = 24
 
 _SMALL: Final = 5_000
 """Values, or 64 characters each, of which the engine may make a copy for every level."""
+
+_SMALL_WITH_NAMES: Final = 500
+"""The same where it copies an object for each name that is wrong."""
+
+_MOST_LISTED: Final = 200_000
+"""Errors, and entries that they quote, which the engine may list (18 µs and a kilobyte each)."""
 
 _ROOMY_STACK: Final = 64 * 1024 * 1024
 _T = TypeVar("_T")
@@ -93,11 +100,10 @@ def compile_schema(
         return walking()
     listing = _listing_all(validator, patterns)
     if growth is None and not recursive:
-        return listing
+        growth = Growth()
+    chosen = _ListedOrWalked(documents, listing, walking, growth)
     is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
-    chosen = _ListedOrWalked(documents, listing, walking, is_linear, growth)
-    is_known_by_list = is_linear or chosen.growth.is_listed_in_time
-    return CompiledSchema((listing if is_known_by_list else chosen.walked).accepts, chosen.errors)
+    return CompiledSchema(listing.accepts if is_linear else chosen.accepts, chosen.errors)
 
 
 class _ListedOrWalked:
@@ -108,13 +114,11 @@ class _ListedOrWalked:
         documents: Documents,
         listed: CompiledSchema,
         walking: Callable[[], CompiledSchema],
-        is_linear: bool,
         growth: Growth | None,
     ) -> None:
         self._documents = documents
         self._listed = listed
         self._walking = walking
-        self._is_linear = is_linear
         if growth is not None:
             self.growth = growth
 
@@ -127,31 +131,42 @@ class _ListedOrWalked:
     def walked(self) -> CompiledSchema:
         return self._walking()
 
+    @cached_property
+    def _room(self) -> int:
+        """Values of which the engine lists all errors in time, if it does at all."""
+        most = _SMALL_WITH_NAMES if "propertyNames" in self._documents.keywords else _SMALL
+        return min(most, _MOST_LISTED // most_errors_about_a_value(self._documents))
+
+    def accepts(self, value: Any) -> bool:
+        """The verdict where only the list says that a pattern was given up."""
+        return (self._listed if self._is_short(value) else self.walked).accepts(value)
+
     def errors(self, value: Any, most: int) -> ErrorList:
-        growth = self.growth
-        if growth.is_listed_in_time:
-            # Each error holds a copy of its value, and so does each alternative within it.
-            is_short = not (growth.recursive_paths and self._is_linear) or _is_small(value)
+        return (self._listed if self._is_short(value) else self.walked).errors(value, most)
+
+    @cached_property
+    def _is_short(self) -> Callable[[Any], bool]:
+        """Whether the engine's list for a value is."""
+        if self.growth.is_listed_in_time:
+            return partial(_is_small, room=self._room)
+        return self.growth.is_listed_soon
+
+
+def _is_small(value: Any, room: int) -> bool:
+    waiting = [value]
+    for item in waiting:  # Each row that is invalid comes here, so members are added on the way.
+        kind = type(item)
+        if kind is str:
+            room -= len(item) >> 6
+        elif kind is dict:
+            waiting += item.values()
+        elif kind is list or kind is tuple:
+            waiting += item
         else:
-            is_short = growth.is_listed_soon(value)
-        return (self._listed if is_short else self.walked).errors(value, most)
-
-
-def _is_small(value: Any) -> bool:
-    level, room = [value], _SMALL
-    while level and room > 0:
-        room -= len(level)
-        below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                room -= len(item) // 64
-            elif kind is dict:
-                below += item.values()
-            elif kind is list or kind is tuple:
-                below += item
-        level = below
-    return room > 0
+            continue
+        if len(waiting) > room:
+            return False
+    return len(waiting) <= room
 
 
 def _walking(

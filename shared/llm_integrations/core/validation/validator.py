@@ -201,8 +201,8 @@ class Validator:
         shown = len(found.violations)
         if found.is_cut:
             yield (
-                f"{shown} violations are listed … and more: the search for them was given up "
-                f"after about {self.options.max_steps:,} steps (ValidationOptions.max_steps)"
+                f"{shown} violations are listed … and more: the search for them ended at a limit "
+                f"(ValidationOptions.max_steps, max_errors)"
             )
         elif found.number > shown:
             number = f"{MANY:,} or more" if found.number >= MANY else found.number

@@ -35,6 +35,9 @@ _VALUES_PER_STEP: Final = 128
 
 _STEPS_PER_VALUE: Final = 4
 _MOST_ABOUT_A_NAME: Final = 8
+_ENOUGH: Final = 1_000
+"""Failures of one value's members after which the others are not looked at."""
+
 _TEXT: Final = 256
 """Characters that count as one value more."""
 
@@ -60,6 +63,8 @@ class Descent:
         self._sizes = _sizes(value)
         self.steps = 0
         self._most = max_steps + _STEPS_PER_VALUE * self._size(value)
+        self._enough = _ENOUGH
+        self._has_enough = False
         self._verdicts: dict[Hashable, bool] = {}
         self._findings: dict[Hashable, Findings] = {}
 
@@ -70,11 +75,13 @@ class Descent:
 
     def errors(self, most: int) -> ErrorList:
         """What is wrong with a value that is invalid."""
+        self._enough = max(most, _ENOUGH)
         start = self._subschemas.top, self._value
         findings = walk(start, self._look_into, self._findings, Findings(leads_back=True))
         if not findings.number:
             self._leftovers(self._subschemas.plan(start[0]), self._value, findings)
-        return ErrorList(list(islice(findings.failures(), most)), findings.number, self.is_cut)
+        is_cut = self.is_cut or self._has_enough
+        return ErrorList(list(islice(findings.failures(), most)), findings.number, is_cut)
 
     def _size(self, value: Any) -> int:
         return self._sizes.get(id(value), 1)
@@ -113,11 +120,18 @@ class Descent:
         for step, part, inside in plan.members(value):
             if not self._accepts(part, inside):
                 found.include(step, (yield part, inside))
+                if self._is_enough(found):
+                    break
         if type(value) is dict:
             yield from self._names(plan, value, found)
         elif type(value) is list:
             self._number_of_items(plan, value, found)
         return found
+
+    def _is_enough(self, found: Findings) -> bool:
+        """Whether a value is so wrong that nobody reads the rest."""
+        self._has_enough = self._has_enough or found.number >= self._enough
+        return found.number >= self._enough
 
     def _of_itself(self, plan: Plan, value: Any, found: Findings) -> _Walk:
         """What subschemas about the value itself refuse, in the engine's order of keywords."""
@@ -141,7 +155,7 @@ class Descent:
         self.steps += len(outline) if is_container else 1
         for error in judge.iter_errors(outline) if judge is not None else ():
             yield _failure(location, _kind(error), value, *error.schema_path)
-        for keyword, whole in plan.whole if is_container else ():
+        for keyword, whole in plan.whole if is_container else plan.long_enum:
             self.steps += self._size(value) // _VALUES_PER_STEP
             if not whole.is_valid(value):
                 yield _failure(location, Kind(keyword, plan.keywords[keyword]), value, keyword)
@@ -163,6 +177,8 @@ class Descent:
                 for failure in islice(wrong.failures(), _MOST_ABOUT_A_NAME):
                     kind = Kind("propertyNames", failure)
                     found.add(replace(failure, kind=kind, instance=value, instance_path=()))
+                if self._is_enough(found):
+                    break
         if unexpected := plan.unexpected(value):
             kind = Kind("additionalProperties", unexpected, unexpected)
             found.add(_failure(plan.location, kind, value, "additionalProperties"))

@@ -21,7 +21,14 @@ from typing import Any, Final
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 
-__all__ = ["NOT_REMEMBERED", "Growth", "growth_of", "is_surely_judged_in_time", "most_looks"]
+__all__ = [
+    "NOT_REMEMBERED",
+    "Growth",
+    "growth_of",
+    "is_surely_judged_in_time",
+    "most_errors_about_a_value",
+    "most_looks",
+]
 
 _UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 _DYNAMIC: Final = frozenset({"$dynamicRef", "$recursiveRef"})
@@ -49,6 +56,9 @@ _ANY_ITEM: Final = frozenset({"contains", "unevaluatedItems"})
 _KINDS: Final = (_HERE, _VERDICTS, _EACH_MEMBER, _ANY_MEMBER, _EACH_ITEM, _ANY_ITEM)
 _KIND: Final = {word: kind for kind, words in enumerate(_KINDS) for word in words}
 _REFERENCES: Final = _DYNAMIC | {"$ref"}
+_QUOTED: Final = ("required", "enum", "dependentRequired")
+"""Keywords of which each entry can be an error, or is copied into one."""
+
 _APPLYING: Final = _REFERENCES | _KIND.keys()
 
 _DEFINITION: Final = re.compile(r"#/(?:\$defs|definitions)/[^/~%]+")
@@ -62,10 +72,16 @@ _Cost = Callable[[_Id], int]
 
 @dataclass(slots=True)
 class _Uses:
-    """The subschemas that one subschema applies, by the kinds of keywords above."""
+    """The subschemas that one subschema applies, by the kinds of keywords above.
+
+    Attributes:
+        gathers: whether it looks for what the others leave over.
+        stated: its keywords, and the entries of those that quote each.
+    """
 
     by_kind: tuple[list[_Id], ...] = field(default_factory=lambda: tuple([] for _ in _KINDS))
     gathers: bool = False
+    stated: int = 1
 
     @property
     def here(self) -> list[_Id]:
@@ -251,6 +267,24 @@ def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
     return Growth(uses, max(looks.values()))
 
 
+def most_errors_about_a_value(documents: Documents) -> int:
+    """How many errors, and entries that they quote, the engine's list may hold for one value, in
+    time that grows with the schema's size."""
+    errors: dict[_Id, int] = {}
+    for number, use in _parts_first(documents):
+        listed = sum(errors.get(part, 1) for part in use.by_kind[0])
+        errors[number] = min(_MANY, use.stated + listed)
+    return max(1, *errors.values())
+
+
+def _stated(keywords: dict[str, Any]) -> int:
+    stated = len(keywords)
+    for word in _QUOTED:
+        if isinstance(value := keywords.get(word), list | dict):
+            stated += len(value)
+    return stated
+
+
 def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
     """Every subschema that can apply, after those that it applies unless they lead back to it."""
     seen: set[_Id] = set()
@@ -275,9 +309,10 @@ def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
 
 def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
     keywords = location.keywords
+    stated = _stated(keywords)
     if _APPLYING.isdisjoint(keywords):
-        return _LEAF, []
-    use, parts = _Uses(), []
+        return _Uses(_LEAF.by_kind, stated=stated), []
+    use, parts = _Uses(stated=stated), []
     for word in keywords:
         kind = _KIND.get(word)
         if kind is None or (word in ("then", "else") and "if" not in keywords):

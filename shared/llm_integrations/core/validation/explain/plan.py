@@ -20,6 +20,9 @@ _OUTLINE: Final = frozenset(
 """What is seen from a container's property names and number of items alone."""
 
 _WHOLE: Final = ("const", "enum", "uniqueItems")
+_LONG: Final = 100
+"""Values of an enum that are not copied into an error for each value that is none of them."""
+
 _SCALAR: Final = _OUTLINE | frozenset(
     {"const", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
     | {"minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType"}
@@ -66,6 +69,7 @@ class Plan:
         scalar: judges text, numbers, booleans and null; None: there is nothing to judge.
         outline: judges a container whose members are replaced by null.
         whole: judge a container as it is; by keyword.
+        long_enum: judges whatever ``scalar`` does, by an enum that is too long for it.
         properties: by name.
         patterns: with what judges a name.
         others: for properties without one of these, or None; likewise below.
@@ -92,6 +96,7 @@ class Plan:
     scalar: Any | None
     outline: Any | None
     whole: list[tuple[str, Any]]
+    long_enum: list[tuple[str, Any]]
     properties: dict[str, SchemaLocation]
     patterns: list[tuple[Any, SchemaLocation]]
     others: SchemaLocation | None
@@ -114,9 +119,11 @@ class Plan:
     def asserts(self, value: Any) -> bool:
         """Whether the keywords without subschemas accept a value."""
         if type(value) is not dict and type(value) is not list:
-            return self.scalar is None or bool(self.scalar.is_valid(value))
-        there = self.outline is None or self.outline.is_valid(outline_of(value))
-        return there and all(whole.is_valid(value) for _, whole in self.whole)
+            there, rest = self.scalar is None or self.scalar.is_valid(value), self.long_enum
+        else:
+            there = self.outline is None or self.outline.is_valid(outline_of(value))
+            rest = self.whole
+        return there and all(whole.is_valid(value) for _, whole in rest)
 
     def members(self, value: Any) -> Iterator[tuple[tuple[str | int], SchemaLocation, Any]]:
         """Each subschema that has to accept a member of the value, with the step that leads to
@@ -194,13 +201,19 @@ def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertio
     condition = part("if")
     targets = documents.targets(location)
     properties = named("properties")
+    whole: list[tuple[str, Any]] = [
+        (w, assertions.compile(location, {w})) for w in _WHOLE if w in keywords
+    ]
+    has_long_enum = len(keywords.get("enum", ())) > _LONG
+    scalar = _SCALAR - {"enum"} if has_long_enum else _SCALAR
     return Plan(
         location=location,
         keywords=keywords,
         types=_types(keywords, assertions.compile(location, {"type"})),
-        scalar=assertions.compile(location, _SCALAR),
+        scalar=assertions.compile(location, scalar),
         outline=assertions.compile(location, _OUTLINE),
-        whole=[(w, assertions.compile(location, {w})) for w in _WHOLE if w in keywords],
+        whole=whole,
+        long_enum=[judge for judge in whole if judge[0] == "enum"] if has_long_enum else [],
         properties=properties,
         patterns=[
             (assertions.of(location, {"pattern": pattern}), found)
