@@ -1,7 +1,7 @@
 """Hostile input on an app that echoes: whatever comes, nothing is lost, changed or answered by us.
 
 12,000 exchanges: random, truncated, deep and huge bodies, split anywhere, with replies and streams
-split anywhere too.
+split anywhere too. `make test-real` runs 50,000.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import jsonschema_rs
 from jsonschema_rs import ValidationError
@@ -24,6 +24,7 @@ from llm_integrations.core.validation.explain.growth import (
     Growth,
     growth_of,
     is_surely_judged_in_time,
+    lists_little,
     most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
@@ -56,6 +57,12 @@ _T = TypeVar("_T")
 _stack_size = threading.Lock()
 
 
+class _ListErrors(Protocol):
+    def __call__(self, value: Any, most: int, size: float = 0, /) -> ErrorList:
+        """``size`` is how many values it holds, if the caller knows, else 0."""
+        ...
+
+
 @dataclass(frozen=True)
 class CompiledSchema:
     """One schema, compiled.
@@ -68,7 +75,7 @@ class CompiledSchema:
     """
 
     accepts: Callable[[Any], bool]
-    errors: Callable[[Any, int], ErrorList]
+    errors: _ListErrors
     is_judged_by_engine: bool = True
 
 
@@ -100,6 +107,8 @@ def compile_schema(
         return walking()
     listing = _listing_all(validator, patterns)
     if growth is None and not recursive:
+        if lists_little(documents):
+            return listing
         growth = Growth()
     chosen = _ListedOrWalked(documents, listing, walking, growth)
     is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
@@ -137,12 +146,21 @@ class _ListedOrWalked:
         most = _SMALL_WITH_NAMES if "propertyNames" in self._documents.keywords else _SMALL
         return min(most, _MOST_LISTED // most_errors_about_a_value(self._documents))
 
+    @cached_property
+    def _most_values(self) -> int:
+        """Values of which the engine surely lists all errors in time, however long texts are: where
+        few errors can be about one, and it makes no copy for every level."""
+        growth, room = self.growth, self._room
+        is_simple = growth.is_listed_in_time and not growth.recursive_paths
+        return room if is_simple and room > _SMALL_WITH_NAMES else 0
+
     def accepts(self, value: Any) -> bool:
         """The verdict where only the list says that a pattern was given up."""
         return (self._listed if self._is_short(value) else self.walked).accepts(value)
 
-    def errors(self, value: Any, most: int) -> ErrorList:
-        return (self._listed if self._is_short(value) else self.walked).errors(value, most)
+    def errors(self, value: Any, most: int, size: float = 0) -> ErrorList:
+        is_short = 0 < size <= self._most_values or self._is_short(value)
+        return (self._listed if is_short else self.walked).errors(value, most, size)
 
     @cached_property
     def _is_short(self) -> Callable[[Any], bool]:
@@ -154,7 +172,7 @@ class _ListedOrWalked:
 
 def _is_small(value: Any, room: int) -> bool:
     waiting = [value]
-    for item in waiting:  # Each row that is invalid comes here, so members are added on the way.
+    for item in waiting:  # to which members are added on the way
         kind = type(item)
         if kind is str:
             room -= len(item) >> 6
@@ -198,7 +216,7 @@ def _walking(
     if not isinstance(patterns, jsonschema_rs.RegexOptions):
         accepts = _unless_given_up(accepts, documents)
 
-    def errors(value: Any, most: int) -> ErrorList:
+    def errors(value: Any, most: int, _size: float = 0) -> ErrorList:
         if accepts(value):
             return ErrorList()
         return Descent(subschemas, verdict(), value, options.max_steps).errors(most)
@@ -248,7 +266,7 @@ def _listing_all(validator: jsonschema_rs.Validator, patterns: _Patterns) -> Com
 
 
 def _listed(
-    list_errors: Callable[[Any], Iterable[ValidationError]], value: Any, most: int
+    list_errors: Callable[[Any], Iterable[ValidationError]], value: Any, most: int, _size: float = 0
 ) -> ErrorList:
     found = list(list_errors(value))
     return ErrorList(found if len(found) <= most else found[:most], len(found))

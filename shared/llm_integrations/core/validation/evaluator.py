@@ -29,7 +29,7 @@ from llm_integrations.core.validation.normalise import (
     normalise,
 )
 from llm_integrations.core.validation.nulls.drop_nulls import Nulls
-from llm_integrations.core.validation.plain import is_exactly_json, is_plain
+from llm_integrations.core.validation.plain import is_exactly_json, is_plain, size_of_json
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.source import Source
 
@@ -121,9 +121,10 @@ class Evaluator:
             most: how many violations are put into words.
         """
         try:
-            if plain or is_exactly_json(value, self.levels):
+            size = 0 if plain else size_of_json(value, self.levels)
+            if plain or size:
                 try:
-                    return self._worded(*self._errors(value, most))
+                    return self._worded(*self._errors(value, most, size))
                 except ValueError:
                     pass  # It may still hold keys that are no text, and lone surrogates.
             return self._explain_form(normalise(value, self.max_depth), most)
@@ -176,10 +177,10 @@ class Evaluator:
     def _variants(self, value: Any) -> Iterable[Any]:
         return (value,) if self.nulls is None else self.nulls.variants(value)
 
-    def _errors(self, value: Any, most: int) -> tuple[ErrorList, Any]:
+    def _errors(self, value: Any, most: int, size: float = 0) -> tuple[ErrorList, Any]:
         """The errors of the variant that comes nearest to being valid, and that variant."""
         if self.nulls is None:
-            return self.compiled.errors(value, most), value
+            return self.compiled.errors(value, most, size), value
         judged = [(self.compiled.errors(each, most), each) for each in self._variants(value)]
         return min(judged, key=lambda errors_and_variant: errors_and_variant[0].number)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-__all__ = ["JSON_TYPES", "is_exactly_json", "is_plain", "is_shallow_json", "levels"]
+__all__ = ["JSON_TYPES", "is_exactly_json", "is_plain", "is_shallow_json", "levels", "size_of_json"]
 
 JSON_TYPES: Final = ("array", "boolean", "null", "number", "object", "string")
 """All of them: as a ``type`` they refuse NaN and infinity, and nothing else."""
@@ -70,7 +70,16 @@ def _engine() -> jsonschema_rs.Validator:
 
 def is_exactly_json(value: Any, max_depth: int) -> bool:
     """The same for the exact types that ``json.loads`` makes. Keys are not looked at."""
-    level, count = [value], 0
+    return size_of_json(value, max_depth) > 0
+
+
+def size_of_json(value: Any, max_depth: int) -> float:
+    """How many values it holds, itself included, or infinity for many; 0 for what
+    ``is_exactly_json`` refuses.
+    """
+    if type(value) is dict and _SCALARS.issuperset(map(type, value.values())):
+        return max_depth and 1 + len(value)  # as most rows are
+    level, count = [value], 1
     for _ in range(max_depth):
         below: list[Any] = []
         for item in level:
@@ -82,16 +91,16 @@ def is_exactly_json(value: Any, max_depth: int) -> bool:
                 below += item.values()
             elif kind is list:
                 below += item
-            elif kind is not float or not math.isfinite(item):
-                return False
+            elif not (isinstance(item, float) and kind is float and math.isfinite(item)):
+                return 0
         if not below:
-            return True
+            return count
         count += len(below)
         if count > _FEW:
             # Parts that stand in many places would be walked many times; this walks them once.
-            return _height(value, max_depth) <= max_depth
+            return math.inf if _height(value, max_depth) <= max_depth else 0
         level = below
-    return all(_children(item) is _NOTHING for item in level)
+    return count if all(_children(item) is _NOTHING for item in level) else 0
 
 
 def _children(item: Any) -> Iterable[Any] | None:
