@@ -79,7 +79,8 @@ def size_of_json(value: Any, max_depth: int) -> float:
     """
     if type(value) is dict and _SCALARS.issuperset(map(type, value.values())):
         return max_depth and 1 + len(value)  # as most rows are
-    level, count = [value], 1
+    level: list[Any] = [value]
+    count = 1
     for _ in range(max_depth):
         below: list[Any] = []
         for item in level:
@@ -91,7 +92,7 @@ def size_of_json(value: Any, max_depth: int) -> float:
                 below += item.values()
             elif kind is list:
                 below += item
-            elif not (isinstance(item, float) and kind is float and math.isfinite(item)):
+            elif kind is not float or not math.isfinite(item):
                 return 0
         if not below:
             return count
