@@ -49,7 +49,7 @@ demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, th
 	@$(BIN)/python -m demo.vllm
 
 test: $(VENV)/.test ## the tests that need nothing but PyPI; with COVERAGE=1, what they reach too
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) -m "not real"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) -m "not real"
 
 check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
 	$(BIN)/python .ci/check $(T)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,15 @@ settings.register_profile(
     "search", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_UNHURRIED
 )
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def one_environment() -> Iterator[None]:
+    """``datasets`` leaves a copy of the environment after a map of several processes, which
+    whoever has taken hold of the environment before does not see change."""
+    environment = os.environ
+    yield
+    os.environ = environment  # noqa: B003 - this is the real one
 
 
 _LONGEST = [

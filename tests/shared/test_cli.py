@@ -181,11 +181,8 @@ def test_a_bar_on_a_terminal_is_gone_when_the_check_is_done(
     call("register", "user-profile", schema)
     (tmp_path / "rows.jsonl").write_text('{"name": "Ada"}\n' * 5)
     told = call("check", "user-profile", tmp_path / "rows.jsonl", "--json")
-    drawn, wiped, after = told.stderr.rpartition("\x1b[2K")
-    assert "rows.jsonl" in drawn
-    assert wiped
-    assert "rows.jsonl" not in after
-    assert "━" not in after  # a line of the log may follow, and nothing of a bar
+    assert "rows.jsonl" in told.stderr
+    assert told.stderr.endswith("\x1b[2K")
     assert json.loads(told.stdout)["valid"] == 5
 
 

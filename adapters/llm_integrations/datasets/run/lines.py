@@ -142,10 +142,8 @@ class LineJudge:
         if isinstance(row, NoRow):
             found: Sequence[Violation] = (Violation("", str(row), "json"),)
         elif exact:
-            options = self._validator.options
-            plain = is_plain(row, options.max_depth)
-            evaluator = self._validator.compile()
-            found = evaluator.explain(row, most=options.max_errors, plain=plain).violations
+            most = self._validator.options.max_errors
+            found = self._validator.compile().explain(row, most=most).violations
         else:
             found = self._validator.validate(row).errors
         if found and self._raises:

@@ -24,7 +24,6 @@ from llm_integrations.core.validation.explain.growth import (
     Growth,
     growth_of,
     is_surely_judged_in_time,
-    lists_little,
     most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
@@ -59,7 +58,7 @@ _stack_size = threading.Lock()
 
 class _ListErrors(Protocol):
     def __call__(self, value: Any, most: int, size: float = 0, /) -> ErrorList:
-        """``size`` is how many values it holds, if the caller knows, else 0."""
+        """``size`` is how many values it holds, or 64 characters each, if known, else 0."""
         ...
 
 
@@ -107,8 +106,6 @@ def compile_schema(
         return walking()
     listing = _listing_all(validator, patterns)
     if growth is None and not recursive:
-        if lists_little(documents):
-            return listing
         growth = Growth()
     chosen = _ListedOrWalked(documents, listing, walking, growth)
     is_linear = isinstance(patterns, jsonschema_rs.RegexOptions)
@@ -148,11 +145,8 @@ class _ListedOrWalked:
 
     @cached_property
     def _most_values(self) -> int:
-        """Values of which the engine surely lists all errors in time, however long texts are: where
-        few errors can be about one, and it makes no copy for every level."""
-        growth, room = self.growth, self._room
-        is_simple = growth.is_listed_in_time and not growth.recursive_paths
-        return room if is_simple and room > _SMALL_WITH_NAMES else 0
+        """Values of which the engine surely lists all errors in time."""
+        return self._room if self.growth.is_listed_in_time else 0
 
     def accepts(self, value: Any) -> bool:
         """The verdict where only the list says that a pattern was given up."""

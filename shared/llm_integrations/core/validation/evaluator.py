@@ -112,17 +112,14 @@ class Evaluator:
             return variants[0]
         return next(filter(self.compiled.accepts, variants), value)
 
-    def explain(self, value: Any, *, most: int, plain: bool = False) -> Explained:
+    def explain(self, value: Any, *, most: int) -> Explained:
         """What is wrong with anything; nothing when it is valid.
 
         Args:
-            plain: the caller knows that it is JSON types, finite numbers and Unicode text already,
-                not too deep: finding that out here costs more than the rest.
             most: how many violations are put into words.
         """
         try:
-            size = 0 if plain else size_of_json(value, self.levels)
-            if plain or size:
+            if size := size_of_json(value, self.levels):
                 try:
                     return self._worded(*self._errors(value, most, size))
                 except ValueError:

@@ -74,11 +74,16 @@ def is_exactly_json(value: Any, max_depth: int) -> bool:
 
 
 def size_of_json(value: Any, max_depth: int) -> float:
-    """How many values it holds, itself included, or infinity for many; 0 for what
-    ``is_exactly_json`` refuses.
+    """How many values it holds, itself included, and 64 characters count as one more; infinity
+    for many. 0 for what ``is_exactly_json`` refuses.
     """
-    if type(value) is dict and _SCALARS.issuperset(map(type, value.values())):
-        return max_depth and 1 + len(value)  # as most rows are
+    if max_depth and type(value) is dict and _SCALARS.issuperset(map(type, value.values())):
+        texts = [len(item) for item in value.values() if type(item) is str]  # as most rows are
+        return 1 + len(value) + (sum(texts) >> 6)
+    return _size_by_level(value, max_depth)
+
+
+def _size_by_level(value: Any, max_depth: int) -> float:
     level: list[Any] = [value]
     count = 1
     for _ in range(max_depth):
@@ -86,9 +91,11 @@ def size_of_json(value: Any, max_depth: int) -> float:
         for item in level:
             # As ``_children``, without a call for each scalar.
             kind = type(item)
-            if kind in _SCALARS:
+            if kind is str:
+                count += len(item) >> 6
+            elif kind in _SCALARS:
                 continue
-            if kind is dict:
+            elif kind is dict:
                 below += item.values()
             elif kind is list:
                 below += item
@@ -101,7 +108,7 @@ def size_of_json(value: Any, max_depth: int) -> float:
             # Parts that stand in many places would be walked many times; this walks them once.
             return math.inf if _height(value, max_depth) <= max_depth else 0
         level = below
-    return count if all(_children(item) is _NOTHING for item in level) else 0
+    return math.inf if all(_children(item) is _NOTHING for item in level) else 0
 
 
 def _children(item: Any) -> Iterable[Any] | None:

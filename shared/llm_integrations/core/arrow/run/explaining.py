@@ -20,7 +20,6 @@ from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.arrow.run.verdict_counts import Reason
 from llm_integrations.core.errors import ArrowMismatch
 from llm_integrations.core.validation.evaluator import Evaluator
-from llm_integrations.core.validation.plain import is_plain
 from llm_integrations.core.validation.report import Violation
 from llm_integrations.core.validation.validator import Validator
 
@@ -136,20 +135,12 @@ class Explainer:
         if isinstance(row, BrokenRow):
             return [Violation("", row.reason, row.keyword)]
         most = self.validator.options.max_errors
-        # Text from Arrow is Unicode; what a JSON text says need not be.
-        plain = not places and self._is_plain(row)
-        found = evaluator.explain(row, plain=plain, most=most).violations
+        found = evaluator.explain(row, most=most).violations
         return [*_not_json(row, places), *found] if places else found
 
     @cached_property
     def _strict(self) -> Validator:
         return self.validator.with_options(replace(self.validator.options, nulls="strict"))
-
-    def _is_plain(self, row: Any) -> bool:
-        try:
-            return is_plain(row, self.validator.options.max_depth)
-        except ValueError:
-            return False
 
 
 def _not_json(row: Any, places: Sequence[Steps]) -> Iterable[Violation]:

@@ -149,7 +149,7 @@ class Descent:
 
     def _assertions(self, plan: Plan, value: Any) -> Iterator[Failure]:
         """What keywords without subschemas refuse."""
-        location, outline = plan.location, outline_of(value)
+        location, outline = plan.location, outline_of(value, plan.stated)
         is_container = outline is not value
         judge = plan.outline if is_container else plan.scalar
         self.steps += len(outline) if is_container else 1

@@ -26,7 +26,6 @@ __all__ = [
     "Growth",
     "growth_of",
     "is_surely_judged_in_time",
-    "lists_little",
     "most_errors_about_a_value",
     "most_looks",
 ]
@@ -57,10 +56,6 @@ _ANY_ITEM: Final = frozenset({"contains", "unevaluatedItems"})
 _KINDS: Final = (_HERE, _VERDICTS, _EACH_MEMBER, _ANY_MEMBER, _EACH_ITEM, _ANY_ITEM)
 _KIND: Final = {word: kind for kind, words in enumerate(_KINDS) for word in words}
 _REFERENCES: Final = _DYNAMIC | {"$ref"}
-_ABOUT_MANY: Final = _ANY_MEMBER | _ANY_ITEM | {"items", "additionalItems"}
-_LITTLE: Final = 500
-"""Keywords, names and values that a small schema states."""
-
 _QUOTED: Final = ("required", "enum", "dependentRequired")
 """Keywords of which each entry can be an error, or is copied into one."""
 
@@ -270,19 +265,6 @@ def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
         judged = use.cost(lambda part: looks.get(part, 1), verdicts=True)
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
     return Growth(uses, max(looks.values()))
-
-
-def lists_little(documents: Documents) -> bool:
-    """Whether the engine's list is no longer than a small schema, however large the value: no
-    subschema is about members without a name, and none applies twice."""
-    if not isinstance(documents.root, dict) or documents.named:
-        return False
-    if not documents.keywords.isdisjoint(_REFERENCES | _ABOUT_MANY):
-        return False
-    nodes = list(chain.from_iterable(documents.levels))
-    if any(isinstance(node.get("additionalProperties"), dict) for node in nodes):
-        return False
-    return sum(map(_stated, nodes)) <= _LITTLE
 
 
 def most_errors_about_a_value(documents: Documents) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import jsonschema_rs
@@ -19,6 +20,7 @@ _OUTLINE: Final = frozenset(
 )
 """What is seen from a container's property names and number of items alone."""
 
+_COUNTING: Final = frozenset({"minProperties", "maxProperties"})
 _WHOLE: Final = ("const", "enum", "uniqueItems")
 _LONG: Final = 100
 """Values of an enum that are not copied into an error for each value that is none of them."""
@@ -68,6 +70,7 @@ class Plan:
         types: those that ``type`` names, with what judges by them; or None.
         scalar: judges text, numbers, booleans and null; None: there is nothing to judge.
         outline: judges a container whose members are replaced by null.
+        stated: the names of properties that ``outline`` looks at; None if it counts them all.
         whole: judge a container as it is; by keyword.
         long_enum: judges whatever ``scalar`` does, by an enum that is too long for it.
         properties: by name.
@@ -95,6 +98,7 @@ class Plan:
     types: tuple[list[str], Any] | None
     scalar: Any | None
     outline: Any | None
+    stated: Sequence[str] | None
     whole: list[tuple[str, Any]]
     long_enum: list[tuple[str, Any]]
     properties: dict[str, SchemaLocation]
@@ -172,11 +176,21 @@ class Plan:
         yield from self.all_of
 
 
-def outline_of(value: Any) -> Any:
-    """A container with null for each of its members; any other value itself."""
+def outline_of(value: Any, stated: Sequence[str] | None = None) -> Any:
+    """A container with null for each of its members, of an object's those that are stated alone,
+    so that errors quote no more; any other value itself."""
     if type(value) is dict:
-        return dict.fromkeys(value)
+        return dict.fromkeys(value if stated is None else filter(value.__contains__, stated))
     return [None] * len(value) if type(value) is list else value
+
+
+def _stated(keywords: Mapping[str, Any]) -> Sequence[str] | None:
+    if not _COUNTING.isdisjoint(keywords):
+        return None
+    dependent = [keywords.get(word, {}) for word in ("dependentRequired", "dependencies")]
+    lists = [keywords.get("required", ()), *(one for each in dependent for one in each.values())]
+    names = (name for names in lists if isinstance(names, list) for name in names)
+    return list(dict.fromkeys(chain(names, *dependent)))
 
 
 def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertions) -> Plan:
@@ -212,6 +226,7 @@ def plan_of(documents: Documents, location: SchemaLocation, assertions: Assertio
         types=_types(keywords, assertions.compile(location, {"type"})),
         scalar=assertions.compile(location, scalar),
         outline=assertions.compile(location, _OUTLINE),
+        stated=_stated(keywords),
         whole=whole,
         long_enum=[judge for judge in whole if judge[0] == "enum"] if has_long_enum else [],
         properties=properties,
