@@ -420,9 +420,9 @@ async def test_a_broker_killed_while_events_flow_loses_none_of_them(
             bus,
             EventListener(registry, [worker, everywhere], buses=[bus], group=workers) as listener,
         ):
-            sent = events(24, subjects=6)
+            sent = events(12, subjects=3)
             flowing = asyncio.create_task(publish_all(bus, sent))
-            await until(lambda: len(worker.seen) > 5, 30)
+            await until(lambda: len(worker.seen) > 3, 30)
             broker.kill()
             await asyncio.sleep(0.5)
             assert not (await listener.health()).ok
