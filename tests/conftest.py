@@ -13,7 +13,12 @@ _UNHURRIED = [HealthCheck.too_slow]
 """A machine that is busy with other things says nothing about a property."""
 
 settings.register_profile(
-    "same", deadline=None, derandomize=True, print_blob=True, suppress_health_check=_UNHURRIED
+    "same",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    print_blob=True,
+    suppress_health_check=_UNHURRIED,
 )
 settings.register_profile(
     "search", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_UNHURRIED

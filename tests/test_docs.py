@@ -13,10 +13,8 @@ import asyncio
 import contextlib
 import inspect
 import io
-import os
 import re
 import shlex
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -24,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support.command_line import run_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -119,13 +119,7 @@ def _type(block: Block, page: str) -> None:
     for command, output in re.findall(
         r"^\$ ([^\n]+)\n((?:(?!\$ )[^\n]*\n)*)", block.body, re.MULTILINE
     ):
-        ran = subprocess.run(
-            [sys.executable, "-m", "llm_integrations.core.cli", *shlex.split(command)[1:]],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            timeout=60,
-        )
+        ran = run_command(*shlex.split(command)[1:])
         told = ran.stdout + ran.stderr
         assert ran.returncode == int(expected[1] if expected else 0), f"{command}\n{told}"
         _holds(told, Block("text", "", output, block.line), page)

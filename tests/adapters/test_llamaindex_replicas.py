@@ -1,4 +1,7 @@
-"""Two processes bring one index up to date at the same time, and no document is doubled."""
+"""Two processes bring one index up to date at the same time, and no document is doubled.
+
+This process is one of the two, and holds the store.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def test_two_replicas_that_catch_up_together_double_nothing(tmp_path: Path) -> N
         steps.docstore.persist(str(tmp_path / "docstore.json"))
         registry.register("doc-meta", RELAXED)
     before = Counter(node.ref_doc_id for node in points(qdrant(client)))
-    server = serve(client)
+    server, served = serve(client)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     worker = [
         sys.executable,
@@ -43,18 +46,19 @@ def test_two_replicas_that_catch_up_together_double_nothing(tmp_path: Path) -> N
         str(tmp_path),
         str(server.address[1]),
     ]
-    replicas = [subprocess.Popen(worker, stdin=-1, stdout=-1, stderr=-1) for _ in range(2)]
-    for replica in replicas:
+    with subprocess.Popen(worker, stdin=-1, stdout=-1, stderr=-1) as replica:
+        assert replica.stdin is not None
         assert replica.stdout is not None
         replica.stdout.readline()
-    for replica in replicas:  # both are ready before one is told to go
-        assert replica.stdin is not None
-        replica.stdin.write(b"go\n")
-        replica.stdin.flush()
-    for replica in replicas:
-        told, errors = replica.communicate(timeout=300)
-        assert replica.returncode == 0, errors.decode()
-        assert b"docs: " in told
+        with connect(tmp_path / "schemas") as registry:
+            integration, _ = open_replica(tmp_path, registry, served)
+            replica.stdin.write(b"go\n")  # both are ready
+            replica.stdin.flush()
+            [result] = registry.run(integration.catch_up())
+        told, errors = replica.communicate(timeout=100)
+    assert replica.returncode == 0, errors.decode()
+    assert b"docs: " in told
+    assert "docs: " in str(result)
     after = points(qdrant(client))
     client.close()
     assert {node.metadata[VERSION] for node in after} == {"2"}

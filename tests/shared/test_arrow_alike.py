@@ -38,7 +38,7 @@ def explained(plan: ArrowPlan, table: pa.Table, least: int) -> Any:
 
 def test_words_are_those_of_the_rows_by_random_schemas() -> None:
     compared = 0
-    for seed in range(100):
+    for seed in range(50):
         case = random_case(seed)
         try:
             table = mixed(case.table, random.Random(seed))
@@ -56,7 +56,7 @@ def test_words_are_those_of_the_rows_by_random_schemas() -> None:
             one_by_one = explained(plan, table, 10**9)
             assert explained(plan, table, 1) == one_by_one, f"seed {seed}, {nulls}"
             compared += bool(one_by_one[0])
-    assert compared > 60
+    assert compared > 30
 
 
 SCHEMA = {

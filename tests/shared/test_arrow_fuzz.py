@@ -17,7 +17,7 @@ from tests.support.arrow import BOTH, column, disagreement
 from tests.support.arrow_fuzz import random_case
 from tests.support.arrow_patterns import TEXTS, random_pattern
 
-SEEDS = 800
+SEEDS = 320
 
 
 @pytest.mark.parametrize("share", range(4))
@@ -39,7 +39,7 @@ def test_re2_and_the_engine_agree_on_the_patterns_that_are_let_through() -> None
     rng = random.Random(7)
     table = pa.array(TEXTS)
     ways: Counter[str] = Counter()
-    for _ in range(400):
+    for _ in range(200):
         pattern = random_pattern(rng)
         try:
             compile_validator({"pattern": pattern})
@@ -47,7 +47,7 @@ def test_re2_and_the_engine_agree_on_the_patterns_that_are_let_through() -> None
             continue
         ways["asked" if re2_disagreement(pattern) else "columns"] += 1
         column({"pattern": pattern}, table)
-    assert ways["columns"] > 200
+    assert ways["columns"] > 100
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.int64(), pa.int8(), pa.uint64()])

@@ -75,7 +75,7 @@ values = st.recursive(
 found = {"certain": 0}
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(objects(schemas), st.lists(st.dictionaries(st.sampled_from("abc"), values), max_size=8))
 def test_what_is_certain_is_valid(schema: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     defs = {"A": {"type": "string", "maxLength": 1}, "loop": {"$ref": "#/$defs/loop"}}

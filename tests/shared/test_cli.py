@@ -20,6 +20,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.registry import connect
+from tests.support.command_line import run_command
 from tests.support.confluent_server import ConfluentServer
 
 PROFILE = {
@@ -417,7 +418,7 @@ def test_errors_are_one_line_and_exit_code_2() -> None:
 
 
 def test_help_teaches() -> None:
-    result = run("--help")
+    result = run_command("--help")
     assert result.returncode == 0
     assert "LLM_INTEGRATIONS_REGISTRY_URL" in result.stdout
     for command in (

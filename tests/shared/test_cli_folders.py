@@ -21,6 +21,7 @@ from llm_integrations.core.model.schema import SchemaReference
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import connect
 from llm_integrations.core.validation import compile_validator
+from tests.support.command_line import run_command
 from tests.support.confluent_server import ConfluentServer
 
 PROFILE: dict[str, Any] = {
@@ -252,31 +253,21 @@ def test_findings_are_annotations_tests_and_alerts(tmp_path: Path) -> None:
     assert "/name" in result["message"]["text"]
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "llm_integrations.core.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), **environment},
-        timeout=60,
-    )
-
-
 def test_what_cannot_be_told_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     schema = write(tmp_path / "profile.json")
     (tmp_path / "file").write_text("")
-    inferred = run("infer", str(schema), "-o", str(tmp_path / "file" / "out.json"))
+    inferred = run_command("infer", str(schema), "-o", str(tmp_path / "file" / "out.json"))
     assert inferred.returncode == 2
     assert inferred.stderr.count("\n") == 1
     assert "file" in inferred.stderr
-    assert run("--version").stdout.startswith("llm-integrations ")
+    assert run_command("--version").stdout.startswith("llm-integrations ")
 
 
 def test_a_piped_list_is_never_cut(tmp_path: Path) -> None:
     subject = "com.example." + "very-" * 40 + "long"
     with connect("schemas") as registry:
         registry.register(subject, PROFILE, metadata={"owner": "a-team-of-many-words"})
-    assert subject in run("list", "-r", str(tmp_path / "schemas")).stdout
+    assert subject in run_command("list", "-r", str(tmp_path / "schemas")).stdout
 
 
 class _Context:

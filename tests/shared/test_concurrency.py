@@ -33,7 +33,7 @@ async def _raise(error: BaseException) -> None:
 
 def test_a_coroutine_runs_on_the_thread_and_its_result_comes_back(thread: LoopThread) -> None:
     assert not thread.is_running
-    assert thread.run(_name_of_thread()).result(5) == "a-test"
+    assert thread.run(_name_of_thread()).result(60) == "a-test"
     assert thread.is_running
 
 
@@ -52,8 +52,8 @@ def test_an_error_is_the_callers_and_the_loop_goes_on(
     thread: LoopThread, error: BaseException
 ) -> None:
     with pytest.raises(type(error)):
-        thread.run(_raise(error)).result(5)
-    assert thread.run(_name_of_thread()).result(5) == "a-test"
+        thread.run(_raise(error)).result(60)
+    assert thread.run(_name_of_thread()).result(60) == "a-test"
 
 
 def test_cancelling_the_future_cancels_the_coroutine(thread: LoopThread) -> None:
@@ -68,36 +68,36 @@ def test_cancelling_the_future_cancels_the_coroutine(thread: LoopThread) -> None
             raise
 
     future = thread.run(wait())
-    assert begun.wait(5)
+    assert begun.wait(60)
     assert future.cancel()
-    assert cancelled.wait(5)
+    assert cancelled.wait(60)
 
 
 def test_cancelling_before_the_coroutine_began_is_no_warning(thread: LoopThread) -> None:
     for _ in range(50):
         thread.run(_name_of_thread()).cancel()
-    assert thread.run(_name_of_thread()).result(5) == "a-test"
+    assert thread.run(_name_of_thread()).result(60) == "a-test"
 
 
 def test_stopping_cancels_what_runs_and_the_next_call_starts_anew(thread: LoopThread) -> None:
     waiting = thread.run(asyncio.sleep(60))
-    thread.run(_name_of_thread()).result(5)
+    thread.run(_name_of_thread()).result(60)
     thread.stop()
     with pytest.raises(CancelledError):
-        waiting.result(5)
+        waiting.result(60)
     assert not thread.is_running
-    assert thread.run(_name_of_thread()).result(5) == "a-test"
+    assert thread.run(_name_of_thread()).result(60) == "a-test"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_starts_a_loop_of_its_own() -> None:
     assert _run(
         "waiting = thread.run(asyncio.sleep(60))",
-        "thread.run(asyncio.sleep(0)).result(5)",
+        "thread.run(asyncio.sleep(0)).result(60)",
         "pid = os.fork()",
         "if pid == 0:",
         "    assert not thread.is_running",
-        "    thread.run(asyncio.sleep(0)).result(5)",
+        "    thread.run(asyncio.sleep(0)).result(60)",
         "    os._exit(7)",
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))",
     ) == ("7", "")
@@ -111,7 +111,7 @@ def test_the_end_of_the_process_cancels_what_runs_without_a_word() -> None:
         "    finally:",
         "        print('cancelled')",
         "future = thread.run(wait())",
-        "thread.run(asyncio.sleep(0)).result(5)",
+        "thread.run(asyncio.sleep(0)).result(60)",
     )
     assert (said, complaints) == ("cancelled", "")
 

@@ -148,8 +148,8 @@ def _nested_merges(levels: int) -> str:
         ),
         _nested_merges(40),
         _merges(200),
-        "".join(f"k{number}: 1\n" for number in range(60_000)),
-        "[" + "a," * 300_000 + "]",
+        "".join(f"k{number}: 1\n" for number in range(20_000)),
+        "[" + "a," * 100_000 + "]",
     ],
     ids=["aliases", "text", "merge tags", "nested merges", "merges", "keys", "items"],
 )

@@ -18,7 +18,12 @@ from llm_integrations.core.events import (
     SchemaEvent,
     connect_bus,
 )
+from llm_integrations.core.events.delivery import deliverer
+from llm_integrations.core.resilience.backoff import backoff
+from tests.support.clock import Clock, clock
 from tests.support.events import IMPATIENT, event, events, until
+
+__all__ = ["clock"]
 
 
 class Recorder:
@@ -96,18 +101,18 @@ async def test_a_member_that_leaves_hands_its_events_to_the_rest_of_its_group() 
 async def test_plain_functions_are_handlers_too_and_block_nobody() -> None:
     async with InMemoryEventBus() as bus:
         threads: list[threading.Thread] = []
+        go_on = threading.Event()
 
         def slow(_: SchemaEvent) -> None:
             threads.append(threading.current_thread())
-            time.sleep(0.05)
+            go_on.wait(60)
 
         quick = Recorder()
         await bus.subscribe(slow)
         await bus.subscribe(quick)
-        started = time.perf_counter()
         await bus.publish(event())
-        await until(lambda: quick.seen)
-        assert time.perf_counter() - started < 0.04
+        await until(lambda: quick.seen and threads)
+        go_on.set()
         await bus.flush()
         assert threads[0] is not threading.current_thread()
 
@@ -133,8 +138,17 @@ async def test_a_handler_that_recovers_within_its_tries_has_handled_the_event() 
         assert (handler.calls, len(handler.seen), len(bus.dead_letters)) == (3, 1, 0)
 
 
-async def test_the_waits_between_tries_lie_between_base_and_cap() -> None:
+async def test_the_waits_between_tries_lie_between_base_and_cap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     times: list[float] = []
+    planned: list[float] = []
+
+    def noted(*attempt: int, **bounds: float) -> float:
+        planned.append(backoff(*attempt, **bounds))
+        return planned[-1]
+
+    monkeypatch.setattr(deliverer, "backoff", noted)
 
     async def failing(_: SchemaEvent) -> None:
         times.append(time.perf_counter())
@@ -145,7 +159,9 @@ async def test_the_waits_between_tries_lie_between_base_and_cap() -> None:
         await bus.publish(event())
         await bus.flush()
     waits = [later - earlier for earlier, later in pairwise(times)]
-    assert all(0.045 < wait < 0.15 for wait in waits)
+    assert len(planned) == len(waits) == 2
+    assert all(0.05 <= wait <= 0.08 for wait in planned)
+    assert all(wait > 0.045 for wait in waits)
 
 
 async def test_a_try_that_outlasts_the_timeout_has_failed() -> None:
@@ -161,17 +177,20 @@ async def test_a_try_that_outlasts_the_timeout_has_failed() -> None:
         assert bus.dead_letters[0].reason.startswith("TimeoutError")
 
 
-async def test_five_failures_open_the_breaker_and_events_wait_until_a_probe_succeeds() -> None:
-    options = DeliveryOptions(attempts=1, breaker=BreakerOptions(failures=5, reset_timeout=0.15))
+async def test_five_failures_open_the_breaker_and_events_wait_until_a_probe_succeeds(
+    clock: Clock,
+) -> None:
+    options = DeliveryOptions(attempts=1, breaker=BreakerOptions(failures=5, reset_timeout=0.1))
     async with InMemoryEventBus(delivery=options) as bus:
         handler = Recorder(failures=5)
         await bus.subscribe(handler)
         for version in range(1, 9):  # one subject, so that they come one after the other
             await bus.publish(event(version=version))
         await until(lambda: handler.calls == 5)
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.15)
         assert handler.calls == 5, "open: nothing is tried"
         assert not handler.seen
+        clock.go_on(0.1)
         await bus.flush()
         assert [e.version for e in handler.seen] == ["6", "7", "8"], "none was dropped"
         assert len(bus.dead_letters) == 5

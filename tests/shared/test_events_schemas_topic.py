@@ -340,10 +340,10 @@ async def test_the_source_goes_on_when_the_broker_comes_back_without_its_log(
             broker.kill()
             broker.start()
             # The broker makes a missing topic of four partitions for whoever asks for it.
-            await until(lambda: "trying again" in caplog.text, 20)
+            await until(lambda: "trying again" in caplog.text)
             await topic.make_anew()
             await topic.write(held("u", 3, A))
-            await until(lambda: "u@3" in recording.versions, 20)
+            await until(lambda: "u@3" in recording.versions)
 
 
 async def test_a_topic_that_is_missing_or_shared_out_shows_in_the_health(

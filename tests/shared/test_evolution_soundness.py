@@ -24,7 +24,7 @@ from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation import Validator, compile_validator
 from tests.support.schema_fuzz import DRAFTS, SchemaMaker, edit, mutations, scramble
 
-PAIRS = 160
+PAIRS = 80
 DIRECTIONS: tuple[Direction, Direction] = ("backward", "forward")
 OPTIONS = ValidationOptions()
 
@@ -79,9 +79,9 @@ def test_no_data_contradicts_a_yes_and_every_no_is_shown(policy: Policy) -> None
             yes += 1
             tried += _contradict(compared, direction, judges[direction], rng, seed)
     # Few tries would show nothing, and neither would verdicts that are all alike.
-    assert tried > 1_500
-    assert yes > 80
-    assert no > 40
+    assert tried > 750
+    assert yes > 40
+    assert no > 20
     assert undecided < 0.05 * 2 * PAIRS
 
 
@@ -102,7 +102,7 @@ def _contradict(
 
 
 def test_if_no_change_breaks_a_direction_the_direction_is_compatible() -> None:
-    for seed in range(120):
+    for seed in range(60):
         rng = random.Random(f"changes {seed}")
         maker = SchemaMaker(rng, rng.choice(list(DRAFTS)))
         old = maker.document()
@@ -117,7 +117,7 @@ def test_if_no_change_breaks_a_direction_the_direction_is_compatible() -> None:
 
 def test_what_needs_no_validator_is_judged_as_by_one() -> None:
     judged = 0
-    for seed in range(150):
+    for seed in range(75):
         rng = random.Random(f"plain {seed}")
         maker = SchemaMaker(rng, rng.choice(list(DRAFTS)))
         old, new = maker.document(), maker.document()
@@ -133,4 +133,4 @@ def test_what_needs_no_validator_is_judged_as_by_one() -> None:
                     judged += 1
                     fits = Answer.of(plainly_fits(node, value))
                     assert fits is compared.oracle.is_valid(node, value), (seed, node, value)
-    assert judged > 5_000
+    assert judged > 2_500

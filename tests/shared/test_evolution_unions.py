@@ -78,11 +78,17 @@ def edited(schema: Schema, edit: str) -> Schema:
     return made
 
 
-SAFE = {"added": True, "widened": True, "each with another property": True}
+SAFE = ("added", "widened", "each with another property")
 
 
-@pytest.mark.parametrize("edit", ["added", "removed", "widened", "narrowed", *list(SAFE)[2:]])
-@pytest.mark.parametrize(("word", "required"), [("oneOf", True), ("anyOf", True), ("anyOf", False)])
+@pytest.mark.parametrize(
+    ("word", "required", "edit"),
+    [
+        *(("oneOf", True, edit) for edit in ("added", "removed", "widened", "narrowed", SAFE[2])),
+        *(("anyOf", True, edit) for edit in ("added", "narrowed")),
+        *(("anyOf", False, edit) for edit in ("removed", "widened", SAFE[2])),
+    ],
+)
 def test_unions_of_120_variants_are_decided(word: str, required: bool, edit: str) -> None:
     old = variants(word=word, required=required)
     new = edited(old, edit)
@@ -181,7 +187,7 @@ DATA: list[Any] = [
 
 def test_no_data_contradicts_a_yes_about_unions() -> None:
     yes = no = undecided = 0
-    for seed in range(250):
+    for seed in range(120):
         rng = random.Random(f"unions {seed}")
         old = some_union(rng)
         new = edited_union(rng, old)
@@ -198,6 +204,6 @@ def test_no_data_contradicts_a_yes_about_unions() -> None:
             no += 1
         else:
             undecided += 1
-    assert yes > 50
-    assert no > 50
-    assert undecided < 8, (yes, no, undecided)
+    assert yes > 25
+    assert no > 25
+    assert undecided < 5, (yes, no, undecided)

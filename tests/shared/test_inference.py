@@ -39,7 +39,7 @@ values = st.recursive(
 styles = st.builds(Style, st.booleans(), st.integers(0, 4))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(names, values, max_size=4), min_size=1, max_size=6), styles)
 def test_rows_satisfy_what_was_inferred_of_them(rows: list[Any], style: Style) -> None:
     rows = [*rows, *rows * 20] if style.max_enum == 4 else rows
@@ -51,7 +51,7 @@ def test_rows_satisfy_what_was_inferred_of_them(rows: list[Any], style: Style) -
 @pytest.mark.parametrize("share", range(4))
 def test_tables_satisfy_what_was_inferred_of_them(share: int) -> None:
     judged = 0
-    for seed in range(share, 240, 4):
+    for seed in range(share, 120, 4):
         table = random_case(seed).table
         if not table.num_rows or not table.num_columns:
             continue
@@ -64,7 +64,7 @@ def test_tables_satisfy_what_was_inferred_of_them(share: int) -> None:
         ]
         assert not bad, (seed, bad[:1], schema)
         judged += 1
-    assert judged > 30
+    assert judged > 15
 
 
 def _is_never_valid(message: str) -> bool:

@@ -125,7 +125,7 @@ def admitted(documents: Documents, location: SchemaLocation | None) -> set[int] 
 def test_a_reference_leads_where_the_engine_says() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(cases())
     def compared(case: tuple[dict[str, Any], dict[str, Any], str]) -> None:
         body, named, _ = case
@@ -142,7 +142,7 @@ def test_a_reference_leads_where_the_engine_says() -> None:
         assert ours is None or (ours or everything) == theirs
 
     compared()
-    assert outcomes["known"] > 40
+    assert outcomes["known"] > 12
     assert outcomes["left open"] < outcomes["known"] / 5, outcomes
 
 

@@ -15,10 +15,11 @@ from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import Registry
 from tests.support.clients import OBJECT, Connect, connected, server
+from tests.support.clock import Clock, clock
 from tests.support.patience import eventually, until
 from tests.support.registry_server import RegistryServer, answering
 
-__all__ = ["connected", "server"]
+__all__ = ["clock", "connected", "server"]
 
 LATEST = "GET /subjects/s/versions/latest"
 
@@ -71,18 +72,18 @@ def test_an_expired_copy_is_served_at_once_while_one_refresh_runs_behind_it(
 
 
 def test_after_a_failed_refresh_none_is_tried_during_the_pause(
-    server: RegistryServer, connected: Connect
+    clock: Clock, server: RegistryServer, connected: Connect
 ) -> None:
     server.add("s", OBJECT)
-    registry = connected(cache={"ttl": 0.0, "refresh_pause": 0.2})
+    registry = connected(cache={"ttl": 0.0, "refresh_pause": 1.0})
     old = registry.get("s")
     fail(server)
     registry.get("s")
     until(lambda: len(server.requests) == 3)  # the refresh has two attempts
-    time.sleep(0.05)
     assert [registry.get("s") for _ in range(20)] == [old] * 20
     assert len(server.requests) == 3
-    time.sleep(0.2)
+    until(lambda: not registry._service.requests._running)
+    clock.go_on(1)
     server.fault = None
     assert registry.get("s") is old
     until(lambda: len(server.requests) == 4)
@@ -131,14 +132,14 @@ def test_serving_copies_during_an_outage_is_logged_but_not_for_each(
 
 
 def test_an_unknown_subject_is_remembered_for_a_short_while(
-    server: RegistryServer, connected: Connect
+    clock: Clock, server: RegistryServer, connected: Connect
 ) -> None:
-    registry = connected(cache={"negative_ttl": 0.1})
+    registry = connected(cache={"negative_ttl": 60.0})
     for _ in range(5):
         with pytest.raises(SchemaNotFound):
             registry.get("s")
     assert server.requests == [LATEST, "GET /subjects"]  # the second for the names that are near
-    time.sleep(0.12)
+    clock.go_on(60)
     server.add("s", OBJECT)
     assert registry.get("s").version == 1
 

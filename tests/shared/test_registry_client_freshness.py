@@ -17,10 +17,11 @@ from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.registry import Registry, connect
 from tests.support.clients import OBJECT, Connect, connected, server
+from tests.support.clock import Clock, clock
 from tests.support.patience import eventually, until
 from tests.support.registry_server import Exchange, RegistryServer, answering, hanging
 
-__all__ = ["connected", "server"]
+__all__ = ["clock", "connected", "server"]
 
 ARRAY = {"type": "array"}
 LONG_AGO: dict[str, float] = {"ttl": 0.0, "stale_while_revalidate": 0.0}
@@ -94,6 +95,7 @@ class TestByAge:
         until(lambda: registry.peek("s") is not copy)
         assert registry.get("s").version == 2
 
+    @pytest.mark.usefixtures("clock")  # the pause does not end while it is looked at
     def test_after_one_reader_waited_in_vain_nobody_waits_for_that_registry(
         self, server: RegistryServer, connected: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -117,17 +119,18 @@ class TestByAge:
         assert len(waits) == 1
 
     def test_after_a_failed_refresh_none_is_tried_during_the_pause_and_then_one_reader_waits(
-        self, server: RegistryServer, connected: Connect
+        self, clock: Clock, server: RegistryServer, connected: Connect
     ) -> None:
         server.add("s", OBJECT)
-        registry = connected(cache={**LONG_AGO, "refresh_pause": 0.2}, timeout=30.0)
+        patient = {**LONG_AGO, "refresh_pause": 60.0, "refresh_wait": 30.0}
+        registry = connected(cache=patient, timeout=30.0)
         copy = registry.get("s")
         server.fault = answering(503, {})
         assert registry.get("s") is copy
         asked = len(server.requests)
         assert [registry.get("s") for _ in range(20)] == [copy] * 20
         assert len(server.requests) == asked
-        time.sleep(0.25)
+        clock.go_on(60)
         server.fault = None
         server.add("s", ARRAY)
         server.hold()
@@ -139,14 +142,14 @@ class TestByAge:
             assert first.result().version == 2
 
     def test_a_copy_serves_the_outage_up_to_its_limit(
-        self, server: RegistryServer, connected: Connect
+        self, clock: Clock, server: RegistryServer, connected: Connect
     ) -> None:
         server.add("s", OBJECT)
-        registry = connected(cache={**LONG_AGO, "stale_ttl": 0.3, "refresh_pause": 0.0})
+        registry = connected(cache={**LONG_AGO, "stale_ttl": 60.0, "refresh_pause": 0.0})
         copy = registry.get("s")
         server.kill()
         assert registry.get("s") is copy
-        time.sleep(0.35)
+        clock.go_on(61)
         with pytest.raises(RegistryUnavailable):
             registry.get("s")
 
@@ -202,7 +205,7 @@ class TestByAge:
             until(lambda: server.requests)
             registry.close()
             with pytest.raises(Exception, match="closed"):
-                waiting.result(5)
+                waiting.result(60)
 
 
 Tell = Callable[[Registry], object]

@@ -69,7 +69,7 @@ class TestClosing:
         await registry.aio.close()
         ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(end, RegistryError) and "closed" in str(end) for end in ends)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 30
 
     def test_as_context_managers(self, server: RegistryServer) -> None:
         server.add("s", OBJECT)

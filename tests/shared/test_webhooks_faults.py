@@ -22,7 +22,7 @@ from tests.support.events import event, events, until
 from tests.support.webhooks import SECRET, served
 
 SPAWN = multiprocessing.get_context("spawn")
-COUNT = 1000
+COUNT = 500
 
 
 def dispatcher(outbox: str | Path, url: str) -> WebhookDispatcher:
@@ -68,7 +68,7 @@ async def _nowhere(message: Any) -> None:
 
 
 def _dispatch_all(outbox: str, url: str, ready: Any) -> None:
-    """The process that is going to be killed: a thousand deliveries in the outbox, and on."""
+    """The process that is going to be killed: hundreds of deliveries in the outbox, and on."""
 
     async def main() -> None:
         webhooks = dispatcher(outbox, url)
@@ -89,7 +89,7 @@ def killed(process: BaseProcess) -> None:
     process.join()
 
 
-async def test_a_dispatcher_killed_with_a_thousand_deliveries_loses_none_and_repeats_none(
+async def test_a_dispatcher_killed_with_hundreds_of_deliveries_loses_none_and_repeats_none(
     tmp_path: Path,
 ) -> None:
     accepted: list[SchemaEvent] = []
@@ -105,13 +105,13 @@ async def test_a_dispatcher_killed_with_a_thousand_deliveries_loses_none_and_rep
         first = SPAWN.Process(target=_dispatch_all, args=(outbox, url, ready))
         first.start()
         await asyncio.to_thread(ready.wait)
-        await until(lambda: app.requests > 100, 30)
+        await until(lambda: app.requests > 50)
         killed(first)
         before = app.requests
         for _ in range(2):
             process = SPAWN.Process(target=_go_on, args=(outbox, url))
             process.start()
-            await until(lambda: app.requests > before + 150, 30)  # noqa: B023 - used in this turn
+            await until(lambda: app.requests > before + 50)  # noqa: B023 - used in this turn
             killed(process)
             before = app.requests
         assert len(accepted) < COUNT, "it was killed before it was done"
@@ -217,7 +217,7 @@ async def test_a_receiver_killed_after_handling_handles_again_with_one_effect(
         await until(lambda: ledger.rows("calls"))
         killed(process)
         process = start_receiver(tmp_path, port)
-        await until(lambda: len(ledger.rows("calls")) == 2, 30)
+        await until(lambda: len(ledger.rows("calls")) == 2)
         killed(process)
     assert ledger.rows("effects") == [sent.event_id]
 
@@ -225,18 +225,18 @@ async def test_a_receiver_killed_after_handling_handles_again_with_one_effect(
 async def test_a_receiver_killed_while_events_flow_misses_none(tmp_path: Path) -> None:
     kills = 2
     port, ledger = free_port(), Ledger(tmp_path / "ledger.db")
-    sent = events(300, subjects=20)
+    sent = events(160, subjects=20)
     process = start_receiver(tmp_path, port)
     async with dispatcher(tmp_path / "outbox.db", f"http://127.0.0.1:{port}/") as webhooks:
         await asyncio.gather(*(webhooks.dispatch(one) for one in sent))
         for number in range(1, kills + 1):
-            await until(lambda: len(ledger.rows("effects")) >= 80 * number, 30)  # noqa: B023
+            await until(lambda: len(ledger.rows("effects")) >= 40 * number)  # noqa: B023
             killed(process)
             process = start_receiver(tmp_path, port)
         await webhooks.flush(60)
         assert await webhooks.dead_letters() == []
-        await until(lambda: len(ledger.rows("effects")) == 300, 30)
+        await until(lambda: len(ledger.rows("effects")) == len(sent))
     killed(process)
     assert set(ledger.rows("effects")) == {one.event_id for one in sent}
     # What was accepted again after a crash would be handled again, at the most what was under way.
-    assert len(ledger.rows("calls")) <= 300 + kills * 100
+    assert len(ledger.rows("calls")) <= len(sent) + kills * 100

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -252,10 +251,8 @@ async def test_a_subscription_of_another_thread_is_woken_and_cancelled_from_here
     thread = threading.Thread(target=asyncio.run, args=(there(),))
     thread.start()
     await asyncio.to_thread(subscribed.wait)
-    started = time.perf_counter()
     await bus.publish(event(version=1))
     await until(lambda: seen)
-    assert time.perf_counter() - started < 1
     await bus._readers[0].cancel()
     leave.set()
     await asyncio.to_thread(thread.join)

@@ -27,7 +27,7 @@ def events(count: int, subjects: int = 5) -> list[SchemaEvent]:
     return [event(f"ns.s{i % subjects}", 1 + i // subjects) for i in range(count)]
 
 
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:  # noqa: ASYNC109
+async def until(condition: Callable[[], object], timeout: float = 60.0) -> None:  # noqa: ASYNC109
     """Wait until the condition holds; AssertionError if it does not within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

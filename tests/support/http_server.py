@@ -107,7 +107,7 @@ class HttpServer:
             for request in self.requests
         )
 
-    def wait_for(self, requests: int, within: float = 10.0) -> None:
+    def wait_for(self, requests: int, within: float = 60.0) -> None:
         """Until so many requests have arrived."""
         ends = time.monotonic() + within
         while len(self.requests) < requests:

@@ -43,7 +43,7 @@ class _Desk:
 
 
 class _Remote:
-    """A client of another process."""
+    """A client behind a desk, of this process or another."""
 
     def __init__(self, desk: Any) -> None:
         self._desk = desk
@@ -52,15 +52,15 @@ class _Remote:
         return lambda *args, **options: self._desk.call(name, args, options)
 
 
-def serve(client: QdrantClient) -> Any:
-    """A server of a client's calls to other processes."""
+def serve(client: QdrantClient) -> tuple[Any, Any]:
+    """A server of a client's calls to other processes, and the client as this process uses it."""
 
     class Serving(BaseManager):
         pass
 
     desk = _Desk(client)
     Serving.register("desk", callable=lambda: desk)
-    return Serving(address=("127.0.0.1", 0), authkey=_KEY).get_server()
+    return Serving(address=("127.0.0.1", 0), authkey=_KEY).get_server(), _Remote(desk)
 
 
 def open_replica(folder: Path, registry: Registry, client: Any) -> tuple[Any, Any]:
