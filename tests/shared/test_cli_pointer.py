@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 from pathlib import Path
@@ -211,6 +212,22 @@ def test_what_is_no_pointer_is_one_line_and_exit_code_2(
     told = capsys.readouterr().err
     assert (ended.value.code, told.count("\n")) == (2, 1)
     assert "is no JSON Pointer" in told
+
+
+def test_a_terminal_that_lacks_a_letter_still_hears_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"é": {"\\ud800": 1}}\n', encoding="utf-8")
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"properties": {"é": {"type": "string"}}}', encoding="utf-8")
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told, "ascii", write_through=True))
+    monkeypatch.setattr(sys, "argv", ["", "check", "--schema", str(schema), str(rows)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert rb"type at /\xe9" in told.getvalue()
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.csv.gz"])

@@ -266,6 +266,11 @@ def test_text_beyond_the_basic_plane_is_read_and_written() -> None:
     assert from_json(to_json(event)) == event
 
 
+def test_a_registry_of_any_name_is_read_back() -> None:
+    event = SchemaEvent.registered(1, "", "a", 1, metadata={"registry": "r" * 5000})
+    assert from_json(to_json(event)) == event
+
+
 @pytest.mark.parametrize("metadata", [{"x": "\ud800"}, {"\ud800": 1}, DEEP])
 def test_what_no_reader_takes_is_not_written(metadata: dict[str, Any]) -> None:
     with pytest.raises(EventError):

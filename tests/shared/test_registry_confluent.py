@@ -520,6 +520,10 @@ async def test_a_schema_that_is_none_is_invalid(
         await backend.get(SchemaRef("s"))
 
 
+ANSWER = {"subject": "s", "version": 1, "id": 1, "schemaType": "JSON", "schema": "{}"}
+REFERENCE = {"name": "a", "subject": "t", "version": 1}
+
+
 @pytest.mark.parametrize(
     ("call", "args", "answer"),
     [
@@ -527,6 +531,10 @@ async def test_a_schema_that_is_none_is_invalid(
         ("get", (SchemaRef("s"),), {"schema": "{}", "schemaType": "JSON"}),
         ("get", (SchemaRef("s"),), {"schema": "{}", "id": 1, "version": "x"}),
         ("get", (SchemaRef("s"),), {"schema": "{}", "id": 1, "references": [{"name": "a"}]}),
+        ("get", (SchemaRef("s"),), {**ANSWER, "version": True}),
+        ("get", (SchemaRef("s"),), {**ANSWER, "references": [{**REFERENCE, "name": 5}]}),
+        ("get", (SchemaRef("s"),), {**ANSWER, "references": [{**REFERENCE, "subject": " "}]}),
+        ("get", (SchemaRef("s"),), {**ANSWER, "references": [{**REFERENCE, "version": -1}]}),
         ("get", (SchemaRef("s"),), ["{}"]),
         ("get_by_id", (1,), {"schema": 7}),
         ("subjects", (), {"a": 1}),

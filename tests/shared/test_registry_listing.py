@@ -18,7 +18,9 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.events import EventListener, PollSource
 from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.confluent.backend import ConfluentBackend
+from llm_integrations.core.registry.listing import pages
 from tests.support.confluent_server import ConfluentServer
 from tests.support.events import Recording, until
 from tests.support.http_server import Fault, Reply
@@ -157,6 +159,35 @@ def test_what_is_no_json_schema_is_left_out_and_named_once(
             assert not isinstance(latest.left_out["zz-broken"], OtherSchemaType)
     named = [record.getMessage() for record in caplog.records if "left out" in record.message]
     assert len(named) == 3
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("flavour", ["karapace", "confluent"])
+def test_a_subject_that_no_reference_can_name_is_left_out(flavour: Any, lists: bool) -> None:
+    odd = [" before", "a\nb", "a\x00b", "\ud800"]
+    server = ConfluentServer(flavour=flavour, lists=lists)
+    with opened(server) as registry:
+        for name in [*odd, "user"]:
+            server.add(name, A)
+        latest = registry.latest()
+        assert (list(latest), sorted(latest.left_out)) == (["user"], sorted(odd))
+
+
+async def test_a_list_without_an_end_is_an_error_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pages, "_MOST_SUBJECTS", 5)
+    asked: list[object] = []
+
+    async def page(place: object) -> Page[Latest]:
+        asked.append(place)
+        found = Latest()
+        found.left_out = {name: RegistryProtocolError("damaged") for name in "ab"}
+        return Page(found, len(asked))
+
+    with pytest.raises(RegistryProtocolError, match="no end"):
+        await pages.pages_of_latest(page)
+    assert len(asked) == 3
 
 
 def test_a_subject_that_the_server_itself_cannot_show_is_left_out() -> None:
@@ -316,6 +347,7 @@ async def test_whoever_gives_up_waiting_for_a_turn_holds_up_nobody() -> None:
         (502, b"<html>Bad gateway</html>", "answered 502"),
         (500, b"[1]", "answered 500"),
         (429, {"error_code": 42901, "message": "25 a second"}, "429 (code 42901): 25 a second"),
+        (500, {"message": "\x1b[2J\ud800"}, "500: \\x1b[2J\\ud800"),
     ],
 )  # fmt: skip
 def test_a_failure_keeps_the_server_s_code_and_message(status: int, body: Any, said: str) -> None:

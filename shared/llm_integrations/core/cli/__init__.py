@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -13,6 +14,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command. Exit code 2, and one line, for whatever keeps it from telling."""
+    _print_anything()
     try:
         require_extra("cli", "typer", "rich")
         from llm_integrations.core.cli.app import app
@@ -34,6 +36,13 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - a fault of ours: it must not look like a verdict on the data
         first = str(error).partition("\n")[0]
         _end(f"{type(error).__name__}: {first} (a fault; --verbose shows where)")
+
+
+def _print_anything() -> None:
+    """Names and values hold what a terminal's encoding may lack; no verdict ends at that."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end(line: str) -> None:

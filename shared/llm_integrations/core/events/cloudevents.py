@@ -46,7 +46,7 @@ def to_cloudevent(event: SchemaEvent) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": event.event_id,
-        "source": str(event.metadata.get("registry") or _SOURCE),
+        "source": str(event.metadata.get("registry") or _SOURCE)[:_LONGEST_TEXT],
         "type": _TYPE_OF[event.event_type],
         "subject": event.subject,
         "time": event.timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z"),

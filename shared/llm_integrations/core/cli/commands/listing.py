@@ -16,7 +16,12 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.cli.output.console import wide_console
-from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
+from llm_integrations.core.errors import (
+    InvalidReference,
+    RegistryError,
+    RegistryUnavailable,
+    SchemaNotFound,
+)
 from llm_integrations.core.registry import AsyncRegistry, Latest, Registry, Version
 
 __all__ = ["list_subjects"]
@@ -73,7 +78,7 @@ async def _versions(client: AsyncRegistry, subjects: Iterable[str]) -> dict[str,
                 versions[subject] = await client.versions(subject)
             except RegistryUnavailable:
                 raise
-            except RegistryError:
+            except (RegistryError, InvalidReference):
                 versions[subject] = []
 
     await asyncio.gather(*(work() for _ in range(_AT_ONCE)))

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable, SchemaNotFound
-from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import DRAFT, RegisteredSchema
 from llm_integrations.core.registry.apicurio.protocol import ApicurioGroup, ledger_of, named
 from llm_integrations.core.registry.apicurio.replies import ApicurioVersion
 from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.http.client import HttpClient
-from llm_integrations.core.registry.listing.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce, latest_of_listed
 
 __all__ = ["LatestOfGroup"]
 
@@ -74,7 +73,7 @@ class LatestOfGroup:
         latest = Latest()
         for subject, known in subjects.items():
             try:
-                entry = ledger_of(subject, known).find(SchemaRef(subject))
+                entry = ledger_of(subject, known).find(latest_of_listed(subject))
                 at.newest.append(named(known, entry))
             except SchemaNotFound:  # deleted, or only drafts
                 continue

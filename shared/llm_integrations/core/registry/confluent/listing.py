@@ -17,7 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaNotFound,
 )
-from llm_integrations.core.model.reference import SchemaRef, Version, version_key
+from llm_integrations.core.model.reference import Version, version_key
 from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.confluent.reads import ask, get, list_of
 from llm_integrations.core.registry.confluent.replies import local_name, read_schema
@@ -27,7 +27,7 @@ from llm_integrations.core.registry.http.exchange import (
     Operation,
     ReplyTooLarge,
 )
-from llm_integrations.core.registry.listing.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce, latest_of_listed
 
 __all__ = ["LatestListing"]
 
@@ -132,7 +132,7 @@ class LatestListing:
             found.pop(subject, None)
             found.left_out.pop(subject, None)
             try:
-                found[subject] = yield from get(SchemaRef(subject))
+                found[subject] = yield from get(latest_of_listed(subject))
             except SchemaNotFound:
                 continue
             except RegistryUnavailable:
@@ -164,6 +164,7 @@ def _read(documents: list[dict[str, Any]], response: HttpResponse) -> Latest:
     found = Latest()
     for subject, document in newest.items():
         try:
+            latest_of_listed(subject)
             found[subject] = read_schema(document, response)
         except RegistryError as error:
             found.left_out[subject] = error

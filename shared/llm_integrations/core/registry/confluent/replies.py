@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import unquote
 
 from llm_integrations.core.errors import (
     IncompatibleSchema,
+    InvalidReference,
     InvalidSchema,
     OtherSchemaType,
     RegistryAuthError,
@@ -22,6 +23,7 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
     Unsupported,
 )
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, SchemaReference
 from llm_integrations.core.registry.confluent.contracts import (
     read_metadata,
@@ -114,7 +116,7 @@ def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
     Raises:
         InvalidSchema: it is of another type (none given means Avro), or no JSON Schema.
     """
-    kind = "AVRO" if schema_type is None else str(schema_type).upper()
+    kind = "AVRO" if schema_type is None else shorten(str(schema_type).upper())
     if kind != "JSON":
         raise OtherSchemaType(f"{name} is of type {kind}: only JSON Schemas can be judged by")
     return parse_schema(text if isinstance(text, str) else None, name)
@@ -140,7 +142,7 @@ def read_schema(
         found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
     name = f"schema id {schema_id}" if subject is None else f"{subject}@{version}"
-    if not isinstance(schema_id, int) or not isinstance(version, int | None):
+    if not _is_integer(schema_id) or not (version is None or _is_integer(version)):
         raise response.protocol_error("with a schema that has no id or no version")
     return RegisteredSchema(
         id=schema_id,
@@ -152,6 +154,10 @@ def read_schema(
         path_tags=read_path_tags(document.get("metadata")),
         rules=read_rules(document.get("ruleSet")),
     )
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def local_name(subject: str, response: HttpResponse) -> str:
@@ -166,9 +172,16 @@ def local_name(subject: str, response: HttpResponse) -> str:
 
 def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:
     try:
-        return tuple(SchemaReference(r["name"], r["subject"], r["version"]) for r in found or ())
-    except (KeyError, TypeError):
+        return tuple(_reference(r["name"], r["subject"], r["version"]) for r in found or ())
+    except (KeyError, TypeError, InvalidReference):
         raise response.protocol_error("with references without name, subject and version") from None
+
+
+def _reference(name: object, subject: Any, version: Any) -> SchemaReference:
+    if not isinstance(name, str):
+        raise TypeError
+    ref = SchemaRef(subject, version)
+    return SchemaReference(name, ref.subject, ref.version)
 
 
 def read_level(document: Any, response: HttpResponse) -> str:

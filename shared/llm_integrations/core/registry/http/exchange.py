@@ -128,9 +128,11 @@ def _segment(text: str) -> str:
 
 
 def shorten(message: object, limit: int = 300) -> str:
-    """One line of what a server says."""
+    """One line of what a server says, without what would steer a terminal."""
     text = " ".join(str(message).split())
-    return text if len(text) <= limit else f"{text[:limit]}…"
+    if len(text) > limit:
+        text = f"{text[:limit]}…"
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def is_retryable_status(status: int) -> bool:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.errors import (
+    InvalidReference,
+    LLMIntegrationsError,
+    RegistryProtocolError,
+)
+from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.observability import get_logger
 
-__all__ = ["NamedOnce"]
+__all__ = ["NamedOnce", "latest_of_listed"]
 
 _log = get_logger(__name__)
+
+
+def latest_of_listed(subject: str) -> SchemaRef:
+    """The latest of a subject that a registry lists, under a name that it chose.
+
+    Raises:
+        RegistryProtocolError: no reference can name it.
+    """
+    try:
+        return SchemaRef(subject)
+    except InvalidReference as error:
+        raise RegistryProtocolError(f"it cannot be asked for: {error}") from None
 
 
 class NamedOnce:

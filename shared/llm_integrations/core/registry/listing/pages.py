@@ -12,10 +12,9 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaNotFound,
 )
-from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.backend import Latest, Page
 from llm_integrations.core.registry.cache.requests import ask_for
-from llm_integrations.core.registry.listing.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce, latest_of_listed
 from llm_integrations.core.registry.resilient_backend import ResilientBackend
 
 __all__ = ["Listing", "pages_of_latest"]
@@ -24,6 +23,7 @@ T = TypeVar("T")
 
 _PARALLEL: Final = 16  # requests at once where one look needs many
 _MOST_PAGES: Final = 10_000
+_MOST_SUBJECTS: Final = 1_000_000  # repeated ones counted each time
 
 
 class Listing:
@@ -55,6 +55,8 @@ class Listing:
             place = page.place
             if place is None:
                 return found
+            if len(found) > _MOST_SUBJECTS:
+                break
         raise _endless()
 
     async def _subjects_page(self, place: object, deleted: bool) -> Page[list[str]]:
@@ -81,7 +83,7 @@ class Listing:
         async def work() -> None:
             for subject in waiting:
                 try:
-                    latest[subject] = await self._registry.call(ask_for(SchemaRef(subject)))
+                    latest[subject] = await self._registry.call(ask_for(latest_of_listed(subject)))
                 except SchemaNotFound:  # deleted meanwhile, or only drafts
                     continue
                 except RegistryUnavailable:
@@ -105,7 +107,7 @@ async def pages_of_latest(
     ask: Callable[[object], Awaitable[Page[Latest] | None]], most: int = _MOST_PAGES
 ) -> Latest | None:
     """All pages together; None where the registry has no such list, or too long a one."""
-    latest, place = Latest(), None
+    latest, place, listed = Latest(), None, 0
     for _ in range(most):
         page = await ask(place)
         if page is None:
@@ -116,10 +118,15 @@ async def pages_of_latest(
         place = page.place
         if place is None:
             return latest
+        listed += len(page.found) + len(page.found.left_out)
+        if listed > _MOST_SUBJECTS:
+            raise _endless()
     if most < _MOST_PAGES:
         return None
     raise _endless()
 
 
 def _endless() -> RegistryProtocolError:
-    return RegistryProtocolError(f"the registry's list has no end after {_MOST_PAGES:,} pages")
+    return RegistryProtocolError(
+        f"the registry's list has no end after {_MOST_PAGES:,} pages or {_MOST_SUBJECTS:,} subjects"
+    )

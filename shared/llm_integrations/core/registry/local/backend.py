@@ -33,7 +33,7 @@ from llm_integrations.core.registry.backend import (
     Page,
     RegistryBackend,
 )
-from llm_integrations.core.registry.listing.left_out import NamedOnce
+from llm_integrations.core.registry.listing.left_out import NamedOnce, latest_of_listed
 from llm_integrations.core.registry.listing.near import UnknownSubject, what_is_there
 from llm_integrations.core.registry.local.ledger import (
     DEFAULT_COMPATIBILITY,
@@ -234,7 +234,7 @@ class LocalBackend(RegistryBackend):
         latest = Latest()
         for name, found in self.store.every(names):
             try:
-                latest[name] = _held(_sound(found), SchemaRef(name))
+                latest[name] = _held(_sound(found), latest_of_listed(name))
             except SchemaNotFound:
                 continue
             except RegistryError as error:
