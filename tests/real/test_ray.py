@@ -264,3 +264,36 @@ def test_files_are_read_as_the_schema_says(
     options = ParseOptions(explicit_schema=arrow_schema("training-row", registry=registry))
     data = cluster.data.read_json(str(tmp_path), parse_options=options)
     assert SchemaBatchValidator("training-row", registry=registry).judge(data)
+
+
+def test_keys_are_unique_over_all_blocks_and_a_share_may_be_invalid(
+    cluster: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.ray import SchemaBatchValidator
+
+    registry.register("any", {"properties": {"id": {"minimum": 100}}})
+    # Rows 0 to 11,999 and, in other blocks, the same again.
+    twice = rows(cluster, 6).map_batches(_folded, batch_format="pyarrow")
+    by = SchemaBatchValidator("any", registry=registry)
+    result = by.judge(twice, unique=[("half", "id")], max_invalid=0.6)
+    half = ROWS // 2
+    assert {str(reason): n for reason, n in result.report.reasons.items()} == {
+        "unique half, id at (root)": half - 100,
+        "minimum at /id": 200,
+    }
+    assert ids(result.valid) == list(range(100, half))
+    assert result.report.valid == half - 100
+    assert result.quarantine(tmp_path / "bad", source="range") == half + 100
+    assert Quarantine(tmp_path / "bad").count() == half + 100
+    with pytest.raises(SchemaValidationError, match=r"max_invalid allows 0\.10%"):
+        by.judge(twice, max_invalid=0.001, unique="half")
+    with pytest.raises(ConfigurationError, match="unique: there is no column 'key'"):
+        by.judge(twice, unique="key")
+    assert by.judge(cluster.data.from_arrow(pa.table({"id": [200, 200]})), unique="id").report.valid
+
+
+def _folded(batch: pa.Table) -> pa.Table:
+    import numpy as np
+
+    numbers = np.asarray(batch["id"]) % (ROWS // 2)
+    return pa.table({"id": numbers, "half": [f"text {number}" for number in numbers]})

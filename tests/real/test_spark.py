@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from llm_integrations.core.arrow import read_reasons
-from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from tests.support.needs import needs
@@ -292,3 +292,30 @@ def test_twin_columns_and_names_with_dots_are_refused_with_what_to_do(
     dotted = schema_map_in_arrow("training-row", registry=registry, valid="is.valid")
     with pytest.raises(ConfigurationError, match=r"rename 'is.valid'"):
         dotted.judge(rows(spark))
+
+
+def test_keys_are_unique_over_all_partitions_and_a_share_may_be_invalid(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow
+
+    registry.register("any", {"properties": {"id": {"minimum": 100}}})
+    half = ROWS // 2
+    # Rows 0 to 9,999 and, in other partitions, the same again.
+    frame = rows(spark, 6).selectExpr(f"id % {half} as id", f"struct(id % {half} as key) as meta")
+    fn = schema_map_in_arrow("any", registry=registry)
+    result = fn.judge(frame, unique="/meta/key", max_invalid=0.6)
+    assert {str(reason): n for reason, n in result.report.reasons.items()} == {
+        "unique at /meta/key": half - 100,
+        "minimum at /id": 200,
+    }
+    assert ids(result.valid) == list(range(100, half))
+    assert result.report.valid == half - 100
+    assert result.quarantine(tmp_path / "bad", source="range") == half + 100
+    assert Quarantine(tmp_path / "bad").count() == half + 100
+    result.unpersist()
+    assert ids(result.valid) == list(range(100, half))
+    with pytest.raises(SchemaValidationError, match=r"max_invalid allows 0\.10%"):
+        fn.judge(frame, max_invalid=0.001)
+    with pytest.raises(ConfigurationError, match="unique: there is no column 'key'"):
+        fn.judge(frame, unique="key")

@@ -24,6 +24,8 @@ def judge(dataset: Any, registry: Registry) -> None:
     result = validator.judge(dataset, num_cpus=1)
     assert_type(result, RayResult)
     assert_type(result.report, Tally)
+    validator.judge(dataset, unique=["id", ("a", "/meta/b")], max_invalid=0.01)
+    result.report.check_share(0.01)
     assert_type(result.quarantine("bad/", source="training"), int)
     if not result:
         result.report.raise_if_invalid()

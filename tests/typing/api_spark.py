@@ -17,5 +17,7 @@ def judge(frame: Any, registry: Registry) -> None:
     result = fn.judge(frame)
     assert_type(result, SparkResult)
     assert_type(result.report, Tally)
+    fn.judge(frame, unique=["id", ("a", "/meta/b")], max_invalid=0.01)
+    result.report.check_share(0.01)
     assert_type(result.quarantine("bad/", source="training"), int)
     result.unpersist()

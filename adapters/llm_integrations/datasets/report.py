@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llm_integrations.core.errors import SchemaValidationError
-from llm_integrations.core.validation import ValidationReport, Violation
+from llm_integrations.core.arrow.run.verdict_counts import hold_share
 from llm_integrations.datasets.markdown import report_markdown
 from llm_integrations.datasets.page import report_page
 from llm_integrations.datasets.samples import QuarantineParts, Sample, samples_of
@@ -79,21 +78,7 @@ class DatasetReport:
 
     def check_share(self, max_invalid: float) -> None:
         """Raise SchemaValidationError if more than this share of the rows is invalid."""
-        if self.invalid <= max_invalid * self.total:
-            return
-        listed = [
-            Violation("", f"{reason} in {rows:,} rows", reason.partition(" at ")[0])
-            for reason, rows in self.reasons.most_common()
-        ]
-        report = ValidationReport(
-            False, tuple(listed), (), self.schema, self.fingerprint, self.nulls
-        )
-        share = self.invalid / self.total
-        raise SchemaValidationError(
-            f"{self.invalid:,} of {self.total:,} rows ({share:.2%}) are invalid by {self.schema}, "
-            f"and max_invalid allows {max_invalid:.2%}: {report}",
-            report=report,
-        )
+        hold_share(max_invalid, self, self.total, dict(self.reasons.most_common()))
 
     def start_over(self) -> None:
         """Reset the counts: the same rows are about to be read again."""

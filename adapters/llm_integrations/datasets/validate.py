@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+from llm_integrations.core.arrow.run.verdict_counts import checked_share
 from llm_integrations.core.config import ValidationOptions, check_choice
 from llm_integrations.core.contract import Contract
 from llm_integrations.core.errors import ConfigurationError
@@ -134,11 +135,8 @@ def _ran(run: Run, data: Any) -> DatasetResult:
 
 
 def _check_share(share: float | None, data: Any) -> None:
-    if share is None:
-        return
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-        raise ConfigurationError(f"max_invalid is a share from 0 to below 1, not {share!r}")
-    if isinstance(data, IterableDataset | IterableDatasetDict):
+    checked_share(share)
+    if share is not None and isinstance(data, IterableDataset | IterableDatasetDict):
         raise ConfigurationError(
             "max_invalid cannot be held before a stream was read: afterwards ask "
             "result.report.check_share"

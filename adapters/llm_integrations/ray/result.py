@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.arrow.driver import JudgedData
 from llm_integrations.core.arrow.pyarrow_modules import pc
+from llm_integrations.core.arrow.run.batches import as_table
 from llm_integrations.core.arrow.run.selecting import rows_where
+from llm_integrations.core.arrow.unique_rows import Condemning, KeyDigests, PartTask
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
 __all__ = ["RayResult"]
+
+_AT_ONCE: Final = 1_000
+"""Blocks whose keys are on their way to the driver at one time."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,33 @@ class RayResult(JudgedData["Dataset"]):
         """
         parts = self.invalid.iter_batches(batch_format="pyarrow", batch_size=None)
         return self._set_aside(parts, into, source)
+
+    def _answers(self, task: KeyDigests) -> Iterator[Any]:
+        import ray
+
+        blocks = self.judged.to_arrow_refs()
+        for start in range(0, len(blocks), _AT_ONCE):
+            numbers = range(start, min(start + _AT_ONCE, len(blocks)))
+            yield from ray.get(list(_started(task, blocks, numbers).values()))
+
+    def _changed(self, task: Condemning) -> Dataset:
+        from ray.data import from_arrow_refs
+
+        blocks = self.judged.to_arrow_refs()
+        changed = _started(task, blocks, task.rows)
+        return from_arrow_refs([changed.get(at, block) for at, block in enumerate(blocks)])
+
+
+def _started(task: PartTask, blocks: list[Any], numbers: Iterable[int]) -> dict[int, Any]:
+    """References to what a task makes of blocks. A block keeps its number when a worker dies."""
+    import ray
+
+    remote, shared = ray.remote(_run), ray.put(task)
+    return {number: remote.remote(shared, blocks[number], number) for number in numbers}
+
+
+def _run(task: PartTask, block: Any, number: int) -> Any:
+    return as_table(task(block, number, 0))
 
 
 @dataclass(frozen=True)

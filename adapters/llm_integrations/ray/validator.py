@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from llm_integrations.core.arrow.driver import WorkerJudge
+from llm_integrations.core.arrow.driver import Unique, WorkerJudge
 from llm_integrations.ray.result import RayResult
 
 if TYPE_CHECKING:
@@ -40,19 +40,37 @@ class SchemaBatchValidator(WorkerJudge):
         """
         return self.annotate(batch)
 
-    def judge(self, dataset: Dataset, **map_batches: Any) -> RayResult:
+    def judge(
+        self,
+        dataset: Dataset,
+        *,
+        unique: Unique | None = None,
+        max_invalid: float | None = None,
+        **map_batches: Any,
+    ) -> RayResult:
         """The valid rows, the invalid ones with their reasons, and the counts.
 
         Runs the data set once and keeps the result in Ray's object store, which spills to disk.
 
         Args:
+            unique: columns of which no two rows may hold the same value; a tuple of columns is one
+                key together, ``/meta/id`` a member of a struct. Of equal rows the first is kept.
+                Null is no key.
+            max_invalid: the share of rows that may be invalid; None is any.
             map_batches: options of ``Dataset.map_batches``, as ``num_cpus`` or ``batch_size``.
+
+        Raises:
+            ConfigurationError: an option cannot be used, or there is no such column.
+            SchemaValidationError: more rows are invalid than ``max_invalid`` allows. To set them
+                aside first leave it out, and then ask ``result.report.check_share``.
         """
+        keys = self.keys(unique, max_invalid, lambda: dataset.columns() or ())
         judged = dataset.map_batches(
             self, batch_format="pyarrow", **{"batch_size": None, **map_batches}
         ).materialize()
         counted = judged.map_batches(self._table_of_counts, batch_format="pyarrow")
-        return RayResult(judged, self.total(counted.iter_rows()), self)
+        result = RayResult(judged, self.total(counted.iter_rows()), self)
+        return result.held_to(keys, max_invalid)
 
     def _table_of_counts(self, batch: Any) -> Any:
         return pa.Table.from_batches([self.counts(batch)])

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llm_integrations.core.arrow.driver import COUNTS, WorkerJudge
+from llm_integrations.core.arrow.driver import COUNTS, Unique, WorkerJudge
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.spark.result import SparkResult
 
@@ -64,15 +64,38 @@ class SchemaMapInArrow(WorkerJudge):
         verdict = [StructField(self.valid, BooleanType()), StructField(self.errors, StringType())]
         return StructType([*schema.fields, *verdict])
 
-    def judge(self, frame: DataFrame) -> SparkResult:
+    def judge(
+        self,
+        frame: DataFrame,
+        *,
+        unique: Unique | None = None,
+        max_invalid: float | None = None,
+    ) -> SparkResult:
         """The valid rows, the invalid ones with their reasons, and the counts.
 
         Runs the data frame once and persists the result; ``result.unpersist()`` when done.
+
+        Args:
+            unique: columns of which no two rows may hold the same value; a tuple of columns is one
+                key together, ``/meta/id`` a member of a struct. Of equal rows the first is kept.
+                Null is no key.
+            max_invalid: the share of rows that may be invalid; None is any.
+
+        Raises:
+            ConfigurationError: an option cannot be used, or there is no such column.
+            SchemaValidationError: more rows are invalid than ``max_invalid`` allows, and nothing
+                is persisted. To set them aside first leave it out, and then ask
+                ``result.report.check_share``.
         """
+        keys = self.keys(unique, max_invalid, lambda: frame.columns)
         judged = frame.mapInArrow(self, self.output_schema(frame.schema)).persist()
-        counted = judged.mapInArrow(self._each_counted, f"{COUNTS} string")
-        total = self.total(row.asDict() for row in counted.collect())
-        return SparkResult(judged, total, self)
+        try:
+            counted = judged.mapInArrow(self._each_counted, f"{COUNTS} string")
+            total = self.total(row.asDict() for row in counted.collect())
+            return SparkResult(judged, total, self, judged).held_to(keys, max_invalid)
+        except BaseException:
+            judged.unpersist()
+            raise
 
     def _each_counted(self, batches: Iterator[Any]) -> Iterator[Any]:
         return map(self.counts, batches)

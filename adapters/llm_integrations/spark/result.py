@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from llm_integrations.core.arrow.driver import JudgedData, WorkerJudge
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside
+from llm_integrations.core.arrow.unique_rows import Condemning, KeyDigests, PartTask
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SparkResult"]
 
+_KEYS: Final = "key binary, part int, row long"
 _TEXTS: Final = "data string, encodings string, errors string"
 _AT_ONCE: Final = 8_192
 """Rows of one part of a quarantine."""
@@ -33,7 +35,12 @@ class SparkResult(JudgedData["DataFrame"]):
     """The result of judging a data frame, whose rows are persisted. False when a row is invalid.
 
     ``report.rows == valid.count() + invalid.count()``.
+
+    Attributes:
+        kept: what Spark keeps of it: the rows by their schema's verdict.
     """
+
+    kept: DataFrame
 
     @property
     def valid(self) -> DataFrame:
@@ -62,7 +69,29 @@ class SparkResult(JudgedData["DataFrame"]):
 
     def unpersist(self) -> None:
         """Free what Spark keeps of the verdict; the parts are computed again if asked for."""
-        self.judged.unpersist()
+        self.kept.unpersist()
+
+    def _answers(self, task: KeyDigests) -> list[Any]:
+        return [self.judged.mapInArrow(_Numbered(task), _KEYS).toArrow()]
+
+    def _changed(self, task: Condemning) -> DataFrame:
+        return self.judged.mapInArrow(_Numbered(task), self.judged.schema)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Tells a task which partition its batches are of, and which of its rows is their first."""
+
+    task: PartTask
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        part, first = (0 if context is None else context.partitionId()), 0
+        for batch in batches:
+            yield self.task(batch, part, first)
+            first += batch.num_rows
 
 
 def _texts(by: WorkerJudge, batches: Iterator[Any]) -> Iterator[Any]:

@@ -17,8 +17,8 @@ import numpy as np
 
 from datasets import IterableDataset
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.arrow.run.unique_keys import Places, Unique, keys_of, repeated_key
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
-from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.quarantine import rows_of
 from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.validation import ValidationReport, Violation
@@ -26,11 +26,8 @@ from llm_integrations.core.validation.report import BEYOND_SCHEMA
 from llm_integrations.datasets.result import DatasetResult
 from llm_integrations.datasets.run.keys import BATCH, Rows, repeated, tables_of
 
-__all__ = ["Key", "RowRules", "Rule", "Rules", "Unique"]
+__all__ = ["RowRules", "Rule", "Rules", "Unique"]
 
-Key: TypeAlias = str | tuple[str, ...]
-"""A column, or a place within one as ``/meta/id``; several make one key together."""
-Unique: TypeAlias = Key | Sequence[Key]
 Rule: TypeAlias = Callable[[dict[str, Any]], object]
 Rules: TypeAlias = Rule | Sequence[Rule] | Mapping[str, Rule]
 
@@ -48,13 +45,13 @@ class RowRules:
         rules: callables by their names.
     """
 
-    keys: tuple[tuple[str, ...], ...]
+    keys: tuple[Places, ...]
     rules: Mapping[str, Rule]
 
     @classmethod
     def of(cls, unique: Unique | None, rule: Rules | None) -> RowRules:
         """From ``validate_dataset``'s arguments. ConfigurationError says which is of no use."""
-        return cls(tuple(map(_key, _listed(unique))), dict(_named(rule)))
+        return cls(keys_of(unique), dict(_named(rule)))
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.rules)
@@ -165,19 +162,6 @@ class _Part:
         return f"{self.result.parts[0]}{_RULES_MARK}"
 
 
-def _listed(unique: Unique | None) -> Sequence[Key]:
-    if unique is None:
-        return ()
-    return [unique] if isinstance(unique, str) else list(unique)
-
-
-def _key(key: Key) -> tuple[str, ...]:
-    columns = (key,) if isinstance(key, str) else tuple(key)
-    if not columns or not all(isinstance(column, str) and column for column in columns):
-        raise ConfigurationError(f"unique takes names of columns, and tuples of them, not {key!r}")
-    return columns
-
-
 def _named(rule: Rules | None) -> Iterator[tuple[str, Rule]]:
     if rule is None:
         return
@@ -208,7 +192,7 @@ def _text(found: Sequence[Violation]) -> str:
     return json.dumps([[v.path, v.message, v.keyword, v.schema_path] for v in found])
 
 
-def _condemn_repeated(parts: list[_Part], key: tuple[str, ...]) -> None:
+def _condemn_repeated(parts: list[_Part], key: Places) -> None:
     """Condemn every row but the first of those that have the same key."""
     owners = [part for part in parts if len(part.rows)]
     if not owners:
@@ -216,21 +200,12 @@ def _condemn_repeated(parts: list[_Part], key: tuple[str, ...]) -> None:
     # A row that is condemned already does not count as the owner of its key.
     standing = [np.delete(np.arange(len(part.rows)), sorted(part.wrong)) for part in owners]
     edges = np.cumsum([len(rows) for rows in standing])
-    violation = _repeated_key(key)
+    violation = repeated_key(key)
     pairs = [(part.rows, rows) for part, rows in zip(owners, standing, strict=True)]
     for number in repeated(pairs, key):
         owner = int(np.searchsorted(edges, number, "right"))
         within = number - (edges[owner] - len(standing[owner]))
         owners[owner].condemn(int(standing[owner][within]), violation)
-
-
-def _repeated_key(key: tuple[str, ...]) -> Violation:
-    column, *others = key
-    if others:
-        words = f"unique {', '.join(key)}"
-        return Violation("", "another row has this key", words, BEYOND_SCHEMA)
-    place = column if column.startswith("/") else to_pointer([column])
-    return Violation(place, "another row has this value", "unique", BEYOND_SCHEMA)
 
 
 def _positions(result: DatasetResult, place: Any) -> Rows:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import pyarrow as pa
 
@@ -16,13 +16,28 @@ from llm_integrations.core.arrow.lines import LinePlan, line_texts
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside, texts_of_rows
-from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VALID, VerdictCounts, tally_of
+from llm_integrations.core.arrow.run.unique_keys import Places, Unique, keys_of, repeated_key
+from llm_integrations.core.arrow.run.verdict_counts import (
+    ERRORS,
+    VALID,
+    Reason,
+    VerdictCounts,
+    checked_share,
+    tally_of,
+)
+from llm_integrations.core.arrow.unique_rows import (
+    Condemning,
+    KeyDigests,
+    Verdicts,
+    check_key,
+    repeated_rows,
+)
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 
-__all__ = ["COUNTS", "JudgedData", "WorkerJudge"]
+__all__ = ["COUNTS", "JudgedData", "Unique", "WorkerJudge"]
 
 T = TypeVar("T")
 
@@ -96,6 +111,29 @@ class WorkerJudge:
         """The exact version that all workers judge by."""
         return self.plan.validator.reference
 
+    @property
+    def verdicts(self) -> Verdicts:
+        """How workers read what was judged."""
+        return Verdicts(self.plan, self.valid, self.errors)
+
+    def keys(
+        self, unique: Unique | None, max_invalid: float | None, columns: Callable[[], Iterable[str]]
+    ) -> tuple[Places, ...]:
+        """The keys of ``unique``, before anything is judged.
+
+        Args:
+            columns: gives the names of the data's columns; asked if there are keys.
+
+        Raises:
+            ConfigurationError: an option cannot be used, or there is no such column.
+        """
+        checked_share(max_invalid)
+        keys = keys_of(unique)
+        names = list(columns()) if keys else []
+        for key in keys:
+            check_key(self.verdicts, names, key)
+        return keys
+
     def annotate(self, batch: Any) -> Any:
         """A pyarrow Table or RecordBatch with its verdict.
 
@@ -147,6 +185,38 @@ class JudgedData(Generic[T]):
     def _set_aside(self, parts: Iterable[Any], into: Quarantine | str | Path, source: str) -> int:
         """Write invalid rows, which lack their ``valid`` column; return how many."""
         return set_texts_aside(self.by.texts(parts), into, self.report, source=source)
+
+    def held_to(self, keys: Iterable[Places], max_invalid: float | None) -> Self:
+        """The same, where of rows with the same key all but the first are invalid.
+
+        Raises:
+            SchemaValidationError: more rows are invalid than ``max_invalid`` allows.
+        """
+        held = self
+        for key in keys:
+            held = held._without_repeated(key)
+        if max_invalid is not None:
+            held.report.check_share(max_invalid)
+        return held
+
+    def _without_repeated(self, key: Places) -> Self:
+        by = self.by.verdicts
+        rows, seen = repeated_rows(self._answers, by, key, self.report.valid)
+        if not seen and self.report.valid:
+            note = f"unique: no row has a value at {', '.join(key)}"
+            return replace(self, report=self.report.with_warning(note))
+        if not rows:
+            return self
+        report = self.report.condemn(sum(map(len, rows.values())), Reason.of(repeated_key(key)))
+        return replace(self, judged=self._changed(Condemning(by, key, rows)), report=report)
+
+    def _answers(self, task: KeyDigests) -> Iterable[Any]:
+        """What a task says of all parts: pyarrow Tables."""
+        raise NotImplementedError
+
+    def _changed(self, task: Condemning) -> T:
+        """The judged data after a task went over all of its parts."""
+        raise NotImplementedError
 
     def __bool__(self) -> bool:
         return self.report.is_valid

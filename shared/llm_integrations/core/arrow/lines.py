@@ -47,6 +47,11 @@ class LinePlan:
         mask = pa.array([reason is None for reason in found], pa.bool_())
         return annotated(data, mask, pa.array(found, pa.string()), valid=valid, errors=errors)
 
+    def rows(self, data: Any) -> list[Any]:
+        """The objects that the lines hold; an empty one where a line holds none."""
+        found = (_row(text) for text in lines_in(data, self.column))
+        return [{} if isinstance(row, Violation) else row for row in found]
+
     def _violations(self, text: str | None) -> Sequence[Violation]:
         row = _row(text)
         if isinstance(row, Violation):

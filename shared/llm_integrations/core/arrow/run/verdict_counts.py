@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
@@ -23,6 +23,8 @@ __all__ = [
     "Reason",
     "VerdictCounts",
     "annotated",
+    "checked_share",
+    "hold_share",
     "name_of",
     "read_reasons",
     "tally_of",
@@ -82,6 +84,53 @@ def tally_of(annotated: Any, validator: Validator, *, valid: str, errors: str) -
     )
 
 
+class Counts(Protocol):
+    """What a share of invalid rows is held against."""
+
+    @property
+    def invalid(self) -> int: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def nulls(self) -> str: ...
+
+
+def checked_share(share: float | None) -> None:
+    """ConfigurationError unless it is a share that ``max_invalid`` may be."""
+    if share is None:
+        return
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise ConfigurationError(f"max_invalid is a share from 0 to below 1, not {share!r}")
+
+
+def hold_share(
+    max_invalid: float, counts: Counts, rows: int, reasons: Mapping[str, int] | Mapping[Reason, int]
+) -> None:
+    """Raise SchemaValidationError if more than this share of the rows is invalid.
+
+    Args:
+        rows: all rows.
+        reasons: invalid rows by reason, the most frequent first.
+    """
+    checked_share(max_invalid)
+    if counts.invalid <= max_invalid * rows:
+        return
+    listed = [
+        Violation("", f"{reason} in {found:,} rows", str(reason).partition(" at ")[0])
+        for reason, found in reasons.items()
+    ]
+    report = ValidationReport(
+        False, tuple(listed), (), counts.schema, counts.fingerprint, counts.nulls
+    )
+    raise SchemaValidationError(
+        f"{counts.invalid:,} of {rows:,} rows ({counts.invalid / rows:.2%}) are invalid by "
+        f"{counts.schema}, and max_invalid allows {max_invalid:.2%}: {report}",
+        report=report,
+    )
+
+
 def name_of(validator: Validator) -> str:
     """What reports call its schema."""
     return validator.reference or f"sha256:{validator.fingerprint[:12]}"
@@ -135,6 +184,18 @@ class VerdictCounts:
             nulls=self.nulls,
             warnings=tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
+
+    def check_share(self, max_invalid: float) -> None:
+        """Raise SchemaValidationError if more than this share of the rows is invalid."""
+        hold_share(max_invalid, self, self.rows, self.reasons)
+
+    def condemn(self, rows: int, reason: Reason) -> VerdictCounts:
+        """The counts where so many of the valid rows are invalid for another reason."""
+        reasons = Counter(self.reasons) + Counter({reason: rows})
+        return replace(self, valid=self.valid - rows, reasons=dict(reasons.most_common()))
+
+    def with_warning(self, text: str) -> VerdictCounts:
+        return replace(self, warnings=(*self.warnings, text))
 
     def raise_if_invalid(self) -> None:
         """Raise SchemaValidationError unless every row is valid.
