@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from llm_integrations.langchain.asking_again.reask import reask
     from llm_integrations.langchain.asking_again.structured import structured
     from llm_integrations.langchain.border import validated, worth_retrying
+    from llm_integrations.langchain.drift.report import ToolDriftReport
+    from llm_integrations.langchain.drift.tool_drift import ToolDrift, tool_drift
     from llm_integrations.langchain.integration import (
         AffectedPrompt,
         PromptManagementIntegration,
@@ -35,9 +37,12 @@ __all__ = [
     "SchemaCallbackHandler",
     "SchemaMiddleware",
     "SchemaValidator",
+    "ToolDrift",
+    "ToolDriftReport",
     "bind_schema",
     "reask",
     "structured",
+    "tool_drift",
     "validated",
     "worth_retrying",
 ]
@@ -48,8 +53,11 @@ _ON_DEMAND: Final = {
     "ChainReport": "report",
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
+    "ToolDrift": "drift.tool_drift",
+    "ToolDriftReport": "drift.report",
     "reask": "asking_again.reask",
     "structured": "asking_again.structured",
+    "tool_drift": "drift.tool_drift",
     "validated": "border",
     "worth_retrying": "border",
 }
