@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PromptManagementIntegration,
     )
     from llm_integrations.langchain.middleware import SchemaMiddleware
+    from llm_integrations.langchain.referenced import args_schema, response_format
     from llm_integrations.langchain.report import ChainReport
 
 __all__ = [
@@ -39,8 +40,10 @@ __all__ = [
     "SchemaValidator",
     "ToolDrift",
     "ToolDriftReport",
+    "args_schema",
     "bind_schema",
     "reask",
+    "response_format",
     "structured",
     "tool_drift",
     "validated",
@@ -55,7 +58,9 @@ _ON_DEMAND: Final = {
     "SchemaMiddleware": "middleware",
     "ToolDrift": "drift.tool_drift",
     "ToolDriftReport": "drift.report",
+    "args_schema": "referenced",
     "reask": "asking_again.reask",
+    "response_format": "referenced",
     "structured": "asking_again.structured",
     "tool_drift": "drift.tool_drift",
     "validated": "border",
