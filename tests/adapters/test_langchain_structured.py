@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 from llm_integrations.core.errors import (
@@ -58,6 +59,13 @@ class Asked(Answering):
         return super().with_structured_output(schema, **kwargs)
 
 
+class Streaming(Asked):
+    """Says JSON as text, in parts where it is streamed."""
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+        return self | JsonOutputParser()
+
+
 def model(*answers: Any, name: str = "A_person", kind: type[Asked] = Asked) -> Any:
     calls = [
         AIMessage("", tool_calls=[{"name": name, "args": args, "id": f"c{n}"}])
@@ -90,12 +98,6 @@ async def test_the_answer_is_judged_by_the_whole_schema(registry: Registry, way:
 
 @pytest.mark.parametrize("way", [way for way in WAYS if "stream" in way])
 async def test_a_stream_is_held_until_it_is_judged(registry: Registry, way: str) -> None:
-    class Streaming(Asked):
-        def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
-            from langchain_core.output_parsers import JsonOutputParser
-
-            return self | JsonOutputParser()
-
     def saying(text: str) -> Any:
         said = Streaming(answers=[text], asked=[], requests=[])
         return PROMPT | structured(said, "person@1", registry=registry)

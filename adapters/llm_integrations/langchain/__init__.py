@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from llm_integrations.langchain.asking_again.reask import reask
     from llm_integrations.langchain.asking_again.structured import structured
     from llm_integrations.langchain.border import validated, worth_retrying
+    from llm_integrations.langchain.drift.report import ToolDriftReport
+    from llm_integrations.langchain.drift.tool_drift import ToolDrift, tool_drift
     from llm_integrations.langchain.integration import (
         AffectedPrompt,
         PromptManagementIntegration,
     )
     from llm_integrations.langchain.middleware import SchemaMiddleware
+    from llm_integrations.langchain.referenced import args_schema, response_format
     from llm_integrations.langchain.report import ChainReport
 
 __all__ = [
@@ -35,9 +38,14 @@ __all__ = [
     "SchemaCallbackHandler",
     "SchemaMiddleware",
     "SchemaValidator",
+    "ToolDrift",
+    "ToolDriftReport",
+    "args_schema",
     "bind_schema",
     "reask",
+    "response_format",
     "structured",
+    "tool_drift",
     "validated",
     "worth_retrying",
 ]
@@ -48,8 +56,13 @@ _ON_DEMAND: Final = {
     "ChainReport": "report",
     "PromptManagementIntegration": "integration",
     "SchemaMiddleware": "middleware",
+    "ToolDrift": "drift.tool_drift",
+    "ToolDriftReport": "drift.report",
+    "args_schema": "referenced",
     "reask": "asking_again.reask",
+    "response_format": "referenced",
     "structured": "asking_again.structured",
+    "tool_drift": "drift.tool_drift",
     "validated": "border",
     "worth_retrying": "border",
 }

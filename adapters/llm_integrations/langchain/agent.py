@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.tools import BaseTool
 
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 
@@ -16,7 +15,6 @@ __all__ = [
     "answer_names",
     "asking_again",
     "error_message",
-    "name_of",
     "told_about",
 ]
 
@@ -51,12 +49,6 @@ def after_exchange(
         return response
     given = response.structured_response if instead is None else instead
     return ModelResponse(result=[*said, *response.result], structured_response=given)
-
-
-def name_of(tool: BaseTool | dict[str, Any]) -> str:
-    if isinstance(tool, BaseTool):
-        return tool.name
-    return str(tool.get("name") or tool.get("function", {}).get("name") or tool.get("type"))
 
 
 def answer_names(response_format: Any) -> set[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
+from operator import is_
 from typing import Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
@@ -27,6 +28,8 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     astand_in,
     stand_in,
 )
+from llm_integrations.langchain.drift.offered import name_of
+from llm_integrations.langchain.drift.tool_drift import ToolDrift
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import said_by
@@ -50,7 +53,6 @@ from llm_integrations.langchain.agent import (  # noqa: E402 - the check is firs
     answer_names,
     asking_again,
     error_message,
-    name_of,
     told_about,
 )
 
@@ -77,6 +79,8 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         response: schema of the structured response.
         mode: ``enforce``, ``warn`` (log and count, let pass) or ``off``; ``tools_mode``,
             ``results_mode`` and ``response_mode`` for one side alone, None meaning ``mode``.
+        drift: ``enforce`` refuses to ask the model, and ``warn`` logs, if the tools' own schemas
+            are not compatible with those in ``tools``; or a ToolDrift, as of an MCP server.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
         retries: how often a model is asked again for a structured response that was invalid.
@@ -87,6 +91,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     Raises:
         ConfigurationError: an argument is wrong; when the agent first calls its model, that it has
             no tool of a name, or no ``response_format``.
+        IncompatibleSchema: when the agent calls its model or a tool, that its tools drifted.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         tools_mode: Mode | None = None,
         results_mode: Mode | None = None,
         response_mode: Mode | None = None,
+        drift: Mode | ToolDrift = "off",
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
         retries: int = 0,
@@ -128,6 +134,21 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             )
             for side, side_mode in modes.items()
         }
+        if isinstance(drift, ToolDrift):
+            self._drift = drift
+        else:
+            self._drift = ToolDrift(
+                self._arguments,
+                registry=client,
+                mode=drift,
+                on_unavailable=on_unavailable,
+                options=options,
+            )
+            if drift != "off" and not self._arguments:
+                raise ConfigurationError(
+                    "drift= compares the schemas in tools=, and there are none"
+                )
+        self._compared: list[Any] = []
         self._on_invalid = on_invalid
         if name is not None:
             check_name("name", name)
@@ -155,6 +176,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
     ) -> Result:
+        self._drift.raise_if_drifted()
         call = request.tool_call
         reference = self._arguments.get(call["name"])
         if reference is not None:
@@ -171,6 +193,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
+        self._drift.raise_if_drifted()
         call = request.tool_call
         reference = self._arguments.get(call["name"])
         if reference is not None:
@@ -226,6 +249,10 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         self._check_agent(request)
+        if self._has_new(request.tools):
+            self._drift.check(request.tools)
+            self._compared = list(request.tools)
+        self._drift.raise_if_drifted()
         response = handler(request)
         if self._response is None or response.structured_response is None:
             return response
@@ -249,6 +276,10 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         self._check_agent(request)
+        if self._has_new(request.tools):
+            await self._drift.acheck(request.tools)
+            self._compared = list(request.tools)
+        self._drift.raise_if_drifted()
         response = await handler(request)
         if self._response is None or response.structured_response is None:
             return response
@@ -314,6 +345,13 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             data = data_of(state["structured_response"], is_answer=True)
             if not validator.is_valid(data):
                 judge.act(judge.judge_by(validator, data))
+
+    def _has_new(self, tools: Sequence[Any]) -> bool:
+        """Whether these tools are to be compared: not those that were, nor a followed server's."""
+        if self._drift.is_following:
+            return False
+        before = self._compared
+        return len(before) != len(tools) or not all(map(is_, before, tools))
 
     def _check_agent(self, request: ModelRequest[Any]) -> None:
         """ConfigurationError for what is named and not there: it would look guarded."""

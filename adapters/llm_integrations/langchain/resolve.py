@@ -52,14 +52,19 @@ class Resolver:
         found = judge.ready(reference)
         if found is None and judge.mode != "off":
             try:
-                found = self._fetched(reference)
+                found = self.fetched(reference)
             except NO_SCHEMA_NOW as error:
                 judge.pass_unjudged(reference, error)
         if found is not None:
             self._met.add(reference)
         return found
 
-    def _fetched(self, reference: str) -> Validator:
+    def fetched(self, reference: str) -> Validator:
+        """The validator of what is in no cache, or only as an old copy.
+
+        Raises:
+            RegistryError: it is not to be had in the time that an event loop, or a thread, waits.
+        """
         waits, registry = waits_for(self._registry), self._registry
         if registry.peek(reference) is not None:  # the cache bounds how long its readers wait
             return registry.validator(reference, options=self._options)

@@ -38,7 +38,9 @@ _CHILDREN: Final = (
     "tools_by_name",
     "node",
     "model",
+    "args_schema",
 )
+_STRATEGIES: Final = "langchain.agents.structured_output"
 _FUNCTIONS: Final = ("func", "afunc", "_transform", "_atransform")
 
 
@@ -171,6 +173,8 @@ def _children(node: Any) -> Iterator[Any]:
         yield from _parts(_captured(node))
     elif isinstance(node, partial):
         yield from _parts([_function(node.func), *node.args, node.keywords])
+    elif type(node).__module__ == _STRATEGIES:
+        yield from _parts(_attribute(node, "schema"))
     else:
         for name in _CHILDREN:
             yield from _parts(_attribute(node, name))
@@ -207,7 +211,7 @@ def _nodes(node: Any, metadata: Mapping[str, Any]) -> list[tuple[Any, Mapping[st
 def _parts(value: Any) -> Iterator[Any]:
     """What of a value can hold schemas, or holds what can."""
     known = isinstance(value, Runnable | Guard | FunctionType | MethodType | partial)
-    if known or hasattr(value, "compile"):
+    if known or hasattr(value, "compile") or type(value).__module__ == _STRATEGIES:
         if not isinstance(value, type):
             yield value
     elif isinstance(value, Mapping):

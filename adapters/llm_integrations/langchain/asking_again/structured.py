@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import BaseModel, ValidationError
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.judge import Judge
+from llm_integrations.core.models import model_of
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import check_retries
 from llm_integrations.langchain.asking_again.bundle import VALUE, Request, request_for
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid
@@ -22,6 +24,7 @@ from llm_integrations.langchain.asking_again.strict import (
     subset_for,
     without_added_nulls,
 )
+from llm_integrations.langchain.reading.chunks import joined
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -47,6 +50,7 @@ def structured(
     method: Literal["json_schema", "function_calling", "json_mode"] | None = None,
     strict: bool | None = None,
     include_raw: bool = False,
+    as_model: bool = False,
     retries: int = 0,
     registry: Registry | str | None = None,
     mode: Mode = "enforce",
@@ -71,6 +75,9 @@ def structured(
             cannot say is in ``widened`` and in the log, and the model reads it in descriptions.
             Gemini's subset is always applied.
         include_raw: whether the result is a dict of ``raw``, ``parsed`` and ``parsing_error``.
+        as_model: whether the answer is an object of ``registry.model(schema)``, the pydantic class
+            of the version that was asked for, where a dict is what the model gave. What does not
+            fit the class, let through by the mode or put in by ``on_invalid``, stays as it is.
         retries: how often an invalid answer is asked for again, as ``reask``.
         registry, mode, on_invalid, on_unavailable, options: as ``reask``.
 
@@ -93,7 +100,34 @@ def structured(
         {key: value for key, value in asking.items() if value is not None},
         check_retries(retries),
         on_invalid,
+        as_model=as_model,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """How one version is asked for, and what its answers are made.
+
+    Attributes:
+        reask: the model that asks for it.
+        widened: what of it the model is not held to.
+        model: the class of its answers; None for answers as they come.
+    """
+
+    reask: Reask
+    widened: list[str]
+    model: type[BaseModel] | None
+
+    def given(self, answer: Any) -> Any:
+        """An answer as it is passed on."""
+        if self.model is None:
+            return answer
+        if isinstance(answer, dict) and answer.keys() == {"raw", "parsed", "parsing_error"}:
+            return {**answer, "parsed": self.given(answer["parsed"])}
+        try:
+            return self.model.model_validate(answer)
+        except ValidationError:
+            return answer
 
 
 class Structured(Runnable[Any, Any]):
@@ -107,6 +141,8 @@ class Structured(Runnable[Any, Any]):
         asking: dict[str, Any],
         retries: int,
         on_invalid: OnInvalid,
+        *,
+        as_model: bool = False,
     ) -> None:
         self.runnable = model
         self.schema_ref = schema_ref
@@ -114,53 +150,71 @@ class Structured(Runnable[Any, Any]):
         self._asking = asking
         self._retries = retries
         self._on_invalid = on_invalid
-        self._made: dict[str, tuple[Reask, list[str]]] = {}
+        self._as_model = as_model
+        self._made: dict[str, _Version] = {}
 
     @property
     def widened(self) -> list[str]:
         """What of the schema in force the model is not held to, as ``minLength at /name``."""
-        return list(self._for(self._validator())[1])
+        return list(self._version().widened)
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
         """The schema, for the catalogue and ``prepare``."""
         return [("", "output", str(self.schema_ref))]
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._for(self._validator())[0].invoke(input, config, **kwargs)
+        version = self._version()
+        return version.given(version.reask.invoke(input, config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return await self._for(await self._avalidator())[0].ainvoke(input, config, **kwargs)
+        version = await self._aversion()
+        return version.given(await version.reask.ainvoke(input, config, **kwargs))
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        yield from self._for(self._validator())[0].stream(input, config, **kwargs)
+        version, whole = self._version(), None
+        for chunk in version.reask.stream(input, config, **kwargs):
+            if version.model is None:
+                yield chunk
+            else:  # there are no objects of a part
+                whole = joined(whole, chunk)
+        if whole is not None:
+            yield version.given(whole)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        asked = self._for(await self._avalidator())[0]
-        async for chunk in asked.astream(input, config, **kwargs):
-            yield chunk
+        version, whole = await self._aversion(), None
+        async for chunk in version.reask.astream(input, config, **kwargs):
+            if version.model is None:
+                yield chunk
+            else:
+                whole = joined(whole, chunk)
+        if whole is not None:
+            yield version.given(whole)
 
-    def _validator(self) -> Validator:
-        # Whatever the mode: without a schema there is nothing to ask for.
-        return self.judge.registry.validator(self.schema_ref, options=self.judge.options)
+    # Whatever the mode: without a schema there is nothing to ask for.
 
-    async def _avalidator(self) -> Validator:
-        return await self.judge.registry.aio.validator(self.schema_ref, options=self.judge.options)
-
-    def _for(self, validator: Validator) -> tuple[Reask, list[str]]:
-        """The model that asks for one version of the schema."""
+    def _version(self) -> _Version:
+        registry = self.judge.registry
+        validator = registry.validator(self.schema_ref, options=self.judge.options)
         made = self._made.get(validator.fingerprint)
         if made is None:
-            made = self._ask_for(validator)
-            if len(self._made) >= _VERSIONS:
-                self._made.clear()
-            self._made[validator.fingerprint] = made
+            schema = registry.get(validator.reference) if self._as_model else None
+            made = self._make(validator, schema)
         return made
 
-    def _ask_for(self, validator: Validator) -> tuple[Reask, list[str]]:
+    async def _aversion(self) -> _Version:
+        registry = self.judge.registry.aio
+        validator = await registry.validator(self.schema_ref, options=self.judge.options)
+        made = self._made.get(validator.fingerprint)
+        if made is None:
+            schema = await registry.get(validator.reference) if self._as_model else None
+            made = self._make(validator, schema)
+        return made
+
+    def _make(self, validator: Validator, schema: RegisteredSchema | None) -> _Version:
         request = request_for(validator)
         subset = self._subset(request.schema)
         if subset.widened:
@@ -176,7 +230,13 @@ class Structured(Runnable[Any, Any]):
             raise ConfigurationError(f"the model has no structured output: {error}") from None
         answering = _Answering(model, request, subset, bool(self._asking.get("include_raw")))
         again = Reask(answering, self.schema_ref, self.judge, self._retries, self._on_invalid)
-        return again, subset.widened
+        made = _Version(
+            again, subset.widened, None if schema is None else model_of(schema, validator)
+        )
+        if len(self._made) >= _VERSIONS:
+            self._made.clear()
+        self._made[validator.fingerprint] = made
+        return made
 
     def _subset(self, schema: dict[str, Any]) -> Subset:
         provider = _provider(self.runnable)

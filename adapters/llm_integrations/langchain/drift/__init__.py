@@ -1,0 +1,1 @@
+"""What an agent's tools say of themselves now, beside what the registry says of them."""
