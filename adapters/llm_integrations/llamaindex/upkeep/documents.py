@@ -21,6 +21,9 @@ _MARK: Final = "stale:"
 class KnownDocuments:
     """A docstore, and a loader in place of its texts if there is one."""
 
+    is_complete = True
+    """Whether a document that the docstore does not know is none of the index's."""
+
     def __init__(self, docstore: BaseDocumentStore, load: Loader | None = None) -> None:
         self.docstore = docstore
         self.is_loaded = load is not None
@@ -49,6 +52,10 @@ class KnownDocuments:
 
     def knows(self, name: str) -> bool:
         return self.hash_of(name) is not None or self.docstore.document_exists(name)
+
+    def is_unchanged(self, name: str, since: str | None) -> bool:
+        """Whether a document's hash is the one that it had."""
+        return self.hash_of(name) == since
 
     def kept(self, name: str) -> BaseNode | None:
         """The docstore's copy."""

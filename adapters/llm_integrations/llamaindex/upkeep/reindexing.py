@@ -28,7 +28,7 @@ from llm_integrations.llamaindex.upkeep.reasons import reason_of
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
 
-__all__ = ["Reindexing"]
+__all__ = ["Reindexing", "Vectors"]
 
 log = get_logger(__name__)
 
@@ -75,8 +75,12 @@ class Reindexing:
 
     def run(self, names: Sequence[str]) -> ReindexResult:
         """Documents by their ids, from the docstore or the loader."""
-        fetch = self._index.known.fetch
-        self._run(names, lambda batch: (fetch(batch), self._index.known.is_loaded))
+
+        def fetch(batch: Sequence[str]) -> tuple[Mapping[str, BaseNode], bool]:
+            found = self._index.documents(batch, self._vectors, self._steps)
+            return found, self._index.known.is_loaded
+
+        self._run(names, fetch)
         return self.result(names)
 
     def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
@@ -295,7 +299,7 @@ class Reindexing:
         return [document for document in documents if self._is_unchanged(document.id_)]
 
     def _is_unchanged(self, name: str) -> bool:
-        if self._index.known.hash_of(name) == self._hashes.get(name):
+        if self._index.known.is_unchanged(name, self._hashes.get(name)):
             return True
         log.info("%s: a document was changed meanwhile, and is left alone", self._index.name)
         return False
