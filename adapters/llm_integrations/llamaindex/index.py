@@ -83,6 +83,7 @@ class Index:
         self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
         self.lock = threading.Lock()
+        self.waiting: list[Callable[[], object]] | None = None
         self.batch_size = batch_size
         self.progress = progress
         for transform in self.transforms:
@@ -176,11 +177,19 @@ class Index:
                 result = run.run([name for name in names if name not in held.documents])
                 result = result.plus(run.run_documents(held.documents_of(names)))
                 total = total.plus(result.releasing(held.records))
-            self.persistence.flush()
-            held.settle({*total.reindexed, *total.released})
+            done = {*total.reindexed, *total.released}
+            self.once_in_place(self.persistence.flush)
+            self.once_in_place(partial(held.settle, done))
             if not names:
                 break
         return total
+
+    def once_in_place(self, remember: Callable[[], object]) -> None:
+        """Tell docstore or quarantine what is in the index: now, or when a copy is in its place."""
+        if self.waiting is None:
+            remember()
+        else:
+            self.waiting.append(remember)
 
     def has_work(self, transform: SchemaTransform, in_force: InForce) -> bool:
         """Whether there is a document to reindex or to release."""

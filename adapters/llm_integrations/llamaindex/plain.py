@@ -146,11 +146,11 @@ class PlainDocuments(KnownDocuments):
         kept = self.kept(name) if since is None else None
         return kept is not None and kept.hash == found  # a node that was written as its document
 
-    def keep(self, documents: Iterable[BaseNode], *, whole: bool) -> bool:
-        changed = {d.id_: d.hash for d in documents if whole and self.hash_of(d.id_) != d.hash}
-        if changed:
-            self.docstore.set_document_hashes(changed)
-        return bool(changed)
+    def news(self, documents: Iterable[BaseNode], *, whole: bool) -> list[BaseNode]:
+        return super().news(documents, whole=True) if whole else []
+
+    def keep(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+        self.docstore.set_document_hashes({d.id_: d.hash for d in documents})
 
     def rewrite(self, documents: Iterable[BaseNode]) -> None:
         """Nothing: there are nodes alone, and they have been written."""

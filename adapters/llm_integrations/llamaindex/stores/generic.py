@@ -159,8 +159,8 @@ class Copy(StoredNodes):
         """Move the alias here."""
         raise NotImplementedError
 
-    def drop(self) -> None:
-        """Delete the collection."""
+    def sweep(self) -> None:
+        """Delete the copies, this one too, that no alias stands for."""
         raise NotImplementedError
 
 
