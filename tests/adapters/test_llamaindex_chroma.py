@@ -67,6 +67,8 @@ async def test_chroma_is_found_stamped_in_place_and_cleared_of_what_is_refused(
     elsewhere(registry).register("doc-meta", STRICT)
     [result] = await integration.catch_up()
     assert (result.in_place, result.set_aside) == (("a", "b"), ("c",))
+    with pytest.raises(Unsupported, match="no aliases that move from one"):
+        await integration.rollback("docs")
     assert stamps(collection) == {"a": "2", "b": "2"}
     assert set(collection.get(include=[])["ids"]) < ids
     assert len(model.texts) == embedded

@@ -211,6 +211,30 @@ async def test_images_that_the_docstore_does_not_keep_are_missing_rather_than_em
     assert seen.nodes[-1].resolve_image().read() == RAW
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ImageDocument(id_="i", image=RAW, text="a picture", metadata={"title": "x"}),
+        Document(id_="i", audio_resource=MediaResource(data=RAW), metadata={"title": "x"}),
+    ],
+    ids=["image", "audio"],
+)
+async def test_an_image_or_a_sound_that_a_new_version_refuses_stays_rather_than_be_set_aside_empty(
+    registry: Registry, transform: SchemaTransform, given: Document
+) -> None:
+    steps, seen = whole(transform)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps)
+    steps.run(documents=[given])
+    elsewhere(registry).register("doc-meta", STRICT)
+    [plan] = await integration.plan()
+    [result] = await integration.catch_up()
+    assert (plan.missing, result.missing, held(transform)) == (("i",), ("i",), 0)
+    elsewhere(registry).register("doc-meta", RELAXED)
+    [result] = await integration.catch_up()
+    assert (result.in_place, len(seen.nodes)) == (("i",), 1)
+
+
 @pytest.mark.parametrize("strategy", list(DocstoreStrategy))
 async def test_an_erased_document_does_not_come_back_from_the_quarantine(
     registry: Registry, transform: SchemaTransform, strategy: DocstoreStrategy

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +16,16 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import CreateAlias, CreateAliasOperation, Distance, VectorParams
 
 from llm_integrations.core.errors import ConfigurationError, Unsupported
+from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import VERSION
-from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
+from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform, persist_pipeline
 from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline, points, qdrant
+from tests.support.rag_swap_worker import short
+from tests.support.rag_worker import open_index
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
@@ -41,11 +48,15 @@ def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[QdrantClient]:
     client = QdrantClient(path=str(tmp_path / "qdrant"), force_disable_check_same_thread=True)
+    with_alias(client)
+    yield client
+    client.close()
+
+
+def with_alias(client: QdrantClient) -> None:
     client.create_collection("first", VectorParams(size=4, distance=Distance.COSINE))
     alias = CreateAlias(collection_name="first", alias_name="docs")
     client.update_collection_aliases([CreateAliasOperation(create_alias=alias)])
-    yield client
-    client.close()
 
 
 def versions(client: QdrantClient, name: str = "docs") -> dict[str, str]:
@@ -154,6 +165,116 @@ async def test_a_run_that_ends_early_changes_nothing_for_readers(
         await rag.catch_up(swap=True)
     assert versions(client) == {"a": "1"}
     assert collections(client) == {"first"}
+
+
+def alive(folder: Path) -> dict[str, set[tuple[str, bool]]]:
+    """What readers find: each document's versions, and whether texts are new."""
+    client = QdrantClient(path=str(folder / "vectors"))
+    found: dict[str, set[tuple[str, bool]]] = {}
+    for node in points(qdrant(client)):
+        is_new = "is new" in node.get_content()
+        found.setdefault(str(node.ref_doc_id), set()).add((node.metadata[VERSION], is_new))
+    client.close()
+    return found
+
+
+def test_a_swap_that_is_killed_between_any_two_writes_leaves_the_old_index_or_the_new_one(
+    tmp_path: Path,
+) -> None:
+    base = tmp_path / "base"
+    given: Any = {"a": {"title": "a"}, "b": {"title": "b"}, "bad": {"kind": "x"}}
+    with connect(base / "schemas") as registry:
+        registry.register("doc-meta", V1, compatibility="NONE")
+        client = QdrantClient(path=str(base / "vectors"))
+        with_alias(client)
+        client.close()
+        _, steps = open_index(base, registry, short)
+        steps.run(documents=[document(n, "x", **m) for n, m in given.items()])
+        persist_pipeline(steps, base)
+        steps.vector_store.client.close()
+        registry.register("doc-meta", RELAXED, compatibility="NONE")
+    old = {name: {("1", False)} for name in "ab"}
+    new = {**{name: {("2", True)} for name in "ab"}, "bad": {("2", False)}}
+    states = []
+    worker = [sys.executable, "-m", "tests.support.rag_swap_worker"]
+    with subprocess.Popen(worker, stdin=-1, stdout=-1, text=True, bufsize=1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in count(1):
+            folder = tmp_path / str(number)
+            shutil.copytree(base, folder)
+            process.stdin.write(f"{number} {folder}\n")
+            told = process.stdout.readline()
+            found = alive(folder)
+            states.append(found)
+            assert found in (old, new)
+            assert told in ("dead\n", "done\n")
+            if told == "done\n":
+                break
+            if number % 2 == 0:
+                continue
+            with connect(folder / "schemas") as registry:
+                rag, steps = open_index(folder, registry, short)
+                if found == old:
+                    registry.run(rag.catch_up(swap=True))
+                    assert versions(steps.vector_store.client) == dict.fromkeys(new, "2")
+                    assert len(collections(steps.vector_store.client)) == 2  # none is left over
+                    assert Quarantine(folder / "aside").count() == 0
+                registry.run(rag.rollback("docs"))
+                steps.vector_store.client.close()
+            assert alive(folder) == old
+        process.stdin.close()
+    assert states.count(old) >= 5
+    assert states.count(new) >= 2
+
+
+async def test_what_is_released_by_a_swap_that_fails_stays_in_the_quarantine(
+    registry: Registry,
+    transform: SchemaTransform,
+    client: QdrantClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(copy: QdrantCopy) -> None:
+        raise OSError("the store is away")
+
+    steps = pipeline(transform, qdrant(client))
+    rag = RAGPipelineIntegration(registry)
+    rag.add_index("docs", steps)
+    steps.run(documents=[document("a"), document("bad", kind="x")], store_doc_text=False)
+    elsewhere(registry).register("doc-meta", RELAXED)
+    assert isinstance(transform.quarantine, Quarantine)
+    with monkeypatch.context() as patched:
+        patched.setattr(QdrantCopy, "replace", fails)
+        with pytest.raises(OSError, match="away"):
+            await rag.catch_up(swap=True)
+    assert (versions(client), transform.quarantine.count()) == ({"a": "1"}, 1)
+    [result] = await rag.catch_up(swap=True)
+    assert (result.released, transform.quarantine.count()) == (("bad",), 0)
+
+
+async def test_an_answer_that_is_lost_after_the_alias_moved_deletes_nothing(
+    registry: Registry,
+    transform: SchemaTransform,
+    client: QdrantClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    move = QdrantCopy.replace
+
+    def unheard(copy: QdrantCopy) -> None:
+        move(copy)
+        raise TimeoutError
+
+    steps = pipeline(transform, qdrant(client))
+    rag = RAGPipelineIntegration(registry)
+    rag.add_index("docs", steps)
+    steps.run(documents=[document("a")])
+    elsewhere(registry).register("doc-meta", RELAXED)
+    with monkeypatch.context() as patched:
+        patched.setattr(QdrantCopy, "replace", unheard)
+        with pytest.raises(TimeoutError):
+            await rag.catch_up(swap=True)
+    assert versions(client) == {"a": "2"}
+    assert not (await rag.catch_up(swap=True))[0]
 
 
 async def test_what_cannot_be_swapped_says_so(

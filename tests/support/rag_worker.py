@@ -24,7 +24,9 @@ from tests.support.rag import document, pipeline, qdrant
 __all__ = ["open_index"]
 
 
-def open_index(folder: Path, registry: Registry) -> tuple[RAGPipelineIntegration, Any]:
+def open_index(
+    folder: Path, registry: Registry, load: Any = None
+) -> tuple[RAGPipelineIntegration, Any]:
     """The integration and its pipeline, from what is on disk."""
     kept = folder / "docstore.json"
     docstore = (
@@ -34,7 +36,7 @@ def open_index(folder: Path, registry: Registry) -> tuple[RAGPipelineIntegration
     store = qdrant(QdrantClient(path=str(folder / "vectors")))
     steps = pipeline(transform, store, docstore=docstore)
     integration = RAGPipelineIntegration(registry)
-    integration.add_index("docs", steps, batch_size=2, persist=folder, documents=changed)
+    integration.add_index("docs", steps, batch_size=2, persist=folder, documents=load or changed)
     return integration, steps
 
 

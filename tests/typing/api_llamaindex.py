@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_type
 
-from llama_index.core import MockEmbedding
+from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.storage.docstore import SimpleDocumentStore
@@ -73,6 +73,7 @@ async def use(event: SchemaEvent) -> None:
     integration.add_index(
         "papers", pipeline, persist=Path("storage"), persist_every=5.0, migrate=lambda found: found
     )
+    integration.add_index("plain", VectorStoreIndex(nodes=[], transformations=[plain]))
     assert_type(await integration.plan(), list[ReindexPlan])
     assert_type(await integration.audit(repair=True), list[IndexAudit])
     assert_type(await integration.forget(["a"]), int)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
@@ -17,6 +19,13 @@ from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
+from llm_integrations.llamaindex.node_record import StandIn, has_lost_media
+from llm_integrations.llamaindex.plain import (
+    PlainDocuments,
+    PlainNodes,
+    pipeline_of,
+    stand_ins,
+)
 from llm_integrations.llamaindex.stores import StampQuery, nodes_in
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.documents import KnownDocuments, Loader
@@ -24,7 +33,7 @@ from llm_integrations.llamaindex.upkeep.listing import Listing, Nodes
 from llm_integrations.llamaindex.upkeep.migration import Migrate, Migration
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.persistence import Persistence, persist_pipeline
-from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
+from llm_integrations.llamaindex.upkeep.reindexing import Reindexing, Vectors
 from llm_integrations.llamaindex.upkeep.release import Held
 from llm_integrations.llamaindex.upkeep.steps import Steps
 
@@ -45,7 +54,7 @@ class Index:
     def __init__(
         self,
         name: str,
-        pipeline: IngestionPipeline,
+        pipeline: IngestionPipeline | VectorStoreIndex,
         *,
         documents: Loader | None = None,
         migrate: Migrate | None = None,
@@ -58,14 +67,23 @@ class Index:
         if batch_size < 1:
             raise ConfigurationError(f"batch_size must be at least 1, not {batch_size}")
         self.name = name
-        self.pipeline = pipeline
-        self.transforms = [t for t in pipeline.transformations if isinstance(t, SchemaTransform)]
-        docstore, store = _stores(name, pipeline)
-        self.known = KnownDocuments(docstore, documents)
+        plain = pipeline if isinstance(pipeline, VectorStoreIndex) else None
+        self.pipeline = (
+            pipeline if isinstance(pipeline, IngestionPipeline) else pipeline_of(pipeline)
+        )
+        steps = self.pipeline.transformations
+        self.transforms = [step for step in steps if isinstance(step, SchemaTransform)]
+        docstore, store = _stores(name, self.pipeline)
         self.nodes = nodes_in(store)
+        if plain is None:
+            self.known = KnownDocuments(docstore, documents)
+        else:
+            self.known = PlainDocuments(docstore, documents)
+            self.nodes = PlainNodes(plain, self.nodes)
         self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
         self.lock = threading.Lock()
+        self.waiting: list[Callable[[], object]] | None = None
         self.batch_size = batch_size
         self.progress = progress
         for transform in self.transforms:
@@ -77,10 +95,40 @@ class Index:
             if transform.flat_metadata is None:
                 transform.flat_metadata = bool(getattr(store, "flat_metadata", False))
         if not self.transforms:
-            raise ConfigurationError(f"index {name!r}: its pipeline has no SchemaTransform")
+            raise ConfigurationError(
+                f"index {name!r}: it has no SchemaTransform: give one first in transformations=, "
+                "of the IngestionPipeline or of the VectorStoreIndex"
+            )
 
     def transform_for(self, subject: str) -> SchemaTransform | None:
         return next((t for t in self.transforms if t.subject == subject), None)
+
+    def documents(
+        self, names: Sequence[str], vectors: Vectors, steps: Steps
+    ) -> dict[str, BaseNode]:
+        """The documents that are to be had, by id.
+
+        Of one whose content is nowhere, what its nodes say stands for it as long as the version
+        takes it: there is nothing whole to be set aside.
+        """
+        found, known = self.known.fetch(names), self.known
+        if known.is_loaded:
+            return found
+        if not known.is_complete:
+            left = {name: vectors[name] for name in names if name in vectors and name not in found}
+            found.update(stand_ins(self.nodes, left))
+        hollow = {n for n, d in found.items() if has_lost_media(d, known.original_hash(n))}
+        return {n: d for n, d in found.items() if n not in hollow or self._fits(d, steps)}
+
+    def _fits(self, document: BaseNode, steps: Steps) -> bool:
+        judges = [step for step in steps.first if isinstance(step, SchemaTransform)]
+        if isinstance(document, StandIn) and any(judge.text_field for judge in judges):
+            return False
+        try:
+            form = self.migration(document, judges)
+        except Exception:  # noqa: BLE001 - a migration of the user's; the run tells it by document
+            return True
+        return all(judge.would_pass(form) for judge in judges)
 
     def stale(self, subject: str, in_force: InForce) -> AffectedDocuments:
         """Documents that another version stamped."""
@@ -129,11 +177,19 @@ class Index:
                 result = run.run([name for name in names if name not in held.documents])
                 result = result.plus(run.run_documents(held.documents_of(names)))
                 total = total.plus(result.releasing(held.records))
-            self.persistence.flush()
-            held.settle({*total.reindexed, *total.released})
+            done = {*total.reindexed, *total.released}
+            self.once_in_place(self.persistence.flush)
+            self.once_in_place(partial(held.settle, done))
             if not names:
                 break
         return total
+
+    def once_in_place(self, remember: Callable[[], object]) -> None:
+        """Tell docstore or quarantine what is in the index: now, or when a copy is in its place."""
+        if self.waiting is None:
+            remember()
+        else:
+            self.waiting.append(remember)
 
     def has_work(self, transform: SchemaTransform, in_force: InForce) -> bool:
         """Whether there is a document to reindex or to release."""
@@ -167,7 +223,9 @@ class Index:
         return Steps.of(self.pipeline.transformations, in_force)
 
 
-def _saving(pipeline: IngestionPipeline, persist: Persist | None) -> Callable[[], object]:
+def _saving(
+    pipeline: IngestionPipeline | VectorStoreIndex, persist: Persist | None
+) -> Callable[[], object]:
     if persist is None:
         return lambda: None
     if isinstance(persist, str | Path):

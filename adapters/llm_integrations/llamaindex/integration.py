@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 
 from llm_integrations.core.catalogue import Catalogue, Usage
@@ -79,7 +80,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
     def add_index(
         self,
         name: str,
-        pipeline: IngestionPipeline,
+        pipeline: IngestionPipeline | VectorStoreIndex,
         *,
         owner: str | None = None,
         documents: Loader | None = None,
@@ -92,7 +93,10 @@ class RAGPipelineIntegration(CatalogueIntegration):
 
         Args:
             name: unique, and the same after a restart.
-            pipeline: with a docstore, a vector store and a SchemaTransform.
+            pipeline: with a docstore, a vector store and a SchemaTransform; or a VectorStoreIndex
+                with a SchemaTransform first in its ``transformations``. That one keeps no texts of
+                whole documents: what still fits, by the metadata of its nodes, is stamped in place,
+                and the rest needs ``documents``.
             owner: who is told; None takes the schema's owner.
             documents: loads documents anew by id; None takes the texts that the docstore keeps.
             migrate: brings metadata under a new version before it judges: a function from metadata

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llama_index.core.constants import DATA_KEY, TYPE_KEY
-from llama_index.core.schema import BaseNode, IndexNode, NodeRelationship
+from llama_index.core.schema import BaseNode, Document, IndexNode, NodeRelationship
 from llama_index.core.storage.docstore.utils import json_to_doc
 
 __all__ = [
     "DOCUMENT",
     "HASH",
     "MEDIA",
+    "StandIn",
     "has_lost_media",
     "names_in",
     "read_node",
@@ -26,6 +27,10 @@ HASH: Final = "hash"
 
 MEDIA: Final = ("text_resource", "image_resource", "audio_resource", "video_resource")
 _VALUE: Final = "__value__"
+
+
+class StandIn(Document):
+    """The metadata of a document whose text is nowhere to be had."""
 
 
 def record_of(node: BaseNode) -> dict[str, Any]:
@@ -71,11 +76,13 @@ def names_in(written: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def has_lost_media(node: BaseNode, stored_hash: str | None) -> bool:
-    """Whether a docstore's copy lacks content of images or sounds, which docstores do not keep.
+    """Whether a docstore's copy lacks content: of images or sounds, which docstores do not keep.
 
     Args:
         stored_hash: that of the node as it came in.
     """
+    if isinstance(node, StandIn):
+        return True
     resources = [r for name in MEDIA if (r := getattr(node, name, None)) is not None]
     if not all(resource.hash for resource in resources):
         return True

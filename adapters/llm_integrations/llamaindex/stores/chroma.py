@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.llamaindex.stores.content import CONTENT, source_in, with_changes
+from llm_integrations.llamaindex.stores.content import (
+    CONTENT,
+    metadata_in,
+    source_in,
+    with_changes,
+)
 from llm_integrations.llamaindex.stores.generic import StoredNodes
 from llm_integrations.llamaindex.stores.query import (
     GONE,
@@ -47,6 +52,11 @@ class ChromaNodes(StoredNodes):
             offset += len(page["ids"])
             if len(page["ids"]) < _PAGE:
                 return
+
+    def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        page = self.store.client.get(ids=list(node_ids), include=["metadatas"])
+        found = zip(page["ids"], page["metadatas"], strict=True)
+        return {node: metadata_in(str(metadata[CONTENT])) for node, metadata in found}
 
     def delete(self, node_ids: Sequence[str]) -> None:
         for first in range(0, len(node_ids), _PAGE):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from llm_integrations.llamaindex.stores.query import Changes, renewed
 
-__all__ = ["CONTENT", "SOURCES", "source_in", "with_changes"]
+__all__ = ["CONTENT", "SOURCES", "metadata_in", "source_in", "with_changes"]
 
 CONTENT: Final = "_node_content"
 SOURCES: Final = ("ref_doc_id", "doc_id", "document_id")
@@ -19,6 +20,12 @@ def with_changes(content: str, changes: Changes) -> str:
     node = json.loads(content)
     node["metadata"] = renewed(node.get("metadata") or {}, changes)
     return json.dumps(node, ensure_ascii=False)
+
+
+def metadata_in(content: str) -> Mapping[str, Any]:
+    """The metadata of a node's text, in its order."""
+    found: Mapping[str, Any] = json.loads(content).get("metadata") or {}
+    return found
 
 
 def source_in(payload: Changes) -> str | None:

@@ -58,11 +58,19 @@ class StoredNodes:
         for subject in subjects:
             yield from self.stamped(StampQuery(subject))
 
+    def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """The metadata of nodes, in its order, by their ids."""
+        return {node.node_id: node.metadata for node in self._get_by_id(list(node_ids))}
+
     def write(self, nodes: Sequence[BaseNode]) -> None:
         """Put nodes in the place of those with the same ids, if there are any."""
+        self.make_room(nodes)
+        self.store.add(list(nodes))
+
+    def make_room(self, nodes: Sequence[BaseNode]) -> None:
+        """Delete what has the ids of nodes that are to be added, where ``add`` does not."""
         if self.deletes_by_id:
             self.delete([node.node_id for node in nodes])
-        self.store.add(list(nodes))
 
     def delete(self, node_ids: Sequence[str]) -> None:
         if node_ids:
@@ -151,8 +159,8 @@ class Copy(StoredNodes):
         """Move the alias here."""
         raise NotImplementedError
 
-    def drop(self) -> None:
-        """Delete the collection."""
+    def sweep(self) -> None:
+        """Delete the copies, this one too, that no alias stands for."""
         raise NotImplementedError
 
 

@@ -9,7 +9,13 @@ from llama_index.core.schema import BaseNode
 
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.stamp import STAMP_KEYS, suffix_of
-from llm_integrations.llamaindex.stores.content import CONTENT, SOURCES, source_in, with_changes
+from llm_integrations.llamaindex.stores.content import (
+    CONTENT,
+    SOURCES,
+    metadata_in,
+    source_in,
+    with_changes,
+)
 from llm_integrations.llamaindex.stores.generic import Copy, StoredNodes
 from llm_integrations.llamaindex.stores.query import (
     GONE,
@@ -63,8 +69,16 @@ class QdrantNodes(StoredNodes):
             if offset is None:
                 return
 
-    def write(self, nodes: Sequence[BaseNode]) -> None:
-        self.store.add(list(nodes))
+    def make_room(self, nodes: Sequence[BaseNode]) -> None:
+        """Nothing: ``add`` replaces."""
+
+    def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        return {str(p.id): metadata_in(p.payload[CONTENT]) for p in self._contents(node_ids)}
+
+    def _contents(self, node_ids: Sequence[str]) -> Sequence[Any]:
+        client, name = self.store.client, self.store.collection_name
+        told: Any = {"with_payload": [CONTENT], "with_vectors": False}
+        return client.retrieve(name, list(node_ids), **told)  # type: ignore[no-any-return]  # theirs
 
     def delete(self, node_ids: Sequence[str]) -> None:
         if node_ids and self._exists():
@@ -83,7 +97,7 @@ class QdrantNodes(StoredNodes):
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """A point that was deleted meanwhile stays so."""
         client, name = self.store.client, self.store.collection_name
-        points = client.retrieve(name, list(changes), with_payload=[CONTENT], with_vectors=False)
+        points = self._contents(list(changes))
         try:
             if points:
                 client.batch_update_points(name, update_operations=_operations(points, changes))

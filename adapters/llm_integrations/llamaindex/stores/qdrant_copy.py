@@ -62,10 +62,9 @@ class QdrantCopy(QdrantNodes, Copy):
             self.store.client,
             {self._alias: self.store.collection_name, _before(self._alias): self._live},
         )
-        _sweep(self.store.client, self._alias)
 
-    def drop(self) -> None:
-        self.store.client.delete_collection(self.store.collection_name)
+    def sweep(self) -> None:
+        _sweep(self.store.client, self._alias)
 
     def _upsert(self, points: Sequence[Any]) -> None:
         from qdrant_client.models import PointStruct

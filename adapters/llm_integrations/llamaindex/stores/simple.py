@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from llama_index.core.schema import BaseNode
 
@@ -34,8 +35,12 @@ class SimpleNodes(StoredNodes):
         for node, source in list(data.text_id_to_ref_doc_id.items()):
             yield StoredNode(node, document_of(source, node), data.metadata_dict.get(node) or {})
 
-    def write(self, nodes: Sequence[BaseNode]) -> None:
-        self.store.add(list(nodes))
+    def make_room(self, nodes: Sequence[BaseNode]) -> None:
+        """Nothing: ``add`` replaces."""
+
+    def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        kept = self.store.data.metadata_dict
+        return {name: kept[name] for name in node_ids if name in kept}
 
     def delete(self, node_ids: Sequence[str]) -> None:
         data = self.store.data

@@ -75,7 +75,7 @@ def audit(index: Index, transform: SchemaTransform, in_force: InForce) -> IndexA
         missing=tuple(listing.absent(held.current)),
         doubled=() if unchecked else tuple(_doubled(index, listing, here, in_force)),
         stale=tuple(listing.in_order(listing.stale(transform.subject, in_force))),
-        unknown=tuple(n for n in present if n in listing.stamped and not index.known.knows(n)),
+        unknown=tuple(_unknown(index, listing, present)),
         unchecked=unchecked,
     )
 
@@ -87,6 +87,11 @@ def repair(index: Index, in_force: InForce, found: IndexAudit) -> None:
         run = Reindexing(index, in_force, listing.present, listing.hashes, anew=True)
         log.info("%s", run.run(found.doubled))
         index.persistence.flush()
+
+
+def _unknown(index: Index, listing: Listing, names: Sequence[str]) -> list[str]:
+    known = index.known
+    return [n for n in names if known.is_complete and n in listing.stamped and not known.knows(n)]
 
 
 def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InForce) -> list[str]:

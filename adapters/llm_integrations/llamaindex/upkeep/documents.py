@@ -21,6 +21,9 @@ _MARK: Final = "stale:"
 class KnownDocuments:
     """A docstore, and a loader in place of its texts if there is one."""
 
+    is_complete = True
+    """Whether a document that the docstore does not know is none of the index's."""
+
     def __init__(self, docstore: BaseDocumentStore, load: Loader | None = None) -> None:
         self.docstore = docstore
         self.is_loaded = load is not None
@@ -50,6 +53,10 @@ class KnownDocuments:
     def knows(self, name: str) -> bool:
         return self.hash_of(name) is not None or self.docstore.document_exists(name)
 
+    def is_unchanged(self, name: str, since: str | None) -> bool:
+        """Whether a document's hash is the one that it had."""
+        return self.hash_of(name) == since
+
     def kept(self, name: str) -> BaseNode | None:
         """The docstore's copy."""
         return self.docstore.get_document(name, raise_error=False)
@@ -63,28 +70,23 @@ class KnownDocuments:
         found = ((name, self.kept(name)) for name in names)
         return {name: document for name, document in found if document is not None}
 
-    def keep(self, documents: Iterable[BaseNode], *, whole: bool) -> bool:
-        """Tell the docstore what is in the index now; returns whether it changed.
-
-        Texts are kept where it kept them before.
+    def news(self, documents: Iterable[BaseNode], *, whole: bool) -> list[BaseNode]:
+        """Those that the docstore knows otherwise.
 
         Args:
             whole: whether the documents came from elsewhere than the docstore, whose copies lack
                 images and sounds.
         """
-        changed = [d for d in documents if self._is_news(d, whole)]
-        if not changed:
-            return False
-        self.docstore.set_document_hashes({d.id_: d.hash for d in changed})
+        known = ((document, self.hash_of(document.id_)) for document in documents)
+        return [d for d, h in known if h != d.hash and (whole or h is None or h.startswith(_MARK))]
+
+    def keep(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+        """Tell the docstore what is in the index now. Texts are kept where it kept them before."""
+        self.docstore.set_document_hashes({d.id_: d.hash for d in documents})
         for with_text in (True, False):
-            part = [d for d in changed if self.docstore.document_exists(d.id_) is with_text]
+            part = [d for d in documents if self.docstore.document_exists(d.id_) is with_text]
             if part and whole:
                 self.docstore.add_documents(part, store_text=with_text)
-        return True
-
-    def _is_news(self, document: BaseNode, whole: bool) -> bool:
-        known = self.hash_of(document.id_)
-        return known != document.hash and (whole or known is None or known.startswith(_MARK))
 
     def rewrite(self, documents: Iterable[BaseNode]) -> None:
         """Keep other forms of documents, under the hashes of those that came in."""

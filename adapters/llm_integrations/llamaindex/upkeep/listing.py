@@ -58,6 +58,8 @@ class Listing:
 
     def absent(self, aside: Collection[str]) -> list[str]:
         """Documents that the docstore knows, and that are neither in the store nor set aside."""
+        if not self.index.known.is_complete:
+            return []  # a VectorStoreIndex keeps hashes of documents that were deleted
         return [n for n in self.hashes if n not in self.present and n not in aside]
 
 

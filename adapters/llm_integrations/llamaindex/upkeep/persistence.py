@@ -9,10 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.ingestion.cache import DEFAULT_CACHE_NAME
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.docstore.types import DEFAULT_PERSIST_FNAME as DOCSTORE_FNAME
+from llama_index.core.storage.index_store import SimpleIndexStore
+from llama_index.core.storage.index_store.types import DEFAULT_PERSIST_FNAME as INDEXES_FNAME
 from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.core.vector_stores.simple import DEFAULT_VECTOR_STORE, NAMESPACE_SEP
@@ -25,8 +28,10 @@ __all__ = ["Persistence", "persist_pipeline"]
 _VECTORS: Final = f"{DEFAULT_VECTOR_STORE}{NAMESPACE_SEP}{DEFAULT_PERSIST_FNAME}"
 
 
-def persist_pipeline(pipeline: IngestionPipeline, folder: str | Path) -> None:
+def persist_pipeline(pipeline: IngestionPipeline | VectorStoreIndex, folder: str | Path) -> None:
     """Save what a pipeline holds in memory: its docstore, cache and SimpleVectorStore.
+
+    A VectorStoreIndex is saved for ``StorageContext.from_defaults(persist_dir=folder)``.
 
     Each file is written beside the old one and takes its place in one step, so that a process that
     is killed at any moment leaves files that can be read. ``IngestionPipeline.load(folder)`` and
@@ -36,8 +41,12 @@ def persist_pipeline(pipeline: IngestionPipeline, folder: str | Path) -> None:
         OSError: a file cannot be written.
     """
     contents: dict[str, Any] = {}
-    docstore, store, cache = pipeline.docstore, pipeline.vector_store, pipeline.cache.cache
-    if isinstance(cache, SimpleKVStore) and not pipeline.disable_cache:
+    docstore, store = pipeline.docstore, pipeline.vector_store
+    if isinstance(pipeline, VectorStoreIndex):
+        indexes = pipeline.storage_context.index_store
+        if isinstance(indexes, SimpleIndexStore):
+            contents[INDEXES_FNAME] = indexes.to_dict()
+    elif isinstance(cache := pipeline.cache.cache, SimpleKVStore) and not pipeline.disable_cache:
         contents[DEFAULT_CACHE_NAME] = cache.to_dict()
     if isinstance(docstore, SimpleDocumentStore):
         contents[DOCSTORE_FNAME] = docstore.to_dict()

@@ -72,7 +72,8 @@ def plan(index: Index, transform: SchemaTransform, in_force: InForce) -> Reindex
     for first in range(0, len(names), index.batch_size):
         batch = names[first : first + index.batch_size]
         draft.add(held.documents_of(batch), whole=True)
-        found = index.known.fetch([name for name in batch if name not in held.documents])
+        wanted = [name for name in batch if name not in held.documents]
+        found = index.documents(wanted, vectors, draft.steps)
         draft.add(found, whole=index.known.is_loaded)
         draft.missing += [n for n in batch if n not in found and n not in held.documents]
     released = tuple(n for n in names if n in held.records and n not in draft.refused)
@@ -102,7 +103,7 @@ class _Draft:
         self._index = index
         self._vectors = vectors
         self._hashes = listing.hashes
-        self._steps = index.steps(in_force)
+        self.steps = index.steps(in_force)
         self.in_place: list[str] = []
         self.refused: list[str] = []
         self.missing: list[str] = []
@@ -110,7 +111,7 @@ class _Draft:
 
     def add(self, found: Mapping[str, BaseNode], *, whole: bool) -> None:
         anew: list[BaseNode] = []
-        first = self._steps.first
+        first = self.steps.first
         for name, given in found.items():
             document = self._index.migration(given, first)
             self.nodes += len(self._vectors.get(name, ()))
@@ -122,8 +123,8 @@ class _Draft:
                 self.missing.append(name)
             else:
                 anew.append(document)
-        chunks = chunks_of(anew, self._steps.rest)
-        if not self._steps.judge_whole_documents:
+        chunks = chunks_of(anew, self.steps.rest)
+        if not self.steps.judge_whole_documents:
             left = by_document(chunks)
             self.refused += [document.id_ for document in anew if document.id_ not in left]
         self.texts += len(chunks)
@@ -131,7 +132,7 @@ class _Draft:
 
     def _stays(self, name: str, document: BaseNode, *, whole: bool) -> bool:
         nodes = self._vectors.get(name)
-        if not (nodes and self._steps.judge_whole_documents):
+        if not (nodes and self.steps.judge_whole_documents):
             return False
         same = not whole or document.hash == self._hashes.get(name)
         return same and self._index.nodes.can_stamp(nodes[0])

@@ -7,6 +7,7 @@ other with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.ingestion import run_transformations
@@ -28,7 +29,7 @@ from llm_integrations.llamaindex.upkeep.reasons import reason_of
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
 
-__all__ = ["Reindexing"]
+__all__ = ["Reindexing", "Vectors"]
 
 log = get_logger(__name__)
 
@@ -75,8 +76,12 @@ class Reindexing:
 
     def run(self, names: Sequence[str]) -> ReindexResult:
         """Documents by their ids, from the docstore or the loader."""
-        fetch = self._index.known.fetch
-        self._run(names, lambda batch: (fetch(batch), self._index.known.is_loaded))
+
+        def fetch(batch: Sequence[str]) -> tuple[Mapping[str, BaseNode], bool]:
+            found = self._index.documents(batch, self._vectors, self._steps)
+            return found, self._index.known.is_loaded
+
+        self._run(names, fetch)
         return self.result(names)
 
     def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
@@ -158,8 +163,15 @@ class Reindexing:
         for part in self._pace.texts(anew, self._tokens_in):
             self._each(embed, part)
         self._each(drop, refused)
-        migrated = [form for name, form in forms.items() if form is not given[name]]
-        self._index.known.rewrite(form for form in migrated if self._is_in(form.id_))
+        migrated = [f for name, f in forms.items() if f is not given[name] and self._is_in(name)]
+        if migrated:
+            self._index.once_in_place(partial(self._index.known.rewrite, migrated))
+
+    def _keep(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+        known = self._index.known
+        news = known.news(documents, whole=whole)
+        if news:
+            self._index.once_in_place(lambda: known.keep(self._live(news), whole=whole))
 
     def _is_in(self, name: str) -> bool:
         return self._outcome.get(name) in ("reindexed", "in_place")
@@ -213,7 +225,7 @@ class Reindexing:
         if len(done) < len(able):
             log.info("%s: its store cannot stamp in place; texts are embedded", self._index.name)
         self._outcome.update((document.id_, "in_place") for document in done)
-        self._index.known.keep(done, whole=whole)
+        self._keep(done, whole=whole)
 
     def _is_same(self, document: BaseNode, whole: bool) -> bool:
         """Whether a document is what the docstore knows: its own copy is."""
@@ -281,7 +293,7 @@ class Reindexing:
         for document in done:
             if outcome == "set_aside" or new[document.id_] or self._vectors.get(document.id_):
                 self._outcome[document.id_] = outcome
-        self._index.known.keep(done, whole=whole)
+        self._keep(done, whole=whole)
 
     def _write(self, new: Sequence[BaseNode], documents: Sequence[BaseNode]) -> None:
         nodes = self._index.nodes
@@ -295,7 +307,7 @@ class Reindexing:
         return [document for document in documents if self._is_unchanged(document.id_)]
 
     def _is_unchanged(self, name: str) -> bool:
-        if self._index.known.hash_of(name) == self._hashes.get(name):
+        if self._index.known.is_unchanged(name, self._hashes.get(name)):
             return True
         log.info("%s: a document was changed meanwhile, and is left alone", self._index.name)
         return False

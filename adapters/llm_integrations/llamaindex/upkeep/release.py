@@ -130,7 +130,8 @@ class Held:
     def _compare(self, piece: _Piece, kept: BaseNode | None) -> None:
         """In doubt whether a record is the latest form of its document, it stays."""
         node = None if piece.is_part else piece.node
-        if kept is not None and node is not None and _as_kept(node) == kept.hash:
+        is_whole = node is not None and not has_lost_media(node, None)
+        if kept is not None and node is not None and is_whole and _as_kept(node) == kept.hash:
             self._ingest(piece)
         elif kept is not None and not has_lost_media(kept, None):
             self.again.add(piece.document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_integrations.core.observability import get_logger
@@ -26,7 +27,9 @@ def beside(index: Index, work: Callable[[], T]) -> T:
     """Run ``work`` on a copy of an index's nodes, which then takes their place.
 
     Readers find the old nodes until then, and the new ones after. What others write meanwhile is
-    copied too. If the work raises, the copy is dropped and nothing has changed for readers.
+    copied too. If the work raises, the copy is dropped and nothing has changed for readers. What
+    docstore and quarantine are to be told waits for the move, so that a process that is killed
+    before it leaves them as they were, too.
 
     Raises:
         Unsupported: the store has no names that can be moved from one collection to another.
@@ -34,6 +37,8 @@ def beside(index: Index, work: Callable[[], T]) -> T:
     """
     live = index.nodes
     copy = live.copied()
+    waiting: list[Callable[[], object]] = []
+    index.waiting = waiting
     try:
         known = _listed(copy.source)
         copy.take()
@@ -46,11 +51,15 @@ def beside(index: Index, work: Callable[[], T]) -> T:
             log.info("%s: %d documents were changed meanwhile", index.name, changed)
         copy.replace()
     except BaseException:
-        copy.drop()
+        with suppress(Exception):  # the store's; the next swap sweeps too
+            copy.sweep()
         raise
     finally:
-        index.nodes = live
+        index.nodes, index.waiting = live, None
     _follow(copy, known)  # what was written between the last look and the move
+    copy.sweep()
+    for remember in waiting:
+        remember()
     return done
 
 
