@@ -44,6 +44,8 @@ class Check:
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
         prompts = list(shape.prompts(as_dict(request)))
+        if shape.goes_on(as_dict(request)) and not self._has_a_say(prompts):
+            return ()
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
         for piece in pieces:
             # A request without a problem has the form that it should have.
@@ -51,6 +53,11 @@ class Check:
                 problem = "is nothing that texts can be read from"
                 return (Piece((field,), None, problem=problem),)
         return pieces
+
+    def _has_a_say(self, prompts: list[Prompt]) -> bool:
+        """Whether there is more than what tools gave back, if that is not to be judged."""
+        roles = {prompt.role for prompt in prompts}
+        return roles != {"tool"} or "tool" in self._config.roles
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
         by_conversation: dict[int, list[Prompt]] = {}

@@ -142,6 +142,10 @@ class Shape(ABC):
             return None if isinstance(texts, str | list) else field
         return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
 
+    def goes_on(self, request: Body) -> bool:
+        """Whether the server has the conversation so far, and the request what comes after it."""
+        return False
+
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         """The fields of a request that say this to the model too; None where that cannot be."""
         return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
 from llm_integrations.serving.shapes.calls import calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
-from llm_integrations.serving.shapes.part import Part
+from llm_integrations.serving.shapes.part import Part, refuses
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = [
@@ -54,13 +54,16 @@ class ChoiceCollector(Collector):
             fields = read_json(data)
             choices = fields.get("choices")
         except (ValueError, RecursionError, AttributeError):  # the last for what is no object
+            self._parts[None].begun = True  # which nobody can judge, and nothing finishes
             return ()
         if choices is None:
             self.failed = self.failed or bool(fields.get("error"))
+        elif choices:
+            self.failed = False  # it went on after all
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
-                self._parts[None].begun = True  # which nobody can judge, and nothing finishes
+                self._parts[None].begun = True
                 continue
             index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
@@ -143,12 +146,13 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     message = as_dict(choice.get("message"))
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
+    text = content if isinstance(content, str) else joined_text(content, _TEXTS)
     return Answer(
         said if type(said := choice.get("index", position)) is int else _key(said),
-        content if isinstance(content, str) else joined_text(content, _TEXTS),
+        text,
         tuple(calls_in(message)) if "tool_calls" in message or "function_call" in message else (),
         reason == "length",
-        reason == _FILTERED or bool(message.get("refusal") and not content),
+        reason == _FILTERED or (not text and refuses(message)),
     )
 
 

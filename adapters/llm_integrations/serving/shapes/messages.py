@@ -12,7 +12,7 @@ from llm_integrations.serving.shapes.choices import begun_text, further_message
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.part import Part
-from llm_integrations.serving.shapes.sse import Event
+from llm_integrations.serving.shapes.sse import NO_DATA, Event
 
 __all__ = ["Messages"]
 
@@ -81,12 +81,15 @@ class _Blocks(Collector):
 
     def __init__(self, *, texts: bool) -> None:
         self._part = Part(text=texts)
-        self._has_stopped = False
+        self._has_stopped = self._is_unread = False
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
+        if not fields and event.data not in NO_DATA:
+            self._is_unread = True
         match fields.get("type"):
             case "content_block_delta":
+                self.failed = False  # it went on after all
                 self._add(fields.get("index"), as_dict(fields.get("delta")))
             case "content_block_start":
                 self._start(fields.get("index"), as_dict(fields.get("content_block")))
@@ -105,7 +108,7 @@ class _Blocks(Collector):
         return ()
 
     def is_unfinished(self) -> bool:
-        return self._part.begun
+        return self._part.begun or self._is_unread
 
     def _stop(self, reason: Any) -> Sequence[Answer]:
         if self._has_stopped:

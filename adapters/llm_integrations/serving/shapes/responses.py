@@ -27,6 +27,7 @@ _FINISHED: Final = ("completed", "incomplete", None)
 _NO_ANSWER: Final = ("failed", "cancelled")
 _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
+_TEXTS: Final = ("input_text", "text")
 _BEGUN: Final = ("in_progress", "incomplete")
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
@@ -44,9 +45,16 @@ class Responses(Shape):
         if isinstance(given, str):
             yield Prompt(("input",), "user", given)
         for index, item in enumerate(as_list(given)):
-            if isinstance(item, dict) and "role" in item:
-                text = joined_text(item.get("content"), ("input_text", "text"))
+            item = as_dict(item)
+            if "role" in item:
+                text = joined_text(item.get("content"), _TEXTS)
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
+            elif str(item.get("type")).endswith("_call_output"):
+                text = joined_text(item.get("output"), _TEXTS)
+                yield Prompt(("input", index, "output"), "tool", text)
+
+    def goes_on(self, request: Body) -> bool:
+        return bool(request.get("previous_response_id") or request.get("conversation"))
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         given = request.get("input")

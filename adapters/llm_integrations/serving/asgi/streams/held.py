@@ -13,13 +13,13 @@ from llm_integrations.serving.asgi.replies import (
     without_encoding,
 )
 from llm_integrations.serving.asgi.streams.decoding import Undecodable
-from llm_integrations.serving.asgi.streams.judged import NO_DATA, JudgedStream
+from llm_integrations.serving.asgi.streams.judged import JudgedStream
 from llm_integrations.serving.asgi.types import Message, drop
 from llm_integrations.serving.judging.judging import judge_answer
 from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import read_fields
-from llm_integrations.serving.shapes.sse import Event, EventTooLarge
+from llm_integrations.serving.shapes.sse import NO_DATA, Event, EventTooLarge
 
 __all__ = ["HeldStream"]
 

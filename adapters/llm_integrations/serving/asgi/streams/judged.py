@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.streams.decoding import Decoder, Undecodable
@@ -19,16 +18,13 @@ from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
 
-__all__ = ["NO_DATA", "EnforcedStream", "JudgedStream", "WatchedStream"]
-
-NO_DATA: Final = (b"", b"[DONE]")
+__all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
 
 
 class JudgedStream(ABC):
     """Takes the place of ``send`` once a stream has begun."""
 
     _gave_up = False
-    _seen = False
     _has_answered = False
 
     def __init__(
@@ -87,8 +83,6 @@ class JudgedStream(ABC):
         if collector.kept > self._limit:
             raise EventTooLarge
         if not answers:
-            if not self._seen:
-                self._seen = event.data not in NO_DATA
             return ()
         self._has_answered = True
         return prefilled(answers, self._prefills) if self._prefills else answers
@@ -97,7 +91,7 @@ class JudgedStream(ABC):
         """At the end: whether everything was judged. What was not is counted."""
         if self._request.disconnected or self._collector.failed:
             return True
-        if not self._collector.is_unfinished() and (self._has_answered or not self._seen):
+        if self._has_answered and not self._collector.is_unfinished():
             return True
         pass_unjudged(self._by.rule.judge, "its stream has no end, or is not known")
         return False
