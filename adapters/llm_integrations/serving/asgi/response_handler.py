@@ -24,6 +24,7 @@ from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, d
 from llm_integrations.serving.judging.judging import judge_answer, judge_answers
 from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -303,7 +304,9 @@ class ResponseHandler:
         """The reply's tokens were paid for in vain."""
         report = self.verdicts.invalid
         named = None if report is None else report.schema
-        subject = SchemaRef.parse(named).subject if named else UNKNOWN_SUBJECT
+        subject = UNKNOWN_SUBJECT
+        if named and named != CLIENT:
+            subject = SchemaRef.parse(named).subject
         usage = as_dict(self._reply).get("usage")
         count_dropped(self.by.rule.judge.module, subject, usage)
         self._dropped = joined_usage(self._dropped, usage)

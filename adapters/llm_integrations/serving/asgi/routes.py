@@ -13,6 +13,7 @@ from llm_integrations.serving.asgi.gate import Gate
 from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.replies import json_reply
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.rule import Rule
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -20,6 +21,7 @@ from llm_integrations.serving.runtime.runtime import Runtime
 __all__ = ["Routes"]
 
 _UNAUTHORIZED: Final = {"error": "Unauthorized"}
+_BY_CLIENT: Final = {"schema": CLIENT}
 _NOT_KEPT: Final = ((b"cache-control", b"no-store"),)
 
 
@@ -83,7 +85,11 @@ class Routes:
             "output": rule.output
             and {
                 "mode": rule.output.judge.mode,
-                **self._schema(rule.output.source),
+                **(
+                    {"schema": CLIENT}
+                    if rule.output.by_client
+                    else self._schema(rule.output.source)
+                ),
                 "tools": {name: self._in_force(ref) for name, ref in rule.output.tools.items()},
                 "constrain": rule.output.config.constrain,
             },

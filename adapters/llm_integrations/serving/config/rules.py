@@ -91,6 +91,12 @@ class InputConfig(Section):
 class OutputConfig(_Judged):
     """What must hold of an answer."""
 
+    schema_ref: Reference | None = Field(
+        default=None,
+        alias="schema",
+        description="subject@version, subject@latest or a subject; client is what the request "
+        "brings itself: the schema of its response_format, and the parameters of its tools.",
+    )
     mode: Mode = "warn"
     on_unavailable: OnUnavailable | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -90,7 +91,10 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         pass_unjudged(by.rule.judge, "the schema of a tool that was not offered is not to be had")
     for validator, value, tool in _judged(by, answer):
         try:
-            verdict = _judge(by, answer, validator, value)
+            if by.weights and not _is_within(by, value, tool):
+                verdict = _too_dear(by.rule.judge, validator)
+            else:
+                verdict = _judge(by, answer, validator, value)
         except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
             verdict = _failed(by.rule.judge, error)
         verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
@@ -99,6 +103,20 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
     if by.shadow is not None and not answer.calls:
         _try_answer(by, answer, by.shadow)
     return passes
+
+
+def _is_within(by: Answers, value: str | Parsed | None, tool: str) -> bool:
+    """Whether judging a value by a schema of the client's is worth its price, which is paid."""
+    if weight := by.weights.get(tool, 0):
+        text = json.dumps(value.value) if isinstance(value, Parsed) else value or ""
+        by.work -= weight * len(text)
+    return by.work >= 0
+
+
+def _too_dear(judge: Judge, validator: Validator) -> Verdict:
+    judge.skip(validator)
+    log.warning("%s output is too large to be judged by its client's schema", judge.module)
+    return _FAILED
 
 
 def _try_answer(by: Answers, answer: Answer, validator: Validator) -> None:

@@ -14,7 +14,9 @@ from typing import Any, Final
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import Validator
+from llm_integrations.core.validation.strangers import WORK, StrangersSchema
 from llm_integrations.serving.rules.checks import Check
+from llm_integrations.serving.rules.client_schemas import ClientSchemas
 from llm_integrations.serving.rules.named import Named
 from llm_integrations.serving.rules.resolve import resolve
 from llm_integrations.serving.rules.rule import OutputRule, Rule
@@ -39,6 +41,8 @@ class Answers:
         shadow: for the text, by the way.
         offered: the tools among them that the request offers; a model can call others too.
         missing: tools of the rule that were not offered, and whose schema is not to be had.
+        weights: of the schemas that the client brought, by tool, "" for the text.
+        work: what may still be done to judge by those.
     """
 
     rule: OutputRule
@@ -48,12 +52,14 @@ class Answers:
     shadow: Validator | None = None
     offered: Collection[str] = ()
     missing: Collection[str] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    work: int = WORK
 
     def references(self) -> list[str]:
         """The schemas that an answer is expected to be judged by."""
         validators = [self.content] if self.content else []
         offered = [tool for name, tool in self.tools.items() if name in self.offered]
-        return [v.reference for v in (*validators, *offered)]
+        return list(dict.fromkeys(v.reference for v in (*validators, *offered)))
 
 
 @dataclass(slots=True)
@@ -94,10 +100,12 @@ class Planner:
         names: whether the request has a say.
     """
 
-    def __init__(self, rule: Rule, registry: Registry) -> None:
+    def __init__(self, rule: Rule, registry: Registry, client: ClientSchemas) -> None:
         self.rule = rule
         self._registry = registry
-        self.names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self._client = client
+        names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self.names = names or (rule.output is not None and rule.output.by_client)
         self._is_fixed = not self.names and _is_fixed(rule)
         self._last: Plan | None = None
 
@@ -132,9 +140,13 @@ class Planner:
         if after is not None:
             named = self._answered_by(after, headers, request)
             offered = {*filled, *self._offered(after, request)}
-            plan.answers = await self._answers(
-                after, named, {**after.tools, **filled}, offered, plan
-            )
+            tools = {**after.tools, **filled}
+            brought: Mapping[str, StrangersSchema] = {}
+            if after.by_client and named is None:
+                shape = self.rule.shape
+                brought = await self._client.of(after.judge, shape, as_dict(request), tools)
+                offered.update(filter(None, brought))
+            plan.answers = await self._answers(after, named, tools, brought, offered, plan)
         if self._is_fixed and not plan.unjudged:
             plan.until = monotonic() + REUSED_SECONDS
             self._last = plan
@@ -157,11 +169,13 @@ class Planner:
         side: OutputRule,
         named: Named | None,
         tools: Mapping[str, str],
+        brought: Mapping[str, StrangersSchema],
         offered: Collection[str],
         plan: Plan,
     ) -> Answers | None:
         content = await plan.resolve(side.judge, named)
-        known: dict[str, Validator] = {}
+        known = {name: schema.validator for name, schema in brought.items()}
+        content = known.pop("", content)
         missing: list[str] = []
         for name, reference in tools.items():
             try:
@@ -176,7 +190,8 @@ class Planner:
         if not (content or known or missing):
             return None
         tried = await _tried(side.shadow_judge, side.shadow)
-        return Answers(side, self.rule.shape, content, known, tried, offered, missing)
+        weights = {name: schema.weight for name, schema in brought.items()}
+        return Answers(side, self.rule.shape, content, known, tried, offered, missing, weights)
 
 
 async def _tried(judge: Judge, reference: str | None) -> Validator | None:

@@ -10,6 +10,7 @@ from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
 from llm_integrations.serving.rules.checks import Check
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.paths import shape_for
 from llm_integrations.serving.rules.patterns import Patterns
@@ -30,8 +31,11 @@ class InputRule:
 
 @dataclass(frozen=True, slots=True)
 class OutputRule:
+    """``by_client`` where the request brings schemas, unless it names one of the registry's."""
+
     judge: Judge
     source: SchemaSource
+    by_client: bool
     tools: Mapping[str, str]
     config: OutputConfig
     shadow: str | None
@@ -90,10 +94,11 @@ def _output(side: OutputConfig | None, judging: MakeJudge) -> OutputRule | None:
     if side is None or side.mode == "off":
         return None
     tools = {name: str(SchemaRef.parse(reference)) for name, reference in side.tools.items()}
-    source = SchemaSource(side.schema_ref, side.named_by)
+    by_client = side.schema_ref == CLIENT
+    source = SchemaSource(None if by_client else side.schema_ref, side.named_by)
     judge = judging("output", side)
     shadow = None if side.shadow is None else str(SchemaRef.parse(side.shadow))
-    return OutputRule(judge, source, tools, side, shadow, _shadow(judge))
+    return OutputRule(judge, source, by_client, tools, side, shadow, _shadow(judge))
 
 
 def _shadow(judge: Judge) -> Judge:

@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.rules.client_schemas import ClientSchemas
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
@@ -28,6 +29,7 @@ class RuleTable:
         self._registry = registry
         self._judging = judging
         self._paths = [Patterns(map(canonical, rule.paths)) for rule in config.rules]
+        self._client = ClientSchemas(config.validation.options())
         self._planners: dict[tuple[int, str], Planner] = {}
         self._rules = [Rule.of(r, n, r.paths[0], judging) for n, r in enumerate(config.rules, 1)]
         exact = (path for rule in config.rules for path in rule.paths if "*" not in path)
@@ -46,7 +48,7 @@ class RuleTable:
         rule = Rule.of(self._config.rules[number], number + 1, path, self._judging)
         key = number, rule.shape.name
         if key not in self._planners:
-            self._planners[key] = Planner(rule, self._registry)
+            self._planners[key] = Planner(rule, self._registry, self._client)
         return self._planners[key]
 
     def match(

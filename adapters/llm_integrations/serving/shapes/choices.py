@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.base import (
+    Answer,
+    Body,
+    Collector,
+    Prompt,
+    Shape,
+    Tool,
+    format_asked,
+    structured_asked,
+)
 from llm_integrations.serving.shapes.calls import calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
 from llm_integrations.serving.shapes.part import Part, refuses
@@ -116,6 +125,9 @@ class _Choices(Shape):
 
     def texts_in(self, request: Body) -> str:
         return "messages"
+
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "response_format") or structured_asked(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         answers: list[Answer] = []

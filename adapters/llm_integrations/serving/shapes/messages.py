@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.base import (
+    Answer,
+    Body,
+    Collector,
+    Prompt,
+    Shape,
+    Tool,
+    format_asked,
+)
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text, further_message
 from llm_integrations.serving.shapes.failure import Failure
@@ -38,6 +46,11 @@ class Messages(Shape):
     def prefills(self, request: Body) -> Sequence[str]:
         last = as_dict((as_list(request.get("messages")) or [None])[-1])
         return (begun_text(last),) if last.get("role") == "assistant" else ()
+
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "output_config", "format") or format_asked(
+            request, "output_format"
+        )
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":

@@ -13,7 +13,10 @@ from llm_integrations.serving.shapes.base import (
     Parsed,
     Prompt,
     Shape,
+    Tool,
+    format_asked,
     openai_error,
+    structured_asked,
 )
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text
@@ -65,6 +68,9 @@ class Responses(Shape):
         last = as_dict((as_list(request.get("input")) or [None])[-1])
         is_begun = last.get("role") == "assistant" and last.get("status") in _BEGUN
         return (begun_text(last),) if is_begun else ()
+
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "text", "format") or structured_asked(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         # A response that runs in the background has no answer yet. Some servers give no status.
