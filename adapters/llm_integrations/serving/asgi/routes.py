@@ -15,7 +15,7 @@ from llm_integrations.serving.asgi.replies import json_reply
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.rule import Rule
+from llm_integrations.serving.rules.rule import OutputRule, Rule
 from llm_integrations.serving.runtime.runtime import Runtime
 
 __all__ = ["Routes"]
@@ -82,17 +82,17 @@ class Routes:
                     {"of": check.of, **self._schema(check.source)} for check in rule.input.checks
                 ],
             },
-            "output": rule.output
-            and {
-                "mode": rule.output.judge.mode,
-                **(
-                    {"schema": CLIENT}
-                    if rule.output.by_client
-                    else self._schema(rule.output.source)
-                ),
-                "tools": {name: self._in_force(ref) for name, ref in rule.output.tools.items()},
-                "constrain": rule.output.config.constrain,
-            },
+            "output": rule.output and self._output(rule.output),
+        }
+
+    def _output(self, side: OutputRule) -> dict[str, Any]:
+        checks = [{"of": check.of, **self._schema(check.source)} for check in side.checks]
+        return {
+            "mode": side.judge.mode,
+            **(_BY_CLIENT if side.by_client else self._schema(side.source)),
+            **({"checks": checks} if checks else {}),
+            "tools": {name: self._in_force(ref) for name, ref in side.tools.items()},
+            "constrain": side.config.constrain,
         }
 
     def _schema(self, source: SchemaSource) -> dict[str, Any]:

@@ -186,6 +186,10 @@ class Shape(ABC):
         """The numbers of the choices that an event's data is about; by default, the only one."""
         return (0,)
 
+    def like_a_reply(self, data: Any) -> Any:
+        """What of an event's data pointers into replies are read in; None for nothing."""
+        return data
+
     @abstractmethod
     def collector(self, *, texts: bool = True) -> Collector:
         """A new collector for one stream; without ``texts`` it keeps tool calls only."""

@@ -145,6 +145,10 @@ class _Choices(Shape):
     def choices_in(self, data: Any) -> Sequence[int]:
         return [_number(each, 0) for each in as_list(as_dict(data).get("choices"))]
 
+    def like_a_reply(self, data: Any) -> Any:
+        each = [as_dict(choice) for choice in as_list(as_dict(data).get("choices"))]
+        return {**as_dict(data), "choices": [{**c, "message": c.get("delta", {})} for c in each]}
+
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(texts=texts)
 

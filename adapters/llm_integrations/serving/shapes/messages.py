@@ -65,6 +65,9 @@ class Messages(Shape):
         reason = reply.get("stop_reason")
         return [Answer(0, text, calls, reason in _CUT, reason in _DECLINED)]
 
+    def like_a_reply(self, data: Any) -> Any:
+        return as_dict(data).get("message")
+
     def collector(self, *, texts: bool = True) -> Collector:
         return _Blocks(texts=texts)
 

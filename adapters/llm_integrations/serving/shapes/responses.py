@@ -97,6 +97,9 @@ class Responses(Shape):
         declined = reason == "content_filter" or (refused and text is None)
         return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined)]
 
+    def like_a_reply(self, data: Any) -> Any:
+        return data.get("response") if as_dict(data).get("type") in _LAST else None
+
     def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)
 
