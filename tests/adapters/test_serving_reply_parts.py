@@ -68,7 +68,7 @@ class TestAReply:
         assert "old" not in caplog.text
 
     async def test_can_hold_json_as_text_there(self) -> None:
-        output = {"checks": [{"of": METADATA, "schema": "user", "json_text": True}]}
+        output: dict[str, Any] = {"checks": [{"of": METADATA, "schema": "user", "json_text": True}]}
         for value, status in ((GOOD, 200), (BAD, 500), (GIVEN, 500), ("hi", 500)):
             assert (await asked(with_metadata(value), **output)).status == status
 

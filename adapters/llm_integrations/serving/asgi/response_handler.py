@@ -29,6 +29,7 @@ from llm_integrations.serving.rules.checks import REQUIRED
 from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
+from llm_integrations.serving.runtime.request_log import REPLY_ID
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
@@ -188,6 +189,8 @@ class ResponseHandler:
         headers = dict(given)
         if b"content-type" not in headers:  # some apps write names in capitals
             headers = {name.lower(): value for name, value in given}
+        if b"x-request-id" in headers:
+            self.scope[REPLY_ID] = headers[b"x-request-id"]
         content_type = headers.get(b"content-type", b"").strip().lower()
         self._next = self._hold
         self._decoder = None

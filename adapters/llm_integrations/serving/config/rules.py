@@ -195,6 +195,15 @@ class RuleConfig(Section):
         description="* stands for any text; by default the inference paths of known servers.",
     )
     models: tuple[str, ...] = Field(default=(), description="Model names, * stands for any text.")
+    headers: Mapping[HeaderName, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Only requests with each of these headers, and one of its values; * stands for "
+        "any text.",
+    )
+    keys_env: tuple[str, ...] = Field(
+        default=(),
+        description="Only requests whose key is in one of these environment variables.",
+    )
     shape: ShapeName | None = Field(
         default=None,
         description="How to read bodies; by default what the path says, else plain JSON.",
@@ -206,6 +215,15 @@ class RuleConfig(Section):
         description='Subjects that a tool may name as {"$ref": "schema:subject@version"}; '
         "the registry's schema is filled in.",
     )
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _one_value_or_several(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            name: (value,) if isinstance(value, str) else value for name, value in given.items()
+        }
 
     @model_validator(mode="after")
     def _does_something(self) -> RuleConfig:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
+from llm_integrations.serving.rules.callers import Callers
 from llm_integrations.serving.rules.checks import Check, Field
 from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
@@ -54,6 +55,7 @@ class Rule:
     name: str
     shape: Shape
     models: Patterns | None
+    callers: Callers | None
     input: InputRule | None
     output: OutputRule | None
     fillable: Patterns | None
@@ -65,6 +67,7 @@ class Rule:
             name=config.name or f"rule-{number}",
             shape=shape_for(path, config.shape),
             models=Patterns(config.models) if config.models else None,
+            callers=Callers(config) if config.headers or config.keys_env else None,
             input=_input(config.input, judging),
             output=_output(config.output, judging),
             fillable=Patterns(config.fill_tools) if config.fill_tools else None,

@@ -12,6 +12,7 @@ from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.rule import MakeJudge, Rule
+from llm_integrations.serving.shapes.failure import Headers
 from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["RuleTable"]
@@ -52,12 +53,14 @@ class RuleTable:
         return self._planners[key]
 
     def match(
-        self, planners: Sequence[Planner], request: Any, model: str | None = None
+        self, planners: Sequence[Planner], request: Any, headers: Headers, model: str | None = None
     ) -> Planner | None:
-        """The first rule that takes the request's model; ``model`` is what its path names."""
+        """The first rule for the request's model and caller; ``model`` is what its path names."""
         named = model or as_dict(request).get("model") or self._config.default_model
         for planner in planners:
-            models = planner.rule.models
+            models, callers = planner.rule.models, planner.rule.callers
+            if callers is not None and not callers.match(headers):
+                continue
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
             if models is None or not isinstance(named, str) or models.match(named):

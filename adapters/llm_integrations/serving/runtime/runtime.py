@@ -21,6 +21,7 @@ from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig
 from llm_integrations.serving.rules.table import RuleTable
 from llm_integrations.serving.runtime.event_follower import EventFollower
+from llm_integrations.serving.runtime.request_log import name_requests
 from llm_integrations.serving.runtime.server import Server, constrainer_for
 
 __all__ = ["Runtime"]
@@ -52,6 +53,7 @@ class Runtime:
         self.server = server
         self.config = load_config(config, variable=server.config_variable)
         _be_heard()
+        name_requests()
         self._owns_registry = not isinstance(registry, Registry)
         if registry is None:
             self.registry = self.config.open_registry()
