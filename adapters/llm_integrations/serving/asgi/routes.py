@@ -64,8 +64,8 @@ class Routes:
         return {
             "ok": ok and listening is not False,
             "registry": {"url": registry.url, "ok": ok, "breaker": breaker},
-            # A newer version that cannot be used: the last good one is in force.
-            "rejected": rejected,
+            # A newer version, or file, that cannot be used: the last good one is in force.
+            "rejected": {**rejected, **self._runtime.rejected},
             "events": listening,
             "process": os.getpid(),
         }

@@ -38,6 +38,7 @@ class Runtime:
         registry: a client to use instead of what the configuration says.
 
     Attributes:
+        rejected: why what was to take its place could not, by file.
         compresses: the app was seen to compress replies, so it is asked for plain ones.
 
     Raises:
@@ -61,6 +62,7 @@ class Runtime:
             self.registry = resolve_registry(registry)
         self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
+        self.rejected: dict[str, str] = {}
         self.constrainer = constrainer_for(server, self.rules)
         self._references = self.rules.references()
         integration = server.integration(self.registry, references=self._references)
