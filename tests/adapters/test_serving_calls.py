@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -169,6 +169,37 @@ class TestAToolLoop:
         assert reply.status == status
         if status == 400:
             assert reply.json["error"]["type"] == "BadRequestError"
+
+
+class TestALoopOfResponses:
+    """The server has the conversation; what a tool gave back may come alone."""
+
+    OUTPUT: ClassVar[dict[str, Any]] = {"type": "function_call_output", "call_id": "c"}
+
+    async def asked(self, *given: Any, roles: Any = ("user",), **fields: Any) -> int:
+        request = {"input": list(given), **fields}
+        return (await judging(roles=roles).post(request, "/v1/responses")).status
+
+    @pytest.mark.parametrize("field", ["previous_response_id", "conversation"])
+    async def test_goes_on_with_what_the_tool_gave_back(self, field: str) -> None:
+        output = {**self.OUTPUT, "output": "done"}
+        assert await self.asked(output, output, **{field: "r1"}) == 200
+
+    async def test_is_no_way_round(self) -> None:
+        output = {**self.OUTPUT, "output": "done"}
+        assert await self.asked(output) == 400
+        assert await self.asked(previous_response_id="r1") == 400
+        bad = {"role": "user", "content": BAD}
+        assert await self.asked(output, bad, previous_response_id="r1") == 400
+        assert await self.asked({"type": "reasoning"}, previous_response_id="r1") == 400
+
+    @pytest.mark.parametrize("kind", ["function_call_output", "custom_tool_call_output"])
+    async def test_results_can_be_judged_as_the_tools(self, kind: str) -> None:
+        for text, status in ((TOOL_TEXT, 200), (BAD, 400)):
+            for output in (text, [{"type": "input_text", "text": text}]):
+                given = {"type": kind, "output": output}
+                assert await self.asked(given, roles=["tool"]) == status
+                assert await self.asked(given, roles=["tool"], conversation="c1") == status
 
 
 FREE: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}

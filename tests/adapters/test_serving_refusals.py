@@ -39,6 +39,7 @@ TEXT = {"type": "output_text", "text": BAD}
 DECLINED: dict[str, tuple[str, dict[str, Any]]] = {
     "a refusal": (CHAT, refusing()),
     "a refusal beside no text": (CHAT, refusing(content="")),
+    "a refusal among parts": (CHAT, refusing(content=[{**REFUSAL}], refusal=None)),
     "a filter": (CHAT, chat_reply(GOOD[:9], finish="content_filter")),
     "a filter of nothing": (CHAT, chat_reply(None, finish="content_filter")),
     "a completion's filter": (
@@ -56,6 +57,10 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "no refusal": (CHAT, refusing(content=BAD, refusal=None)),
     "an empty refusal": (CHAT, refusing(refusal="")),
     "text beside a refusal": (CHAT, refusing(content=BAD)),
+    "a part beside a refusal": (
+        CHAT,
+        refusing(content=[REFUSAL, {"type": "text", "text": BAD}], refusal=None),
+    ),
     "a message's end": ("/v1/messages", message("end_turn")),
     "a full window": ("/v1/messages", message("model_context_window_exceeded")),
     "a response's text": ("/v1/responses", response(REFUSAL, TEXT)),

@@ -239,6 +239,17 @@ ENDLESS: dict[str, list[bytes]] = {
     "two finishes": [delta(content=GOOD, finish="stop"), delta(content=GOOD, finish="stop"), DONE],
     "another form": [sse({"id": 1, "text": GOOD}), DONE],
     "no JSON": [b"data: nothing\n\n", DONE],
+    "no JSON after the finish": [delta(content=GOOD, finish="stop"), b"data: {half\n\n", DONE],
+    "two objects in one event": [
+        delta(content=GOOD, finish="stop"),
+        delta(content=GOOD, finish="stop")[:-1] + sse({}),
+        DONE,
+    ],
+    "no object": [delta(content=GOOD, finish="stop"), sse([1]), DONE],
+    "more after an error": [sse({"error": "none"}), delta(content=GOOD), DONE],
+    "nothing but its end": [DONE],
+    "nothing but comments": [b": wait\n\n", b": wait\n\n"],
+    "nothing": [b""],
 }
 
 
@@ -283,6 +294,32 @@ class TestAStreamWithoutEnd:
         reply = await server(chunks, mode="enforce").post(STREAM, "/v1/messages")
         assert b"event: error" in reply.body
         assert b"message_stop" not in reply.body
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            [b"data: {half\n\n"],
+            [sse([1])],
+        ],
+        ids=["no JSON", "no object"],
+    )
+    async def test_messages_hold_nothing_that_cannot_be_read(self, more: list[bytes]) -> None:
+        chunks = [
+            sse({"type": "content_block_delta", "delta": {"text": GOOD}}),
+            sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+            *more,
+            sse({"type": "message_stop"}),
+        ]
+        reply = await server(chunks, mode="enforce").post(STREAM, "/v1/messages")
+        assert reply.body.count(b"InvalidOutputError") == 1
+
+    async def test_messages_that_go_on_after_an_error_need_a_stop_reason_too(self) -> None:
+        chunks = [
+            sse({"type": "error", "error": {"type": "overloaded_error"}}),
+            sse({"type": "content_block_delta", "delta": {"text": GOOD}}),
+        ]
+        reply = await server(chunks, mode="enforce").post(STREAM, "/v1/messages")
+        assert reply.body.count(b"InvalidOutputError") == 1
 
     async def test_responses_need_a_response(self) -> None:
         for last in ({"type": "response.completed"}, {"response": {"status": "in_progress"}}):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
 from llm_integrations.core.errors import LLMIntegrationsError
-from llm_integrations.core.observability import get_logger
+from llm_integrations.core.observability import RULES_RELOADS, get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import check_routes
 from llm_integrations.serving.asgi.gate import Gate, gate_for
@@ -19,10 +20,11 @@ from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
-from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.config.file import MiddlewareConfig, file_of, load_config
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.examine import Examined, examine
+from llm_integrations.serving.runtime.rules_file import RulesFile
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
 from llm_integrations.serving.shapes.base import openai_error
@@ -74,6 +76,8 @@ class SchemaMiddleware:
         self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
         self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._retired: list[Runtime] = []
 
     @classmethod
     def examine(
@@ -139,7 +143,9 @@ class SchemaMiddleware:
         return not isinstance(self._handlers, _Everywhere)
 
     async def _begin(self) -> None:
-        await self._open().start()
+        runtime, file = self._open()
+        await runtime.start()
+        self._follow(file)
 
     def _ready(self) -> None:
         if self._gate is not None and self._runtime is not None:
@@ -149,21 +155,36 @@ class SchemaMiddleware:
     async def _begin_late(self) -> Mapping[str, _Handler]:
         """Without a lifespan: what is wrong can only be said in the log and to clients."""
         try:
-            runtime = self._open()
+            runtime, file = self._open()
             check_routes(self.app, runtime)
             await runtime.listen()
+            self._follow(file)
         except LLMIntegrationsError as error:
             log.error("%s middleware cannot start: %s", self.server.name, error)
             self._handlers = _Everywhere(self.app)
         assert self._handlers is not None  # noqa: S101 - set either way
         return self._handlers
 
-    def _open(self) -> Runtime:
-        runtime = self._runtime = Runtime(self.server, self._config, self._registry)
+    def _open(self) -> tuple[Runtime, RulesFile | None]:
+        path = file_of(self._config, self.server.config_variable)
+        file = None if path is None else RulesFile(path)
+        runtime = self._made(self._config)
+        self._install(runtime, self._gate_for(runtime))
+        return runtime, file
+
+    def _made(self, config: Any) -> Runtime:
+        return Runtime(self.server, config, self._registry)
+
+    def _gate_for(self, runtime: Runtime) -> Callable[[], Gate]:
         # Found late: the app has built all of its own middleware by its first request.
-        gate = self._gate = cache(lambda: gate_for(self.app, runtime))
+        gate = cache(lambda: gate_for(self.app, runtime))
         if isinstance(runtime.config.auth, AuthConfig):
             gate()  # a key that is not set ends the start
+        return gate
+
+    def _install(self, runtime: Runtime, gate: Callable[[], Gate]) -> None:
+        """From here on requests meet this configuration; those under way keep theirs."""
+        self._runtime, self._gate = runtime, gate
         self._unruled.clear()
         self._ruled.clear()
         handlers: dict[str, _Handler] = {}
@@ -177,14 +198,75 @@ class SchemaMiddleware:
         if runtime.follower.receiver is not None and runtime.config.events.webhook is not None:
             handlers[runtime.config.events.webhook.path] = runtime.follower.receiver
         self._handlers = handlers
-        return runtime
+
+    def _follow(self, file: RulesFile | None) -> None:
+        if file is not None:
+            self._following = asyncio.create_task(self._follow_file(file))
+
+    async def _follow_file(self, file: RulesFile) -> None:
+        def seconds() -> float:
+            return 0.0 if self._runtime is None else self._runtime.config.reload
+
+        async for _ in file.changes(seconds):
+            await self.reload()
+
+    async def reload(self) -> bool:
+        """Read the configuration's file anew, as happens by itself when it changes.
+
+        A file that is wrong, or whose schemas cannot be used, changes nothing: the rules stay, and
+        the log, a metric and ``/schemas/health`` say why.
+
+        Returns:
+            Whether the file is in force.
+        """
+        old, made = self._runtime, None
+        if old is None:
+            return False
+        try:
+            made = self._made(await asyncio.to_thread(self._read))
+            await made.start()
+            gate = self._gate_for(made)
+            check_routes(self.app, made)
+            self._install(made, gate)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rules before it stay
+            known = isinstance(error, LLMIntegrationsError)
+            self._reject(old, str(error) if known else type(error).__name__)
+            return False
+        finally:
+            if made is not None and made is not self._runtime:
+                await made.stop()
+        await self._retire(old)
+        RULES_RELOADS.labels(self.server.name, "loaded").inc()
+        log.info("%s middleware: its rules were read anew", self.server.name)
+        return True
+
+    def _reject(self, old: Runtime, reason: str) -> None:
+        path = file_of(self._config, self.server.config_variable)
+        log.error("%s middleware: the rules stay as they were: %s", self.server.name, reason)
+        old.rejected = {str(path or "configuration"): reason}
+        RULES_RELOADS.labels(self.server.name, "rejected").inc()
+
+    def _read(self) -> MiddlewareConfig:
+        return load_config(self._config, variable=self.server.config_variable)
+
+    async def _retire(self, old: Runtime) -> None:
+        """Requests that began with it may still ask its registry: it closes with the next."""
+        await asyncio.to_thread(old.follower.stop)
+        waiting, self._retired = self._retired, [old]
+        for runtime in waiting:
+            await runtime.stop()
 
     async def stop(self) -> None:
         """Let go of everything, where no lifespan does. Idempotent."""
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.wait((following,))
         runtime, self._runtime = self._runtime, None
+        retired, self._retired = self._retired, []
         self._handlers = {}
-        if runtime is not None:
-            await runtime.stop()
+        for each in (*retired, *([runtime] if runtime is not None else [])):
+            await each.stop()
 
 
 def _path(scope: Scope) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "EVENTS_DELIVERY_DURATION",
     "EVENTS_DELIVERY_FAILURES",
     "EVENTS_PUBLISHED",
+    "RULES_RELOADS",
     "TOKENS_DROPPED",
     "UNKNOWN_SUBJECT",
     "VALIDATION_DURATION",
@@ -127,6 +128,12 @@ CONSTRAINTS_REFUSED: Final[Metric[Counter]] = Metric(
     "llm_integrations_constraints_refused_total",
     "Schemas that a model server would not decode by; they are left out of requests for a while.",
     ["module", "subject"],
+)
+RULES_RELOADS: Final[Metric[Counter]] = Metric(
+    "Counter",
+    "llm_integrations_rules_reloads_total",
+    "Changes of a middleware's file; outcome is loaded, or rejected where the rules stayed.",
+    ["module", "outcome"],
 )
 TOKENS_DROPPED: Final[Metric[Counter]] = Metric(
     "Counter",

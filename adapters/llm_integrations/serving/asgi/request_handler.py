@@ -20,6 +20,7 @@ from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
+from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
@@ -61,6 +62,7 @@ class RequestHandler:
         self._is_strict = any(raises(side.judge) for side in sides)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        under_way.set(scope)
         body = RequestBody(receive, await receive())
         if scope["method"] != "POST" and is_harmless(scope, body):
             await self._app(scope, body.receive, send)
@@ -85,7 +87,8 @@ class RequestHandler:
             return
         planner = None
         if body.complete:  # what a client that left did not send is the app's to notice
-            planner = self._runtime.rules.match(self._planners, request, model_in(scope["path"]))
+            model = model_in(scope["path"])
+            planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
         if planner is None:
             await self._app(scope, body.receive, send)
             return

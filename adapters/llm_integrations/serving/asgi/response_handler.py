@@ -22,10 +22,14 @@ from llm_integrations.serving.asgi.streams.held import HeldStream
 from llm_integrations.serving.asgi.streams.judged import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
 from llm_integrations.serving.judging.judging import judge_answer, judge_answers
+from llm_integrations.serving.judging.pieces import judge_parts, parts_of
 from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
+from llm_integrations.serving.rules.checks import REQUIRED
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
+from llm_integrations.serving.runtime.request_log import REPLY_ID
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
@@ -185,6 +189,8 @@ class ResponseHandler:
         headers = dict(given)
         if b"content-type" not in headers:  # some apps write names in capitals
             headers = {name.lower(): value for name, value in given}
+        if b"x-request-id" in headers:
+            self.scope[REPLY_ID] = headers[b"x-request-id"]
         content_type = headers.get(b"content-type", b"").strip().lower()
         self._next = self._hold
         self._decoder = None
@@ -259,21 +265,31 @@ class ResponseHandler:
         if answers:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
-            if len(answers) > 1:
+            if len(answers) > 1 or self.by.checks:
                 return self._judge_all(answers)
             return judge_answers(self.by, answers, self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
 
     def _judge_all(self, answers: Sequence[Answer]) -> bool:
-        rule = self.by.rule
-        if not (rule.enforces and rule.config.on_invalid == "drop_choice"):
-            return judge_answers(self.by, answers, self.verdicts)
-        judge, verdicts = partial(judge_answer, self.by), self.verdicts
-        dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a, verdicts))]
+        by, verdicts = self.by, self.verdicts
+        parts = list(parts_of(by, self._reply)) if by.checks else []
+        if any(answer.declined for answer in answers):
+            parts = [part for part in parts if part.piece.problem != REQUIRED]
+        if not (by.rule.enforces and by.rule.config.on_invalid == "drop_choice"):
+            passes = judge_answers(by, answers, verdicts)
+            return judge_parts(by, parts, verdicts) and passes
+
+        def judge(answer: Answer) -> bool:
+            own = (part for part in parts if part.number == answer.number)
+            passes = judge_answer(by, answer, verdicts)
+            return judge_parts(by, own, verdicts) and passes
+
+        dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a))]
         if dropped:
-            self._changed = self.by.shape.without(self._reply, dropped)
-        return not dropped or self._changed is not None
+            self._changed = by.shape.without(self._reply, dropped)
+        passes = judge_parts(by, (part for part in parts if part.number is None), verdicts)
+        return passes and (not dropped or self._changed is not None)
 
     def _unjudged(self, why: str) -> bool:
         """A reply that nobody can judge, and whether it may go out."""
@@ -303,7 +319,9 @@ class ResponseHandler:
         """The reply's tokens were paid for in vain."""
         report = self.verdicts.invalid
         named = None if report is None else report.schema
-        subject = SchemaRef.parse(named).subject if named else UNKNOWN_SUBJECT
+        subject = UNKNOWN_SUBJECT
+        if named and named != CLIENT:
+            subject = SchemaRef.parse(named).subject
         usage = as_dict(self._reply).get("usage")
         count_dropped(self.by.rule.judge.module, subject, usage)
         self._dropped = joined_usage(self._dropped, usage)

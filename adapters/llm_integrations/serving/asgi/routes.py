@@ -13,13 +13,15 @@ from llm_integrations.serving.asgi.gate import Gate
 from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.replies import json_reply
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.rule import Rule
+from llm_integrations.serving.rules.rule import OutputRule, Rule
 from llm_integrations.serving.runtime.runtime import Runtime
 
 __all__ = ["Routes"]
 
 _UNAUTHORIZED: Final = {"error": "Unauthorized"}
+_BY_CLIENT: Final = {"schema": CLIENT}
 _NOT_KEPT: Final = ((b"cache-control", b"no-store"),)
 
 
@@ -62,8 +64,8 @@ class Routes:
         return {
             "ok": ok and listening is not False,
             "registry": {"url": registry.url, "ok": ok, "breaker": breaker},
-            # A newer version that cannot be used: the last good one is in force.
-            "rejected": rejected,
+            # A newer version, or file, that cannot be used: the last good one is in force.
+            "rejected": {**rejected, **self._runtime.rejected},
             "events": listening,
             "process": os.getpid(),
         }
@@ -80,13 +82,17 @@ class Routes:
                     {"of": check.of, **self._schema(check.source)} for check in rule.input.checks
                 ],
             },
-            "output": rule.output
-            and {
-                "mode": rule.output.judge.mode,
-                **self._schema(rule.output.source),
-                "tools": {name: self._in_force(ref) for name, ref in rule.output.tools.items()},
-                "constrain": rule.output.config.constrain,
-            },
+            "output": rule.output and self._output(rule.output),
+        }
+
+    def _output(self, side: OutputRule) -> dict[str, Any]:
+        checks = [{"of": check.of, **self._schema(check.source)} for check in side.checks]
+        return {
+            "mode": side.judge.mode,
+            **(_BY_CLIENT if side.by_client else self._schema(side.source)),
+            **({"checks": checks} if checks else {}),
+            "tools": {name: self._in_force(ref) for name, ref in side.tools.items()},
+            "constrain": side.config.constrain,
         }
 
     def _schema(self, source: SchemaSource) -> dict[str, Any]:

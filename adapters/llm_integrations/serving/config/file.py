@@ -18,7 +18,7 @@ from llm_integrations.serving.config.registry import RegistryConfig, ValidationC
 from llm_integrations.serving.config.rules import RuleConfig
 from llm_integrations.serving.config.section import Section
 
-__all__ = ["CONFIG_VARIABLE", "MiddlewareConfig", "load_config"]
+__all__ = ["CONFIG_VARIABLE", "MiddlewareConfig", "file_of", "load_config"]
 
 CONFIG_VARIABLE = "LLM_INTEGRATIONS_SERVING_CONFIG"
 
@@ -69,6 +69,12 @@ class MiddlewareConfig(Section):
     )
     events: EventsConfig = EventsConfig()
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
+    reload: float = Field(
+        default=2.0,
+        ge=0,
+        description="Look at this file every so many seconds, and follow it when it changes; a "
+        "file that is wrong changes nothing. 0 or false is never.",
+    )
     strict_routes: bool = Field(
         default=False,
         description="End the start if a route of the app infers and no rule is for its path; "
@@ -100,10 +106,16 @@ def load_config(
         return source
     if isinstance(source, Mapping):
         return _checked(source, "the middleware's configuration")
-    path = source or os.environ.get(variable)
-    if not path:
+    path = file_of(source, variable)
+    if path is None:
         raise ConfigurationError(f"set {variable} to the path of the middleware's YAML file")
-    return _checked(_read(Path(path)), str(path))
+    return _checked(_read(path), str(path))
+
+
+def file_of(source: object, variable: str) -> Path | None:
+    """The file that a configuration is read from, if it is."""
+    path = source or os.environ.get(variable)
+    return Path(path) if isinstance(path, str | Path) else None
 
 
 def _read(path: Path) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,7 +17,14 @@ from llm_integrations.serving.config.section import (
     Section,
 )
 
-__all__ = ["CheckConfig", "InputConfig", "NamedBy", "OutputConfig", "RuleConfig"]
+__all__ = [
+    "CheckConfig",
+    "InputConfig",
+    "NamedBy",
+    "OutputConfig",
+    "ReplyCheckConfig",
+    "RuleConfig",
+]
 
 ShapeName = Literal["chat", "batch", "completions", "invocations", "responses", "messages", "json"]
 
@@ -40,29 +47,21 @@ class NamedBy(Section):
         return self
 
 
-class _Judged(Section):
+class _Named(Section):
     schema_ref: Reference | None = Field(
         default=None, alias="schema", description="subject@version, subject@latest or a subject."
     )
     named_by: NamedBy | None = None
+
+
+class _Judged(_Named):
     shadow: Reference | None = Field(
         default=None,
         description="A version to try: judged and counted beside the schema, never enforced.",
     )
 
 
-class CheckConfig(_Judged):
-    """One part of the request body and its schema."""
-
-    of: str = Field(
-        default="body",
-        pattern=r"^(body|messages|(/[^/]+)+)$",
-        description="body, messages (their text as JSON), or a JSON Pointer to a field.",
-    )
-    roles: tuple[str, ...] = Field(
-        default=("user",), description="Messages of these roles (messages)."
-    )
-    which: Literal["last", "all"] = Field(default="last", description="Which of them (messages).")
+class _Part(_Named):
     required: bool = Field(
         default=False, description="Whether the field must be there (a pointer)."
     )
@@ -71,10 +70,25 @@ class CheckConfig(_Judged):
     )
 
     @model_validator(mode="after")
-    def _has_schema(self) -> CheckConfig:
+    def _has_schema(self) -> Self:
         if self.schema_ref is None and self.named_by is None:
             raise ValueError("a check needs a schema or named_by")
         return self
+
+
+class CheckConfig(_Part, _Judged):
+    """One part of the request body and its schema."""
+
+    of: str = Field(
+        default="body",
+        pattern=r"^(body|messages|(/[^/]+)+)$",
+        description="body, messages (their text as JSON), or a JSON Pointer to a field; * is each "
+        "item of a list.",
+    )
+    roles: tuple[str, ...] = Field(
+        default=("user",), description="Messages of these roles (messages)."
+    )
+    which: Literal["last", "all"] = Field(default="last", description="Which of them (messages).")
 
 
 class InputConfig(Section):
@@ -88,13 +102,37 @@ class InputConfig(Section):
     checks: tuple[CheckConfig, ...] = Field(min_length=1)
 
 
+class ReplyCheckConfig(_Part):
+    """One part of the reply's body and its schema."""
+
+    of: Pointer = Field(
+        description="JSON Pointer into the reply, as /choices/*/message/metadata; * is each item "
+        "of a list."
+    )
+
+
 class OutputConfig(_Judged):
     """What must hold of an answer."""
 
+    schema_ref: Reference | None = Field(
+        default=None,
+        alias="schema",
+        description="subject@version, subject@latest or a subject; client is what the request "
+        "brings itself: the schema of its response_format, and the parameters of its tools.",
+    )
     mode: Mode = "warn"
     on_unavailable: OnUnavailable | None = Field(
         default=None,
         description="No schema to judge by: raise answers 503. By default as mode says.",
+    )
+    of: str = Field(
+        default="text",
+        pattern=r"^(text|(/[^/]+)+)$",
+        description="What the schema is for: the answer's text, or what a JSON Pointer leads to, "
+        "as in checks.",
+    )
+    checks: tuple[ReplyCheckConfig, ...] = Field(
+        default=(), description="Parts of the reply that have schemas of their own."
     )
     tools: Mapping[str, Reference] = Field(
         default_factory=dict, description="Schemas of tool-call arguments, by tool name."
@@ -128,6 +166,19 @@ class OutputConfig(_Judged):
         description="Put the schema into the request, so that decoding is constrained.",
     )
 
+    @model_validator(mode="after")
+    def _of_is_for_a_schema(self) -> Self:
+        if self.of != "text" and ((self.schema_ref or self.named_by) is None or self.shadow):
+            raise ValueError("of is the place of a schema or named_by; shadow is for the text")
+        return self
+
+    def parts(self) -> tuple[ReplyCheckConfig, ...]:
+        """The checks, what ``of`` is short for among them."""
+        if self.of == "text":
+            return self.checks
+        short = ReplyCheckConfig(of=self.of, schema=self.schema_ref, named_by=self.named_by)
+        return (short, *self.checks)
+
     @field_validator("extract", mode="before")
     @classmethod
     def _one_or_several(cls, given: object) -> object:
@@ -144,6 +195,15 @@ class RuleConfig(Section):
         description="* stands for any text; by default the inference paths of known servers.",
     )
     models: tuple[str, ...] = Field(default=(), description="Model names, * stands for any text.")
+    headers: Mapping[HeaderName, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Only requests with each of these headers, and one of its values; * stands for "
+        "any text.",
+    )
+    keys_env: tuple[str, ...] = Field(
+        default=(),
+        description="Only requests whose key is in one of these environment variables.",
+    )
     shape: ShapeName | None = Field(
         default=None,
         description="How to read bodies; by default what the path says, else plain JSON.",
@@ -155,6 +215,15 @@ class RuleConfig(Section):
         description='Subjects that a tool may name as {"$ref": "schema:subject@version"}; '
         "the registry's schema is filled in.",
     )
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _one_value_or_several(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            name: (value,) if isinstance(value, str) else value for name, value in given.items()
+        }
 
     @model_validator(mode="after")
     def _does_something(self) -> RuleConfig:

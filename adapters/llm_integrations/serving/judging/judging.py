@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-from llm_integrations.core.errors import LLMIntegrationsError, ValidationLimitExceeded
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import Validator
-from llm_integrations.core.validation.messages.json_text import no_json
 from llm_integrations.serving.judging.extract import extracted
+from llm_integrations.serving.judging.pieces import FAILED, failed, judge_piece, judge_text
 from llm_integrations.serving.judging.verdicts import Verdicts
 from llm_integrations.serving.rules.checks import Piece
 from llm_integrations.serving.rules.plan import Answers, Plan
 from llm_integrations.serving.rules.pointer import param_of
-from llm_integrations.serving.rules.resolve import count_unjudged, pass_unjudged, raises
+from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.rules.rule import InputRule
 from llm_integrations.serving.shapes import Answer, Parsed, Shape
 from llm_integrations.serving.shapes.failure import Refused, bad_request, unavailable
-from llm_integrations.serving.shapes.jsontext import read_json
 
 __all__ = ["judge_answer", "judge_answers", "judge_request"]
 
 log = get_logger(__name__)
-
-_FAILED: Final = Verdict("unjudged")
-"""There was a schema, and judging by it broke off."""
 
 
 def judge_request(
@@ -40,7 +36,7 @@ def judge_request(
     """
     for check, validator in plan.inputs:
         for piece in check.pieces(shape, request):
-            verdict = _judge_piece(side, piece, validator)
+            verdict = judge_piece(side.judge, piece, validator)
             verdicts.add(side.judge, validator.reference, verdict, piece.path)
             if verdict.outcome != "valid":
                 _act(side, piece, verdict, verdicts)
@@ -50,19 +46,8 @@ def judge_request(
     verdicts.input_done()
 
 
-def _judge_piece(side: InputRule, piece: Piece, validator: Validator) -> Verdict:
-    try:
-        if piece.problem is not None:
-            return side.judge.refuse(validator, piece.problem)
-        if piece.is_text:
-            return _judge_text(side.judge, validator, piece.value)
-        return side.judge.judge_by(validator, piece.value)
-    except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-        return _failed(side.judge, error)
-
-
 def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
-    if verdict is _FAILED and raises(side.judge):
+    if verdict is FAILED and raises(side.judge):
         raise Refused(unavailable())
     if verdict.report is not None and side.judge.mode == "enforce":
         inside = None if piece.is_text or piece.problem else verdict.report.errors[0]
@@ -90,15 +75,32 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         pass_unjudged(by.rule.judge, "the schema of a tool that was not offered is not to be had")
     for validator, value, tool in _judged(by, answer):
         try:
-            verdict = _judge(by, answer, validator, value)
+            if by.weights and not _is_within(by, value, tool):
+                verdict = _too_dear(by.rule.judge, validator)
+            else:
+                verdict = _judge(by, answer, validator, value)
         except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-            verdict = _failed(by.rule.judge, error)
+            verdict = failed(by.rule.judge, error)
         verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
-        if verdict.outcome == "invalid" or (verdict is _FAILED and raises(by.rule.judge)):
+        if verdict.outcome == "invalid" or (verdict is FAILED and raises(by.rule.judge)):
             passes = False
     if by.shadow is not None and not answer.calls:
         _try_answer(by, answer, by.shadow)
     return passes
+
+
+def _is_within(by: Answers, value: str | Parsed | None, tool: str) -> bool:
+    """Whether judging a value by a schema of the client's is worth its price, which is paid."""
+    if weight := by.weights.get(tool, 0):
+        text = json.dumps(value.value) if isinstance(value, Parsed) else value or ""
+        by.work -= weight * len(text)
+    return by.work >= 0
+
+
+def _too_dear(judge: Judge, validator: Validator) -> Verdict:
+    judge.skip(validator)
+    log.warning("%s output is too large to be judged by its client's schema", judge.module)
+    return FAILED
 
 
 def _try_answer(by: Answers, answer: Answer, validator: Validator) -> None:
@@ -107,12 +109,11 @@ def _try_answer(by: Answers, answer: Answer, validator: Validator) -> None:
     try:
         _tell(by.rule.shadow_judge, _judge(tried, answer, validator, answer.content))
     except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-        _failed(by.rule.shadow_judge, error)
+        failed(by.rule.shadow_judge, error)
 
 
 def _try_piece(side: InputRule, piece: Piece, validator: Validator) -> None:
-    judge = side.shadow_judge
-    _tell(judge, _judge_piece(replace(side, judge=judge), piece, validator))
+    _tell(side.shadow_judge, judge_piece(side.shadow_judge, piece, validator))
 
 
 def _tell(judge: Judge, verdict: Verdict) -> None:
@@ -140,26 +141,7 @@ def _judge(
     if answer.cut and by.rule.config.on_length == "invalid":
         return judge.refuse(validator, "the token limit cut it")
     if isinstance(value, str):
-        return _judge_text(judge, validator, value)
+        return judge_text(judge, validator, value)
     if value is None:
         return judge.refuse(validator, "there is no text")
     return judge.judge_by(validator, value.value)
-
-
-def _judge_text(judge: Judge, validator: Validator, text: str) -> Verdict:
-    """Judge text that should be JSON; text that is not is invalid."""
-    try:
-        data = read_json(text)
-    except (ValueError, RecursionError) as error:
-        return judge.refuse(validator, no_json(error))
-    return judge.judge_by(validator, data)
-
-
-def _failed(judge: Judge, error: Exception) -> Verdict:
-    """_FAILED, counted and logged. Foreign messages could quote data, so only ours are repeated."""
-    reason = f": {error}" if isinstance(error, LLMIntegrationsError) else ""
-    what = f"{judge.module} {judge.side}"
-    log.error("%s was not judged: %s%s", what, type(error).__name__, reason)
-    if not isinstance(error, ValidationLimitExceeded):  # which the judge has counted
-        count_unjudged(judge)
-    return _FAILED

@@ -1,19 +1,22 @@
-"""Which parts of a request are judged."""
+"""Which parts of a request or a reply are judged."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.model.reference import SchemaRef
-from llm_integrations.serving.config.rules import CheckConfig
+from llm_integrations.serving.config.rules import CheckConfig, ReplyCheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.pointer import MISSING, at
+from llm_integrations.serving.rules.pointer import MISSING, each_at
 from llm_integrations.serving.shapes import Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict
 
-__all__ = ["Check", "Piece"]
+__all__ = ["REQUIRED", "Check", "Field", "Piece"]
+
+
+REQUIRED: Final = "is required"
 
 
 class Piece(NamedTuple):
@@ -25,25 +28,49 @@ class Piece(NamedTuple):
     problem: str | None = None
 
 
-class Check:
+class Field:
+    """A field of a body by its pointer, and where its schema comes from."""
+
+    def __init__(self, config: CheckConfig | ReplyCheckConfig) -> None:
+        self.source = SchemaSource(config.schema_ref, config.named_by)
+        self.of = config.of
+        self.required = config.required
+        self._is_text = config.json_text
+        self._path = from_pointer(config.of) if config.of.startswith("/") else ()
+
+    def nowhere(self) -> Piece:
+        """Where a stream had nothing of it."""
+        return Piece(tuple(self._path), None, problem=REQUIRED)
+
+    def found(self, body: Any) -> Iterator[Piece]:
+        """Each value that it leads to, and each that is missing and required."""
+        for place, value in each_at(body, self._path):
+            if value is not MISSING:
+                problem = "is not text" if self._is_text and not isinstance(value, str) else None
+                yield Piece(place, value, self._is_text, problem)
+            elif self.required:
+                yield Piece(place, None, problem=REQUIRED)
+
+
+class Check(Field):
     """One part of the request and where its schema comes from."""
 
     def __init__(self, config: CheckConfig) -> None:
-        self.source = SchemaSource(config.schema_ref, config.named_by)
+        super().__init__(config)
         self.shadow = None if config.shadow is None else str(SchemaRef.parse(config.shadow))
-        self.of = config.of
         self._config = config
-        self._path = from_pointer(config.of) if config.of.startswith("/") else ()
 
     def pieces(self, shape: Shape, request: Any) -> Sequence[Piece]:
         if self.of == "body":
             return (Piece((), request),)
         if self.of == "messages":
             return self._texts(shape, request)
-        return self._field(request)
+        return tuple(self.found(request))
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
         prompts = list(shape.prompts(as_dict(request)))
+        if shape.goes_on(as_dict(request)) and not self._has_a_say(prompts):
+            return ()
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
         for piece in pieces:
             # A request without a problem has the form that it should have.
@@ -51,6 +78,11 @@ class Check:
                 problem = "is nothing that texts can be read from"
                 return (Piece((field,), None, problem=problem),)
         return pieces
+
+    def _has_a_say(self, prompts: list[Prompt]) -> bool:
+        """Whether there is more than what tools gave back, if that is not to be judged."""
+        roles = {prompt.role for prompt in prompts}
+        return roles != {"tool"} or "tool" in self._config.roles
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
         by_conversation: dict[int, list[Prompt]] = {}
@@ -74,13 +106,3 @@ class Check:
     def _nothing(self, path: tuple[str | int, ...]) -> Piece:
         roles = " or ".join(self._config.roles)
         return Piece(path, None, problem=f"no message has the role {roles}")
-
-    def _field(self, request: Any) -> Sequence[Piece]:
-        value = at(request, self._path)
-        if value is MISSING:
-            missing = Piece(self._path, None, problem="is required")
-            return (missing,) if self._config.required else ()
-        if not self._config.json_text:
-            return (Piece(self._path, value),)
-        problem = None if isinstance(value, str) else "is not text"
-        return (Piece(self._path, value, is_text=True, problem=problem),)

@@ -6,7 +6,7 @@ schema is found out before inference is paid for, and the way back waits for not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -14,7 +14,9 @@ from typing import Any, Final
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import Validator
-from llm_integrations.serving.rules.checks import Check
+from llm_integrations.core.validation.strangers import WORK, StrangersSchema
+from llm_integrations.serving.rules.checks import Check, Field
+from llm_integrations.serving.rules.client_schemas import ClientSchemas
 from llm_integrations.serving.rules.named import Named
 from llm_integrations.serving.rules.resolve import resolve
 from llm_integrations.serving.rules.rule import OutputRule, Rule
@@ -39,6 +41,9 @@ class Answers:
         shadow: for the text, by the way.
         offered: the tools among them that the request offers; a model can call others too.
         missing: tools of the rule that were not offered, and whose schema is not to be had.
+        weights: of the schemas that the client brought, by tool, "" for the text.
+        checks: parts of the reply, each with its schema.
+        work: what may still be done to judge by those.
     """
 
     rule: OutputRule
@@ -48,12 +53,16 @@ class Answers:
     shadow: Validator | None = None
     offered: Collection[str] = ()
     missing: Collection[str] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    checks: Sequence[tuple[Field, Validator]] = ()
+    work: int = WORK
 
     def references(self) -> list[str]:
         """The schemas that an answer is expected to be judged by."""
         validators = [self.content] if self.content else []
         offered = [tool for name, tool in self.tools.items() if name in self.offered]
-        return [v.reference for v in (*validators, *offered)]
+        parts = [validator for _, validator in self.checks]
+        return list(dict.fromkeys(v.reference for v in (*validators, *offered, *parts)))
 
 
 @dataclass(slots=True)
@@ -94,10 +103,12 @@ class Planner:
         names: whether the request has a say.
     """
 
-    def __init__(self, rule: Rule, registry: Registry) -> None:
+    def __init__(self, rule: Rule, registry: Registry, client: ClientSchemas) -> None:
         self.rule = rule
         self._registry = registry
-        self.names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self._client = client
+        names = rule.fillable is not None or any(s.depends for s in rule.sources())
+        self.names = names or (rule.output is not None and rule.output.by_client)
         self._is_fixed = not self.names and _is_fixed(rule)
         self._last: Plan | None = None
 
@@ -132,9 +143,14 @@ class Planner:
         if after is not None:
             named = self._answered_by(after, headers, request)
             offered = {*filled, *self._offered(after, request)}
-            plan.answers = await self._answers(
-                after, named, {**after.tools, **filled}, offered, plan
-            )
+            tools = {**after.tools, **filled}
+            brought: Mapping[str, StrangersSchema] = {}
+            if after.by_client and named is None:
+                shape = self.rule.shape
+                brought = await self._client.of(after.judge, shape, as_dict(request), tools)
+                offered.update(filter(None, brought))
+            checks = await _checks(after, plan, headers, request)
+            plan.answers = await self._answers(after, named, tools, brought, offered, checks, plan)
         if self._is_fixed and not plan.unjudged:
             plan.until = monotonic() + REUSED_SECONDS
             self._last = plan
@@ -157,11 +173,14 @@ class Planner:
         side: OutputRule,
         named: Named | None,
         tools: Mapping[str, str],
+        brought: Mapping[str, StrangersSchema],
         offered: Collection[str],
+        checks: Sequence[tuple[Field, Validator]],
         plan: Plan,
     ) -> Answers | None:
         content = await plan.resolve(side.judge, named)
-        known: dict[str, Validator] = {}
+        known = {name: schema.validator for name, schema in brought.items()}
+        content = known.pop("", content)
         missing: list[str] = []
         for name, reference in tools.items():
             try:
@@ -173,10 +192,20 @@ class Planner:
             else:
                 if validator is not None:
                     known[name] = validator
-        if not (content or known or missing):
+        if not (content or known or missing or checks):
             return None
         tried = await _tried(side.shadow_judge, side.shadow)
-        return Answers(side, self.rule.shape, content, known, tried, offered, missing)
+        weights = {name: schema.weight for name, schema in brought.items()}
+        shape = self.rule.shape
+        return Answers(side, shape, content, known, tried, offered, missing, weights, checks)
+
+
+async def _checks(
+    side: OutputRule, plan: Plan, headers: Mapping[bytes, bytes], request: Any
+) -> list[tuple[Field, Validator]]:
+    named = [(check, check.source.pick(headers, request)) for check in side.checks]
+    found = [(check, await plan.resolve(side.judge, each)) for check, each in named]
+    return [(check, validator) for check, validator in found if validator is not None]
 
 
 async def _tried(judge: Judge, reference: str | None) -> Validator | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.validation.report import Violation
 
-__all__ = ["MISSING", "at", "param_of", "set_at"]
+__all__ = ["MISSING", "at", "each_at", "param_of", "set_at"]
 
 MISSING: Final = object()
 
@@ -26,6 +26,24 @@ def at(value: Any, path: Iterable[str | int]) -> Any:
         else:
             return MISSING
     return value
+
+
+def each_at(
+    value: Any, path: Sequence[str], place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """What a path leads to, where ``*`` is each item of a list: every place, and what is there.
+
+    MISSING where it leads nowhere.
+    """
+    if not path:
+        yield place, value
+    elif path[0] == "*" and isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from each_at(item, path[1:], (*place, number))
+    elif (found := at(value, path[:1])) is MISSING:
+        yield (*place, *path), MISSING
+    else:
+        yield from each_at(found, path[1:], (*place, path[0]))
 
 
 def set_at(value: Any, path: Sequence[str | int], new: Any) -> Any:

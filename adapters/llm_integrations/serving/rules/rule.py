@@ -9,7 +9,9 @@ from typing import TypeAlias
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig, RuleConfig
-from llm_integrations.serving.rules.checks import Check
+from llm_integrations.serving.rules.callers import Callers
+from llm_integrations.serving.rules.checks import Check, Field
+from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.named import SchemaSource
 from llm_integrations.serving.rules.paths import shape_for
 from llm_integrations.serving.rules.patterns import Patterns
@@ -30,8 +32,12 @@ class InputRule:
 
 @dataclass(frozen=True, slots=True)
 class OutputRule:
+    """``by_client`` where the request brings schemas, unless it names one of the registry's."""
+
     judge: Judge
     source: SchemaSource
+    by_client: bool
+    checks: tuple[Field, ...]
     tools: Mapping[str, str]
     config: OutputConfig
     shadow: str | None
@@ -49,6 +55,7 @@ class Rule:
     name: str
     shape: Shape
     models: Patterns | None
+    callers: Callers | None
     input: InputRule | None
     output: OutputRule | None
     fillable: Patterns | None
@@ -60,6 +67,7 @@ class Rule:
             name=config.name or f"rule-{number}",
             shape=shape_for(path, config.shape),
             models=Patterns(config.models) if config.models else None,
+            callers=Callers(config) if config.headers or config.keys_env else None,
             input=_input(config.input, judging),
             output=_output(config.output, judging),
             fillable=Patterns(config.fill_tools) if config.fill_tools else None,
@@ -67,9 +75,10 @@ class Rule:
         )
 
     def sources(self) -> list[SchemaSource]:
-        """Where the schemas of the request and of the answer's text come from."""
+        """Where the schemas of all but tools come from."""
         inputs = [check.source for check in self.input.checks] if self.input else []
-        return [*inputs, self.output.source] if self.output else inputs
+        outputs = [check.source for check in self.output.checks] if self.output else []
+        return [*inputs, *outputs, *([self.output.source] if self.output else [])]
 
     def references(self) -> list[str]:
         """Every reference that the rule itself names."""
@@ -90,10 +99,14 @@ def _output(side: OutputConfig | None, judging: MakeJudge) -> OutputRule | None:
     if side is None or side.mode == "off":
         return None
     tools = {name: str(SchemaRef.parse(reference)) for name, reference in side.tools.items()}
-    source = SchemaSource(side.schema_ref, side.named_by)
+    by_client, is_text = side.schema_ref == CLIENT, side.of == "text"
+    own = side.schema_ref if is_text and not by_client else None
+    source = SchemaSource(own, side.named_by if is_text else None)
+    checks = tuple(map(Field, side.parts()))
     judge = judging("output", side)
     shadow = None if side.shadow is None else str(SchemaRef.parse(side.shadow))
-    return OutputRule(judge, source, tools, side, shadow, _shadow(judge))
+    by_client = by_client and is_text
+    return OutputRule(judge, source, by_client, checks, tools, side, shadow, _shadow(judge))
 
 
 def _shadow(judge: Judge) -> Judge:

@@ -7,10 +7,12 @@ from typing import Any
 
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
+from llm_integrations.serving.rules.client_schemas import ClientSchemas
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.rule import MakeJudge, Rule
+from llm_integrations.serving.shapes.failure import Headers
 from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["RuleTable"]
@@ -28,6 +30,7 @@ class RuleTable:
         self._registry = registry
         self._judging = judging
         self._paths = [Patterns(map(canonical, rule.paths)) for rule in config.rules]
+        self._client = ClientSchemas(config.validation.options())
         self._planners: dict[tuple[int, str], Planner] = {}
         self._rules = [Rule.of(r, n, r.paths[0], judging) for n, r in enumerate(config.rules, 1)]
         exact = (path for rule in config.rules for path in rule.paths if "*" not in path)
@@ -46,16 +49,18 @@ class RuleTable:
         rule = Rule.of(self._config.rules[number], number + 1, path, self._judging)
         key = number, rule.shape.name
         if key not in self._planners:
-            self._planners[key] = Planner(rule, self._registry)
+            self._planners[key] = Planner(rule, self._registry, self._client)
         return self._planners[key]
 
     def match(
-        self, planners: Sequence[Planner], request: Any, model: str | None = None
+        self, planners: Sequence[Planner], request: Any, headers: Headers, model: str | None = None
     ) -> Planner | None:
-        """The first rule that takes the request's model; ``model`` is what its path names."""
+        """The first rule for the request's model and caller; ``model`` is what its path names."""
         named = model or as_dict(request).get("model") or self._config.default_model
         for planner in planners:
-            models = planner.rule.models
+            models, callers = planner.rule.models, planner.rule.callers
+            if callers is not None and not callers.match(headers):
+                continue
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
             if models is None or not isinstance(named, str) or models.match(named):

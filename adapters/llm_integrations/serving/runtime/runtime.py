@@ -21,6 +21,7 @@ from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.config.rules import InputConfig, OutputConfig
 from llm_integrations.serving.rules.table import RuleTable
 from llm_integrations.serving.runtime.event_follower import EventFollower
+from llm_integrations.serving.runtime.request_log import name_requests
 from llm_integrations.serving.runtime.server import Server, constrainer_for
 
 __all__ = ["Runtime"]
@@ -37,6 +38,7 @@ class Runtime:
         registry: a client to use instead of what the configuration says.
 
     Attributes:
+        rejected: why what was to take its place could not, by file.
         compresses: the app was seen to compress replies, so it is asked for plain ones.
 
     Raises:
@@ -52,6 +54,7 @@ class Runtime:
         self.server = server
         self.config = load_config(config, variable=server.config_variable)
         _be_heard()
+        name_requests()
         self._owns_registry = not isinstance(registry, Registry)
         if registry is None:
             self.registry = self.config.open_registry()
@@ -59,6 +62,7 @@ class Runtime:
             self.registry = resolve_registry(registry)
         self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
+        self.rejected: dict[str, str] = {}
         self.constrainer = constrainer_for(server, self.rules)
         self._references = self.rules.references()
         integration = server.integration(self.registry, references=self._references)

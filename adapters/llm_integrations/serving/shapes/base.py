@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from llm_integrations.serving.shapes.failure import Failure
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list
+from llm_integrations.serving.shapes.jsontext import as_dict, as_list, read_json
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "Prompt",
     "Shape",
     "Tool",
+    "format_asked",
     "openai_error",
     "prefilled",
+    "structured_asked",
 ]
 
 Body: TypeAlias = Mapping[str, Any]
@@ -83,7 +86,10 @@ class Prompt(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """A tool that the request offers: the path to its parameters, its name, its parameters."""
+    """A tool that the request offers: the path to its parameters, its name, its parameters.
+
+    Without a name it is the text of the answer: what a schema of the request is for.
+    """
 
     path: tuple[str | int, ...]
     name: str
@@ -142,6 +148,10 @@ class Shape(ABC):
             return None if isinstance(texts, str | list) else field
         return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
 
+    def goes_on(self, request: Body) -> bool:
+        """Whether the server has the conversation so far, and the request what comes after it."""
+        return False
+
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         """The fields of a request that say this to the model too; None where that cannot be."""
         return None
@@ -157,6 +167,10 @@ class Shape(ABC):
         """
         return ()
 
+    def asked(self, request: Body) -> Tool | None:
+        """The schema that the request wants the text of its answer to have."""
+        return None
+
     @abstractmethod
     def answers(self, reply: Any) -> Sequence[Answer]:
         """The answers in a complete reply; none when it is no reply of this shape."""
@@ -171,6 +185,10 @@ class Shape(ABC):
     def choices_in(self, data: Any) -> Sequence[int]:
         """The numbers of the choices that an event's data is about; by default, the only one."""
         return (0,)
+
+    def like_a_reply(self, data: Any) -> Any:
+        """What of an event's data pointers into replies are read in; None for nothing."""
+        return data
 
     @abstractmethod
     def collector(self, *, texts: bool = True) -> Collector:
@@ -188,11 +206,16 @@ class Shape(ABC):
             if isinstance(name := function.get("name"), str):
                 yield Tool(("tools", index, *self.tool), name, function.get(field))
 
+    def functions(self, request: Body) -> Iterator[Tool]:
+        """Those that it offers in the older ``functions``."""
+        for index, function in enumerate(map(as_dict, as_list(request.get("functions")))):
+            if isinstance(name := function.get("name"), str):
+                place = ("functions", index, "parameters")
+                yield Tool(place, name, function.get("parameters"))
+
     def offered(self, request: Body) -> set[str]:
-        """The names of the tools that the request offers, the older ``functions`` among them."""
-        functions = (as_dict(each).get("name") for each in as_list(request.get("functions")))
-        found = {name for name in functions if isinstance(name, str)}
-        return found.union(tool.name for tool in self.tools(request))
+        """The names of all tools that the request offers."""
+        return {tool.name for tool in (*self.functions(request), *self.tools(request))}
 
     def error(self, failure: Failure) -> Body:
         """A failure as the server would write it."""
@@ -201,6 +224,29 @@ class Shape(ABC):
     def stream_error(self, failure: Failure) -> bytes:
         """The end of a stream that failed, as the server would write it."""
         return b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(self.error(failure)).encode()
+
+
+def format_asked(request: Body, *path: str) -> Tool | None:
+    """The schema in the format that a request asks for, which is at this path."""
+    form: Any = request
+    for key in path:
+        form = as_dict(form).get(key)
+    kind, inside = as_dict(form).get("type"), as_dict(as_dict(form).get("json_schema"))
+    if kind == "json_schema" and inside:  # as chats write it
+        return Tool((*path, "json_schema", "schema"), "", inside.get("schema"))
+    if kind not in ("json_schema", "json_object"):
+        return None
+    any_object = {"type": "object"} if kind == "json_object" else None
+    return Tool((*path, "schema"), "", form.get("schema", any_object))
+
+
+def structured_asked(request: Body) -> Tool | None:
+    """The schema that vLLM is asked for in its own way, which may be text."""
+    given = as_dict(request.get("structured_outputs")).get("json")
+    if isinstance(given, str):
+        with suppress(ValueError, RecursionError):
+            given = read_json(given)
+    return None if given is None else Tool(("structured_outputs", "json"), "", given)
 
 
 def openai_error(failure: Failure) -> dict[str, Any]:

@@ -7,10 +7,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.base import (
+    Answer,
+    Body,
+    Collector,
+    Prompt,
+    Shape,
+    Tool,
+    format_asked,
+    structured_asked,
+)
 from llm_integrations.serving.shapes.calls import calls_in
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
-from llm_integrations.serving.shapes.part import Part
+from llm_integrations.serving.shapes.part import Part, refuses
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = [
@@ -54,13 +63,16 @@ class ChoiceCollector(Collector):
             fields = read_json(data)
             choices = fields.get("choices")
         except (ValueError, RecursionError, AttributeError):  # the last for what is no object
+            self._parts[None].begun = True  # which nobody can judge, and nothing finishes
             return ()
         if choices is None:
             self.failed = self.failed or bool(fields.get("error"))
+        elif choices:
+            self.failed = False  # it went on after all
         finished: list[Answer] = []
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
-                self._parts[None].begun = True  # which nobody can judge, and nothing finishes
+                self._parts[None].begun = True
                 continue
             index = said if type(said := choice.get("index", 0)) is int else _key(said)
             part = self._parts[index]
@@ -114,6 +126,9 @@ class _Choices(Shape):
     def texts_in(self, request: Body) -> str:
         return "messages"
 
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "response_format") or structured_asked(request)
+
     def answers(self, reply: Any) -> Sequence[Answer]:
         answers: list[Answer] = []
         for position, choice in enumerate(as_list(as_dict(reply).get("choices"))):
@@ -130,6 +145,10 @@ class _Choices(Shape):
     def choices_in(self, data: Any) -> Sequence[int]:
         return [_number(each, 0) for each in as_list(as_dict(data).get("choices"))]
 
+    def like_a_reply(self, data: Any) -> Any:
+        each = [as_dict(choice) for choice in as_list(as_dict(data).get("choices"))]
+        return {**as_dict(data), "choices": [{**c, "message": c.get("delta", {})} for c in each]}
+
     def collector(self, *, texts: bool = True) -> Collector:
         return ChoiceCollector(texts=texts)
 
@@ -143,12 +162,13 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
     message = as_dict(choice.get("message"))
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
+    text = content if isinstance(content, str) else joined_text(content, _TEXTS)
     return Answer(
         said if type(said := choice.get("index", position)) is int else _key(said),
-        content if isinstance(content, str) else joined_text(content, _TEXTS),
+        text,
         tuple(calls_in(message)) if "tool_calls" in message or "function_call" in message else (),
         reason == "length",
-        reason == _FILTERED or bool(message.get("refusal") and not content),
+        reason == _FILTERED or (not text and refuses(message)),
     )
 
 

@@ -6,13 +6,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.base import Answer, Body, Collector, Prompt, Shape
+from llm_integrations.serving.shapes.base import (
+    Answer,
+    Body,
+    Collector,
+    Prompt,
+    Shape,
+    Tool,
+    format_asked,
+)
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text, further_message
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
 from llm_integrations.serving.shapes.part import Part
-from llm_integrations.serving.shapes.sse import Event
+from llm_integrations.serving.shapes.sse import NO_DATA, Event
 
 __all__ = ["Messages"]
 
@@ -39,6 +47,11 @@ class Messages(Shape):
         last = as_dict((as_list(request.get("messages")) or [None])[-1])
         return (begun_text(last),) if last.get("role") == "assistant" else ()
 
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "output_config", "format") or format_asked(
+            request, "output_format"
+        )
+
     def answers(self, reply: Any) -> Sequence[Answer]:
         if not isinstance(reply, dict) or reply.get("type") != "message":
             return ()
@@ -51,6 +64,9 @@ class Messages(Shape):
         text = joined_text(content, ("text",))
         reason = reply.get("stop_reason")
         return [Answer(0, text, calls, reason in _CUT, reason in _DECLINED)]
+
+    def like_a_reply(self, data: Any) -> Any:
+        return as_dict(data).get("message")
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _Blocks(texts=texts)
@@ -81,12 +97,15 @@ class _Blocks(Collector):
 
     def __init__(self, *, texts: bool) -> None:
         self._part = Part(text=texts)
-        self._has_stopped = False
+        self._has_stopped = self._is_unread = False
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
+        if not fields and event.data not in NO_DATA:
+            self._is_unread = True
         match fields.get("type"):
             case "content_block_delta":
+                self.failed = False  # it went on after all
                 self._add(fields.get("index"), as_dict(fields.get("delta")))
             case "content_block_start":
                 self._start(fields.get("index"), as_dict(fields.get("content_block")))
@@ -105,7 +124,7 @@ class _Blocks(Collector):
         return ()
 
     def is_unfinished(self) -> bool:
-        return self._part.begun
+        return self._part.begun or self._is_unread
 
     def _stop(self, reason: Any) -> Sequence[Answer]:
         if self._has_stopped:

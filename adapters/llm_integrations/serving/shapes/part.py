@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 from llm_integrations.serving.shapes.base import Answer, Parsed
 from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text
 
-__all__ = ["Part"]
+__all__ = ["Part", "refuses"]
+
+
+def refuses(message: Mapping[str, Any]) -> bool:
+    """Whether a message holds a refusal, beside its content or as a part of it."""
+    if message.get("refusal"):
+        return True
+    return any(as_dict(part).get("type") == "refusal" for part in as_list(message.get("content")))
 
 
 class Part:
@@ -35,6 +42,7 @@ class Part:
         if text := delta.get("content") or delta.get("text"):
             if not isinstance(text, str):
                 self.add_text(joined_text(text, ("text",)))
+                self._refused = self._refused or refuses(delta)
             else:  # as ``add_text``, without its call: a stream comes here with every event
                 self.begun = self._has_text = True
                 if self._write is not None:

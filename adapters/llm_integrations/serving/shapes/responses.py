@@ -13,7 +13,10 @@ from llm_integrations.serving.shapes.base import (
     Parsed,
     Prompt,
     Shape,
+    Tool,
+    format_asked,
     openai_error,
+    structured_asked,
 )
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text
@@ -27,6 +30,7 @@ _FINISHED: Final = ("completed", "incomplete", None)
 _NO_ANSWER: Final = ("failed", "cancelled")
 _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
+_TEXTS: Final = ("input_text", "text")
 _BEGUN: Final = ("in_progress", "incomplete")
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
@@ -44,9 +48,16 @@ class Responses(Shape):
         if isinstance(given, str):
             yield Prompt(("input",), "user", given)
         for index, item in enumerate(as_list(given)):
-            if isinstance(item, dict) and "role" in item:
-                text = joined_text(item.get("content"), ("input_text", "text"))
+            item = as_dict(item)
+            if "role" in item:
+                text = joined_text(item.get("content"), _TEXTS)
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
+            elif str(item.get("type")).endswith("_call_output"):
+                text = joined_text(item.get("output"), _TEXTS)
+                yield Prompt(("input", index, "output"), "tool", text)
+
+    def goes_on(self, request: Body) -> bool:
+        return bool(request.get("previous_response_id") or request.get("conversation"))
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         given = request.get("input")
@@ -57,6 +68,9 @@ class Responses(Shape):
         last = as_dict((as_list(request.get("input")) or [None])[-1])
         is_begun = last.get("role") == "assistant" and last.get("status") in _BEGUN
         return (begun_text(last),) if is_begun else ()
+
+    def asked(self, request: Body) -> Tool | None:
+        return format_asked(request, "text", "format") or structured_asked(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         # A response that runs in the background has no answer yet. Some servers give no status.
@@ -82,6 +96,9 @@ class Responses(Shape):
         text = "".join(texts) or None
         declined = reason == "content_filter" or (refused and text is None)
         return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined)]
+
+    def like_a_reply(self, data: Any) -> Any:
+        return data.get("response") if as_dict(data).get("type") in _LAST else None
 
     def collector(self, *, texts: bool = True) -> Collector:
         return _LastEvent(self)

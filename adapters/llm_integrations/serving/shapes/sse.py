@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["Event", "EventParser", "EventTooLarge"]
+__all__ = ["NO_DATA", "Event", "EventParser", "EventTooLarge"]
+
+NO_DATA: Final = (b"", b"[DONE]")
+"""What events hold that say nothing of an answer."""
 
 # A CR at the end of a chunk is not yet known to be a line ending of its own: an LF may follow.
 _ENDING: Final = rb"(?:\r\n|\n|\r(?=[^\n]))"

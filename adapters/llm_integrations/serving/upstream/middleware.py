@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from llm_integrations.serving.middleware import SchemaMiddleware
 from llm_integrations.serving.rules.paths import canonical
@@ -26,8 +26,8 @@ class UpstreamMiddleware(SchemaMiddleware):
         known = None if found else _UNDER_A_PREFIX.fullmatch(canonical(path))
         return found if known is None else super()._planners(runtime, known[1])
 
-    def _open(self) -> Runtime:
-        runtime = super()._open()
+    def _made(self, config: Any) -> Runtime:
+        runtime = super()._made(config)
         # Most servers of the web do, and asking one twice costs an answer.
         runtime.compresses = True
         return runtime

@@ -189,12 +189,14 @@ _evaluators: LRUCache[Source, Evaluator] = LRUCache(maxsize=KEPT)
 _evaluators_lock = threading.Lock()
 
 
-def evaluator_for(source: Source) -> Evaluator:
+def evaluator_for(source: Source, *, keep: bool = True) -> Evaluator:
     """The compiled form of a source. Those used last are kept, so equal sources share one."""
     with _evaluators_lock:
         found = _evaluators.get(source)
     if found is None:
         found = _compile(source)
+        if not keep:
+            return found
         with _evaluators_lock:
             found = _evaluators.setdefault(source, found)
     return found

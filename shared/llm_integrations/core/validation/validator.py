@@ -32,6 +32,7 @@ def compile_validator(
     reference: str = "",
     warnings: Sequence[str] = (),
     rules: Sequence[Rule] = (),
+    keep: bool = True,
 ) -> Validator:
     """Compile a JSON Schema (draft 4 to 2020-12; without ``$schema`` it is 2020-12).
 
@@ -48,6 +49,7 @@ def compile_validator(
         warnings: what every report should say besides (that the schema is deprecated).
         rules: what must hold besides of data that the schema accepts; those that cannot be judged
             are warnings in every report.
+        keep: whether the compiled form is kept for whoever asks for the same again.
 
     Raises:
         InvalidSchema: it is no JSON Schema, a reference leads nowhere, a pattern is refused, or a
@@ -57,7 +59,7 @@ def compile_validator(
     try:
         source = Source.of(body, resources or {}, options or ValidationOptions())
         validator = _made(source, subject, name, tuple(warnings), tuple(rules))
-        validator.compile()
+        validator.compile(keep=keep)
     except InvalidSchema as error:
         raise InvalidSchema(f"{name or 'the schema'} cannot be used: {error}") from None
     return validator
@@ -208,10 +210,10 @@ class Validator:
             number = f"{MANY:,} or more" if found.number >= MANY else found.number
             yield f"{number} violations; the first {shown} are listed"
 
-    def compile(self) -> Evaluator:
-        """Compile now rather than on first use. Raises InvalidSchema."""
+    def compile(self, *, keep: bool = True) -> Evaluator:
+        """Compile now rather than on first use; ``keep`` it for others. Raises InvalidSchema."""
         if self._evaluator is None:
-            self._evaluator = evaluator_for(self._source)
+            self._evaluator = evaluator_for(self._source, keep=keep)
             self._fast = self._evaluator.fast
         return self._evaluator
 

@@ -13,13 +13,14 @@ from llm_integrations.serving.asgi.replies import (
     without_encoding,
 )
 from llm_integrations.serving.asgi.streams.decoding import Undecodable
-from llm_integrations.serving.asgi.streams.judged import NO_DATA, JudgedStream
+from llm_integrations.serving.asgi.streams.judged import JudgedStream
 from llm_integrations.serving.asgi.types import Message, drop
 from llm_integrations.serving.judging.judging import judge_answer
+from llm_integrations.serving.judging.pieces import Part
 from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import read_fields
-from llm_integrations.serving.shapes.sse import Event, EventTooLarge
+from llm_integrations.serving.shapes.sse import NO_DATA, Event, EventTooLarge
 
 __all__ = ["HeldStream"]
 
@@ -44,6 +45,7 @@ class HeldStream(JudgedStream):
         self._waiting: list[_Held] = []
         self._size = 0
         self._over = False
+        self._own: dict[Any, list[Part]] = {}
         self._drops = self._by.rule.config.on_invalid == "drop_choice"
 
     async def __call__(self, message: Message) -> None:
@@ -66,6 +68,8 @@ class HeldStream(JudgedStream):
         if self._over:
             return
         answers = self._answers(event)
+        for part in self._parts(event):
+            self._own.setdefault(part.number, []).append(part)
         for answer in answers:
             has_left = self._request.disconnected
             self._passes[answer.number] = has_left or self._judge_one(answer)
@@ -82,9 +86,12 @@ class HeldStream(JudgedStream):
 
     def _judge_one(self, answer: Answer) -> bool:
         verdicts = self._verdicts
-        if self._drops:
-            return verdicts.dropping(lambda: judge_answer(self._by, answer, verdicts))
-        return judge_answer(self._by, answer, verdicts)
+
+        def judge() -> bool:
+            passes = judge_answer(self._by, answer, verdicts)
+            return self._judge_parts(self._own.pop(answer.number, ())) and passes
+
+        return verdicts.dropping(judge) if self._drops else judge()
 
     async def _put(self, *, more: bool) -> None:
         """Send what may go out by now."""
@@ -103,6 +110,9 @@ class HeldStream(JudgedStream):
     def _is_good(self) -> bool:
         """At the end: whether the client gets an answer that ended as it should."""
         is_whole = self._is_whole()
+        rest = [part for parts in self._own.values() for part in parts]
+        if not self._judge_parts(rest):
+            return False
         if self._request.disconnected or (self._drops and any(self._passes.values())):
             return True
         return is_whole and all(self._passes.values())

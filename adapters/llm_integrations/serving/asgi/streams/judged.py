@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.streams.decoding import Decoder, Undecodable
 from llm_integrations.serving.asgi.types import Message, Send, drop
 from llm_integrations.serving.judging.judging import judge_answers
+from llm_integrations.serving.judging.pieces import Part, judge_parts, parts_of
 from llm_integrations.serving.judging.verdicts import Verdicts
+from llm_integrations.serving.rules.checks import REQUIRED, Field
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
-from llm_integrations.serving.shapes.sse import Event, EventParser, EventTooLarge
+from llm_integrations.serving.shapes.jsontext import read_fields
+from llm_integrations.serving.shapes.sse import NO_DATA, Event, EventParser, EventTooLarge
 
-__all__ = ["NO_DATA", "EnforcedStream", "JudgedStream", "WatchedStream"]
-
-NO_DATA: Final = (b"", b"[DONE]")
+__all__ = ["EnforcedStream", "JudgedStream", "WatchedStream"]
 
 
 class JudgedStream(ABC):
     """Takes the place of ``send`` once a stream has begun."""
 
     _gave_up = False
-    _seen = False
     _has_answered = False
+    _has_declined = False
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class JudgedStream(ABC):
         self._max_event = runtime.config.max_event
         self._parser = EventParser(self._max_event)
         self._collector = by.shape.collector(texts=by.content is not None)
+        self._found: set[Field] = set()
 
     @abstractmethod
     async def __call__(self, message: Message) -> None: ...
@@ -87,18 +88,41 @@ class JudgedStream(ABC):
         if collector.kept > self._limit:
             raise EventTooLarge
         if not answers:
-            if not self._seen:
-                self._seen = event.data not in NO_DATA
             return ()
         self._has_answered = True
+        if self._by.checks and any(answer.declined for answer in answers):
+            self._has_declined = True
         return prefilled(answers, self._prefills) if self._prefills else answers
+
+    def _parts(self, event: Event) -> Sequence[Part]:
+        """What the rule's checks find in an event; a value comes whole in one."""
+        by = self._by
+        if not by.checks or event.data in NO_DATA:
+            return ()
+        body = by.shape.like_a_reply(read_fields(event.data))
+        found = () if body is None else parts_of(by, body)
+        parts = [part for part in found if part.piece.problem != REQUIRED]
+        self._found.update(part.check for part in parts)
+        return parts
+
+    def _judge_parts(self, parts: Sequence[Part]) -> bool:
+        return self._request.disconnected or judge_parts(self._by, parts, self._verdicts)
+
+    def _has_all_parts(self) -> bool:
+        """At the end: whether everything came that is required. What did not is invalid."""
+        missing = [
+            Part(check, validator, check.nowhere(), None)
+            for check, validator in self._by.checks
+            if check.required and check not in self._found
+        ]
+        return self._has_declined or self._judge_parts(missing)
 
     def _is_whole(self) -> bool:
         """At the end: whether everything was judged. What was not is counted."""
         if self._request.disconnected or self._collector.failed:
             return True
-        if not self._collector.is_unfinished() and (self._has_answered or not self._seen):
-            return True
+        if self._has_answered and not self._collector.is_unfinished():
+            return not self._by.checks or self._has_all_parts()
         pass_unjudged(self._by.rule.judge, "its stream has no end, or is not known")
         return False
 
@@ -120,6 +144,8 @@ class WatchedStream(JudgedStream):
             for event in self._read(message):
                 if answers := self._answers(event):
                     self._judge(answers)
+                if parts := self._parts(event):
+                    self._judge_parts(parts)
             if not message.get("more_body", False):
                 self._is_whole()
         except (EventTooLarge, Undecodable):
@@ -161,6 +187,8 @@ class EnforcedStream(JudgedStream):
             return b""
         answers = self._answers(event)
         passes = (not answers or self._judge(answers)) and not self._collector.reopened
+        if parts := self._parts(event):
+            passes = self._judge_parts(parts) and passes
         self._withheld = self._withheld or not passes
         if self._collector.ended:
             return self._ending() or event.raw

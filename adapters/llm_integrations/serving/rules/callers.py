@@ -1,0 +1,61 @@
+"""Who asks: by the key that a request brings, or by its other headers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from llm_integrations.serving.config.auth import KEY_HEADERS
+from llm_integrations.serving.config.rules import RuleConfig
+from llm_integrations.serving.config.section import secret_from
+from llm_integrations.serving.rules.patterns import Patterns
+from llm_integrations.serving.shapes.failure import Headers
+
+__all__ = ["Callers", "Keys"]
+
+_KEY_HEADERS: Final = tuple(name.encode() for name in KEY_HEADERS)
+
+
+class Keys:
+    """Compares keys in constant time."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._digests = [_digest(os.fsencode(key)) for key in keys]
+
+    def hold(self, value: bytes) -> bool:
+        """Whether a header's value is one of them, with or without ``Bearer``."""
+        scheme, _, rest = value.partition(b" ")
+        digest = _digest(rest.strip() if scheme.lower() == b"bearer" else value)
+        # All of them, so that the time taken tells nothing.
+        return sum(hmac.compare_digest(digest, key) for key in self._digests) > 0
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+class Callers:
+    """Those whom a rule is for. A header that is sent twice counts as either of what it says.
+
+    Raises:
+        ConfigurationError: a key that the rule names is not set.
+    """
+
+    def __init__(self, config: RuleConfig) -> None:
+        self._headers = [
+            (name.lower().encode("latin-1"), Patterns(values))
+            for name, values in config.headers.items()
+        ]
+        self._keys = Keys(secret_from("rules", name) for name in config.keys_env)
+        self._by_key = bool(config.keys_env)
+
+    def match(self, headers: Headers) -> bool:
+        for wanted, values in self._headers:
+            given = (value for name, value in headers if name == wanted)
+            if not any(values.match(value.decode("latin-1").strip()) for value in given):
+                return False
+        keys = (value for name, value in headers if name in _KEY_HEADERS)
+        return not self._by_key or any(map(self._keys.hold, keys))
