@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -84,6 +85,44 @@ def older() -> Any:
 
 CLASSES: list[Any] = [Point, Row, Record, Item, Page[int], TypeAdapter(Point), older()]
 NAMES = ["dataclass", "TypedDict", "msgspec", "attrs", "generic", "adapter", "pydantic 1"]
+
+
+class Reply(msgspec.Struct, tag="reply", rename="camel"):
+    cost_in_euro: Decimal
+    raw: bytes = b"a"
+    note: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Asked(msgspec.Struct, tag="asked"):
+    by: Any = None
+    raw: int | UserProfile = 1
+
+
+class Pair(msgspec.Struct, array_like=True, tag=True):
+    left: int
+    right: Reply | None = None
+
+
+@pytest.mark.parametrize(
+    ("model", "instance"),
+    [
+        (Reply, Reply(Decimal("1.5"))),
+        (Pair, Pair(1, Reply(Decimal(2)))),
+        (list[Reply], [Reply(Decimal(1), note="x")]),
+    ],
+    ids=["tagged and renamed", "array", "nested"],
+)
+def test_an_instance_of_a_struct_is_judged_as_msgspec_writes_it(model: Any, instance: Any) -> None:
+    with connect("memory://") as registry:
+        schema = registry.register("reply", model)
+        assert registry.validate(schema.ref, instance).errors == ()
+
+
+def test_a_struct_keeps_its_tag_where_another_field_is_no_json() -> None:
+    body = {"required": ["type"], "properties": {"raw": {"required": ["name"]}}}
+    with connect("memory://") as registry:
+        schema = registry.register("asked", body)
+        assert registry.validate(schema.ref, Asked(by=print, raw=UserProfile(name="Ada")))
 
 
 @pytest.mark.parametrize("model", CLASSES, ids=NAMES)
@@ -310,8 +349,10 @@ def test_a_schema_itself_is_given_back() -> None:
         (dict[str, UserProfile], {"a": {"name": "a"}}, {"a": {}}),
         (Annotated[UserProfile | list[UserProfile], "either"], [], 1),
         (Literal["a", "b"], "a", "c"),
+        (dict[str, list[Record] | None], {"a": [{"x": 1}]}, {"a": [{"x": "one"}]}),
+        (list[Item], [{"x": 1}], [{}]),
     ],
-    ids=["list", "union", "dict", "annotated", "literal"],
+    ids=["list", "union", "dict", "annotated", "literal", "Structs", "attrs"],
 )
 def test_a_type_made_of_classes_is_a_contract(form: Any, good: Any, bad: Any) -> None:
     with connect("memory://") as registry:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
@@ -135,7 +135,8 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
     ):  # a TypeAdapter
         return lambda adapter, mode: adapter.json_schema(mode=mode)
     if _is_type_form(source):
-        return _by_pydantic if find_spec("pydantic") is not None else _by_msgspec
+        is_foreign = any(_is_of_msgspec(part) for part in _parts_of(source))
+        return _by_msgspec if is_foreign or find_spec("pydantic") is None else _by_pydantic
     bare = _class(source)
     if not isinstance(bare, type):
         return None
@@ -143,7 +144,7 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
         return lambda model, mode: model.model_json_schema(mode=mode)
     if hasattr(bare, "__fields__") and callable(getattr(bare, "schema", None)):
         return _by_pydantic_1
-    if hasattr(bare, "__struct_fields__") or hasattr(bare, "__attrs_attrs__"):
+    if _is_of_msgspec(bare):
         return _by_msgspec
     if hasattr(bare, "__pydantic_core_schema__") or _is_plain_model(bare):
         return _by_pydantic if _pydantic_takes(bare) else _by_msgspec
@@ -155,6 +156,17 @@ def _is_type_form(source: Any) -> bool:
     bare = _class(source)
     own = isinstance(bare, type) and bare.__module__ not in ("builtins", "collections.abc", "types")
     return get_origin(source) is not None and not own
+
+
+def _parts_of(form: Any) -> Iterator[Any]:
+    """The classes that a type is made of."""
+    for part in get_args(form):
+        yield from (part, *_parts_of(part))
+
+
+def _is_of_msgspec(source: Any) -> bool:
+    """A Struct or an attrs class, of which pydantic knows nothing."""
+    return hasattr(source, "__struct_fields__") or hasattr(source, "__attrs_attrs__")
 
 
 def _is_plain_model(source: type) -> bool:

@@ -119,9 +119,22 @@ def _attrs(value: Any) -> Any:
 
 
 def _struct(value: Any) -> Any:
+    """A msgspec Struct as msgspec would write it: tagged, by its written names, without UNSET."""
+    try:
+        import msgspec
+
+        return msgspec.to_builtins(value, str_keys=True, enc_hook=convert)
+    except Exception:  # noqa: BLE001 - a field that has no JSON form: the others still have one
+        return _fields_of_struct(value)
+
+
+def _fields_of_struct(value: Any) -> dict[str, Any]:
     kind = type(value)
     names = zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True)
-    return {written: getattr(value, name) for written, name in names}
+    fields = {written: getattr(value, name) for written, name in names}
+    config = getattr(kind, "__struct_config__", None)
+    tag = getattr(config, "tag", None)
+    return fields if config is None or tag is None else {config.tag_field: tag, **fields}
 
 
 def _scalar_or_array(value: Any) -> Any:
