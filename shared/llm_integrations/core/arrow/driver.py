@@ -16,7 +16,12 @@ from llm_integrations.core.arrow.lines import LinePlan, line_texts
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside, texts_of_rows
-from llm_integrations.core.arrow.run.verdict_counts import ERRORS, VALID, VerdictCounts, tally_of
+from llm_integrations.core.arrow.run.verdict_counts import (
+    ERRORS,
+    VALID,
+    VerdictCounts,
+    verdict_counts_of,
+)
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
@@ -106,12 +111,12 @@ class WorkerJudge:
 
     def counts(self, judged: Any) -> Any:
         """One row for an annotated batch: what was found there."""
-        counts = self._tally(judged)
+        counts = self._verdict_counts(judged)
         return pa.record_batch({COUNTS: pa.array([counts.to_json()])})
 
-    def _tally(self, judged: Any) -> VerdictCounts:
+    def _verdict_counts(self, judged: Any) -> VerdictCounts:
         by = self.plan.validator
-        return tally_of(judged, by, valid=self.valid, errors=self.errors)
+        return verdict_counts_of(judged, by, valid=self.valid, errors=self.errors)
 
     def texts(self, parts: Iterable[Any]) -> Iterator[RowTexts]:
         """What a quarantine keeps of invalid rows, which lack their ``valid`` column."""
@@ -123,7 +128,7 @@ class WorkerJudge:
     def total(self, rows: Iterable[Mapping[str, Any]]) -> VerdictCounts:
         """The rows of ``counts`` from all workers added up, also to this process's metrics."""
         none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
-        no_counts = self._tally(pa.table(none))
+        no_counts = self._verdict_counts(pa.table(none))
         parts = (VerdictCounts.from_dict(json.loads(row[COUNTS])) for row in rows)
         total = reduce(add, parts, no_counts)
         count(total, module=self.module, subject=self.plan.validator.subject)
