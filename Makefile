@@ -7,7 +7,7 @@ EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webh
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: help demo demo-vllm test test-real check bench docs notebooks lint format lock clean
+.PHONY: help installed demo demo-vllm test test-real check bench docs notebooks lint mypy pyright format lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -38,6 +38,8 @@ $(VENV)/.docs: $(VENV)/.test
 	@$(PIP) --group docs
 	@touch $@
 
+installed: $(VENV)/.test # without running anything
+
 docs: $(VENV)/.docs ## the site, in site/; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
 
@@ -48,8 +50,8 @@ demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, th
 	@tests/real/install-vllm
 	@$(BIN)/python -m demo.vllm
 
-test: $(VENV)/.test ## the tests that need nothing but PyPI; with COVERAGE=1, what they reach too
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) -m "not real"
+test: $(VENV)/.test ## the tests that need nothing but PyPI; COVERAGE=1 notes lines, COVERAGE=branches branches too
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) $(if $(filter branches,$(COVERAGE)),--cov-branch) -m "not real"
 
 check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
 	$(BIN)/python .ci/check $(T)
@@ -66,9 +68,14 @@ notebooks: $(VENV)/.test ## run the notebooks, and keep in them what they show
 lint: $(VENV)/.test ## ruff, mypy, pyright, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync mypy pyright
+
+mypy: $(VENV)/.test
+	$(BIN)/mypy
+
+pyright: $(VENV)/.test
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/.test ## format the code
 	$(BIN)/ruff check --fix .

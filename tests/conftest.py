@@ -36,6 +36,7 @@ def one_environment() -> Iterator[None]:
 
 
 _LONGEST = [
+    "test_vllm",
     "test_notebooks",
     "test_evolution_bounds",
     "test_llamaindex_replicas",

@@ -27,7 +27,7 @@ from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, V1, document, pipeline
 from tests.support.rag_persist_worker import DOCUMENTS, filled
 
-KILLS = 6
+KILLS = 4
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_two_replicas_that_catch_up_together_double_nothing(tmp_path: Path) -> N
     with connect(tmp_path / "schemas") as registry:
         registry.register("doc-meta", V1, compatibility="NONE")
         _, steps = open_replica(tmp_path, registry, client)
-        fits = [document(str(n), title=str(n), year=2026) for n in range(8)]
+        fits = [document(str(n), title=str(n), year=2026) for n in range(5)]
         steps.run(documents=[*fits, document("bad", kind="x")])
         steps.docstore.persist(str(tmp_path / "docstore.json"))
         registry.register("doc-meta", RELAXED)

@@ -28,7 +28,7 @@ from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
 pytestmark = [
     pytest.mark.real,
     needs("install-ray", "ray"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # Ray warns about its own options, and leaves sockets and files to the garbage collector.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),

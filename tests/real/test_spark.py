@@ -28,7 +28,7 @@ from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
 pytestmark = [
     pytest.mark.real,
     needs("install-spark", "pyspark", programs=("java",)),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # PySpark warns about the pandas that is installed, and leaves sockets to the collector.
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

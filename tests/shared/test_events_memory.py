@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -144,8 +145,8 @@ async def test_the_waits_between_tries_lie_between_base_and_cap(
     times: list[float] = []
     planned: list[float] = []
 
-    def noted(*attempt: int, **bounds: float) -> float:
-        planned.append(backoff(*attempt, **bounds))
+    def noted(*args: Any, **bounds: Any) -> float:
+        planned.append(backoff(*args, **bounds))
         return planned[-1]
 
     monkeypatch.setattr(deliverer, "backoff", noted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 
@@ -32,6 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     for module in (service, fetching):
         monkeypatch.setattr(module, "time", clock)
-    defaults: dict[str, Any] = Breaker.__init__.__kwdefaults__
+    defaults = Breaker.__init__.__kwdefaults__
+    assert defaults is not None
     monkeypatch.setitem(defaults, "clock", clock.monotonic)
     return clock

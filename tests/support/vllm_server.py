@@ -19,7 +19,7 @@ __all__ = ["VENV", "VllmServer", "make_tiny_model"]
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-vllm"
-READY_SECONDS = 300.0
+READY_SECONDS = 900.0
 MIDDLEWARE = "llm_integrations.vllm.SchemaMiddleware"
 
 

@@ -20,13 +20,13 @@ from llm_integrations.lm_eval.stored_samples import (
     samples_of,
 )
 
-__all__ = ["Place", "ResultsComparison", "SampleChange", "TaskComparison", "compare_results"]
+__all__ = ["ResultsComparison", "SampleChange", "SampleKey", "TaskComparison", "compare_results"]
 
 _HASHES: Final = {"doc_hash": "document", "prompt_hash": "prompt", "target_hash": "target"}
 
 
-class Place(NamedTuple):
-    """Where a sample stands: one document, seen through one filter."""
+class SampleKey(NamedTuple):
+    """What samples of both results are matched by: one document, seen through one filter."""
 
     doc_id: int
     filter: str
@@ -42,7 +42,7 @@ class SampleChange:
         moved: which of document, prompt and target differ; then the rest compares nothing.
     """
 
-    place: Place
+    place: SampleKey
     metrics: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     responses: bool = False
     moved: tuple[str, ...] = ()
@@ -68,8 +68,8 @@ class TaskComparison:
     same: int
     changed: Sequence[SampleChange]
     incomparable: Sequence[SampleChange]
-    only_old: Sequence[Place]
-    only_new: Sequence[Place]
+    only_old: Sequence[SampleKey]
+    only_new: Sequence[SampleKey]
     metrics: Mapping[str, tuple[Any, Any]]
     inputs: Sequence[str]
     pins: Mapping[Role, tuple[Pin | None, Pin | None]]
@@ -176,11 +176,15 @@ def _task(task: str, old: _Side, new: _Side, registry: Registry | str | None) ->
     )
 
 
-def _placed(samples: Iterable[Mapping[str, Any]]) -> dict[Place, Mapping[str, Any]]:
-    return {Place(s["doc_id"], str(s.get("filter", "none"))): s for s in samples if "doc_id" in s}
+def _placed(samples: Iterable[Mapping[str, Any]]) -> dict[SampleKey, Mapping[str, Any]]:
+    return {
+        SampleKey(s["doc_id"], str(s.get("filter", "none"))): s for s in samples if "doc_id" in s
+    }
 
 
-def _change(place: Place, old: Mapping[str, Any], new: Mapping[str, Any]) -> SampleChange | None:
+def _change(
+    place: SampleKey, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> SampleChange | None:
     parts = tuple(word for name, word in _HASHES.items() if old.get(name) != new.get(name))
     if parts:
         return SampleChange(place, moved=parts)

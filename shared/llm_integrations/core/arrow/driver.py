@@ -23,7 +23,7 @@ from llm_integrations.core.arrow.run.verdict_counts import (
     Reason,
     VerdictCounts,
     checked_share,
-    tally_of,
+    verdict_counts_of,
 )
 from llm_integrations.core.arrow.unique_rows import (
     Condemning,
@@ -144,12 +144,12 @@ class WorkerJudge:
 
     def counts(self, judged: Any) -> Any:
         """One row for an annotated batch: what was found there."""
-        counts = self._tally(judged)
+        counts = self._verdict_counts(judged)
         return pa.record_batch({COUNTS: pa.array([counts.to_json()])})
 
-    def _tally(self, judged: Any) -> VerdictCounts:
+    def _verdict_counts(self, judged: Any) -> VerdictCounts:
         by = self.plan.validator
-        return tally_of(judged, by, valid=self.valid, errors=self.errors)
+        return verdict_counts_of(judged, by, valid=self.valid, errors=self.errors)
 
     def texts(self, parts: Iterable[Any]) -> Iterator[RowTexts]:
         """What a quarantine keeps of invalid rows, which lack their ``valid`` column."""
@@ -161,7 +161,7 @@ class WorkerJudge:
     def total(self, rows: Iterable[Mapping[str, Any]]) -> VerdictCounts:
         """The rows of ``counts`` from all workers added up, also to this process's metrics."""
         none = {self.valid: pa.array([], pa.bool_()), self.errors: pa.array([], pa.string())}
-        no_counts = self._tally(pa.table(none))
+        no_counts = self._verdict_counts(pa.table(none))
         parts = (VerdictCounts.from_dict(json.loads(row[COUNTS])) for row in rows)
         total = reduce(add, parts, no_counts)
         count(total, module=self.module, subject=self.plan.validator.subject)

@@ -26,7 +26,7 @@ from llm_integrations.core.arrow.run.verdict_counts import (
     VerdictCounts,
     annotated,
     name_of,
-    tally_of,
+    verdict_counts_of,
 )
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import ConfigurationError
@@ -174,7 +174,7 @@ class ArrowPlan:
 
     def tally(self, annotated: Any, *, valid: str = VALID, errors: str = ERRORS) -> VerdictCounts:
         """The counts of a table or batch that ``annotate`` made, or of any rows of one."""
-        return tally_of(annotated, self.validator, valid=valid, errors=errors)
+        return verdict_counts_of(annotated, self.validator, valid=valid, errors=errors)
 
     def explain(self, schema: Any = None) -> Explanation:
         """For each keyword whether it is vectorised, and if not, why. Print it.

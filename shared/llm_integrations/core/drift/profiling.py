@@ -14,7 +14,7 @@ from llm_integrations.core.drift.judged import judged_files, judged_tables
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import Profile
 from llm_integrations.core.drift.sketches.column import ColumnSketch
-from llm_integrations.core.drift.sketches.places import Path, places_of
+from llm_integrations.core.drift.sketches.nested_columns import Path, nested_columns
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation import Validator
@@ -65,16 +65,16 @@ def profile_tables(
         rows, invalid = rows + block.counts.rows, invalid + block.counts.invalid
         reasons.update(_scaled(block.counts))
         found: dict[Path, int] = {}
-        for place in places_of(block.columns):
-            name, values = place.name, place.values
+        for column in nested_columns(block.columns):
+            name, values = column.name, column.values
             if name not in columns:
-                within = named_values(schema, (*place.path, ITEM))
-                named_here = named_values(schema, place.path)
-                missed = totals[place.parent]
+                within = named_values(schema, (*column.path, ITEM))
+                named_here = named_values(schema, column.path)
+                missed = totals[column.parent]
                 columns[name] = ColumnSketch(named_here, values.type, missed, within)
-                parents[name] = place.parent
-            columns[name].add(values, place.groups)
-            found[place.parent] = len(values)
+                parents[name] = column.parent
+            columns[name].add(values, column.groups)
+            found[column.parent] = len(values)
         found[()] = block.counts.rows
         for parent, count in found.items():
             totals[parent] += count

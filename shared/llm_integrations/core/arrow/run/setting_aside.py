@@ -29,7 +29,7 @@ RowTexts: TypeAlias = tuple[Sequence[str], Sequence[str] | None, Any]
 def set_aside(
     parts: Iterable[Any],
     into: Quarantine | str | Path,
-    tally: VerdictCounts,
+    counts: VerdictCounts,
     *,
     source: str,
     errors: str = ERRORS,
@@ -45,7 +45,7 @@ def set_aside(
     Args:
         parts: tables of invalid rows with their errors column.
         into: a Quarantine, its folder (Parquet), or the URL of a folder elsewhere.
-        tally: the verdict that they are part of.
+        counts: the verdict that they are part of.
         source: where the rows come from; the same whenever it is done again.
         json_columns: columns of JSON text that stand for what the text says.
         corrupt_record: the column of what a reader could not read, see ``ArrowPlan``.
@@ -57,7 +57,7 @@ def set_aside(
     return set_texts_aside(
         texts_of_rows(parts, errors, tuple(json_columns), corrupt_record, write),
         into,
-        tally,
+        counts,
         source=source,
     )
 
@@ -83,7 +83,7 @@ def texts_of_rows(
 def set_texts_aside(
     parts: Iterable[RowTexts],
     into: Quarantine | str | Path,
-    tally: VerdictCounts,
+    counts: VerdictCounts,
     *,
     source: str,
 ) -> int:
@@ -97,10 +97,10 @@ def set_texts_aside(
             errors=errors,
             positions=[_occurrence(text, seen) for text in data],
             encodings=encodings,
-            schema=tally.schema,
-            fingerprint=tally.fingerprint,
+            schema=counts.schema,
+            fingerprint=counts.fingerprint,
             source=source,
-            nulls=tally.nulls,
+            nulls=counts.nulls,
         )
         store.add_columns(records, part=_name(source, records))
         written += len(records)

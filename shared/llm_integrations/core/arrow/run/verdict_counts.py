@@ -27,7 +27,7 @@ __all__ = [
     "hold_share",
     "name_of",
     "read_reasons",
-    "tally_of",
+    "verdict_counts_of",
 ]
 
 VALID: Final = "schema_valid"
@@ -68,7 +68,9 @@ def annotated(data: Any, mask: Any, texts: Any, *, valid: str, errors: str) -> A
     return data.append_column(valid, mask).append_column(errors, texts)
 
 
-def tally_of(annotated: Any, validator: Validator, *, valid: str, errors: str) -> VerdictCounts:
+def verdict_counts_of(
+    annotated: Any, validator: Validator, *, valid: str, errors: str
+) -> VerdictCounts:
     """The counts of a table or batch that has its verdict, or of any rows of one."""
     counts: Counter[Reason] = Counter()
     for text in annotated.column(errors).drop_null().to_pylist():

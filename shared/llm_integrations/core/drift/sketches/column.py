@@ -10,7 +10,7 @@ import numpy as np
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family
-from llm_integrations.core.drift.sketches.places import entries, filled, is_list, lengths
+from llm_integrations.core.drift.sketches.nested_columns import entries, filled, is_list, lengths
 from llm_integrations.core.drift.sketches.sketch import CategorySketch, NumberSketch
 from llm_integrations.core.drift.sketches.vectors import VectorSketch
 

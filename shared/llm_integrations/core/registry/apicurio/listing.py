@@ -23,7 +23,7 @@ _KEPT: Final = 10_000  # schemas
 
 
 @dataclass
-class _Place:
+class _Cursor:
     """How far a look has come: first through the list, then through the newest versions."""
 
     asked: int = 0
@@ -42,8 +42,8 @@ class LatestOfGroup:
         self._kept: dict[int, RegisteredSchema] = {}
         self._named = NamedOnce()
 
-    async def page(self, place: Any = None) -> Page[Latest]:
-        at = place if isinstance(place, _Place) else _Place()
+    async def page(self, cursor: Any = None) -> Page[Latest]:
+        at = cursor if isinstance(cursor, _Cursor) else _Cursor()
         if at.newest is None:
             return await self._list(at)
         latest = await self._read(at.newest[:_CONTENTS], at)
@@ -53,7 +53,7 @@ class LatestOfGroup:
             self._kept = dict(list(at.read.items())[:_KEPT])
         return Page(latest, at if at.newest else None)
 
-    async def _list(self, at: _Place) -> Page[Latest]:
+    async def _list(self, at: _Cursor) -> Page[Latest]:
         for _ in range(_LISTS):
             part, total = await self._http.run(self._group.listed(at.asked))
             ours = (version for version in part if version.group == self._group.name)
@@ -64,7 +64,7 @@ class LatestOfGroup:
                 return Page(latest, at if at.newest else None)
         return Page(Latest(), at)
 
-    def _choose(self, at: _Place) -> Latest:
+    def _choose(self, at: _Cursor) -> Latest:
         """Sets what is the newest of each subject; what has no order is left out."""
         subjects: dict[str, list[ApicurioVersion]] = {}
         for version in at.found.values():
@@ -82,7 +82,7 @@ class LatestOfGroup:
         self._named.follow((), latest.left_out)
         return latest
 
-    async def _read(self, some: list[ApicurioVersion], at: _Place) -> Latest:
+    async def _read(self, some: list[ApicurioVersion], at: _Cursor) -> Latest:
         latest = Latest()
         waiting = iter(some)
 

@@ -46,7 +46,7 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Cursor:
     """How much of the list is known, how much to ask for next, and how the list begins."""
 
     offset: int = 0
@@ -61,61 +61,61 @@ class LatestListing:
         self._kind = _Kind.UNKNOWN
         self._named = NamedOnce()
 
-    def page(self, place: _Place | None) -> Operation[Page[Latest] | None]:
+    def page(self, cursor: _Cursor | None) -> Operation[Page[Latest] | None]:
         """None where the server has no such list, or one that fits no answer."""
         if self._kind is _Kind.TOO_LARGE:
             return None
         try:
             if self._kind is _Kind.WHOLE:
                 return (yield from self._whole())
-            return (yield from self._part(place or _Place()))
+            return (yield from self._part(cursor or _Cursor()))
         except ReplyTooLarge:
             self._kind = _Kind.TOO_LARGE
             return None
         except RegistryProtocolError:
             return None
 
-    def _part(self, place: _Place) -> Operation[Page[Latest] | None]:
-        answered = yield from self._documents(place)
+    def _part(self, cursor: _Cursor) -> Operation[Page[Latest] | None]:
+        answered = yield from self._documents(cursor)
         if answered is None:
             return None
-        documents, response, place = answered
+        documents, response, cursor = answered
         first = _identity(documents[0]) if documents else None
-        repeats = place.offset > 0 and first == place.first
-        if len(documents) > place.limit or (repeats and self._kind is not _Kind.PAGES):
+        repeats = cursor.offset > 0 and first == cursor.first
+        if len(documents) > cursor.limit or (repeats and self._kind is not _Kind.PAGES):
             self._kind = _Kind.WHOLE
             return (yield from self._whole())
         if not documents or repeats:
-            if place.offset:
+            if cursor.offset:
                 self._kind = _Kind.PAGES
             return Page(Latest())
         found = _read(documents, response)
         self._named.follow(found, found.left_out)
-        if place.offset:
+        if cursor.offset:
             self._kind = _Kind.PAGES
-        beyond = _Place(
-            place.offset + len(documents), min(_LIMIT, place.limit * 2), place.first or first
+        beyond = _Cursor(
+            cursor.offset + len(documents), min(_LIMIT, cursor.limit * 2), cursor.first or first
         )
         return Page(found, beyond)
 
     def _documents(
-        self, place: _Place
-    ) -> Operation[tuple[list[dict[str, Any]], HttpResponse, _Place] | None]:
+        self, cursor: _Cursor
+    ) -> Operation[tuple[list[dict[str, Any]], HttpResponse, _Cursor] | None]:
         """Fewer at once where so many do not fit into an answer."""
         while True:
             query = {
                 "latestOnly": "true",
-                "offset": str(place.offset),
-                "limit": str(place.limit),
+                "offset": str(cursor.offset),
+                "limit": str(cursor.limit),
             }
             try:
                 answered = yield from _listing(query)
             except ReplyTooLarge:
-                if place.limit == 1:
+                if cursor.limit == 1:
                     raise
-                place = replace(place, limit=max(1, place.limit // _SMALLER))
+                cursor = replace(cursor, limit=max(1, cursor.limit // _SMALLER))
                 continue
-            return None if answered is None else (*answered, place)
+            return None if answered is None else (*answered, cursor)
 
     def _whole(self) -> Operation[Page[Latest] | None]:
         """Asked twice, since Karapace lists a newest version that was deleted softly and takes

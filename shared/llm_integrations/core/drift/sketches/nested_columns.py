@@ -1,4 +1,4 @@
-"""The places of a table where values stand: columns, fields of structs, what is within lists."""
+"""The columns of a table, and those nested in them: fields of structs, what is within lists."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 from llm_integrations.core.drift.domains import ITEM
 
-__all__ = ["Path", "Place", "entries", "filled", "is_list", "lengths", "places_of"]
+__all__ = ["NestedColumn", "Path", "entries", "filled", "is_list", "lengths", "nested_columns"]
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Values that stand at one place.
+class NestedColumn:
+    """The values that stand at one path of a table.
 
     Attributes:
         path: names of members, and ``[*]`` for what is within a list or a map.
@@ -45,33 +45,33 @@ class Place:
         return self.path[: last + 1]
 
 
-def places_of(table: Any) -> Iterator[Place]:
-    """Every place of a table. Lists of scalars are one place, those of objects or lists more."""
-    for name, column in zip(table.schema.names, table.columns, strict=True):
-        yield from _below(Place((name,), column))
+def nested_columns(table: Any) -> Iterator[NestedColumn]:
+    """Every column of a table. Lists of scalars are one, those of objects or lists more."""
+    for name, values in zip(table.schema.names, table.columns, strict=True):
+        yield from _below(NestedColumn((name,), values))
 
 
-def _below(place: Place) -> Iterator[Place]:
-    values = _plain(place.values)
-    place = Place(place.path, values, place.groups)
+def _below(column: NestedColumn) -> Iterator[NestedColumn]:
+    values = _plain(column.values)
+    column = NestedColumn(column.path, values, column.groups)
     kind = values.type
     if types.is_struct(kind):
         for index in range(kind.num_fields):
-            path = (*place.path, kind.field(index).name)
-            yield from _below(Place(path, pc.struct_field(values, [index]), place.groups))
+            path = (*column.path, kind.field(index).name)
+            yield from _below(NestedColumn(path, pc.struct_field(values, [index]), column.groups))
         return
-    yield place
+    yield column
     if types.is_map(kind):
-        yield from _below(_within(place, pc.struct_field(entries(values), [1])))
+        yield from _below(_within(column, pc.struct_field(entries(values), [1])))
     elif is_list(kind) and types.is_nested(kind.value_type):
-        yield from _below(_within(place, pc.list_flatten(values)))
+        yield from _below(_within(column, pc.list_flatten(values)))
 
 
-def _within(place: Place, items: Any) -> Place:
-    groups = filled(place.values)
-    if place.groups is not None:
-        groups = min(groups, place.groups)
-    return Place((*place.path, ITEM), items, groups)
+def _within(column: NestedColumn, items: Any) -> NestedColumn:
+    groups = filled(column.values)
+    if column.groups is not None:
+        groups = min(groups, column.groups)
+    return NestedColumn((*column.path, ITEM), items, groups)
 
 
 def filled(lists: Any) -> int:
