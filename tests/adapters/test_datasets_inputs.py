@@ -81,6 +81,12 @@ def test_columns_that_datasets_does_not_have_are_named_before_rows_are_judged(
     assert not Quarantine(tmp_path / "bad").count()
 
 
+def test_two_columns_of_one_name_are_refused(registry: Registry) -> None:
+    twins = pa.table([pa.array([1]), pa.array([-1])], names=["n", "n"])
+    with pytest.raises(ConfigurationError, match="two columns of the name 'n'"):
+        validate_dataset(twins, "row@1", registry=registry)
+
+
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames_are_judged_as_tables_and_null_may_be_missing(registry: Registry, name: str) -> None:
     result = validate_dataset(FRAMES[name](), "row@1", registry=registry)

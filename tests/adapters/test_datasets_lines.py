@@ -128,6 +128,30 @@ def test_integers_of_more_than_64_bits_can_be_read(tmp_path: Path) -> None:
     assert read[1]["n"] == [20.0, -1]
 
 
+@pytest.mark.parametrize("before", ["", '{"a": 1, "b": 1.5}\n', '{"b": 1.5}\n' * 80])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_integer_that_no_float_holds_is_the_text_of_its_digits(
+    tmp_path: Path, before: str, sign: str
+) -> None:
+    digits = f"{sign}{'9' * 400}"
+    (tmp_path / "rows.jsonl").write_text(f'{before}{{"b": {digits}}}\n{{"a": [{digits}]}}\n')
+    *_, alone, within = open_lines([tmp_path / "rows.jsonl"], tmp_path / "rows.arrow")
+    assert (alone["b"], within["a"]) == (digits, [digits])
+
+
+@pytest.mark.parametrize("times", [40, 70, 400])
+@pytest.mark.parametrize("part", ['[{"k": %s}, {"k": 1}]', "[%s, null]", '{"k": %s}'])
+def test_what_is_nested_deeper_than_types_can_be_comes_back(
+    tmp_path: Path, times: int, part: str
+) -> None:
+    deepest = '"bottom"'
+    for _ in range(times):
+        deepest = part % deepest
+    lines = ['{"a": 1}', f'{{"a": {deepest}}}']
+    assert opened(tmp_path, *lines).to_list() == list(map(json.loads, lines))
+    assert opened(tmp_path, lines[1]).to_list() == [json.loads(lines[1])]
+
+
 def lines_of(path: Path, text: str) -> Any:
     path.write_text(text)
     with connect("memory://") as registry:

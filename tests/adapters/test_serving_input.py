@@ -245,7 +245,7 @@ class TestWhatTheServerWouldTake:
         assert (reply.status, app.requests) == (415, [])
         assert (await app.post(b'{"n": 1}', headers={"content-encoding": "identity"})).status == 200
 
-    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY"])
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY", "GET", "HEAD"])
     async def test_another_method_is_no_way_round(self, method: str) -> None:
         assert (await self.number().post(b'{"n": "x"}', method=method)).status == 400
 

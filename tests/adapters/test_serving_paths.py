@@ -106,7 +106,8 @@ class TestPatterns:
     async def test_a_star_stands_for_any_text(self, pattern: str) -> None:
         made = Server(chat_reply(BAD), rules=[{**OUTPUT, "paths": [pattern]}])
         assert (await made.post()).status == 500
-        assert (await made.post(path="//V1/chat/completions/")).status == 500
+        for path in ("//V1/chat/completions/", "/v1/chat/completions\n", "/v1/chat/completions/\n"):
+            assert (await made.post(path=path)).status == 500
 
     async def test_what_it_does_not_match_passes(self) -> None:
         made = Server(chat_reply(BAD), rules=[{**OUTPUT, "paths": ["/api/*"]}])

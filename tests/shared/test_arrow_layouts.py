@@ -122,3 +122,52 @@ def test_fixed_offsets_are_read_by_value() -> None:
     column = pa.array([datetime(2024, 1, 1, tzinfo=zone)], pa.timestamp("us", "+02:00"))
     schema = {"properties": {"x": {"type": "string", "format": "date-time"}}}
     assert judged(schema, pa.table({"x": column})) == [True]
+
+
+LISTS = [[1, 2], [], None, [-1], [None], [3]]
+WORDS = ["ok", "x", None, "", "ok"]
+PLACES = pa.array([0, 1, None, 0], pa.int8())
+TEXT = {"type": "string", "minLength": 2}
+NUMBERS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+MEMBERS = pa.list_view(pa.struct([("x", pa.list_view(pa.string_view()))]))
+LAYOUTS = [
+    (TEXT, pa.array(WORDS, pa.string_view())),
+    (TEXT, pc.run_end_encode(pa.array(WORDS)).slice(1)),
+    (TEXT, pa.RunEndEncodedArray.from_arrays([1, 3], pa.array(["ok", "x"]).dictionary_encode())),
+    (TEXT, pa.DictionaryArray.from_arrays(PLACES, pa.array(["ok", "x"], pa.string_view()))),
+    (NUMBERS, pa.array(LISTS, pa.list_view(pa.int32()))),
+    (NUMBERS, pa.array(LISTS, pa.large_list_view(pa.int64())).slice(2)),
+    (NUMBERS, pa.ListViewArray.from_arrays([3, 0, 1, 0], [1, 2, 0, 4], [3, -1, 2, 3])),
+    ({"uniqueItems": True}, pa.array([[1, 1], [2], None], pa.list_view(pa.int8()))),
+    ({"contains": {"const": 3}}, pa.array(LISTS, pa.list_view(pa.int32()))),
+    ({"prefixItems": [{"const": 1}]}, pa.array(LISTS, pa.list_view(pa.int32()))),
+    ({"enum": [[3], [1, 2]]}, pa.array(LISTS, pa.list_view(pa.int32()))),
+    (
+        {"items": {"required": ["x"], "properties": {"x": {"items": TEXT}}}},
+        pa.array([[{"x": ["a"]}], None, [{"x": ["ok"]}, None], [{"x": None}]], MEMBERS),
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "array"), LAYOUTS, ids=range(len(LAYOUTS)))
+def test_views_and_runs_are_judged_as_what_they_hold(schema: Any, array: Any) -> None:
+    for nulls in BOTH:
+        verdicts = judged({"properties": {"x": schema}}, pa.table({"x": array}), nulls=nulls)
+    assert set(verdicts) == {True, False}
+
+
+def test_of_a_key_that_stands_twice_the_last_counts_beside_views_too() -> None:
+    kind = pa.map_(pa.string(), pa.string_view())
+    array = pa.array([[("k", "ok"), ("k", "x")], [("k", "x"), ("k", "ok")]], kind)
+    plan = compile_arrow({"properties": {"x": {"properties": {"k": TEXT}}}})
+    assert plan.mask(pa.table({"x": array})).to_pylist() == [False, True]
+
+
+def test_views_of_json_text_are_read_as_what_they_say() -> None:
+    texts = pa.array(['{"a": 1}', '{"a": "b"}', None], pa.string_view())
+    table = pa.table(
+        {"x": texts, "y": pa.array([["1"], ["{"], []], pa.list_view(pa.string_view()))}
+    )
+    schema = {"properties": {"x": {"properties": {"a": {"type": "integer"}}}}}
+    plan = compile_arrow(schema, json_columns=["x", "/y/*"])
+    assert plan.mask(table).to_pylist() == [True, False, True]

@@ -173,8 +173,10 @@ def test_files_of_several_kinds_make_one_schema(tmp_path: Path) -> None:
 def test_where_there_is_no_row_or_no_file_there_is_no_schema(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n")
     (tmp_path / "b.json").write_text("{cut")
+    (tmp_path / "d.csv").write_text("a,a\n1,x\n")
     for name, why in (
         ("a.jsonl", "no row"),
+        ("d.csv", "two columns of the name 'a'"),
         ("b.json", "neither JSON"),
         ("c.json", "cannot be read"),
     ):

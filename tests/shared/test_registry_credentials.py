@@ -218,6 +218,7 @@ def test_wrong_credentials_are_named_without_being_quoted(
         {"client_id": " "},
         {"client_secret": ""},
         {"client_id": "a:b"},
+        {"client_secret": "SECRET\udcff"},  # as the environment has what is no UTF-8
         {"token_url": "http://token.example.com/t"},  # the secret would cross a network in clear
     ],
 )
@@ -225,6 +226,14 @@ def test_credentials_that_make_no_sense_are_refused_at_once(changes: dict[str, s
     given = {"token_url": "https://x/t", "client_id": "c", "client_secret": "SECRET", **changes}
     with pytest.raises(ConfigurationError) as refused:
         connect("https://registry.example.com", auth=OAuthClientCredentials(**given))
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [("\udcff", "SECRET"), ("user", "SECRET\ud800")])
+def test_a_password_that_is_no_unicode_is_refused_and_in_no_frame(given: tuple[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="valid Unicode") as refused:
+        connect("https://registry.example.com", auth=BasicAuth(*given))
+    assert refused.value.__context__ is None
     assert "SECRET" not in str(refused.value)
 
 

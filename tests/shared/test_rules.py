@@ -174,7 +174,7 @@ def test_a_new_version_with_a_rule_that_is_not_judged_leaves_the_last_good_one_i
 @pytest.mark.parametrize(
     "rule_set",
     [[], "x", 5, {"domainRules": {"name": "x"}}, {"domainRules": ["x", {"kind": "CONDITION"}]},
-     {"domainRules": [{"name": 7, "expr": "true"}]}],
+     {"domainRules": [{"name": 7, "expr": "true"}]}, {"otherRules": [{"name": "x"}]}],
 )  # fmt: skip
 def test_what_is_no_rule_is_a_warning(server: ConfluentServer, rule_set: Any) -> None:
     server.add("odd", SCHEMA, rules=rule_set)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from datasets import Features
+from llm_integrations.core.arrow.compile.table import check_names
 from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["check_types", "json_columns", "plain"]
@@ -15,7 +16,9 @@ _JSON: Final = "arrow.json"
 
 
 def check_types(schema: pa.Schema, name: str) -> None:
-    """Raise ConfigurationError if `datasets` cannot hold a column of the table of this name."""
+    """Raise ConfigurationError if `datasets` cannot hold a column of the table of this name, or two
+    columns have one name."""
+    check_names(schema)
     for field in schema:
         try:
             Features.from_arrow_schema(pa.schema([field]))

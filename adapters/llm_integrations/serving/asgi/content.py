@@ -11,7 +11,6 @@ from llm_integrations.serving.shapes.failure import Failure, Refused
 
 __all__ = ["check_content", "is_harmless"]
 
-_READING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _OVERRIDES: Final = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
 _JSON: Final = b"application/json"
 # An app reads other things in a form than a parser of JSON does.
@@ -22,7 +21,7 @@ def is_harmless(scope: Scope, body: RequestBody) -> bool:
     """Whether a request other than POST asks for no inference."""
     if any(name in _OVERRIDES for name, _ in scope["headers"]):
         return False
-    return scope["method"] in _READING or (body.complete and not body.data)
+    return body.complete and not body.data
 
 
 def check_content(

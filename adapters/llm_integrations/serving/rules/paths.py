@@ -22,8 +22,9 @@ _MODEL: Final = re.compile(
 
 
 def canonical(path: str) -> str:
-    """One name for all that an app might take for the same path."""
-    return "/" + posixpath.normpath(unquote(path)).lower().lstrip("/")
+    """One name for all that an app might take for the same path: the ``$`` of Starlette's routes
+    takes a line break at the end too."""
+    return "/" + posixpath.normpath(unquote(path).strip()).lower().lstrip("/")
 
 
 @lru_cache(maxsize=256)

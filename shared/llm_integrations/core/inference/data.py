@@ -88,6 +88,7 @@ def _add_table(observed: ObservedValues, table: Any) -> None:
     """Observe a table: scalars by their distinct values, nested columns row by row."""
     import numpy as np
 
+    from llm_integrations.core.arrow.compile.table import check_names
     from llm_integrations.core.arrow.pyarrow_modules import pa, types
     from llm_integrations.core.arrow.run.cell_overrides import (
         BrokenRow,
@@ -96,6 +97,7 @@ def _add_table(observed: ObservedValues, table: Any) -> None:
     )
     from llm_integrations.core.arrow.run.judged_rows import judged_rows
 
+    check_names(table.schema)
     # A row of a CSV file that is none says nothing of the others.
     broken = [row for row, cells in overrides_of(table).items() if isinstance(cells, BrokenRow)]
     if broken:

@@ -50,15 +50,13 @@ class LineColumns:
         return _most_frequent(values) if found == JSON else found
 
 
-def _union(objects: Sequence[dict[str, Any]]) -> Any:
+def _union(objects: Sequence[dict[str, Any]], levels: int) -> Any:
     """A struct with a field for each name, but for those whose values are of no one type."""
     names = dict.fromkeys(name for item in objects for name in item)
     if len(names) > _MOST_FIELDS:
         return pa.null()
-    kinds = {
-        name: type_of([item[name] for item in objects if item.get(name) is not None], _union)
-        for name in names
-    }
+    members = {n: [item[n] for item in objects if item.get(n) is not None] for n in names}
+    kinds = {name: type_of(some, _union, levels) for name, some in members.items()}
     held = [(n, kind) for n, kind in kinds.items() if kind != JSON and not types.is_null(kind)]
     return pa.struct(held) if held else pa.null()
 

@@ -9,7 +9,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any, Final
 
-from llm_integrations.core.arrow.pyarrow_modules import pa, types
+from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables.json_line import decode_lines, encode, read_line
 from llm_integrations.core.tables.line_types import (
@@ -43,7 +43,7 @@ def table_of_block(block: bytes, known: Types) -> tuple[Any, Types]:
     kinds = known or types_of_rows(_first_rows(block), {})
     if not any(map(holds_json, kinds.values())):
         table = _read_plainly(block, kinds)
-        if table is not None and not any(map(_may_lack_keys, table.columns)):
+        if table is not None and not any(map(_may_differ, table.columns)):
             return table, kinds
     rows = rows_of(block)
     kinds = types_of_rows(rows, kinds)
@@ -82,12 +82,18 @@ def read_block(block: bytes, kinds: Types, others: str = "error") -> Any:
     return arrow_json.read_json(pa.BufferReader(block), reading, parsing)
 
 
-def _may_lack_keys(column: Any) -> bool:
-    """Whether some object in a column may lack a key, which reads as null."""
-    kind = column.type
-    if not types.is_nested(kind):
-        return False
-    return any(_has_null_members(chunk) for chunk in column.chunks)
+def _may_differ(column: Any) -> bool:
+    """Whether some object in a column may lack a key, which reads as null, or some integer is so
+    large that it reads as infinity."""
+    return any(_has_null_members(chunk) or _has_infinity(chunk) for chunk in column.chunks)
+
+
+def _has_infinity(array: Any) -> bool:
+    if types.is_floating(array.type):
+        return bool(pc.any(pc.is_inf(array)).as_py())
+    if types.is_list(array.type):
+        return _has_infinity(array.flatten())
+    return types.is_struct(array.type) and any(map(_has_infinity, array.flatten()))
 
 
 def _has_null_members(array: Any) -> bool:
@@ -156,16 +162,17 @@ def _text(value: Any) -> str:
     text = encode(value)
     if _LONG.search(text):
         # The decoder of ``Json()`` columns refuses integers of more than 64 bits.
-        text = json.dumps(_within_64_bits(value), ensure_ascii=False).encode()
+        held = json.loads(text, parse_int=_within_64_bits)
+        text = json.dumps(held, ensure_ascii=False).encode()
     return text.decode()
 
 
-def _within_64_bits(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _within_64_bits(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return list(map(_within_64_bits, value))
-    return float(value) if type(value) is int and value not in _ALL_64_BITS else value
+def _within_64_bits(digits: str) -> int | float | str:
+    number = int(digits)
+    try:
+        return number if number in _ALL_64_BITS else float(number)
+    except OverflowError:
+        return digits
 
 
 def _stored(kind: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from pathlib import Path
@@ -27,6 +28,9 @@ put a null where an object lacks a key, and would have a field for every key of 
 
 Types = dict[str, Any]
 _BYTES: Final = 1 << 23
+_LEVELS: Final = 32
+"""Arrow writes no file of types that are nested deeper than 64 levels."""
+_LARGEST: Final = int(sys.float_info.max)
 _NUMBERS: Final = {pa.int64(), pa.float64()}
 _SCALARS: Final = {bool: pa.bool_(), str: pa.string(), float: pa.float64()}
 
@@ -56,39 +60,45 @@ def types_of_rows(rows: Sequence[dict[str, Any]], known: Types) -> Types:
     return found
 
 
-def _struct_of(objects: Sequence[dict[str, Any]]) -> Any:
+def _struct_of(objects: Sequence[dict[str, Any]], levels: int) -> Any:
     keys = objects[0].keys()
     if not keys or any(o.keys() != keys for o in objects):
         return JSON
-    return pa.struct(
-        [(key, type_of([o[key] for o in objects if o[key] is not None])) for key in keys]
-    )
+    members = {key: [o[key] for o in objects if o[key] is not None] for key in keys}
+    return pa.struct([(key, type_of(some, levels=levels)) for key, some in members.items()])
 
 
 def type_of(
-    values: Sequence[Any], objects: Callable[[Sequence[dict[str, Any]]], Any] = _struct_of
+    values: Sequence[Any],
+    objects: Callable[[Sequence[dict[str, Any]], int], Any] = _struct_of,
+    levels: int = _LEVELS,
 ) -> Any:
     """The type of values that ``json.loads`` gives, without null.
 
     Args:
-        objects: the type of objects.
+        objects: the type of objects, and of so many levels below.
+        levels: how deep a type goes; what is nested deeper is JSON.
     """
     kinds = set(map(type, values))
     if not kinds:
         return pa.null()
+    if not levels and kinds & {dict, list}:
+        return JSON
     if kinds == {dict}:
-        return objects(values)
+        return objects(values, levels - 1)
     if kinds == {list}:
         items = [item for items in values for item in items if item is not None]
-        return pa.list_(type_of(items, objects))
+        return pa.list_(type_of(items, objects, levels - 1))
     return reduce(common_type, [_scalar_of(kind, values) for kind in kinds])
 
 
 def _scalar_of(kind: type, values: Sequence[Any]) -> Any:
     if kind is int:
         numbers = [value for value in values if type(value) is int]
-        fits = min(numbers) >= -(2**63) and max(numbers) < 2**63
-        return pa.int64() if fits else pa.float64()
+        least, most = min(numbers), max(numbers)
+        if least >= -(2**63) and most < 2**63:
+            return pa.int64()
+        return pa.float64() if most <= _LARGEST and least >= -_LARGEST else JSON
     return _SCALARS.get(kind, JSON)
 
 

@@ -37,7 +37,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.drafts import declared_draft
 
-__all__ = ["CompiledTable", "compile_table"]
+__all__ = ["CompiledTable", "check_names", "compile_table"]
 
 _ANY: Final[tuple[Rule, ...]] = (rules_any.typed, rules_any.listed, rules_any.combined)
 _NUMBER: Final[tuple[Rule, ...]] = (*_ANY, rules_scalar.bounded, rules_scalar.multiples)
@@ -108,6 +108,14 @@ class CompiledTable:
             return expand(self.node.run(cells, True), batch.num_rows)
 
 
+def check_names(schema: Any) -> None:
+    """Raise ConfigurationError if two columns have the same name: which one a row holds, no reader
+    can tell."""
+    twin, times = max(Counter(schema.names).items(), key=itemgetter(1), default=("", 0))
+    if times > 1:
+        raise ConfigurationError(f"the table has two columns of the name {twin!r}")
+
+
 def compile_table(
     documents: Documents,
     options: ValidationOptions,
@@ -122,9 +130,7 @@ def compile_table(
     Raises:
         ConfigurationError: two columns have the same name.
     """
-    twin, times = max(Counter(schema.names).items(), key=itemgetter(1), default=("", 0))
-    if times > 1:
-        raise ConfigurationError(f"the table has two columns of the name {twin!r}")
+    check_names(schema)
     validators = SubschemaValidators(documents, options)
     texts: defaultdict[str, JsonTexts] = defaultdict(JsonTexts)
     try:

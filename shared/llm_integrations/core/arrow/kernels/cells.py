@@ -28,11 +28,11 @@ class Cells:
     What stands under a null is undefined in every view; whoever combines verdicts masks it out.
 
     Args:
-        array: an Arrow array, not chunked.
+        array: an Arrow array, not chunked, neither of views nor of runs.
     """
 
     def __init__(self, array: Any) -> None:
-        self.array = _plain(array)
+        self.array = array.cast(pa.float32()) if types.is_float16(array.type) else array
         self.length = len(array)
         self.null_count: int = self.array.null_count
         self._members: dict[int, Cells] = {}
@@ -153,24 +153,6 @@ class Cells:
         if buffer is None or buffer.size == 0:
             return np.zeros(self.array.offset + self.length + 1, dtype)
         return np.frombuffer(buffer, dtype, count=buffer.size // dtype.itemsize)
-
-
-def _plain(array: Any) -> Any:
-    """The same values in a layout whose buffers we read."""
-    kind = array.type
-    if types.is_string_view(kind):
-        return array.cast(pa.large_string())
-    if types.is_binary_view(kind):
-        return array.cast(pa.large_binary())
-    if types.is_float16(kind):
-        return array.cast(pa.float32())
-    if types.is_list_view(kind):
-        return array.cast(pa.list_(kind.value_field))
-    if types.is_large_list_view(kind):
-        return array.cast(pa.large_list(kind.value_field))
-    if types.is_run_end_encoded(kind):
-        return _plain(pc.run_end_decode(array))
-    return array
 
 
 def _bits(array: Any) -> Bits:

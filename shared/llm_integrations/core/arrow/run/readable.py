@@ -1,5 +1,5 @@
-"""Columns as they are judged: JSON text as what it says, at any depth, and values of extension
-types as what they are stored as."""
+"""Columns as they are judged: JSON text as what it says, at any depth, values of extension types
+as what they are stored as, and views and runs in plain layouts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 
 from llm_integrations.core.arrow.kernels.jsontext import JsonText, json_text
 from llm_integrations.core.arrow.kernels.unreadable import NotJson
-from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.arrow.pyarrow_modules import pa, types
+from llm_integrations.core.arrow.run.layouts import from_runs, from_view, plain_text
 from llm_integrations.core.arrow.run.maps import reading_of_map
 from llm_integrations.core.arrow.run.tensors import is_tensor, nested_lists
 from llm_integrations.core.errors import ConfigurationError
@@ -133,12 +134,16 @@ def _reading(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | No
     is_json = _HERE in wanted
     if isinstance(kind, pa.BaseExtensionType):
         return _of_extension(kind, wanted, place)
-    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
-        return _of_encoding(kind, wanted, place)
+    if types.is_run_end_encoded(kind):
+        return _of_runs(kind, wanted, place)
+    if types.is_dictionary(kind):
+        return _of_dictionary(kind, wanted, place)
     if is_json and (types.is_string(kind) or types.is_large_string(kind)):
         return lambda array: pa.ExtensionArray.from_storage(json_text(kind), array)
-    if is_json and types.is_string_view(kind):
-        return lambda array: _as_json(array.cast(pa.large_string()))
+    text = plain_text(kind)
+    if text is not None:
+        as_read = _reading(text, wanted, place)
+        return lambda array: as_read(array.cast(text)) if as_read else array.cast(text)
     if _is_list(kind):
         below = _below(wanted, _ITEM) | ({_HERE} if is_json else frozenset())
         return _of_list(kind, below, (*place, _ITEM))
@@ -161,26 +166,36 @@ def _of_extension(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading
     return lambda array: array.storage if inner is None else inner(array.storage)
 
 
-def _of_encoding(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
+def _of_runs(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading:
+    inner = _reading(kind.value_type, wanted, place) or _as_it_stands
+    return lambda array: from_runs(array, inner(array.values))
+
+
+def _of_dictionary(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
     inner = _reading(kind.value_type, wanted, place)
     if inner is None:
         return None
-    decoded = pc.run_end_decode if types.is_run_end_encoded(kind) else _from_dictionary
-    return lambda array: inner(decoded(array))
+
+    def read(array: Any) -> Any:
+        try:
+            return inner(array.dictionary.take(array.indices))
+        except pa.ArrowNotImplementedError:  # Arrow takes from no views
+            return inner(array.dictionary).take(array.indices)
+
+    return read
 
 
-def _from_dictionary(array: Any) -> Any:
-    return array.dictionary.take(array.indices)
+def _as_it_stands(array: Any) -> Any:
+    return array
 
 
 def _of_list(kind: Any, wanted: frozenset[Steps], place: Steps) -> _Reading | None:
     inner = _reading(kind.value_type, wanted, place)
+    if types.is_list_view(kind) or types.is_large_list_view(kind):
+        of_items = inner or _as_it_stands
+        return lambda array: from_view(array, of_items(array.values))
     if inner is None:
         return None
-    if types.is_list_view(kind) or types.is_large_list_view(kind):
-        plain = (pa.list_ if types.is_list_view(kind) else pa.large_list)(kind.value_field)
-        onwards = _of_list(plain, wanted, place)
-        return onwards and (lambda array: onwards(array.cast(plain)))
     buffers = 1 if types.is_fixed_size_list(kind) else 2
 
     def read(array: Any) -> Any:
@@ -224,10 +239,6 @@ def _is_list(kind: Any) -> bool:
         or types.is_list_view(kind)
         or types.is_large_list_view(kind)
     )
-
-
-def _as_json(array: Any) -> Any:
-    return pa.ExtensionArray.from_storage(json_text(array.type), array)
 
 
 def _no_text(kind: Any, place: Steps) -> str:

@@ -72,7 +72,7 @@ def _cells(array: Any) -> Any:
             texts = array.cast(pa.string())
         case Kind.FLOAT:
             texts = _floats(array)
-        case Kind.STRING if not types.is_string_view(array.type) and _is_quotable(array):
+        case Kind.STRING if _is_quotable(array):
             texts = pc.binary_join_element_wise('"', array.cast(pa.string()), '"', "")
         case _:
             return pa.array(_each(_values(array)), pa.string())

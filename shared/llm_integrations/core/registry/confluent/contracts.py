@@ -44,7 +44,9 @@ def read_rules(found: Any) -> tuple[Rule, ...]:
         return ()
     if not isinstance(found, Mapping):
         return (_unreadable("ruleSet", "ruleSet"),)
-    return tuple(rule for group in _GROUPS for rule in _group(group, found.get(group)))
+    known = [rule for group in _GROUPS for rule in _group(group, found.get(group))]
+    later = [name for name in found if name not in _GROUPS and isinstance(found[name], list)]
+    return (*known, *(_unreadable(str(name), str(name)) for name in later if found[name]))
 
 
 def _group(group: str, found: Any) -> Iterator[Rule]:

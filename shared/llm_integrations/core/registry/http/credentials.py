@@ -50,6 +50,8 @@ def auth_headers(auth: Auth | None) -> dict[str, str]:
         case BasicAuth():
             if ":" in auth.username:
                 raise ConfigurationError("a user name cannot hold a colon")
+            if not (_is_unicode(auth.username) and _is_unicode(auth.password)):
+                raise ConfigurationError("a user name and a password are valid Unicode, in UTF-8")
             return {"Authorization": f"Basic {_basic(auth)}"}
         case BearerAuth():
             if not fits_header(auth.token):
@@ -63,6 +65,13 @@ def auth_headers(auth: Auth | None) -> dict[str, str]:
 
 def _basic(auth: BasicAuth) -> str:
     return base64.b64encode(f"{auth.username}:{auth.password}".encode()).decode("ascii")
+
+
+def _is_unicode(secret: str) -> bool:
+    try:  # the codec's error holds the whole text
+        return bool(secret.encode()) or not secret
+    except UnicodeEncodeError:
+        return False
 
 
 def fits_header(secret: str) -> bool:
