@@ -10,17 +10,16 @@ import pyarrow as pa
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.drift import (
-    BaselineStore,
     DriftReport,
     DriftThresholds,
-    Labels,
     Profile,
-    baseline_of,
-    detect,
-    for_tables,
-    profile_tables,
+    ProfileSketch,
+    check_data,
+    keep_baseline,
+    sketch_tables,
 )
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.sources import BLOCK, DatasetSource
@@ -64,23 +63,15 @@ def detect_drift(
         ConfigurationError: there is no baseline, or data or profile cannot be read.
         RegistryError: there is no schema to judge by.
     """
-    client = resolve_registry(registry)
-    validator = for_tables(client, schema)
-    if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
-        known = baseline_of(client, validator.reference, baseline)
-    else:
-        rows, columns, source = _opened(baseline)
-        known = profile_tables(rows, validator, json_columns=columns, source=source)
-    rows, columns, source = _opened(dataset)
-    return detect(
-        rows,
-        validator,
-        known,
+    return check_data(
+        dataset,
+        schema,
+        _sketched,
+        baseline=baseline,
+        registry=registry,
         thresholds=thresholds,
         ignore=ignore,
         compare=compare,
-        json_columns=columns,
-        source=source,
         show_values=show_values,
     )
 
@@ -103,18 +94,14 @@ def save_baseline(
     Raises:
         ConfigurationError: the registry is no folder and there is no path.
     """
-    client = resolve_registry(registry)
-    validator = for_tables(client, schema)
-    target = path or BaselineStore.beside(client).path(validator.reference)
-    rows, columns, source = _opened(dataset)
-    labels = Labels(plain=show_values)
-    profile = profile_tables(rows, validator, labels=labels, json_columns=columns, source=source)
-    profile.write(target)
-    return profile
+    return keep_baseline(
+        dataset, schema, _sketched, registry=registry, path=path, show_values=show_values
+    )
 
 
-def _is_profile(baseline: Any) -> bool:
-    return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
+def _sketched(data: Any, validator: Validator) -> ProfileSketch:
+    rows, columns, source = _opened(data)
+    return sketch_tables(rows, validator, json_columns=columns, source=source)
 
 
 def _opened(data: Any) -> tuple[list[Path] | Iterator[pa.Table], tuple[str, ...], str]:

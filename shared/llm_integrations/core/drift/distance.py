@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from llm_integrations.core.drift.profile import Categories, Numbers
-from llm_integrations.core.drift.sketches.sketch import spread_of
+from llm_integrations.core.drift.sketches.numbers import spread_of
 
 __all__ = [
     "category_chance",

@@ -199,13 +199,13 @@ class DriftReport:
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        from llm_integrations.core.drift.markdown import drift_markdown
+        from llm_integrations.core.drift.pages.markdown import drift_markdown
 
         return drift_markdown(self)
 
     def to_html(self) -> str:
         """One page with everything in it: nothing is loaded from elsewhere, nothing is run."""
-        from llm_integrations.core.drift.page import drift_page
+        from llm_integrations.core.drift.pages.page import drift_page
 
         return drift_page(self)
 
@@ -223,11 +223,11 @@ class DriftReport:
         return paths
 
     def __rich__(self) -> Table:
-        from llm_integrations.core.drift.markdown import drift_table
+        from llm_integrations.core.drift.pages.markdown import drift_table
 
         return drift_table(self)
 
     def _repr_html_(self) -> str:
-        from llm_integrations.core.drift.page import drift_body
+        from llm_integrations.core.drift.pages.page import drift_body
 
         return drift_body(self)
