@@ -329,7 +329,9 @@ def test_drift_of_a_data_frame_is_that_of_its_rows(
     from llm_integrations.spark.drift import _sketched
 
     validator = for_tables(registry, "training-row@1")
-    frame = rows(spark, 6).selectExpr("id", "sqrt(id) * if(id % 2 = 0, 1, -1) as n", "array(id % 3) as tags")
+    frame = rows(spark, 6).selectExpr(
+        "id", "sqrt(id) * if(id % 2 = 0, 1, -1) as n", "array(id % 3) as tags"
+    )
     labels = Labels()
     parts = _sketched(frame, validator).profile(labels)
     assert parts.columns == profile_tables([frame.toArrow()], validator, labels=labels).columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.drift import (
+    DriftLimits,
     DriftReport,
     DriftThresholds,
     Profile,
@@ -39,6 +40,7 @@ def detect_drift(
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
 ) -> DriftReport:
     """What changed since the baseline: the schema's view first, then each column's distances.
 
@@ -46,13 +48,16 @@ def detect_drift(
         dataset: a Dataset, DatasetDict (its splits together), stream, table, frame or file, as
             ``validate_dataset`` takes them; read once.
         schema: as ``training-row@1``.
-        baseline: a Profile, the path of one (``.json``), or other data as in ``dataset``; None
-            takes what ``save_baseline`` keeps beside the schema.
+        baseline: a Profile, the path of one (``.json``) or of a folder of them, other data as in
+            ``dataset``, or a list of these: then it drifted if it drifted from each. None takes
+            what ``save_baseline`` keeps beside the schema.
         thresholds: what may change; see DriftThresholds.
         ignore: columns that may change as they like, as ids do.
         compare: columns to compare that are left out by themselves, since their values are new
             each time: points in time, and numbers that only grow from row to row.
         show_values: name frequent values of the data in words, not as keyed hashes.
+        limits: what may change in single columns: an object or its file; see docs/drift.md. It goes
+            before what the schema says by ``x-drift``.
 
     Returns:
         A report with ``.drifted``, ``.decided``, ``.not_compared``, ``to_markdown()``,
@@ -73,6 +78,7 @@ def detect_drift(
         ignore=ignore,
         compare=compare,
         show_values=show_values,
+        limits=limits,
     )
 
 

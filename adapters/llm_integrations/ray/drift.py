@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from llm_integrations.core.drift import (
+    DriftLimits,
     DriftReport,
     DriftThresholds,
     Profile,
@@ -34,12 +35,13 @@ def detect_drift(
     dataset: Dataset,
     schema: str | SchemaRef,
     *,
-    baseline: Profile | str | Path | Dataset | None = None,
+    baseline: Profile | str | Path | Dataset | Sequence[Any] | None = None,
     registry: Registry | str | None = None,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
 ) -> DriftReport:
     """What changed since the baseline, as ``llm_integrations.datasets.detect_drift`` says it.
 
@@ -56,6 +58,7 @@ def detect_drift(
         ignore=ignore,
         compare=compare,
         show_values=show_values,
+        limits=limits,
     )
 
 

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_integrations.core.drift import (
+    DriftLimits,
     DriftReport,
     DriftThresholds,
     Profile,
@@ -33,12 +34,13 @@ def detect_drift(
     frame: DataFrame,
     schema: str | SchemaRef,
     *,
-    baseline: Profile | str | Path | DataFrame | None = None,
+    baseline: Profile | str | Path | DataFrame | Sequence[Any] | None = None,
     registry: Registry | str | None = None,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
 ) -> DriftReport:
     """What changed since the baseline, as ``llm_integrations.datasets.detect_drift`` says it.
 
@@ -55,6 +57,7 @@ def detect_drift(
         ignore=ignore,
         compare=compare,
         show_values=show_values,
+        limits=limits,
     )
 
 

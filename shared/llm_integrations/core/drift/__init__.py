@@ -5,13 +5,16 @@ from __future__ import annotations
 from llm_integrations.core.drift.compare import compare_profiles
 from llm_integrations.core.drift.detect import (
     baseline_of,
+    baselines_of,
     check_data,
     detect,
     detect_in,
     for_tables,
+    is_profile,
     keep_baseline,
 )
 from llm_integrations.core.drift.labels import Labels
+from llm_integrations.core.drift.limits import ColumnLimits, DriftLimits, read_limits
 from llm_integrations.core.drift.profile import Categories, ColumnProfile, Numbers, Profile
 from llm_integrations.core.drift.profiling import profile_tables, sketch_tables
 from llm_integrations.core.drift.report import Anomaly, ColumnDrift, DriftReport, Measure
@@ -24,7 +27,9 @@ __all__ = [
     "BaselineStore",
     "Categories",
     "ColumnDrift",
+    "ColumnLimits",
     "ColumnProfile",
+    "DriftLimits",
     "DriftReport",
     "DriftThresholds",
     "Labels",
@@ -33,12 +38,15 @@ __all__ = [
     "Profile",
     "ProfileSketch",
     "baseline_of",
+    "baselines_of",
     "check_data",
     "compare_profiles",
     "detect",
     "detect_in",
     "for_tables",
+    "is_profile",
     "keep_baseline",
     "profile_tables",
+    "read_limits",
     "sketch_tables",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llm_integrations.core.drift.compare import compare_profiles
 from llm_integrations.core.drift.labels import PLAIN, Labels
+from llm_integrations.core.drift.limits import DriftLimits, limits_in_schema, read_limits
 from llm_integrations.core.drift.profile import Profile
 from llm_integrations.core.drift.profiling import sketch_tables
+from llm_integrations.core.drift.several import from_each
 from llm_integrations.core.drift.store import BaselineStore
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import resolve_registry
@@ -22,9 +24,19 @@ if TYPE_CHECKING:
     from llm_integrations.core.registry import Registry, SchemaRef
     from llm_integrations.core.validation import Validator
 
+    Limits: TypeAlias = DriftLimits | Mapping[str, Any] | str | Path | None
     Sketching: TypeAlias = Callable[[Any, Validator], ProfileSketch]
 
-__all__ = ["baseline_of", "check_data", "detect", "detect_in", "for_tables", "keep_baseline"]
+__all__ = [
+    "baseline_of",
+    "baselines_of",
+    "check_data",
+    "detect",
+    "detect_in",
+    "for_tables",
+    "is_profile",
+    "keep_baseline",
+]
 
 
 def for_tables(registry: Registry, schema: str | SchemaRef) -> Validator:
@@ -56,7 +68,7 @@ def baseline_of(
 def detect(
     data: Any,
     validator: Validator,
-    baseline: Profile,
+    baseline: Profile | Sequence[Profile],
     *,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
@@ -64,8 +76,9 @@ def detect(
     json_columns: tuple[str, ...] = (),
     source: str = "",
     show_values: bool = False,
+    limits: Limits = None,
 ) -> DriftReport:
-    """What changed from the baseline to this data.
+    """What changed from the baseline to this data; of several, from each.
 
     ``show_values`` names values of this data in words; values that are gone stay hashes, since a
     baseline does not hold them. Takes data and raises as ``sketch_tables``; also raises as
@@ -79,27 +92,44 @@ def detect(
         ignore=ignore,
         compare=compare,
         show_values=show_values,
+        limits=limits,
     )
 
 
 def detect_in(
     sketch: ProfileSketch,
-    baseline: Profile,
+    baseline: Profile | Sequence[Profile],
     *,
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: Limits = None,
 ) -> DriftReport:
     """``detect`` for data that was sketched already, wherever it is."""
+    baselines = [baseline] if isinstance(baseline, Profile) else list(baseline)
+    if not baselines:
+        raise ConfigurationError("there is no baseline to compare with")
     words: dict[str, str] = {}
-    plain = baseline.key_id == PLAIN
-    labels = Labels(baseline.salt, plain=plain, words=words if show_values else None)
-    current = sketch.profile(labels, alike=baseline)
-    report = compare_profiles(
-        baseline, current, thresholds=thresholds, ignore=ignore, compare=compare
-    )
-    return report.worded(words)
+    said = read_limits(limits)
+    reports = []
+    for one in baselines:
+        plain = one.key_id == PLAIN
+        labels = Labels(one.salt, plain=plain, words=words if show_values else None)
+        current = sketch.profile(labels, alike=one)
+        places = one.columns.keys() | current.columns.keys()
+        said.check(places)
+        report = compare_profiles(
+            one,
+            current,
+            thresholds=thresholds,
+            ignore=ignore,
+            compare=compare,
+            limits=said.over(limits_in_schema(sketch.validator, places)),
+            history=[profile.rows for profile in baselines],
+        )
+        reports.append(report)
+    return from_each(reports).worded(words)
 
 
 def check_data(
@@ -113,20 +143,22 @@ def check_data(
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: Limits = None,
 ) -> DriftReport:
     """``detect_drift`` of every adapter.
 
     Args:
         sketch: how the adapter sketches its data.
-        baseline: a Profile, the path of one (``.json``), or other data of the adapter's; None is
-            what is kept beside the schema.
+        baseline: a Profile, the path of one (``.json``) or of a folder of them, or other data of
+            the adapter's, or a list of these; None is what is kept beside the schema.
     """
     client = resolve_registry(registry)
     validator = for_tables(client, schema)
-    if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
-        known = baseline_of(client, validator.reference, baseline)
-    else:
-        known = sketch(baseline, validator).profile()
+    known = [
+        sketch(one, validator).profile() if _is_data(one) else profile
+        for one in _listed(baseline)
+        for profile in ([one] if _is_data(one) else baselines_of(client, validator.reference, one))
+    ]
     return detect_in(
         sketch(data, validator),
         known,
@@ -134,6 +166,7 @@ def check_data(
         ignore=ignore,
         compare=compare,
         show_values=show_values,
+        limits=limits,
     )
 
 
@@ -155,5 +188,32 @@ def keep_baseline(
     return profile
 
 
-def _is_profile(baseline: Any) -> bool:
-    return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
+def baselines_of(
+    registry: Registry, reference: str, baseline: Profile | str | Path | None
+) -> list[Profile]:
+    """``baseline_of``, or the profiles of a folder."""
+    if isinstance(baseline, str | Path) and Path(baseline).is_dir():
+        return [Profile.read(path) for path in sorted(Path(baseline).glob("*.json"))]
+    return [baseline_of(registry, reference, baseline)]
+
+
+def is_profile(path: Path) -> bool:
+    """Whether it is a profile or a folder of profiles, by name."""
+    if path.is_dir():
+        return any(path.glob("*.json")) and all(Profile.is_one(one) for one in path.glob("*.json"))
+    return path.suffix.lower() == ".json"
+
+
+def _is_data(baseline: Any) -> bool:
+    if isinstance(baseline, str | Path):
+        return not is_profile(Path(baseline))
+    return not (baseline is None or isinstance(baseline, Profile))
+
+
+def _listed(baseline: Any) -> list[Any]:
+    """Several baselines; several files of data are one."""
+    if not isinstance(baseline, list | tuple):
+        return [baseline]
+    paths = [one for one in baseline if isinstance(one, str | Path)]
+    together = len(paths) == len(baseline) and not any(is_profile(Path(one)) for one in paths)
+    return [baseline] if together else list(baseline)
