@@ -297,3 +297,20 @@ def _folded(batch: pa.Table) -> pa.Table:
 
     numbers = np.asarray(batch["id"]) % (ROWS // 2)
     return pa.table({"id": numbers, "half": [f"text {number}" for number in numbers]})
+
+
+def test_drift_of_a_data_set_is_that_of_its_rows(cluster: Any, registry: Registry) -> None:
+    from llm_integrations.core.drift import Labels, for_tables, profile_tables
+    from llm_integrations.ray import detect_drift
+    from llm_integrations.ray.drift import _sketched
+
+    validator = for_tables(registry, "training-row@1")
+    data = rows(cluster, 6).map_batches(_folded, batch_format="pyarrow")
+    labels = Labels()
+    parts = _sketched(data, validator).profile(labels)
+    table = _folded(pa.table({"id": range(ROWS)}))
+    assert parts.columns == profile_tables([table], validator, labels=labels).columns
+    assert (parts.rows, parts.invalid) == (ROWS, 200)
+    moved = cluster.data.range(ROWS).map_batches(_folded, batch_format="pyarrow").limit(ROWS // 4)
+    report = detect_drift(moved, "training-row@1", baseline=data, registry=registry)
+    assert report.drifted_columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,17 @@ import pyarrow as pa
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.drift import (
-    BaselineStore,
+    DriftLimits,
     DriftReport,
     DriftThresholds,
-    Labels,
     Profile,
-    baseline_of,
-    detect,
-    for_tables,
-    profile_tables,
+    ProfileSketch,
+    check_data,
+    keep_baseline,
+    sketch_tables,
 )
-from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.run.inputs import Files, opened
 from llm_integrations.datasets.run.sources import BLOCK, DatasetSource
@@ -40,6 +40,7 @@ def detect_drift(
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
     show_values: bool = False,
+    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
 ) -> DriftReport:
     """What changed since the baseline: the schema's view first, then each column's distances.
 
@@ -47,13 +48,16 @@ def detect_drift(
         dataset: a Dataset, DatasetDict (its splits together), stream, table, frame or file, as
             ``validate_dataset`` takes them; read once.
         schema: as ``training-row@1``.
-        baseline: a Profile, the path of one (``.json``), or other data as in ``dataset``; None
-            takes what ``save_baseline`` keeps beside the schema.
+        baseline: a Profile, the path of one (``.json``) or of a folder of them, other data as in
+            ``dataset``, or a list of these: then it drifted if it drifted from each. None takes
+            what ``save_baseline`` keeps beside the schema.
         thresholds: what may change; see DriftThresholds.
         ignore: columns that may change as they like, as ids do.
         compare: columns to compare that are left out by themselves, since their values are new
             each time: points in time, and numbers that only grow from row to row.
         show_values: name frequent values of the data in words, not as keyed hashes.
+        limits: what may change in single columns: an object or its file; see docs/drift.md. It goes
+            before what the schema says by ``x-drift``.
 
     Returns:
         A report with ``.drifted``, ``.decided``, ``.not_compared``, ``to_markdown()``,
@@ -64,24 +68,17 @@ def detect_drift(
         ConfigurationError: there is no baseline, or data or profile cannot be read.
         RegistryError: there is no schema to judge by.
     """
-    client = resolve_registry(registry)
-    validator = for_tables(client, schema)
-    if baseline is None or isinstance(baseline, Profile) or _is_profile(baseline):
-        known = baseline_of(client, validator.reference, baseline)
-    else:
-        rows, columns, source = _opened(baseline)
-        known = profile_tables(rows, validator, json_columns=columns, source=source)
-    rows, columns, source = _opened(dataset)
-    return detect(
-        rows,
-        validator,
-        known,
+    return check_data(
+        dataset,
+        schema,
+        _sketched,
+        baseline=baseline,
+        registry=registry,
         thresholds=thresholds,
         ignore=ignore,
         compare=compare,
-        json_columns=columns,
-        source=source,
         show_values=show_values,
+        limits=limits,
     )
 
 
@@ -103,18 +100,14 @@ def save_baseline(
     Raises:
         ConfigurationError: the registry is no folder and there is no path.
     """
-    client = resolve_registry(registry)
-    validator = for_tables(client, schema)
-    target = path or BaselineStore.beside(client).path(validator.reference)
-    rows, columns, source = _opened(dataset)
-    labels = Labels(plain=show_values)
-    profile = profile_tables(rows, validator, labels=labels, json_columns=columns, source=source)
-    profile.write(target)
-    return profile
+    return keep_baseline(
+        dataset, schema, _sketched, registry=registry, path=path, show_values=show_values
+    )
 
 
-def _is_profile(baseline: Any) -> bool:
-    return isinstance(baseline, str | Path) and Path(baseline).suffix.lower() == ".json"
+def _sketched(data: Any, validator: Validator) -> ProfileSketch:
+    rows, columns, source = _opened(data)
+    return sketch_tables(rows, validator, json_columns=columns, source=source)
 
 
 def _opened(data: Any) -> tuple[list[Path] | Iterator[pa.Table], tuple[str, ...], str]:

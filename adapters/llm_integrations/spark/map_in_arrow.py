@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_integrations.core.arrow.driver import COUNTS, Unique, WorkerJudge
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-__all__ = ["SchemaMapInArrow", "schema_map_in_arrow"]
+__all__ = ["SchemaMapInArrow", "check_names", "schema_map_in_arrow"]
 
 
 class SchemaMapInArrow(WorkerJudge):
@@ -46,17 +46,10 @@ class SchemaMapInArrow(WorkerJudge):
         """
         from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
-        names = Counter(schema.names)
-        twin = next((name for name, times in names.items() if times > 1), None)
-        if twin is not None:
-            raise ConfigurationError(f"the data frame has two columns of the name {twin!r}")
-        for name in (*names, self.valid, self.errors):
-            if "." in name or "`" in name:
-                raise ConfigurationError(
-                    f"mapInArrow takes no name with a dot or a backtick: rename {name!r}"
-                )
+        check_names(schema.names)
+        check_names([self.valid, self.errors])
         # Spark does not tell names apart by their case.
-        known = {name.lower(): name for name in names}
+        known = {name.lower(): name for name in schema.names}
         for name in (self.valid, self.errors):
             if name.lower() in known:
                 found = known[name.lower()]
@@ -102,6 +95,18 @@ class SchemaMapInArrow(WorkerJudge):
 
     def __repr__(self) -> str:
         return f"schema_map_in_arrow({self.reference!r})"
+
+
+def check_names(names: Sequence[str]) -> None:
+    """ConfigurationError for two columns of one name, or one that mapInArrow takes for a field."""
+    twin = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twin is not None:
+        raise ConfigurationError(f"the data frame has two columns of the name {twin!r}")
+    for name in names:
+        if "." in name or "`" in name:
+            raise ConfigurationError(
+                f"mapInArrow takes no name with a dot or a backtick: rename {name!r}"
+            )
 
 
 schema_map_in_arrow = SchemaMapInArrow

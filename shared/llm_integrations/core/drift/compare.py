@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from llm_integrations.core.drift.comparison import Comparison
 from llm_integrations.core.drift.distance import share_chance
 from llm_integrations.core.drift.domains import ITEM
+from llm_integrations.core.drift.limits import DriftLimits, is_within
 from llm_integrations.core.drift.profile import ColumnProfile, Profile
 from llm_integrations.core.drift.report import Anomaly, DriftReport
+from llm_integrations.core.drift.several import row_anomalies
 from llm_integrations.core.drift.thresholds import DriftThresholds
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
 
 __all__ = ["compare_profiles"]
-
-_NOTED: Final = 10
-"""Times more or fewer rows that are worth a note."""
 
 
 def compare_profiles(
@@ -27,55 +26,65 @@ def compare_profiles(
     thresholds: DriftThresholds | None = None,
     ignore: Collection[str] = (),
     compare: Collection[str] = (),
+    limits: DriftLimits | None = None,
+    history: Sequence[int] = (),
 ) -> DriftReport:
     """What changed from one profile to the other.
 
     Args:
         compare: columns to compare that are left out by themselves, since their values are new
             each time: points in time, and numbers that only grow from row to row, as ids do.
-        ignore: columns that may change as they like, as ids do.
+        ignore: columns that may change as they like, as ids do, and what is below them.
+        limits: what may change in single columns; ``thresholds`` go before its own.
+        history: how many rows there usually are; the baseline's if empty.
 
     Raises:
-        ConfigurationError: the profiles name values by different keys, or there is no column to
-            ignore.
+        ConfigurationError: the profiles name values by different keys, or there is no such column
+            to ignore, to compare or to limit.
     """
-    unknown = {*ignore, *compare} - baseline.columns.keys() - current.columns.keys()
-    if unknown:
-        known = ", ".join(sorted(baseline.columns.keys() | current.columns.keys()))
-        word = "ignore" if unknown & {*ignore} else "compare"
-        raise ConfigurationError(
-            f"there is no column {min(unknown)!r} to {word}; the columns are {known}"
-        )
+    known = baseline.columns.keys() | current.columns.keys()
+    for word, places in (("ignore", ignore), ("compare", compare)):
+        for place in places:
+            if not any(is_within(name, place) for name in known):
+                raise ConfigurationError(
+                    f"there is no column {place!r} to {word}; the columns are "
+                    f"{', '.join(sorted(known))}"
+                )
+    said = limits or DriftLimits()
+    said.check(known)
+    ignored = {name for name in known if any(is_within(name, place) for place in ignore)}
+    ignored |= said.marked("ignore", known) - {*compare}
+    wanted = {*compare} | said.marked("compare", known)
     if baseline.key_id != current.key_id:
         raise ConfigurationError(
             "the profiles name values by different keys: set LLM_INTEGRATIONS_DRIFT_KEY to what it "
             "was when the baseline was made, or make a new baseline"
         )
     require_extra("drift", "scipy")
-    limits = thresholds or DriftThresholds()
-    left_out = {name: "it was to be ignored" for name in ignore if name in baseline.columns}
+    allowed = said.applied(thresholds)
+    left_out = {name: "it was to be ignored" for name in baseline.columns if name in ignored}
     both = {
         name: (column, current.columns[name])
         for name, column in baseline.columns.items()
-        if name in current.columns and name not in ignore
+        if name in current.columns and name not in ignored
     }
-    by = _at_level(both, limits, frozenset(compare), len(current.reasons))
-    level = limits.false_alarms / max(len(both) + len(current.reasons), 1)
+    base = Comparison(allowed, allowed.false_alarms, frozenset(wanted), said.columns)
+    by = _at_level(both, base, len(current.reasons))
+    level = allowed.false_alarms / max(len(both) + len(current.reasons), 1)
     columns = [by.column(name, *pair) for name, pair in both.items()]
     columns.sort(key=lambda column: (not column.drifted, -column.strength))
     why = {column.name: by.why_not(column) for column in columns}
     not_compared = {**{name: reason for name, reason in why.items() if reason}, **left_out}
-    anomalies = tuple(_anomalies(baseline, current, limits, ignore, level))
+    anomalies = tuple(_anomalies(baseline, current, allowed, ignored, level, history))
     if baseline.format == 1:
         old = "the baseline was made by an older version; make a new one"
         not_compared |= {name: old for name in current.columns if ITEM in name}
-    return DriftReport(anomalies, tuple(columns), baseline, current, limits, not_compared)
+    return DriftReport(anomalies, tuple(columns), baseline, current, allowed, not_compared)
 
 
 def _at_level(
     both: Mapping[str, tuple[ColumnProfile, ColumnProfile]],
-    limits: DriftThresholds,
-    wanted: frozenset[str],
+    base: Comparison,
     reasons: int,
 ) -> Comparison:
     """The comparison whose level keeps false alarms rare, by Benjamini and Hochberg's steps.
@@ -86,8 +95,7 @@ def _at_level(
     several = max(len(both) + reasons, 1)
     found = several
     while True:
-        level = limits.false_alarms * max(found, 1) / several
-        by = Comparison(limits, level, wanted)
+        by = replace(base, level=base.level * max(found, 1) / several)
         drifted = sum(
             any(measure.drifted for measure in by.measures(*pair, name))
             for name, pair in both.items()
@@ -103,6 +111,7 @@ def _anomalies(
     limits: DriftThresholds,
     ignore: Collection[str],
     level: float,
+    history: Sequence[int],
 ) -> Iterator[Anomaly]:
     if not after.rows:
         yield Anomaly("no rows", "", "there are no rows to compare")
@@ -110,7 +119,7 @@ def _anomalies(
     if before.fingerprint != after.fingerprint:
         text = f"the baseline was judged by {before.schema}, the data by {after.schema}"
         yield Anomaly("schema", "", text, drift=False)
-    yield from _rows(before.rows, after.rows, limits)
+    yield from row_anomalies(history or [before.rows], after.rows, limits)
     for name, column in after.columns.items():
         unknown = before.format == 1 and ITEM in name
         if name not in before.columns and name not in ignore and not unknown:
@@ -130,14 +139,6 @@ def _types(name: str, before: ColumnProfile, after: ColumnProfile) -> Iterator[A
         return
     text = f"the type was {before.kind} and is {after.kind}"
     yield Anomaly("type", name, text, drift=before.family != after.family)
-
-
-def _rows(before: int, after: int, limits: DriftThresholds) -> Iterator[Anomaly]:
-    times = max(before, after) / max(min(before, after), 1)
-    if times > _NOTED:
-        word = "fewer" if after < before else "more"
-        text = f"there are {after:,} rows, {times:,.0f} times {word} than the baseline's {before:,}"
-        yield Anomaly("rows", "", text, drift=times > limits.rows)
 
 
 def _refused(

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import hypot
-from typing import Final
+from typing import Final, Literal
 
 from llm_integrations.core.drift.distance import (
     category_chance,
     category_distance,
+    cells_of,
     ks_chance,
     ks_distance,
+    l_infinity,
     lepage_chance,
     lepage_distance,
     missing_mass,
     missing_mass_chance,
     number_chance,
     number_distance,
+    psi,
     share_chance,
 )
-from llm_integrations.core.drift.profile import ColumnProfile
+from llm_integrations.core.drift.limits import ColumnLimits
+from llm_integrations.core.drift.profile import Categories, ColumnProfile
 from llm_integrations.core.drift.report import ColumnDrift, Measure
 from llm_integrations.core.drift.thresholds import DriftThresholds
 
 __all__ = ["Comparison"]
 
+_LIMITS: Final = {"PSI": 0.2, "L-infinity": 0.1}
 _LISTED: Final = 20
 _PRESENCE: Final = 0.1
 _CATEGORIES: Final = 0.5
@@ -45,11 +50,20 @@ class Comparison:
         limits: what may change.
         level: the probability that a column's measures may exceed their limits by chance.
         wanted: the columns to compare although their values are new each time.
+        columns: what may change in single columns.
+        own: of these what is in force.
     """
 
     limits: DriftThresholds
     level: float
     wanted: frozenset[str] = frozenset()
+    columns: Mapping[str, ColumnLimits] = field(default_factory=dict)
+    own: ColumnLimits = field(default_factory=ColumnLimits)
+
+    def of(self, name: str) -> Comparison:
+        """How this column is compared."""
+        own = self.columns.get(name)
+        return self if own is None else replace(self, limits=own.over(self.limits), own=own)
 
     def column(self, name: str, before: ColumnProfile, after: ColumnProfile) -> ColumnDrift:
         """A column with its measures, and the values that only one side has."""
@@ -61,9 +75,10 @@ class Comparison:
         self, before: ColumnProfile, after: ColumnProfile, name: str = ""
     ) -> tuple[Measure, ...]:
         """All that can be measured; the presence of values at least."""
-        found = [self._presence(before, after)]
+        mine = self.of(name)
+        found = [mine._presence(before, after)]
         if name in self.wanted or not _is_new_each_time(before):
-            found += self._values(before, after)
+            found += mine._values(before, after)
         return tuple(found)
 
     def why_not(self, column: ColumnDrift) -> str:
@@ -79,8 +94,11 @@ class Comparison:
         if before.family == "other":
             return f"nothing is known to compare of {before.kind}"
         values = [part.rows - part.nulls for part in (before, after)]
-        if min(values) < self.limits.min_values:
-            return f"{min(values):,} values are too few, of {self.limits.min_values} at least"
+        mine = self.of(column.name)
+        if min(values) < mine.limits.min_values:
+            return f"{min(values):,} values are too few, of {mine.limits.min_values} at least"
+        if mine.own.measure is not None:
+            return f"{mine.own.measure} does not measure it"
         return "its profile has nothing to compare"
 
     def _presence(self, before: ColumnProfile, after: ColumnProfile) -> Measure:
@@ -100,9 +118,16 @@ class Comparison:
         }
         shared = replace(self, level=self.level / (1 + len(parts)))
         if before.categories is not None and after.categories is not None:
-            yield from shared._categories(before, after)
+            found = shared._categories(before, after)
         else:
-            yield from shared._numbers(before, after)
+            found = shared._numbers(before, after)
+        match self.own.measure:
+            case None:
+                yield from found
+            case "PSI" | "L-infinity" as name:
+                yield from shared._cells(before, after, name)
+            case name:
+                yield from (measure for measure in found if measure.name == name)
         for name, pair in parts.items():
             yield from (replace(measure, of=name) for measure in shared._values(*pair))
 
@@ -123,6 +148,25 @@ class Comparison:
             chance = missing_mass_chance(one.counts, sizes, _NEW * self.level)
             limit = expected + max(self.limits.new_categories, chance)
             yield Measure("new categories", 1 - seen / two.total, limit)
+
+    def _cells(
+        self, before: ColumnProfile, after: ColumnProfile, name: Literal["PSI", "L-infinity"]
+    ) -> Iterator[Measure]:
+        one, two = (side.categories or side.numbers for side in (before, after))
+        if one is None or two is None or type(one) is not type(two):
+            return
+        counts = [side.total if isinstance(side, Categories) else side.count for side in (one, two)]
+        told = all(isinstance(side, Categories) or side.quantiles for side in (one, two))
+        if min(counts) < max(self.limits.min_values, 1) or not told:
+            return
+        cells = cells_of(one, two)
+        sizes = _independent(before, counts[0]), _independent(after, counts[1])
+        if name == "PSI":
+            value, chance = psi(*cells, self.level, 1 / sizes[0] + 1 / sizes[1])
+        else:
+            value, chance = l_infinity(*cells, self.level, sizes)
+        limit = _LIMITS[name] if self.own.limit is None else self.own.limit
+        yield Measure(name, value, max(limit, chance))
 
     def _numbers(self, before: ColumnProfile, after: ColumnProfile) -> Iterator[Measure]:
         one, two = before.numbers, after.numbers

@@ -8,24 +8,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from statistics import NormalDist
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from llm_integrations.core.drift.profile import Categories, Numbers
-from llm_integrations.core.drift.sketches.sketch import spread_of
+from llm_integrations.core.drift.sketches.numbers import spread_of
 
 __all__ = [
     "category_chance",
     "category_distance",
+    "cells_of",
     "ks_chance",
     "ks_distance",
+    "l_infinity",
     "lepage_chance",
     "lepage_distance",
     "missing_mass",
     "missing_mass_chance",
     "number_chance",
     "number_distance",
+    "psi",
     "share_chance",
 ]
 
@@ -33,6 +37,8 @@ _EXPECTED: Final = 10
 """Values that a category should have in either sample to be compared by itself."""
 _ROUNDING: Final = 2e-3
 """Quantiles are rounded to a thousandth of the spread, on each side."""
+
+_Cells: TypeAlias = npt.NDArray[np.float64]
 
 
 def category_distance(before: Categories, after: Categories) -> float:
@@ -76,6 +82,51 @@ def _cells(before: Categories, after: Categories) -> tuple[list[int], list[int]]
     two = [after.counts.get(name, 0) for name in kept]
     rest = before.total - sum(one), after.total - sum(two)
     return ([*one, rest[0]], [*two, rest[1]]) if any(rest) else (one, two)
+
+
+def cells_of(before: Numbers | Categories, after: Numbers | Categories) -> tuple[_Cells, _Cells]:
+    """The counts of the same cells in both: categories, or tenths of the baseline's numbers."""
+    if isinstance(before, Categories) and isinstance(after, Categories):
+        one, two = _cells(before, after)
+        return np.asarray(one, np.float64), np.asarray(two, np.float64)
+    if not (isinstance(before, Numbers) and isinstance(after, Numbers)):
+        raise TypeError("numbers and categories have no cells in common")
+    count = max(2, min(10, min(before.count, after.count) // _EXPECTED))
+    known = np.asarray(before.quantiles)
+    places = np.arange(1, count) * len(known) // count
+    edges = np.unique(known[places]) + _rounding_apart(before, after)
+    found = [
+        np.bincount(np.searchsorted(edges, side.quantiles), minlength=len(edges) + 1)
+        * (side.count / len(side.quantiles))
+        for side in (before, after)
+    ]
+    return found[0].astype(np.float64), found[1].astype(np.float64)
+
+
+def psi(one: _Cells, two: _Cells, level: float, size: float) -> tuple[float, float]:
+    """Population stability index of two sets of cells; and that by chance.
+
+    Args:
+        size: 1/n + 1/m of n and m independent values.
+    """
+    from scipy.stats import chi2
+
+    before, after = ((side + 0.5) / (side.sum() + 0.5 * len(side)) for side in (one, two))
+    found = float(((after - before) * np.log(after / before)).sum())
+    # Like the divergence it is about a chi-square.
+    return found, float(chi2.isf(level, max(len(one) - 1, 1))) * size
+
+
+def l_infinity(
+    one: _Cells, two: _Cells, level: float, sizes: tuple[float, float]
+) -> tuple[float, float]:
+    """The largest difference of the shares of a cell; and that by chance."""
+    before, after = one / one.sum(), two / two.sum()
+    chances = [
+        share_chance(float(x), sizes[0], float(y), sizes[1], level / len(one))
+        for x, y in zip(before, after, strict=True)
+    ]
+    return float(np.abs(after - before).max()), max(chances)
 
 
 def missing_mass(counts: Mapping[str, int], total: int) -> float:

@@ -7,7 +7,7 @@ import json
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.jsonschema.location import SchemaLocation
 
-__all__ = ["ITEM", "named_values"]
+__all__ = ["ITEM", "applied", "named_values"]
 
 ITEM = "[*]"
 """A step to the items of a list, or the values of a map."""
@@ -21,16 +21,16 @@ def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
     Args:
         path: the names that lead there, as ``("address", "country")``, ``[*]`` for a list's items.
     """
-    here = _applied(documents, [documents.top])
+    here = applied(documents, [documents.top])
     for name in path:
         if name == ITEM:
             items = [part for at in here for part in at.applied_parts("items")]
-            here = _applied(documents, items)
+            here = applied(documents, items)
             continue
         declaring = [
             location for location in here if name in location.keywords.get("properties", ())
         ]
-        here = _applied(documents, [at.below("properties", name) for at in declaring])
+        here = applied(documents, [at.below("properties", name) for at in declaring])
     named = [
         value
         for keywords in (location.keywords for location in here)
@@ -42,7 +42,7 @@ def named_values(documents: Documents, path: tuple[str, ...]) -> frozenset[str]:
     return frozenset(json.dumps(value, ensure_ascii=False) for value in named)
 
 
-def _applied(documents: Documents, starts: list[SchemaLocation]) -> list[SchemaLocation]:
+def applied(documents: Documents, starts: list[SchemaLocation]) -> list[SchemaLocation]:
     """These subschemas and those applied to the same value (allOf, $ref and so on), each once."""
     found: dict[SchemaLocation, None] = {}
     waiting = list(starts)

@@ -39,14 +39,17 @@ class JudgedTable:
 
 
 def judged_tables(
-    tables: Iterable[Any], validator: Validator, json_columns: tuple[str, ...] = ()
+    tables: Iterable[Any],
+    validator: Validator,
+    json_columns: tuple[str, ...] = (),
+    threads: int | None = None,
 ) -> Iterator[JudgedTable]:
     """Pyarrow Tables, judged by their columns.
 
     Args:
         json_columns: columns that hold JSON as text and are judged as the values it encodes.
     """
-    plan = ArrowPlan(validator, None, json_columns)
+    plan = ArrowPlan(validator, None, json_columns, threads)
     for table in tables:
         yield JudgedTable(judged_columns(table), plan.validate(table, max_failures=_EXPLAINED))
 

@@ -154,6 +154,15 @@ class Profile:
             raise ConfigurationError(f"{path} is no profile: it is not JSON") from None
         return cls.from_dict(data)
 
+    @classmethod
+    def is_one(cls, path: Path) -> bool:
+        """Whether a file holds a profile."""
+        try:
+            cls.read(path)
+        except ConfigurationError:
+            return False
+        return True
+
 
 def _of_before(column: ColumnProfile) -> ColumnProfile:
     """Of format 1, in which all times were points in time."""

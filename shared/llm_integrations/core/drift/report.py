@@ -44,8 +44,8 @@ class Measure:
     """One distance with its limit.
 
     Attributes:
-        name: "Jensen–Shannon", "Lepage", "Wasserstein", "Kolmogorov–Smirnov", "presence" or "new
-            categories".
+        name: "Jensen–Shannon", "Lepage", "Wasserstein", "Kolmogorov–Smirnov", "presence", "new
+            categories"; where limits ask for it "PSI" or "L-infinity".
         value: the distance; for presence the change of the share of rows with a value.
         threshold: the limit, chance included.
         of: which part of the values, as "items", "keys" or "norm"; empty for the values (of text
@@ -57,6 +57,8 @@ class Measure:
         "Lepage",
         "Wasserstein",
         "Kolmogorov–Smirnov",
+        "PSI",
+        "L-infinity",
         "presence",
         "new categories",
     ]
@@ -129,6 +131,8 @@ class DriftReport:
         baseline, current: the two profiles.
         thresholds: what was allowed.
         not_compared: the columns whose values were not compared, and why.
+        baselines: with how many the data was compared; of several, ``baseline`` is the newest, and
+            each column is beside the one that it is nearest to.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -137,6 +141,7 @@ class DriftReport:
     current: Profile
     thresholds: DriftThresholds
     not_compared: Mapping[str, str] = field(default_factory=dict)
+    baselines: int = 1
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -169,7 +174,8 @@ class DriftReport:
         found = [str(a) for a in self.anomalies if a.drift]
         if self.drifted_columns:
             found.append(f"distances in {', '.join(self.drifted_columns)}")
-        rows = f"{self.current.rows:,} rows against {self.baseline.rows:,} of the baseline"
+        which = f"newest of {self.baselines} baselines" if self.baselines > 1 else "baseline"
+        rows = f"{self.current.rows:,} rows against {self.baseline.rows:,} of the {which}"
         if self.not_compared:
             found.append(f"not compared: {', '.join(self.not_compared)}")
         return f"{word}: {'; '.join([rows, *found])}"
@@ -185,6 +191,7 @@ class DriftReport:
             "data": self.current.source,
             "schema": self.current.schema,
             "baseline_schema": self.baseline.schema,
+            "baselines": self.baselines,
             "baseline_made_at": self.baseline.made_at,
             "made_at": self.current.made_at,
             "rows": {"before": self.baseline.rows, "after": self.current.rows},
@@ -199,13 +206,13 @@ class DriftReport:
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     def to_markdown(self) -> str:
-        from llm_integrations.core.drift.markdown import drift_markdown
+        from llm_integrations.core.drift.pages.markdown import drift_markdown
 
         return drift_markdown(self)
 
     def to_html(self) -> str:
         """One page with everything in it: nothing is loaded from elsewhere, nothing is run."""
-        from llm_integrations.core.drift.page import drift_page
+        from llm_integrations.core.drift.pages.page import drift_page
 
         return drift_page(self)
 
@@ -223,11 +230,11 @@ class DriftReport:
         return paths
 
     def __rich__(self) -> Table:
-        from llm_integrations.core.drift.markdown import drift_table
+        from llm_integrations.core.drift.pages.markdown import drift_table
 
         return drift_table(self)
 
     def _repr_html_(self) -> str:
-        from llm_integrations.core.drift.page import drift_body
+        from llm_integrations.core.drift.pages.page import drift_body
 
         return drift_body(self)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.cli.output.console import wide_console
+from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ def drift(
     reference: Annotated[str, typer.Argument(help="Its schema, as training-row@latest.")],
     registry: RegistryUrl = None,
     baseline: Annotated[
-        Path | None,
-        typer.Option(help="A profile (.json), or another data file. Default: beside the schema."),
+        list[Path] | None,
+        typer.Option(
+            help="A profile (.json), a folder of them, or another data file; of several, drift is "
+            "what drifted from each. Repeatable. Default: beside the schema."
+        ),
     ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Make DATA the baseline; compare nothing.")
@@ -55,55 +59,74 @@ def drift(
         list[str] | None,
         typer.Option(help="A column to compare though it is new each time. Repeatable."),
     ] = None,
-    category: Annotated[float, typer.Option(help="Limit of the Jensen–Shannon distance.")] = 0.1,
-    number: Annotated[float, typer.Option(help="Limit of the Wasserstein distance.")] = 0.1,
-    presence: Annotated[float, typer.Option(help="Limit for the share of nulls.")] = 0.05,
-    new_categories: Annotated[float, typer.Option(help="Limit for values never seen.")] = 0.01,
-    invalid: Annotated[float, typer.Option(help="Limit for more invalid rows.")] = 0.01,
+    category: Annotated[
+        float | None, typer.Option(help="Limit of the Jensen–Shannon distance. Default: 0.1.")
+    ] = None,
+    number: Annotated[
+        float | None, typer.Option(help="Limit of the Wasserstein distance. Default: 0.1.")
+    ] = None,
+    presence: Annotated[
+        float | None, typer.Option(help="Limit for the share of nulls. Default: 0.05.")
+    ] = None,
+    new_categories: Annotated[
+        float | None, typer.Option(help="Limit for values never seen. Default: 0.01.")
+    ] = None,
+    invalid: Annotated[
+        float | None, typer.Option(help="Limit for more invalid rows. Default: 0.01.")
+    ] = None,
     ks: Annotated[
         float | None,
         typer.Option(help="Limit of the Kolmogorov–Smirnov distance. Default: as --number."),
     ] = None,
     times_rows: Annotated[
-        float, typer.Option("--rows", help="How many times more or fewer rows there may be.")
-    ] = 100.0,
+        float | None,
+        typer.Option("--rows", help="How many times more or fewer rows may be. Default: 100."),
+    ] = None,
     false_alarms: Annotated[
-        float, typer.Option(help="Share of runs without drift that may raise an alarm.")
-    ] = 0.02,
+        float | None,
+        typer.Option(help="Share of runs without drift that may raise an alarm. Default: 0.02."),
+    ] = None,
+    limits: Annotated[
+        Path | None,
+        typer.Option(help="A file (YAML, JSON) with limits of single columns, as of x-drift."),
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Compare DATA with its baseline. Exit code 1 if it drifted, 2 if nothing could be compared.
 
     Example: `llm-integrations drift rows.parquet training-row@latest --report out/ -r schemas/`
     """
-    from llm_integrations.core.drift import DriftThresholds, detect, for_tables
+    from llm_integrations.core.drift import DriftLimits, detect, for_tables, read_limits
 
-    limits = DriftThresholds(
-        category,
-        number,
-        presence,
-        new_categories,
-        invalid,
-        ks=ks,
-        rows=times_rows,
-        false_alarms=false_alarms,
-    )
+    given = {
+        "category": category,
+        "number": number,
+        "presence": presence,
+        "new_categories": new_categories,
+        "invalid": invalid,
+        "ks": ks,
+        "rows": times_rows,
+        "false_alarms": false_alarms,
+    }
+    own = DriftLimits({name: value for name, value in given.items() if value is not None})
+    allowed = own.over(read_limits(limits))
+    allowed.applied(None)
     with open_registry(registry) as client, TemporaryDirectory() as copies:
         validator = for_tables(client, reference)
         if save:
             files = _files(data, copies)
-            _save(client, validator, files, baseline, source=data, show_values=show_values)
+            _save(client, validator, files, _one(baseline), source=data, show_values=show_values)
             return
-        known = _baseline(client, validator, baseline, copies)
+        known = _baselines(client, validator, baseline, copies)
         found = detect(
             _files(data, copies),
             validator,
             known,
-            thresholds=limits,
             ignore=tuple(ignore or ()),
             compare=tuple(compare or ()),
             source=data,
             show_values=show_values,
+            limits=allowed,
         )
     _show(found, report, as_json=as_json)
     if found.drifted:
@@ -137,12 +160,26 @@ def _save(
     wide_console().print(f"[green]saved[/] {escape(text)}", soft_wrap=True)
 
 
-def _baseline(client: Registry, validator: Validator, path: Path | None, copies: str) -> Profile:
-    from llm_integrations.core.drift import baseline_of, profile_tables
+def _one(baselines: list[Path] | None) -> Path | None:
+    if baselines and len(baselines) > 1:
+        raise ConfigurationError("--save makes one baseline: give one --baseline, or none")
+    return baselines[0] if baselines else None
 
-    if path is None or path.suffix == ".json":
-        return baseline_of(client, validator.reference, path)
-    return profile_tables(_files(str(path), copies), validator, source=str(path))
+
+def _baselines(
+    client: Registry, validator: Validator, paths: list[Path] | None, copies: str
+) -> list[Profile]:
+    from llm_integrations.core.drift import baselines_of, is_profile, profile_tables
+
+    found: list[Profile] = []
+    several: list[Path | None] = [*paths] if paths else [None]
+    for path in several:
+        if path is None or is_profile(path):
+            found += baselines_of(client, validator.reference, path)
+        else:
+            data = _files(str(path), copies)
+            found.append(profile_tables(data, validator, source=str(path)))
+    return found
 
 
 def _show(found: DriftReport, folder: Path | None, *, as_json: bool) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family
+from llm_integrations.core.drift.sketches.categories import CategorySketch
+from llm_integrations.core.drift.sketches.growth import Growth
+from llm_integrations.core.drift.sketches.numbers import NumberSketch
 from llm_integrations.core.drift.sketches.nested_columns import entries, filled, is_list, lengths
-from llm_integrations.core.drift.sketches.sketch import CategorySketch, NumberSketch
 from llm_integrations.core.drift.sketches.vectors import VectorSketch
 
 __all__ = ["ColumnSketch"]
@@ -44,19 +46,14 @@ class ColumnSketch:
     Args:
         named: the values, as JSON text, that the schema names there.
         kind: their Arrow type.
-        missed: values of the blocks before, which had no such place.
         within: the values, as JSON text, that the schema names within lists.
     """
 
     def __init__(
-        self,
-        named: frozenset[str],
-        kind: Any,
-        missed: int = 0,
-        within: frozenset[str] = frozenset(),
+        self, named: frozenset[str], kind: Any, within: frozenset[str] = frozenset()
     ) -> None:
         self._kind = kind
-        self._rows = self._nulls = missed
+        self._rows = self._nulls = 0
         self._named = named
         self._within = within
         self._numbers = NumberSketch()
@@ -65,8 +62,7 @@ class ColumnSketch:
         self._parts: dict[str, ColumnSketch] = {}
         self._vectors: VectorSketch | None = None
         self._groups: int | None = None
-        self._last = -np.inf
-        self._ascending = True
+        self._growth = Growth()
 
     def add(self, values: Any, groups: int | None = None) -> None:
         """Add a ChunkedArray.
@@ -78,12 +74,7 @@ class ColumnSketch:
         self._nulls += values.null_count
         if groups is not None:
             self._groups = groups + (self._groups or 0)
-        if self._family == "null":
-            # The column had only nulls so far, so its type was unknown.
-            self._kind, self._family = values.type, _family(values.type)
-        if self._family == "number" and types.is_floating(values.type):
-            # A JSONL column that held only integers before.
-            self._kind = values.type
+        self._take_kind(values.type)
         counted = self._family in ("text", "boolean") or bool(self._named)
         if counted and self._family in ("text", "boolean", "number"):
             self._categories.add(_value_counts(values))
@@ -92,19 +83,44 @@ class ColumnSketch:
         numbers = _as_floats(values.drop_null(), self._family)
         self._numbers.add(numbers)
         if self._family == "number":
-            self._ascend(numbers)
+            self._growth.add(numbers)
         elif self._family == "list":
             self._add_items(values.drop_null())
         elif self._family == "map":
             self._part("keys", pc.struct_field(entries(values), [0]), filled(values))
 
-    def _ascend(self, numbers: Any) -> None:
-        if self._ascending and len(numbers):
-            self._ascending = bool(numbers[0] > self._last and np.all(np.diff(numbers) > 0))
-            self._last = float(numbers[-1])
+    def _take_kind(self, kind: Any) -> None:
+        if self._family == "null":
+            # The column had only nulls so far, so its type was unknown.
+            self._kind, self._family = kind, _family(kind)
+        if self._family == "number" and types.is_floating(kind):
+            # A JSONL column that held only integers before.
+            self._kind = kind
+
+    def merge(self, other: ColumnSketch) -> None:
+        """Add what another sketch has seen at the same place."""
+        self._take_kind(other._kind)
+        self._rows += other._rows
+        self._nulls += other._nulls
+        if other._groups is not None:
+            self._groups = other._groups + (self._groups or 0)
+        self._numbers.merge(other._numbers)
+        self._categories.merge(other._categories)
+        self._growth.merge(other._growth)
+        for name, part in other._parts.items():
+            if name in self._parts:
+                self._parts[name].merge(part)
+            else:
+                self._parts[name] = part
+        if self._vectors is not None and other._vectors is not None:
+            self._vectors.merge(other._vectors)
+        self._vectors = self._vectors or other._vectors
 
     def _add_items(self, lists: Any) -> None:
         kind = lists.type.value_type
+        if not len(lists):
+            # Whether they are vectors cannot be told yet.
+            return
         if types.is_floating(kind):
             if self._vectors is None:
                 self._vectors = VectorSketch.of(lists)
@@ -157,7 +173,7 @@ class ColumnSketch:
             categories,
             parts,
             self._groups,
-            self._family == "number" and self._ascending and numbers is not None,
+            self._family == "number" and self._growth.ascending and numbers is not None,
         )
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc
 from llm_integrations.core.drift.profile import ColumnProfile
-from llm_integrations.core.drift.sketches.sketch import NumberSketch
+from llm_integrations.core.drift.sketches.numbers import NumberSketch
 
 __all__ = ["VectorSketch"]
 
@@ -50,6 +50,12 @@ class VectorSketch:
             found = [np.linalg.norm(vectors, axis=1), *(vectors @ self._directions).T]
         for sketch, values in zip(self._sketches, found, strict=True):
             sketch.add(values)
+
+    def merge(self, other: VectorSketch) -> None:
+        """Add what another sketch has seen; vectors of another dimension are left out."""
+        if other._dimension == self._dimension:
+            for mine, theirs in zip(self._sketches, other._sketches, strict=True):
+                mine.merge(theirs)
 
     def parts(self) -> dict[str, ColumnProfile]:
         """ "norm" and "projection 1" … as columns of numbers."""

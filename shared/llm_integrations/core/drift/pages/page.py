@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from llm_integrations.core.drift.markdown import shown_measure, shown_quantiles, shown_top
-from llm_integrations.core.drift.plots import column_plot, overview_plot
+from llm_integrations.core.drift.pages.markdown import shown_measure, shown_quantiles, shown_top
+from llm_integrations.core.drift.pages.plots import column_plot, overview_plot
 from llm_integrations.core.drift.report import ColumnDrift, DriftReport
 
 __all__ = ["drift_body", "drift_page"]

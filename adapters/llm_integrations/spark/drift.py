@@ -1,0 +1,89 @@
+"""Drift of a data frame on a cluster: the workers sketch it, the driver merges and compares."""
+
+# pyright: reportMissingImports=false
+# Only the real tests install Ray and Spark.
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_integrations.core.drift import (
+    DriftLimits,
+    DriftReport,
+    DriftThresholds,
+    Profile,
+    ProfileSketch,
+    check_data,
+    keep_baseline,
+)
+from llm_integrations.core.drift.workers import SKETCH, SketchTask, merged
+from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.validation import Validator
+from llm_integrations.spark.map_in_arrow import check_names
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["detect_drift", "save_baseline"]
+
+
+def detect_drift(
+    frame: DataFrame,
+    schema: str | SchemaRef,
+    *,
+    baseline: Profile | str | Path | DataFrame | Sequence[Any] | None = None,
+    registry: Registry | str | None = None,
+    thresholds: DriftThresholds | None = None,
+    ignore: Collection[str] = (),
+    compare: Collection[str] = (),
+    show_values: bool = False,
+    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
+) -> DriftReport:
+    """What changed since the baseline, as ``llm_integrations.datasets.detect_drift`` says it.
+
+    The data is read once, by the workers; what comes to the driver are sketches, some kilobytes to
+    a megabyte for each column of a partition.
+    """
+    return check_data(
+        frame,
+        schema,
+        _sketched,
+        baseline=baseline,
+        registry=registry,
+        thresholds=thresholds,
+        ignore=ignore,
+        compare=compare,
+        show_values=show_values,
+        limits=limits,
+    )
+
+
+def save_baseline(
+    frame: DataFrame,
+    schema: str | SchemaRef,
+    *,
+    registry: Registry | str | None = None,
+    path: str | Path | None = None,
+    show_values: bool = False,
+) -> Profile:
+    """Profile a data frame, and keep the profile for ``detect_drift``, wherever that runs."""
+    return keep_baseline(
+        frame, schema, _sketched, registry=registry, path=path, show_values=show_values
+    )
+
+
+def _sketched(frame: DataFrame, validator: Validator) -> ProfileSketch:
+    check_names(frame.columns)
+    found = frame.mapInArrow(_PartitionTask(SketchTask(validator)), f"{SKETCH} binary")
+    return merged((row[SKETCH] for row in found.toLocalIterator()), validator)
+
+
+@dataclass(frozen=True)
+class _PartitionTask:
+    task: SketchTask
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        yield self.task(batches)
