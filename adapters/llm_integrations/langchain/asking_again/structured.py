@@ -13,7 +13,6 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel, ValidationError
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.judge import Judge
 from llm_integrations.core.models import model_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
@@ -29,6 +28,7 @@ from llm_integrations.langchain.asking_again.strict import (
     without_added_nulls,
 )
 from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -98,7 +98,9 @@ def structured(
         )
     if strict and method == "json_mode":
         raise ConfigurationError("json_mode holds a model to no schema: leave strict out")
-    judge = Judge(resolve_registry(registry), "langchain", "output", mode, on_unavailable, options)
+    judge = TracedJudge(
+        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options
+    )
     asking = {"method": method, "strict": strict, "include_raw": include_raw or None}
     return Structured(
         model,
@@ -144,7 +146,7 @@ class Structured(Runnable[Any, Any]):
         self,
         model: Any,
         schema_ref: SchemaRef,
-        judge: Judge,
+        judge: TracedJudge,
         asking: dict[str, Any],
         retries: int,
         on_invalid: OnInvalid,
