@@ -54,17 +54,12 @@ class TracedJudge(Judge):
             config: of the run that this is a part of; None for the one under way.
             run_id: the run that is to blame; None for that one.
         """
+        report = verdict.report
+        if report is None or report.is_valid:
+            return verdict
         super().act(verdict, what=what)
-        if verdict.outcome == "invalid" and verdict.report is not None:
-            self._show(
-                {
-                    "schema": verdict.report.schema,
-                    "side": self.side,
-                    "report": str(verdict.report),
-                },
-                ensure_config(config),
-                run_id,
-            )
+        told = {"schema": report.schema, "side": self.side, "report": str(report)}
+        self._show(told, ensure_config(config), run_id)
         return verdict
 
     def _show(self, told: Mapping[str, Any], config: RunnableConfig, run_id: UUID | None) -> None:
