@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_integrations.langchain.asking_again.reask import reask
     from llm_integrations.langchain.asking_again.structured import structured
     from llm_integrations.langchain.border import validated, worth_retrying
+    from llm_integrations.langchain.checkpoints import checkpointer
     from llm_integrations.langchain.drift.report import ToolDriftReport
     from llm_integrations.langchain.drift.tool_drift import ToolDrift, tool_drift
     from llm_integrations.langchain.integration import (
@@ -42,6 +43,7 @@ __all__ = [
     "ToolDriftReport",
     "args_schema",
     "bind_schema",
+    "checkpointer",
     "reask",
     "response_format",
     "structured",
@@ -59,6 +61,7 @@ _ON_DEMAND: Final = {
     "ToolDrift": "drift.tool_drift",
     "ToolDriftReport": "drift.report",
     "args_schema": "referenced",
+    "checkpointer": "checkpoints",
     "reask": "asking_again.reask",
     "response_format": "referenced",
     "structured": "asking_again.structured",

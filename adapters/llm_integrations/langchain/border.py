@@ -17,7 +17,7 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaValidationError,
 )
-from llm_integrations.core.judge import Judge, Side
+from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
@@ -25,6 +25,7 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     stand_in,
 )
 from llm_integrations.langchain.reading.payload import judge_piece, state_of
+from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -92,7 +93,7 @@ def validated(
     def side(name: Side, schema: str | SchemaRef | None) -> _Side | None:
         if schema is None:
             return None
-        judge = Judge(client, "langchain", name, mode, on_unavailable, options)
+        judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options)
         return _Side(judge, SchemaRef.parse(schema))
 
     border = _Border(side("input", input), side("output", output), on_invalid)
@@ -108,7 +109,7 @@ def validated(
 class _Side:
     """One side of a border."""
 
-    def __init__(self, judge: Judge, reference: SchemaRef) -> None:
+    def __init__(self, judge: TracedJudge, reference: SchemaRef) -> None:
         self.judge = judge
         self.reference = reference
 

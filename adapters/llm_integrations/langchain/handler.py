@@ -13,7 +13,7 @@ from langchain_core.outputs import LLMResult
 
 from llm_integrations.core.binding import ASKED, BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
-from llm_integrations.core.judge import Judge, Side
+from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
@@ -26,6 +26,7 @@ from llm_integrations.langchain.reading.payload import (
 )
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
+from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import references_in
 
 __all__ = ["SchemaCallbackHandler"]
@@ -53,6 +54,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         schema: for prompts whose metadata names none; ``output`` likewise for models.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
     """
 
     raise_error = True
@@ -67,6 +69,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         output: str | SchemaRef | None = None,
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
+        langsmith: Any = None,
     ) -> None:
         self.registry = resolve_registry(registry)
         sides: dict[Side, Mode] = {
@@ -76,13 +79,14 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             "document": mode,
         }
         self._judges = {
-            side: Judge(
+            side: TracedJudge(
                 self.registry,
                 module="langchain",
                 side=side,
                 mode=side_mode,
                 on_unavailable=on_unavailable,
                 options=options,
+                langsmith=langsmith,
             )
             for side, side_mode in sides.items()
         }
@@ -118,13 +122,16 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     ) -> None:
         # The inputs are read from the prompt's own run: in a stream the root run has none.
         if run_type == "prompt":
-            self._prompt(inputs, self._runs.around(parent_run_id), tags, metadata or {})
+            around = self._runs.around(parent_run_id)
+            self._prompt(inputs, around, tags, metadata or {}, run_id)
             return
         run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
         if run.named is not None:
-            self._at_border(run, inputs)
+            self._at_border(run, inputs, run_id)
 
-    def _prompt(self, inputs: Any, run: Run | None, tags: Any, named: Mapping[str, Any]) -> None:
+    def _prompt(
+        self, inputs: Any, run: Run | None, tags: Any, named: Mapping[str, Any], run_id: UUID
+    ) -> None:
         if run is not None:
             run.expect(named.get(OUTPUT, ENDED), beside=stands_beside(tags))
         reference = named.get(INPUT) or self._default[INPUT]
@@ -136,9 +143,10 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             "input",
             reference,
             lambda validator: [prompt_input(inputs, named.get(PARTIALS), validator)],
+            run_id,
         )
 
-    def _at_border(self, run: Run, inputs: Any) -> None:
+    def _at_border(self, run: Run, inputs: Any, run_id: UUID) -> None:
         """Judge what goes into a graph, or a node of it, whose metadata names a schema.
 
         A run turns out to be a graph when its first node starts. What is no graph leaves it to its
@@ -155,7 +163,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         inputs, border.inputs = border.inputs, NOTHING
         if inputs is not NOTHING:
             border.held_to = reference
-            self._check("input", reference, lambda _: state_of(inputs))
+            self._check("input", reference, lambda _: state_of(inputs), run_id)
 
     def on_chain_end(
         self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
@@ -167,7 +175,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             return
         run.over()
         if run.answers and not run.is_answered and (run.is_node or run.is_graph):
-            self._check("output", run.answers, lambda _: state_of(outputs))
+            self._check("output", run.answers, lambda _: state_of(outputs), run_id)
 
     def on_chain_error(
         self,
@@ -219,7 +227,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             asked.called_tools()
             return
         if not asked.is_judged:
-            self._check("output", asked.reference, lambda _: answers(response))
+            self._check("output", asked.reference, lambda _: answers(response), run_id)
         asked.answered()
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -242,7 +250,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         reference = (metadata or {}).get(TOOL)
         if reference:
             value = input_str if inputs is None else inputs
-            self._check("tool", reference, lambda _: [value])
+            self._check("tool", reference, lambda _: [value], run_id)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.close(run_id)
@@ -272,7 +280,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         asked = self._runs.asked(run_id)
         if asked is not None:
             pieces = [without_stamp(document.metadata) for document in documents]
-            self._check("document", asked.reference, lambda _: pieces)
+            self._check("document", asked.reference, lambda _: pieces, run_id)
 
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.close(run_id)
@@ -280,12 +288,12 @@ class SchemaCallbackHandler(BaseCallbackHandler):
 
     # -- shared ----------
 
-    def _check(self, side: Side, reference: str, pieces: Any) -> None:
+    def _check(self, side: Side, reference: str, pieces: Any, run_id: UUID) -> None:
         judge = self._judges[side]
         validator = self._resolver.validator(judge, reference)
         if validator is not None:
             for piece in pieces(validator):
-                judge.act(judge_piece(judge, validator, piece))
+                judge.act(judge_piece(judge, validator, piece), run_id=run_id)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SchemaCallbackHandler:
         """The same handler: copies of a chain share its registry and the runs under way."""

@@ -18,9 +18,10 @@ from llm_integrations.core.config import (
 )
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.judge import Judge, Side
+from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import Validator
+from llm_integrations.langchain.agents.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.on_invalid import (
@@ -33,7 +34,7 @@ from llm_integrations.langchain.drift.tool_drift import ToolDrift
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import said_by
-from llm_integrations.langchain.tool_results import messages_in, result_data, watched
+from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import Role
 
 require_extra("langchain", "langchain", "langgraph")
@@ -47,7 +48,7 @@ from langchain.agents.middleware.types import (  # noqa: E402
     ModelResponse,
     ToolCallRequest,
 )
-from llm_integrations.langchain.agent import (  # noqa: E402 - the check is first
+from llm_integrations.langchain.agents.messages import (  # noqa: E402 - the check is first
     after_exchange,
     answer_in,
     answer_names,
@@ -86,6 +87,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         retries: how often a model is asked again for a structured response that was invalid.
         on_invalid: a value, or a function of the error, that is the structured response in the
             place of one that is refused.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
         name: of its nodes in the graph; None makes one of what it guards.
 
     Raises:
@@ -110,6 +112,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         options: ValidationOptions | None = None,
         retries: int = 0,
         on_invalid: OnInvalid = None,
+        langsmith: Any = None,
         name: str | None = None,
     ) -> None:
         super().__init__()
@@ -124,13 +127,14 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             "output": mode if response_mode is None else response_mode,
         }
         self._judges = {
-            side: Judge(
+            side: TracedJudge(
                 client,
                 module="langchain",
                 side=side,
                 mode=side_mode,
                 on_unavailable=on_unavailable,
                 options=options,
+                langsmith=langsmith,
             )
             for side, side_mode in modes.items()
         }

@@ -9,7 +9,6 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.errors import SchemaValidationError
-from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry
 from llm_integrations.langchain.asking_again.on_invalid import (
     OnInvalid,
@@ -18,6 +17,7 @@ from llm_integrations.langchain.asking_again.on_invalid import (
 )
 from llm_integrations.langchain.reading.chunks import joined
 from llm_integrations.langchain.reading.payload import judge_piece, payloads
+from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -44,6 +44,7 @@ class SchemaValidator(Runnable[Any, Any]):
         on_unavailable: "raise" or "pass" when there is no schema to judge by; None means raise
             under enforce and pass under warn.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         SchemaValidationError: on ``invoke`` under enforce, carrying the report.
@@ -59,37 +60,39 @@ class SchemaValidator(Runnable[Any, Any]):
         on_invalid: OnInvalid = None,
         on_unavailable: OnUnavailable | None = None,
         options: ValidationOptions | None = None,
+        langsmith: Any = None,
     ) -> None:
         self.schema_ref, client = contract_of(schema, registry)
         self._on_invalid = on_invalid
-        self.judge = Judge(
+        self.judge = TracedJudge(
             client,
             module="langchain",
             side=side,
             mode=mode,
             on_unavailable=on_unavailable,
             options=options,
+            langsmith=langsmith,
         )
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         try:
-            self._act(self.judge.resolve(self.schema_ref), input)
+            self._act(self.judge.resolve(self.schema_ref), input, config)
         except SchemaValidationError as error:
             return stand_in(self._on_invalid, error)
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         try:
-            self._act(await self.judge.aresolve(self.schema_ref), input)
+            self._act(await self.judge.aresolve(self.schema_ref), input, config)
         except SchemaValidationError as error:
             return await astand_in(self._on_invalid, error)
         return input
 
-    def _act(self, validator: Validator | None, value: Any) -> None:
+    def _act(self, validator: Validator | None, value: Any, config: RunnableConfig | None) -> None:
         if validator is None:
             return
         for piece in payloads(value, is_answer=self.judge.side == "output"):
-            self.judge.act(judge_piece(self.judge, validator, piece))
+            self.judge.act(judge_piece(self.judge, validator, piece), config=config)
 
     def transform(
         self,

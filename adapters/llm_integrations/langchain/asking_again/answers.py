@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
-from llm_integrations.core.judge import Judge, Verdict
+from llm_integrations.core.judge import Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import ValidationReport, Validator
 from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import Said
+from llm_integrations.langchain.traced import TracedJudge
 
 __all__ = ["Asking", "check_retries"]
 
@@ -23,8 +26,11 @@ log = get_logger(__name__)
 class Asking:
     """One question and the answers to it. Every invalid one is counted by the judge."""
 
-    def __init__(self, judge: Judge, retries: int) -> None:
+    def __init__(
+        self, judge: TracedJudge, retries: int, config: RunnableConfig | None = None
+    ) -> None:
         self._judge = judge
+        self._config = config
         self._retries = retries
         self.reports: list[ValidationReport] = []
 
@@ -72,7 +78,7 @@ class Asking:
 
     def _give_up(self, report: ValidationReport) -> None:
         try:
-            self._judge.act(Verdict("invalid", report))
+            self._judge.act(Verdict("invalid", report), config=self._config)
         except SchemaValidationError as error:
             if len(self.reports) == 1:
                 raise

@@ -28,7 +28,7 @@ from llm_integrations.langchain.reading.payload import payloads
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
 
-__all__ = ["EVENT", "Exchange"]
+__all__ = ["EVENT", "Exchange", "messages_of"]
 
 EVENT: Final = "schema_reask"
 """The custom event that a trace shows for each answer that is asked for again."""
@@ -103,7 +103,7 @@ class Exchange:
 
     def _next(self) -> None:
         self.input = [
-            *_messages(self.input),
+            *messages_of(self.input),
             *_answer(self._said),
             *_feedback(self._said, self._told),
         ]
@@ -116,7 +116,7 @@ class Exchange:
         self.config = config
 
 
-def _messages(given: Any) -> list[BaseMessage]:
+def messages_of(given: Any) -> list[BaseMessage]:
     """What a model was asked, as messages. ConfigurationError if it is none that a model takes."""
     if isinstance(given, PromptValue):
         return given.to_messages()

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from llm_integrations.core.binding import ASKED
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
-from llm_integrations.core.judge import Judge
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.exchange import Exchange
@@ -23,6 +22,7 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     stand_in,
 )
 from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -70,7 +70,7 @@ def reask(
         SchemaValidationError: on ``invoke``, after the last answer; ``reports`` has those on all.
         ConfigurationError: an argument is wrong, or the input cannot be asked again about.
     """
-    judge = Judge(
+    judge = TracedJudge(
         resolve_registry(registry),
         module="langchain",
         side="output",
@@ -99,7 +99,7 @@ class Reask(Runnable[Any, Any]):
         self,
         model: Runnable[Any, Any],
         schema_ref: SchemaRef,
-        judge: Judge,
+        judge: TracedJudge,
         retries: int,
         on_invalid: OnInvalid,
     ) -> None:
@@ -211,7 +211,7 @@ class Reask(Runnable[Any, Any]):
         """An exchange; ``passes`` says that answers go on at once, so that none is asked again."""
         if validator is not None:
             config = self._marked(config)
-        asking = Asking(self.judge, 0 if passes else self._retries)
+        asking = Asking(self.judge, 0 if passes else self._retries, config)
         return Exchange(asking, validator, input, config, has_tools=self._has_tools)
 
     def _marked(self, config: RunnableConfig | None) -> RunnableConfig | None:

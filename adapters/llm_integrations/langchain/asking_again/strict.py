@@ -31,6 +31,24 @@ _SAYS_NOTHING: Final = frozenset(
 _OF_NAMED: Final = ("properties", "$defs", "definitions")
 _OF_LISTS: Final = ("anyOf", "prefixItems")
 _MOST_TOLD: Final = 120
+_HAS_TYPE: Final = frozenset({"type", "anyOf", "$ref"})
+_TYPES: Final[Mapping[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+    list: "array",
+    dict: "object",
+}
+_ABOUT: Final[Mapping[str, frozenset[str]]] = {
+    "object": frozenset({"properties", "required", "additionalProperties", "minProperties"}),
+    "array": frozenset({"items", "prefixItems", "minItems", "maxItems", "contains", "uniqueItems"}),
+    "string": frozenset({"pattern", "minLength", "maxLength", "format"}),
+    "number": frozenset(
+        {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -53,12 +71,15 @@ def subset_for(schema: Mapping[str, Any], provider: Provider) -> Subset:
 
     Every object is closed, and for OpenAI every property required: one that was optional may be
     null. Keywords that the provider does not take are told to the model in the description.
+    Strict modes want a type everywhere: where there is none it is the one that the keywords are
+    about.
 
     Raises:
-        ConfigurationError: it has maps, which no strict mode can ask for.
+        ConfigurationError: it has maps, or places of any type, which no strict mode can ask for.
     """
     found = Subset({})
     found.schema = _Rewriting(provider, found).schema(dict(schema), "")
+    found.widened = list(dict.fromkeys(found.widened))
     return found
 
 
@@ -72,7 +93,7 @@ class _Rewriting:
 
     def schema(self, given: Any, path: str) -> Any:
         if not isinstance(given, dict):
-            return {} if given is True else given
+            given = {} if given is True else {"not": {}}
         merged = self._unions(given, path)
         kept: dict[str, Any] = {}
         dropped: list[str] = []
@@ -95,6 +116,15 @@ class _Rewriting:
                 dropped.append(f"{key}: {json.dumps(value)}"[:_MOST_TOLD])
         if dropped:
             kept["description"] = f"{kept.get('description', '')} ({'; '.join(dropped)})".strip()
+        return self._typed(kept, merged, path)
+
+    def _typed(self, kept: dict[str, Any], given: dict[str, Any], path: str) -> dict[str, Any]:
+        """With a type; Anthropic takes one at a time."""
+        if not _HAS_TYPE & kept.keys() and self._provider != "google":
+            kept["type"] = _type_meant(given, path)
+        kinds = kept.get("type")
+        if isinstance(kinds, list) and self._provider == "anthropic":
+            return {"anyOf": [self.schema({**given, "type": kind}, path) for kind in kinds]}
         return self._object(kept, path) if _is_object(kept) else kept
 
     def _unions(self, given: dict[str, Any], path: str) -> dict[str, Any]:
@@ -104,19 +134,9 @@ class _Rewriting:
             merged["anyOf"] = merged.pop("oneOf")
             self._found.widened.append(f"oneOf (as anyOf) at {path or '(root)'}")
         branches = merged.get("allOf")
-        if isinstance(branches, list) and all(
-            isinstance(b, dict) and b.keys() <= {"type", "properties", "required", "description"}
-            for b in branches
-        ):
-            del merged["allOf"]
-            for branch in branches:
-                merged["properties"] = {
-                    **merged.get("properties", {}),
-                    **branch.get("properties", {}),
-                }
-                required = [*merged.get("required", []), *branch.get("required", [])]
-                merged["required"] = list(dict.fromkeys(required))
-                merged.setdefault("type", "object")
+        if isinstance(branches, list) and all(isinstance(branch, dict) for branch in branches):
+            whole = _together([{k: v for k, v in merged.items() if k != "allOf"}, *branches])
+            return merged if whole is None else self._unions(whole, path)
         return merged
 
     def _object(self, kept: dict[str, Any], path: str) -> dict[str, Any]:
@@ -144,6 +164,35 @@ class _Rewriting:
         if isinstance(kind, str) and not {"enum", "const"} & inner.keys():
             return {**inner, "type": [kind, "null"]}
         return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _together(branches: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """One schema that says what all say; None where two say different things of one keyword."""
+    whole: dict[str, Any] = {}
+    for branch in branches:
+        for key, value in branch.items():
+            if key not in whole or whole[key] == value or key in ("title", "description"):
+                whole.setdefault(key, value)
+            elif key == "required":
+                whole[key] = list(dict.fromkeys([*whole[key], *value]))
+            elif key == "properties" and not whole[key].keys() & value.keys():
+                whole[key] = {**whole[key], **value}
+            else:
+                return None
+    return whole
+
+
+def _type_meant(schema: dict[str, Any], path: str) -> str | list[str]:
+    """The type of what has none: of its values, or the one that its keywords are about."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum") or []
+    kinds = list(dict.fromkeys(_TYPES[type(value)] for value in values))
+    kinds = kinds or [kind for kind, keywords in _ABOUT.items() if keywords & schema.keys()]
+    if not kinds:
+        raise ConfigurationError(
+            f"{path or '(root)'} may be of any type, which a strict schema cannot ask for; give it "
+            f"a type, or ask without strict, by method='function_calling'"
+        )
+    return kinds[0] if len(kinds) == 1 else kinds
 
 
 def _is_object(schema: dict[str, Any]) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from langchain_core.messages import SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel, ValidationError
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.judge import Judge
 from llm_integrations.core.models import model_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import check_retries
 from llm_integrations.langchain.asking_again.bundle import VALUE, Request, request_for
+from llm_integrations.langchain.asking_again.exchange import messages_of
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid
 from llm_integrations.langchain.asking_again.reask import Reask
 from llm_integrations.langchain.asking_again.strict import (
@@ -25,6 +28,7 @@ from llm_integrations.langchain.asking_again.strict import (
     without_added_nulls,
 )
 from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -68,7 +72,8 @@ def structured(
     Args:
         model: a chat model that has ``with_structured_output``.
         schema: as ``answer@1``; ``latest`` follows the registry.
-        method: as LangChain's; None takes the model's own.
+        method: as LangChain's; None takes the model's own. ``json_mode`` tells the model nothing of
+            a schema: there it is told in a message.
         strict: as LangChain's. True rewrites the schema for the subset of the model's provider
             (OpenAI's where the provider is not known): objects closed, for OpenAI all properties
             required and optional ones null, which are left out of the answer again. What the subset
@@ -91,7 +96,11 @@ def structured(
             f"structured() takes a chat model with with_structured_output, not "
             f"{type(model).__name__}"
         )
-    judge = Judge(resolve_registry(registry), "langchain", "output", mode, on_unavailable, options)
+    if strict and method == "json_mode":
+        raise ConfigurationError("json_mode holds a model to no schema: leave strict out")
+    judge = TracedJudge(
+        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options
+    )
     asking = {"method": method, "strict": strict, "include_raw": include_raw or None}
     return Structured(
         model,
@@ -137,7 +146,7 @@ class Structured(Runnable[Any, Any]):
         self,
         model: Any,
         schema_ref: SchemaRef,
-        judge: Judge,
+        judge: TracedJudge,
         asking: dict[str, Any],
         retries: int,
         on_invalid: OnInvalid,
@@ -216,7 +225,11 @@ class Structured(Runnable[Any, Any]):
 
     def _make(self, validator: Validator, schema: RegisteredSchema | None) -> _Version:
         request = request_for(validator)
-        subset = self._subset(request.schema)
+        provider = _provider(self.runnable)
+        asking = dict(self._asking)
+        if provider == "anthropic" and asking.get("strict"):
+            asking.setdefault("method", "json_schema")  # by tools it is strict with nobody
+        subset = _subset(request.schema, provider, asking)
         if subset.widened:
             log.warning(
                 "%s is asked for without %s; answers are judged by all of it",
@@ -225,10 +238,15 @@ class Structured(Runnable[Any, Any]):
                 extra={"llmi_schema": validator.reference},
             )
         try:
-            model = self.runnable.with_structured_output(subset.schema, **self._asking)
+            model = self.runnable.with_structured_output(subset.schema, **asking)
         except NotImplementedError as error:
             raise ConfigurationError(f"the model has no structured output: {error}") from None
-        answering = _Answering(model, request, subset, bool(self._asking.get("include_raw")))
+        except (AssertionError, TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"the model's client cannot ask for {validator.reference}: {error}"
+            ) from error
+        told = _instruction(request) if asking.get("method") == "json_mode" else None
+        answering = _Answering(model, request, subset, bool(asking.get("include_raw")), told)
         again = Reask(answering, self.schema_ref, self.judge, self._retries, self._on_invalid)
         made = _Version(
             again, subset.widened, None if schema is None else model_of(schema, validator)
@@ -237,12 +255,6 @@ class Structured(Runnable[Any, Any]):
             self._made.clear()
         self._made[validator.fingerprint] = made
         return made
-
-    def _subset(self, schema: dict[str, Any]) -> Subset:
-        provider = _provider(self.runnable)
-        if self._asking.get("strict") or provider == "google":
-            return subset_for(schema, provider or "openai")
-        return Subset(schema)
 
     def __repr__(self) -> str:
         return f"structured({type(self.runnable).__name__}, {str(self.schema_ref)!r})"
@@ -256,23 +268,32 @@ class _Answering(Runnable[Any, Any]):
     request: Request
     subset: Subset
     has_raw: bool
+    told: SystemMessage | None = None
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._answer(self.runnable.invoke(input, config, **kwargs))
+        return self._answer(self.runnable.invoke(self._asked(input), config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._answer(await self.runnable.ainvoke(input, config, **kwargs))
+        return self._answer(await self.runnable.ainvoke(self._asked(input), config, **kwargs))
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        yield from map(self._answer, self.runnable.stream(input, config, **kwargs))
+        said = self.runnable.stream(self._asked(input), config, **kwargs)
+        yield from map(self._answer, said)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async for chunk in self.runnable.astream(input, config, **kwargs):
+        async for chunk in self.runnable.astream(self._asked(input), config, **kwargs):
             yield self._answer(chunk)
+
+    def _asked(self, input: Any) -> Any:
+        if self.told is None:
+            return input
+        messages = messages_of(input)
+        first = sum(1 for _ in takewhile(lambda one: isinstance(one, SystemMessage), messages))
+        return [*messages[:first], self.told, *messages[first:]]
 
     def _answer(self, said: Any) -> Any:
         if not self.has_raw or not isinstance(said, dict):
@@ -284,6 +305,23 @@ class _Answering(Runnable[Any, Any]):
     def _parsed(self, said: Any) -> Any:
         found = without_added_nulls(said, self.subset)
         return found.get(VALUE) if self.request.is_wrapped and isinstance(found, dict) else found
+
+
+def _subset(schema: dict[str, Any], provider: Provider | None, asking: Mapping[str, Any]) -> Subset:
+    """The schema as it is sent: rewritten where the provider holds its models to a subset."""
+    always = provider == "google" or (
+        provider == "anthropic" and asking.get("method") == "json_schema"
+    )
+    if always or asking.get("strict"):
+        return subset_for(schema, provider or "openai")
+    return Subset(schema)
+
+
+def _instruction(request: Request) -> SystemMessage:
+    schema = json.dumps(request.schema, ensure_ascii=False)
+    return SystemMessage(
+        f"Answer with one JSON object that satisfies this JSON Schema, and nothing else: {schema}"
+    )
 
 
 def _provider(model: Any) -> Provider | None:
