@@ -1,4 +1,4 @@
-"""Chroma: found by its own filters, stamped in place, and told what it cannot hold by document."""
+"""Stores without a way of their own, and what a store of flat metadata cannot hold."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline
-
-OPEN = {"type": "object", "required": ["title"]}
+from tests.support.rag import STRICT, V1, CountingEmbedding, document, pipeline
 
 
 @pytest.fixture
@@ -32,103 +30,6 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
     return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-@pytest.fixture
-def collection(tmp_path: Path) -> Any:
-    chromadb = pytest.importorskip("chromadb")
-    settings = chromadb.Settings(anonymized_telemetry=False)
-    client = chromadb.PersistentClient(path=str(tmp_path / "chroma"), settings=settings)
-    return client.get_or_create_collection("docs", embedding_function=None)
-
-
-@pytest.fixture
-def chroma(collection: Any) -> Any:
-    base = pytest.importorskip("llama_index.vector_stores.chroma")
-    return base.ChromaVectorStore.from_collection(collection)
-
-
-def stamps(collection: Any) -> dict[str, str]:
-    found = collection.get(include=["metadatas"])
-    return {m["document_id"]: m[VERSION] for m in found["metadatas"]}
-
-
-async def test_chroma_is_found_stamped_in_place_and_cleared_of_what_is_refused(
-    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
-) -> None:
-    steps = pipeline(transform, chroma)
-    integration = RAGPipelineIntegration(registry)
-    integration.add_index("docs", steps)
-    fits = [document(name, title=name, year=2026) for name in ("a", "b")]
-    steps.run(documents=[*fits, document("c"), document("d", kind="x")])
-    model = steps.transformations[-1]
-    assert isinstance(model, CountingEmbedding)
-    embedded, ids = len(model.texts), set(collection.get(include=[])["ids"])
-    elsewhere(registry).register("doc-meta", STRICT)
-    [result] = await integration.catch_up()
-    assert (result.in_place, result.set_aside) == (("a", "b"), ("c",))
-    with pytest.raises(Unsupported, match="no aliases that move from one"):
-        await integration.rollback("docs")
-    assert stamps(collection) == {"a": "2", "b": "2"}
-    assert set(collection.get(include=[])["ids"]) < ids
-    assert len(model.texts) == embedded
-    node = chroma.get_nodes(node_ids=list(collection.get(limit=1, include=[])["ids"]))[0]
-    assert node.metadata[VERSION] == "2"
-    elsewhere(registry).register("doc-meta", RELAXED)
-    [result] = await integration.catch_up()
-    assert set(result.released) == {"c", "d"}
-    assert set(stamps(collection)) == {"a", "b", "c", "d"}
-    collection.delete(where={"document_id": "a"})
-    [result] = await integration.catch_up()
-    assert result.reindexed == ("a",)
-    assert await integration.forget(["a"]) == 1
-    assert set(stamps(collection)) == {"b", "c", "d"}
-
-
-async def test_migrated_metadata_is_written_in_place_in_chroma(
-    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
-) -> None:
-    registry.register("doc-meta", RELAXED, compatibility="NONE")
-    steps = pipeline(transform, chroma)
-    integration = RAGPipelineIntegration(registry)
-    integration.add_index("docs", steps, migrate=lambda found: {"title": found.get("titel", "t")})
-    steps.run(documents=[document("a", titel="A")])
-    elsewhere(registry).register("doc-meta", {**V1, "title": "3"})
-    [result] = await integration.catch_up()
-    assert result.in_place == ("a",)
-    kept = collection.get(include=["metadatas"])["metadatas"]
-    assert all((m["title"], m.get("titel")) == ("A", None) for m in kept)
-
-
-async def test_documents_with_other_texts_are_replaced_in_chroma(
-    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
-) -> None:
-    def changed(names: Any) -> Any:
-        return [document(name, f"{name} is new", title=name, year=1) for name in names]
-
-    steps = pipeline(transform, chroma)
-    integration = RAGPipelineIntegration(registry)
-    integration.add_index("docs", steps, documents=changed)
-    steps.run(documents=[document(name, title=name, year=1) for name in ("a", "b")])
-    elsewhere(registry).register("doc-meta", STRICT)
-    [result] = await integration.catch_up()
-    assert (set(result.reindexed), result.in_place) == ({"a", "b"}, ())
-    assert sorted(collection.get()["documents"]) == ["a is new", "b is new"]
-
-
-def test_a_value_that_the_store_cannot_hold_is_told_by_document_at_ingestion(
-    registry: Registry, transform: SchemaTransform, collection: Any, chroma: Any
-) -> None:
-    registry.register("doc-meta", OPEN, compatibility="NONE")
-    steps = pipeline(transform, chroma)
-    RAGPipelineIntegration(registry).add_index("docs", steps)
-    given = [document("a"), document("b", title="b", tags=["x"]), document("c", title="c", n={})]
-    steps.run(documents=given)
-    assert set(stamps(collection)) == {"a"}
-    assert isinstance(transform.quarantine, Quarantine)
-    told = {record.position: record.errors[0] for record in transform.quarantine.records()}
-    assert {name: error.path for name, error in told.items()} == {"b": "/tags", "c": "/n"}
-    assert "no nested or list values" in told["b"].message
 
 
 async def test_no_change_of_a_schema_releases_what_the_store_cannot_hold(
