@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_integrations.core import observability
+from llm_integrations.core.observability import Metric
 from tests.support.command_line import run_command
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +37,7 @@ PAGES = [
     "docs/arrow.md",
     "docs/langchain.md",
     "docs/datasets.md",
+    "docs/serving.md",
 ]
 
 _BLOCK = re.compile(
@@ -123,6 +126,27 @@ def _type(block: Block, page: str) -> None:
         told = ran.stdout + ran.stderr
         assert ran.returncode == int(expected[1] if expected else 0), f"{command}\n{told}"
         _holds(told, Block("text", "", output, block.line), page)
+
+
+METRICS = {
+    metric._arguments[0]: (metric._kind.lower(), list(metric._arguments[2]))
+    for metric in vars(observability).values()
+    if isinstance(metric, Metric)
+}
+
+
+def test_the_page_of_metrics_has_every_metric_with_its_labels() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", page, re.MULTILINE)
+    told = {name: (kind, labels.replace("`", "").split(", ")) for name, kind, labels in rows}
+    assert told == METRICS
+
+
+def test_no_page_names_a_metric_that_is_not_there() -> None:
+    metric = re.compile(r"`(?:llm_integrations_|…?_)?([a-z_]+_(?:total|duration_seconds|state))\b")
+    for page in sorted(ROOT.glob("docs/*.md")):
+        named = {f"llm_integrations_{name}" for name in metric.findall(page.read_text())}
+        assert named <= METRICS.keys(), page.name
 
 
 @pytest.mark.parametrize(

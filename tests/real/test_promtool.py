@@ -45,8 +45,8 @@ def test_an_alert_fires_on_what_it_is_for_and_on_nothing_less(tmp_path: Path) ->
     }
     violations = {"subject": "bad", "side": "response"}
     expected = {"SchemaViolationsRise": violations, "RegistryCircuitOpen": {"target": "a"}}
-    silent = ("DataPassesUnjudged", "SchemasAreOld", "SchemaVersionRefused", "EventsAreNotHandled")
     rules = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())["groups"][0]["rules"]
+    silent = {rule["alert"] for rule in rules} - expected.keys()
     for rule in rules:  # promtool compares annotations too, whose text is not the point here
         del rule["annotations"]
     (tmp_path / "rules.yml").write_text(
@@ -60,7 +60,7 @@ def test_an_alert_fires_on_what_it_is_for_and_on_nothing_less(tmp_path: Path) ->
             if name in expected
             else [],
         }
-        for name in (*expected, *silent)
+        for name in (*expected, *sorted(silent))
     ]
     test = {
         "interval": "1m",

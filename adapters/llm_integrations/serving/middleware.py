@@ -272,8 +272,8 @@ class SchemaMiddleware:
 def _path(scope: Scope) -> str:
     """The path below the root, as Starlette finds it."""
     path: str = scope["path"]
-    root: str = (scope.get("root_path") or "").rstrip("/")
-    if not root:
+    root: str = scope.get("root_path") or ""
+    if not root or not (root := root.rstrip("/")):
         return path
     if path.startswith(root) and path[len(root) : len(root) + 1] == "/":
         return path[len(root) :]

@@ -126,6 +126,8 @@ class RequestHandler:
         """Raises Refused instead of calling the app."""
         rule = planner.rule
         verdicts = Verdicts(rule.name)
+        if self._runtime.set_aside is not None:
+            verdicts.set_aside = self._runtime.set_aside.of(rule.name, request, len(body.data))
         plan = planner.ready() or await planner.make(headers, request)
         if plan.unjudged:
             verdicts.unjudged()

@@ -191,9 +191,13 @@ class ResponseHandler:
             headers = {name.lower(): value for name, value in given}
         if b"x-request-id" in headers:
             self.scope[REPLY_ID] = headers[b"x-request-id"]
-        content_type = headers.get(b"content-type", b"").strip().lower()
         self._next = self._hold
         self._decoder = None
+        content_type = headers.get(b"content-type", b"")
+        if content_type == b"application/json" and b"content-encoding" not in headers:
+            self._readable = True
+            return None
+        content_type = content_type.strip().lower()
         encoding = headers.get(b"content-encoding", b"").strip().lower()
         if encoding not in _PLAIN:
             if not self._asked_plain:
@@ -267,7 +271,7 @@ class ResponseHandler:
                 answers = prefilled(answers, self._prefills)
             if len(answers) > 1 or self.by.checks:
                 return self._judge_all(answers)
-            return judge_answers(self.by, answers, self.verdicts)
+            return judge_answer(self.by, answers[0], self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
 

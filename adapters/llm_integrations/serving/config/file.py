@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError, field_validator
 
 from llm_integrations.core.documents import parse_yaml
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.events import EventsConfig
+from llm_integrations.serving.config.quarantine import QuarantineConfig
 from llm_integrations.serving.config.registry import RegistryConfig, ValidationConfig
 from llm_integrations.serving.config.rules import RuleConfig
 from llm_integrations.serving.config.section import Section
@@ -68,6 +69,9 @@ class MiddlewareConfig(Section):
         description="Bytes of a stream's event; a larger one is as a larger answer.",
     )
     events: EventsConfig = EventsConfig()
+    quarantine: QuarantineConfig | None = Field(
+        default=None, description="A folder for invalid answers, or the options."
+    )
     routes: bool = Field(default=False, description="Serve /schemas/health and /schemas/rules.")
     reload: float = Field(
         default=2.0,
@@ -80,6 +84,11 @@ class MiddlewareConfig(Section):
         description="End the start if a route of the app infers and no rule is for its path; "
         "else that is a warning. A rule whose sides are off is for its paths too.",
     )
+
+    @field_validator("quarantine", mode="before")
+    @classmethod
+    def _folder_alone(cls, given: object) -> object:
+        return {"folder": given} if isinstance(given, str) else given
 
     def open_registry(self) -> Registry:
         """A client that is not connected yet. Raises ConfigurationError."""

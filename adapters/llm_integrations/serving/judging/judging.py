@@ -70,8 +70,9 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         text, used = extracted(answer.content, by.rule.config.extract)
         answer = answer._replace(content=text)
         verdicts.extracted(used)
-    passes = not any(name in by.missing for name, _ in answer.calls)
-    if not passes:
+    passes = True
+    if by.missing and any(name in by.missing for name, _ in answer.calls):
+        passes = False
         pass_unjudged(by.rule.judge, "the schema of a tool that was not offered is not to be had")
     for validator, value, tool in _judged(by, answer):
         try:

@@ -94,9 +94,9 @@ def judge_parts(by: Answers, parts: Iterable[Part], verdicts: Verdicts) -> bool:
         verdicts.add(judge, validator.reference, verdict, piece.path)
         if verdict.report is not None:
             passes, invalid = False, invalid + 1
-            if verdicts.answer is None:
+            if verdicts.wants_text:
                 text = json.dumps(piece.value, ensure_ascii=False)
-                verdicts.answer = Invalid(verdict.report, text, "")
+                verdicts.note(Invalid(verdict.report, text, ""), piece.path)
             if invalid == _MOST_INVALID:
                 break
         elif verdict is FAILED and raises(judge):

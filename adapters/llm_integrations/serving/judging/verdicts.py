@@ -47,6 +47,7 @@ class Verdicts:
     Attributes:
         invalid: the first report that says invalid, of the side that is being judged.
         answer: the first answer that is invalid.
+        set_aside: gets each of them, with its report and its place.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Verdicts:
         "_unjudged",
         "answer",
         "invalid",
+        "set_aside",
     )
 
     def __init__(self, rule: str) -> None:
@@ -69,6 +71,7 @@ class Verdicts:
         self._extracted: dict[str, None] = {}
         self.invalid: ValidationReport | None = None
         self.answer: Invalid | None = None
+        self.set_aside: Callable[[ValidationReport, str, str], None] | None = None
 
     def add(self, judge: Judge, reference: str, verdict: Verdict, piece: Piece) -> None:
         """``piece`` is where in the request, or which answer and which tool's arguments in it."""
@@ -81,9 +84,19 @@ class Verdicts:
             return
         self._errors += len(verdict.report.errors)
         self.invalid = self.invalid or verdict.report
-        if self.answer is None and piece and isinstance(piece[0], Answer):
-            self.answer = _invalid(piece[0], str(piece[1]), verdict.report)
+        if piece and isinstance(piece[0], Answer) and self.wants_text:
+            self.note(_invalid(piece[0], str(piece[1]), verdict.report), piece)
         self._log(judge, verdict.report, piece)
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether anybody asks what an invalid answer was."""
+        return self.answer is None or self.set_aside is not None
+
+    def note(self, invalid: Invalid, piece: Piece) -> None:
+        self.answer = self.answer or invalid
+        if self.set_aside is not None:
+            self.set_aside(invalid.report, invalid.text, _name(piece))
 
     def extracted(self, ways: Iterable[str]) -> None:
         """An answer was judged by what these ways found in it."""

@@ -69,12 +69,14 @@ class Check(Field):
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
         prompts = list(shape.prompts(as_dict(request)))
-        if shape.goes_on(as_dict(request)) and not self._has_a_say(prompts):
-            return ()
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
         for piece in pieces:
             # A request without a problem has the form that it should have.
-            if piece.problem and (field := shape.misformed(request)):
+            if not piece.problem:
+                continue
+            if shape.goes_on(as_dict(request)) and not self._has_a_say(prompts):
+                return ()
+            if field := shape.misformed(request):
                 problem = "is nothing that texts can be read from"
                 return (Piece((field,), None, problem=problem),)
         return pieces

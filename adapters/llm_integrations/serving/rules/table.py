@@ -56,14 +56,16 @@ class RuleTable:
         self, planners: Sequence[Planner], request: Any, headers: Headers, model: str | None = None
     ) -> Planner | None:
         """The first rule for the request's model and caller; ``model`` is what its path names."""
-        named = model or as_dict(request).get("model") or self._config.default_model
         for planner in planners:
             models, callers = planner.rule.models, planner.rule.callers
             if callers is not None and not callers.match(headers):
                 continue
+            if models is None:
+                return planner
+            named = model or as_dict(request).get("model") or self._config.default_model
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
-            if models is None or not isinstance(named, str) or models.match(named):
+            if not isinstance(named, str) or models.match(named):
                 return planner
         return None
 

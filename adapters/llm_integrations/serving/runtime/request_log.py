@@ -7,7 +7,7 @@ from collections.abc import Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-__all__ = ["REPLY_ID", "name_requests", "under_way"]
+__all__ = ["REPLY_ID", "name_requests", "request_id", "under_way"]
 
 under_way: Final[ContextVar[MutableMapping[str, Any] | None]] = ContextVar("request", default=None)
 """The scope of the request that is answered here; set for each."""
@@ -34,15 +34,18 @@ class _Named(logging.Filter):
     """Adds ``(request …)`` to a message, and ``llmi_request`` to its record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        scope = under_way.get()
-        identity = None if scope is None else _id_of(scope)
+        identity = request_id()
         if identity is not None and not hasattr(record, "llmi_request"):
             record.msg, record.args = f"{record.getMessage()} (request {identity})", ()
             record.llmi_request = identity
         return True
 
 
-def _id_of(scope: MutableMapping[str, Any]) -> str | None:
+def request_id() -> str | None:
+    """Of the request that is answered here, if it has one."""
+    scope = under_way.get()
+    if scope is None:
+        return None
     given: Iterable[tuple[bytes, bytes]] = scope["headers"]
     found = next((value for name, value in given if name in _HEADERS), scope.get(REPLY_ID, b""))
     text: str = found.decode("latin-1").strip()[:_LONGEST]

@@ -23,6 +23,7 @@ from llm_integrations.serving.rules.table import RuleTable
 from llm_integrations.serving.runtime.event_follower import EventFollower
 from llm_integrations.serving.runtime.request_log import name_requests
 from llm_integrations.serving.runtime.server import Server, constrainer_for
+from llm_integrations.serving.runtime.set_aside import SetAside
 
 __all__ = ["Runtime"]
 
@@ -38,6 +39,7 @@ class Runtime:
         registry: a client to use instead of what the configuration says.
 
     Attributes:
+        set_aside: where invalid answers go, if anywhere.
         rejected: why what was to take its place could not, by file.
         compresses: the app was seen to compress replies, so it is asked for plain ones.
 
@@ -63,6 +65,8 @@ class Runtime:
         self.rules = RuleTable(self.config, self.registry, self._judge)
         self.compresses = False
         self.rejected: dict[str, str] = {}
+        aside = self.config.quarantine
+        self.set_aside = None if aside is None else SetAside(aside, server.name)
         self.constrainer = constrainer_for(server, self.rules)
         self._references = self.rules.references()
         integration = server.integration(self.registry, references=self._references)
@@ -98,6 +102,8 @@ class Runtime:
     async def stop(self) -> None:
         """Let go of everything. Idempotent."""
         await asyncio.to_thread(self.follower.stop)
+        if self.set_aside is not None:
+            await asyncio.to_thread(self.set_aside.close)
         if self._owns_registry:
             await self.registry.aio.close()
 
