@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,6 +17,7 @@ import numpy as np
 
 from datasets import IterableDataset
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
+from llm_integrations.core.config import check_kind
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.quarantine import rows_of
@@ -168,6 +169,7 @@ class _Part:
 def _listed(unique: Unique | None) -> Sequence[Key]:
     if unique is None:
         return ()
+    check_kind("unique", unique, str | Iterable, "a column's name, or a list of them")
     return [unique] if isinstance(unique, str) else list(unique)
 
 
