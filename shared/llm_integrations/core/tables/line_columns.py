@@ -72,7 +72,9 @@ def _most_frequent(values: list[Any]) -> Any:
             alike.setdefault(kind, []).append(value)
     for some in sorted(alike.values(), key=len, reverse=True):
         kind = type_of(some, _union)
-        if _is_column(kind):
+        if holds_json(kind) and types.is_list(kind):
+            kind = pa.list_(_most_frequent([item for items in some for item in items]))
+        if _is_column(kind) and kind != pa.list_(pa.null()):
             return kind
     return pa.null()
 
