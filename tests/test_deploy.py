@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from llm_integrations.core import observability
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.observability import Metric
+from llm_integrations.core.validation import compile_validator
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -56,6 +57,80 @@ def test_the_alerts_are_rules_of_prometheus() -> None:
         assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= set(
             re.findall(r"\w+", rule["expr"])
         )
+
+
+_TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True}
+COMPOSE = {
+    "type": "object",
+    "required": ["services"],
+    "additionalProperties": False,
+    "properties": {
+        "services": {
+            "type": "object",
+            "patternProperties": {
+                "^[a-zA-Z0-9._-]+$": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {"type": "string", "pattern": "^[a-z0-9./-]+:[A-Za-z0-9._-]+$"},
+                        "depends_on": _TEXTS,
+                        "entrypoint": _TEXTS,
+                        "environment": {
+                            "type": "object",
+                            "additionalProperties": {"type": ["string", "number", "null"]},
+                        },
+                        "ports": {**_TEXTS, "items": {"pattern": r"^127\.0\.0\.1:\d+:\d+$"}},
+                        "volumes": {**_TEXTS, "items": {"pattern": "^\\./[^:]+:/[^:]+:ro$"}},
+                    },
+                }
+            },
+            "additionalProperties": False,
+        }
+    },
+}
+"""What we use of the Compose specification, in its types (``environment`` holds no boolean),
+and what we want besides: versions of images, ports of this machine alone, mounts only read."""
+
+
+def test_the_compose_file_is_one_of_the_specification() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert compile_validator(COMPOSE).validate(compose).errors == ()
+    services = compose["services"]
+    for service in services.values():
+        assert set(service.get("depends_on", ())) <= services.keys()
+    taken = [port.split(":")[1] for service in services.values() for port in service["ports"]]
+    assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("environment", {"ANONYMOUS": True}),
+        ("ports", ["9090:9090"]),
+        ("volume", ["./a:/a:ro"]),
+        ("image", "grafana/grafana"),
+        ("depends_on", "registry"),
+    ],
+)
+def test_a_service_that_compose_would_refuse_is_noticed(name: str, value: Any) -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    compose["services"]["grafana"][name] = value
+    assert not compile_validator(COMPOSE).validate(compose)
+
+
+def test_the_provisioning_of_grafana_names_what_compose_mounts_and_starts() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    folder = DEPLOY / "grafana-provisioning"
+    sources = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())
+    boards = yaml.safe_load((folder / "dashboards/llm-integrations.yaml").read_text())
+    assert sources["apiVersion"] == boards["apiVersion"] == 1
+    for source in sources["datasources"]:
+        assert {"name", "type", "url"} <= source.keys()
+        assert re.fullmatch(r"http://(\w+):\d+", source["url"])[1] in compose  # type: ignore[index]
+    mounts = str(compose["grafana"]["volumes"])
+    for provider in boards["providers"]:
+        assert provider["options"]["path"] in mounts
 
 
 def test_the_files_that_compose_mounts_are_there() -> None:

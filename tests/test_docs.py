@@ -38,6 +38,8 @@ PAGES = [
     "docs/langchain.md",
     "docs/datasets.md",
     "docs/serving.md",
+    "docs/events.md",
+    "docs/webhooks.md",
 ]
 
 _BLOCK = re.compile(
@@ -80,19 +82,18 @@ def test_a_page_works_as_typed(page: str, folder: Path) -> None:
     namespace: dict[str, object] = {"__name__": "page"}
     sys.modules["page"] = type(sys)("page")  # where pydantic looks up the names of annotations
     shown = ""
-    loop = asyncio.new_event_loop()
-    for block in blocks(ROOT / page):
-        if "needs" in block.options:  # a server, or an engine that these tests do not install
-            continue
-        if title := _TITLE.search(block.options):
-            (folder / title[1]).write_text(block.body)
-        elif block.kind in ("python", "setup"):
-            shown = _run(block, page, namespace, loop)
-        elif block.kind == "text":
-            _holds(shown, block, page)
-        elif block.kind == "console":
-            _type(block, page)
-    loop.close()
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        for block in blocks(ROOT / page):
+            if "needs" in block.options:  # a server, or an engine that these tests do not install
+                continue
+            if title := _TITLE.search(block.options):
+                (folder / title[1]).write_text(block.body)
+            elif block.kind in ("python", "setup"):
+                shown = _run(block, page, namespace, loop)
+            elif block.kind == "text":
+                _holds(shown, block, page)
+            elif block.kind == "console":
+                _type(block, page)
 
 
 def _run(

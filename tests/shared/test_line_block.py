@@ -20,6 +20,7 @@ from llm_integrations.core.tables.line_block import (
     decoded_lines,
     places_of_lines,
 )
+from llm_integrations.core.tables.line_columns import LineColumns
 
 CHUNK = "llm_integrations.core.tables.line_block._CHUNK"
 TRAPS = [
@@ -118,3 +119,18 @@ def test_a_line_is_never_cut(tmp_path: Path) -> None:
         *range(50)
     ]
     assert len(blocks) > 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ([{"a": [1, {}, 2], "b": 1}], [{"a": None, "b": 1}]),
+        ([{"a": [1, 2]}, {"a": ["x"]}, {"a": [3, "y"]}], [{"a": [1, 2]}, {"a": None}, {"a": None}]),
+        ([{"a": {"b": [1, {}], "c": 1}}], [{"a": {"c": 1}}]),
+        ([{"a": [[1, 2], ["x"]]}, {"a": [[3]]}], [{"a": None}, {"a": [[3]]}]),
+        ([{"a": [1, "x"]}, {"a": 2}, {"a": 3}], [{"a": None}, {"a": 2}, {"a": 3}]),
+    ],
+    ids=["list", "lists", "member", "lists of lists", "number"],
+)
+def test_lists_of_words_and_numbers_are_of_the_type_of_most_of_them(rows: Any, shown: Any) -> None:
+    assert LineColumns().table(rows).to_pylist() == shown

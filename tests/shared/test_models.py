@@ -30,6 +30,7 @@ from llm_integrations.core.models import (
     subject_of,
 )
 from llm_integrations.core.models.code import code_of
+from llm_integrations.core.models.field_schema import field_schema
 from llm_integrations.core.registry import connect
 from llm_integrations.core.testing import assert_model_matches
 
@@ -376,3 +377,147 @@ def test_what_an_instance_leaves_out_is_not_written_as_null() -> None:
         assert registry.validate(schema.ref, instance)
         assert instance.model_dump() == {"name": "Ada", "inner": {}}
         assert made.schema_losses == ()
+
+
+@dataclasses.dataclass
+class Step:
+    """A dataclass that contains itself, in a list and as an optional part."""
+
+    name: str
+    after: Step | None = None
+    parts: list[Step] = dataclasses.field(default_factory=list)
+
+
+class Tree(msgspec.Struct, tag="tree"):
+    left: Tree | None = None
+
+
+@attrs.define
+class Chain:
+    link: Chain | None = None
+
+
+OWN = {"type": "object", "properties": {"v": {"type": "integer"}, "next": {"$ref": "#"}}}
+ODD_NAMES = {
+    "$defs": {
+        "a b": {
+            "title": "A Tree",
+            "type": "object",
+            "properties": {
+                "kids": {"type": "array", "items": {"$ref": "#/$defs/a%20b"}},
+                "meta": {"type": "object", "properties": {"up": {"$ref": "#/$defs/a%20b"}}},
+            },
+        },
+        "None": {"type": "object", "properties": {"none": {"$ref": "#/$defs/None"}}},
+    },
+    "type": "object",
+    "properties": {
+        "tree": {"$ref": "#/$defs/a%20b"},
+        "none": {"$ref": "#/$defs/None"},
+        "again": {"$ref": "#/properties/tree"},
+    },
+}
+INHERITED = {
+    "$defs": {
+        "base": {"properties": {"id": {"type": "integer"}}, "required": ["id"]},
+        "node": {
+            "allOf": [
+                {"$ref": "#/$defs/base"},
+                {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}},
+            ]
+        },
+    },
+    "$ref": "#/$defs/node",
+}
+SUM = {
+    "$defs": {
+        "add": {
+            "type": "object",
+            "properties": {
+                "type": {"const": "add"},
+                "left": {"$ref": "#/$defs/term"},
+                "right": {"$ref": "#/$defs/term"},
+            },
+            "required": ["type"],
+        },
+        "number": {"type": "object", "properties": {"type": {"const": "number"}, "is": {}}},
+        "term": {"oneOf": [{"$ref": "#/$defs/add"}, {"$ref": "#/$defs/number"}]},
+    },
+    "type": "object",
+    "properties": {"add": {"$ref": "#/$defs/add"}},
+}
+WIDE = {
+    "type": "object",
+    "properties": {
+        "part": {"type": ["object", "null"], "properties": {"n": {"type": "integer"}}},
+        "x": {"x-about": {"$ref": "elsewhere.json"}},
+        "any": {"type": "array", "items": True},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "data", "inner"),
+    [
+        (Step, {"name": "a", "after": {"name": "b"}, "parts": [{"name": "c"}]}, "after.name"),
+        (Tree, {"type": "tree", "left": {"type": "tree", "left": None}}, "left.type"),
+        (Chain, {"link": {"link": {}}}, "link.link"),
+        (OWN, {"v": 1, "next": {"v": 2, "next": {"v": 3}}}, "next.next.v"),
+        ({**OWN, "$id": "https://example.com/own"}, {"next": {"v": 2}}, "next.v"),
+        (ODD_NAMES, {"tree": {"kids": [{"meta": {"up": {}}}]}, "none": {}}, "tree.kids"),
+        (INHERITED, {"id": 1, "child": {"id": 2, "child": {"id": 3, "more": 1}}}, "child.child.id"),
+        (SUM, {"add": {"type": "add", "left": {"type": "number", "is": 1}}}, "add.left.is"),
+        (WIDE, {"part": None, "any": [1], "x": {}}, "any"),
+    ],
+    ids=["dataclass", "Struct", "attrs", "root", "id", "names", "allOf", "union", "types"],
+)
+def test_what_contains_itself_has_a_class_with_fields(source: Any, data: Any, inner: str) -> None:
+    with connect("memory://") as registry:
+        schema = registry.register("own", source)
+        made: Any = registry.model(schema.ref)
+        instance = made.model_validate(data)
+        assert instance.model_dump(mode="json", exclude_unset=True) == data
+        assert registry.validate(schema.ref, instance)
+        found = instance
+        for name in inner.split("."):
+            assert name in type(found).model_fields
+            found = getattr(found, name)
+        assert not any("no fields" in loss for loss in made.schema_losses)
+
+
+@pytest.mark.parametrize(
+    ("body", "data", "loss"),
+    [
+        ({"type": "array", "items": {"$ref": "#"}}, [[], [[]]], "further items"),
+        ({"anyOf": [{"type": "string"}, {"items": {"$ref": "#"}, "type": "array"}]}, ["a"], "Of"),
+        ({"type": "object", "additionalProperties": {"$ref": "#"}}, {"a": {"b": {}}}, "further"),
+        (
+            {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"a": {"$ref": "#/$defs/a"}}},
+            {},
+            "no",
+        ),
+    ],
+    ids=["list", "union", "map", "nothing"],
+)
+def test_what_no_class_can_contain_is_anything_and_said(body: Any, data: Any, loss: str) -> None:
+    with connect("memory://") as registry:
+        schema = registry.register("own", body)
+        made: Any = registry.model(schema.ref)
+        assert made.model_validate(data).model_dump(mode="json") == data
+        assert loss in str(made.schema_losses)
+
+
+def test_an_object_that_was_left_out_is_not_written() -> None:
+    part = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    with connect("memory://") as registry:
+        registry.register("loose", {"type": "object", "properties": {"a": part, "b": {}}})
+        made: Any = registry.model("loose@1")
+        assert made.model_validate({"b": 1}).model_dump() == {"b": 1}
+
+
+def test_parts_that_are_all_of_each_other_are_followed_once() -> None:
+    """Written out, the last would be followed 2 to the power of 40 times."""
+    twice = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    last = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    body = {"$defs": {**twice, "d40": last}, "$ref": "#/$defs/d0"}
+    assert field_schema(body, "Own")["$defs"]["Own"]["properties"] == {"n": {"type": "integer"}}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from llm_integrations.core.cli.app import app
 from llm_integrations.core.config import (
     ApiKeyAuth,
     BasicAuth,
@@ -19,8 +22,10 @@ from llm_integrations.core.config import (
     TLSOptions,
     ValidationOptions,
 )
+from llm_integrations.core.drift import Profile
 from llm_integrations.core.errors import (
     ConfigurationError,
+    LLMIntegrationsError,
     QuarantineError,
     RegistryUnavailable,
 )
@@ -166,3 +171,161 @@ def test_a_quarantine_without_room_is_our_error_and_keeps_what_it_had(
     with pytest.raises(QuarantineError, match="No space left on device"):
         quarantine.add([QuarantinedRecord.of(6, validator.validate(6))])
     assert [record.value for record in quarantine.records()] == [5]
+
+
+BODY = {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"metadata": "team-a"}, "metadata must be a dict, as .*, not str"),
+        ({"metadata": ["owner"]}, "metadata must be a dict"),
+        ({"references": "address"}, r"references must be a list, as \[SchemaReference"),
+        ({"references": {"a.json": "address"}}, "references must be a list"),
+        ({"references": 5}, "references must be a list"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_register_says_how_it_is_written(
+    arguments: dict[str, Any], words: str
+) -> None:
+    with connect("memory://") as registry, pytest.raises(ConfigurationError, match=words):
+        registry.register("user", BODY, **arguments)
+
+
+def test_other_arguments_of_a_registry_say_how_they_are_written() -> None:
+    wrong: Any = "user@1"
+    with connect("memory://") as registry:
+        registry.register("user", BODY)
+        with pytest.raises(ConfigurationError, match=r"schema must be what get\(…\) gives"):
+            registry.validator_for(wrong)
+        with pytest.raises(ConfigurationError, match="metadata must be a dict"):
+            registry.latest_with_metadata("user", wrong)
+    nothing: Any = None
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
+        connect("memory://", timeout=nothing)
+
+
+@pytest.mark.parametrize("kind", [BearerAuth, ApiKeyAuth])
+@pytest.mark.parametrize("text", ["", " \n"], ids=["empty", "blank"])
+def test_an_empty_secret_is_an_unset_variable(kind: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is empty: is the variable set"):
+        kind(text)
+
+
+def command(*arguments: object) -> str:
+    """What a command that fails says."""
+    ran = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(ran.exception, LLMIntegrationsError), ran.output
+    return str(ran.exception)
+
+
+def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
+    schema = tmp_path / "user.json"
+    schema.write_text('{"type": "object"}')
+    (tmp_path / "rows").mkdir()
+    for arguments in (
+        ("init", schema),
+        ("list", "-r", schema),
+        ("check", "user@1", schema, "-r", schema),
+    ):
+        assert command(*arguments).endswith("it is a file, where a folder is meant")
+    assert "it is a folder, where a file is meant" in command(
+        "check", "--schema", schema, tmp_path / "rows"
+    )
+    assert command("quarantine", "show", schema).endswith("it is a file")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("init", "http://registry.example"),
+        ("init", "memory://"),
+        ("quarantine", "show", "s3://bucket/bad"),
+        ("models", "--out", "s3://bucket/models", "-r", "memory://"),
+        ("infer", "rows.jsonl", "-o", "https://u:SECRET@example.com/a.json"),
+        ("drift", "rows.csv", "row@1", "--report", "gs://bucket/drift", "-r", "memory://"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_url_is_no_folder_of_this_machine(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = command(*arguments)
+    assert "is no folder" in said or "lies on this machine" in said
+    assert "SECRET" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_keeps_a_url_from_being_read_is_said(tmp_path: Path) -> None:
+    schema = tmp_path / "user.json"
+    schema.write_text('{"type": "object"}')
+    for url, words in (
+        (f"http://localhost:{free_port()}/rows.jsonl", "nothing listens on that port"),
+        ("http://nowhere.invalid/rows.csv", "its host's name is not known"),
+        ("foo://bucket/rows.csv", "'foo' is no scheme of a storage"),
+        ("zip::foo://bucket/rows.csv", "'foo' is no scheme of a storage"),
+    ):
+        assert words in command("check", "--schema", schema, url)
+
+
+def test_a_profile_that_is_none_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "user.json"
+    other.write_text('{"type": "object"}')
+    with pytest.raises(ConfigurationError, match=r"user\.json: this is no profile"):
+        Profile.read(other)
+
+
+def test_a_new_subject_that_is_like_another_one_is_questioned(tmp_path: Path) -> None:
+    schema = tmp_path / "user.json"
+    schema.write_text('{"type": "object"}')
+    folder = tmp_path / "schemas"
+    with connect(folder) as registry:
+        registry.register("user-profile", BODY)
+    ran = CliRunner().invoke(app, ["compat", "user-profil", str(schema), "-r", str(folder)])
+    assert ran.exit_code == 0
+    assert "'user-profil' is a new subject; is 'user-profile' meant?" in ran.output
+
+
+def test_data_where_a_schema_is_meant_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "schemas"
+    for text, noticed in (
+        ('{"name": "Ada", "age": 36}', True),
+        ('{"propertis": {}}', True),
+        ('{"type": "object"}', False),
+        ('{"$ref": "#/$defs/a", "$defs": {"a": {}}}', False),
+        ('{"title": "anything"}', False),
+        ("{}", False),
+        ("true", False),
+    ):
+        file = tmp_path / "given.json"
+        file.write_text(text)
+        ran = CliRunner().invoke(
+            app, ["register", f"s{len(text)}", str(file), "-r", str(folder), "--compatibility=NONE"]
+        )
+        assert ran.exit_code == 0, ran.output
+        assert ("one of JSON Schema" in ran.stderr) is noticed
+
+
+def test_inferring_says_which_lines_it_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"a": 1}\n\n{bad\n[1]\n')
+    ran = CliRunner().invoke(app, ["infer", str(tmp_path)])
+    assert json.loads(ran.stdout)["properties"] == {"a": {"type": "integer"}}
+    assert "lines left out, as they hold no JSON object: 2" in caplog.text
+
+
+def test_rows_in_memory_are_pointed_to_what_holds_them() -> None:
+    from llm_integrations.datasets import validate_dataset
+
+    rows: Any
+    for rows, words in ((([{"a": 1}]), "Dataset.from_list"), ({"a": [1]}, "Dataset.from_dict")):
+        with pytest.raises(ConfigurationError, match=words):
+            validate_dataset(rows, "row@1", registry="memory://")
+    unique: Any = 5
+    with pytest.raises(ConfigurationError, match="unique must be a column's name"):
+        validate_dataset("rows.jsonl", BODY, unique=unique)

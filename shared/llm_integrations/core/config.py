@@ -22,6 +22,7 @@ __all__ = [
     "TLSOptions",
     "ValidationOptions",
     "check_choice",
+    "check_kind",
     "check_mode",
     "check_name",
 ]
@@ -45,6 +46,12 @@ def check_choice(what: str, value: object, choices: Any) -> None:
     if value not in allowed:
         *others, last = map(repr, allowed)
         raise ConfigurationError(f"{what} must be {', '.join(others)} or {last}, not {value!r}")
+
+
+def check_kind(what: str, value: object, kinds: Any, example: str) -> None:
+    """ConfigurationError unless a value is of a kind. It is not shown: it may be a secret."""
+    if not isinstance(value, kinds):
+        raise ConfigurationError(f"{what} must be {example}, not {type(value).__name__}")
 
 
 def check_name(what: str, name: object) -> None:
@@ -199,6 +206,12 @@ def _check_secret(auth: object, *names: str, may_be_none: bool = False) -> None:
             raise ConfigurationError(f"{field_name} must be text, not {kind.__name__}")
 
 
+def _check_there(auth: object, name: str) -> None:
+    if not getattr(auth, name).strip():
+        what = f"{type(auth).__name__}.{name}"
+        raise ConfigurationError(f"{what} is empty: is the variable set that it was read from?")
+
+
 @dataclass(frozen=True, slots=True)
 class BasicAuth:
     """User name and password."""
@@ -218,6 +231,7 @@ class BearerAuth:
 
     def __post_init__(self) -> None:
         _check_secret(self, "token")
+        _check_there(self, "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +242,7 @@ class ApiKeyAuth:
 
     def __post_init__(self) -> None:
         _check_secret(self, "key")
+        _check_there(self, "key")
 
 
 @dataclass(frozen=True, slots=True)

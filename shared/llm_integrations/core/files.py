@@ -1,15 +1,28 @@
-"""Writing files so that a reader, or a crash, never meets half of one."""
+"""Writing files so that a reader, or a crash, never meets half of one; what a system refuses."""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-__all__ = ["atomic_write", "locked"]
+__all__ = ["atomic_write", "locked", "reason_of"]
+
+_KINDS: Final = {
+    errno.EISDIR: "it is a folder, where a file is meant",
+    errno.ENOTDIR: "it is a file, where a folder is meant",
+    errno.EEXIST: "it is a file, where a folder is meant",
+}
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused a file, without its name: what is there, or the system's words."""
+    known = _KINDS.get(error.errno or 0)
+    return known or error.strerror or type(error).__name__
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from llm_integrations.core.concurrency.fork import survive_fork
 from llm_integrations.core.errors import LLMIntegrationsError
+from llm_integrations.core.files import reason_of
 
 __all__ = ["SharedDatabase", "database_errors", "open_database", "transaction", "use_wal"]
 
@@ -32,7 +33,7 @@ def database_errors(path: str | Path, error: type[LLMIntegrationsError]) -> Iter
     try:
         yield
     except OSError as cause:
-        raise error(f"{path}: {cause.strerror or type(cause).__name__}") from cause
+        raise error(f"{path}: {reason_of(cause)}") from cause
     except sqlite3.Error as cause:
         raise error(f"{path}: {cause}") from cause
     except (UnicodeEncodeError, OverflowError) as cause:

@@ -96,9 +96,11 @@ def opened(data: Any) -> Any:
         # The error's first argument may quote data; pandas names the column in those after it.
         where = "; ".join(map(str, error.args[1:])) or type(error).__name__
         raise ConfigurationError(f"the {type(data).__name__} has no columns: {where}") from None
+    made: dict[type, str] = {list: "rows: Dataset.from_list", dict: "columns: Dataset.from_dict"}
+    hint = f"; of {made[type(data)]}(…)" if type(data) in made else ""
     raise ConfigurationError(
         "a Dataset, DatasetDict, stream, table, frame, file, folder or list of files can be read, "
-        f"not {type(data).__name__}"
+        f"not {type(data).__name__}{hint}"
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.quarantine import RecordColumns
 from llm_integrations.core.quarantine.encoding import write
 from llm_integrations.core.quarantine.record import encodings_text
@@ -49,7 +50,7 @@ def _from(
     try:
         yield from islice(read(path, LINES), first, None)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

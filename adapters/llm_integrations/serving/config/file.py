@@ -11,6 +11,7 @@ from pydantic import AliasChoices, ConfigDict, Field, ValidationError, field_val
 
 from llm_integrations.core.documents import parse_yaml
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.events import EventsConfig
@@ -131,7 +132,7 @@ def _read(path: Path) -> object:
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), merge=True)
     except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+        raise ConfigurationError(f"cannot read {path}: {reason_of(error)}") from None
     except ValueError as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
 

@@ -8,6 +8,7 @@ import sys
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.extras import extra_with, require_extra
+from llm_integrations.core.files import reason_of
 
 __all__ = ["main"]
 
@@ -29,7 +30,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except OSError as error:
-        _end(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+        _end(f"{error.filename or 'a file'}: {reason_of(error)}")
     except ImportError as error:
         name = error.name or str(error)
         _end(f"{name} is not installed: pip install 'llm-integrations[{extra_with(name)}]'")

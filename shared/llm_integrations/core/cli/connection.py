@@ -13,6 +13,7 @@ import typer
 
 from llm_integrations.core.config import TLSOptions
 from llm_integrations.core.registry import Registry, connect, resolve_registry
+from llm_integrations.core.tables.remote import check_here
 
 __all__ = ["open_registry", "with_registry_options"]
 
@@ -57,6 +58,9 @@ def with_registry_options(command: Callable[_P, _T]) -> Callable[..., _T]:
 
     @wraps(command)
     def with_options(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        for name, value in kwargs.items():
+            if isinstance(value, Path):
+                check_here(f"file or folder of --{name.replace('_', '-')}", value)
         options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
         token = _connection_options.set(
             {name: value for name, value in options.items() if value is not None}

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from llm_integrations.core.cli.documents import STDIN, read_document
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables import LINE_SUFFIXES
 from llm_integrations.core.tables.unpack import array_lines
 
@@ -62,7 +63,7 @@ def _items(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Recor
                 on_bytes(len(line))
             yield _record(f"{path}[{index}]", line)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def _lines(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Record]:
@@ -83,7 +84,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         with path.open("rb") as stream:
             yield stream
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def _record(where: str, line: bytes) -> Record:

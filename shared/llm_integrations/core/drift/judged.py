@@ -12,6 +12,7 @@ from typing import Any, Final
 from llm_integrations.core.arrow import ArrowPlan, Reason, VerdictCounts
 from llm_integrations.core.arrow.run.cell_overrides import judged_columns
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.line_columns import LineColumns
@@ -85,7 +86,7 @@ def _blocks(path: Path) -> Iterator[list[Any]]:
             while block := list(islice(lines, _LINES)):
                 yield [_value(line) for line in block]
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def _value(line: bytes) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.files import atomic_write
+from llm_integrations.core.files import atomic_write, reason_of
 
 __all__ = ["Categories", "ColumnProfile", "Family", "Numbers", "Profile"]
 
@@ -149,10 +149,13 @@ class Profile:
         try:
             data = json.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+            raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
         except ValueError:
             raise ConfigurationError(f"{path} is no profile: it is not JSON") from None
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}; make one with drift --save") from None
 
     @classmethod
     def is_one(cls, path: Path) -> bool:

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.inference.observed_values import ObservedValues
 from llm_integrations.core.inference.schema import Style, schema_of
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
 from llm_integrations.core.tables.csv.dialect import CSV_SUFFIXES, CsvDialect
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.tables.unpack import document_lines
+
+_logger = get_logger(__name__)
 
 __all__ = ["infer_files", "infer_rows", "infer_tables"]
 
@@ -42,7 +46,7 @@ def infer_files(
 ) -> dict[str, Any]:
     """The schema of the rows of files: JSON lines, a JSON array, Parquet, Arrow, CSV.
 
-    Lines that are no JSON object are left out.
+    Lines that are no JSON object are left out, and counted in the log.
 
     Args:
         dialect: how the cells of CSV files are told apart; None goes by their names.
@@ -69,14 +73,18 @@ def _whole(observed: ObservedValues, style: Style) -> dict[str, Any]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    left_out = 0
     try:
         for line in document_lines(path) if path.suffix.lower() == ".json" else _lines(path):
             try:
                 yield read_row(line)
             except NoRow:
-                continue
+                left_out += bool(line.strip())
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
+
+    if left_out:
+        _logger.warning("%s: lines left out, as they hold no JSON object: %d", path, left_out)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

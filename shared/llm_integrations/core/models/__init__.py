@@ -11,7 +11,8 @@ from llm_integrations.core.model.class_schema import (
     subject_of,
 )
 from llm_integrations.core.models.disagreement import Disagreement, compare_model
-from llm_integrations.core.models.pydantic_class import class_name, model_of
+from llm_integrations.core.models.field_schema import class_name
+from llm_integrations.core.models.pydantic_class import model_of
 
 __all__ = [
     "Disagreement",

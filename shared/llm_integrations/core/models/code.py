@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llm_integrations.core.errors import InvalidSchema
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.files import atomic_write
-from llm_integrations.core.models.pydantic_class import class_name
+from llm_integrations.core.models.field_schema import class_name
 
 if TYPE_CHECKING:
     from llm_integrations.core.model.schema import RegisteredSchema

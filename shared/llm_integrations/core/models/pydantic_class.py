@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Union
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.models.field_schema import class_name, field_schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
 
 __all__ = ["class_name", "model_of"]
-
-_DATA: Final = ("const", "default", "enum", "examples")
-_KEPT_FORMATS: Final = ("date-time", "date")
 
 
 def model_of(schema: RegisteredSchema, validator: Validator) -> type[BaseModel]:
@@ -35,7 +32,7 @@ def model_of(schema: RegisteredSchema, validator: Validator) -> type[BaseModel]:
     require_extra("models", "pydantic", "json_schema_to_pydantic")
     from pydantic import create_model, model_validator
 
-    fields, losses = _fields_of(schema.body)
+    fields, losses = _fields_of(schema.body, class_name(schema.subject))
 
     def judge(_cls: type[Any], data: Any) -> Any:
         report = validator.validate(data)
@@ -57,16 +54,8 @@ def model_of(schema: RegisteredSchema, validator: Validator) -> type[BaseModel]:
     return made
 
 
-def class_name(subject: str | None) -> str:
-    """A subject as the name of a class: ``com.example.user-profile`` is UserProfile."""
-    last = re.split(r"[./:]", subject or "")[-1]
-    name = "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", last))
-    return name if name[:1].isalpha() else f"Schema{name}"
-
-
-def _fields_of(body: JsonSchema) -> tuple[Any, tuple[str, ...]]:
+def _fields_of(body: JsonSchema, name: str) -> tuple[Any, tuple[str, ...]]:
     """A class with the schema's fields, and why it has none where they cannot be made."""
-    from json_schema_to_pydantic import create_model
     from pydantic import BaseModel, ConfigDict, RootModel, model_serializer
 
     class Open(BaseModel):
@@ -74,24 +63,37 @@ def _fields_of(body: JsonSchema) -> tuple[Any, tuple[str, ...]]:
 
         @model_serializer(mode="wrap")
         def _given(self, write: Any) -> Any:
-            return _without_unset(self, write(self))
+            # An object that was left out is None, whatever its field's type.
+            return _without_unset(self, write(self)) if isinstance(self, BaseModel) else None
 
-    is_object = isinstance(body, dict) and (body.get("type") == "object" or "properties" in body)
     if not isinstance(body, dict):
         return RootModel[Any], ()
+    is_object = body.get("type") == "object" or "properties" in body
     try:
-        made = create_model(
-            _judged_by_types(body),
-            Open,
-            allow_undefined_array_items=True,
-            allow_undefined_type=True,
-        )
+        made = _made(field_schema(body, name), Open)
+        made = made if isinstance(made, type) and issubclass(made, BaseModel) else RootModel[made]  # type: ignore[valid-type] # a type that is made here
+        made.model_json_schema()  # which fails for what is not whole
     except Exception as error:  # noqa: BLE001 - the library's own errors, and those of pydantic
-        reason = f"no fields: {type(error).__name__}: {str(error)[:200]}"
+        why = "a definition is nothing but itself" if isinstance(error, RecursionError) else error
+        reason = f"no fields: {type(error).__name__}: {str(why)[:200]}"
         return (Open if is_object else RootModel[Any]), (reason,)
-    if isinstance(made, type) and issubclass(made, BaseModel):
-        return made, ()
-    return RootModel.__class_getitem__(made), ()
+    return made, ()
+
+
+def _made(fields: dict[str, Any], base: type[BaseModel]) -> Any:
+    from json_schema_to_pydantic.model_builder import PydanticModelBuilder
+
+    builder = PydanticModelBuilder(base)
+    unions: Any = builder.combiner_handler
+
+    def union(parts: list[Any], *rest: Any) -> Any:
+        """Of the classes by name; the library's own writes them out, without an end, and closed."""
+        return Union[tuple(unions.recursive_field_builder(part, *rest) for part in parts)]  # noqa: UP007 - of parts that are known here only
+
+    unions.handle_any_of = unions.handle_one_of = union
+    return builder.create_pydantic_model(
+        fields, fields, allow_undefined_array_items=True, allow_undefined_type=True
+    )
 
 
 def _without_unset(model: BaseModel, written: dict[str, Any]) -> dict[str, Any]:
@@ -102,29 +104,6 @@ def _without_unset(model: BaseModel, written: dict[str, Any]) -> dict[str, Any]:
         key for name in unset if getattr(model, name) is None for key in (name, fields[name].alias)
     }
     return {key: value for key, value in written.items() if key not in names}
-
-
-def _judged_by_types(part: Any) -> Any:
-    """A schema without keywords that would change or refuse data that it accepts.
-
-    pydantic makes a set of unique items, normalises URLs, and knows fewer patterns.
-    """
-    if isinstance(part, list):
-        return [_judged_by_types(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        key: value if key in _DATA else _judged_by_types(value)
-        for key, value in part.items()
-        if not _is_dropped(key, value)
-    }
-
-
-def _is_dropped(key: str, value: Any) -> bool:
-    """By the value's type too: a property may have a keyword's name, and then it has a schema."""
-    if key == "format":
-        return isinstance(value, str) and value not in _KEPT_FORMATS
-    return (key == "uniqueItems" and value is True) or (key == "pattern" and isinstance(value, str))
 
 
 def _differences(schema: RegisteredSchema, made: type[BaseModel]) -> tuple[str, ...]:

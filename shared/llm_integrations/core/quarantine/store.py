@@ -17,7 +17,7 @@ from llm_integrations.core.errors import (
     QuarantineError,
     ValidationLimitExceeded,
 )
-from llm_integrations.core.files import atomic_write, locked
+from llm_integrations.core.files import atomic_write, locked, reason_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.quarantine.columns import RecordColumns
 from llm_integrations.core.quarantine.formats import (
@@ -254,7 +254,7 @@ def _write_errors(folder: Path) -> Iterator[None]:
     except OSError as cause:
         raise QuarantineError(
             f"the quarantine {folder} cannot be written: "
-            f"{cause.strerror or type(cause).__name__} ({cause.filename or folder}); "
+            f"{reason_of(cause)} ({cause.filename or folder}); "
             "give it room and rights, or name another folder"
         ) from cause
 

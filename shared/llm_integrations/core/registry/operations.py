@@ -7,11 +7,11 @@ signature is that of ``Registry``, which describes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from llm_integrations.core.config import ValidationOptions
-from llm_integrations.core.errors import InvalidReference, RegistryError
+from llm_integrations.core.config import ValidationOptions, check_kind
+from llm_integrations.core.errors import ConfigurationError, InvalidReference, RegistryError
 from llm_integrations.core.model.class_schema import Mode, metadata_of, schema_of
 from llm_integrations.core.model.reference import (
     LATEST,
@@ -85,6 +85,7 @@ class Operations:
     def validator_for(
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator | Pending[Validator]:
+        check_kind("schema", schema, RegisteredSchema, "what get(…) gives (see validator)")
         ready = self._validators.ready(schema, options)
         return ready or self._service.start(lambda: self._validators.make(schema, options))
 
@@ -115,6 +116,7 @@ class Operations:
         self, subject: str, metadata: Mapping[str, Any]
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
+        check_kind("metadata", metadata, Mapping, "a dict, as {'owner': 'team-a'}")
         wanted = dict(metadata)
         return self._ask(lambda backend: backend.latest_with_metadata(subject, wanted))
 
@@ -143,11 +145,12 @@ class Operations:
         mode: Mode = "validation",
     ) -> Pending[RegisteredSchema]:
         SchemaRef(subject)
+        check_kind("metadata", metadata or {}, Mapping, "a dict, as {'owner': 'team-a'}")
+        references = _references(references)
         model, body = body, ready_schema(body) if isinstance(body, str) else schema_of(body, mode)
         if version is not None:
             version = _exact(parse_version(version), "register")
         metadata = {**metadata_of(model, body, mode), **(metadata or {})}
-        references = tuple(references)
         new = NewSchema(
             subject,
             body,
@@ -228,6 +231,15 @@ def _exact(version: Version, verb: str) -> Version:
     if version == LATEST:
         raise InvalidReference(f"{verb} takes an exact version, not 'latest'")
     return version
+
+
+def _references(given: Iterable[SchemaReference]) -> tuple[SchemaReference, ...]:
+    references = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(reference, SchemaReference) for reference in references):
+        raise ConfigurationError(
+            "references must be a list, as [SchemaReference('address.json', 'address', 1)]"
+        )
+    return references
 
 
 def _exact_ref(reference: str | SchemaRef, verb: str) -> SchemaRef:

@@ -13,6 +13,7 @@ from llm_integrations.core.config import (
     TLSOptions,
     ValidationOptions,
     check_choice,
+    check_kind,
     check_name,
 )
 from llm_integrations.core.errors import ConfigurationError
@@ -44,6 +45,8 @@ _KINDS: Final[dict[str, tuple[Any, str]]] = {
     "allow_insecure": (bool, "True or False"),
 }
 """What each option of ``connect`` is, and how it is written."""
+_NEEDED: Final = ("timeout", "allow_insecure")
+"""For which None does not stand for what is usual."""
 
 
 class Publisher(Protocol):
@@ -88,9 +91,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name, (kinds, example) in _KINDS.items():
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kinds):
-                # Without the value: it may be a secret.
-                raise ConfigurationError(f"{name} must be {example}, not {type(value).__name__}")
+            if value is not None or name in _NEEDED:
+                check_kind(name, value, kinds, example)
         if isinstance(self.timeout, bool) or not self.timeout > 0:
             raise ConfigurationError("timeout must be a number of seconds, more than 0")
         if self.bus is not None and not callable(getattr(self.bus, "publish", None)):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llm_integrations.core.arrow.pyarrow_modules import pa, types
 from llm_integrations.core.tables.line_tables import as_lines, read_block
-from llm_integrations.core.tables.line_types import JSON, Types, type_of
+from llm_integrations.core.tables.line_types import Types, holds_json, type_of
 
 __all__ = ["LineColumns"]
 
@@ -47,7 +47,7 @@ class LineColumns:
         found = type_of([value for value in values if value is not None], _union)
         if known is not None:
             return found if (known, found) == (pa.int64(), pa.float64()) else known
-        return _most_frequent(values) if found == JSON else found
+        return _most_frequent(values) if holds_json(found) else found
 
 
 def _union(objects: Sequence[dict[str, Any]], levels: int) -> Any:
@@ -57,7 +57,7 @@ def _union(objects: Sequence[dict[str, Any]], levels: int) -> Any:
         return pa.null()
     members = {n: [item[n] for item in objects if item.get(n) is not None] for n in names}
     kinds = {name: type_of(some, _union, levels) for name, some in members.items()}
-    held = [(n, kind) for n, kind in kinds.items() if kind != JSON and not types.is_null(kind)]
+    held = [(n, kind) for n, kind in kinds.items() if _is_column(kind)]
     return pa.struct(held) if held else pa.null()
 
 
@@ -70,9 +70,16 @@ def _most_frequent(values: list[Any]) -> Any:
             alike.setdefault(kind, []).append(value)
     for some in sorted(alike.values(), key=len, reverse=True):
         kind = type_of(some, _union)
-        if kind != JSON and not types.is_null(kind):
+        if holds_json(kind) and types.is_list(kind):
+            kind = pa.list_(_most_frequent([item for items in some for item in items]))
+        if _is_column(kind) and kind != pa.list_(pa.null()):
             return kind
     return pa.null()
+
+
+def _is_column(kind: Any) -> bool:
+    """Whether its values are of one type at each place; those of words and numbers are not."""
+    return not holds_json(kind) and not types.is_null(kind)
 
 
 def _column(values: list[Any], kind: Any) -> Any:

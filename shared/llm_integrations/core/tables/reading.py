@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables.csv.dialect import CSV_SUFFIXES, CsvDialect
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _own_errors(path: Path) -> Iterator[None]:
 def _reason(path: Path, error: Exception) -> str:
     """Of a CSV file Arrow quotes the cell, or the row, that it stumbled over."""
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
+        return reason_of(OSError(error.errno, os.strerror(error.errno)))
     text = str(error)
     if path.suffix.lower() not in CSV_SUFFIXES:
         return text

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from llm_integrations.core.errors import ConfigurationError, MissingExtra
-from llm_integrations.core.files import atomic_write
+from llm_integrations.core.errors import ConfigurationError, LLMIntegrationsError, MissingExtra
+from llm_integrations.core.files import atomic_write, reason_of
 
 __all__ = ["check_here", "fetch", "is_url"]
 
@@ -39,9 +42,11 @@ def is_url(place: str | Path) -> bool:
 
 
 def check_here(what: str, place: object) -> None:
-    """ConfigurationError for a URL, or what a Path made of one, where a folder is needed."""
-    if isinstance(place, str | Path) and is_url(place):
-        raise ConfigurationError(f"the {what} is a folder of this machine, not {place}")
+    """ConfigurationError for a URL, or what a Path made of one, where a path is needed."""
+    if not isinstance(place, str | Path) or Path(place).exists():
+        return
+    if (_CUT if isinstance(place, Path) else _URL).match(str(place)):
+        raise ConfigurationError(f"the {what} lies on this machine, and is no {_shown(str(place))}")
 
 
 def fetch(url: str, into: Path) -> dict[str, Path]:
@@ -60,13 +65,24 @@ def fetch(url: str, into: Path) -> dict[str, Path]:
         MissingExtra: the scheme needs a package that is not installed.
     """
     with _own_errors(url):
+        from fsspec import available_protocols  # type: ignore[import-untyped]  # publishes no types
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # publishes no types
 
+        _check_scheme(url, available_protocols())
         system, path = url_to_fs(url)
         found = _named(system, path)
         if _protocols(system) & _HERE:
             return {one: Path(one) for one in found}
         return {system.unstrip_protocol(one): _copied(system, one, into) for one in found}
+
+
+def _check_scheme(url: str, known: Collection[str]) -> None:
+    for scheme in url.partition("://")[0].split("::"):
+        if scheme.lower() not in known:
+            raise ConfigurationError(
+                f"{_shown(url)} cannot be read: {scheme!r} is no scheme of a storage, as s3, gs, "
+                "abfs, hf or https are"
+            )
 
 
 def _named(system: Any, path: str) -> list[str]:
@@ -113,15 +129,33 @@ def _own_errors(url: str) -> Iterator[None]:
     scheme = _URL.match(url)
     try:
         yield
+    except LLMIntegrationsError:
+        raise
     except ImportError as error:
         raise MissingExtra(f"{scheme and scheme[0]} needs a package: {error}") from None
     except Exception as error:  # noqa: BLE001 - see below
         # File systems raise what their clients do, and those may quote what they were sent.
-        missing = isinstance(error, FileNotFoundError)
-        reason = "there is no such file" if missing else type(error).__name__
-        raise ConfigurationError(f"{_shown(url)} cannot be read: {reason}") from None
+        raise ConfigurationError(f"{_shown(url)} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """In our words, as its own may quote credentials."""
+    kind = type(error).__name__
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(status, int):
+        return f"its server answered {status}"
+    if isinstance(getattr(error, "os_error", None), socket.gaierror):
+        return "its host's name is not known (is it misspelt?)"
+    if "Credential" in kind:
+        return f"no credentials where its own tools keep them ({kind})"
+    number = (error.errno or 0) if isinstance(error, OSError) else 0
+    if number == errno.ECONNREFUSED:
+        return "nothing listens on that port"
+    return reason_of(OSError(number, os.strerror(number))) if number > 0 else kind
 
 
 def _shown(url: str) -> str:
     """Without credentials, and without the query, which may hold a signature."""
-    return re.sub(r"(?<=//)[^/@]*@", "", url).partition("?")[0]
+    return re.sub(r"(:/+)[^/@]*@", r"\1", url).partition("?")[0]

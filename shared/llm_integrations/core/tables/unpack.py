@@ -15,7 +15,7 @@ from typing import Final, TextIO
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
-from llm_integrations.core.files import atomic_write
+from llm_integrations.core.files import atomic_write, reason_of
 
 __all__ = ["array_lines", "document_lines", "form_of", "unpacked"]
 
@@ -65,7 +65,7 @@ def unpacked(path: Path, into: Path) -> Path:
         target = (folder / path.name).with_suffix(_FORMS[suffix])
         return _whole(target, document_lines(path))
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def _whole(target: Path, pieces: Iterable[bytes]) -> Path:

@@ -21,6 +21,7 @@ from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFil
 from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.cli.output.findings import findings_of_report
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
+from llm_integrations.core.registry.listing.near import what_is_there
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
@@ -60,9 +61,11 @@ def compat(
         findings = findings_of_report(report)
         print(printed(chosen, f"compat {subject}", str(file), findings, report.to_dict()))
     else:
-        wide_console().print(report)
+        wide_console().print(report if report.violations or report.unknown else str(report))
         if report and not report.compared and report.level != "NONE":
             wide_console().print("[yellow]There is no version to compare with.[/]")
+            if not against:
+                _show_near_names(subject, registry)
         lenient = ("lenient", against, options)
         if not report and policy is None and _report(subject, file, registry, level, *lenient):
             # ``register`` would decide otherwise, for it judges by another policy.
@@ -72,6 +75,14 @@ def compat(
             )
     if not report:
         raise typer.Exit(1)
+
+
+def _show_near_names(subject: str, registry: str | None) -> None:
+    """A misspelt subject would be compatible with anything."""
+    with open_registry(registry) as client:
+        there = client.subjects()
+    if there and subject not in there:
+        wide_console().print(f"{subject!r} is a new subject{what_is_there(subject, there)}")
 
 
 def _report(

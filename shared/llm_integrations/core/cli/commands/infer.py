@@ -17,7 +17,9 @@ __all__ = ["infer"]
 def infer(
     data: Annotated[
         list[str],
-        typer.Argument(help="JSONL, JSON, CSV, Parquet or Arrow files, here or at URLs."),
+        typer.Argument(
+            help="JSONL, JSON, CSV, Parquet or Arrow files, their folders or patterns, or URLs."
+        ),
     ],
     ranges: Annotated[
         bool, typer.Option("--ranges", help="Say the least and the greatest number as well.")
@@ -39,17 +41,11 @@ def infer(
     from llm_integrations.core.inference import infer_files
     from llm_integrations.core.inference.schema import Style
     from llm_integrations.core.tables import CsvDialect
-    from llm_integrations.core.tables.remote import fetch, is_url
-    from llm_integrations.core.tables.unpack import unpacked
+    from llm_integrations.core.tables.files import row_files
 
     with TemporaryDirectory(prefix="llm-integrations-") as folder:
-        into = Path(folder)
-        paths = [
-            unpacked(path, into)
-            for file in data
-            for path in (fetch(file, into).values() if is_url(file) else [Path(file)])
-        ]
-        schema = infer_files(paths, Style(ranges, max_enum), CsvDialect(delimiter, quotechar))
+        style, dialect = Style(ranges, max_enum), CsvDialect(delimiter, quotechar)
+        schema = infer_files(row_files(data, Path(folder)).values(), style, dialect)
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     if output is None:
         print(text)

@@ -18,6 +18,7 @@ from llm_integrations.core.cli.options import JsonOutput, Reference, RegistryUrl
 from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
+from llm_integrations.core.tables.remote import check_here
 
 __all__ = ["app"]
 
@@ -99,8 +100,10 @@ def release(
 
 
 def _opened(folder: Path) -> Quarantine:
+    check_here("quarantine", folder)
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is no quarantine: there is no such folder")
+        what = "it is a file" if folder.exists() else "there is no such folder"
+        raise ConfigurationError(f"{folder} is no quarantine: {what}")
     return Quarantine(folder)
 
 
@@ -148,7 +151,7 @@ def _print(
     table = Table("records", "reason", title=f"{schemas.total():,} records", title_justify="left")
     for reason, count in reasons.most_common(20):
         table.add_row(f"{count:,}", escape(reason))
-    console.print(table)
+    console.print(table if reasons else "0 records")
     for schema, count in schemas.most_common():
         console.print(f"{count:>9,}  judged by {escape(schema)}")
     for record in examples:

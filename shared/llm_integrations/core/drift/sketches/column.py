@@ -12,8 +12,8 @@ from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family
 from llm_integrations.core.drift.sketches.categories import CategorySketch
 from llm_integrations.core.drift.sketches.growth import Growth
-from llm_integrations.core.drift.sketches.numbers import NumberSketch
 from llm_integrations.core.drift.sketches.nested_columns import entries, filled, is_list, lengths
+from llm_integrations.core.drift.sketches.numbers import NumberSketch
 from llm_integrations.core.drift.sketches.vectors import VectorSketch
 
 __all__ = ["ColumnSketch"]

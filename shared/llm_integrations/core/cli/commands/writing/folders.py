@@ -15,8 +15,9 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.cli.output.progress import tracked
-from llm_integrations.core.errors import IncompatibleSchema, SchemaConflict
+from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema, SchemaConflict
 from llm_integrations.core.registry import Registry, connect, resolve_registry
+from llm_integrations.core.registry.address import read_addresses
 
 __all__ = ["import_schemas", "init", "pull", "push"]
 
@@ -29,9 +30,7 @@ Subjects = Annotated[
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder; made if it is missing.")] = Path(
-        "schemas"
-    ),
+    folder: Annotated[str, typer.Argument(help="The folder; made if it is missing.")] = "schemas",
 ) -> None:
     """Make FOLDER a registry, and take the versions in it for published.
 
@@ -39,9 +38,12 @@ def init(
     """
     from llm_integrations.core.registry.local.file.folder import FolderStore
 
-    recorded = FolderStore(folder).record_all()
+    [address] = read_addresses(folder)
+    if address.protocol != "file":
+        raise ConfigurationError(f"{folder} is no folder: init makes one, register uses a server")
+    recorded = FolderStore(Path(address.location)).record_all()
     console = Console(soft_wrap=True)
-    console.print(f"[green]{escape(str(folder))}[/] is a registry: keep it in git")
+    console.print(f"[green]{escape(folder)}[/] is a registry: keep it in git")
     if recorded:
         console.print(f"{recorded} versions are published from now on: a change is noticed")
     console.print(

@@ -15,6 +15,7 @@ from llm_integrations.core.errors import (
     RegistryProtocolError,
     RegistryUnavailable,
 )
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.model.reference import LATEST, Version, parse_version
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
 
@@ -51,7 +52,7 @@ class registry_errors:  # noqa: N801 - reads as contextlib's; a generator would 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, OSError):
             return
-        what = f"{error.filename or self._path}: {error.strerror or type(error).__name__}"
+        what = f"{error.filename or self._path}: {reason_of(error)}"
         if error.errno in _REFUSED:
             raise RegistryAuthError(f"no right to use {what}") from None
         if error.errno in _WRONG_KIND:
