@@ -84,7 +84,11 @@ SAFE = ("added", "widened", "each with another property")
 @pytest.mark.parametrize(
     ("word", "required", "edit"),
     [
-        *(("oneOf", True, edit) for edit in ("added", "removed", "widened", "narrowed", SAFE[2])),
+        *(
+            ("oneOf", required, edit)
+            for required in (True, False)
+            for edit in ("added", "removed", "widened", "narrowed", SAFE[2])
+        ),
         *(("anyOf", True, edit) for edit in ("added", "narrowed")),
         *(("anyOf", False, edit) for edit in ("removed", "widened", SAFE[2])),
     ],
@@ -97,6 +101,59 @@ def test_unions_of_120_variants_are_decided(word: str, required: bool, edit: str
     safe = "backward" if edit in SAFE else "forward"
     assert {item.direction for item in report.violations} == {"backward", "forward"} - {safe}
     assert all(change.breaks_backward != (edit in SAFE) for change in diff(old, new))
+
+
+def defaulted(number: int, *, closed: bool, fields: str) -> Schema:
+    """Variants whose tag has a default: what has no tag may be several of them."""
+    named: Schema = {}
+    for i in range(number):
+        own = {"same": "a", "own": f"f{i}"}[fields]
+        named[f"V{i}"] = variant(f"v{i}", required=False, **{own: INTEGER, "note": STRING})
+        named[f"V{i}"]["required"] = [own] if fields == "own" and i % 3 else []
+        if not closed:
+            del named[f"V{i}"]["additionalProperties"]
+    return {"$defs": named, "oneOf": [{"$ref": f"#/$defs/{name}"} for name in named]}
+
+
+def with_edit(schema: Schema, edit: str) -> Schema:
+    made = copy.deepcopy(schema)
+    third = made["$defs"]["V3"]
+    match edit:
+        case "removed":
+            made["oneOf"].pop(3)
+        case "twice":
+            made["$defs"]["W"] = copy.deepcopy(third)
+            made["oneOf"].append({"$ref": "#/$defs/W"})
+        case "any":
+            made["anyOf"] = made.pop("oneOf")
+        case "tags required":
+            for item in made["$defs"].values():
+                item["required"].append("kind")
+        case "narrowed":
+            third["properties"]["note"] = {"type": "string", "maxLength": 2}
+        case "another name":
+            third["properties"]["kind"] = {"const": "other"}
+    return made
+
+
+EDITS = ["removed", "twice", "any", "tags required", "narrowed", "another name"]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("fields", ["same", "own"])
+def test_a_union_whose_tag_may_be_left_out_is_decided(fields: str, closed: bool, edit: str) -> None:
+    old = defaulted(26, closed=closed, fields=fields)
+    new = with_edit(old, edit)
+    report = check_compatibility(new, [old], "FULL")
+    accepts = {"old": compile_validator(old).is_valid, "new": compile_validator(new).is_valid}
+    shown = {item.direction for item in report.violations}
+    for item in report.violations:
+        assert accepts["old"](item.witness) != accepts["new"](item.witness)
+    assert {item.direction for item in report.unknown} <= shown
+    # Two variants that are alike without a tag leave no valid data without one.
+    if fields == "same" and edit in ("tags required", "narrowed"):
+        assert shown == ({"backward"} if edit == "narrowed" else set())
 
 
 @pytest.mark.parametrize("number", [60, 150])

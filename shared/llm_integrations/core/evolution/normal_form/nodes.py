@@ -195,6 +195,17 @@ class Workspace:
         """A node for objects that have a property; the same one for the same name."""
         return self._named.setdefault(f"having {name}", {"type": ["object"], "required": [name]})
 
+    def lacking(self, name: str) -> Node:
+        """A node for objects without a property; the same one for the same name."""
+        return self._named.setdefault(f"lacking {name}", {"properties": {name: {"not": {}}}})
+
+    def without(self, node: Node, name: str) -> Node:
+        """What a node says of objects that lack a property; the same one for the same two."""
+        if name not in node.get("properties", ()):
+            return node
+        others = {key: value for key, value in node["properties"].items() if key != name}
+        return self._make(f"without {name}", {**node, "properties": others}, node)
+
     def needing(self, names: Sequence[str]) -> Node:
         """A node that requires properties; the same one for the same names."""
         listed = sorted(names)

@@ -142,7 +142,7 @@ class Constraints:
             gone |= NUMERIC
         if self.counts:
             gone |= self._impossible_counts()
-        if self.required and self._refuses_a_required():
+        if self.required and self.refuses_one_of(self.required):
             gone.add("object")
         if self.negated and (self._contradicts() or any(map(is_false, self.nodes))):
             gone |= ALL_KINDS
@@ -162,10 +162,15 @@ class Constraints:
         }
         return {kind for kind, (least, most) in lengths.items() if least > most}
 
-    def _refuses_a_required(self) -> bool:
+    def refuses_one_of(self, names: Iterable[str]) -> bool:
+        """Whether an object certainly lacks one of some properties."""
         closed = [n for n in self.nodes if "properties" in n or "additionalProperties" in n]
-        self._workspace.budget.spend(len(self.required) * len(closed))
-        return any(_refuses(node, name) for name in self.required for node in closed)
+        self._workspace.budget.spend(len(closed))
+        return any(_refuses(node, name) for name in names for node in closed)
+
+    def excludes(self, other: Constraints) -> bool:
+        """Whether no object satisfies both, since one lacks what the other requires."""
+        return self.refuses_one_of(other.required) or other.refuses_one_of(self.required)
 
     def _contradicts(self) -> bool:
         if any(id(self._workspace.resolved(refused)) in self._seen for refused in self.negated):

@@ -216,7 +216,7 @@ class Prover:
         for node in constraints.nodes:
             for branches in self._alternatives(node):
                 self._budget.spend(len(branches))
-                if not any(id(branch) in seen for branch in branches):
+                if not any(id(self.workspace.resolved(branch)) in seen for branch in branches):
                     yield branches
         if goal.keys() & {"anyOf", "oneOf", "if", "not"}:
             by_type = self._types(constraints)

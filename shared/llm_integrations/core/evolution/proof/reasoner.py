@@ -26,6 +26,10 @@ class Reasoner(Protocol):
     @property
     def unions(self) -> TaggedUnions: ...
 
+    def constraints(self, premises: Sequence[Node]) -> Constraints:
+        """What all premises together demand of an instance."""
+        ...
+
     def proves(self, premises: Sequence[Node], goal: Node) -> bool:
         """Whether every instance of all premises certainly satisfies the goal."""
         ...

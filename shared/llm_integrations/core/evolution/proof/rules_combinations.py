@@ -8,13 +8,16 @@ from typing import Final
 from llm_integrations.core.evolution.normal_form.nodes import Node, ref_name
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.reasoner import Reasoner, Rule
+from llm_integrations.core.evolution.proof.successive_unions import (
+    forms,
+    one_holds_as_before,
+    several_hold,
+)
 
 __all__ = ["RULES"]
 
 _LARGE: Final = 12
 """Branches from which on it is too much to try each for the union of another side as a whole."""
-
-_MOST_CHANGED: Final = 8
 
 
 def _reference(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
@@ -27,11 +30,14 @@ def _all_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
 
 
 def _any_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
-    branches = goal["anyOf"]
+    return _some_of(reasoner, constraints, goal["anyOf"]) or _by_tag(reasoner, constraints, goal)
+
+
+def _some_of(reasoner: Reasoner, constraints: Constraints, branches: list[Node]) -> bool:
     possible = reasoner.unions.possible(branches, constraints)
     if possible is not None:
         return _the_only(reasoner, constraints, possible)
-    if not _by_content(reasoner, branches).keys().isdisjoint(_held(reasoner, constraints)):
+    if not forms(reasoner, branches).keys().isdisjoint(forms(reasoner, constraints.nodes)):
         return True
     if len(branches) > _LARGE:
         branches = _worth_trying(reasoner, branches, constraints)
@@ -42,17 +48,44 @@ def _one_of(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
     """One branch holds, and no other can hold together with the constraints."""
     branches = goal["oneOf"]
     possible = reasoner.unions.possible(branches, constraints)
-    if possible is not None:
-        return _the_only(reasoner, constraints, possible)
-    if _as_in_another(reasoner, constraints, branches):
+    if possible is not None and _the_only(reasoner, constraints, possible):
         return True
-    if len(branches) > _LARGE:
-        branches = _worth_trying(reasoner, branches, constraints)
-    return any(
-        _only(
-            reasoner, constraints, branch, (other for other in goal["oneOf"] if other is not branch)
+    if possible is None and not _open_tags(reasoner, constraints, goal):
+        if one_holds_as_before(reasoner, constraints, branches):
+            return True
+        if any(
+            _only(reasoner, constraints, branch, (o for o in branches if o is not branch))
+            for branch in _candidates(reasoner, constraints, branches)
+        ):
+            return True
+    return _by_tag(reasoner, constraints, goal)
+
+
+def _by_tag(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool:
+    """Whether the goal holds where a tag is there and where it is left out, or where two branches
+    hold of a oneOf without its tag, so that there is no such data."""
+    workspace = reasoner.workspace
+    return several_hold(reasoner, constraints) or any(
+        reasoner.proves([*constraints.nodes, workspace.lacking(tag)], goal)
+        and reasoner.proves([*constraints.nodes, workspace.having(tag)], goal)
+        for tag in _open_tags(reasoner, constraints, goal)
+    )
+
+
+def _open_tags(reasoner: Reasoner, constraints: Constraints, goal: Node) -> list[str]:
+    """The tags that may be there or not, once all unions of the other side are decided."""
+    if _is_undecided(reasoner, constraints, 1):
+        return []
+    unions = reasoner.unions
+    found = (unions.of(node["oneOf"]) for node in (*constraints.nodes, goal) if "oneOf" in node)
+    return list(
+        dict.fromkeys(
+            union.name
+            for union in found
+            if union is not None
+            and unions.may_lack(union, constraints)
+            and not unions.lacks(union, constraints)
         )
-        for branch in branches
     )
 
 
@@ -60,8 +93,19 @@ def _only(
     reasoner: Reasoner, constraints: Constraints, branch: Node, others: Iterable[Node]
 ) -> bool:
     return reasoner.proves(constraints.nodes, branch) and all(
-        reasoner.unsatisfiable([*constraints.nodes, other]) for other in others
+        constraints.excludes(reasoner.constraints([other]))
+        or reasoner.unsatisfiable([*constraints.nodes, other])
+        for other in others
     )
+
+
+def _candidates(reasoner: Reasoner, constraints: Constraints, branches: list[Node]) -> list[Node]:
+    """The branches that may be the one to hold."""
+    known = forms(reasoner, constraints.nodes)
+    held = [nodes[0] for form, nodes in forms(reasoner, branches).items() if form in known]
+    if held or len(branches) <= _LARGE:
+        return held or branches
+    return _worth_trying(reasoner, branches, constraints)
 
 
 def _the_only(reasoner: Reasoner, constraints: Constraints, possible: list[Node]) -> bool:
@@ -75,62 +119,18 @@ def _worth_trying(reasoner: Reasoner, branches: list[Node], constraints: Constra
     likely = reasoner.unions.likely(branches, constraints)
     if likely is not None:
         return likely
+    return [] if _is_undecided(reasoner, constraints, _LARGE) else branches
+
+
+def _is_undecided(reasoner: Reasoner, constraints: Constraints, most: int) -> bool:
+    """Whether no branch is chosen yet of a union of more branches than that."""
     held = {id(node) for node in constraints.nodes}
+    resolved = reasoner.workspace.resolved
     unions = [n[word] for n in constraints.nodes for word in ("anyOf", "oneOf") if word in n]
-    undecided = any(held.isdisjoint(map(id, union)) for union in unions if len(union) > _LARGE)
-    return [] if undecided else branches
-
-
-def _by_content(reasoner: Reasoner, nodes: Iterable[Node]) -> dict[int, Node]:
-    """Nodes by the identity of the first that says the same."""
-    workspace = reasoner.workspace
-    return {id(workspace.canonical(workspace.resolved(node))): node for node in nodes}
-
-
-def _held(reasoner: Reasoner, constraints: Constraints) -> set[int]:
-    return set(_by_content(reasoner, constraints.nodes))
-
-
-def _as_in_another(reasoner: Reasoner, constraints: Constraints, branches: list[Node]) -> bool:
-    """A oneOf of which one branch is known to hold, and so no other, became this one.
-
-    What both have stays as it is, so the branches that changed decide.
-    """
-    new = _by_content(reasoner, branches)
-    if len(new) < len(branches):
-        return False
-    held = _held(reasoner, constraints)
     return any(
-        _follows(reasoner, constraints, _by_content(reasoner, node["oneOf"]), new, held)
-        for node in constraints.nodes
-        if "oneOf" in node
-    )
-
-
-def _follows(
-    reasoner: Reasoner,
-    constraints: Constraints,
-    old: dict[int, Node],
-    new: dict[int, Node],
-    held: set[int],
-) -> bool:
-    chosen = next((key for key in old if key in held), None)
-    added = [node for key, node in new.items() if key not in old]
-    if chosen is None or len(added) > _MOST_CHANGED:
-        return False
-    gone = [node for key, node in old.items() if key not in new and key != chosen]
-
-    def is_excluded(node: Node) -> bool:
-        premises = [*constraints.nodes, node]
-        two = any(reasoner.proves(premises, other) for other in gone)
-        return two or reasoner.unsatisfiable(premises)
-
-    if chosen in new:
-        return all(map(is_excluded, added))
-    return any(
-        reasoner.proves(constraints.nodes, node)
-        and all(is_excluded(other) for other in added if other is not node)
-        for node in added
+        all(id(resolved(branch)) not in held for branch in union)
+        for union in unions
+        if len(union) > most
     )
 
 

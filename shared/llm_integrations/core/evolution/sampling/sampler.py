@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from llm_integrations.core.evolution.model.answer import Answer
@@ -32,10 +33,12 @@ from llm_integrations.core.evolution.sampling.scalars import (
     strings,
 )
 from llm_integrations.core.evolution.sampling.size import InstanceSize, TooLarge
+from llm_integrations.core.evolution.sampling.unions import UnionChoices, may_hold_of_object
 
 __all__ = ["NoSample", "Sampler"]
 
 _MOST_ROUNDS: Final = 60
+_MOST_REPAIRS: Final = 24
 _MOST_EXCLUDED: Final = 20
 _MOST_NODES: Final = 150
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "if", "not"})
@@ -55,6 +58,7 @@ class Sampler:
         self._budget = prover.workspace.budget
         self._objects = ObjectSampler(self._children, self._workspace, self.sample)
         self._arrays = ArraySampler(self._children, self.sample)
+        self._unions = UnionChoices(prover)
         self._smallest: dict[frozenset[int], tuple[Any, int]] = {}
         self._size = InstanceSize()
 
@@ -131,11 +135,7 @@ class Sampler:
     def _of_kind(self, kind: str, constraints: Constraints, chooser: Chooser, depth: int) -> Any:
         match kind:
             case "object":
-                self._size.add(1)
-                made = self._objects.make(constraints, chooser, depth)
-                for name in made:
-                    self._size.add_text(name)
-                return made
+                return self._object(constraints, chooser, depth)
             case "array":
                 self._size.add(1)
                 return self._arrays.make(constraints, chooser, depth)
@@ -148,6 +148,48 @@ class Sampler:
             case "boolean":
                 return self._fitting(self._ordered([True, False], chooser), constraints)
         return self._fitting([None], constraints)
+
+    def _object(self, constraints: Constraints, chooser: Chooser, depth: int) -> dict[str, Any]:
+        made = self._any_object(constraints, chooser, depth)
+        for _ in range(_MOST_REPAIRS):
+            wrong = self._unions.wrong(constraints, made)
+            if not wrong:
+                return made
+            constraints, made = self._repaired(wrong, constraints, chooser, depth)
+        raise NoSample
+
+    def _any_object(self, constraints: Constraints, chooser: Chooser, depth: int) -> dict[str, Any]:
+        self._size.add(1)
+        made = self._objects.make(constraints, chooser, depth)
+        for name in made:
+            self._size.add_text(name)
+        return made
+
+    def _repaired(
+        self, wrong: list[Node], constraints: Constraints, chooser: Chooser, depth: int
+    ) -> tuple[Constraints, dict[str, Any]]:
+        """An object that fails branches besides, all of them or one, and what it was made by."""
+        singly = ([way] for way in self._ways_to_fail(wrong[0], constraints, chooser))
+        for ways in chain([self._failing_each(wrong, constraints, chooser)], singly):
+            try:
+                nodes = [*constraints.nodes, *ways]
+                narrowed = self._without_alternatives(nodes, chooser, steered=True)
+                if "object" in narrowed.kinds:
+                    return narrowed, self._any_object(narrowed, chooser, depth)
+            except NoSample:
+                continue
+        raise NoSample
+
+    def _failing_each(
+        self, wrong: list[Node], constraints: Constraints, chooser: Chooser
+    ) -> list[Node]:
+        """One way for each branch to fail, as far as can be told branch by branch."""
+        found = []
+        for branch in wrong:
+            ways = self._negations(branch, constraints, chooser)
+            possible = [way for way in ways if may_hold_of_object(way, constraints)]
+            found += [chooser.pick(possible)] if possible else []
+        return found
 
     def _offered(self, constraints: Constraints) -> Iterator[Any]:
         """Valid values that the schemas themselves offer."""
@@ -191,50 +233,40 @@ class Sampler:
             return True
         return self._oracle.is_valid(node, value) is not Answer.NO
 
-    def _without_alternatives(self, premises: Sequence[Node], chooser: Chooser) -> Constraints:
+    def _without_alternatives(
+        self, premises: Sequence[Node], chooser: Chooser, *, steered: bool = False
+    ) -> Constraints:
         """The constraints that remain once the chooser decided between all alternatives."""
         chosen = list(premises)
         done: set[int] = set()
+        met: set[int] = set()
         for _ in range(_MOST_ROUNDS):
             constraints = Constraints(chosen, self._workspace)
             if len(constraints.nodes) > _MOST_NODES:
                 raise NoSample
             before = len(chosen)
-            waiting: list[Node] = []
-            for node in constraints.nodes:
-                if id(node) in done:
-                    continue
-                if self._refused_union(node) is not None:
-                    waiting.append(node)
-                    continue
-                done.add(id(node))
-                chosen.extend(self._decided(node, constraints, chooser))
-            # By the tag that is known then, one branch is left to fail.
-            for node in waiting if len(chosen) == before else ():
-                done.add(id(node))
-                chosen.extend(self._decided(node, constraints, chooser))
+            if not steered:
+                chosen.extend(self._unions.steering(constraints, chooser, met))
+            if len(chosen) == before:
+                chosen.extend(self._choices(constraints, chooser, done))
             if len(chosen) == before:
                 return constraints
         raise NoSample
 
-    def _refused_union(self, node: Node) -> list[Node] | None:
-        """The branches of a union that is all that is refused, where they exclude each other."""
-        refused = self._workspace.resolved(node["not"]) if "not" in node else {}
-        branches = refused.get("oneOf", refused.get("anyOf")) if len(refused) == 1 else None
-        unions = self._prover.unions
-        told = branches and (unions.of(branches) or unions.labelled(branches))
-        return branches if told else None
-
-    def _failing(self, branches: list[Node], constraints: Constraints) -> Iterator[Node]:
-        """What a value must be like to fail every branch of a union: by its tag, most of them."""
-        unions = self._prover.unions
-        possible = unions.possible(branches, constraints)
-        if possible is None:
-            union = unions.labelled(branches)
-            possible = unions.likely(branches, constraints) if union else None
-            if union and possible is not None:
-                yield self._workspace.having(union.name)
-        yield from map(self._workspace.negation, branches if possible is None else possible)
+    def _choices(
+        self, constraints: Constraints, chooser: Chooser, done: set[int]
+    ) -> Sequence[Node]:
+        """What the chooser decides next; each node is asked once."""
+        left = [node for node in constraints.nodes if id(node) not in done]
+        waiting = [node for node in left if self._unions.refused_branches(node)]
+        later = set(map(id, waiting))
+        chosen: list[Node] = []
+        # By the tag that is known then, one branch of a refused union is left to fail.
+        for nodes in ([node for node in left if id(node) not in later], waiting):
+            for node in nodes if not chosen else ():
+                done.add(id(node))
+                chosen.extend(self._decided(node, constraints, chooser))
+        return chosen or list(self._unions.tagged(constraints))
 
     def _decided(self, node: Node, constraints: Constraints, chooser: Chooser) -> Iterator[Node]:
         if not node.keys() & _ALTERNATIVES:
@@ -251,9 +283,11 @@ class Sampler:
             yield node.get("then" if holds else "else", {})
         if "not" in node:
             refused = self._workspace.resolved(node["not"])
-            branches = self._refused_union(node)
+            branches = self._unions.refused_branches(node)
             if branches:
-                yield from self._failing(branches, constraints)
+                yield from self._unions.failing(branches, constraints)
+            elif self._unions.is_refused(refused, constraints):
+                return
             elif len(refused) != 1 or not refused.keys() <= LEAVES:
                 yield self._negated(refused, constraints, chooser)
 
@@ -277,9 +311,6 @@ class Sampler:
         """Negations of the other branches of a oneOf, except where the chosen one refuses them."""
         if self._prover.unions.of(branches) is not None:
             return []
-        label = self._prover.unions.labelled(branches)
-        if label is not None and any(branch is told for told in label.by_value.values()):
-            return [self._workspace.having(label.name)]
         others = [other for other in branches if other is not branch][:_MOST_EXCLUDED]
         return [
             self._workspace.negation(other)
@@ -301,18 +332,25 @@ class Sampler:
 
     def _negated(self, refused: Node, constraints: Constraints, chooser: Chooser) -> Node:
         """One of the nodes that a value satisfies to fail the refused one."""
+        for node in self._ways_to_fail(refused, constraints, chooser):
+            return node
+        raise NoSample
 
+    def _ways_to_fail(
+        self, refused: Node, constraints: Constraints, chooser: Chooser
+    ) -> Iterator[Node]:
+        found = self._negations(refused, constraints, chooser)
+        return self._satisfiable(found, constraints, chooser)
+
+    def _negations(self, refused: Node, constraints: Constraints, chooser: Chooser) -> list[Node]:
         def names(keyword: str, about: Node | str) -> list[str]:
             return self._names_for(keyword, about, constraints, chooser)
 
-        context = NegationContext(names, self._workspace.negation)
         found = []
-        for node in negations(refused, context):
+        for node in negations(refused, NegationContext(names, self._workspace.negation)):
             self._budget.spend()
             found.append(self._workspace.add(node))
-        for node in self._satisfiable(found, constraints, chooser):
-            return node
-        raise NoSample
+        return found
 
     def _names_for(
         self, keyword: str, about: Node | str, constraints: Constraints, chooser: Chooser
