@@ -39,7 +39,7 @@ _LONGEST = [
     "test_vllm",
     "test_notebooks",
     "test_evolution_bounds",
-    "test_llamaindex_replicas",
+    "test_llamaindex_processes",
     "test_events_kafka",
     "test_serving_memory",
     "test_examples",
