@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
-import sys
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +26,20 @@ from llm_integrations.llamaindex import (
     AffectedDocuments,
     RAGPipelineIntegration,
     SchemaTransform,
-    persist_pipeline,
 )
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
-from tests.support.rag_worker import open_index
+from tests.support.rag import (
+    RELAXED,
+    STRICT,
+    V1,
+    CountingEmbedding,
+    by_document,
+    document,
+    fits,
+    pipeline,
+    qdrant,
+    vectors,
+)
 
 # Qdrant's local mode, once in each process: what it says, and the connection that it leaves open.
 pytestmark = [
@@ -65,11 +71,6 @@ def transform(registry: Registry, quarantine: Quarantine) -> SchemaTransform:
     return SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
 
 
-def fits(name: str) -> Any:
-    """Valid under V1 and STRICT alike."""
-    return document(name, title=name, year=2026)
-
-
 def bad(name: str = "bad") -> Any:
     """Refused by V1 and STRICT, taken by RELAXED."""
     return document(name, kind="untitled")
@@ -77,22 +78,6 @@ def bad(name: str = "bad") -> Any:
 
 def updated(version: int = 2) -> SchemaEvent:
     return SchemaEvent.updated("x", "", "doc-meta", version, version - 1)
-
-
-def vectors(store: Any) -> dict[str, tuple[str, str]]:
-    """For each node in a store: its document and the version it is stamped with."""
-    if isinstance(store, SimpleVectorStore):
-        source = store.data.text_id_to_ref_doc_id
-        return {i: (source[i], m[VERSION]) for i, m in store.data.metadata_dict.items()}
-    return {n.node_id: (n.ref_doc_id or n.node_id, n.metadata[VERSION]) for n in store.get_nodes()}
-
-
-def by_document(store: Any) -> dict[str, tuple[int, set[str]]]:
-    found: dict[str, tuple[int, set[str]]] = {}
-    for name, version in vectors(store).values():
-        count, versions = found.get(name, (0, set()))
-        found[name] = (count + 1, versions | {version})
-    return found
 
 
 def embedded(steps: IngestionPipeline) -> list[str]:
@@ -443,35 +428,6 @@ async def test_a_store_that_lists_a_part_at_a_time_is_asked_until_nothing_is_lef
     monkeypatch.undo()
     assert {version for _, version in vectors(store).values()} == {"2"}
     assert len(by_document(store)) == 6
-
-
-def test_after_a_kill_in_the_middle_nothing_is_gone_and_the_rest_is_reindexed_once(
-    tmp_path: Path,
-) -> None:
-    with connect(tmp_path / "schemas") as registry:
-        registry.register("doc-meta", V1, compatibility="NONE")
-        _, steps = open_index(tmp_path, registry)
-        steps.run(documents=[fits(str(number)) for number in range(6)])
-        persist_pipeline(steps, tmp_path)
-        whole = by_document(steps.vector_store)
-        steps.vector_store.client.close()
-        elsewhere(registry).register("doc-meta", STRICT)
-    worker = [sys.executable, "-m", "tests.support.rag_worker", str(tmp_path)]
-    died = subprocess.run(worker, check=False, timeout=300, capture_output=True)
-    assert died.returncode == 9, died.stderr.decode()
-    with connect(tmp_path / "schemas") as registry:
-        integration, steps = open_index(tmp_path, registry)
-        left = by_document(steps.vector_store)
-        assert set(left) == set(whole)
-        assert Counter(frozenset(versions) for _, versions in left.values()) == {
-            frozenset({"2"}): 2,  # the first batch was whole
-            frozenset({"1", "2"}): 2,  # the second had been written, and not yet deleted
-            frozenset({"1"}): 2,
-        }
-        registry.run(integration.catch_up())
-        after = by_document(steps.vector_store)
-        steps.vector_store.client.close()
-    assert after == {name: (count, {"2"}) for name, (count, _) in whole.items()}
 
 
 async def test_documents_that_the_docstore_knows_and_the_store_lacks_come_back(

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +22,6 @@ from tests.support.clients import elsewhere
 from tests.support.rag import RELAXED, V1, document, pipeline
 from tests.support.rag_persist_worker import DOCUMENTS, filled
 
-KILLS = 4
-
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
@@ -40,32 +33,6 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
     return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-def test_a_kill_at_any_moment_leaves_files_that_can_be_read(tmp_path: Path) -> None:
-    persist_pipeline(filled(), tmp_path)
-    worker = [sys.executable, "-m", "tests.support.rag_persist_worker", str(tmp_path)]
-    with subprocess.Popen(worker, stdin=-1, stdout=-1, bufsize=0) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        for _ in range(KILLS):
-            process.stdin.write(b"go\n")
-            told = b""
-            while not (b"." in told and re.search(rb"\d+\n", told)):
-                told += process.stdout.read(1)
-            while not list(tmp_path.glob(".*.tmp")):  # in the middle of a write
-                os.sched_yield()
-            [child] = re.findall(rb"\d+", told)
-            os.kill(int(child), signal.SIGKILL)
-            while not told.endswith(b"dead\n"):
-                told += process.stdout.read(1)
-            docstore = SimpleDocumentStore.from_persist_dir(str(tmp_path))
-            store = SimpleVectorStore.from_persist_dir(str(tmp_path))
-            assert len(docstore.docs) == len(store.data.embedding_dict) == DOCUMENTS
-            for left in tmp_path.glob(".*.tmp"):
-                left.unlink()
-        process.stdin.close()
 
 
 def test_what_was_saved_is_loaded_by_llamaindex_itself(tmp_path: Path) -> None:

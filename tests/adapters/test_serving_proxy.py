@@ -151,7 +151,7 @@ class TestTheClients:
     def test_a_chunk_waits_for_nothing(self, proxied: Proxied) -> None:
         proxied.model.go_on.clear()
         body = asked(GOOD, stream=True, hold=True)
-        with httpx.stream("POST", f"{proxied.url}{CHAT}", json=body, timeout=20) as reply:
+        with httpx.stream("POST", f"{proxied.url}{CHAT}", json=body, timeout=60) as reply:
             pieces = reply.iter_raw()
             first = next(pieces)
             proxied.model.go_on.set()
@@ -161,7 +161,7 @@ class TestTheClients:
         proxied.model.go_on.clear()
         proxied.model.was_left.clear()
         body = asked(GOOD, stream=True, hold=True)
-        with httpx.stream("POST", f"{proxied.url}{CHAT}", json=body, timeout=20) as reply:
+        with httpx.stream("POST", f"{proxied.url}{CHAT}", json=body, timeout=60) as reply:
             next(reply.iter_raw())
         was_left = proxied.model.was_left.wait(20)
         proxied.model.go_on.set()
@@ -215,10 +215,10 @@ class TestPaths:
             for _ in range(20):
                 yield b"x" * 100_000
 
-        reply = httpx.put(f"{proxied.url}/v1/files", content=pieces(), timeout=20)
+        reply = httpx.put(f"{proxied.url}/v1/files", content=pieces(), timeout=60)
         assert reply.json()["bytes"] == 2_000_000
         assert len(proxied.model.pieces) > 2
-        large = httpx.post(f"{proxied.url}/v1/files", content=b"x" * 300_000, timeout=20)
+        large = httpx.post(f"{proxied.url}/v1/files", content=b"x" * 300_000, timeout=60)
         assert large.json()["bytes"] == 300_000
 
 
@@ -238,7 +238,7 @@ class TestAServerThatFails:
         with served(silent, lifespan="off") as server:
             app = proxy_app(server, CONFIG, registry=registry_with_user(), timeout=0.2)
             with served(app) as url:
-                reply = httpx.post(f"{url}{CHAT}", json=asked(GOOD), timeout=20)
+                reply = httpx.post(f"{url}{CHAT}", json=asked(GOOD), timeout=60)
         assert (reply.status_code, reply.json()["error"]["code"]) == (504, 504)
 
     def test_its_own_errors_pass(self, proxied: Proxied) -> None:

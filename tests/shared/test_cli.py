@@ -402,7 +402,7 @@ def test_listen_prints_each_change_as_a_line_of_json(
         assert listening.stderr is not None
         assert "listening" in listening.stderr.readline()
         call("register", "user-profile", schema)
-        output, errors = listening.communicate(timeout=30)
+        output, errors = listening.communicate(timeout=60)
     assert listening.returncode == 0, errors
     [line] = output.splitlines()
     event = json.loads(line)

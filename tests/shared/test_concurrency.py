@@ -126,7 +126,7 @@ def _run(*lines: str) -> tuple[str, str]:
         [sys.executable, "-W", "error", "-c", "\n".join([*start, *lines])],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     return done.stdout.strip(), done.stderr.strip()
@@ -151,7 +151,7 @@ def test_names_that_nobody_answers_hold_up_no_other_work(
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
     waiting = [thread.run(look_up(f"host-{number}.example")) for number in range(40)]
     try:
-        assert asked.acquire(timeout=30)
+        assert asked.acquire(timeout=60)
         assert thread.run(work()).result(30) == "done"
         assert not any(one.done() for one in waiting)
     finally:

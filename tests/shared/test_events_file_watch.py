@@ -221,7 +221,7 @@ async def test_the_watch_is_told_of_no_look_and_a_change_between_both_is_heard(
 
     watch = watchfiles.awatch
     monkeypatch.setattr(watchfiles, "awatch", changed_before)
-    async with aclosing(looking(FileWatchSource(registry))) as found, asyncio.timeout(20):
+    async with aclosing(looking(FileWatchSource(registry))) as found, asyncio.timeout(60):
         assert [str(event) for event in await anext(found)] == [told]
 
 
@@ -272,7 +272,7 @@ async def test_an_edit_of_equal_length_is_noticed_each_time(
             coming = asyncio.ensure_future(anext(found))
             await asyncio.sleep(0.3 if number == 0 else 0)  # the second follows at once
             edit(file, json.dumps(schema))
-            [event] = await asyncio.wait_for(coming, 10)
+            [event] = await asyncio.wait_for(coming, 60)
             told.append(str(event.metadata["fingerprint"]))
     assert told == [fingerprint_of(schema) for schema in schemas]
 

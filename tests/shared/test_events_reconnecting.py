@@ -43,7 +43,7 @@ async def test_a_cancellation_that_the_client_swallows_is_repeated(
     await subscription.start()
     await asyncio.sleep(0)
     others = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await subscription.cancel()
     assert others
     assert all(task.cancelled() for task in others)

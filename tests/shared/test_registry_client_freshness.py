@@ -391,7 +391,7 @@ class TestFollowing:
         server.add("s", OBJECT)
         registry = connected(cache={"refresh_wait": 60.0})
         registry.get("s")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await registry.follow([event])
         assert server.count("latest") == 2
 
@@ -402,7 +402,7 @@ class TestFollowing:
         registry = connected(cache={"refresh_wait": 60.0})
         registry.validator("s")
         server.add("s", {"type": "no such type"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await registry.follow([updated()])
         assert registry.get("s").version == 1
         assert "s@latest" in registry.health().detail["rejected"]

@@ -109,7 +109,7 @@ class TestClosing:
             [sys.executable, "-W", "error", "-c", script],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=50,
             check=False,
         )
         assert ended.returncode == 0

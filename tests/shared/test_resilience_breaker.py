@@ -142,7 +142,7 @@ def test_calls_that_set_out_before_it_opened_say_nothing_about_now(
 
 
 def test_calls_run_side_by_side(breaker: Breaker) -> None:
-    together = threading.Barrier(8, timeout=5)
+    together = threading.Barrier(8, timeout=60)
 
     def call() -> None:
         with breaker.attempt() as permit:
@@ -157,7 +157,7 @@ def test_calls_run_side_by_side(breaker: Breaker) -> None:
 def test_of_many_threads_one_gets_the_probe(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, 3)
     clock.now += 30
-    together = threading.Barrier(16, timeout=5)
+    together = threading.Barrier(16, timeout=60)
 
     def ask() -> bool:
         together.wait()

@@ -105,7 +105,7 @@ async def dead_letters(outbox: Path, url: str, count: int) -> None:
     async with WebhookDispatcher([config], outbox, allow_private=True) as webhooks:
         for version in range(count):
             await webhooks.dispatch(event(version=version))
-        await webhooks.flush(20)
+        await webhooks.flush(60)
         assert len(await webhooks.dead_letters()) == count
 
 

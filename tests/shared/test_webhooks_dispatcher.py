@@ -89,7 +89,7 @@ async def test_dispatch_returns_though_the_endpoint_is_down_and_flush_waits(
 ) -> None:
     server.default = Reply(hang=True)
     async with dispatcher(outbox, server.url, timeout_secs=0.2) as webhooks:
-        await asyncio.wait_for(webhooks.dispatch(event()), 5)
+        await asyncio.wait_for(webhooks.dispatch(event()), 60)
         with pytest.raises(WebhookError, match="1 deliveries are still pending"):
             await webhooks.flush(timeout=0.05)
         server.default = Reply()
@@ -220,11 +220,11 @@ async def test_4xx_and_429_do_not_open_the_breaker(server: Endpoint, outbox: Pat
     options = BreakerOptions(failures=2, reset_timeout=60)
     async with dispatcher(outbox, server.url, breaker=options) as webhooks:
         await webhooks.dispatch(event())
-        await webhooks.flush(10)
+        await webhooks.flush(60)
         server.default = Reply(404)
         for one in events(3):
             await webhooks.dispatch(one)
-        await webhooks.flush(10)
+        await webhooks.flush(60)
         assert (await webhooks.health()).endpoints[0].breaker == "closed"
 
 
@@ -281,7 +281,7 @@ def _deliver(outbox: str, url: str, number: int) -> None:
     with dispatcher(Path(outbox), url).sync as webhooks:
         for one in events(40, subjects=1):
             webhooks.dispatch(SchemaEvent.registered(1, "", f"{number}", one.version))
-        webhooks.flush(30)
+        webhooks.flush(60)
 
 
 async def test_processes_on_one_outbox_deliver_everything_once_in_one_order(
@@ -450,14 +450,14 @@ async def test_an_error_of_the_outbox_holds_up_a_worker_but_does_not_end_it(
         await asyncio.sleep(0.1)
         await asyncio.to_thread(outbox.unlink)
         await webhooks.dispatch(event())
-        await webhooks.flush(10)
+        await webhooks.flush(60)
     assert len(server.requests) == 1
 
 
 def in_plain_code(webhooks: WebhookDispatcher) -> None:
     with webhooks.sync as blocking:
         blocking.dispatch(event())
-        blocking.flush(10)
+        blocking.flush(60)
         assert blocking.health()
         assert blocking.dead_letters() == []
         assert blocking.redeliver() == blocking.discard() == 0
@@ -477,7 +477,7 @@ async def test_a_dispatcher_outlives_the_event_loop_that_used_it_first(
     def two_loops() -> None:
         asyncio.run(webhooks.dispatch(event(version=1)))
         asyncio.run(webhooks.dispatch(event(version=2)))
-        webhooks.sync.flush(10)
+        webhooks.sync.flush(60)
         webhooks.sync.close()
 
     await asyncio.to_thread(two_loops)
@@ -491,7 +491,7 @@ async def test_a_cancelled_flush_ends_and_hurts_nobody(server: Endpoint, outbox:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(webhooks.flush(), 0.05)
         server.default = Reply()
-        await webhooks.flush(10)
+        await webhooks.flush(60)
 
 
 async def test_dispatch_is_a_handler_that_a_bus_can_call(server: Endpoint, outbox: Path) -> None:
@@ -518,7 +518,7 @@ async def test_the_body_is_stored_once_per_endpoint_and_leaves_when_acknowledged
 
 def _child(outbox: Path, url: str, parent: WebhookDispatcher) -> None:
     parent.sync.dispatch(event("child"))
-    parent.sync.flush(20)
+    parent.sync.flush(60)
 
 
 @pytest.mark.no_cover  # a child that is forked while coverage holds its lock never ends

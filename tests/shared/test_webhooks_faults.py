@@ -143,7 +143,7 @@ async def test_a_lost_answer_is_delivered_again_and_taken_once(tmp_path: Path) -
         async with dispatcher(tmp_path / "outbox.db", f"http://127.0.0.1:{port}/") as webhooks:
             await webhooks.dispatch(event(version=1))
             await webhooks.dispatch(event(version=2))
-            await webhooks.flush(20)
+            await webhooks.flush(60)
         await until(lambda: len(accepted) == 2)
         await asyncio.sleep(0.05)
     assert len(lost) == 3
@@ -213,7 +213,7 @@ async def test_a_receiver_killed_after_handling_handles_again_with_one_effect(
     async with dispatcher(tmp_path / "outbox.db", f"http://127.0.0.1:{port}/") as webhooks:
         sent = event()
         await webhooks.dispatch(sent)
-        await webhooks.flush(30)
+        await webhooks.flush(60)
         await until(lambda: ledger.rows("calls"))
         killed(process)
         process = start_receiver(tmp_path, port)

@@ -72,7 +72,7 @@ async def test_a_change_heard_by_bus_and_webhook_at_once_has_one_effect(
     ):
         for one in sent:
             await asyncio.gather(bus.publish(one), dispatcher.dispatch(one))
-        await dispatcher.flush(20)
+        await dispatcher.flush(60)
         await until(lambda: len(recording.seen) >= 50)
         await asyncio.sleep(0.1)
     assert sorted(e.event_id for e in recording.seen) == sorted(e.event_id for e in sent)
@@ -87,7 +87,7 @@ async def test_what_arrives_while_the_listener_is_away_is_handled_when_it_is_bac
         for part in (sent[:10], sent[10:20], sent[20:]):
             for one in part:
                 await dispatcher.dispatch(one)
-            await dispatcher.flush(20)
+            await dispatcher.flush(60)
             seen = len(recording.seen)
             async with EventListener(registry, [recording], buses=[receiver], state=state):
                 await until(lambda: len(recording.seen) >= seen + 10)  # noqa: B023 - in this turn
@@ -105,7 +105,7 @@ def test_a_program_without_an_event_loop_hears_webhooks_too(
             WebhookDispatcher([config], tmp_path / "o.db", allow_private=True).sync as webhooks,
         ):
             webhooks.dispatch(events(1)[0])
-            webhooks.flush(20)
+            webhooks.flush(60)
             asyncio.run(until(lambda: recording.seen))
 
 
@@ -128,7 +128,7 @@ async def test_a_change_heard_by_file_watch_bus_and_webhook_at_once_has_one_effe
                 for number in range(5):
                     body = {"type": "object", "title": f"version {number}"}
                     await registry.aio.register("user-profile", body)
-                await dispatcher.flush(20)
+                await dispatcher.flush(60)
                 await until(lambda: len(recording.seen) >= 5)
                 await asyncio.sleep(1.0)  # the slowest way, the watcher, has told by then
     assert [event.version for event in recording.seen] == ["1", "2", "3", "4", "5"]

@@ -95,7 +95,7 @@ async def test_of_one_name_few_look_ups_hang_and_an_attempt_that_never_ran_costs
         assert len(resolver.asked) == 2
         assert await webhooks.dead_letters() == []
         resolver.go_on.set()
-        await webhooks.flush(10)
+        await webhooks.flush(60)
         assert len(server.requests) == 1
 
 
@@ -145,7 +145,7 @@ async def test_what_cannot_be_connected_to_is_given_up_at_once_and_the_next_goes
         ) as webhooks:
             await webhooks.dispatch(event(version=1))
             await webhooks.dispatch(event(version=2))
-            await webhooks.flush(10)
+            await webhooks.flush(60)
             [letter] = await webhooks.dead_letters()
     assert (letter.attempts, letter.event.version) == (1, "1")
     assert letter.reason == f"{type(error).__name__} while connecting"

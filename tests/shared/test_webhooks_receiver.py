@@ -322,7 +322,7 @@ async def test_dispatcher_and_receiver_understand_each_other(
     sent = events(50)
     async with WebhookDispatcher([config], tmp_path / "o.db", allow_private=True) as webhooks:
         await asyncio.gather(*(webhooks.dispatch(one) for one in sent))
-        await webhooks.flush(20)
+        await webhooks.flush(60)
         assert await webhooks.dead_letters() == []
     await until(lambda: len(seen) == 50)
     assert {e.event_id for e in seen} == {e.event_id for e in sent}

@@ -11,9 +11,11 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import BaseNode, Document
 from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
+from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import SchemaTransform
 
 __all__ = [
@@ -21,10 +23,13 @@ __all__ = [
     "STRICT",
     "V1",
     "CountingEmbedding",
+    "by_document",
     "document",
+    "fits",
     "pipeline",
     "points",
     "qdrant",
+    "vectors",
 ]
 
 V1: dict[str, Any] = {
@@ -69,3 +74,24 @@ def pipeline(transform: SchemaTransform, store: Any, **options: Any) -> Ingestio
 def points(store: QdrantVectorStore) -> Sequence[BaseNode]:
     """Everything in a store."""
     return store.get_nodes()
+
+
+def fits(name: str) -> Any:
+    """Valid under V1 and STRICT alike."""
+    return document(name, title=name, year=2026)
+
+
+def vectors(store: Any) -> dict[str, tuple[str, str]]:
+    """For each node in a store: its document and the version it is stamped with."""
+    if isinstance(store, SimpleVectorStore):
+        source = store.data.text_id_to_ref_doc_id
+        return {i: (source[i], m[VERSION]) for i, m in store.data.metadata_dict.items()}
+    return {n.node_id: (n.ref_doc_id or n.node_id, n.metadata[VERSION]) for n in store.get_nodes()}
+
+
+def by_document(store: Any) -> dict[str, tuple[int, set[str]]]:
+    found: dict[str, tuple[int, set[str]]] = {}
+    for name, version in vectors(store).values():
+        count, versions = found.get(name, (0, set()))
+        found[name] = (count + 1, versions | {version})
+    return found

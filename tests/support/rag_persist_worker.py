@@ -1,13 +1,8 @@
-"""Saves a pipeline over and over: ``python -m tests.support.rag_persist_worker FOLDER``.
-
-For each line on standard input one child is forked, which writes a dot to standard output and saves
-until it is killed; its process id comes first. So one start pays for many kills.
-"""
+"""Saves a pipeline over and over, until its process is killed."""
 
 from __future__ import annotations
 
-import os
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from llama_index.core.ingestion import IngestionPipeline
@@ -17,9 +12,8 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from llm_integrations.llamaindex import persist_pipeline
 from tests.support.rag import CountingEmbedding
-from tests.support.rag_replicas import say
 
-__all__ = ["DOCUMENTS", "filled"]
+__all__ = ["DOCUMENTS", "filled", "save_for_ever"]
 
 DOCUMENTS = 300
 
@@ -35,19 +29,8 @@ def filled() -> IngestionPipeline:
     return steps
 
 
-def save_for_ever(folder: Path) -> None:
+def save_for_ever(folder: Path, parent: Connection) -> None:
     steps = filled()
-    say("ready")
-    for _ in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            os.write(1, b".")
-            while True:
-                persist_pipeline(steps, folder)
-        say(str(child))
-        os.waitpid(child, 0)
-        say("dead")
-
-
-if __name__ == "__main__":
-    save_for_ever(Path(sys.argv[1]))
+    parent.send("begun")
+    while True:
+        persist_pipeline(steps, folder)

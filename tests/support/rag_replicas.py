@@ -1,14 +1,14 @@
-"""Replicas over one store: ``python -m tests.support.rag_replicas FOLDER PORT``.
+"""Replicas over one store, in processes.
 
 A Qdrant store on disk can be opened by one process at a time, so one opens it and serves it to the
-others (``serve``); a replica waits for a line on standard input, catches up, and says the result.
+others (``serve``); a replica waits until it is told to go on, catches up, and says the result.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from tests.support.rag import pipeline, qdrant
 from tests.support.rag_worker import changed
 
-__all__ = ["open_replica", "say", "serve"]
+__all__ = ["catch_up_when_told", "open_replica", "serve"]
 
 _KEY = b"only these tests"
 
@@ -76,23 +76,14 @@ def open_replica(folder: Path, registry: Registry, client: Any) -> tuple[Any, An
     return integration, steps
 
 
-def say(what: str) -> None:
-    sys.stdout.write(f"{what}\n")
-    sys.stdout.flush()
-
-
-def main(folder: Path, port: int) -> None:
+def catch_up_when_told(folder: Path, port: int, parent: Connection) -> None:
     _Manager.register("desk")
     manager = _Manager(address=("127.0.0.1", port), authkey=_KEY)
     manager.connect()
     client = _Remote(manager.desk())  # type: ignore[attr-defined]  # registered above
     with connect(folder / "schemas") as registry:
         integration, _ = open_replica(folder, registry, client)
-        say("ready")
-        sys.stdin.readline()
+        parent.send("ready")
+        parent.recv()
         [result] = registry.run(integration.catch_up())
-        say(str(result))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+        parent.send(str(result))

@@ -1,4 +1,4 @@
-"""A process that dies in the middle of reindexing: ``python -m tests.support.rag_worker FOLDER``.
+"""A process that dies in the middle of reindexing.
 
 FOLDER holds the schemas, the docstore, the vectors (Qdrant on disk) and the quarantine. The
 process dies after the new vectors of its second batch are there and before the old ones are gone.
@@ -7,7 +7,6 @@ process dies after the new vectors of its second batch are there and before the 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
 from tests.support.rag import document, pipeline, qdrant
 
-__all__ = ["open_index"]
+__all__ = ["changed", "die_while_reindexing", "open_index"]
 
 
 def open_index(
@@ -45,7 +44,7 @@ def changed(names: Sequence[str]) -> list[Document]:
     return [document(n, f"{n} tells something. " * 20, title=n, year=2026) for n in names]
 
 
-def main(folder: Path) -> None:
+def die_while_reindexing(folder: Path) -> None:
     with connect(folder / "schemas") as registry:
         integration, _ = open_index(folder, registry)
         delete, calls = QdrantNodes.delete, []
@@ -58,7 +57,3 @@ def main(folder: Path) -> None:
 
         QdrantNodes.delete = dying  # type: ignore[method-assign]  # this process dies by it
         integration.registry.run(integration.catch_up())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

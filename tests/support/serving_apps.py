@@ -254,7 +254,7 @@ async def started(middleware: Any) -> AsyncIterator[list[Message]]:
         yield said
     finally:
         incoming.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 def counted(
