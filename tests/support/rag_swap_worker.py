@@ -18,7 +18,6 @@ from qdrant_client import QdrantClient
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import connect
 from tests.support.rag import document
-from tests.support.rag_replicas import say
 from tests.support.rag_worker import open_index
 
 __all__ = ["short"]
@@ -75,7 +74,8 @@ def main() -> None:
             swap(int(number), Path(folder.strip()))
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        say({0: "done", signal.SIGKILL: "dead"}.get(status, str(status)))
+        sys.stdout.write({0: "done", signal.SIGKILL: "dead"}.get(status, str(status)) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
