@@ -327,5 +327,5 @@ def test_rows_in_memory_are_pointed_to_what_holds_them() -> None:
         with pytest.raises(ConfigurationError, match=words):
             validate_dataset(rows, "row@1", registry="memory://")
     unique: Any = 5
-    with pytest.raises(ConfigurationError, match="unique must be a column's name"):
+    with pytest.raises(ConfigurationError, match="unique takes names of columns"):
         validate_dataset("rows.jsonl", BODY, unique=unique)
