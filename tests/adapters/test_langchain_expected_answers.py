@@ -43,7 +43,7 @@ def registry() -> Iterator[Registry]:
 
 
 def model(*answers: str) -> Any:
-    return GenericFakeChatModel(messages=itertools.cycle(map(AIMessage, answers)))
+    return GenericFakeChatModel(messages=itertools.cycle([AIMessage(text) for text in answers]))
 
 
 def plain(text: str = "{name}") -> Any:

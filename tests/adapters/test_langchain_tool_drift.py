@@ -158,6 +158,19 @@ def test_changes_that_break_nothing_are_in_the_report(registry: Registry) -> Non
     assert not full.check([named(wider)])
 
 
+def test_an_agent_may_stand_for_its_tools(registry: Registry) -> None:
+    agent = create_agent(Scripted(answers=[]), [named(demanding), renamed])
+    report = tool_drift(agent, {"forecast": "args@1"}, registry=registry, mode="warn")
+    assert [line.state for line in report.lines] == ["incompatible"]
+    assert report.unnamed == ("renamed",)
+    assert tool_drift(forecast, {"forecast": "args@1"}, registry=registry)
+    for wrong in ("forecast", 3, {"forecast": forecast}):
+        with pytest.raises(ConfigurationError, match="list of tools"):
+            tool_drift(wrong, {"forecast": "args@1"}, registry=registry)  # type: ignore[arg-type] # wrong on purpose
+    with pytest.raises(ConfigurationError, match="nothing would be compared"):
+        tool_drift([forecast], {}, registry=registry)
+
+
 def test_a_tool_may_name_its_schema_itself(registry: Registry) -> None:
     bound = named(demanding)
     bound.metadata = {"schema_tool": "args@1"}
@@ -188,7 +201,13 @@ def test_what_is_wrong_is_said_and_off_looks_at_nothing(
 ) -> None:
     with pytest.raises(SchemaNotFound):
         tool_drift([forecast], {"forecast": "nobody@1"}, registry=registry)
-    for wrong in ({"mode": "loud"}, {"level": "SIDEWAYS"}, {"policy": "kind"}, {"on_drift": 3}):
+    wrongs: list[Any] = [
+        {"mode": "loud"},
+        {"level": "SIDEWAYS"},
+        {"policy": "kind"},
+        {"on_drift": 3},
+    ]
+    for wrong in wrongs:
         with pytest.raises(ConfigurationError):
             ToolDrift({"forecast": "args@1"}, registry=registry, **wrong)
     with pytest.raises(ConfigurationError, match="tool"):

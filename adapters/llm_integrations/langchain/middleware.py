@@ -138,20 +138,17 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             )
             for side, side_mode in modes.items()
         }
-        if isinstance(drift, ToolDrift):
-            self._drift = drift
-        else:
-            self._drift = ToolDrift(
-                self._arguments,
+        if not isinstance(drift, ToolDrift):
+            if drift != "off" and not self._arguments:
+                raise ConfigurationError("drift= compares the schemas in tools=: there are none")
+            drift = ToolDrift(
+                self._arguments or None,
                 registry=client,
                 mode=drift,
                 on_unavailable=on_unavailable,
                 options=options,
             )
-            if drift != "off" and not self._arguments:
-                raise ConfigurationError(
-                    "drift= compares the schemas in tools=, and there are none"
-                )
+        self._drift = drift
         self._compared: list[Any] = []
         self._on_invalid = on_invalid
         if name is not None:

@@ -17,7 +17,16 @@ from langchain_core.tools import BaseTool
 
 from llm_integrations.core.binding import DOCUMENT, INPUT, OUTPUT, OWNER, TOOL
 
-__all__ = ["FoundPrompt", "Guard", "Role", "Use", "prompts_in", "references_in", "uses_in"]
+__all__ = [
+    "FoundPrompt",
+    "Guard",
+    "Role",
+    "Use",
+    "prompts_in",
+    "references_in",
+    "tools_in",
+    "uses_in",
+]
 
 Role: TypeAlias = Literal["input", "output"]
 
@@ -116,6 +125,11 @@ def uses_in(chain: Any) -> list[Use]:
         elif place:
             found += _uses_of(place, own, ((INPUT, "input"), (OUTPUT, "output")))
     return list(dict.fromkeys(found))
+
+
+def tools_in(chain: Any) -> list[BaseTool]:
+    """The tools of a chain, a graph or an agent."""
+    return [node for node, _, _ in _walk(chain) if isinstance(node, BaseTool)]
 
 
 def references_in(chain: Any) -> set[str]:

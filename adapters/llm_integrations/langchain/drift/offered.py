@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, StructuredTool
 
 from llm_integrations.core.binding import TOOL
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.model.class_schema import schema_of
 from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.langchain.walk import tools_in
 
 __all__ = ["Offered", "name_of", "offered", "offers_of"]
 
@@ -37,8 +39,16 @@ class Offered:
     bound: str | None = None
 
 
-def offers_of(tools: Iterable[Any]) -> dict[str, Offered]:
-    """Every tool by its name; of two with one name the last, as agents have it."""
+def offers_of(tools: Iterable[Any] | Runnable[Any, Any]) -> dict[str, Offered]:
+    """Every tool by its name; of two with one name the last, as agents have it.
+
+    Raises:
+        ConfigurationError: they are no tools, and no agent that has some.
+    """
+    if isinstance(tools, Runnable):
+        tools = tools_in(tools)
+    elif not isinstance(tools, Iterable) or isinstance(tools, str | Mapping):
+        raise ConfigurationError(f"a list of tools is wanted, not {type(tools).__name__}")
     return {found.name: found for found in map(offered, tools)}
 
 

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
+
+from langchain_core.runnables import Runnable
 
 from llm_integrations.core.config import (
     Mode,
@@ -35,11 +37,12 @@ log = get_logger(__name__)
 
 _CHANGED: Final = "notifications/tools/list_changed"
 _MOST_PAGES: Final = 1000
-References = Mapping[str, str | SchemaRef]
+References: TypeAlias = Mapping[str, str | SchemaRef]
+Tools: TypeAlias = Iterable[Any] | Runnable[Any, Any]
 
 
 def tool_drift(
-    tools: Iterable[Any],
+    tools: Tools,
     schemas: References | None = None,
     *,
     results: References | None = None,
@@ -58,7 +61,7 @@ def tool_drift(
 
     Args:
         tools: as ``create_agent`` takes them (MCP's from ``load_mcp_tools`` among them), or MCP's
-            own from ``session.list_tools()``, which alone state schemas of results.
+            own from ``session.list_tools()``, which alone state schemas of results; or an agent.
         schemas: of arguments, by the name of the tool; None takes ``schema_tool`` of their
             metadata.
         results: schemas of results, by the name of the tool.
@@ -120,6 +123,8 @@ class ToolDrift:
         )
         self._named = None if schemas is None else _references(schemas)
         self._results = _references(results or {})
+        if self._named == {} and not self._results:
+            raise ConfigurationError("no schema is named, so nothing would be compared")
         self._level = None if level is None else normal_level(level)
         self._policy = check_policy(policy)
         if on_drift is not None and not callable(on_drift):
@@ -138,13 +143,13 @@ class ToolDrift:
 
     # -- once ----------
 
-    def check(self, tools: Iterable[Any]) -> ToolDriftReport:
+    def check(self, tools: Tools) -> ToolDriftReport:
         """``acheck`` for code without an event loop."""
         if self._judge.mode == "off":
             return ToolDriftReport(())
         return self._settle(self._judge.registry.run(self._report(offers_of(tools))))
 
-    async def acheck(self, tools: Iterable[Any]) -> ToolDriftReport:
+    async def acheck(self, tools: Tools) -> ToolDriftReport:
         """Compare now, and do what the mode says.
 
         Raises:
