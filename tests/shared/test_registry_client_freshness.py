@@ -59,11 +59,13 @@ class TestByAge:
 
     @pytest.mark.parametrize("read", ["get", "validator"])
     async def test_readers_in_threads_and_tasks_wait_for_one_request(
-        self, server: RegistryServer, connected: Connect, read: str
+        self, clock: Clock, server: RegistryServer, connected: Connect, read: str
     ) -> None:
         server.add("s", OBJECT)
-        registry = connected(cache={**LONG_AGO, "refresh_wait": 30.0}, timeout=30.0)
+        patient = {"ttl": 60.0, "stale_while_revalidate": 0.0, "refresh_wait": 30.0}
+        registry = connected(cache=patient, timeout=30.0)
         old = getattr(registry, read)("s")
+        clock.go_on(61)
         server.add("s", ARRAY)
         server.requests.clear()
         server.hold()

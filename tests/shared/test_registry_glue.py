@@ -246,7 +246,8 @@ async def test_two_hundred_subjects_share_one_pause(
 ) -> None:
     with Throttling() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", server.url)
-        with connect(glue, retry=RetryOptions(deadline=60, base=0.01)) as registry:
+        patient = RetryOptions(attempts=50, deadline=100, base=0.01)
+        with connect(glue, timeout=60.0, retry=patient) as registry:
             names = [f"s{number}" for number in range(200)]
             schemas = await asyncio.gather(*(registry.aio.get(name) for name in names))
         assert [schema.subject for schema in schemas] == names
