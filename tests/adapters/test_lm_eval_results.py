@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -13,10 +15,14 @@ from hypothesis import strategies as st
 from lm_eval.loggers import EvaluationTracker
 
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
+from llm_integrations.core.pins import Role
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.lm_eval import BenchmarkPins, check_results
 from llm_integrations.lm_eval.form import file_name, json_line, stored_sample
+from llm_integrations.lm_eval.judging import judge_samples
+from llm_integrations.lm_eval.names import Names
+from llm_integrations.lm_eval.schemas import resolve_schemas
 from tests.support.lm_eval_tasks import BAD, CASE, GOOD, AsAsked, group_of, plain, run, task_of
 
 pytestmark = [
@@ -40,6 +46,7 @@ def registry() -> Iterator[Registry]:
         client.register("case", CASE)
         client.register("sample", "lm-eval-sample")
         client.register("metrics", "lm-eval-metrics")
+        client.register("numbered", {"type": "object", "required": ["doc_id", "resps"]})
         client.register("perfect", {"properties": {"exact_match,none": {"const": 1.0}}})
         yield client
 
@@ -299,3 +306,37 @@ def test_schemas_may_name_groups_and_patterns_that_there_are(registry: Registry)
     for name in ("bot", "z*"):
         with pytest.raises(ConfigurationError, match="not among"):
             run(registry, group, schemas={name: {"case": "case@1"}})
+
+
+def test_a_sample_costs_few_calls(registry: Registry) -> None:
+    samples = [
+        {
+            "doc_id": n,
+            "doc": {"question": f"What is {n}?"},
+            "target": str(n),
+            "filter": "none",
+            "arguments": [(f"What is {n}?", {"until": ["."]})],
+            "resps": [[str(n)]],
+            "filtered_resps": [str(n)],
+            "metrics": ["exact_match"],
+            "exact_match": 1.0,
+        }
+        for n in range(100)
+    ]
+    named: dict[Role, str] = {"result": "numbered@1"}
+    schemas = resolve_schemas("qa", named, None, registry, Names({}, {}))
+    judge_samples(samples, schemas, None)
+    calls: list[str] = []
+
+    def heard(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_name)
+
+    before = sys.getprofile()
+    sys.setprofile(heard)
+    try:
+        judge_samples(samples, schemas, None)
+    finally:
+        sys.setprofile(before)
+    assert schemas.summary.counts_of("result").valid == 200
+    assert len(calls) < 22 * len(samples)

@@ -153,8 +153,8 @@ def _schemas_of(
 def _judge_samples(task: TaskSchemas, stored: StoredSamples) -> None:
     if "case" in task.validators:
         docs = {sample.get("doc_id"): sample.get("doc") for sample in stored.samples}
-        for number, doc in docs.items():
-            task.judge("case", doc, f"case {number}")
+        numbers = list(docs)
+        task.judge("case", list(docs.values()), lambda index: f"case {numbers[index]}")
     judge_samples(stored.samples, task, None)
     if stored.doubt is not None:
         roles: tuple[Role, ...] = ("case", "result")

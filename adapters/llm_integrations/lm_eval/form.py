@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from lm_eval.utils import handle_non_serializable
 
 __all__ = ["file_name", "json_line", "stored_metrics", "stored_sample"]
 
-_DEPTH = 100
+_DEPTH: Final = 100
+_USUAL: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
 def stored_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def file_name(task: str) -> str:
 
 def _items(values: Mapping[str, Any]) -> dict[str, Any]:
     """Numpy scalars as Python numbers, which the validator takes the fast way."""
+    if _USUAL.issuperset(map(type, values.values())):
+        return dict(values)
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
@@ -18,6 +20,10 @@ __all__ = [
     "judge_shots",
     "metadata_of",
 ]
+
+
+_AT_ONCE: Final = 1_000
+"""Samples that are held in the form of the files at a time."""
 
 
 class EvalTask(Protocol):
@@ -47,14 +53,13 @@ def judge_cases(
         InvalidEvaluation: there is no document, or none of them is valid.
     """
     name = schemas.summary.task
-    kept: list[int] = []
-    condemned: list[QuarantinedRecord] = []
-    for position, doc in zip(positions, _each_doc(docs, positions), strict=True):
-        report = schemas.judge("case", doc, f"case {position}")
-        if report is None:
-            kept.append(position)
-        else:
-            condemned.append(QuarantinedRecord.of(doc, report, source=name, position=position))
+    documents = list(_each_doc(docs, positions))
+    reports = schemas.judge("case", documents, lambda index: f"case {positions[index]}")
+    kept = [position for index, position in enumerate(positions) if index not in reports]
+    condemned = [
+        QuarantinedRecord.of(documents[index], report, source=name, position=positions[index])
+        for index, report in reports.items()
+    ]
     counts = schemas.summary.counts_of("case")
     if counts.total == 0:
         raise InvalidEvaluation(f"{name} has no test case at all")
@@ -86,14 +91,18 @@ def judge_shots(
     sampler = getattr(task, "sampler", None)
     pool = task.fewshot_docs() if sampler is None else sampler.df
     name = schemas.summary.task
-    condemned = []
-    for position, doc in enumerate(pool or ()):
-        where = f"few-shot document {position}"
-        report = schemas.judge("case", doc, where, counted="fewshot")
-        if report is not None:
-            condemned.append(QuarantinedRecord.of(doc, report, source=name, position=where))
+    documents = list(pool or ())
+    reports = schemas.judge("case", documents, _shot, counted="fewshot")
+    condemned = [
+        QuarantinedRecord.of(documents[index], report, source=name, position=_shot(index))
+        for index, report in reports.items()
+    ]
     if quarantine is not None:
         quarantine.add(condemned, part=f"{file_name(name)}-fewshot")
+
+
+def _shot(position: int) -> str:
+    return f"few-shot document {position}"
 
 
 def _each_doc(docs: Any, positions: Sequence[int]) -> Iterator[Any]:
@@ -115,19 +124,25 @@ def judge_samples(
         return
     name = schemas.summary.task
     condemned = []
-    for sample in samples:
-        form = stored_sample(sample)
-        where = f"sample {sample.get('doc_id')} ({sample.get('filter', 'none')})"
-        report = schemas.judge("result", form, where)
-        if report is not None and quarantine is not None:
-            condemned.append(QuarantinedRecord.of(form, report, source=name, position=where))
+    left = iter(samples)
+    while some := [stored_sample(sample) for sample in islice(left, _AT_ONCE)]:
+        places = partial(_place, some)
+        condemned += [
+            QuarantinedRecord.of(some[index], report, source=name, position=places(index))
+            for index, report in schemas.judge("result", some, places).items()
+        ]
     if quarantine is not None:
         quarantine.add(condemned, part=f"{file_name(name)}-results")
 
 
+def _place(samples: Sequence[Mapping[str, Any]], index: int) -> str:
+    sample = samples[index]
+    return f"sample {sample.get('doc_id')} ({sample.get('filter', 'none')})"
+
+
 def judge_metrics(metrics: Mapping[str, Any], schemas: TaskSchemas) -> None:
     """Judge the aggregated metrics of a task or a group."""
-    schemas.judge("metric", stored_metrics(metrics), "metrics")
+    schemas.judge("metric", [stored_metrics(metrics)], lambda _: "metrics")
 
 
 def metadata_of(config: Any) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,21 +44,33 @@ class TaskSchemas:
     migrate: Mapping[Role, Callable[[Any], Any]] = field(repr=False, default_factory=dict)
 
     def judge(
-        self, role: Role, data: Any, where: str, *, counted: Counted | None = None
-    ) -> ValidationReport | None:
-        """Judge and count; the report if the data is invalid, else None.
+        self,
+        role: Role,
+        data: Sequence[Any],
+        where: Callable[[int], str],
+        *,
+        counted: Counted | None = None,
+    ) -> dict[int, ValidationReport]:
+        """Judge and count; the reports of what is invalid, by its index.
 
         Args:
+            where: what to call the piece of data at an index.
             counted: as what; None is as the role.
         """
         validator = self.validators.get(role)
-        if validator is None:
-            return None
+        if validator is None or not data:
+            return {}
         if role in self.migrate:
-            data = self._migrated(role, data, where)
-        report = self.judges[role].judge_by(validator, data).report
-        self.summary.counts_of(counted or role).count(report, where)
-        return report
+            data = [self._migrated(role, piece, where(index)) for index, piece in enumerate(data)]
+        verdicts = enumerate(self.judges[role].judge_each(validator, data))
+        invalid = {
+            index: verdict.report
+            for index, verdict in verdicts
+            if verdict.report is not None and not verdict.report.is_valid
+        }
+        examples = (f"{where(index)}: {report}" for index, report in invalid.items())
+        self.summary.counts_of(counted or role).count(len(data), len(invalid), examples)
+        return invalid
 
     def _migrated(self, role: Role, data: Any, where: str) -> Any:
         try:

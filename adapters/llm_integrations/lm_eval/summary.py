@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, Literal
 
 from llm_integrations.core.pins import Pin, Role
 from llm_integrations.core.pins.inputs import Inputs
-from llm_integrations.core.validation.report import ValidationReport
 
 __all__ = ["EXAMPLES", "Counted", "RoleCounts", "TaskSummary"]
 
@@ -36,12 +37,11 @@ class RoleCounts:
     def valid(self) -> int:
         return self.total - self.invalid
 
-    def count(self, report: ValidationReport | None, where: str) -> None:
-        self.total += 1
-        if report is not None and not report.is_valid:
-            self.invalid += 1
-            if len(self.examples) < EXAMPLES:
-                self.examples.append(f"{where}: {report}")
+    def count(self, total: int, invalid: int, examples: Iterable[str]) -> None:
+        """Add what was judged; of the examples a few are kept."""
+        self.total += total
+        self.invalid += invalid
+        self.examples += islice(examples, EXAMPLES - len(self.examples))
 
     def to_dict(self) -> dict[str, Any]:
         return {

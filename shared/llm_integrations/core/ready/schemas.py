@@ -12,6 +12,8 @@ __all__ = ["READY", "ready_schema"]
 READY: Final = (
     "alpaca",
     "completion",
+    "every-eval-ever",
+    "hf-leaderboard",
     "lm-eval-metrics",
     "lm-eval-sample",
     "openai-chat",
@@ -25,7 +27,8 @@ def ready_schema(name: str) -> dict[str, Any]:
     """A schema of the package. What a row has besides is allowed.
 
     Of training data: ``openai-chat``, ``sharegpt``, ``alpaca``, ``preference`` (or ``dpo``) and
-    ``completion``; of evaluations: ``lm-eval-sample`` and ``lm-eval-metrics``.
+    ``completion``; of evaluations: ``lm-eval-sample``, ``lm-eval-metrics``,
+    ``every-eval-ever`` and ``hf-leaderboard``.
 
     Raises:
         ConfigurationError: there is none of this name.

@@ -22,8 +22,8 @@ class Limits:
     and, for a guide, the plan. Each may take ``steps``. What is still open when they run out stays
     unknown, and the report says so. Steps are pieces of work of about the same size, counted in
     every loop that grows with the schemas, so that the same comparison ends at the same place,
-    however busy the machine is; a step takes a few microseconds. Processor time is a second bound,
-    for what happens inside of other libraries.
+    however busy the machine is; a step takes a few microseconds. Processor time is no more than a
+    net for what happens inside of other libraries, far beyond what the steps take.
 
     Attributes:
         seconds: processor time of this thread for proving, the search or the plan, at the most.
@@ -33,7 +33,7 @@ class Limits:
         samples: instances tried for one witness.
     """
 
-    seconds: float = 2.0
+    seconds: float = 30.0
     nodes: int = 50_000
     depth: int = 100
     steps: int = 250_000

@@ -20,6 +20,7 @@ from llm_integrations.core.evolution.normal_form.nodes import (
     Node,
     Workspace,
     descendants,
+    node_children,
     ref_name,
     references,
 )
@@ -44,6 +45,10 @@ _MOST_WRITTEN_OUT: Final = 200_000
 _QUESTION_STEPS: Final = 200
 """What a question about containment counts as, besides its nodes."""
 
+_MOST_FACTOR: Final = 4
+_MOST_TIMES: Final = 64
+"""How often a union of unions, and so on, may be written out where several premises meet in it."""
+
 _PATTERN_STEPS: Final = 20
 """What it counts as to compile a pattern, besides its size."""
 
@@ -66,7 +71,7 @@ class ContainmentOracle:
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
-        if self._workspace.has_unenforced(goal) or not self._worth(goal, *premises):
+        if self._workspace.has_unenforced(goal) or not self._worth(premises, goal):
             return False
         old = _together(premises)
         return self._ask(
@@ -76,7 +81,7 @@ class ContainmentOracle:
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
         node = _together(premises)
-        return self._worth(*premises) and self._ask(
+        return self._worth(premises) and self._ask(
             lambda: self._canonical(node).satisfiability() == Satisfiability.NO
         )
 
@@ -121,8 +126,9 @@ class ContainmentOracle:
             offline=True,
         )
 
-    def _worth(self, *nodes: Node) -> bool:
+    def _worth(self, premises: Sequence[Node], *goal: Node) -> bool:
         """Whether the question comes to an end soon, and there is time for it."""
+        nodes = (*goal, *premises)
         try:
             self._workspace.budget.spend(_QUESTION_STEPS)
             values = 0
@@ -136,9 +142,32 @@ class ContainmentOracle:
                 values += len(node.get("enum", ()))
                 if values > _MOST_VALUES or _cases(node) > _MOST_CASES:
                     return False
-            return sum(map(self._written_out, nodes)) <= _MOST_WRITTEN_OUT
+            if sum(map(self._written_out, nodes)) > _MOST_WRITTEN_OUT:
+                return False
+            times = max(map(self._times, nodes)) if len(premises) > 1 else 1
+            self._workspace.budget.spend(_QUESTION_STEPS * (min(times, _MOST_TIMES) - 1))
+            return times <= _MOST_TIMES
         except Undecidable:
             return False
+
+    def _times(self, node: Node) -> int:
+        """How often the innermost of alternatives within alternatives may be written out below the
+        outermost; a definition is entered once."""
+        most = 1
+        entered: set[str] = set()
+        stack = [(node, 0)]
+        while stack and most <= _MOST_TIMES:
+            current, times = stack.pop()
+            branches = min(_alternatives(current), _MOST_FACTOR)
+            if branches > 1:
+                times = times * branches or 1
+                most = max(most, times)
+            stack.extend((child, times) for child in node_children(current))
+            name = ref_name(current)
+            if name is not None and name not in entered:
+                entered.add(name)
+                stack.append((self._workspace.definitions[name], times))
+        return most
 
     def _written_out(self, node: Node) -> int:
         """The number of nodes with every reference written out; a cycle is entered once."""

@@ -56,7 +56,7 @@ def import_schemas(
         Path,
         typer.Argument(
             help="A schema's file, or a folder of them: user.json, user/v1.json, "
-            "com/example/user/1.json, user-v1.json."
+            "com/example/user/1.json, user-v1.json. Or an export of LangSmith datasets."
         ),
     ],
     registry: RegistryUrl = None,
@@ -74,7 +74,7 @@ def import_schemas(
 
 def _import(client: Registry, found: FoundSchema, dry_run: bool) -> tuple[str, str, str]:
     name = found.subject if found.version is None else f"{found.subject}@{found.version}"
-    body = read_schema(found.path)
+    body = read_schema(found.path) if found.body is None else found.body
     if dry_run:
         return name, "to add", str(found.path)
     try:

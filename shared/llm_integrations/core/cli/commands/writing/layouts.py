@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from llm_integrations.core.cli.commands.writing.langsmith import schemas_of_datasets
+from llm_integrations.core.cli.documents import read_document
 from llm_integrations.core.errors import ConfigurationError, InvalidReference
 from llm_integrations.core.model.reference import SchemaRef, Version, parse_version, version_key
+from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["FoundSchema", "find_schemas"]
 
@@ -20,11 +23,16 @@ _NAMED: Final = re.compile(rf"(.+?)[._-]{_NUMBER.replace('v?', '[vV]')}")
 
 @dataclass(frozen=True, slots=True)
 class FoundSchema:
-    """A file that holds one version. ``version`` None is the next one."""
+    """A file that holds one version. ``version`` None is the next one.
+
+    Attributes:
+        body: the schema, where the file holds it inside of something else.
+    """
 
     subject: str
     version: Version | None
     path: Path
+    body: JsonSchema | None = None
 
 
 def find_schemas(place: Path) -> list[FoundSchema]:
@@ -33,6 +41,7 @@ def find_schemas(place: Path) -> list[FoundSchema]:
     ``user.json`` is the next version of ``user``; ``user/1.json``, ``user/v1.json`` and
     ``user-v1.json`` are version 1; folders within folders are parts of the name, so that
     ``com/example/user/1.json`` is ``com.example.user@1``. ``user.schema.json`` is ``user``.
+    An export of LangSmith datasets holds ``<dataset>-inputs`` and ``<dataset>-outputs``.
 
     Raises:
         ConfigurationError: there is none, or two files are the same version.
@@ -41,7 +50,8 @@ def find_schemas(place: Path) -> list[FoundSchema]:
         raise ConfigurationError(f"there is no {place}")
     root = place if place.is_dir() else place.parent
     paths = sorted(root.rglob("*")) if place.is_dir() else [place]
-    found = [_read(path, path.relative_to(root)) for path in paths if _may_be_schema(path, root)]
+    files = [path for path in paths if _may_be_schema(path, root)]
+    found = [one for path in files for one in _within(path, path.relative_to(root))]
     if not found:
         raise ConfigurationError(f"{place} holds no .json or .yaml file of a schema")
     _refuse_twins(found)
@@ -53,6 +63,13 @@ def _may_be_schema(path: Path, root: Path) -> bool:
     is_hidden = any(part.startswith(".") for part in inside.parts)
     is_ours = path.stem in _NOT_SCHEMAS
     return path.suffix in _SUFFIXES and not is_hidden and not is_ours and path.is_file()
+
+
+def _within(path: Path, inside: Path) -> list[FoundSchema]:
+    document = read_document(path) if path.suffix == ".json" else None
+    exported = schemas_of_datasets(document)
+    found = [FoundSchema(subject, None, path, body) for subject, body in exported]
+    return found or [_read(path, inside)]
 
 
 def _read(path: Path, inside: Path) -> FoundSchema:
