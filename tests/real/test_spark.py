@@ -339,7 +339,6 @@ def test_drift_of_a_data_frame_is_that_of_its_rows(
     assert parts.columns["id"].ascending
     path = tmp_path / "rows.json"
     save_baseline(frame, "training-row@1", registry=registry, path=path)
-    assert detect_drift(frame, "training-row@1", baseline=path, registry=registry)
     report = detect_drift(
         frame.where("id < 5000"), "training-row@1", baseline=path, registry=registry
     )
