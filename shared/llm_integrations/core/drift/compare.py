@@ -131,6 +131,7 @@ def _anomalies(
             yield Anomaly("missing column", name, f"the column is gone (was {column.kind})")
         else:
             yield from _types(name, column, after.columns[name])
+            yield from _forms(name, column, after.columns[name], limits)
     yield from _refused(before, after, limits, level)
 
 
@@ -139,6 +140,16 @@ def _types(name: str, before: ColumnProfile, after: ColumnProfile) -> Iterator[A
         return
     text = f"the type was {before.kind} and is {after.kind}"
     yield Anomaly("type", name, text, drift=before.family != after.family)
+
+
+def _forms(
+    name: str, before: ColumnProfile, after: ColumnProfile, limits: DriftThresholds
+) -> Iterator[Anomaly]:
+    """Ids that have another form, or are none any more."""
+    known = after.family == before.family and after.rows - after.nulls >= limits.min_values
+    if before.form and known and after.form != before.form:
+        now = f"have {after.form}" if after.form else "are none"
+        yield Anomaly("form", name, f"its texts were ids of the form {before.form} and {now}")
 
 
 def _refused(

@@ -77,7 +77,7 @@ class Comparison:
         """All that can be measured; the presence of values at least."""
         mine = self.of(name)
         found = [mine._presence(before, after)]
-        if name in self.wanted or not _is_new_each_time(before):
+        if name in self.wanted or not _is_new_each_time(before, after):
             found += mine._values(before, after)
         return tuple(found)
 
@@ -86,8 +86,9 @@ class Comparison:
         if len(column.measures) > 1:
             return ""
         before, after = column.before, column.after
-        if column.name not in self.wanted and _is_new_each_time(before):
+        if column.name not in self.wanted and _is_new_each_time(before, after):
             what = "it is a point in time" if before.family == "instant" else "it only grows"
+            what = f"its texts are ids ({before.form})" if before.form else what
             return f"{what}, so that its values are new each time"
         if before.family != after.family:
             return f"it was {before.kind} and is {after.kind}"
@@ -189,8 +190,9 @@ def _independent(column: ColumnProfile, values: int) -> float:
     return float(values if column.groups is None else max(min(values, column.groups), 1))
 
 
-def _is_new_each_time(before: ColumnProfile) -> bool:
-    return before.family == "instant" or before.ascending
+def _is_new_each_time(before: ColumnProfile, after: ColumnProfile) -> bool:
+    ids = bool(before.form) and before.form == after.form
+    return before.family == "instant" or before.ascending or ids
 
 
 def _labels(before: ColumnProfile, after: ColumnProfile) -> tuple[tuple[str, ...], tuple[str, ...]]:

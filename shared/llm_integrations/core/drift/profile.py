@@ -72,6 +72,7 @@ class ColumnProfile:
         groups: how many rows of the data set the values come from, where several stand in one:
             these are not independent of each other.
         ascending: whether each value is greater than the one before, as those of a counter.
+        form: the form of texts that are ids, as ``x-x-x-x-x, 36 signs``; empty for other values.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class ColumnProfile:
     parts: Mapping[str, ColumnProfile] = field(default_factory=dict)
     groups: int | None = None
     ascending: bool = False
+    form: str = ""
 
     @property
     def present(self) -> float:

@@ -23,7 +23,7 @@ class Anomaly:
     """A change that is not measured by a distance: of columns, types, or what the schema refuses.
 
     Attributes:
-        kind: "new column", "missing column", "type", "invalid rows", "schema", "rows" or
+        kind: "new column", "missing column", "type", "form", "invalid rows", "schema", "rows" or
             "no rows".
         column: which one; empty for the whole data set.
         message: for people; holds no data.

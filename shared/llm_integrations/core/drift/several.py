@@ -39,7 +39,8 @@ def row_anomalies(before: Sequence[int], after: int, limits: DriftThresholds) ->
     times = _times(usual, after)
     if times > min(noted, limit):
         word = "fewer" if after < usual else "more"
-        text = f"there are {after:,} rows, {times:,.3g} times {word} than {what}"
+        shown = f"{times:,.0f}" if times >= _NOTED else f"{times:.1f}"
+        text = f"there are {after:,} rows, {shown} times {word} than {what}"
         yield Anomaly("rows", "", text, drift=times > limit)
 
 

@@ -24,6 +24,7 @@ _STYLE: Final = (
     ".yes{color:light-dark(#b3243a,#ff8a9b);font-weight:600}"
     ".no{color:light-dark(#3b6b49,#8fd0a3)}.unsure{color:light-dark(#7a5a00,#e8c66a)}"
     "section{margin:2rem 0}"
+    ".wide>svg{min-width:34rem}"
     "svg{max-width:100%;height:auto;background:#fff;border-radius:4px}"
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -59,7 +60,7 @@ def drift_body(report: DriftReport) -> str:
         "<h2>Schema</h2>",
         _anomalies(report),
         "<h2>Columns</h2>",
-        overview_plot(report),
+        f'<div class="wide">{overview_plot(report)}</div>',
         _not_compared(report),
         *(
             _column(column, report.not_compared.get(column.name, ""), plotted=i < _PLOTTED)

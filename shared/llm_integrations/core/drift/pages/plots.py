@@ -20,6 +20,7 @@ _BEFORE: Final = "#8a94a6"
 _AFTER: Final = "#d1495b"
 _TOP: Final = 8
 _MOST: Final = 30
+_LONGEST: Final = 28
 
 
 def overview_plot(report: DriftReport) -> str:
@@ -70,7 +71,7 @@ def _bars(before: Categories, after: Categories) -> str:
     axes.barh(places - 0.2, [shares[x][1] for x in labels], 0.38, color=_AFTER, label="now")
     _ticks(axes, labels)
     axes.set_xlabel("share of values")
-    axes.legend(frameon=False, fontsize=7)
+    _legend(figure)
     return _svg(figure)
 
 
@@ -81,7 +82,7 @@ def _lines(before: Numbers, after: Numbers, unit: str) -> str:
         axes.plot(numbers.quantiles, levels, color=colour, label=label, linewidth=1.6)
     axes.set_xlabel(unit)
     axes.set_ylabel("share below")
-    axes.legend(frameon=False, fontsize=7)
+    _legend(figure)
     return _svg(figure)
 
 
@@ -100,10 +101,19 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
+def _legend(figure: Any) -> None:
+    # Above the plot, where no bar or line can lie behind it.
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=7)
+
+
 def _ticks(axes: Any, names: list[str]) -> None:
     # A dollar sign in a name is no formula; what cannot be printed would make the page invalid.
-    shown = [_printable(name)[:28] for name in names]
+    shown = [_shortened(_printable(name)) for name in names]
     axes.set_yticks(range(len(names)), shown, parse_math=False)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _printable(text: str) -> str:

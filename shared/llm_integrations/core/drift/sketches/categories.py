@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import Categories
+from llm_integrations.core.drift.sketches.forms import form_of_ids
 
 __all__ = ["CategorySketch"]
 
 _MOST_DISTINCT: Final = 10_000
 _LISTED: Final = 512
+_ONCE: Final = 1.1
+"""How often values that hardly repeat come."""
 
 
 class CategorySketch:
@@ -33,6 +36,11 @@ class CategorySketch:
         """Add what another sketch has seen."""
         self.add(list(other._counts.items()))
         self._other += other._other
+
+    def form(self) -> str:
+        """The form of values that hardly repeat and are ids; empty for others."""
+        kept = sum(self._counts.values())
+        return form_of_ids(self._counts) if kept <= _ONCE * len(self._counts) else ""
 
     def categories(
         self, labels: Labels, known: frozenset[str], *, always: bool

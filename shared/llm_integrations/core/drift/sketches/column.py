@@ -174,6 +174,7 @@ class ColumnSketch:
             parts,
             self._groups,
             self._family == "number" and self._growth.ascending and numbers is not None,
+            self._categories.form() if self._family == "text" and not categories else "",
         )
 
 
