@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from opentelemetry import trace
@@ -78,3 +79,19 @@ def test_without_it_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracing._tracer.__wrapped__() is None
     with connect("memory://") as registry:
         registry.register("user", {"type": "object"})
+
+
+def test_sources_without_the_packages_metadata_are_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", unknown)
+    tracing._tracer.cache_clear()
+    try:
+        with connect("memory://") as registry:
+            registry.register("user", {"type": "object"})
+            assert registry.get("user").version == 1
+    finally:
+        tracing._tracer.cache_clear()

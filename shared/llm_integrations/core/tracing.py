@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
@@ -34,9 +34,12 @@ def span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[obj
 def _tracer() -> Tracer | None:
     if find_spec("opentelemetry") is None:
         return None
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    tracer: Tracer = _api().get_tracer("llm_integrations", version("llm-integrations"))
+    ours: str | None = None
+    with suppress(PackageNotFoundError):  # as where the sources alone are on the path
+        ours = version("llm-integrations")
+    tracer: Tracer = _api().get_tracer("llm_integrations", ours)
     return tracer
 
 
