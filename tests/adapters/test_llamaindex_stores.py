@@ -10,14 +10,30 @@ import pytest
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from llm_integrations.core.errors import SchemaValidationError, Unsupported
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
+from llm_integrations.llamaindex.stores.qdrant_local import one_commit
 from tests.support.clients import elsewhere
-from tests.support.rag import STRICT, V1, CountingEmbedding, document, pipeline
+from tests.support.rag import (
+    STRICT,
+    V1,
+    CountingEmbedding,
+    document,
+    pipeline,
+    points,
+    qdrant,
+)
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
 
 
 @pytest.fixture
@@ -121,3 +137,46 @@ def test_faiss_is_refused_when_the_index_is_added(
     steps = pipeline(transform, base.FaissVectorStore(faiss_index=faiss.IndexFlatL2(4)))
     with pytest.raises(Unsupported, match="FaissVectorStore cannot list nodes"):
         RAGPipelineIntegration(registry).add_index("docs", steps)
+
+
+async def test_a_local_store_on_disk_commits_once_for_a_batch_and_not_for_each_point(
+    registry: Registry, transform: SchemaTransform, tmp_path: Path
+) -> None:
+    client = QdrantClient(path=str(tmp_path / "qdrant"), force_disable_check_same_thread=True)
+    steps = pipeline(transform, qdrant(client))
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, batch_size=4)
+    fits = [document(str(n), title=str(n), year=2026) for n in range(6)]
+    steps.run(documents=[*fits, document("c")])
+    told: list[str] = []
+    connection: Any = client._client.collections["docs"].storage.storage  # type: ignore[attr-defined]
+    connection.set_trace_callback(told.append)
+    elsewhere(registry).register("doc-meta", STRICT)
+    [result] = await integration.catch_up()
+    assert (len(result.in_place), result.set_aside) == (6, ("c",))
+    assert told.count("COMMIT") == 3  # two batches of stamps, and what was deleted
+    client.close()
+    again = QdrantClient(path=str(tmp_path / "qdrant"))
+    found = points(qdrant(again))
+    assert {(node.ref_doc_id, node.metadata[VERSION]) for node in found} == {
+        (str(n), "2") for n in range(6)
+    }
+    again.close()
+
+
+def test_what_was_written_before_an_error_is_committed_as_it_is_in_memory(tmp_path: Path) -> None:
+    client = QdrantClient(path=str(tmp_path / "qdrant"))
+    client.create_collection("docs", VectorParams(size=1, distance=Distance.COSINE))
+
+    def write() -> None:
+        with one_commit(client, "docs"):
+            client.upsert("docs", [PointStruct(id=1, vector=[1.0], payload={"n": 1})])
+            client.set_payload("docs", {"n": 2}, points=[1, 2])
+
+    with pytest.raises(KeyError):
+        write()
+    client.set_payload("docs", {"m": 3}, points=[1])  # commits by itself again
+    client.close()
+    again = QdrantClient(path=str(tmp_path / "qdrant"))
+    assert again.retrieve("docs", [1])[0].payload == {"n": 2, "m": 3}
+    again.close()

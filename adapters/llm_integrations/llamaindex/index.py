@@ -180,7 +180,7 @@ class Index:
             done = {*total.reindexed, *total.released}
             self.once_in_place(self.persistence.flush)
             self.once_in_place(partial(held.settle, done))
-            if not names:
+            if not names or (limit is None and self.nodes.lists_everything):
                 break
         return total
 

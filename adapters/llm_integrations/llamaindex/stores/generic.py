@@ -138,8 +138,8 @@ class StoredNodes:
     def _unsupported(self) -> Unsupported:
         return Unsupported(
             f"{type(self.store).__name__} cannot list nodes by their metadata, so what a change "
-            "affects cannot be found in it; SimpleVectorStore, Qdrant, Chroma, LanceDB and "
-            "pgvector can"
+            "affects cannot be found in it; Qdrant and SimpleVectorStore can, and so can Chroma, "
+            "LanceDB and pgvector"
         )
 
 

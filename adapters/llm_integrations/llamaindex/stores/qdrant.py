@@ -17,6 +17,7 @@ from llm_integrations.llamaindex.stores.content import (
     with_changes,
 )
 from llm_integrations.llamaindex.stores.generic import Copy, StoredNodes
+from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
 from llm_integrations.llamaindex.stores.query import (
     GONE,
     Changes,
@@ -28,6 +29,7 @@ from llm_integrations.llamaindex.stores.query import (
 __all__ = ["QdrantNodes"]
 
 _PAGE: Final = 1000
+_LOCAL_PAGE: Final = 100_000
 
 
 class QdrantNodes(StoredNodes):
@@ -41,8 +43,12 @@ class QdrantNodes(StoredNodes):
         return True
 
     def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
-        for equal, unlike in query.conditions:
-            found = self._scroll(_filter(equal, unlike), [query.subject])
+        if is_local(self.store.client):  # which looks at every point once for each page
+            filters: list[Any] = [None]
+        else:
+            filters = [_filter(equal, unlike) for equal, unlike in query.conditions]
+        for wanted in filters:
+            found = self._scroll(wanted, [query.subject])
             yield from (node for node in found if query.matches(node.metadata))
 
     def every(self, subjects: Sequence[str]) -> Iterator[StoredNode]:
@@ -54,11 +60,12 @@ class QdrantNodes(StoredNodes):
         suffixes = ["", *map(suffix_of, subjects)]
         keys = [*SOURCES, *(key + suffix for suffix in suffixes for key in STAMP_KEYS)]
         offset: Any = None
+        page = _LOCAL_PAGE if is_local(self.store.client) else _PAGE
         while True:
             points, offset = self.store.client.scroll(
                 collection_name=self.store.collection_name,
                 scroll_filter=wanted,
-                limit=_PAGE,
+                limit=page,
                 offset=offset,
                 with_payload=keys,
                 with_vectors=False,
@@ -85,7 +92,9 @@ class QdrantNodes(StoredNodes):
             from qdrant_client.models import PointIdsList
 
             wanted = PointIdsList(points=list(node_ids))
-            self.store.client.delete(self.store.collection_name, points_selector=wanted)
+            client, name = self.store.client, self.store.collection_name
+            with one_commit(client, name):
+                client.delete(name, points_selector=wanted)
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         if self._exists():
@@ -100,7 +109,9 @@ class QdrantNodes(StoredNodes):
         points = self._contents(list(changes))
         try:
             if points:
-                client.batch_update_points(name, update_operations=_operations(points, changes))
+                operations = _operations(points, changes)
+                with one_commit(client, name):
+                    client.batch_update_points(name, update_operations=operations)
         except Exception:
             left = {str(p.id) for p in client.retrieve(name, list(changes), with_payload=False)}
             if len(left) == len(points):
@@ -134,7 +145,8 @@ def _operations(points: Sequence[Any], changes: Mapping[str, Changes]) -> list[A
     operations: list[Any] = []
     for point in points:
         change = changes[str(point.id)]
-        gone = [key for key, value in change.items() if value is GONE]
+        there = metadata_in(point.payload[CONTENT])
+        gone = [key for key, value in change.items() if value is GONE and key in there]
         payload = {key: value for key, value in change.items() if value is not GONE}
         payload[CONTENT] = with_changes(point.payload[CONTENT], change)
         told = SetPayload(payload=payload, points=[point.id])
