@@ -35,6 +35,7 @@ PAGES = [
     "docs/arrow.md",
     "docs/langchain.md",
     "docs/datasets.md",
+    "docs/drift.md",
     "docs/events.md",
     "docs/webhooks.md",
 ]
