@@ -232,7 +232,7 @@ def test_a_copy_is_used_again_until_its_file_changes(memory: Any, tmp_path: Path
     [
         ("memory://none/x.parquet", "there is no such file"),
         ("memory://none/*.parquet", "there is no such file"),
-        ("nobody-knows://x.parquet", "ValueError"),
+        ("nobody-knows://x.parquet", "no scheme of a storage"),
     ],
 )
 def test_a_url_that_leads_nowhere_is_named(registry: Registry, url: str, why: str) -> None:
