@@ -133,6 +133,48 @@ def test_the_provisioning_of_grafana_names_what_compose_mounts_and_starts() -> N
         assert provider["options"]["path"] in mounts
 
 
+def manifests() -> dict[str, Any]:
+    """What the pages show of Kubernetes, by page and number."""
+    found: dict[str, Any] = {}
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for text in re.findall(
+            r"^```yaml[^\n]*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            for document in yaml.safe_load_all(text) if "apiVersion:" in text else ():
+                found[f"{page.stem} {len(found)}"] = document
+    return found
+
+
+_MANIFESTS = manifests()
+
+
+@pytest.mark.parametrize("name", _MANIFESTS)
+def test_a_manifest_has_the_fields_that_kubernetes_asks_for(name: str) -> None:
+    manifest = _MANIFESTS[name]
+    assert {"apiVersion", "kind", "metadata", "spec"} <= manifest.keys()
+    assert re.fullmatch("[a-z0-9]([a-z0-9.-]*[a-z0-9])?", manifest["metadata"]["name"])
+    spec = manifest["spec"]
+    if manifest["kind"] == "CronJob":
+        assert manifest["apiVersion"] == "batch/v1"
+        assert len(spec["schedule"].split()) == 5
+        spec = spec["jobTemplate"]["spec"]
+    pod = spec["template"]["spec"]
+    jobs = ("CronJob", "Job")
+    assert (
+        pod.get("restartPolicy", "Always")
+        in (("Never", "OnFailure"), ("Always",))[manifest["kind"] not in jobs]
+    )
+    volumes = {volume["name"] for volume in pod.get("volumes", ())}
+    for container in pod["containers"]:
+        assert {"name", "image"} <= container.keys()
+        assert isinstance(container.get("command", []), list)
+        assert {mount["name"] for mount in container.get("volumeMounts", ())} <= volumes
+        words = [*container.get("command", ()), *container.get("args", ())]
+        assert all(isinstance(word, str) for word in words)
+        if words[:1] == ["llm-integrations"]:
+            assert CliRunner().invoke(app, [words[1], "--help"]).exit_code == 0
+
+
 def test_the_files_that_compose_mounts_are_there() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     mounts = [volume for service in services.values() for volume in service.get("volumes", ())]

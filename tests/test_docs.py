@@ -38,6 +38,7 @@ PAGES = [
     "docs/langchain.md",
     "docs/datasets.md",
     "docs/serving.md",
+    "docs/drift.md",
     "docs/events.md",
     "docs/webhooks.md",
 ]

@@ -60,7 +60,7 @@ def with_registry_options(command: Callable[_P, _T]) -> Callable[..., _T]:
     def with_options(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         for name, value in kwargs.items():
             if isinstance(value, Path):
-                check_here(f"file or folder of --{name.replace('_', '-')}", value)
+                check_here(f"path --{name.replace('_', '-')}", value, "file or folder")
         options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
         token = _connection_options.set(
             {name: value for name, value in options.items() if value is not None}

@@ -234,7 +234,7 @@ def _exact(version: Version, verb: str) -> Version:
 
 
 def _references(given: Iterable[SchemaReference]) -> tuple[SchemaReference, ...]:
-    references = tuple(given) if isinstance(given, Iterable) else (None,)
+    references: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(reference, SchemaReference) for reference in references):
         raise ConfigurationError(
             "references must be a list, as [SchemaReference('address.json', 'address', 1)]"

@@ -41,12 +41,14 @@ def is_url(place: str | Path) -> bool:
     return _URL.match(text) is not None
 
 
-def check_here(what: str, place: object) -> None:
+def check_here(what: str, place: object, kind: str = "folder") -> None:
     """ConfigurationError for a URL, or what a Path made of one, where a path is needed."""
     if not isinstance(place, str | Path) or Path(place).exists():
         return
     if (_CUT if isinstance(place, Path) else _URL).match(str(place)):
-        raise ConfigurationError(f"the {what} lies on this machine, and is no {_shown(str(place))}")
+        raise ConfigurationError(
+            f"the {what} is a {kind} of this machine, not {_shown(str(place))}"
+        )
 
 
 def fetch(url: str, into: Path) -> dict[str, Path]:
