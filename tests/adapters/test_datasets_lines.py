@@ -135,8 +135,8 @@ def test_an_integer_that_no_float_holds_is_the_text_of_its_digits(
 ) -> None:
     digits = f"{sign}{'9' * 400}"
     (tmp_path / "rows.jsonl").write_text(f'{before}{{"b": {digits}}}\n{{"a": [{digits}]}}\n')
-    *_, alone, within = open_lines([tmp_path / "rows.jsonl"], tmp_path / "rows.arrow")
-    assert (alone["b"], within["a"]) == (digits, [digits])
+    read = open_lines([tmp_path / "rows.jsonl"], tmp_path / "rows.arrow")
+    assert (list(read["b"])[-2], list(read["a"])[-1]) == (digits, [digits])
 
 
 @pytest.mark.parametrize("times", [40, 70, 400])

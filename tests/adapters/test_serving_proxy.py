@@ -254,7 +254,14 @@ class TestAServerThatFails:
 
 @pytest.mark.parametrize(
     "url",
-    ["api.example/v1", "ftp://x", "https://", "https://user:pw@host/v1", "https://host/v1?key=1"],
+    [
+        "api.example/v1",
+        "ftp://x",
+        "https://",
+        "https://xn--a/v1",
+        "https://user:pw@host/v1",
+        "https://host/v1?key=1",
+    ],
 )
 def test_what_is_no_servers_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="upstream") as raised:

@@ -153,7 +153,7 @@ LAYOUTS = [
 def test_views_and_runs_are_judged_as_what_they_hold(schema: Any, array: Any) -> None:
     for nulls in BOTH:
         verdicts = judged({"properties": {"x": schema}}, pa.table({"x": array}), nulls=nulls)
-    assert set(verdicts) == {True, False}
+        assert set(verdicts) == {True, False}
 
 
 def test_of_a_key_that_stands_twice_the_last_counts_beside_views_too() -> None:

@@ -184,6 +184,8 @@ def test_the_metadata_address_cannot_be_allowed() -> None:
 
 
 NOWHERE = [
+    "https://xn--a/",
+    "https://xn--/",
     "https://a..b/",
     "https://.a.example/",
     "https://a.example../",

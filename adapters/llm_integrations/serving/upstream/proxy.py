@@ -110,9 +110,10 @@ class Upstream:
 def _base(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, TypeError):
+        host = url.host  # read here: an xn-- label can stand for no name
+    except (httpx.InvalidURL, TypeError, ValueError):
         raise ConfigurationError("upstream: this is no URL") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise ConfigurationError("upstream: give an http(s) URL, as https://api.example/v1")
     if url.userinfo or url.query or url.fragment:
         raise ConfigurationError(
