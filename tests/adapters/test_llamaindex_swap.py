@@ -178,6 +178,7 @@ def alive(folder: Path) -> dict[str, set[tuple[str, bool]]]:
     return found
 
 
+@pytest.mark.timeout(300)
 def test_a_swap_that_is_killed_between_any_two_writes_leaves_the_old_index_or_the_new_one(
     tmp_path: Path,
 ) -> None:
