@@ -41,6 +41,7 @@ class Kept:
         self.server = Server(*replies, rules=rules, quarantine=quarantine)
 
     async def asked(self, *ids: str, **fields: Any) -> Reply:
+        reply = Reply()
         for name in ids or ("r-1",):
             headers = {"x-request-id": name}
             reply = await self.server.post(chat_request("My secret", **fields), headers=headers)
