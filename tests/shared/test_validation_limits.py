@@ -244,6 +244,44 @@ def test_what_is_no_pattern_at_all_is_refused_as_such() -> None:
             compile_validator({"pattern": "(a"}, options=options)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:" + "(a|b)*" * 300 + "){90}",  # 2 kB that took a gigabyte for any text
+        "(a|b)*" * 37_449,  # and this 89
+        "(?:" + r"(a|b)*\b" * 300 + "){30}",
+        "|".join(f"(word{number})" for number in range(8000)),
+    ],
+    ids=["repeated", "long", "edges of words", "words"],
+)
+def test_a_pattern_whose_groups_would_fill_the_memory_is_refused(pattern: str) -> None:
+    behind: dict[str, Any] = {"$ref": "#/$defs/x", "$defs": {"x": {"pattern": pattern}}}
+    schemas: list[dict[str, Any]] = [{"pattern": pattern}, {"patternProperties": {pattern: {}}}]
+    for schema in (*schemas, behind):
+        with pytest.raises(InvalidSchema, match="too much space"):
+            compile_validator(schema)
+    try:  # there edges of words are looked for in steps, which are bounded
+        bounded = compile_validator(behind, options=BOUNDED)
+    except InvalidSchema:
+        return
+    with pytest.raises(ValidationLimitExceeded):
+        bounded.is_valid("é" * 3000)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "|".join(f"(word{number})" for number in range(3000)),
+        "|".join(rf"\b(word{number})\b" for number in range(1000)),
+        "(?:word|other)*" * 10_000,
+        "(?:" + "(a|b)*" * 20 + "){800}",
+    ],
+    ids=["groups", "edges of words", "no groups", "repeated"],
+)
+def test_a_large_pattern_that_takes_little_is_none_of_these(pattern: str) -> None:
+    assert compile_validator({"pattern": pattern}).is_valid("word1")
+
+
 def test_linear_patterns_stay_quick_on_text_made_to_hurt() -> None:
     validator = compile_validator({"pattern": "^(a+)+$"})
     started = time.perf_counter()

@@ -27,6 +27,7 @@ from llm_integrations.core.validation.explain.growth import (
     most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
+from llm_integrations.core.validation.patterns import size_limit
 
 __all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
 
@@ -233,7 +234,7 @@ def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Ca
     """
     from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
 
-    limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
+    limits = jsonschema_rs.FancyRegexOptions(BACKTRACK_LIMIT, size_limit(documents))
     # One by one: given up, a pattern is not reported beside another that does not match.
     hard = [
         jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=limits)
@@ -269,9 +270,10 @@ def _listed(
 def _compiled(
     schema: JsonSchema, documents: Documents, options: ValidationOptions
 ) -> tuple[jsonschema_rs.Validator, _Patterns]:
-    patterns: list[_Patterns] = [jsonschema_rs.RegexOptions()]
+    limit = size_limit(documents)
+    patterns: list[_Patterns] = [jsonschema_rs.RegexOptions(limit)]
     if options.regex == "bounded":
-        patterns.append(jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT))
+        patterns.append(jsonschema_rs.FancyRegexOptions(BACKTRACK_LIMIT, limit))
     refused, is_malformed = "", False
     for choice in patterns:
         try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import jsonschema_rs
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.errors import InvalidSchema
+from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.engine_faults import is_fault
+from llm_integrations.core.validation.patterns import patterns_of
 from llm_integrations.core.validation.validator import Validator, compile_validator
 
 __all__ = ["MOST_CHARACTERS", "WORK", "StrangersSchema", "compile_strangers"]
@@ -74,7 +75,7 @@ def compile_strangers(text: str, reference: str, options: ValidationOptions) -> 
     if len(text) > MOST_CHARACTERS:
         raise InvalidSchema(f"{reference} cannot be used: it has over {MOST_CHARACTERS} characters")
     body = json.loads(text)
-    patterns = list(_patterns(body))
+    patterns = list(patterns_of(Documents(body)))
     automata = _automata(patterns, reference) if patterns else 0
     bounded = replace(options, regex="linear", max_steps=min(options.max_steps, _STEPS))
     validator = compile_validator(body, options=bounded, reference=reference, keep=False)
@@ -83,21 +84,6 @@ def compile_strangers(text: str, reference: str, options: ValidationOptions) -> 
         weight=len(text) + automata + _SMALLEST,
         memory=len(text) * _BYTES_PER_CHARACTER + len(patterns) * _BYTES_PER_PATTERN,
     )
-
-
-def _patterns(body: Any) -> Iterator[str]:
-    """All that may be one, wherever it stands."""
-    waiting = [body]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            if isinstance(pattern := value.get("pattern"), str):
-                yield pattern
-            if isinstance(named := value.get("patternProperties"), dict):
-                yield from named
-            waiting += value.values()
 
 
 def _automata(patterns: list[str], reference: str) -> int:

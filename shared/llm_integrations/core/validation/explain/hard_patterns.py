@@ -12,13 +12,14 @@ from typing import Any
 import jsonschema_rs
 
 from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation.patterns import patterns_of
 
 __all__ = ["hard_patterns", "texts_of"]
 
 
 def hard_patterns(documents: Documents) -> list[str]:
     """The patterns in the documents that do not run in linear time."""
-    found = dict.fromkeys(_patterns(documents))
+    found = dict.fromkeys(patterns_of(documents))
     return [pattern for pattern in found if not _is_linear(pattern)]
 
 
@@ -33,14 +34,6 @@ def texts_of(value: Any) -> Iterator[str]:
             waiting += [*item, *item.values()]
         elif isinstance(item, list | tuple):
             waiting += item
-
-
-def _patterns(documents: Documents) -> Iterator[str]:
-    for node in documents.objects():
-        if isinstance(pattern := node.get("pattern"), str):
-            yield pattern
-        if isinstance(by_pattern := node.get("patternProperties"), dict):
-            yield from by_pattern
 
 
 def _is_linear(pattern: str) -> bool:

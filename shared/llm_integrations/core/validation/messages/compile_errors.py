@@ -50,8 +50,8 @@ def _of_pattern(pattern: object) -> str:
         return f"{_cut(str(pattern))!r} is no regular expression"
     return (
         f"the pattern {_cut(str(pattern))!r} needs more than linear time or too much space "
-        "(lookaround, a backreference, a huge repeat); rewrite it, or allow "
-        "it under a limit with ValidationOptions(regex='bounded')"
+        "(lookaround, a backreference, a huge repeat, hundreds of groups that (?:…) could be); "
+        "rewrite it, or allow what looks around with ValidationOptions(regex='bounded')"
     )
 
 
