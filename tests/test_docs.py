@@ -37,6 +37,7 @@ PAGES = [
     "docs/arrow.md",
     "docs/langchain.md",
     "docs/datasets.md",
+    "docs/evaluation.md",
     "docs/serving.md",
     "docs/drift.md",
     "docs/events.md",
