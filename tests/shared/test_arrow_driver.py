@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from llm_integrations.core.arrow import VerdictCounts, unique_rows
+from llm_integrations.core.arrow import VerdictCounts
 from llm_integrations.core.arrow.driver import JudgedData, Unique, WorkerJudge
 from llm_integrations.core.arrow.pyarrow_modules import pc
-from llm_integrations.core.arrow.unique_rows import Condemning, KeyDigests, PartTask
+from llm_integrations.core.arrow.unique import rows
+from llm_integrations.core.arrow.unique.rows import Condemning, KeyDigests, PartTask
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
@@ -213,7 +214,7 @@ def test_no_schema_releases_what_a_key_condemned(registry: Registry, tmp_path: P
 def test_keys_are_asked_for_in_rounds_where_they_are_many(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unique_rows, "_AT_ONCE", 10)
+    monkeypatch.setattr(rows, "_AT_ONCE", 10)
     judge = Judge("row", registry=registry)
     parts = [pa.table({"n": list(range(-start, -start - 60, -1))}) for start in (0, 30)]
     result = held(judge, *parts, unique="n")

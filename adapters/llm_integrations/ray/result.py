@@ -14,7 +14,7 @@ from llm_integrations.core.arrow.driver import JudgedData
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.batches import as_table
 from llm_integrations.core.arrow.run.selecting import rows_where
-from llm_integrations.core.arrow.unique_rows import Condemning, KeyDigests, PartTask
+from llm_integrations.core.arrow.unique.rows import Condemning, KeyDigests, PartTask
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from llm_integrations.core.arrow.driver import JudgedData, WorkerJudge
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside
-from llm_integrations.core.arrow.unique_rows import Condemning, KeyDigests, PartTask
+from llm_integrations.core.arrow.unique.rows import Condemning, KeyDigests, PartTask
 from llm_integrations.core.quarantine import Quarantine
 
 if TYPE_CHECKING:

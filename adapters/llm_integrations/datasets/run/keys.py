@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from datasets import Dataset
-from llm_integrations.core.arrow.run.unique_keys import (
+from llm_integrations.core.arrow.unique.keys import (
     Places,
     Rows,
     column_of,

@@ -17,7 +17,7 @@ import numpy as np
 
 from datasets import IterableDataset
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
-from llm_integrations.core.arrow.run.unique_keys import Places, Unique, keys_of, repeated_key
+from llm_integrations.core.arrow.unique.keys import Places, Unique, keys_of, repeated_key
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.quarantine import rows_of
 from llm_integrations.core.tables import LINE_SUFFIXES

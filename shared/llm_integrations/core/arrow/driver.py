@@ -16,7 +16,6 @@ from llm_integrations.core.arrow.lines import LinePlan, line_texts
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside, texts_of_rows
-from llm_integrations.core.arrow.run.unique_keys import Places, Unique, keys_of, repeated_key
 from llm_integrations.core.arrow.run.verdict_counts import (
     ERRORS,
     VALID,
@@ -25,7 +24,8 @@ from llm_integrations.core.arrow.run.verdict_counts import (
     checked_share,
     verdict_counts_of,
 )
-from llm_integrations.core.arrow.unique_rows import (
+from llm_integrations.core.arrow.unique.keys import Places, Unique, keys_of, repeated_key
+from llm_integrations.core.arrow.unique.rows import (
     Condemning,
     KeyDigests,
     Verdicts,

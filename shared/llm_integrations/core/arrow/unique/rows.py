@@ -14,7 +14,7 @@ from llm_integrations.core.arrow.lines import LinePlan
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.batches import as_table
-from llm_integrations.core.arrow.run.unique_keys import (
+from llm_integrations.core.arrow.unique.keys import (
     Places,
     Rows,
     column_of,
