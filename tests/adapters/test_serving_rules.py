@@ -25,8 +25,9 @@ class TestPaths:
         reply = await made.post()
         assert (reply.status, "x-schema" in reply.headers) == (200, False)
 
-    async def test_only_post_is_judged(self) -> None:
-        assert (await server(USER).post(method="GET")).status == 200
+    async def test_what_brings_no_body_is_not_judged(self) -> None:
+        assert (await server(USER).post(b"", method="GET")).status == 200
+        assert (await server(USER).post(method="GET")).status == 500
 
     async def test_by_default_the_four_endpoints(self) -> None:
         made = server(USER)

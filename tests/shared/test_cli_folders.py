@@ -263,7 +263,8 @@ def test_what_cannot_be_told_is_one_line_and_exit_code_2(tmp_path: Path) -> None
     assert run_command("--version").stdout.startswith("llm-integrations ")
 
 
-def test_a_piped_list_is_never_cut(tmp_path: Path) -> None:
+def test_a_piped_list_is_never_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     subject = "com.example." + "very-" * 40 + "long"
     with connect("schemas") as registry:
         registry.register(subject, PROFILE, metadata={"owner": "a-team-of-many-words"})

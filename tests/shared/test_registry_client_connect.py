@@ -338,3 +338,16 @@ def test_no_frame_of_an_error_holds_credentials_of_the_environment(
     shown = _with_locals(refused.value)
     assert "s3cret" not in shown
     assert "s3cr\u00e9t" not in shown
+
+
+def test_a_folder_is_that_of_where_the_process_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("one", "other"):
+        (tmp_path / name / "schemas").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / name)
+        with connect("schemas") as registry:
+            registry.register(name, {"type": "object"})
+        found.append(resolve_registry("schemas"))
+    assert [registry.subjects() for registry in found] == [["one"], ["other"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,16 +13,21 @@ from llm_integrations.core.cli import main
 
 __all__ = ["run_command"]
 
+_FORCING = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """What ``llm-integrations`` prints and ends with."""
+    """What ``llm-integrations`` prints into a pipe and ends with."""
     output, errors = io.StringIO(), io.StringIO()
     code: object = 0
     with (
         patch.object(sys, "argv", ["llm-integrations", *arguments]),
+        patch.dict(os.environ, {}),
         redirect_stdout(output),
         redirect_stderr(errors),
     ):
+        for name in _FORCING:
+            os.environ.pop(name, None)
         try:
             main()
         except SystemExit as end:

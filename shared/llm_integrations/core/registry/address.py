@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -18,6 +18,7 @@ __all__ = [
     "APICURIO_API",
     "Address",
     "Protocol",
+    "absolute",
     "is_loopback",
     "origin_of",
     "read_addresses",
@@ -91,6 +92,13 @@ def read_addresses(url: str | os.PathLike[str] | Sequence[str]) -> tuple[Address
             "several URLs must all be http(s)://, all llm+http(s):// or all apicurio+http(s)://"
         )
     return addresses
+
+
+def absolute(address: Address) -> Address:
+    """The same folder, wherever the process is by then."""
+    if address.protocol != "file":
+        return address
+    return replace(address, location=str(Path(address.location).absolute()))
 
 
 def _read(url: str | os.PathLike[str]) -> Address:

@@ -18,7 +18,7 @@ from llm_integrations.core.config import (
     ValidationOptions,
 )
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.core.registry.address import read_addresses
+from llm_integrations.core.registry.address import absolute, read_addresses
 from llm_integrations.core.registry.client import Registry
 from llm_integrations.core.registry.environment import environment_url, unknown_variables
 from llm_integrations.core.registry.http.credentials import check_headers, check_proxy
@@ -150,4 +150,5 @@ def resolve_registry(registry: Registry | str | None = None) -> Registry:
         raise ConfigurationError(
             f"registry must be a Registry, a URL or None, not {type(registry).__name__}"
         )
-    return _shared.get(Settings(addresses=read_addresses(_chosen(registry))))
+    addresses = tuple(map(absolute, read_addresses(_chosen(registry))))
+    return _shared.get(Settings(addresses=addresses))
