@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,10 +24,16 @@ def promtool(*arguments: str | Path) -> str:
     return done.stdout
 
 
+def rules_of_alerts() -> list[dict[str, Any]]:
+    [group] = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
 def test_prometheus_takes_the_configuration_and_its_rules() -> None:
     said = promtool("check", "config", DEPLOY / "prometheus.yml")
     assert "1 rule files found" in said
-    assert "6 rules found" in said
+    assert f"{len(rules_of_alerts())} rules found" in said
 
 
 def test_an_alert_fires_on_what_it_is_for_and_on_nothing_less(tmp_path: Path) -> None:
@@ -45,7 +52,7 @@ def test_an_alert_fires_on_what_it_is_for_and_on_nothing_less(tmp_path: Path) ->
     }
     violations = {"subject": "bad", "side": "response"}
     expected = {"SchemaViolationsRise": violations, "RegistryCircuitOpen": {"target": "a"}}
-    rules = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())["groups"][0]["rules"]
+    rules = rules_of_alerts()
     silent = {rule["alert"] for rule in rules} - expected.keys()
     for rule in rules:  # promtool compares annotations too, whose text is not the point here
         del rule["annotations"]
