@@ -268,6 +268,14 @@ def test_a_pattern_whose_groups_would_fill_the_memory_is_refused(pattern: str) -
         bounded.is_valid("é" * 3000)
 
 
+def test_patterns_share_the_memory_that_their_groups_may_take() -> None:
+    each = "(?:" + "(a|b)*" * 50 + "){300}"
+    several = {str(n): {"pattern": f"{each}{n}"} for n in range(20)}  # 5 kB that took 4 GB
+    assert compile_validator({"properties": {"0": several["0"]}}).is_valid({"0": "0"})
+    with pytest.raises(InvalidSchema, match="too much space"):
+        compile_validator({"properties": several})
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

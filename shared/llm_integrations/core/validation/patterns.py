@@ -17,9 +17,12 @@ _LARGEST: Final = 10 * 2**20
 _SEARCHED: Final = 2_500_000
 """Bytes up to which a pattern is searched for without a table, if it asks for no edge of a word."""
 
-_TABLE: Final = 2**28
-"""Bytes that a table may take: it holds each group for each state of the pattern, and comes to 0.7
-bytes for each group and byte of the compiled pattern, as measured."""
+_TABLES: Final = 2**28
+"""Bytes that all tables may take together: one holds each group for each state of its pattern, and
+comes to 0.7 bytes for each group and byte of the compiled pattern, as measured."""
+
+_FEW: Final = 4
+"""Groups whose table is small, as most patterns have them."""
 
 
 def patterns_of(documents: Documents) -> Iterator[str]:
@@ -36,10 +39,16 @@ def patterns_of(documents: Documents) -> Iterator[str]:
 def size_limit(documents: Documents) -> int:
     """Bytes that each pattern may take compiled, so that no text makes a match take more memory
     than the schema is worth: groups of a few hundred, repeated, would take gigabytes."""
-    return min(map(_size_limit, patterns_of(documents)), default=_LARGEST)
+    found = set(patterns_of(documents))
+    share = _TABLES / max(1, sum(_groups(pattern) > _FEW for pattern in found))
+    return min((_size_limit(pattern, share) for pattern in found), default=_LARGEST)
 
 
-def _size_limit(pattern: str) -> int:
-    groups = pattern.count("(") - pattern.count("(?:") + 1
+def _groups(pattern: str) -> int:
+    """At most so many, the whole match included."""
+    return pattern.count("(") - pattern.count("(?:") + 1
+
+
+def _size_limit(pattern: str, share: float) -> int:
     least = 0 if r"\b" in pattern or r"\B" in pattern else _SEARCHED
-    return min(_LARGEST, max(least, int(_TABLE / 0.7 / groups)))
+    return min(_LARGEST, max(least, int(share / 0.7 / _groups(pattern))))
