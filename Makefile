@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 EXTRAS := langchain,llamaindex,vllm,datasets,lm-eval,inspect,kafka,rabbitmq,webhooks,otel,cli,cel,glue,models,s3
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --constraint constraints.txt
 INPUTS := pyproject.toml constraints.txt
+# Modules are compiled once, not in each of the interpreters that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help installed demo demo-vllm test test-real check bench docs notebooks lint mypy pyright format lock clean
 .DEFAULT_GOAL := help
