@@ -12,7 +12,6 @@ from llm_integrations.core.model.reference import SchemaRef, Version, version_ke
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
 from llm_integrations.core.registry.cache.fetching import warm_fingerprint
-from llm_integrations.core.registry.identity import Identity
 from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ class Writes:
     def __init__(self, service: CacheService, validators: Validators) -> None:
         self._service = service
         self._validators = validators
-        self.identity = Identity(service)
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
@@ -62,7 +60,7 @@ class Writes:
         if self._has_bus:
             from llm_integrations.core.model.changes import deprecated_event
 
-            await self._publish(deprecated_event(await self.identity.get(), schema))
+            await self._publish(deprecated_event(await self._service.identity.get(), schema))
         return schema
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
@@ -144,7 +142,7 @@ class Writes:
         from llm_integrations.core.model.changes import content_event
 
         previous = await self._previous(schema)
-        event = content_event(await self.identity.get(), schema, previous)
+        event = content_event(await self._service.identity.get(), schema, previous)
         try:
             await self._publish(event)
         except EventError as error:
@@ -171,7 +169,7 @@ class Writes:
             return
         from llm_integrations.core.model.changes import deleted_event
 
-        registry = await self.identity.get()
+        registry = await self._service.identity.get()
         for version in versions:
             await self._publish(deleted_event(registry, subject, version, permanent=permanent))
 
@@ -183,7 +181,7 @@ class Writes:
         violations = error.report.messages if error.report is not None else (str(error),)
         await self._publish(
             refused_event(
-                await self.identity.get(),
+                await self._service.identity.get(),
                 new.subject,
                 new.version,
                 fingerprint=fingerprint_of(new.body),
