@@ -115,10 +115,7 @@ class Writes:
         """The live versions of a subject with what they refer to, oldest first."""
         from llm_integrations.core.evolution.model.source import Source
 
-        try:
-            versions = await self._service.registry.call(lambda backend: backend.versions(subject))
-        except SchemaNotFound:
-            return {}
+        versions = await self._service.registry.call(lambda b: b.versions_if_any(subject))
         schemas = [await self._service.get(SchemaRef(subject, version)) for version in versions]
         return {
             version: Source(schema.body, await self._validators.resources(schema), str(schema))
