@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 Names: TypeAlias = Sequence[str]
 
-_LOOKED_AT: Final = 200  # subjects, to leave out deleted ones where a name is not found
+_LOOKED_AT: Final = 50  # subjects, to leave out deleted ones where a name is not found
 
 
 def as_json(body: JsonSchema) -> JsonSchema:

@@ -133,9 +133,9 @@ class FileName(NamedTuple):
     text: str = ""
 
     @property
-    def identity(self) -> tuple[Any, ...]:
-        """Of two names that have the same one, both are the same version."""
-        return self.key, self.text.partition("+")[2]
+    def build(self) -> str:
+        """The build metadata, which makes another version and has no place in the order."""
+        return self.text.partition("+")[2]
 
 
 @lru_cache(maxsize=4096)  # the same few names in every folder

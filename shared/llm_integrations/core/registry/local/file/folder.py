@@ -126,7 +126,7 @@ class FolderStore:
                     yield name, _laid_out_otherwise(nested, self._root)
 
     def _names(self, listing: Listing) -> set[str]:
-        told = (self._subject_of(folder) for folder in listing.abbreviated)
+        told = (self._subject_of(folder) for folder in listing.abbreviated.values())
         return {
             *listing.by_subject,
             *listing.flat,

@@ -68,7 +68,7 @@ class Listing:
     is_settled: bool = False
     read_at: float = float("-inf")
     by_subject: Mapping[str, Sequence[FolderName]] = field(default_factory=dict)
-    abbreviated: Sequence[FolderName] = ()
+    abbreviated: Mapping[str, FolderName] = field(default_factory=dict)
     names: Mapping[str, FolderName] = field(default_factory=dict)
     flat: Mapping[str, Sequence[FlatFile]] = field(default_factory=dict)
 
@@ -81,7 +81,8 @@ class Listing:
         found, flat = self.by_subject.get(subject, ()), self.flat.get(subject, ())
         if self.abbreviated:
             names = (encode_subject(subject), encode_distinctly(subject))
-            found = [*found, *(one for one in self.abbreviated if one.name in names)]
+            told = [self.abbreviated[name] for name in names if name in self.abbreviated]
+            found = [*found, *told]
         return Place(found, flat)
 
 
@@ -187,9 +188,9 @@ class FolderIndex:
             if one.subject is not None:
                 by_subject.setdefault(one.subject, []).append(one)
         self._holds_some = bool(names)
-        abbreviated = [
-            one for one in names.values() if one.subject is None and is_abbreviated(one.name)
-        ]
+        abbreviated = {
+            name: one for name, one in names.items() if one.subject is None and is_abbreviated(name)
+        }
         now = time.monotonic()
         return Listing(stamp, settled, now, by_subject, abbreviated, names, flat)
 

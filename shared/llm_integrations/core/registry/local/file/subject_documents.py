@@ -73,7 +73,7 @@ class SubjectDocuments(Generic[D]):
             held = [(name, entry) for name, entry in self._documents if name.version is not None]
             held.sort(key=lambda one: (one[0].key, one[0].text))
             for (name, one), (following, other) in pairwise(held):
-                if name.identity == following.identity:
+                if name.key == following.key and name.build == following.build:
                     raise _same_version(one.path, other.path)
             self._files = {name.version: entry for name, entry in held if name.version is not None}
         return self._files
