@@ -80,7 +80,7 @@ class Listing:
         """What a subject has: any encoding will do, since people make folders too."""
         found, flat = self.by_subject.get(subject, ()), self.flat.get(subject, ())
         if self.abbreviated:
-            names = (encode_subject(subject), encode_distinctly(subject))
+            names = {encode_subject(subject), encode_distinctly(subject)}
             told = [self.abbreviated[name] for name in names if name in self.abbreviated]
             found = [*found, *told]
         return Place(found, flat)
