@@ -157,6 +157,25 @@ def test_what_compaction_left_of_a_deletion_is_still_a_deletion() -> None:
     assert told(apply(held("u", 1, A, deleted=True))) == ["u@1 deleted softly"]
 
 
+@pytest.mark.parametrize(
+    ("url", "subjects"),
+    [
+        ("http://r", ["u", "u", ":.staging:u", ":.stagingx:u"]),
+        ("http://r/contexts/.", ["u", "u", ":.staging:u", ":.stagingx:u"]),
+        ("http://r/contexts/.staging", ["u"]),
+        ("http://r/gateway/contexts/%3A.stagingx%3A", ["u"]),
+    ],
+)
+def test_a_url_that_names_a_context_hears_of_it_alone_and_by_its_own_names(
+    url: str, subjects: list[str]
+) -> None:
+    log = SchemasLog("r", url)
+    records = [held(f"{context}u", 1, A) for context in ("", ":.:", ":.staging:", ":.stagingx:")]
+    records[1] = held(":.:u", 2, B)
+    events = [event for record in records for event in log.apply(*record)]
+    assert [event.subject for event in events] == subjects
+
+
 def test_registering_again_after_a_deletion_is_told() -> None:
     records = [held("u", 1, A), held("u", 1, A, deleted=True), purged("u", 1), held("u", 1, A)]
     events = apply(*records)

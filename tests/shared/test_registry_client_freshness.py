@@ -343,26 +343,28 @@ class TestFollowing:
             assert await registry.follow([updated(1, **other)])
             assert server.count("latest") == 1
 
-    @pytest.mark.parametrize("lag", [1, 2])
+    @pytest.mark.parametrize(
+        ("lag", "named"), [(1, {}), (2, {}), (2, {"registry": "https://another.name"})]
+    )
     async def test_a_registry_that_lags_behind_its_own_events_is_asked_again(
-        self, server: RegistryServer, connected: Connect, lag: int
+        self, server: RegistryServer, connected: Connect, lag: int, named: dict[str, Any]
     ) -> None:
         """As a follower of Confluent's cluster does that has not read its topic yet."""
         server.add("s", OBJECT)
-        registry = connected(cache={"refresh_wait": 10.0})
+        registry = connected(cache={"refresh_wait": 10.0}, registry_id=named.get("registry"))
         registry.get("s")
         server.requests.clear()
 
         async def late(exchange: Exchange) -> None:
-            if len(server.requests) > lag:
+            if server.count("latest") > lag:
                 server.fault = None
                 server.add("s", ARRAY)
             await exchange.reply(*server._answer(exchange))
 
         server.fault = late
-        assert await registry.follow([updated()])
+        assert await registry.follow([updated(**named), updated(9, registry="https://b.example")])
         assert registry.get("s").version == 2
-        assert len(server.requests) == lag + 1
+        assert server.count("latest") == lag + 1
 
     async def test_a_version_that_never_comes_is_not_waited_for_and_the_copy_is_not_trusted(
         self, server: RegistryServer, connected: Connect

@@ -22,6 +22,8 @@ from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryProtocolError, RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry import connect
+from llm_integrations.core.registry.backend import NewSchema
+from llm_integrations.core.registry.local.file import index
 from llm_integrations.core.registry.local.file.backend import FileBackend
 
 A: dict[str, Any] = {"type": "object"}
@@ -90,6 +92,70 @@ async def test_one_subject_costs_the_same_in_a_folder_of_any_size(
     with counted(monkeypatch) as calls:
         await registry.get(SchemaRef("subject-00100"))
     assert calls == {"scandir": 1, "open": 1, "stat": 1}
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others change the root all the time, so that no list of it is trusted."""
+    monkeypatch.setattr(index, "is_settled", lambda *_: False)
+    monkeypatch.setattr(index, "_TRUSTED", 3600.0)
+
+
+@pytest.mark.usefixtures("busy")
+def test_registering_and_deleting_cost_the_same_in_a_folder_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        put(tmp_path, f"s{number}")
+    listed: list[str] = []
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        listed.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with connect(tmp_path) as registry:
+        for number in range(30, 40):
+            assert registry.register(f"s{number}", A).version == 1
+            assert registry.register(f"s{number}", {**A, "title": "2"}).version == 2
+            assert registry.get(f"s{number - 30}").version == 1
+        registry.delete_subject("s30", permanent=True)
+        assert registry.register("s30", A).version == 1
+        assert listed.count(str(tmp_path)) == 1
+        assert len(registry.subjects()) == 40
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        f"s{number}" for number in range(40)
+    }
+
+
+@pytest.mark.usefixtures("busy")
+def test_one_subject_is_found_by_its_name_while_others_write(tmp_path: Path) -> None:
+    put(tmp_path, "before")
+    put(tmp_path, "gone")
+    put(tmp_path, "gr%C3%B6%c3%9fe")  # as no writer of ours would
+    reader = FileBackend(tmp_path)
+    assert reader._subjects(False) == ["before", "gone", "größe"]
+
+    put(tmp_path, "after")
+    put(tmp_path, "naïve")
+    put(tmp_path, "größe", 2)
+    (tmp_path / "flat.schema.yaml").write_text("type: object")
+    (tmp_path / "registry.json").write_text("{}")
+    (tmp_path / "gone").rename(tmp_path / "renamed")
+    (tmp_path / "link").symlink_to(tmp_path / "before")
+    writer = FileBackend(tmp_path)
+    for name in ("a/b", "x" * 300, "Before", "con"):
+        writer._register(NewSchema(name, A), None)
+    for name in ("before", "after", "naïve", "flat", "renamed", "link", "a/b", "x" * 300, "con"):
+        assert reader._get(SchemaRef(name)).subject == name
+    for name in ("gone", "registry", "gr%C3%B6%C3%9Fe", ".fingerprints", "..", "."):
+        with pytest.raises(SchemaNotFound):
+            reader._get(SchemaRef(name))
+    with pytest.raises(RegistryProtocolError, match="are both the subject"):
+        reader._get(SchemaRef("größe"))
+    folded = [path.name.casefold() for path in tmp_path.iterdir()]
+    assert len(folded) == len(set(folded)), "where case makes no difference, one is the other"
 
 
 def test_a_client_lists_in_pages_that_each_have_a_deadline(large: Path) -> None:

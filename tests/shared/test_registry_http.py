@@ -101,6 +101,26 @@ async def test_what_can_succeed_later_can_be_tried_again(
     assert str(status) in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error_code": 50003, "message": ["Forward failed", "no master"]},
+         " 500 (code 50003): Forward failed; no master"),
+        ({"error_code": 50001, "message": [{"loc": ["body"], "msg": "bad", "input": "SECRET"}]},
+         " 500 (code 50001): bad"),
+        ({"message": "", "detail": "overloaded"}, " 500: overloaded"),
+        ({"error_code": 50001, "message": {"a": 1}}, " 500 (code 50001)"),
+    ],
+)  # fmt: skip
+async def test_what_a_server_says_of_its_failure_is_kept_in_any_form(
+    server: ConfluentServer, backend: ConfluentBackend, body: dict[str, Any], said: str
+) -> None:
+    server.fail(Fault(reply=Reply(500, body)))
+    with pytest.raises(RegistryUnavailable) as failed:
+        await backend.get(S)
+    assert str(failed.value).endswith(said)
+
+
 @pytest.mark.parametrize("status", [501, 505, 507])
 async def test_other_server_errors_cannot(
     server: ConfluentServer, backend: ConfluentBackend, status: int

@@ -11,12 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from llm_integrations.core.cli.app import app
+from llm_integrations.core.config import CacheOptions
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.events import InMemoryEventBus, SchemaEvent
 from llm_integrations.core.events.sources import FileWatchSource, PollSource
 from llm_integrations.core.registry import Registry, connect, identity
 from tests.support.confluent_server import ConfluentServer
 from tests.support.http_server import Fault, Reply
+from tests.support.patience import eventually
 
 BODY: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "number"}}}
 
@@ -77,6 +79,37 @@ async def test_by_default_it_is_what_the_server_says_of_itself(server: Confluent
     assert [e.event_id for e in events[0]] == [e.event_id for e in events[1]]
     assert events[0][0].metadata["registry"] == "confluent:lkc%201/sr"
     assert server.count(containing="/v1/metadata/id") == 2  # once for each client
+
+
+async def test_two_contexts_of_one_server_are_two_registries(server: ConfluentServer) -> None:
+    server.cluster = "lkc"
+    ids = set()
+    for url in (server.url, f"{server.url}/contexts/.staging", f"{server.url}/contexts/:.b%20c:/"):
+        events = await _published(url)
+        ids |= {event.event_id for event in events}
+        with connect(url.replace("127.0.0.1", "localhost")) as registry:
+            assert registry.identity() == events[0].metadata["registry"]
+    assert len(ids) == 6
+    for name in (".", ":.:", ".//"):  # the default one
+        with connect(f"{server.url}/contexts/{name}") as registry:
+            assert registry.identity() == "confluent:lkc/sr"
+            assert registry.register("d", BODY).subject == "d"
+            assert registry.get("d").body == BODY
+
+
+async def test_a_server_that_says_who_it_is_is_asked_again_while_it_lags_behind_its_events(
+    server: ConfluentServer,
+) -> None:
+    server.cluster = "lkc"
+    server.add("s", BODY)
+    with connect(server.url, cache=CacheOptions(refresh_wait=10.0)) as registry:
+        registry.get("s")
+        named = {"registry": "confluent:lkc/sr"}
+        following = registry.follow([SchemaEvent.updated(2, "", "s", 2, 1, metadata=named)])
+        await eventually(lambda: server.count(containing="latest") >= 3)
+        server.add("s", {**BODY, "title": "second"})
+        assert await following
+        assert registry.get("s").version == 2
 
 
 @pytest.mark.parametrize(

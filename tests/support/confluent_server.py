@@ -562,7 +562,7 @@ def _in_context(request: Request) -> Request:
             rest = [rest[0], prefix]
         case ["schemas", "ids", *_]:
             query["subject"] = prefix
-    path = "/".join(quote(segment, safe="") for segment in rest)
+    path = "/".join(quote(segment, safe="") for segment in rest).replace("%3A.%3A", "")
     return replace(request, target=f"/{path}?{urlencode(query)}" if query else f"/{path}")
 
 

@@ -48,6 +48,9 @@ _KNOWN = (
 )
 # host:port, which is neither a scheme with something behind it nor a folder
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}(/[A-Za-z0-9/_.-]*)?")
+_AT_BEHIND_HOST: Final = re.compile(r"[^/?#]*[/?#][^?#]*@")
+# Confluent's default one, which would be taken for a step in the path.
+_DEFAULT_CONTEXT: Final = re.compile(r"/contexts/\.$")
 _SEVERAL: Final = ({"confluent"}, {"llm_registry"}, {"apicurio"})
 APICURIO_API: Final = "/apis/registry/v3"
 # Of the storages that fsspec reads, those that people name first; it is asked about others.
@@ -191,29 +194,30 @@ def _apicurio(scheme: str, rest: str) -> Address:
 
 
 def _http(protocol: Protocol, scheme: str, rest: str) -> Address:
+    refuse_at_sign(rest)
     try:
         parts = urlsplit(f"{scheme}:{rest}")
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError("a registry's URL has an unreadable host or port") from None
-    refuse_at_sign(parts.path)
     if not host:
         raise ConfigurationError(f"a registry's URL needs a host: {scheme}://host:port")
     if parts.query or parts.fragment:
         raise ConfigurationError("a registry's URL has no ?query and no #fragment")
     netloc = f"[{host}]" if ":" in host else host
     netloc = netloc if port is None else f"{netloc}:{port}"
-    location = urlunsplit((scheme, netloc, parts.path.rstrip("/"), "", ""))
+    path = _DEFAULT_CONTEXT.sub("/contexts/:.:", parts.path.rstrip("/"))
+    location = urlunsplit((scheme, netloc, path, "", ""))
     return Address(protocol, location, _userinfo(parts))
 
 
-def refuse_at_sign(path: str) -> None:
-    """Raise ConfigurationError for a path with an ``@``: its beginning is the end of a password
-    that holds a slash, and what stands before it no host."""
-    if "@" in path:
+def refuse_at_sign(url: str) -> None:
+    """Raise ConfigurationError for a URL with an ``@`` behind its host: what stands there is the
+    end of a password, and what stands before it no host."""
+    if _AT_BEHIND_HOST.match(url.partition("//")[2]):
         raise ConfigurationError(
-            "a URL has an '@' behind its first '/': write a '/' in a password as %2F, "
-            "and an '@' in a path as %40"
+            "a URL has an '@' behind its first '/', '?' or '#': write these in a password as %2F, "
+            "%3F and %23, and an '@' in a path as %40"
         )
 
 

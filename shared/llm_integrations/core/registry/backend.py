@@ -118,6 +118,13 @@ class RegistryBackend(Protocol):
         """Ascending. SchemaNotFound for an unknown subject."""
         ...
 
+    async def versions_if_any(self, subject: str) -> list[Version]:
+        """As ``versions``; none of an unknown subject, for which nothing near is looked for."""
+        try:
+            return await self.versions(subject)
+        except SchemaNotFound:
+            return []
+
     async def register(self, new: NewSchema, guard: Guard | None = None) -> RegisteredSchema:
         """Equal content within a subject returns the version that has it."""
         ...

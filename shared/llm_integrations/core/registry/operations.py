@@ -205,7 +205,7 @@ class Operations:
     # -- the registry itself ----------
 
     def identity(self) -> Pending[str]:
-        return self._service.start(self._writes.identity.get)
+        return self._service.start(self._service.identity.get)
 
     def health(self) -> Pending[RegistryHealth]:
         return self._service.start(self._health)

@@ -12,7 +12,6 @@ from llm_integrations.core.model.reference import SchemaRef, Version, version_ke
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
 from llm_integrations.core.registry.cache.fetching import warm_fingerprint
-from llm_integrations.core.registry.identity import Identity
 from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ class Writes:
     def __init__(self, service: CacheService, validators: Validators) -> None:
         self._service = service
         self._validators = validators
-        self.identity = Identity(service)
 
     async def register(self, new: NewSchema) -> RegisteredSchema:
         await self._validators.check(new)
@@ -62,7 +60,7 @@ class Writes:
         if self._has_bus:
             from llm_integrations.core.model.changes import deprecated_event
 
-            await self._publish(deprecated_event(await self.identity.get(), schema))
+            await self._publish(deprecated_event(await self._service.identity.get(), schema))
         return schema
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
@@ -117,10 +115,7 @@ class Writes:
         """The live versions of a subject with what they refer to, oldest first."""
         from llm_integrations.core.evolution.model.source import Source
 
-        try:
-            versions = await self._service.registry.call(lambda backend: backend.versions(subject))
-        except SchemaNotFound:
-            return {}
+        versions = await self._service.registry.call(lambda b: b.versions_if_any(subject))
         schemas = [await self._service.get(SchemaRef(subject, version)) for version in versions]
         return {
             version: Source(schema.body, await self._validators.resources(schema), str(schema))
@@ -144,7 +139,7 @@ class Writes:
         from llm_integrations.core.model.changes import content_event
 
         previous = await self._previous(schema)
-        event = content_event(await self.identity.get(), schema, previous)
+        event = content_event(await self._service.identity.get(), schema, previous)
         try:
             await self._publish(event)
         except EventError as error:
@@ -171,7 +166,7 @@ class Writes:
             return
         from llm_integrations.core.model.changes import deleted_event
 
-        registry = await self.identity.get()
+        registry = await self._service.identity.get()
         for version in versions:
             await self._publish(deleted_event(registry, subject, version, permanent=permanent))
 
@@ -183,7 +178,7 @@ class Writes:
         violations = error.report.messages if error.report is not None else (str(error),)
         await self._publish(
             refused_event(
-                await self.identity.get(),
+                await self._service.identity.get(),
                 new.subject,
                 new.version,
                 fingerprint=fingerprint_of(new.body),

@@ -108,7 +108,8 @@ class ConfluentTopicSource(EventSource):
             await consumer.start()
             partition, end = await self._at_the_beginning(consumer)
         told_from = await self._begin_telling(consumer, partition, end)
-        log, told = SchemasLog(await self._registry.aio.identity()), self._told
+        log = SchemasLog(await self._registry.aio.identity(), self._registry.url)
+        told = self._told
         offset, is_ready, interval = told_from, False, int(options.check_interval * 1000)
         while True:
             batch = await consumer.getmany(timeout_ms=max(1, interval), max_records=_BATCH)

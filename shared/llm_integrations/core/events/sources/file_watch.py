@@ -18,10 +18,10 @@ from llm_integrations.core.events.sources.view import SeenVersion, Versions, Vie
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.reference import Version
-from llm_integrations.core.model.schema import RegisteredSchema
+from llm_integrations.core.model.schema import RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.address import read_addresses
 from llm_integrations.core.registry.local.file.backend import FileBackend
-from llm_integrations.core.registry.local.file.entries import changed_at, entries, is_settled
+from llm_integrations.core.registry.local.file.entries import changed_since, entries
 from llm_integrations.core.registry.local.file.folder import FolderStore
 from llm_integrations.core.registry.local.file.index import flat_subject
 from llm_integrations.core.registry.local.file.names import decode_subject
@@ -139,7 +139,7 @@ class FileWatchSource(SnapshotSource):
         folders = (entry.path for entry in entries(str(self._root)))
         paths = [str(self._root), *folders, *self._looked_at]
         self._looked_at = []
-        return self._touched(Path(p) for p in paths if not is_settled(changed_at(p), moment))
+        return self._touched(map(Path, changed_since(paths, moment)))
 
     def _touched(self, paths: Iterable[Path]) -> set[str] | None:
         """The subjects that paths belong to; None when one of them does not say."""
@@ -176,7 +176,7 @@ class FileWatchSource(SnapshotSource):
                 self._looked_at += found.paths
             with self._alone(subject):
                 before = view.of(subject)
-                after = self._read(subject, found, before)
+                after = self._read(subject, found, before, tell=not is_baseline)
                 if not is_baseline:
                     events += events_between(self._url, subject, before, after)
                 # The bodies would be kept twice: the client's cache has those that are in use.
@@ -200,7 +200,12 @@ class FileWatchSource(SnapshotSource):
                 coming = next(there, None)
 
     def _read(
-        self, subject: str, found: SubjectFolder | RegistryError | None, before: Versions
+        self,
+        subject: str,
+        found: SubjectFolder | RegistryError | None,
+        before: Versions,
+        *,
+        tell: bool,
     ) -> Versions:
         """A subject's versions; for one that cannot be read, as it was seen before."""
         if found is None:
@@ -218,7 +223,7 @@ class FileWatchSource(SnapshotSource):
         for entry in entries:
             name, seen = f"{subject}@{entry.version}", before.get(entry.version)
             try:
-                seen = _read_version(found, entry, seen)
+                seen = _read_version(found, entry, seen, tell=tell)
                 well.append(name)
             except SchemaNotFound:  # removed meanwhile, which is a change of its own
                 pass
@@ -230,21 +235,27 @@ class FileWatchSource(SnapshotSource):
         return versions
 
 
-def _read_version(found: SubjectFolder, entry: Entry, before: SeenVersion | None) -> SeenVersion:
-    """Its file is read unless the file system says that it was left alone."""
-    mark = found.mark(entry.version)
-    if before and mark and (before.mark, before.state) == (mark, entry.state):
+def _read_version(
+    found: SubjectFolder, entry: Entry, before: SeenVersion | None, *, tell: bool
+) -> SeenVersion:
+    """Its file is read unless the file system says that it was left alone.
+
+    ``tell``: whether the schema is needed, for an event.
+    """
+    version, state = entry.version, entry.state
+    mark = found.mark(version)
+    if before and mark and (before.mark, before.state) == (mark, state):
         return before
-    number = schema_id(found.subject, entry.version)
+    number = schema_id(found.subject, version)
     if not entry.is_live:
-        return SeenVersion(entry.version, number, "", entry.state)
-    body = found.body(entry.version)
+        return SeenVersion(version, number, "", state)
+    body = found.body(version)
+    if not tell:
+        return SeenVersion(version, number, fingerprint_of(body, is_json=True), state, mark=mark)
     schema = RegisteredSchema(
-        number, found.subject, entry.version, body, state=entry.state, metadata=entry.metadata
+        number, found.subject, version, body, state=state, metadata=dict(entry.metadata)
     )
-    return SeenVersion(
-        entry.version, number, schema.fingerprint, entry.state, schema=schema, mark=mark
-    )
+    return SeenVersion(version, number, schema.fingerprint, state, schema=schema, mark=mark)
 
 
 def _folder(registry: Registry | str | Path) -> Path:

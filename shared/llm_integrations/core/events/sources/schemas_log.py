@@ -14,7 +14,11 @@ from llm_integrations.core.model.changes import deleted_event
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.schema import ACTIVE, DELETED, RegisteredSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.confluent.replies import parse_body
+from llm_integrations.core.registry.confluent.replies import (
+    DEFAULT_CONTEXT,
+    context_of,
+    parse_body,
+)
 
 __all__ = ["SchemasLog"]
 
@@ -30,11 +34,13 @@ class SchemasLog:
     that was never seen here.
 
     Args:
-        registry: the registry's URL without credentials: part of every event's id.
+        registry: the registry's name in events: part of every event's id.
+        url: its URL, which may name the one context of which to tell; subjects are those in it.
     """
 
-    def __init__(self, registry: str) -> None:
+    def __init__(self, registry: str, url: str = "") -> None:
         self._registry = registry
+        self._context = context_of(url)
         self.view = View()
 
     def apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
@@ -68,6 +74,9 @@ class SchemasLog:
         subject = name.get("subject") if name is not None else None
         if name is None or not isinstance(subject, str) or not subject.strip():
             return []
+        if self._context not in (DEFAULT_CONTEXT, subject[: len(self._context)]):
+            return []
+        subject = subject.removeprefix(self._context)
         match name.get("keytype"):
             case "SCHEMA":
                 return self._version(subject, name.get("version"), content, gone=not value)

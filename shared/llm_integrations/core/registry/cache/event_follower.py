@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from llm_integrations.core.errors import (
     InvalidReference,
@@ -35,6 +35,9 @@ NOTHING_HELD: Final[Pending[bool]] = Pending()
 """The outcome of ``follow`` where there was nothing to fetch."""
 NOTHING_HELD.resolve(True)
 
+Announced: TypeAlias = tuple[str | None, Version]
+"""The registry that an event names, and the version that is the latest there."""
+
 _FIRST_PAUSE: Final = 0.01  # seconds; each further one is twice as long
 
 
@@ -53,20 +56,19 @@ def follow(service: CacheService, events: Iterable[SchemaEvent]) -> Pending[bool
     The outcome is whether the registry answered for all of it.
     """
     changed: dict[str, list[tuple[Version | None, Unless]]] = {}
-    newest: dict[str, Version] = {}
+    announced: dict[str, list[Announced]] = {}
     for event in service.concerning(events):
         version = _version_of(event)
         if event.event_type == SchemaEventType.DELETED:
             service.drop(event.subject, version)
-            newest.pop(event.subject, None)
+            announced.pop(event.subject, None)
         elif event.event_type != SchemaEventType.COMPATIBILITY_VIOLATED:
             changed.setdefault(event.subject, []).append((version, partial(_shows, event)))
-            is_ours = event.metadata.get("registry", service.url) == service.url
-            known = newest.get(event.subject)
-            if is_ours and version is not None and _becomes_latest(event, version, known):
-                newest[event.subject] = version
+            if version is not None and _becomes_latest(event, version):
+                one = event.metadata.get("registry"), version
+                announced.setdefault(event.subject, []).append(one)
     fetches = [
-        (request, newest.get(subject))
+        (request, announced.get(subject, []))
         for subject, changes in changed.items()
         for request in service.follow(subject, changes)
     ]
@@ -99,23 +101,21 @@ def _version_of(event: SchemaEvent) -> Version | None:
     return None if version == LATEST else version
 
 
-def _becomes_latest(event: SchemaEvent, version: Version, known: Version | None) -> bool:
-    if not event.event_type.brings_content or event.metadata.get("state") == DRAFT:
-        return False
-    key = version_key(version)
-    is_prerelease = key[3] == 0
-    return not is_prerelease and (known is None or key > version_key(known))
+def _becomes_latest(event: SchemaEvent, version: Version) -> bool:
+    is_prerelease = version_key(version)[3] == 0
+    is_draft = event.metadata.get("state") == DRAFT
+    return event.event_type.brings_content and not is_draft and not is_prerelease
 
 
 async def _all_answered(
-    service: CacheService, fetches: list[tuple[InFlightRequest, Version | None]]
+    service: CacheService, fetches: list[tuple[InFlightRequest, list[Announced]]]
 ) -> bool:
     answers = await asyncio.gather(*(_answered(service, *fetch) for fetch in fetches))
     return all(answers)
 
 
 async def _answered(
-    service: CacheService, request: InFlightRequest, newest: Version | None
+    service: CacheService, request: InFlightRequest, announced: list[Announced]
 ) -> bool:
     """Whether the registry answered; one that lags behind its own events is asked again."""
     give_up = time.monotonic() + service.settings.cache.refresh_wait
@@ -127,7 +127,9 @@ async def _answered(
             return True
         except RegistryError:
             return False
-        if not _lags(entry, newest):
+        late = [one for one in announced if _lags(entry, one[1])]
+        announced = [one for one in late if await service.identity.means(one[0])]
+        if not announced:
             return True
         if time.monotonic() + pause > give_up:
             service.distrust(entry)  # or the version is gone again
@@ -137,8 +139,8 @@ async def _answered(
         request = service.ask_again(entry)
 
 
-def _lags(entry: CacheEntry, newest: Version | None) -> bool:
+def _lags(entry: CacheEntry, heard_of: Version) -> bool:
     """Whether what the registry calls latest is older than a version that was heard of."""
-    if newest is None or entry.is_exact or entry.rejected is not None:
+    if entry.is_exact or entry.rejected is not None:
         return False
-    return version_key(entry.schema.ref.version) < version_key(newest)
+    return version_key(entry.schema.ref.version) < version_key(heard_of)

@@ -38,6 +38,7 @@ from llm_integrations.core.registry.cache.single_flight import (
     InFlightRequests,
 )
 from llm_integrations.core.registry.cache.store import SchemaCache
+from llm_integrations.core.registry.identity import Identity
 from llm_integrations.core.registry.pending import Pending, closed_error
 from llm_integrations.core.registry.resilient_backend import ResilientBackend
 from llm_integrations.core.registry.settings import Settings
@@ -76,6 +77,7 @@ class Fetches:
         self.settings = settings
         self.registry = ResilientBackend(settings, backend)
         self.url = self.registry.url
+        self.identity = Identity(self.registry, settings.registry_id)
         self.lock = threading.Lock()
         self.cache = SchemaCache(settings.cache)
         self.requests = InFlightRequests()

@@ -157,7 +157,7 @@ def _read(documents: list[dict[str, Any]], response: HttpResponse) -> Latest:
         subject, version = document.get("subject"), document.get("version")
         if not isinstance(subject, str) or not isinstance(version, int) or version < 1:
             raise response.protocol_error("with a schema that has no subject and version")
-        subject = local_name(subject, response)
+        subject = local_name(subject, response.url)
         known = newest.get(subject)
         if known is None or version_key(known["version"]) < version_key(version):
             newest[subject] = document

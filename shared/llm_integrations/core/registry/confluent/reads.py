@@ -23,7 +23,9 @@ from llm_integrations.core.model.schema import (
     fingerprint_of,
 )
 from llm_integrations.core.registry.confluent.replies import (
+    DEFAULT_CONTEXT,
     SUBJECT_NOT_FOUND,
+    context_of,
     error_code,
     error_of,
     is_missing_route,
@@ -187,7 +189,7 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
         return None, None
     try:
         homes = [
-            (local_name(str(home["subject"]), response), int(home["version"]))
+            (local_name(str(home["subject"]), response.url), int(home["version"]))
             for home in response.json()
         ]
     except (KeyError, TypeError, ValueError):
@@ -199,7 +201,7 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
 
 def subjects(deleted: bool) -> Operation[list[str]]:
     names, response = yield from _whole_list(str, "/subjects", deleted)
-    return sorted(local_name(name, response) for name in names)
+    return sorted(local_name(name, response.url) for name in names)
 
 
 def versions(subject: str, deleted: bool) -> Operation[list[Version]]:
@@ -325,7 +327,8 @@ def own_level(subject: str) -> Operation[str | None]:
 
 
 def identity() -> Operation[str | None]:
-    """Confluent's own servers name their Kafka cluster, and their group within it."""
+    """Confluent's own servers name their Kafka cluster, and their group within it; the context
+    is the URL's."""
     response = yield from ask(HttpRequest("GET", "/v1/metadata/id"))
     if response.status >= 400:
         return None
@@ -336,7 +339,9 @@ def identity() -> Operation[str | None]:
         return None
     named = (clusters.get("kafka-cluster"), clusters.get("schema-registry-cluster"))
     names = [quote(name, safe="") for name in named if isinstance(name, str) and name]
-    return f"confluent:{'/'.join(names)}" if names else None
+    context = context_of(response.url)  # in which a subject's name means another one
+    also = [] if context == DEFAULT_CONTEXT else [quote(context, safe=":")]
+    return f"confluent:{'/'.join([*names, *also])}" if names else None
 
 
 def ping() -> Operation[dict[str, Any]]:

@@ -30,13 +30,20 @@ from llm_integrations.core.registry.confluent.contracts import (
     read_path_tags,
     read_rules,
 )
-from llm_integrations.core.registry.http.exchange import HttpResponse, parse_schema, shorten
+from llm_integrations.core.registry.http.exchange import (
+    HttpResponse,
+    parse_schema,
+    said_in,
+    shorten,
+)
 
 __all__ = [
+    "DEFAULT_CONTEXT",
     "NO_OWN_LEVEL",
     "SCHEMA_NOT_FOUND",
     "SOFT_DELETED",
     "SUBJECT_NOT_FOUND",
+    "context_of",
     "error_code",
     "error_of",
     "is_missing_route",
@@ -47,6 +54,7 @@ __all__ = [
     "read_schema",
 ]
 
+DEFAULT_CONTEXT: Final = ":.:"
 SUBJECT_NOT_FOUND: Final = 40401
 SCHEMA_NOT_FOUND: Final = 40403
 SOFT_DELETED: Final = (40404, 40406)
@@ -103,11 +111,7 @@ _ERRORS: Final[Mapping[int, type[RegistryError]]] = {
 
 
 def _message(response: HttpResponse) -> str:
-    document = _error_document(response) or {}
-    message = document.get("message")
-    if isinstance(message, list):  # a list of {"loc", "msg", "input"}; the input is the caller's
-        message = "; ".join(str(m.get("msg", "")) for m in message if isinstance(m, dict))
-    return shorten(message or "no explanation")
+    return shorten(said_in(_error_document(response) or {}) or "no explanation")
 
 
 def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:
@@ -135,9 +139,9 @@ def read_schema(
         raise response.protocol_error("with something that is no schema")
     found = {**document, **known}
     if isinstance(found.get("subject"), str):
-        found["subject"] = local_name(found["subject"], response)
+        found["subject"] = local_name(found["subject"], response.url)
     if asked is not None:
-        if found.get("subject") not in (None, asked, local_name(asked, response)):
+        if found.get("subject") not in (None, asked, local_name(asked, response.url)):
             raise response.protocol_error("with a schema of another subject")
         found["subject"] = asked
     schema_id, subject, version = (found.get(key) for key in ("id", "subject", "version"))
@@ -160,14 +164,18 @@ def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def local_name(subject: str, response: HttpResponse) -> str:
+def local_name(subject: str, url: str) -> str:
     """Without the context that the registry's URL names, or the default one.
 
     Servers write it in front of a subject, or leave it out.
     """
-    named = _CONTEXT.search(response.url)
-    context = "." if named is None else unquote(named[1]).strip(":")
-    return subject.removeprefix(f":{context}:")
+    return subject.removeprefix(context_of(url))
+
+
+def context_of(url: str) -> str:
+    """What stands in front of a subject of the context that a URL names, ``:.:`` by default."""
+    named = _CONTEXT.search(f"{url}/")
+    return DEFAULT_CONTEXT if named is None else f":{unquote(named[1]).strip(':')}:"
 
 
 def _references(found: Any, response: HttpResponse) -> tuple[SchemaReference, ...]:

@@ -32,6 +32,7 @@ __all__ = [
     "path",
     "raise_for_refusal",
     "retry_after",
+    "said_in",
     "shorten",
     "unavailable",
 ]
@@ -170,8 +171,19 @@ def _explanation(response: HttpResponse) -> str:
     texts = {key: value for key, value in document.items() if isinstance(value, str) and value}
     code = document.get("error_code") or texts.get("__type") or texts.get("name")
     named = f" (code {shorten(code, 80)})" if code and code != response.status else ""
-    said = next((texts[key] for key in _SAID if texts.get(key, "").strip()), None)
-    return f"{named}: {shorten(said)}" if said is not None else named
+    said = said_in(document)
+    return f"{named}: {shorten(said)}" if said else named
+
+
+def said_in(document: Mapping[str, Any]) -> str:
+    """What a registry's error says: one text or several, alone or as ``{"loc", "msg", "input"}``,
+    whose input is the caller's."""
+    for said in map(document.get, _SAID):
+        parts = said if isinstance(said, list) else [said]
+        texts = (part.get("msg") if isinstance(part, dict) else part for part in parts)
+        if text := "; ".join(one for one in texts if isinstance(one, str) and one.strip()):
+            return text
+    return ""
 
 
 _SAID: Final = ("message", "Message", "error", "title", "detail")

@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 Names: TypeAlias = Sequence[str]
 
-_LOOKED_AT: Final = 200  # subjects, to leave out deleted ones where a name is not found
+_LOOKED_AT: Final = 50  # subjects, to leave out deleted ones where a name is not found
 
 
 def as_json(body: JsonSchema) -> JsonSchema:
@@ -200,6 +200,10 @@ class LocalBackend(RegistryBackend):
         with self._pointing(subject):
             return self.store.at(subject).ledger.versions(deleted=deleted)
 
+    async def versions_if_any(self, subject: str) -> list[Version]:
+        ledger = await self._read(lambda: self.store.at(subject).ledger)
+        return [entry.version for entry in ledger.live]
+
     def hint(self, subject: str) -> str:
         """The end of a sentence about a subject that is not here, as cheap as a wrong name."""
         names = self.store.names()
@@ -273,7 +277,7 @@ class LocalBackend(RegistryBackend):
         self._check(found, ledger, replace(new, version=version), guard)
         entry = Entry(version, new.state, _plain(new.metadata), tuple(new.references))
         self.store.add(ledger.with_entry(entry), version, new.body)
-        return _schema(self.store.at(new.subject), entry)
+        return _schema(found, entry, new.body)
 
     def _check(self, found: Subject, ledger: Ledger, new: NewSchema, guard: Guard | None) -> None:
         """Drafts are judged when they are released."""
@@ -332,7 +336,7 @@ def _means(reference: SchemaReference, subject: str, version: Version) -> bool:
 
 def _is_shown(found: Subject | RegistryError) -> bool:
     try:
-        return bool(_sound(found).ledger.live)
+        return any(entry.is_live for entry in _sound(found).ledger.entries)
     except RegistryError:  # whoever asks for it is told what is wrong
         return True
 
@@ -341,16 +345,17 @@ def _held(found: Subject, ref: SchemaRef) -> RegisteredSchema:
     return _schema(found, found.ledger.find(ref))
 
 
-def _schema(found: Subject, entry: Entry) -> RegisteredSchema:
+def _schema(found: Subject, entry: Entry, body: JsonSchema | None = None) -> RegisteredSchema:
+    """``body``: where it is at hand."""
     subject = found.ledger.subject
     return RegisteredSchema(
         id=schema_id(subject, entry.version),
         subject=subject,
         version=entry.version,
-        body=found.body(entry.version),
+        body=found.body(entry.version) if body is None else body,
         references=entry.references,
         state=entry.state,
-        metadata=entry.metadata,
+        metadata=dict(entry.metadata),
     )
 
 

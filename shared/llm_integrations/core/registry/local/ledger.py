@@ -123,11 +123,11 @@ class Ledger:
 
     def find(self, ref: SchemaRef) -> Entry:
         """The live version that an exact reference or ``latest`` means, else SchemaNotFound."""
-        self.versions()
         if ref.is_latest:
             return self._latest()
         entry = self._holding(ref.version)
         if entry is None or not entry.is_live:
+            self.versions()
             deleted = "; it was deleted" if entry is not None else ""
             there = shortened(str(e.version) for e in self.live)
             raise SchemaNotFound(
@@ -148,12 +148,13 @@ class Ledger:
         return entry or self.find(ref)
 
     def _latest(self) -> Entry:
-        released = [entry for entry in self.entries if entry.is_released]
-        if not released:
-            raise SchemaNotFound(
-                f"{self.subject!r} has drafts and pre-releases only: name an exact version"
-            )
-        return released[-1]
+        for entry in reversed(self.entries):
+            if entry.is_released:
+                return entry
+        self.versions()
+        raise SchemaNotFound(
+            f"{self.subject!r} has drafts and pre-releases only: name an exact version"
+        )
 
     def _holding(self, version: Version) -> Entry | None:
         """``N`` and ``N.0.0`` are the same version; build metadata makes another one."""

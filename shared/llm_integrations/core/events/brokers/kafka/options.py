@@ -82,13 +82,13 @@ class KafkaAddress:
 
     @classmethod
     def parse(cls, url: str) -> KafkaAddress:
+        refuse_at_sign(url)
         try:
             parts = urlsplit(url)
         except ValueError:
             raise ConfigurationError(f"not a Kafka URL: {_HINT}") from None
         if parts.scheme != "kafka" or parts.query or parts.fragment:
             raise ConfigurationError(f"not a Kafka URL: {_HINT}; options are keywords")
-        refuse_at_sign(parts.path)
         credentials, _, hosts = parts.netloc.rpartition("@")
         topic = unquote(parts.path).strip("/")
         if not hosts or not topic:

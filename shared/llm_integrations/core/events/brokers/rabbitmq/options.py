@@ -62,12 +62,12 @@ class RabbitMQAddress:
 
     @classmethod
     def parse(cls, url: str) -> RabbitMQAddress:
+        refuse_at_sign(url)
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
             raise ConfigurationError(f"not a RabbitMQ URL: {_HINT}") from None
-        refuse_at_sign(parts.path)
         query = parse_qs(parts.query, keep_blank_values=True)
         if (
             parts.scheme not in ("amqp", "amqps")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from llm_integrations.core.errors import (
     InvalidReference,
@@ -16,19 +17,20 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
 )
 from llm_integrations.core.files import reason_of
-from llm_integrations.core.model.reference import LATEST, Version, parse_version
+from llm_integrations.core.model.reference import LATEST, Version, parse_version, version_key
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
 
 __all__ = [
-    "changed_at",
+    "FileName",
+    "changed_since",
     "entries",
     "inside",
     "is_settled",
+    "name_of",
     "nested_version",
     "registry_errors",
     "remove_leftovers",
     "split_name",
-    "version_of",
 ]
 
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -60,13 +62,22 @@ class registry_errors:  # noqa: N801 - reads as contextlib's; a generator would 
         raise RegistryUnavailable(what) from None
 
 
-def changed_at(path: str) -> int:
-    """When a file or folder was last changed, in nanoseconds; one that is gone, just now."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - one call, and no Path to make
-    except OSError:
-        return time.time_ns()
-    return max(status.st_ctime_ns, status.st_mtime_ns)  # people set the latter
+def changed_since(paths: Iterable[str], moment: int) -> list[str]:
+    """The files and folders that may have changed after a moment (in nanoseconds), or are gone."""
+    settled = moment - _COARSE_TICK
+    changed = []
+    for path in paths:
+        try:
+            status = os.stat(path)  # noqa: PTH116 - one call, and no Path to make
+        except OSError:
+            changed.append(path)
+            continue
+        made, set_by_people = status.st_ctime_ns, status.st_mtime_ns
+        if (made >= settled or set_by_people >= settled) and not is_settled(
+            max(made, set_by_people), moment
+        ):
+            changed.append(path)
+    return changed
 
 
 def is_settled(changed: int, moment: int | None = None) -> bool:
@@ -100,8 +111,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     return (stem, dot + suffix) if dot + suffix in SUFFIXES else None
 
 
-@lru_cache(maxsize=4096)  # the same few names in every folder
-def version_of(stem: str) -> Version | None:
+def _version_of(stem: str) -> Version | None:
     """The version that a file's name before its suffix means, or None for any other name.
 
     ``v1`` is version 1, as people write it.
@@ -114,17 +124,42 @@ def version_of(stem: str) -> Version | None:
     return None if version == LATEST else version
 
 
+class FileName(NamedTuple):
+    """What a document's name says, of a version also its place in the order of versions."""
+
+    stem: str
+    version: Version | None = None
+    key: tuple[Any, ...] = ()
+    text: str = ""
+
+    @property
+    def build(self) -> str:
+        """The build metadata, which makes another version and has no place in the order."""
+        return self.text.partition("+")[2]
+
+
+@lru_cache(maxsize=4096)  # the same few names in every folder
+def name_of(file: str) -> FileName | None:
+    """None for what is no document."""
+    parts = split_name(file)
+    if parts is None:
+        return None
+    version = _version_of(parts[0])
+    if version is None:
+        return FileName(parts[0])
+    return FileName(parts[0], version, version_key(version), str(version))
+
+
 def nested_version(folder: str) -> str | None:
     """A version that lies deeper than in the folder itself, if one is soon found."""
     for seen, (place, folders, files) in enumerate(os.walk(folder)):
         if seen == _LOOKED_INTO:
             return None
         folders[:] = [name for name in folders if not name.startswith(".")]
-        parts = ((split_name(name), name) for name in sorted(files))
-        if place != folder:
-            for named, name in parts:
-                if named is not None and version_of(named[0]) is not None:
-                    return f"{place}{os.sep}{name}"
+        for name in sorted(files) if place != folder else ():
+            named = name_of(name)
+            if named is not None and named.version is not None:
+                return f"{place}{os.sep}{name}"
     return None
 
 

@@ -7,7 +7,7 @@ place, and what the sidecar says about it was written before.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,6 @@ from llm_integrations.core.model.schema import JsonSchema, fingerprint_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.documents import dump_document
 from llm_integrations.core.registry.local.file.entries import (
-    entries,
     nested_version,
     registry_errors,
     remove_leftovers,
@@ -34,10 +33,10 @@ from llm_integrations.core.registry.local.file.fingerprints import (
     record_fingerprints,
 )
 from llm_integrations.core.registry.local.file.index import (
-    FlatFile,
     FolderIndex,
     FolderName,
     Listing,
+    Place,
 )
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
@@ -104,8 +103,7 @@ class FolderStore:
 
     def at(self, subject: str) -> SubjectFolder:
         with registry_errors(self.root):
-            listing = self._index.current()
-            return self._look(subject, listing.of(subject), listing.flat.get(subject, ()))
+            return self._look(subject, self._index.place_of(subject))
 
     def names(self) -> list[str]:
         with registry_errors(self.root):
@@ -118,7 +116,7 @@ class FolderStore:
             listing = self._index.current()
         for name in self._names(listing) if names is None else names:
             try:
-                found = self._look(name, listing.of(name), listing.flat.get(name, ()))
+                found = self._look(name, listing.of(name))
             except RegistryError as error:
                 yield name, error
             else:
@@ -128,7 +126,7 @@ class FolderStore:
                     yield name, _laid_out_otherwise(nested, self._root)
 
     def _names(self, listing: Listing) -> set[str]:
-        told = (self._subject_of(folder) for folder in listing.abbreviated)
+        told = (self._subject_of(folder) for folder in listing.abbreviated.values())
         return {
             *listing.by_subject,
             *listing.flat,
@@ -138,7 +136,7 @@ class FolderStore:
     def _subject_of(self, abbreviated: FolderName) -> str | None:
         """What the sidecar says where a folder's name does not; None if it is none of ours."""
         try:
-            subject = self._look("", [abbreviated]).sidecar.subject
+            subject = self._look("", Place([abbreviated])).sidecar.subject
             return SchemaRef(subject).subject if subject is not None else None
         except InvalidReference:
             return None
@@ -146,9 +144,8 @@ class FolderStore:
             _log.warning("folder left out: %s", error)
             return None
 
-    def _look(
-        self, subject: str, folders: Sequence[FolderName], flat: Sequence[FlatFile] = ()
-    ) -> SubjectFolder:
+    def _look(self, subject: str, place: Place) -> SubjectFolder:
+        folders, flat = place
         if len(folders) > 1:
             one, other = sorted(self._path(folder.name) for folder in folders)[:2]
             raise RegistryProtocolError(
@@ -234,20 +231,22 @@ class FolderStore:
 
     def _folder(self, subject: str) -> SubjectFolder:
         """The subject's folder, made if it has none."""
-        if not self._index.current().of(subject):
-            self._make_folder(subject)
-        return self.at(subject)
+        place = self._index.place_of(subject)
+        if not place.folders:
+            made = FolderName(self._make_folder(subject), subject, is_link=False)
+            place = place._replace(folders=[made])
+        return self._look(subject, place)
 
-    def _make_folder(self, subject: str) -> None:
+    def _make_folder(self, subject: str) -> str:
         name = encode_subject(subject)
-        taken = {entry.name.casefold() for entry in entries(self._root)}
-        if name.casefold() in taken:  # where case makes no difference, the same folder
+        if self._index.is_taken(name):
             name = encode_distinctly(subject)
         folder = self.root / name
         if decode_subject(name) is None:
             with atomic_write(folder / f"{SIDECAR}.json") as stream:
                 stream.write(dump_document({"subject": subject}))
         folder.mkdir(exist_ok=True)
+        return name
 
     def _save(self, folder: SubjectFolder, ledger: Ledger) -> None:
         content = folder.sidecar.updated(ledger)

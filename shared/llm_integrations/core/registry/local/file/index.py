@@ -2,19 +2,21 @@
 
 A folder's time of change tells of every folder that was added, removed or renamed in it, but two
 changes within one tick of the file system's clock have the same time. So a list is trusted only
-if the folder had been left alone for a moment when it was read.
+if the folder had been left alone for a moment when it was read. While it is not, one subject is
+looked for by its names: a thousand registrations must not list the folder thousands of times.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.registry.local.file.documents import SUFFIXES
 from llm_integrations.core.registry.local.file.entries import entries, is_settled, split_name
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
@@ -26,6 +28,7 @@ from llm_integrations.core.registry.local.file.names import (
 __all__ = ["FlatFile", "FolderIndex", "FolderName", "Listing", "flat_subject", "subject_of"]
 
 _SETTINGS: Final = ("registry", "meta")
+_FLAT: Final = tuple(f"{kind}{suffix}" for kind in ("", ".schema") for suffix in SUFFIXES)
 _TRUSTED: Final = 5.0  # seconds, whatever a remote disk says about its times
 
 
@@ -54,22 +57,40 @@ class FlatFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The root's folders at one moment; ``stamp`` None means that it is read again next time."""
+    """The root's folders at one moment.
 
-    stamp: tuple[int, int, int] | None = None
-    read_at: float = 0.0
+    Attributes:
+        stamp: when the root was changed before that, and which folder it is.
+        is_settled: whether any later change shows another time.
+    """
+
+    stamp: tuple[int, int, int] = (0, 0, 0)
+    is_settled: bool = False
+    read_at: float = float("-inf")
     by_subject: Mapping[str, Sequence[FolderName]] = field(default_factory=dict)
-    abbreviated: Sequence[FolderName] = ()
+    abbreviated: Mapping[str, FolderName] = field(default_factory=dict)
     names: Mapping[str, FolderName] = field(default_factory=dict)
     flat: Mapping[str, Sequence[FlatFile]] = field(default_factory=dict)
 
-    def of(self, subject: str) -> Sequence[FolderName]:
-        """Every folder of a subject: any encoding will do, since people make folders too."""
-        found = self.by_subject.get(subject, ())
-        if not self.abbreviated:
-            return found
-        names = (encode_subject(subject), encode_distinctly(subject))
-        return [*found, *(one for one in self.abbreviated if one.name in names)]
+    @property
+    def is_recent(self) -> bool:
+        return time.monotonic() - self.read_at <= _TRUSTED
+
+    def of(self, subject: str) -> Place:
+        """What a subject has: any encoding will do, since people make folders too."""
+        found, flat = self.by_subject.get(subject, ()), self.flat.get(subject, ())
+        if self.abbreviated:
+            names = {encode_subject(subject), encode_distinctly(subject)}
+            told = [self.abbreviated[name] for name in names if name in self.abbreviated]
+            found = [*found, *told]
+        return Place(found, flat)
+
+
+class Place(NamedTuple):
+    """The folders of a subject, of which there should be one, and its files in the root."""
+
+    folders: Sequence[FolderName] = ()
+    flat: Sequence[FlatFile] = ()
 
 
 class FolderIndex:
@@ -78,23 +99,76 @@ class FolderIndex:
     def __init__(self, root: str) -> None:
         self._root = root
         self._listing = Listing()
+        self._made: dict[str, str] = {}  # since then, by their names without case
+        self._holds_some = False
 
     def current(self) -> Listing:
         """FileNotFoundError for a root that is gone, with subjects in it: no list is shorter for
         a disk that is away. One that was never there has none."""
+        stamp = self._stamp()
+        return Listing() if stamp is None else self._at(stamp)
+
+    def place_of(self, subject: str) -> Place:
+        """Where a subject lies. FileNotFoundError as ``current``."""
+        stamp = self._stamp()
+        if stamp is None:
+            return Place()
+        known = self._listing
+        is_same_root = stamp[1:] == known.stamp[1:]
+        if not (known.is_recent and is_same_root) or is_settled(stamp[0]):
+            return self._at(stamp).of(subject)
+        before = known.of(subject)
+        usual = (encode_subject(subject), encode_distinctly(subject), subject)
+        return self._look_for(subject, [*usual, *(one.name for one in before.folders)])
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a new folder would be one that is there, where case makes no difference.
+
+        A folder that another process made just now counts where it is that one indeed.
+        """
+        folded = name.casefold()
+        known = self._listing if self._listing.is_recent else self.current()
+        alike = {one for one in known.names if one.casefold() == folded}
+        alike |= {name, self._made.get(folded, name)}
+        if any(os.path.lexists(f"{self._root}{os.sep}{one}") for one in alike):
+            return True
+        self._made[folded] = name
+        self._holds_some = True
+        return False
+
+    def _look_for(self, subject: str, names: Iterable[str]) -> Place:
+        """What of these the disk has."""
+        folders: list[FolderName] = []
+        flat: list[FlatFile] = []
+        for name in dict.fromkeys(names):
+            path = f"{self._root}{os.sep}{name}"
+            told = is_abbreviated(name) or subject_of(name) == subject
+            if os.sep in name or name.startswith(".") or not told:
+                continue
+            if os.path.isdir(path):  # noqa: PTH112 - text
+                folders.append(FolderName(name, subject, os.path.islink(path)))  # noqa: PTH114
+            files = (f"{path}{suffix}" for suffix in _FLAT if name not in _SETTINGS)
+            flat += [FlatFile(file) for file in files if os.path.isfile(file)]  # noqa: PTH113
+        self._holds_some = self._holds_some or bool(folders)
+        return Place(folders, flat)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
         try:
             status = os.stat(self._root)  # noqa: PTH116 - one call, and no Path to make
         except FileNotFoundError:
-            if self._listing.names:
+            if self._holds_some:
                 raise
-            return Listing()
-        stamp = (status.st_mtime_ns, status.st_ino, status.st_dev)
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_dev
+
+    def _at(self, stamp: tuple[int, int, int]) -> Listing:
         known = self._listing
-        if known.stamp != stamp or time.monotonic() - known.read_at > _TRUSTED:
+        if known.stamp != stamp or not (known.is_settled and known.is_recent):
             known = self._listing = self._read(stamp)
         return known
 
     def _read(self, stamp: tuple[int, int, int]) -> Listing:
+        self._made = {}
         settled = is_settled(stamp[0])
         before = self._listing.names
         names: dict[str, FolderName] = {}
@@ -113,9 +187,12 @@ class FolderIndex:
             names[entry.name] = one
             if one.subject is not None:
                 by_subject.setdefault(one.subject, []).append(one)
-        abbreviated = [one for one in names.values() if is_abbreviated(one.name)]
+        self._holds_some = bool(names)
+        abbreviated = {
+            name: one for name, one in names.items() if one.subject is None and is_abbreviated(name)
+        }
         now = time.monotonic()
-        return Listing(stamp if settled else None, now, by_subject, abbreviated, names, flat)
+        return Listing(stamp, settled, now, by_subject, abbreviated, names, flat)
 
 
 def flat_subject(file: str) -> str | None:

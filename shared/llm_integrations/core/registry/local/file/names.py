@@ -18,8 +18,8 @@ __all__ = ["decode_subject", "encode_distinctly", "encode_subject", "is_abbrevia
 _LONGEST: Final = 180  # bytes; file systems take 255, and temporary names add to it
 _KEPT: Final = 100
 _MARK: Final = "%~"  # no percent-encoding has it
-_PLAIN: Final = re.compile(rb"[A-Za-z0-9 ._@+=,-]")
-_CASELESS: Final = re.compile(rb"[0-9_@+=,]")
+_NOT_PLAIN: Final = re.compile(rb"[^A-Za-z0-9 ._@+=,-]")
+_NOT_CASELESS: Final = re.compile(rb"[^0-9_@+=,]")
 _TAKEN: Final = re.compile(  # devices on Windows, and the registry's own file
     r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)|registry\.(json|ya?ml)$", re.IGNORECASE
 )
@@ -27,7 +27,7 @@ _TAKEN: Final = re.compile(  # devices on Windows, and the registry's own file
 
 def encode_subject(subject: str) -> str:
     """The usual folder name of a subject. Raises InvalidReference for what is no Unicode text."""
-    name = _escape_ends("".join(_escape_unless(_PLAIN, byte) for byte in _utf8(subject)))
+    name = _escape_ends(_escaped(_NOT_PLAIN, subject))
     if _TAKEN.match(name):
         name = _escape(ord(name[0])) + name[1:]
     return _abbreviate(name, subject)
@@ -35,7 +35,7 @@ def encode_subject(subject: str) -> str:
 
 def encode_distinctly(subject: str) -> str:
     """A folder name that differs from every other subject's in more than case."""
-    return _abbreviate("".join(_escape_unless(_CASELESS, byte) for byte in _utf8(subject)), subject)
+    return _abbreviate(_escaped(_NOT_CASELESS, subject), subject)
 
 
 def decode_subject(folder: str) -> str | None:
@@ -64,8 +64,8 @@ def _escape(byte: int) -> str:
     return f"%{byte:02X}"
 
 
-def _escape_unless(plain: re.Pattern[bytes], byte: int) -> str:
-    return chr(byte) if plain.fullmatch(bytes([byte])) else _escape(byte)
+def _escaped(pattern: re.Pattern[bytes], subject: str) -> str:
+    return pattern.sub(lambda found: _escape(found[0][0]).encode(), _utf8(subject)).decode()
 
 
 def _escape_ends(name: str) -> str:

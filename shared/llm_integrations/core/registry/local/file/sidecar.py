@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError, InvalidReference, RegistryProtocolError
@@ -24,6 +25,9 @@ from llm_integrations.core.registry.local.ledger import STATES, Entry, Ledger, c
 __all__ = ["Sidecar"]
 
 _PLAIN_KEYS: Final = ("owner", "tags")
+
+
+_plain_entry: Final = lru_cache(maxsize=4096)(Entry)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Sidecar:
 
     def entry(self, version: Version) -> Entry:
         if not self.content:
-            return Entry(version)
+            return _plain_entry(version)
         own = self._versions.get(str(version), {})
         state = str(own.get("state", ACTIVE)).upper()
         if state not in STATES:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from llm_integrations.core.errors import InvalidSchema, RegistryProtocolError, SchemaNotFound
-from llm_integrations.core.model.reference import Version, version_key
+from llm_integrations.core.model.reference import Version
 from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.local.file.entries import (
+    name_of,
     registry_errors,
-    split_name,
-    version_of,
 )
 from llm_integrations.core.registry.local.file.sidecar import Sidecar
 from llm_integrations.core.registry.local.ledger import Ledger
@@ -53,8 +52,11 @@ class SubjectDocuments(Generic[D]):
     def __init__(self, subject: str, path: str, found: Iterable[D]) -> None:
         self.subject = subject
         self.path = path
-        named = ((split_name(entry.name), entry) for entry in found)
-        self._documents = [(parts[0], entry) for parts, entry in named if parts is not None]
+        named = ((name_of(entry.name), entry) for entry in found)
+        self._documents = [(name, entry) for name, entry in named if name is not None]
+        self._files: dict[Version, D] | None = None
+        self._sidecar: Sidecar | None = None
+        self._ledger: Ledger | None = None
 
     @abstractmethod
     def _read(self, document: D) -> Any:
@@ -62,39 +64,37 @@ class SubjectDocuments(Generic[D]):
 
     @property
     def is_empty(self) -> bool:
-        return not any(version_of(stem) for stem, _ in self._documents)
+        return not any(name.version for name, _ in self._documents)
 
-    @cached_property
+    @property
     def files(self) -> Mapping[Version, D]:
-        """Raises RegistryProtocolError where two files are the same version."""
-        files: dict[Version, D] = {}
-        seen: dict[object, D] = {}
-        for stem, entry in self._documents:
-            version = version_of(stem)
-            if version is None:
-                continue
-            key = (version_key(version), str(version).partition("+")[2])
-            if key in seen:
-                raise _same_version(seen[key].path, entry.path)
-            files[version] = seen[key] = entry
-        return files
+        """By version, ascending. RegistryProtocolError where two files are the same one."""
+        if self._files is None:
+            held = [(name, entry) for name, entry in self._documents if name.version is not None]
+            held.sort(key=lambda one: (one[0].key, one[0].text))
+            for (name, one), (following, other) in pairwise(held):
+                if name.key == following.key and name.build == following.build:
+                    raise _same_version(one.path, other.path)
+            self._files = {name.version: entry for name, entry in held if name.version is not None}
+        return self._files
 
     @property
     def ledger(self) -> Ledger:
+        if self._ledger is None:
+            with registry_errors(self.path):
+                files, sidecar = self.files, self.sidecar
+                if not files:
+                    self._warn_about_other_names()
+                held = tuple(map(sidecar.entry, files))
+                self._ledger = Ledger(self.subject, held, sidecar.compatibility)
         return self._ledger
 
-    @cached_property
-    def _ledger(self) -> Ledger:
-        with registry_errors(self.path):
-            files, sidecar = self.files, self.sidecar
-            if not files:
-                self._warn_about_other_names()
-            held = (sidecar.entry(version) for version in files)
-            return Ledger.of(self.subject, held, sidecar.compatibility)
-
-    @cached_property
+    @property
     def sidecar(self) -> Sidecar:
-        return one_of(self.path, SIDECAR, self._named(SIDECAR), self._read)
+        if self._sidecar is None:
+            found = [entry for name, entry in self._documents if name.stem == SIDECAR]
+            self._sidecar = one_of(self.path, SIDECAR, found, self._read)
+        return self._sidecar
 
     def numbers(self) -> list[Version]:
         return list(self.files)
@@ -116,11 +116,8 @@ class SubjectDocuments(Generic[D]):
                 )
             return body
 
-    def _named(self, wanted: str) -> list[D]:
-        return [entry for stem, entry in self._documents if stem == wanted]
-
     def _warn_about_other_names(self) -> None:
-        others = [entry.name for stem, entry in self._documents if stem != SIDECAR]
+        others = [entry.name for name, entry in self._documents if name.stem != SIDECAR]
         if others:
             _log.warning(
                 "%s holds no version: call %s 1.json or 1.0.0.json", self.path, min(others)

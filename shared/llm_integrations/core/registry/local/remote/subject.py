@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from llm_integrations.core.model.reference import version_key
 from llm_integrations.core.registry.local.file.documents import parse_document
-from llm_integrations.core.registry.local.file.entries import split_name, version_of
+from llm_integrations.core.registry.local.file.entries import name_of
 from llm_integrations.core.registry.local.file.subject_documents import SIDECAR, SubjectDocuments
 from llm_integrations.core.registry.local.remote.storage import RemoteFile, Storage
 
@@ -47,16 +46,16 @@ class RemoteSubject(SubjectDocuments[RemoteFile]):
 
 
 def sidecars(found: Iterable[RemoteFile]) -> list[RemoteFile]:
-    return [file for file in found if (split_name(file.name) or ("",))[0] == SIDECAR]
+    named = ((name_of(file.name), file) for file in found)
+    return [file for name, file in named if name is not None and name.stem == SIDECAR]
 
 
 def newest(found: Iterable[RemoteFile]) -> list[RemoteFile]:
     """The file that ``latest`` is likely to mean, if there is a version at all."""
-    ranks = []
-    for file in found:
-        parts = split_name(file.name)
-        version = None if parts is None else version_of(parts[0])
-        if version is not None:
-            key = version_key(version)
-            ranks.append(((key[3], key), file))
+    named = ((name_of(file.name), file) for file in found)
+    ranks = [
+        ((name.key[3], name.key), file)
+        for name, file in named
+        if name is not None and name.version is not None
+    ]
     return [max(ranks, key=lambda rank: rank[0])[1]] if ranks else []
