@@ -187,6 +187,34 @@ def test_a_text_is_certain_without_being_made(line: bytes, certain: bool) -> Non
         assert rows.doubtful([good, line + b"\n", good]) == ([] if certain else [1])
 
 
+def test_what_no_type_says_the_engine_says_of_all_values_of_a_column() -> None:
+    properties = {
+        "mail": {"type": "string", "pattern": "@", "maxLength": 9},
+        "count": {"type": "integer", "multipleOf": 5},
+        "tags": {"type": "array", "items": {"type": ["string", "null"], "pattern": "^t"}},
+    }
+    schema = {"type": "object", "properties": properties, "required": ["mail"]}
+    rows = certain_rows(compile_validator(schema))
+    assert rows is not None
+    good = [
+        b'{"mail": "a@b"}',
+        b'{"mail": "a@b", "count": 10, "tags": []}',
+        b'{"mail": "a@b", "count": -5, "tags": ["t", null]}',
+    ]
+    bad = [
+        b'{"mail": "a.b"}',
+        b'{"mail": "a@b", "count": 6}',
+        b'{"mail": "a@b", "count": true}',
+        b'{"mail": "a@b", "tags": ["t", "x"]}',
+        b'{"mail": "a@b@c@d@e@"}',
+        b'{"mail": null}',
+        b'{"mail": "a@b", "count": null}',
+    ]
+    assert rows.hold(b"\n".join(good), 3)
+    assert not rows.hold(b"\n".join([*good, bad[0]]), 4)
+    assert rows.doubtful([*good, *bad[:-1], *good, bad[-1]]) == [*range(3, 9), 12]
+
+
 def test_where_few_lines_are_certain_none_is_looked_at() -> None:
     rows = certain_rows(compile_validator(CHAT))
     assert rows is not None

@@ -10,7 +10,7 @@ import pyarrow as pa
 from llm_integrations.core.arrow import ArrowPlan, ArrowReport
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.cell_overrides import kept_columns
-from llm_integrations.core.arrow.run.row_texts import row_texts
+from llm_integrations.core.arrow.run.row_texts import text_column
 from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.quarantine import Quarantine, RecordColumns
@@ -94,11 +94,11 @@ class BlockJudge:
             return None
         # `take` would first copy all chunks of a column into one.
         invalid = rows_where(table, pc.invert(report.mask))
-        texts, encodings = row_texts(invalid)
+        texts, encodings = text_column(invalid)
         return RecordColumns(
             data=texts,
             errors=report.failures.column("reasons"),
-            positions=pc.add(report.failures.column("row"), first_row).to_pylist(),
+            positions=pc.add(report.failures.column("row"), first_row),
             encodings=encodings,
             schema=report.schema,
             fingerprint=report.fingerprint,

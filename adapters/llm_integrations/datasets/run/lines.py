@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -154,7 +155,8 @@ class LineJudge:
         return found
 
     def _reasons(self, errors: Sequence[str]) -> dict[str, int]:
-        return {str(reason): rows for reason, rows in self._texts.counted(errors).items()}
+        counts = self._texts.counted(Counter(errors))
+        return {str(reason): rows for reason, rows in counts.items()}
 
     def _columns(self, aside: _InvalidLines) -> RecordColumns:
         by = self._validator

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets import Dataset
+from datasets.formatting import query_table
 from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import (
@@ -114,7 +115,9 @@ class DatasetSource:
         return ((start, start) for start in range(first * BLOCK, len(self.dataset), BLOCK))
 
     def at(self, place: int) -> pa.Table:
-        return self.dataset.with_format("arrow")[place : place + BLOCK]
+        # What `with_format("arrow")` gives, which copies the features for each block.
+        rows = range(place, min(place + BLOCK, len(self.dataset)))
+        return query_table(self.dataset._data, rows, indices=self.dataset._indices)
 
     def kept(self, block: JudgedBlock) -> pa.Table:
         if self.copies:

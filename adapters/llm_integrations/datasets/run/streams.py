@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from llm_integrations.core.quarantine.columns import listed
 from llm_integrations.datasets.report import DatasetReport
 from llm_integrations.datasets.run.blocks import BlockJudge, JudgedBlock
 
@@ -39,7 +40,7 @@ class StreamGate:
     def _part(self, found: JudgedBlock) -> str:
         """Named by its rows, not their positions: each shard numbers its rows from 0."""
         aside = found.aside
-        about = "" if aside is None else json.dumps([aside.positions, aside.data])
+        about = "" if aside is None else json.dumps([listed(aside.positions), listed(aside.data)])
         return f"{self._judge.run}-{sha256(about.encode()).hexdigest()[:24]}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from llm_integrations.core.quarantine.encoding import write_row
 from llm_integrations.core.quarantine.record import encodings_text, hashed_ids
 
-__all__ = ["RecordColumns", "rows_of", "texts_of"]
+__all__ = ["RecordColumns", "listed", "rows_of", "texts_of"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -20,18 +20,17 @@ class RecordColumns:
     """Records that were judged by one schema, as ``Quarantine.add_columns`` takes them.
 
     Attributes:
-        data: what was judged, as JSON text.
-        errors: for each record JSON text: a list of [path, message, keyword, schema path]. An
-            Arrow array will do as well.
+        data: what was judged, as JSON text. Here and in the next two an Arrow array will do.
+        errors: for each record JSON text: a list of [path, message, keyword, schema path].
         positions: for each, which record of the source it is.
         encodings: for each, what its JSON text cannot say, as JSON text; empty for most. None if
             there is no such record.
         schema, fingerprint, source, nulls: as in a QuarantinedRecord.
     """
 
-    data: Sequence[str]
+    data: Any
     errors: Any
-    positions: Sequence[int]
+    positions: Any
     encodings: Sequence[str] | None = None
     schema: str
     fingerprint: str
@@ -51,7 +50,7 @@ class RecordColumns:
             "schema": self.schema,
             "fingerprint": self.fingerprint,
             "source": self.source,
-            "position": list(map(str, self.positions)),
+            "position": _digits(self.positions),
             "at": self.at.isoformat(),
             "errors": self.errors,
             "data": self.data,
@@ -62,11 +61,10 @@ class RecordColumns:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each record as ``QuarantinedRecord.to_row`` makes it."""
-        ids = hashed_ids(json.dumps(self.source), self.columns["position"], self.data)
-        columns = {**self.columns, "record_id": list(ids)}
+        columns = {name: listed(column) for name, column in self.columns.items()}
+        ids = hashed_ids(json.dumps(self.source), columns["position"], columns["data"])
+        columns["record_id"] = list(ids)
         each = {n: c for n, c in columns.items() if not (c is None or isinstance(c, str))}
-        if hasattr(self.errors, "to_pylist"):
-            each["errors"] = self.errors.to_pylist()
         for values in zip(*each.values(), strict=True):
             yield {**columns, **dict(zip(each, values, strict=True))}
 
@@ -110,3 +108,12 @@ def rows_of(
         nulls=nulls,
     )
     return list(columns.rows())
+
+
+def listed(column: Any) -> Any:
+    """A column as a list, if it is one of Arrow's."""
+    return column.to_pylist() if hasattr(column, "to_pylist") else column
+
+
+def _digits(positions: Any) -> Any:
+    return positions.cast("string") if hasattr(positions, "cast") else list(map(str, positions))

@@ -18,7 +18,8 @@ from operator import attrgetter
 from struct import Struct
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union
 
-from llm_integrations.core.validation import Validator
+from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.validation import Validator, compile_validator
 
 __all__ = ["CertainRows", "certain_rows"]
 
@@ -35,6 +36,8 @@ _DRAFTS: Final = frozenset(
 _LARGEST: Final = 2**53 - 1
 """Bounds up to here are compared exactly, whatever number of JSON they meet."""
 _CREDIT: Final = 8
+_DIRTY: Final = 2
+"""Where so many batches in a row held a doubtful line, reading the next whole would be in vain."""
 
 
 Lines: TypeAlias = bytes | memoryview
@@ -58,6 +61,7 @@ class CertainRows:
         self._check = check
         self._refused = refused
         self._credit = _CREDIT
+        self._dirty = 0
 
     @property
     def is_useful(self) -> bool:
@@ -71,29 +75,35 @@ class CertainRows:
         """
         if not self._credit:
             return False
+        found = self._dirty < _DIRTY and self._reads(lines, number, is_utf8 or lines)
+        self._credit = min(_CREDIT, self._credit + 1) if found else self._credit - 1
+        self._dirty = 0 if found else self._dirty
+        return found
+
+    def _reads(self, lines: Lines, number: int, text: Lines | Literal[True]) -> bool:
         try:
             rows = self._decoder.decode_lines(lines)
         except self._refused:
-            found = False
-        else:
-            found = len(rows) == number and self._pass(rows, is_utf8 or lines)
-        self._credit = min(_CREDIT, self._credit + 1) if found else self._credit - 1
-        return found
+            return False
+        return len(rows) == number and self._pass(rows, text)
 
     def doubtful(self, lines: Sequence[Lines], *, is_utf8: bool = False) -> list[int]:
         """Which of the lines are not certain; for those that ``hold`` has refused together."""
         if not self._credit:
             return list(range(len(lines)))
-        read: list[tuple[int, Any]] = []
+        rows: list[Any] = []
         found: list[int] = []
-        for number, line in enumerate(lines):
+        left = map(self._decoder.decode, lines)
+        while len(rows) + len(found) < len(lines):
             try:
-                read.append((number, self._decoder.decode(line)))
-            except self._refused:
-                found.append(number)
-        if not is_utf8 or not self._pass([row for _, row in read], True):
-            each = ((number, self._pass([row], is_utf8 or lines[number])) for number, row in read)
-            found += [number for number, passes in each if not passes]
+                rows.extend(left)
+            except self._refused:  # what was read before stays in the list
+                found.append(len(rows) + len(found))
+        if not is_utf8 or not self._pass(rows, True):
+            read = sorted(set(range(len(lines))) - set(found))
+            each = zip(read, rows, strict=True)
+            found += [n for n, row in each if not self._pass([row], is_utf8 or lines[n])]
+        self._dirty = self._dirty + 1 if found else 0
         if 2 * len(found) <= len(lines):
             self._credit += 1
         return sorted(found)
@@ -118,9 +128,8 @@ def certain_rows(validator: Validator) -> CertainRows | None:
         return None
     if body.get("$schema", "http://json-schema.org/draft-07/schema") not in _DRAFTS:
         return None
-    root = {key: value for key, value in body.items() if key not in ("$schema", "$id")}
     try:
-        kind = _Types(root, msgspec).of(root)
+        kind = _Types(body, options, msgspec).whole()
         decoder = msgspec.json.Decoder(kind.type)
     except (_NotCertain, TypeError, ValueError, RecursionError):
         return None
@@ -158,11 +167,16 @@ class _Kind:
 class _Types:
     """A schema as a type whose values all satisfy it; others may do so as well."""
 
-    def __init__(self, root: Mapping[str, Any], msgspec: Any) -> None:
-        self._root = root
+    def __init__(self, body: Mapping[str, Any], options: ValidationOptions, msgspec: Any) -> None:
+        self._root = {key: word for key, word in body.items() if key not in ("$schema", "$id")}
+        self._draft = {key: word for key, word in body.items() if key == "$schema"}
+        self._options = options
         self._msgspec = msgspec
         self._open: set[str] = set()
         self._within_union = False
+
+    def whole(self) -> _Kind:
+        return self.of(self._root)
 
     def of(self, schema: Any) -> _Kind:
         if not isinstance(schema, dict):
@@ -179,7 +193,7 @@ class _Types:
                 return self._listed([option], rest)
             case {"type": list(names), **rest}:
                 if set(rest) - set().union(*map(_concerned, names)):
-                    raise _NotCertain
+                    return self._scalar(names, rest)
                 return self._union([{"type": name, **_about(name, rest)} for name in names])
             case {"type": str(name), **rest}:
                 return self._of_type(name, rest)
@@ -211,7 +225,7 @@ class _Types:
 
     def _of_type(self, name: str, words: Mapping[str, Any]) -> _Kind:
         if set(words) - _concerned(name):
-            raise _NotCertain
+            return self._scalar([name], words)
         match name:
             case "null":
                 return _Kind(None)
@@ -233,6 +247,18 @@ class _Types:
             case "object":
                 return self._object(words)
         raise _NotCertain
+
+    def _scalar(self, names: Sequence[str], words: Mapping[str, Any]) -> _Kind:
+        """What no type says, the engine does: it is asked once about all values of a column."""
+        said = _BY_ENGINE.union(*map(_concerned, names))
+        if self._within_union or set(names) - set(_SCALARS) or set(words) - said:
+            raise _NotCertain
+        if self._options.regex != "linear":
+            raise _NotCertain  # a limit that is hit is no verdict
+        column = {"type": "array", "items": {"type": list(names), **words}, **self._draft}
+        kinds = tuple(_SCALARS[name] for name in names)
+        fits = compile_validator(column, options=self._options).compile().fast
+        return _Kind(Union[kinds], fits)  # noqa: UP007 - they are not known here
 
     def _text(self, words: Mapping[str, Any]) -> _Kind:
         bounded = self._bounded(str, words, minLength="min_length", maxLength="max_length")
@@ -313,6 +339,8 @@ _first_byte: Final = Struct("c").unpack_from
 _two_bytes: Final = Struct("2s").unpack_from
 _QUOTES: Final = frozenset({(b'"',)})
 _QUOTES_TWICE: Final = frozenset({(b'""',)})
+_SCALARS: Final = {"string": str, "integer": int, "boolean": bool, "null": None}
+_BY_ENGINE: Final = frozenset({"pattern", "format", "multipleOf"})
 _NUMBERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _CONCERNED: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"minLength", "maxLength"}),

@@ -234,7 +234,7 @@ def decoded_lines(block: LineBlock, settles: Settles | None = None) -> Iterator[
 
 def _doubtful(block: LineBlock, first: int, last: int, settles: Settles) -> Iterator[DecodedLines]:
     """The lines that need a closer look; one after the other where that are few."""
-    each = [block.between(number, number + 1) for number in range(first, last)]
+    each = bytes(block.between(first, last)).split(b"\n")[: last - first]
     numbers = settles.doubtful(each, is_utf8=block.is_utf8)
     if _FEW * len(numbers) > last - first:
         yield _decoded(block, first, last, looks_whole=True)

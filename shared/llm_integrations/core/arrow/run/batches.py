@@ -15,7 +15,7 @@ __all__ = ["BATCH_ROWS", "as_table", "batches_of", "over_batches"]
 BATCH_ROWS: Final = 65_536
 """What fits into a processor's caches, and is large enough to forget the cost of a call."""
 
-_CRUMBS: Final = 8_192
+_CRUMBS: Final = 32_768
 _MOST_THREADS: Final = 8
 _AT_A_TIME: Final = 4
 

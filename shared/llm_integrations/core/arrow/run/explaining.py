@@ -31,11 +31,11 @@ _WORTH_GROUPING: Final = 16
 
 @dataclass(frozen=True)
 class Reasons:
-    """Attributes: the numbers of bad rows in the table, for each its violations as JSON text, and
-    how many rows had which."""
+    """Attributes: the numbers of bad rows in the table, for each its violations as JSON text (a
+    StringArray), and how many rows had which."""
 
     rows: npt.NDArray[np.int64]
-    texts: list[str]
+    texts: Any
     counts: Counter[Reason]
 
 
@@ -73,11 +73,14 @@ class Explainer:
             ArrowMismatch: the validator finds nothing wrong with one of them.
         """
         if not len(rows):
-            return Reasons(rows, [], Counter())
+            return Reasons(rows, pa.array([], pa.string()), Counter())
         looked_at, back = self._to_look_at(batch, rows, {*overrides, *broken}, alike)
         found = self._texts_at(batch, rows[looked_at], first_row, overrides, broken)
-        texts = np.array(found, object)[back].tolist()
-        return Reasons(rows + first_row, texts, self.texts.counted(texts))
+        counts: Counter[str] = Counter()
+        for text, number in zip(found, np.bincount(back).tolist(), strict=True):
+            counts[text] += number
+        texts = pa.array(found, pa.string()).take(pa.array(back))
+        return Reasons(rows + first_row, texts, self.texts.counted(counts))
 
     def _texts_at(
         self,
@@ -118,8 +121,9 @@ class Explainer:
         groups[np.isin(rows, list(apart))] = -1
         alone = groups < 0
         groups[alone] = -1 - each[alone]
-        _, places, back = np.unique(groups, return_index=True, return_inverse=True)
-        return places, back
+        back = np.asarray(pa.array(groups).dictionary_encode().indices)
+        firsts = np.diff(np.maximum.accumulate(back), prepend=-1)
+        return np.flatnonzero(firsts), back
 
     def _evaluator(self, batch: Any, places: Sequence[Steps]) -> Evaluator:
         """The validator's; where no null can be taken for a missing property, one that does not

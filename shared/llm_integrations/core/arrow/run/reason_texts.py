@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from llm_integrations.core.arrow.run.verdict_counts import Reason
@@ -33,10 +33,10 @@ class ReasonTexts:
             _keep(self._reasons, text, tuple(dict.fromkeys(reason for _, reason in worded)))
         return text
 
-    def counted(self, texts: Iterable[str]) -> Counter[Reason]:
-        """How many rows had which reason, given the text of each."""
+    def counted(self, texts: Mapping[str, int]) -> Counter[Reason]:
+        """How many rows had which reason, given how many had which text."""
         counts: Counter[Reason] = Counter()
-        for text, rows in Counter(texts).items():
+        for text, rows in texts.items():
             for reason in self._reasons.get(text) or _reasons_in(text):
                 counts[reason] += rows
         return counts

@@ -11,14 +11,14 @@ import numpy as np
 from llm_integrations.core.arrow.compile.kinds import Kind, kind_of
 from llm_integrations.core.arrow.kernels.cells import Cells
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
-from llm_integrations.core.arrow.run.batches import as_table
+from llm_integrations.core.arrow.run.batches import batches_of
 from llm_integrations.core.arrow.run.cell_overrides import judged_columns, overrides_of
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
 from llm_integrations.core.arrow.run.readable import json_places, readable
 from llm_integrations.core.quarantine.columns import texts_of
 from llm_integrations.core.quarantine.encoding import write_row
 
-__all__ = ["row_texts"]
+__all__ = ["row_texts", "text_column"]
 
 _SPACE = 0x20
 _LEAST, _MOST = 1e-4, 1e9
@@ -34,38 +34,46 @@ def row_texts(
     table: Any, json_columns: Sequence[str] = ()
 ) -> tuple[Sequence[str], Sequence[str] | None]:
     """What a quarantine keeps of a table's rows: ``texts_of`` their ``judged_rows``."""
+    found, encodings = text_column(table, json_columns)
+    return (found if isinstance(found, list) else found.to_pylist()), encodings
+
+
+def text_column(table: Any, json_columns: Sequence[str] = ()) -> tuple[Any, Sequence[str] | None]:
+    """``row_texts``, the texts as a column of Arrow's where no row needs a closer look."""
     if not overrides_of(table):
-        batches = as_table(judged_columns(table)).to_batches()
+        batches = batches_of(judged_columns(table))
         try:
-            return [
-                text
-                for batch in batches
-                for text in _by_columns(readable(batch, tuple(json_columns)))
-            ], None
+            found = [_by_columns(readable(batch, tuple(json_columns))) for batch in batches]
+            return pa.chunked_array(found, pa.string()), None
         except _NotByColumns:
             pass
     return texts_of(judged_rows(table, json_columns))
 
 
-def _by_columns(batch: Any) -> Sequence[str]:
+def _by_columns(batch: Any) -> Any:
     if json_places(batch.schema):
         raise _NotByColumns
     pieces: list[Any] = []
+    between = "{"
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        pieces += [f"{', ' if pieces else '{'}{dumps(name, ensure_ascii=False)}: ", _cells(column)]
+        texts, quote = _cells(column)
+        pieces += [f"{between}{dumps(name, ensure_ascii=False)}: {quote}", texts]
+        between = f"{quote}, "
     if not pieces:
         raise _NotByColumns
-    found: Sequence[str] = pc.binary_join_element_wise(*pieces, "}", "").to_pylist()
-    return found
+    try:
+        return pc.binary_join_element_wise(*pieces, between.replace(", ", "}"), "")
+    except pa.ArrowCapacityError:
+        raise _NotByColumns from None  # more than 2 GB of text
 
 
-def _cells(array: Any) -> Any:
-    """Each value as JSON text."""
+def _cells(array: Any) -> tuple[Any, str]:
+    """Each value as JSON text, and what stands on both sides of each."""
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
     match kind_of(array.type):
         case Kind.NULL:
-            return pa.repeat("null", len(array))
+            return pa.repeat("null", len(array)), ""
         case Kind.BOOLEAN:
             texts = pc.if_else(array, "true", "false")
         case Kind.INTEGER:
@@ -73,10 +81,13 @@ def _cells(array: Any) -> Any:
         case Kind.FLOAT:
             texts = _floats(array)
         case Kind.STRING if _is_quotable(array):
-            texts = pc.binary_join_element_wise('"', array.cast(pa.string()), '"', "")
+            texts = array.cast(pa.string())
+            if not texts.null_count:
+                return texts, '"'
+            texts = pc.binary_join_element_wise('"', texts, '"', "")
         case _:
-            return pa.array(_each(_values(array)), pa.string())
-    return texts.fill_null("null") if texts.null_count else texts
+            return pa.array(_each(_values(array)), pa.string()), ""
+    return (texts.fill_null("null") if texts.null_count else texts), ""
 
 
 def _floats(array: Any) -> Any:
