@@ -178,3 +178,9 @@ def test_what_does_not_merge_or_has_no_columns_is_said() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ConfigurationError, match="DataFrame has no columns"):
         sketch_tables(pandas.DataFrame({"a": [1, "x"]}), ROW)
+
+
+def test_numbers_that_are_infinite_are_told_apart_from_counters() -> None:
+    data = pa.table({"n": [np.inf, np.inf, -np.inf, *range(40)]})
+    found = profile_tables([data], ROW).columns["n"]
+    assert (found.numbers is not None and found.numbers.count, found.ascending) == (40, False)
