@@ -163,7 +163,7 @@ def _dense(keys: _Integers) -> tuple[_Integers, _Integers]:
         at = np.flatnonzero(counts)
         return (at + low) << zeros, counts[at]
     # Short integers sort in half of the time.
-    keys = np.sort(keys.astype(np.int32) if -_SHORT <= least and most < _SHORT else keys)
+    keys = np.sort(keys.astype(np.int32) if least >= -_SHORT and most < _SHORT else keys)
     starts = _starts(keys)
     return keys[starts].astype(np.int64), np.diff(starts, append=len(keys))
 
