@@ -1,7 +1,8 @@
 """Drift: how often it cries wolf, and what it finds, beside evidently.
 
-``BENCH_EVIDENTLY`` names a folder with evidently and a pandas before 3, which it needs:
-``pip install --target FOLDER evidently 'pandas<3'``.
+``BENCH_EVIDENTLY`` names a folder (or several, as PYTHONPATH does) with evidently and a pandas
+before 3, which it needs: ``pip install --target FOLDER evidently 'pandas<3'``. ``BENCH_ROWS`` is
+the size of the large file, 1,000,000 by default; the aims are those of 10,000,000.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.drift_cases import KINDS, drifted, undrifted
+from benchmarks.drift_large import merged_is_whole
 from benchmarks.harness import Row, Section
 from llm_integrations.core.drift import DriftReport, detect, profile_tables
 from llm_integrations.core.validation import compile_validator
@@ -62,7 +65,37 @@ def run() -> list[Section]:
                     met=None if theirs is None else count >= theirs,
                 )
             )
-    return [alarms, kinds]
+    return [alarms, kinds, _large(int(os.environ.get("BENCH_ROWS", "1000000")))]
+
+
+def _large(rows: int) -> Section:
+    section = Section(
+        "Drift: a large file",
+        "A Parquet file of 8 columns, profiled and compared in a process of its own: wall clock, "
+        "processor time on all cores, and the most memory that the process held.",
+    )
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/rows.parquet"
+        command = [sys.executable, "-m", "benchmarks.drift_large"]
+        subprocess.run([*command, "make", path, str(rows)], check=True)
+        done = subprocess.run([*command, "measure", path], stdout=subprocess.PIPE, check=True)
+    found = json.loads(done.stdout)
+    share = rows / 10_000_000
+    seconds, peak = found["seconds"], found["peak"]
+    section.add(
+        Row(
+            f"{rows:,} rows",
+            f"{seconds:.2f} s ({found['processor']:.2f} s of processor time)",
+            ratio=f"{rows / seconds / 1e6:.1f}M rows/s",
+            aim="10 million in 3 s",
+            met=seconds <= 3 * share,
+        )
+    )
+    section.add(Row("memory at its peak", f"{peak:.0f} MB", aim="≤ 450 MB", met=peak <= 450))
+    same = merged_is_whole()
+    told = "the same" if same else "another"
+    section.add(Row("profile merged from 4 parts", told, aim="the same", met=same))
+    return section
 
 
 def _same(seed: int, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -240,10 +240,14 @@ def test_a_bad_line_of_text_costs_its_row_and_not_the_job(
     from llm_integrations.ray import SchemaBatchValidator
 
     lines = ['{"id": 200}', '{"id": "x"}', "{broken", '{"id": 1}', '{"id": 300}']
-    (tmp_path / "rows.jsonl").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "rows.jsonl").write_text("\r\n".join([*lines, " ", ""]), "utf-8-sig")
+    read = cluster.data.read_text(str(tmp_path / "rows.jsonl"))
+    with pytest.raises(ConfigurationError, match=r"'value' of lines; the columns are 'text'"):
+        SchemaBatchValidator("training-row", registry=registry, lines="value").judge(read)
     by = SchemaBatchValidator("training-row", registry=registry, lines="text")
-    result = by.judge(cluster.data.read_text(str(tmp_path / "rows.jsonl")))
-    assert sorted(row["text"] for row in result.valid.iter_rows()) == [lines[0], lines[4]]
+    result = by.judge(read)
+    valid = sorted(row["text"].strip("\ufeff\r") for row in result.valid.iter_rows())
+    assert valid == [lines[0], lines[4]]
     assert {str(reason) for reason in result.report.reasons} == {
         "json at (root)",
         "type at /id",

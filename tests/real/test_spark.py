@@ -232,12 +232,32 @@ def test_what_sparks_reader_could_not_read_is_invalid_and_set_aside_as_it_stood(
     assert sorted(record.value for record in records) == ['{"id": "x"}', "{broken"]
 
 
+def test_the_session_says_where_what_could_not_be_read_stands(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import schema_map_in_arrow, spark_schema
+
+    registry.register("optional", {"properties": {"id": {"type": "integer"}}})
+    (tmp_path / "rows.jsonl").write_text("\n".join(LINES), "utf-8")
+    spark.conf.set("spark.sql.columnNameOfCorruptRecord", "_broken")
+    try:
+        schema = spark_schema("optional", registry=registry)
+        fn = schema_map_in_arrow("optional", registry=registry)
+    finally:
+        spark.conf.unset("spark.sql.columnNameOfCorruptRecord")
+    assert schema.names == ["id", "_broken"]
+    reader = spark.read.option("columnNameOfCorruptRecord", "_broken").schema(schema)
+    result = fn.judge(reader.json(str(tmp_path / "rows.jsonl")))
+    assert ids(result.valid) == [200, 300]
+    assert {str(reason) for reason in result.report.reasons} == {"corrupt at (root)"}
+
+
 def test_a_bad_line_of_text_costs_its_row_and_not_the_job(
     spark: Any, registry: Registry, tmp_path: Path
 ) -> None:
     from llm_integrations.spark import schema_map_in_arrow
 
-    (tmp_path / "rows.jsonl").write_text("\n".join([*LINES, '{"id": 1}']), "utf-8")
+    (tmp_path / "rows.jsonl").write_text("\n".join([*LINES, "", " ", '{"id": 1}', ""]), "utf-8")
     frame = spark.read.text(str(tmp_path / "rows.jsonl"))
     result = schema_map_in_arrow("training-row", registry=registry, lines="value").judge(frame)
     assert sorted(row["value"] for row in result.valid.collect()) == sorted([LINES[0], LINES[3]])
@@ -285,6 +305,16 @@ def test_twin_columns_and_names_with_dots_are_refused_with_what_to_do(
     fn = schema_map_in_arrow("training-row", registry=registry)
     with pytest.raises(ConfigurationError, match=r"two columns of the name 'id'"):
         fn.judge(spark.sql("select id, id from range(3)"))
+    with pytest.raises(ConfigurationError, match=r"two columns of the name 'id'"):
+        fn.judge(spark.sql("select id, id as ID from range(3)"))
+    with pytest.raises(ConfigurationError, match=r"'s.deep' has two columns of the name 'x'"):
+        fn.judge(spark.sql("select named_struct('deep', named_struct('x', 1, 'x', 2)) as s"))
+    for interval in ("interval '1-2' year to month", "make_interval(1, 2)"):
+        with pytest.raises(ConfigurationError, match=r"takes no interval.*cast 'months'"):
+            fn.judge(spark.sql(f"select array({interval}) as months"))
+    lines = schema_map_in_arrow("training-row", registry=registry, lines="line")
+    with pytest.raises(ConfigurationError, match=r"'line' of lines; the columns are 'id'"):
+        lines.judge(spark.range(3))
     with pytest.raises(ConfigurationError, match=r"rename 'meta.lang'"):
         fn.judge(spark.sql("select id, 'x' as `meta.lang` from range(3)"))
     with pytest.raises(ConfigurationError, match="Schema_Valid"):

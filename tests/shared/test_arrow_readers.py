@@ -88,7 +88,7 @@ LINES = [
     '{"n": "x"}',
     "{broken",
     "[1]",
-    "",
+    "\ufeff{broken",
     None,
     '{"n": 2, "s": "\\ud800"}',
     '{"n": 3}',
@@ -110,6 +110,17 @@ def test_a_bad_line_costs_its_row_and_not_the_job(
     assert batch["schema_valid"].to_pylist() == judged["schema_valid"].to_pylist()
 
 
+def test_blank_lines_are_no_rows_and_the_mark_of_a_file_is_no_part_of_its_first(
+    registry: Registry, tmp_path: Path
+) -> None:
+    judge = Judge("row", registry=registry, lines="value")
+    lines = ['\ufeff{"n": 1}\r', "", " \t\r", "\ufeff", '{"n": "x"}\r', '\ufeff{"n": "y"}', "\v"]
+    judged = judge.annotate(pa.table({"value": lines, "line": range(7)}))
+    assert judged["line"].to_pylist() == [0, 4, 5, 6]
+    assert reasons(judged) == [None, "type", "type", "json"]
+    assert quarantined(judge, judged, tmp_path) == [{"n": "x"}, {"n": "y"}, "\v"]
+
+
 def test_in_lines_null_is_null_as_in_json(registry: Registry) -> None:
     registry.register("strict", {"properties": {"s": {"type": "string"}}})
     judge = Judge("strict", registry=registry, lines="text")
@@ -123,6 +134,8 @@ def test_lines_that_are_not_there_or_no_text_are_refused(registry: Registry) -> 
         judge.annotate(pa.table({"text": ["{}"]}))
     with pytest.raises(ConfigurationError, match="not text"):
         judge.annotate(pa.table({"value": [1]}))
+    with pytest.raises(ConfigurationError, match=r"'value'.*'text'"):
+        judge.keys(None, None, lambda: ["text"])
     with pytest.raises(ConfigurationError, match="json_columns"):
         Judge("row", registry=registry, lines="value", json_columns=["a"])
 

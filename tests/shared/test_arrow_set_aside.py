@@ -126,6 +126,11 @@ COMES_BACK: dict[str, tuple[Any, Any, Any]] = {
         [[1, 2, 3]] * 2,
     ),
     "duration": (pa.array([timedelta(seconds=5)] * 2), {"format": "duration"}, ["PT5S"] * 2),
+    "duration of nanoseconds": (
+        pa.array([1_234_567_891, -1], pa.duration("ns")),
+        {"type": "string"},
+        ["PT1.234567891S", "-PT0.000000001S"],
+    ),
     "bytes": (pa.array([b"\xff\x00", b""]), True, [b"\xff\x00", b""]),
 }
 

@@ -178,3 +178,30 @@ def test_what_does_not_merge_or_has_no_columns_is_said() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ConfigurationError, match="DataFrame has no columns"):
         sketch_tables(pandas.DataFrame({"a": [1, "x"]}), ROW)
+
+
+def test_numbers_that_are_infinite_are_told_apart_from_counters() -> None:
+    data = pa.table({"n": [np.inf, np.inf, -np.inf, *range(40)]})
+    found = profile_tables([data], ROW).columns["n"]
+    assert (found.numbers is not None and found.numbers.count, found.ascending) == (40, False)
+
+
+def test_reasons_of_many_invalid_rows_do_not_depend_on_their_order() -> None:
+    body = {"properties": {"a": {"minimum": 0}, "b": {"minimum": 0}}}
+    rows = compile_validator(body, reference="pair@1")
+    first = np.where(np.arange(6000) < 3000, -1, 1)
+    ordered = pa.table({"a": first, "b": -first})
+    shuffled = ordered.take(np.random.default_rng(0).permutation(6000))
+    report = detect([ordered], rows, profile_tables([shuffled], rows))
+    assert report.current.reasons == {"minimum at /a": 3000, "minimum at /b": 3000}
+    assert not report.drifted
+    assert [note.kind for note in report.anomalies if "33% and 33%" in note.message] == ["estimate"]
+    exact = detect([ordered[:1500]], rows, profile_tables([ordered[:1500]], rows))
+    assert exact.anomalies == ()
+
+
+def test_the_report_says_where_values_are_too_many_to_be_counted_by_themselves() -> None:
+    data = pa.table({"tag": [f"t{i}" for i in range(10_100)]})
+    report = detect([data], ROW, profile_tables([pa.table({"tag": ["t0", "t1"] * 500})], ROW))
+    notes = [note for note in report.anomalies if note.kind == "estimate"]
+    assert [(note.column, note.drift) for note in notes] == [("tag", False)]

@@ -22,7 +22,7 @@ from llm_integrations.core.drift import (
 from llm_integrations.core.drift.workers import SKETCH, SketchTask, merged
 from llm_integrations.core.registry import Registry, SchemaRef
 from llm_integrations.core.validation import Validator
-from llm_integrations.spark.map_in_arrow import check_names
+from llm_integrations.spark.map_in_arrow import check_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -76,7 +76,7 @@ def save_baseline(
 
 
 def _sketched(frame: DataFrame, validator: Validator) -> ProfileSketch:
-    check_names(frame.columns)
+    check_columns(frame.schema)
     found = frame.mapInArrow(_PartitionTask(SketchTask(validator)), f"{SKETCH} binary")
     return merged((row[SKETCH] for row in found.toLocalIterator()), validator)
 

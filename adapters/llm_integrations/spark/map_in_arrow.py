@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from llm_integrations.core.arrow.driver import COUNTS, Unique, WorkerJudge
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.spark.result import SparkResult
+from llm_integrations.spark.settings import corrupt_record_column, tells_case_apart
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import DataType, StructType
 
-__all__ = ["SchemaMapInArrow", "check_names", "schema_map_in_arrow"]
+__all__ = ["SchemaMapInArrow", "check_columns", "schema_map_in_arrow"]
 
 
 class SchemaMapInArrow(WorkerJudge):
@@ -32,6 +33,7 @@ class SchemaMapInArrow(WorkerJudge):
     """
 
     module: ClassVar[str] = "spark"
+    corrupt_column = staticmethod(corrupt_record_column)
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Each RecordBatch with its verdict."""
@@ -41,13 +43,13 @@ class SchemaMapInArrow(WorkerJudge):
         """What ``mapInArrow`` must be told: the data frame's columns and the two more.
 
         Raises:
-            ConfigurationError: the data frame has such columns already, two of one name, or one
-                with a dot in its name, which mapInArrow takes for a field.
+            ConfigurationError: the data frame has such columns already, or some that mapInArrow
+                does not take: two of one name, one with a dot in its name, intervals of months.
         """
         from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
-        check_names(schema.names)
-        check_names([self.valid, self.errors])
+        check_columns(schema)
+        _check_names([self.valid, self.errors])
         # Spark does not tell names apart by their case.
         known = {name.lower(): name for name in schema.names}
         for name in (self.valid, self.errors):
@@ -97,16 +99,45 @@ class SchemaMapInArrow(WorkerJudge):
         return f"schema_map_in_arrow({self.reference!r})"
 
 
-def check_names(names: Sequence[str]) -> None:
-    """ConfigurationError for two columns of one name, or one that mapInArrow takes for a field."""
-    twin = next((name for name, times in Counter(names).items() if times > 1), None)
-    if twin is not None:
-        raise ConfigurationError(f"the data frame has two columns of the name {twin!r}")
+def check_columns(schema: StructType) -> None:
+    """ConfigurationError for columns that mapInArrow does not take.
+
+    These are two of one name, at any depth; one whose name it takes for a field of another; and
+    intervals of months, which Spark cannot read back from Arrow.
+    """
+    _check_names(schema.names)
+    for field in schema.fields:
+        _check_type(field.name, field.dataType)
+
+
+def _check_type(name: str, kind: DataType) -> None:
+    if kind.typeName() in ("interval", "yearmonthinterval"):
+        raise ConfigurationError(
+            f"mapInArrow takes no {kind.simpleString()}: cast {name!r}, as to a string"
+        )
+    for part in (getattr(kind, word, None) for word in ("elementType", "keyType", "valueType")):
+        if part is not None:
+            _check_type(name, part)
+    fields = getattr(kind, "fields", ())
+    _check_twins([field.name for field in fields], f"{name!r} has")
+    for field in fields:
+        _check_type(f"{name}.{field.name}", field.dataType)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    alike = names if tells_case_apart() else [name.lower() for name in names]
+    _check_twins(alike, "the data frame has")
     for name in names:
         if "." in name or "`" in name:
             raise ConfigurationError(
                 f"mapInArrow takes no name with a dot or a backtick: rename {name!r}"
             )
+
+
+def _check_twins(names: Sequence[str], who: str) -> None:
+    twin = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twin is not None:
+        raise ConfigurationError(f"{who} two columns of the name {twin!r}")
 
 
 schema_map_in_arrow = SchemaMapInArrow

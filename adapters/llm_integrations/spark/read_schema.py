@@ -12,6 +12,7 @@ import pyarrow as pa
 from llm_integrations.core.arrow import arrow_schema
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.spark.settings import CORRUPT_RECORD, corrupt_record_column
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
@@ -23,7 +24,7 @@ def spark_schema(
     schema: str | SchemaRef,
     *,
     registry: Registry | str | None = None,
-    corrupt_record: str | None = "_corrupt_record",
+    corrupt_record: str | None = CORRUPT_RECORD,
 ) -> StructType:
     """The StructType to read files with: ``spark.read.schema(spark_schema(ref)).json(path)``.
 
@@ -34,8 +35,8 @@ def spark_schema(
     Args:
         schema: as ``training-row@1``.
         registry: a Registry, a URL, or None for the environment's.
-        corrupt_record: the name of that column, as ``spark.sql.columnNameOfCorruptRecord`` says;
-            None for no such column.
+        corrupt_record: the name of that column, by default what
+            ``spark.sql.columnNameOfCorruptRecord`` says; None for no such column.
 
     Raises:
         ConfigurationError: the schema declares no properties, or one of the column's name.
@@ -44,6 +45,7 @@ def spark_schema(
     from pyspark.sql.types import StringType, StructField, StructType
 
     columns = arrow_schema(schema, registry=registry)
+    corrupt_record = corrupt_record_column(corrupt_record)
     fields = [StructField(field.name, _type(field.type)) for field in columns]
     if corrupt_record is None:
         return StructType(fields)

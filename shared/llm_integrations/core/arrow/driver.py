@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import pyarrow as pa
 
-from llm_integrations.core.arrow.lines import LinePlan, line_texts
+from llm_integrations.core.arrow.lines import LinePlan, check_lines, line_texts
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.registered_plan import count, plan_for
 from llm_integrations.core.arrow.run.setting_aside import RowTexts, set_texts_aside, texts_of_rows
@@ -102,9 +102,14 @@ class WorkerJudge:
             plan = plan_for(
                 schema, registry=registry, options=options, json_columns=json_columns, threads=1
             )
-            self.plan = replace(plan, corrupt_record=corrupt_record)
+            self.plan = replace(plan, corrupt_record=self.corrupt_column(corrupt_record))
         self.valid = valid
         self.errors = errors
+
+    @staticmethod
+    def corrupt_column(name: str | None) -> str | None:
+        """The column that ``corrupt_record`` names; Spark's session may have another default."""
+        return name
 
     @property
     def reference(self) -> str:
@@ -122,14 +127,17 @@ class WorkerJudge:
         """The keys of ``unique``, before anything is judged.
 
         Args:
-            columns: gives the names of the data's columns; asked if there are keys.
+            columns: gives the names of the data's columns; asked if there are keys or lines.
 
         Raises:
             ConfigurationError: an option cannot be used, or there is no such column.
         """
         checked_share(max_invalid)
         keys = keys_of(unique)
-        names = list(columns()) if keys else []
+        lines = self.plan.column if isinstance(self.plan, LinePlan) else None
+        names = list(columns()) if keys or lines is not None else []
+        if lines is not None and names:
+            check_lines(lines, names)
         for key in keys:
             check_key(self.verdicts, names, key)
         return keys

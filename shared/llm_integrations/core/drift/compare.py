@@ -12,6 +12,7 @@ from llm_integrations.core.drift.limits import DriftLimits, is_within
 from llm_integrations.core.drift.profile import ColumnProfile, Profile
 from llm_integrations.core.drift.report import Anomaly, DriftReport
 from llm_integrations.core.drift.several import row_anomalies
+from llm_integrations.core.drift.sketches.categories import MOST_DISTINCT
 from llm_integrations.core.drift.thresholds import DriftThresholds
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
@@ -132,6 +133,7 @@ def _anomalies(
         else:
             yield from _types(name, column, after.columns[name])
             yield from _forms(name, column, after.columns[name], limits)
+            yield from _estimates(name, column, after.columns[name])
     yield from _refused(before, after, limits, level)
 
 
@@ -152,14 +154,26 @@ def _forms(
         yield Anomaly("form", name, f"its texts were ids of the form {before.form} and {now}")
 
 
+def _estimates(name: str, *sides: ColumnProfile) -> Iterator[Anomaly]:
+    if any(side.categories and side.categories.distinct >= MOST_DISTINCT for side in sides):
+        text = f"of more than {MOST_DISTINCT:,} different values those that came first are counted"
+        yield Anomaly("estimate", name, text, drift=False)
+
+
 def _refused(
     before: Profile, after: Profile, limits: DriftThresholds, level: float
 ) -> Iterator[Anomaly]:
     """Values out of their domain: what the schema refuses more often than before."""
+    parts = before.explained, after.explained
+    if min(parts) < 1:
+        shown = " and ".join(f"{part:.0%}" for part in parts)
+        text = f"reasons were found for {shown} of the invalid rows, and their counts extrapolated"
+        yield Anomaly("estimate", "", text, drift=False)
     for reason, count in after.reasons.items():
         then = before.reasons.get(reason, 0) / before.rows if before.rows else 0.0
         now = count / after.rows
-        chance = share_chance(then, before.rows, now, after.rows, level)
+        sizes = before.rows * parts[0], after.rows * parts[1]
+        chance = share_chance(then, sizes[0], now, sizes[1], level)
         if now > then:
             text = f"{reason} refuses {now:.2%} of the rows ({count:,}), before {then:.2%}"
             yield Anomaly("invalid rows", "", text, drift=now - then > max(limits.invalid, chance))

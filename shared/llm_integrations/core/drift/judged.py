@@ -9,8 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from llm_integrations.core.arrow import ArrowPlan, Reason, VerdictCounts
-from llm_integrations.core.arrow.run.cell_overrides import judged_columns
+from llm_integrations.core.arrow.pyarrow_modules import pa
+from llm_integrations.core.arrow.run.cell_overrides import judged_columns, overrides_of
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables import LINE_SUFFIXES, read_tables
@@ -21,7 +25,7 @@ from llm_integrations.core.validation import Validator, Violation
 __all__ = ["JudgedTable", "judged_files", "judged_tables"]
 
 _EXPLAINED: Final = 2_000
-"""Invalid rows of a block whose reasons are found; the others are only counted."""
+"""Invalid rows of a block whose reasons are found, evenly chosen; the others are only counted."""
 _LINES: Final = 50_000
 _NO_ROW: Final = object()
 
@@ -52,7 +56,24 @@ def judged_tables(
     """
     plan = ArrowPlan(validator, None, json_columns, threads)
     for table in tables:
-        yield JudgedTable(judged_columns(table), plan.validate(table, max_failures=_EXPLAINED))
+        yield JudgedTable(judged_columns(table), _counts_of_table(table, plan))
+
+
+def _counts_of_table(table: Any, plan: ArrowPlan) -> VerdictCounts:
+    found = plan.validate(table, max_failures=_EXPLAINED)
+    if not found.unexplained or overrides_of(table):
+        return found
+    # Rows are often in some order, so that the first ones are like each other.
+    invalid = np.flatnonzero(~np.asarray(found.mask))
+    rows = invalid[_evenly(len(invalid))]
+    chosen = np.zeros(table.num_rows, bool)
+    chosen[rows] = True
+    some = plan.validate(rows_where(table, pa.array(chosen)))
+    return replace(some, rows=found.rows, valid=found.valid, unexplained=found.invalid - len(rows))
+
+
+def _evenly(invalid: int) -> slice:
+    return slice(None, None, max(-(-invalid // _EXPLAINED), 1))
 
 
 def judged_files(paths: Iterable[Path], validator: Validator) -> Iterator[JudgedTable]:
@@ -99,13 +120,14 @@ def _value(line: bytes) -> Any:
 def _counts(values: list[Any], validator: Validator) -> VerdictCounts:
     bad = [value for value in values if value is _NO_ROW or not validator.is_valid(value)]
     reasons: Counter[Reason] = Counter()
-    for value in bad[:_EXPLAINED]:
+    explained = bad[_evenly(len(bad))]
+    for value in explained:
         reasons.update(dict.fromkeys(map(Reason.of, _violations(value, validator)), 1))
     return VerdictCounts(
         rows=len(values),
         valid=len(values) - len(bad),
         reasons=dict(reasons.most_common()),
-        unexplained=max(0, len(bad) - _EXPLAINED),
+        unexplained=len(bad) - len(explained),
         schema=validator.reference,
         fingerprint=validator.fingerprint,
         nulls=validator.options.nulls,

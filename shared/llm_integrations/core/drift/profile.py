@@ -107,6 +107,7 @@ class Profile:
         made_at: when, in UTC (ISO 8601).
         source: the name of the data; empty if it has none.
         format: of what is kept; 1 knows nothing of what is within lists.
+        unexplained: invalid rows whose reasons were not found: ``reasons`` are extrapolated.
     """
 
     schema: str
@@ -120,6 +121,12 @@ class Profile:
     made_at: str
     source: str = ""
     format: int = _FORMAT
+    unexplained: int = 0
+
+    @property
+    def explained(self) -> float:
+        """The share of the invalid rows whose reasons were found."""
+        return 1 - self.unexplained / self.invalid if self.invalid else 1.0
 
     def to_dict(self) -> dict[str, Any]:
         return {"format": self.format, **asdict(self)}

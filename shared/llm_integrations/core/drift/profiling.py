@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from llm_integrations.core.arrow.run.batches import as_table
@@ -49,7 +50,8 @@ def sketch_tables(
             JSON lines null is a value.
         json_columns: columns that hold JSON as text and are judged as the values it encodes.
         source: the name of the data, for reports.
-        threads: batches judged at once; None for as many as there are processors, 8 at the most.
+        threads: batches judged at once; None for as many as there are processors, 8 at the most,
+            and one that sketches meanwhile.
 
     Raises:
         ConfigurationError: the file or frame cannot be read.
@@ -63,8 +65,19 @@ def sketch_tables(
     else:
         judged = judged_tables(_tables(data), validator, json_columns, threads)
     sketch = ProfileSketch(validator, source)
-    for block in judged:
-        sketch.add(block)
+    if threads == 1:
+        for block in judged:
+            sketch.add(block)
+        return sketch
+    with ThreadPoolExecutor(1) as sketching:
+        begun: Future[None] | None = None
+        for block in judged:
+            # The next block is read and judged while this one is sketched.
+            if begun is not None:
+                begun.result()
+            begun = sketching.submit(sketch.add, block)
+        if begun is not None:
+            begun.result()
     return sketch
 
 

@@ -24,7 +24,7 @@ class Anomaly:
 
     Attributes:
         kind: "new column", "missing column", "type", "form", "invalid rows", "schema", "rows" or
-            "no rows".
+            "no rows"; "estimate" for counts that are not exact.
         column: which one; empty for the whole data set.
         message: for people; holds no data.
         drift: whether it counts as drift; otherwise it is a note.

@@ -24,6 +24,8 @@ TABLE_SUFFIXES: Final = (".parquet", *CSV_SUFFIXES, ".arrow", ".feather")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
+_AT_ONCE: Final = 1 << 20
+"""Bytes of a column that are read ahead; otherwise Arrow keeps all that it read of a file."""
 
 
 def read_tables(
@@ -90,7 +92,7 @@ def _batches(path: Path, validator: Validator | None, dialect: CsvDialect) -> It
         case ".parquet":
             from pyarrow import parquet
 
-            with parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_AT_ONCE) as file:
                 yield from file.iter_batches(_BATCH)
         case ".arrow" | ".feather":
             yield from _arrow_batches(path)

@@ -95,7 +95,8 @@ def _duration(value: timedelta) -> Any:
     if value != value:
         return None
     sign, value = ("-", -value) if value < timedelta() else ("", value)
-    seconds = Decimal(value.seconds) + Decimal(value.microseconds) / 1_000_000
+    below = value.microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas has them
+    seconds = value.seconds + Decimal(below) / 10**9
     days = f"{value.days}D" if value.days else ""
     return f"{sign}P{days}T{seconds.normalize():f}S" if seconds or not days else f"{sign}P{days}"
 

@@ -9,9 +9,9 @@ from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import Categories
 from llm_integrations.core.drift.sketches.forms import form_of_ids
 
-__all__ = ["CategorySketch"]
+__all__ = ["MOST_DISTINCT", "CategorySketch"]
 
-_MOST_DISTINCT: Final = 10_000
+MOST_DISTINCT: Final = 10_000
 _LISTED: Final = 512
 _ONCE: Final = 1.1
 """How often values that hardly repeat come."""
@@ -27,7 +27,7 @@ class CategorySketch:
     def add(self, counted: list[tuple[Any, int]]) -> None:
         """Add values with their counts."""
         for value, count in counted:
-            if value in self._counts or len(self._counts) < _MOST_DISTINCT:
+            if value in self._counts or len(self._counts) < MOST_DISTINCT:
                 self._counts[value] += count
             else:
                 self._other += count

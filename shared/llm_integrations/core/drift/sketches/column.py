@@ -31,6 +31,8 @@ _TESTS: Final[tuple[tuple[Family, Callable[[Any], bool]], ...]] = (
     ("null", types.is_null),
 )
 _MICROSECONDS: Final = 1e6
+_OFTEN: Final = 4
+"""How often texts come at least where their lengths are those of different ones."""
 
 
 def _family(kind: Any) -> Family:
@@ -75,9 +77,13 @@ class ColumnSketch:
         if groups is not None:
             self._groups = groups + (self._groups or 0)
         self._take_kind(values.type)
-        counted = self._family in ("text", "boolean") or bool(self._named)
-        if counted and self._family in ("text", "boolean", "number"):
-            self._categories.add(_value_counts(values))
+        if self._family in ("text", "boolean") or (self._named and self._family == "number"):
+            kinds = pc.value_counts(values.drop_null())
+            words, counts = kinds.field("values"), kinds.field("counts")
+            self._categories.add(list(zip(words.to_pylist(), counts.to_pylist(), strict=True)))
+            if self._family == "text" and len(words) * _OFTEN < len(values):
+                self._numbers.add_counted(_as_floats(words, "text"), counts.to_numpy())
+                return
         if self._family in ("boolean", "null", "other"):
             return
         numbers = _as_floats(values.drop_null(), self._family)
@@ -178,13 +184,6 @@ class ColumnSketch:
         )
 
 
-def _value_counts(values: Any) -> list[tuple[Any, int]]:
-    counted = pc.value_counts(values.drop_null())
-    return list(
-        zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
-    )
-
-
 def _as_floats(values: Any, family: Family) -> Any:
     """Numbers as they are, times in seconds, of all else its length."""
     match family:
@@ -200,5 +199,6 @@ def _as_floats(values: Any, family: Family) -> Any:
             values = values.cast(pa.time64("us"), safe=False).cast(pa.int64())
         case "time":
             values = values.cast(pa.duration("us"), safe=False).cast(pa.int64())
-    numbers = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    floats = values.cast(pa.float64(), safe=False)
+    numbers = floats.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
     return numbers / _MICROSECONDS if family in ("instant", "time") else numbers

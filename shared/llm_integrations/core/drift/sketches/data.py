@@ -36,13 +36,14 @@ class ProfileSketch:
         self._columns: dict[str, ColumnSketch] = {}
         self._parents: dict[str, Path] = {}
         self._totals: dict[Path, int] = defaultdict(int)
-        self._rows = self._invalid = 0
+        self._rows = self._invalid = self._unexplained = 0
         self._reasons: Counter[str] = Counter()
 
     def add(self, block: JudgedTable) -> None:
         """Add a block."""
         self._rows += block.counts.rows
         self._invalid += block.counts.invalid
+        self._unexplained += block.counts.unexplained
         self._reasons.update(_scaled(block.counts))
         found: dict[Path, int] = {}
         columns = list(nested_columns(block.columns))
@@ -74,6 +75,7 @@ class ProfileSketch:
             raise ConfigurationError("parts that were judged by different schemas do not merge")
         self._rows += other._rows
         self._invalid += other._invalid
+        self._unexplained += other._unexplained
         self._reasons.update(other._reasons)
         for name, column in other._columns.items():
             if name in self._columns:
@@ -106,6 +108,7 @@ class ProfileSketch:
             key_id=named.key_id,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             source=self.source,
+            unexplained=self._unexplained,
         )
 
 

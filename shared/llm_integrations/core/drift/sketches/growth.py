@@ -31,7 +31,7 @@ class Growth:
             self._ascends, self._parts = first > end, [*self._parts[:-1], (start, last)]
         else:
             self._parts = [(first, last)]
-        self._ascends = self._ascends and bool(np.all(np.diff(numbers) > 0))
+        self._ascends = self._ascends and bool(np.all(numbers[1:] > numbers[:-1]))
 
     def merge(self, other: Growth) -> None:
         """Add a part, which may stand before or after what was added."""

@@ -19,6 +19,7 @@ _AT_ONCE: Final = 500_000
 """Numbers that are counted together, whatever the size of the blocks."""
 _MAGNITUDE: Final = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 """A number without its sign."""
+_SHORT: Final = 2**31
 _QUANTILES: Final = 100
 _FEWEST: Final = 20
 _Floats = npt.NDArray[np.float64]
@@ -49,6 +50,12 @@ class NumberSketch:
         self._waiting.append(values)
         if sum(map(len, self._waiting)) >= _AT_ONCE:
             self._count_waiting()
+
+    def add_counted(self, values: _Floats, counts: _Integers) -> None:
+        """Add finite values that came so often."""
+        if len(values):
+            self._count_waiting()
+            self._add(_ordered(values) >> self._dropped, counts, self._dropped)
 
     def _count_waiting(self) -> None:
         if not self._waiting:
@@ -149,14 +156,16 @@ def _dense(keys: _Integers) -> tuple[_Integers, _Integers]:
     # The last digits of whole numbers are all zero.
     used = int(np.bitwise_or.reduce(keys))
     zeros = (used & -used).bit_length() - 1 if used else 0
-    low, high = int(keys.min()) >> zeros, int(keys.max()) >> zeros
-    if high - low <= len(keys):
+    least, most = int(keys.min()), int(keys.max())
+    low = least >> zeros
+    if (most >> zeros) - low <= len(keys):
         counts = np.bincount((keys >> zeros) - low)
         at = np.flatnonzero(counts)
         return (at + low) << zeros, counts[at]
-    keys = np.sort(keys)
+    # Short integers sort in half of the time.
+    keys = np.sort(keys.astype(np.int32) if least >= -_SHORT and most < _SHORT else keys)
     starts = _starts(keys)
-    return keys[starts], np.diff(starts, append=len(keys))
+    return keys[starts].astype(np.int64), np.diff(starts, append=len(keys))
 
 
 def _summed(keys: _Integers, counts: _Integers) -> tuple[_Integers, _Integers]:
