@@ -22,6 +22,7 @@ __all__ = [
     "Guard",
     "Role",
     "Use",
+    "has_tools",
     "prompts_in",
     "references_in",
     "tools_in",
@@ -130,6 +131,15 @@ def uses_in(chain: Any) -> list[Use]:
 def tools_in(chain: Any) -> list[BaseTool]:
     """The tools of a chain, a graph or an agent."""
     return [node for node, _, _ in _walk(chain) if isinstance(node, BaseTool)]
+
+
+def has_tools(chain: Any) -> bool:
+    """Whether a model in it calls ordinary tools, and not only one that is its answer."""
+    return any(
+        "tools" in kwargs and "ls_structured_output_format" not in kwargs
+        for kwargs in (_attribute(node, "kwargs") for node, _, _ in _walk(chain))
+        if isinstance(kwargs, Mapping)
+    )
 
 
 def references_in(chain: Any) -> set[str]:

@@ -27,7 +27,7 @@ from llm_integrations.langchain.asking_again.strict import (
     subset_for,
     without_added_nulls,
 )
-from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
@@ -182,26 +182,26 @@ class Structured(Runnable[Any, Any]):
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        version, whole = self._version(), None
+        version, whole = self._version(), Whole()
         for chunk in version.reask.stream(input, config, **kwargs):
             if version.model is None:
                 yield chunk
             else:  # there are no objects of a part
-                whole = joined(whole, chunk)
-        if whole is not None:
-            yield version.given(whole)
+                whole.add(chunk)
+        if not whole.is_empty:
+            yield version.given(whole.value)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        version, whole = await self._aversion(), None
+        version, whole = await self._aversion(), Whole()
         async for chunk in version.reask.astream(input, config, **kwargs):
             if version.model is None:
                 yield chunk
             else:
-                whole = joined(whole, chunk)
-        if whole is not None:
-            yield version.given(whole)
+                whole.add(chunk)
+        if not whole.is_empty:
+            yield version.given(whole.value)
 
     # Whatever the mode: without a schema there is nothing to ask for.
 
