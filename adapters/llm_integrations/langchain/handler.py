@@ -23,6 +23,7 @@ from llm_integrations.langchain.reading.payload import (
     judge_piece,
     prompt_input,
     state_of,
+    unseen_answer,
 )
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
@@ -171,11 +172,25 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if parent_run_id is None:
             forget_answer(self)
         run = self._runs.close(run_id)
-        if run is None:  # a prompt, or a run that began before this handler was there
-            return
-        run.over()
-        if run.answers and not run.is_answered and (run.is_node or run.is_graph):
-            self._check("output", run.answers, lambda _: state_of(outputs), run_id)
+        around = self._runs.get(parent_run_id)
+        if run is not None:  # no prompt, nor a run that began before this handler was there
+            run.over()
+            if run.answers and not run.is_answered and (run.is_node or run.is_graph):
+                self._check("output", run.answers, lambda _: state_of(outputs), run_id)
+            elif parent_run_id is None:
+                self._at_end(run, outputs, run_id)
+        if around is not None:
+            around.gave(outputs)
+
+    def _at_end(self, run: Run, outputs: Any, run_id: UUID) -> None:
+        """Judge the answer of a model that nobody saw: out of a cache, or by a client of its own.
+
+        In a graph it may still come, after an interrupt.
+        """
+        reference = run.left or (None if run.is_answered else run.answers)
+        if reference and not (run.is_graph or run.family.has_others):
+            given = (*run.given, outputs)
+            self._check("output", reference, lambda v: unseen_answer(given, v), run_id)
 
     def on_chain_error(
         self,
@@ -203,7 +218,10 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         run = self._runs.around(parent_run_id)
-        expected = None if run is None else run.expected()
+        expected = None
+        if run is not None:
+            run.family.has_others = True
+            expected = run.expected()
         reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
         if reference:
             options = kwargs.get("options") or {}
@@ -213,7 +231,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 beside=stands_beside(tags),
                 is_expected=expected is not None,
                 is_structured="ls_structured_output_format" in options,
-                is_judged=(metadata or {}).get(ASKED) == reference,
+                by_asker=(metadata or {}).get(ASKED),
             )
             self._runs.ask(run_id, asked)
 
@@ -226,9 +244,18 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if not asked.is_structured and calls_tools(response):
             asked.called_tools()
             return
-        if not asked.is_judged:
+        if not self._is_judged(asked):
             self._check("output", asked.reference, lambda _: answers(response), run_id)
         asked.answered()
+
+    def _is_judged(self, asked: Asked) -> bool:
+        """Whether who asked judges by the same schema, however its reference is spelt."""
+        if asked.by_asker is None or asked.by_asker == asked.reference:
+            return asked.by_asker is not None
+        judge = self._judges["output"]
+        named = {asked.reference, asked.by_asker}
+        found = [self._resolver.validator(judge, reference) for reference in named]
+        return len({one and one.fingerprint for one in found}) == 1
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.asked(run_id)

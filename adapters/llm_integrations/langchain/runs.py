@@ -21,6 +21,13 @@ ENDED: Final = ""
 NOTHING: Final[Any] = object()
 _ORPHANS: Final = 1024
 _MOST: Final = 100_000
+_STEPS: Final = 8
+
+
+class _Family(set[UUID]):
+    """The runs in one that stands alone; whether a model, a tool or a retriever was among them."""
+
+    has_others = False
 
 
 class Run:
@@ -36,6 +43,7 @@ class Run:
         answers: the schema of answers in its own metadata.
         is_answered: whether an answer in it was judged by that.
         is_node: whether it is a node of a graph.
+        given: what its steps gave while an answer was expected and no model was seen.
     """
 
     # Most runs are as the class is: to make one is on the way of every call.
@@ -45,12 +53,13 @@ class Run:
     inputs: Any = NOTHING
     held_to: str | None = None
     answers: str | None = None
+    given: tuple[Any, ...] = ()
     called_tools = is_answered = False
     is_each = is_graph = is_apart = is_beside = is_node = False
 
     def __init__(self, parent: Run | None, tags: Sequence[str] | None = None) -> None:
         self.parent = parent
-        self.family: set[UUID] = set() if parent is None else parent.family
+        self.family: _Family = _Family() if parent is None else parent.family
         if tags:
             self._place(tags)
 
@@ -67,6 +76,7 @@ class Run:
 
     def expect(self, reference: str, *, beside: bool) -> None:
         """From now on: a schema, or ENDED. What stands beside others holds once all are over."""
+        self.given = ()
         if not beside and not self.is_each:
             self.expects = reference
         elif reference or not self.then:
@@ -81,12 +91,26 @@ class Run:
             run = run.parent
         return None
 
+    @property
+    def left(self) -> str | None:
+        """What is expected of what comes after it."""
+        return self.expects if self.then is None else self.then
+
+    def gave(self, outputs: Any) -> None:
+        """Note what a step in it gave: it may be the answer of a model that nobody sees."""
+        run: Run | None = self
+        while run is not None and run.expects is None:
+            run = run.parent
+        if run is not None and run.expects and not run.family.has_others:
+            run.given = (*run.given[: _STEPS - 1], outputs)
+
     def over(self) -> None:
         """Leave to the run around it what it expected in vain, or that it had its answer."""
-        left = self.expects if self.then is None else self.then
+        left = self.left
         forgotten = self.is_node and self.called_tools and bool(left)
         if left is not None and self.parent is not None and not (self.is_apart or forgotten):
             self.parent.expect(left, beside=self.is_beside)
+            self.parent.given = self.given
 
     def was_held_to(self, reference: str) -> bool:
         """Whether a node around this judged its input by this schema already."""
@@ -99,9 +123,13 @@ class Run:
 
 
 class Asked:
-    """A model's run, or a retriever's, with the schema of what it gives."""
+    """A model's run, or a retriever's, with the schema of what it gives.
 
-    __slots__ = ("_beside", "is_expected", "is_judged", "is_structured", "reference", "run")
+    Attributes:
+        by_asker: the schema by which who asks, and asks again, judges the answer.
+    """
+
+    __slots__ = ("_beside", "by_asker", "is_expected", "is_structured", "reference", "run")
 
     def __init__(
         self,
@@ -111,12 +139,12 @@ class Asked:
         beside: bool = False,
         is_expected: bool = False,
         is_structured: bool = False,
-        is_judged: bool = False,
+        by_asker: str | None = None,
     ) -> None:
         self.reference = reference
         self.is_expected = is_expected
         self.is_structured = is_structured
-        self.is_judged = is_judged
+        self.by_asker = by_asker
         self.run = run
         self._beside = beside
 
@@ -174,7 +202,11 @@ class Runs:
         """A tool or a retriever: models in it answer somebody else."""
         run = self.open(run_id, parent)
         run.is_apart, run.expects = True, ENDED
+        run.family.has_others = True
         return run
+
+    def get(self, run_id: UUID | None) -> Run | None:
+        return None if run_id is None else self._runs.get(run_id)
 
     def close(self, run_id: UUID) -> Run | None:
         run = self._runs.pop(run_id, None)

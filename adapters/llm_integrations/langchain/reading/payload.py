@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import PromptValue
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.text import Said, said_by
 
-__all__ = ["answers", "calls_tools", "judge_piece", "payloads", "prompt_input", "state_of"]
+__all__ = [
+    "answers",
+    "calls_tools",
+    "judge_piece",
+    "payloads",
+    "prompt_input",
+    "state_of",
+    "unseen_answer",
+]
 
 
 def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
@@ -48,6 +57,40 @@ def answers(result: LLMResult) -> Iterator[Any]:
                 yield from payloads(candidate.message)
             else:
                 yield Said(candidate.text)
+
+
+def unseen_answer(given: Sequence[Any], validator: Validator) -> list[Any]:
+    """The answer in what the steps after a prompt gave, where no model was seen to give one.
+
+    The first that satisfies the schema, or else the last; the prompt itself, passed on, is none.
+    """
+    prompts = [one for one in given if isinstance(one, PromptValue)]
+    asked = {text for one in prompts for text in (one.to_string(), *_texts(one))}
+    found = [list(payloads(one, is_answer=True)) for one in given if not _asks(one, asked)]
+    fitting = (pieces for pieces in found if all(_fits(validator, piece) for piece in pieces))
+    return next(fitting, found[-1] if found else [])
+
+
+def _texts(prompt: PromptValue) -> list[str]:
+    return [message.text for message in prompt.to_messages()]
+
+
+def _asks(value: Any, asked: Collection[str]) -> bool:
+    """Whether a value is on its way to a model, or to a tool."""
+    if isinstance(value, AIMessage):
+        return bool(value.tool_calls)
+    if isinstance(value, list | tuple):
+        return bool(value) and _asks(value[-1], asked)
+    if isinstance(value, Mapping):
+        return any(_asks(one, asked) for one in value.values())
+    return isinstance(value, PromptValue | BaseMessage) or (
+        isinstance(value, str) and value in asked
+    )
+
+
+def _fits(validator: Validator, piece: Any) -> bool:
+    value, words = piece.read(validator) if isinstance(piece, Said) else (piece, "")
+    return not words and validator.is_valid(value)
 
 
 def calls_tools(result: LLMResult) -> bool:
