@@ -61,6 +61,7 @@ def validated(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> N:
     """A node of a graph that takes and gives back what its schemas say.
 
@@ -82,6 +83,7 @@ def validated(
         on_invalid: a value, or a function of the error, that the node gives back instead.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         ConfigurationError: there is nothing to judge, or it is no node.
@@ -93,7 +95,7 @@ def validated(
     def side(name: Side, schema: str | SchemaRef | None) -> _Side | None:
         if schema is None:
             return None
-        judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options)
+        judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options, langsmith)
         return _Side(judge, SchemaRef.parse(schema))
 
     border = _Border(side("input", input), side("output", output), on_invalid)

@@ -45,6 +45,7 @@ def checkpointer(
     mode: Mode = "enforce",
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> S:
     """A saver whose checkpoints bear the version of their state's schema.
 
@@ -61,6 +62,7 @@ def checkpointer(
         mode: ``enforce`` raises, ``warn`` logs and counts, ``off`` does nothing.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         SchemaValidationError: on resume, under enforce; it names the version that wrote the state.
@@ -69,7 +71,7 @@ def checkpointer(
     if not isinstance(saver, BaseCheckpointSaver):
         raise ConfigurationError(f"a checkpoint saver is wanted, not {type(saver).__name__}")
     client = resolve_registry(registry)
-    judge = TracedJudge(client, "langchain", "input", mode, on_unavailable, options)
+    judge = TracedJudge(client, "langchain", "input", mode, on_unavailable, options, langsmith)
     # A kind of the saver's own kind: graphs ask what it is, and each kind has methods of its own.
     kind = type(f"Schema{type(saver).__name__}", (_Written, type(saver)), {})
     bare: Any = object.__new__(kind)

@@ -45,6 +45,7 @@ def reask(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> Runnable[Any, Any]:
     """A model whose answer satisfies a schema: ``prompt | reask(model, "answer@1", retries=2)``.
 
@@ -66,6 +67,7 @@ def reask(
         on_invalid: a value, or a function of the error, that is returned instead of raising.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         SchemaValidationError: on ``invoke``, after the last answer; ``reports`` has those on all.
@@ -78,6 +80,7 @@ def reask(
         mode=mode,
         on_unavailable=on_unavailable,
         options=options,
+        langsmith=langsmith,
     )
     before, asked = _at_prompt(model)
     again = Reask(asked, SchemaRef.parse(schema), judge, check_retries(retries), on_invalid)

@@ -61,6 +61,7 @@ def structured(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> Structured:
     """``model.with_structured_output`` by the registry's schema: ``structured(model, "answer@1")``.
 
@@ -84,7 +85,7 @@ def structured(
             of the version that was asked for, where a dict is what the model gave. What does not
             fit the class, let through by the mode or put in by ``on_invalid``, stays as it is.
         retries: how often an invalid answer is asked for again, as ``reask``.
-        registry, mode, on_invalid, on_unavailable, options: as ``reask``.
+        registry, mode, on_invalid, on_unavailable, options, langsmith: as ``reask``.
 
     Raises:
         SchemaValidationError: on ``invoke``, the answer is invalid, under enforce.
@@ -99,7 +100,7 @@ def structured(
     if strict and method == "json_mode":
         raise ConfigurationError("json_mode holds a model to no schema: leave strict out")
     judge = TracedJudge(
-        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options
+        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options, langsmith
     )
     asking = {"method": method, "strict": strict, "include_raw": include_raw or None}
     return Structured(
