@@ -89,7 +89,8 @@ class _Written:
         judge, reference = self.written
         if _is_root(config):
             metadata = _stamped(metadata, judge.resolve(reference))
-        return super().put(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
+        with _within():
+            return super().put(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         judge, reference = self.written
@@ -99,7 +100,8 @@ class _Written:
             return await super().aput(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
 
     def get_tuple(self, config: Any) -> CheckpointTuple | None:
-        found: CheckpointTuple | None = super().get_tuple(config)  # type: ignore[misc] # a mixin
+        with _within():
+            found: CheckpointTuple | None = super().get_tuple(config)  # type: ignore[misc] # a mixin
         judge, reference = self.written
         if found is not None and _is_root(config):
             _judge(judge, judge.resolve(reference), found)
@@ -119,7 +121,7 @@ _IS_WITHIN: Final = ContextVar("within", default=False)
 
 @contextmanager
 def _within() -> Iterator[None]:
-    """For savers whose coroutines call their other methods: once is enough."""
+    """For savers whose coroutines call their other methods, or the reverse: once is enough."""
     token = _IS_WITHIN.set(True)
     try:
         yield
