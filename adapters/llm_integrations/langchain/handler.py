@@ -172,23 +172,24 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if parent_run_id is None:
             forget_answer(self)
         run = self._runs.close(run_id)
-        around = self._runs.get(parent_run_id)
-        if run is not None:  # no prompt, nor a run that began before this handler was there
-            run.over()
-            if run.answers and not run.is_answered and (run.is_node or run.is_graph):
-                self._check("output", run.answers, lambda _: state_of(outputs), run_id)
-            elif parent_run_id is None:
-                self._at_end(run, outputs, run_id)
-        if around is not None:
+        if run is None:  # a prompt, or a run that began before this handler was there
+            around = self._runs.get(parent_run_id)
+        else:
+            around, left = run.parent, run.over()
+            answers = None if run.is_answered else run.answers
+            if answers and (run.is_node or run.is_graph):
+                self._check("output", answers, lambda _: state_of(outputs), run_id)
+            elif parent_run_id is None and (left or answers):
+                self._at_end(run, left or answers, outputs, run_id)
+        if around is not None and around.expects != ENDED:
             around.gave(outputs)
 
-    def _at_end(self, run: Run, outputs: Any, run_id: UUID) -> None:
+    def _at_end(self, run: Run, reference: Any, outputs: Any, run_id: UUID) -> None:
         """Judge the answer of a model that nobody saw: out of a cache, or by a client of its own.
 
         In a graph it may still come, after an interrupt.
         """
-        reference = run.left or (None if run.is_answered else run.answers)
-        if reference and not (run.is_graph or run.family.has_others):
+        if not (run.is_graph or run.family.has_others):
             given = (*run.given, outputs)
             self._check("output", reference, lambda v: unseen_answer(given, v), run_id)
 

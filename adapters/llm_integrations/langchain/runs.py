@@ -24,7 +24,7 @@ _MOST: Final = 100_000
 _STEPS: Final = 8
 
 
-class _Family(set[UUID]):
+class _Family(set[int]):
     """The runs in one that stands alone; whether a model, a tool or a retriever was among them."""
 
     has_others = False
@@ -91,11 +91,6 @@ class Run:
             run = run.parent
         return None
 
-    @property
-    def left(self) -> str | None:
-        """What is expected of what comes after it."""
-        return self.expects if self.then is None else self.then
-
     def gave(self, outputs: Any) -> None:
         """Note what a step in it gave: it may be the answer of a model that nobody sees."""
         run: Run | None = self
@@ -104,13 +99,17 @@ class Run:
         if run is not None and run.expects and not run.family.has_others:
             run.given = (*run.given[: _STEPS - 1], outputs)
 
-    def over(self) -> None:
-        """Leave to the run around it what it expected in vain, or that it had its answer."""
-        left = self.left
+    def over(self) -> str | None:
+        """Leave to the run around it what it expected in vain, or that it had its answer.
+
+        Returns that, also where nothing is around it.
+        """
+        left = self.expects if self.then is None else self.then
         forgotten = self.is_node and self.called_tools and bool(left)
         if left is not None and self.parent is not None and not (self.is_apart or forgotten):
             self.parent.expect(left, beside=self.is_beside)
             self.parent.given = self.given
+        return left
 
     def was_held_to(self, reference: str) -> bool:
         """Whether a node around this judged its input by this schema already."""
@@ -167,12 +166,15 @@ class Asked:
 
 
 class Runs:
-    """Runs by their ids. Dict operations are atomic; a lock would break copies of chains."""
+    """Runs by their ids. Dict operations are atomic; a lock would break copies of chains.
+
+    Keys are the numbers of the ids: the hash of a UUID is two calls more.
+    """
 
     def __init__(self) -> None:
-        self._runs: dict[UUID, Run] = {}
-        self._asked: dict[UUID, Asked] = {}
-        self._orphans: dict[UUID, Run] = {}
+        self._runs: dict[int, Run] = {}
+        self._asked: dict[int, Asked] = {}
+        self._orphans: dict[int, Run] = {}
 
     def open(
         self,
@@ -182,13 +184,13 @@ class Runs:
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Run:
-        around = None if parent is None else self._runs.get(parent)
-        run = self._runs[run_id] = Run(around, tags)
+        around = None if parent is None else self._runs.get(parent.int)
+        run = self._runs[run_id.int] = Run(around, tags)
         if around is None:
             if len(self._runs) > _MOST:
                 self._runs.pop(next(iter(self._runs)), None)
         else:
-            run.family.add(run_id)
+            run.family.add(run_id.int)
         if name is not None and name.startswith("RunnableEach<"):
             run.is_each = True
         if metadata:
@@ -206,12 +208,12 @@ class Runs:
         return run
 
     def get(self, run_id: UUID | None) -> Run | None:
-        return None if run_id is None else self._runs.get(run_id)
+        return None if run_id is None else self._runs.get(run_id.int)
 
     def close(self, run_id: UUID) -> Run | None:
-        run = self._runs.pop(run_id, None)
+        run = self._runs.pop(run_id.int, None)
         if run is not None:
-            run.family.discard(run_id)
+            run.family.discard(run_id.int)
             if run.parent is None and run.family:  # of batches that fail no end is told, nor of
                 for left in tuple(run.family):  # what is cancelled
                     self._runs.pop(left, None)
@@ -222,24 +224,24 @@ class Runs:
         """The run that an event is part of. One whose start was not seen has a place as well."""
         if parent is None:
             return None
-        found = self._runs.get(parent) or self._orphans.get(parent)
+        found = self._runs.get(parent.int) or self._orphans.get(parent.int)
         if found is None:
-            found = self._orphans[parent] = Run(None)
+            found = self._orphans[parent.int] = Run(None)
             if len(self._orphans) > _ORPHANS:
                 self._orphans.pop(next(iter(self._orphans)), None)
         return found
 
     def ask(self, run_id: UUID, asked: Asked) -> None:
-        self._asked[run_id] = asked
+        self._asked[run_id.int] = asked
         if asked.run is not None:
-            asked.run.family.add(run_id)
+            asked.run.family.add(run_id.int)
         if len(self._asked) > _MOST:
             self._asked.pop(next(iter(self._asked)), None)
 
     def asked(self, run_id: UUID) -> Asked | None:
-        asked = self._asked.pop(run_id, None)
+        asked = self._asked.pop(run_id.int, None)
         if asked is not None and asked.run is not None:
-            asked.run.family.discard(run_id)
+            asked.run.family.discard(run_id.int)
         return asked
 
     def __len__(self) -> int:

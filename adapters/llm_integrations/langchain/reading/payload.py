@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
@@ -24,6 +24,8 @@ __all__ = [
     "unseen_answer",
 ]
 
+_RAW: Final = {"raw", "parsed", "parsing_error"}
+
 
 def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     """Yield each piece of a value that a schema judges.
@@ -34,19 +36,19 @@ def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     Args:
         is_answer: whether a model said it, so that text may hold JSON.
     """
-    if isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
+    if type(value) is dict and not is_answer and value.keys() != _RAW:  # most inputs
+        yield value
+    elif isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
         yield from (call["args"] for call in value.tool_calls)
         yield from (call["args"] for call in value.invalid_tool_calls)
     elif isinstance(value, BaseMessage):
         yield said_by(value)
-    elif _is_raw_and_parsed(value):
+    elif isinstance(value, dict) and value.keys() == _RAW:
         yield data_of(value["parsed"], is_answer=True)
     elif isinstance(value, str):
         yield Said(value) if is_answer else value
     else:
-        yield (
-            value if type(value) is dict and not is_answer else data_of(value, is_answer=is_answer)
-        )
+        yield data_of(value, is_answer=is_answer)
 
 
 def answers(result: LLMResult) -> Iterator[Any]:
@@ -149,7 +151,3 @@ def prompt_input(inputs: Any, partials: Mapping[str, Any] | None, validator: Val
 def _only_property(body: Any) -> str | None:
     properties = body.get("properties") if isinstance(body, dict) else None
     return next(iter(properties)) if properties and len(properties) == 1 else None
-
-
-def _is_raw_and_parsed(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"raw", "parsed", "parsing_error"}
