@@ -171,7 +171,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(JSON, min_size=1, max_size=3))
 def test_growing_values_end_as_the_last_one(value: Any) -> None:
     text, whole = json.dumps(value), Whole()
