@@ -10,18 +10,23 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
     RunnableBranch,
     RunnableLambda,
     RunnableParallel,
     RunnablePassthrough,
 )
+from langchain_core.tools import tool
+from langgraph.graph import StateGraph
 
 from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.observability import VALIDATION_TOTAL
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import SchemaCallbackHandler, bind_schema, reask
 from tests.support.langchain import WAYS, outcome
@@ -177,8 +182,6 @@ async def test_the_tool_call_that_is_the_structured_output_is_judged(
 
 
 def test_models_in_tools_and_retrievers_answer_somebody_else(registry: Registry) -> None:
-    from langchain_core.tools import tool
-
     inner = model("free text")
 
     @tool
@@ -226,11 +229,21 @@ UNSEEN: dict[str, Any] = {
         | RunnableParallel(asked=RunnablePassthrough(), a=RunnableLambda(lambda _: AIMessage(text)))
     ),
     "a function of both": lambda text: RunnableLambda(lambda v: bound() | (lambda _: text)),
+    "after a retriever": lambda text: (
+        {"name": Finding() | (lambda found: found[0].page_content)}
+        | bound()
+        | RunnableLambda(lambda _: text)
+    ),
     "a thread": lambda text: bound() | as_text | by_thread(text),
     "a chain's own": lambda text: (plain() | kept(text)).with_config(
         metadata={"schema_output": "answer@1"}
     ),
 }
+
+
+class Finding(BaseRetriever):
+    def _get_relevant_documents(self, query: Any, **kwargs: Any) -> list[Document]:
+        return [Document(str(query))]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -243,6 +256,25 @@ async def test_an_answer_that_no_model_was_seen_to_give_is_judged_at_the_end(
     assert not isinstance(good, Exception), good
     bad = await outcome(UNSEEN[where](BAD), ADA, way, handler)
     assert isinstance(bad, SchemaValidationError)
+
+
+def test_an_answer_that_cannot_be_told_is_said_to_be_unjudged(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    @tool
+    def look(text: str) -> str:
+        """Look."""
+        return text
+
+    count = VALIDATION_TOTAL.labels("langchain", "answer", "output", "unjudged")
+    before = count._value.get()
+    using: Any = {"callbacks": [SchemaCallbackHandler(registry)]}
+    (bound() | as_text | look | (lambda _: BAD)).invoke(ADA, using)
+    builder: Any = StateGraph(dict)
+    builder.add_node("ask", lambda state: {"text": (bound() | (lambda _: BAD)).invoke(ADA)})
+    builder.set_entry_point("ask").compile().invoke(ADA, using)
+    assert caplog.text.count("passed unjudged by answer@1: no model gave it") == 2
+    assert count._value.get() - before == 2
 
 
 ONLY_ASKING: dict[str, Any] = {

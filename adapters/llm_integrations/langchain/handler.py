@@ -14,6 +14,7 @@ from langchain_core.outputs import LLMResult
 from llm_integrations.core.binding import ASKED, BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
 from llm_integrations.core.judge import Side
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
@@ -22,15 +23,17 @@ from llm_integrations.langchain.reading.payload import (
     calls_tools,
     judge_piece,
     prompt_input,
-    state_of,
     unseen_answer,
 )
+from llm_integrations.langchain.reading.state import changes, state_of
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import references_in
 
 __all__ = ["SchemaCallbackHandler"]
+
+log = get_logger(__name__)
 
 
 class SchemaCallbackHandler(BaseCallbackHandler):
@@ -129,12 +132,17 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
         if run.named is not None:
             self._at_border(run, inputs, run_id)
+        if run.answers is not None and run.is_node:
+            run.state = inputs
 
     def _prompt(
         self, inputs: Any, run: Run | None, tags: Any, named: Mapping[str, Any], run_id: UUID
     ) -> None:
         if run is not None:
-            run.expect(named.get(OUTPUT, ENDED), beside=stands_beside(tags))
+            expected = named.get(OUTPUT, ENDED)
+            run.expect(expected, beside=stands_beside(tags))
+            if expected:
+                run.family.has_others = False
         reference = named.get(INPUT) or self._default[INPUT]
         if not reference:
             return
@@ -178,7 +186,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             around, left = run.parent, run.over()
             answers = None if run.is_answered else run.answers
             if answers and (run.is_node or run.is_graph):
-                self._check("output", answers, lambda _: state_of(outputs), run_id)
+                self._check("output", answers, lambda v: changes(outputs, run.state, v), run_id)
             elif parent_run_id is None and (left or answers):
                 self._at_end(run, left or answers, outputs, run_id)
         if around is not None and around.expects != ENDED:
@@ -187,11 +195,18 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     def _at_end(self, run: Run, reference: Any, outputs: Any, run_id: UUID) -> None:
         """Judge the answer of a model that nobody saw: out of a cache, or by a client of its own.
 
-        In a graph it may still come, after an interrupt.
+        In a graph it may still come, after an interrupt; or others were seen, and it is not known
+        which answer it is: then it is said.
         """
         if not (run.is_graph or run.family.has_others):
             given = (*run.given, outputs)
             self._check("output", reference, lambda v: unseen_answer(given, v), run_id)
+        elif not run.called_tools:
+            judge = self._judges["output"]
+            validator = self._resolver.validator(judge, reference)
+            if validator is not None:
+                judge.skip(validator)
+                log.warning("langchain output passed unjudged by %s: no model gave it", reference)
 
     def on_chain_error(
         self,

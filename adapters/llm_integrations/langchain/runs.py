@@ -25,7 +25,8 @@ _STEPS: Final = 8
 
 
 class _Family(set[int]):
-    """The runs in one that stands alone; whether a model, a tool or a retriever was among them."""
+    """The runs in one that stands alone; whether a model, a tool or a retriever was among them,
+    since a prompt named its answer."""
 
     has_others = False
 
@@ -43,6 +44,7 @@ class Run:
         answers: the schema of answers in its own metadata.
         is_answered: whether an answer in it was judged by that.
         is_node: whether it is a node of a graph.
+        state: what came into a node, if what comes out is judged.
         given: what its steps gave while an answer was expected and no model was seen.
     """
 
@@ -54,6 +56,7 @@ class Run:
     held_to: str | None = None
     answers: str | None = None
     given: tuple[Any, ...] = ()
+    state: Any = None
     called_tools = is_answered = False
     is_each = is_graph = is_apart = is_beside = is_node = False
 

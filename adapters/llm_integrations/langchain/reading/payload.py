@@ -20,7 +20,6 @@ __all__ = [
     "judge_piece",
     "payloads",
     "prompt_input",
-    "state_of",
     "unseen_answer",
 ]
 
@@ -106,26 +105,6 @@ def calls_tools(result: LLMResult) -> bool:
     return any(
         isinstance(m, AIMessage) and (m.tool_calls or m.invalid_tool_calls) for m in messages
     )
-
-
-def state_of(value: Any) -> Iterator[Any]:
-    """What a node of a graph was given, or gives back: a state, or a change of it.
-
-    A Command changes the state by its ``update``; Sends go to nodes of their own; None changes
-    nothing.
-    """
-    kinds = {type(one).__name__ for one in value} if isinstance(value, list) else ()
-    for one in value if {"Command", "Send"} & set(kinds) else [value]:
-        kind = type(one).__name__
-        update: Any = one
-        if kind == "Command":
-            update = getattr(one, "update", None)
-        elif kind == "final":
-            update = getattr(one, "value", None)
-        if isinstance(update, list) and all(isinstance(x, tuple) and len(x) == 2 for x in update):
-            update = dict(update)
-        if update is not None and kind != "Send":
-            yield from payloads(update, is_answer=True)
 
 
 def judge_piece(judge: Judge, validator: Validator, piece: Any) -> Verdict:
