@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import Runnable
 
 from benchmarks.harness import Row, Section
 from llm_integrations.core.registry import Registry, connect
@@ -73,14 +74,23 @@ def _chains(registry: Registry) -> tuple[Any, Any, Any]:
     )
 
 
+class _Step(Runnable[Any, Any]):
+    """Does nothing: what LangChain itself takes for one step more."""
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002 - its name
+        return input
+
+
 def _sync(registry: Registry) -> Section:
     bare, validated, bound = _chains(registry)
+    stepped = _Step() | bare
     noop = {"callbacks": [BaseCallbackHandler()]}
     handled = {"callbacks": [SchemaCallbackHandler(registry)]}
     took = _microseconds(
         {
             "bare": lambda: bare.invoke(INPUT),
             "validator": lambda: validated.invoke(INPUT),
+            "step": lambda: stepped.invoke(INPUT),
             "noop": lambda: bound.invoke(INPUT, noop),
             "handler": lambda: bound.invoke(INPUT, handled),
         }
@@ -91,6 +101,10 @@ def _sync(registry: Registry) -> Section:
     )
     added = took["validator"] - took["bare"]
     section.add(_row("`validator \\| prompt` adds", took["validator"], took["bare"], added, 50))
+    added = took["validator"] - took["step"]
+    section.add(
+        _row("of that, over a step that does nothing", took["validator"], took["step"], added, 50)
+    )
     added = took["handler"] - took["noop"]
     section.add(_row("the handler over a no-op handler", took["handler"], took["noop"], added, 20))
     return section

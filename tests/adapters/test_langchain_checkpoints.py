@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
@@ -48,6 +49,65 @@ def graph(saver: Any, nested: bool = False) -> Any:
 
 async def run(chain: Any, given: Any, is_async: bool) -> Any:
     return await chain.ainvoke(given, CONFIG) if is_async else chain.invoke(given, CONFIG)
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said of checkpoints, without their ids."""
+    return [message.partition(", ")[2] for message in caplog.messages]
+
+
+WARNINGS = [
+    "written by state@1 is resumed under state@2",
+    "written by state@1, does not satisfy state@2: /name: is shorter than 5 characters",
+]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def saver(request: pytest.FixtureRequest) -> Iterator[BaseCheckpointSaver[Any]]:
+    if request.param == "memory":
+        yield InMemorySaver()
+        return
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
+    with sqlite.SqliteSaver.from_conn_string(":memory:") as found:
+        yield found
+
+
+def test_any_saver_writes_the_version_and_judges_what_another_one_wrote(
+    registry: Registry, saver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = graph(checkpointer(saver, "state", registry=registry))
+    chain.invoke({"name": "Ada"}, CONFIG)
+    assert saver.get_tuple(CONFIG).metadata["schema_written_by"] == "state@1"
+    registry.register("state", SECOND)
+    with pytest.raises(SchemaValidationError, match="written by state@1"):
+        chain.invoke(RESUME, CONFIG)
+    caplog.clear()
+    warned = graph(checkpointer(saver, "state", registry=registry, mode="warn"))
+    assert warned.invoke(RESUME, CONFIG)["last"] == "Lovelace"
+    assert warnings_in(caplog) == WARNINGS
+
+
+async def test_a_saver_of_an_event_loop_does_so_once_from_any_thread(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite.aio")
+    async with sqlite.AsyncSqliteSaver.from_conn_string(":memory:") as saver:
+        chain = graph(checkpointer(saver, "state", registry=registry, mode="warn"))
+        await asyncio.to_thread(chain.invoke, {"name": "Ada"}, CONFIG)
+        assert (await saver.aget_tuple(CONFIG)).metadata["schema_written_by"] == "state@1"
+        registry.register("state", SECOND)
+        for is_async in (False, True):
+            caplog.clear()
+            found = (
+                chain.aget_state(CONFIG) if is_async else asyncio.to_thread(chain.get_state, CONFIG)
+            )
+            assert (await found).values == {"name": "Ada"}
+            assert warnings_in(caplog) == WARNINGS
+        assert (await chain.ainvoke(RESUME, CONFIG))["last"] == "Lovelace"
+        enforcing = graph(checkpointer(saver, "state", registry=registry))
+        await graph(saver).ainvoke({"name": "Bo"}, {"configurable": {"thread_id": "u"}})
+        with pytest.raises(SchemaValidationError, match="written by no known version"):
+            await enforcing.ainvoke(RESUME, {"configurable": {"thread_id": "u"}})
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.caches import InMemoryCache
+from langchain_core.documents import Document
+from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
     RunnableBranch,
     RunnableLambda,
     RunnableParallel,
     RunnablePassthrough,
 )
+from langchain_core.tools import tool
+from langgraph.graph import StateGraph
 
 from llm_integrations.core.errors import SchemaValidationError
+from llm_integrations.core.observability import VALIDATION_TOTAL
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.langchain import SchemaCallbackHandler, bind_schema
+from llm_integrations.langchain import SchemaCallbackHandler, bind_schema, reask
 from tests.support.langchain import WAYS, outcome
 from tests.support.patience import eventually
 
@@ -174,8 +182,6 @@ async def test_the_tool_call_that_is_the_structured_output_is_judged(
 
 
 def test_models_in_tools_and_retrievers_answer_somebody_else(registry: Registry) -> None:
-    from langchain_core.tools import tool
-
     inner = model("free text")
 
     @tool
@@ -196,3 +202,106 @@ def test_a_handler_on_single_steps_keeps_nothing(registry: Registry) -> None:
     with pytest.raises(SchemaValidationError):
         chain.invoke(ADA)
     assert len(handler._runs) == 0
+
+
+def kept(text: str) -> Any:
+    """A model of text whose answer another chain has put into its cache."""
+    made = FakeListLLM(responses=[text], cache=InMemoryCache())
+    (plain() | made).invoke(ADA)
+    return made
+
+
+def by_thread(text: str) -> Any:
+    def ask(value: Any) -> Any:
+        with ThreadPoolExecutor(1) as threads:  # callbacks do not follow into it
+            return threads.submit(model(text).invoke, value).result()
+
+    return RunnableLambda(ask)
+
+
+UNSEEN: dict[str, Any] = {
+    "out of a cache": lambda text: bound() | kept(text),
+    "another client": lambda text: bound() | RunnableLambda(lambda _: text),
+    "another client, parsed": lambda text: bound() | (lambda _: text) | JsonOutputParser(),
+    "another client, read": lambda text: bound() | (lambda _: text) | json.loads | len,
+    "another client, beside": lambda text: (
+        bound()
+        | RunnableParallel(asked=RunnablePassthrough(), a=RunnableLambda(lambda _: AIMessage(text)))
+    ),
+    "a function of both": lambda text: RunnableLambda(lambda v: bound() | (lambda _: text)),
+    "after a retriever": lambda text: (
+        {"name": Finding() | (lambda found: found[0].page_content)}
+        | bound()
+        | RunnableLambda(lambda _: text)
+    ),
+    "a thread": lambda text: bound() | as_text | by_thread(text),
+    "a chain's own": lambda text: (plain() | kept(text)).with_config(
+        metadata={"schema_output": "answer@1"}
+    ),
+}
+
+
+class Finding(BaseRetriever):
+    def _get_relevant_documents(self, query: Any, **kwargs: Any) -> list[Document]:
+        return [Document(str(query))]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("where", UNSEEN)
+async def test_an_answer_that_no_model_was_seen_to_give_is_judged_at_the_end(
+    registry: Registry, where: str, way: str
+) -> None:
+    handler = SchemaCallbackHandler(registry)
+    good = await outcome(UNSEEN[where](GOOD), ADA, way, handler)
+    assert not isinstance(good, Exception), good
+    bad = await outcome(UNSEEN[where](BAD), ADA, way, handler)
+    assert isinstance(bad, SchemaValidationError)
+
+
+def test_an_answer_that_cannot_be_told_is_said_to_be_unjudged(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    @tool
+    def look(text: str) -> str:
+        """Look."""
+        return text
+
+    count = VALIDATION_TOTAL.labels("langchain", "answer", "output", "unjudged")
+    before = count._value.get()
+    using: Any = {"callbacks": [SchemaCallbackHandler(registry)]}
+    (bound() | as_text | look | (lambda _: BAD)).invoke(ADA, using)
+    builder: Any = StateGraph(dict)
+    builder.add_node("ask", lambda state: {"text": (bound() | (lambda _: BAD)).invoke(ADA)})
+    builder.set_entry_point("ask").compile().invoke(ADA, using)
+    assert caplog.text.count("passed unjudged by answer@1: no model gave it") == 2
+    assert count._value.get() - before == 2
+
+
+ONLY_ASKING: dict[str, Any] = {
+    "text": lambda: bound() | as_text,
+    "messages": lambda: bound() | (lambda value: value.to_messages()),
+    "kept beside": lambda: RunnablePassthrough.assign(prompt=bound()),
+    "several": lambda: RunnableLambda(lambda v: [v]) | bound().map(),
+    "a call of a tool": lambda: bound() | (lambda _: call("search", q="x")),
+}
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "astream_events"])
+@pytest.mark.parametrize("chain", ONLY_ASKING)
+async def test_what_only_asks_has_no_answer(registry: Registry, chain: str, way: str) -> None:
+    result = await outcome(ONLY_ASKING[chain](), ADA, way, SchemaCallbackHandler(registry))
+    assert not isinstance(result, Exception), result
+
+
+@pytest.mark.parametrize("spelling", ["answer@1", "answer@1.0.0", "answer", "answer@latest"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_answer_that_is_asked_for_again_is_left_to_who_asks_by_the_same_schema(
+    registry: Registry, spelling: str, way: str
+) -> None:
+    chain = bound() | reask(model(BAD, GOOD), spelling, registry=registry)
+    result = await outcome(chain, ADA, way, SchemaCallbackHandler(registry))
+    assert not isinstance(result, Exception), result
+    registry.register("other", {"type": "object"}, "1.0.0")
+    chain = bound() | reask(model(BAD), "other@1", registry=registry)
+    result = await outcome(chain, ADA, way, SchemaCallbackHandler(registry))
+    assert isinstance(result, SchemaValidationError)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
@@ -12,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send, StreamWriter, interrupt
+from langgraph.types import Command, Overwrite, Send, StreamWriter, interrupt
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
@@ -28,6 +29,7 @@ from tests.support.langchain import WAYS, outcome
 class State(TypedDict, total=False):
     name: Any
     greeting: Any
+    said: Annotated[list[Any], operator.add]
 
 
 @pytest.fixture
@@ -175,6 +177,11 @@ CHANGES: list[tuple[Any, bool]] = [
     (Command(goto="after"), True),
     (Command(goto=Send("after", {"greeting": 7})), True),
     ([Command(update={"greeting": "hi"}), Command(update={"greeting": 7})], False),
+    ({"said": ["hi"]}, True),
+    ({"said": [7]}, False),
+    ({"said": Overwrite(["hi"])}, True),
+    ({"said": Overwrite([7])}, False),
+    (Command(update={"said": {"__overwrite__": [7]}}), False),
 ]
 
 
@@ -186,13 +193,21 @@ async def test_the_change_is_judged_alone_or_with_the_state_that_it_changes(
     registry.register(
         "both",
         {
-            "properties": {"name": {"type": "string"}, "greeting": {"type": "string"}},
+            "properties": {
+                "name": {"type": "string"},
+                "greeting": {"type": "string"},
+                "said": {"type": "array", "items": {"type": "string"}},
+            },
             "required": ["name"],
         },
     )
-    node = validated(lambda state: change, output="both@1", registry=registry)
-    found = await outcome(graph(node), {"name": "Ada"}, "invoke")
-    assert isinstance(found, SchemaValidationError) is not valid, found
+    built = [
+        graph(validated(lambda state: change, output="both@1", registry=registry)),
+        graph(lambda state: change, metadata={"schema_output": "both@1"}),
+    ]
+    for each in built:
+        found = await outcome(each, {"name": "Ada"}, "invoke", SchemaCallbackHandler(registry))
+        assert isinstance(found, SchemaValidationError) is not valid, found
 
 
 def test_what_a_send_sends_is_judged(registry: Registry) -> None:
@@ -202,7 +217,7 @@ def test_what_a_send_sends_is_judged(registry: Registry) -> None:
         START, lambda state: [Send("greet", {"name": state["name"]})], ["greet"]
     )
     built = builder.compile()
-    assert built.invoke({"name": "Ada"}) == {"name": "Ada", "greeting": "Ada"}
+    assert built.invoke({"name": "Ada"})["greeting"] == "Ada"
     with pytest.raises(SchemaValidationError):
         built.invoke({"name": 7})
 

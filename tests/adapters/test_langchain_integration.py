@@ -12,8 +12,14 @@ from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
+from langchain_core.runnables import (
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+)
 from langchain_core.tools import tool
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
@@ -238,6 +244,38 @@ def generating(chain: Any) -> Any:
     return chunks
 
 
+class Within(Runnable[Any, Any]):
+    """Somebody's own Runnable over another one."""
+
+    def __init__(self, chain: Any) -> None:
+        self.inner = chain
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        return self.inner.invoke(input, config)
+
+
+GREETINGS = {"en": prompt("user-profile@1") | FakeListChatModel(responses=["hi"])}
+
+
+def greeting(state: Any) -> Any:
+    return GREETINGS["en"].invoke(state)
+
+
+def calls_another(state: Any) -> Any:
+    return greeting(state)
+
+
+def tasked(chain: Any) -> Any:
+    """A workflow of the functional API whose task uses a chain."""
+    run = task(closing_over(chain))
+
+    @entrypoint()
+    def flow(state: Any) -> Any:
+        return run(state).result()
+
+    return flow
+
+
 @tool
 def greet(name: str) -> str:
     """Greet somebody."""
@@ -264,6 +302,9 @@ SEEN: dict[str, Any] = {
     "partial-of-a-method": lambda r: graph(partial(Kept().node)).compile(),
     "generator": lambda r: RunnableGenerator(generating(SchemaValidator("user-profile@1", r))),
     "lambda": lambda r: RunnableLambda(closing_over(SchemaValidator("user-profile@1", r))),
+    "own-runnable": lambda r: Within(SchemaValidator("user-profile@1", r)) | str,
+    "function-of-a-function": lambda r: graph(calls_another).compile(),
+    "task": lambda r: tasked(SchemaValidator("user-profile@1", r)),
     "agent": agent,
     "graph-of-agents": lambda r: graph(agent(r)).compile(),
     "tools": lambda r: ToolNode(

@@ -31,6 +31,7 @@ TYPELESS: Any = {
         "text": {"pattern": "^a"},
     },
 }
+ON_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")  # to which the clients' connections belong
 NULLS: Any = {"age": None, "pet": None, "home": None}
 
 
@@ -70,6 +71,14 @@ def registry() -> Iterator[Registry]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    """One for all: clients of one URL share the certificates that they read, half a second each."""
+    with ModelServer() as found:
+        yield found
+
+
+@ON_ONE_LOOP
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize(
     ("client", "method"),
@@ -82,16 +91,16 @@ def registry() -> Iterator[Registry]:
     ],
 )
 async def test_what_the_registry_says_is_asked_for_and_judged(
-    registry: Registry, client: Any, method: Any, way: str
+    registry: Registry, server: ModelServer, client: Any, method: Any, way: str
 ) -> None:
-    with ModelServer({"name": "A"}, {"name": "Ada"}, {"name": "A"}) as server:
-        chain = PROMPT | structured(
-            client(server), "person@1", registry=registry, method=method, retries=1
-        )
-        found = await outcome(chain, ADA, way)
-        assert (found[-1] if isinstance(found, list) else found) == {"name": "Ada"}
-        once = structured(client(server), "person@1", registry=registry, method=method)
-        assert isinstance(await outcome(PROMPT | once, ADA, way), SchemaValidationError)
+    server.says({"name": "A"}, {"name": "Ada"}, {"name": "A"})
+    chain = PROMPT | structured(
+        client(server), "person@1", registry=registry, method=method, retries=1
+    )
+    found = await outcome(chain, ADA, way)
+    assert (found[-1] if isinstance(found, list) else found) == {"name": "Ada"}
+    once = structured(client(server), "person@1", registry=registry, method=method)
+    assert isinstance(await outcome(PROMPT | once, ADA, way), SchemaValidationError)
     first, again, _ = server.asked
     assert ("stream" in way) is bool(first.get("stream"))
     assert "is shorter than 2 characters" in str(again["messages"])
@@ -104,12 +113,12 @@ async def test_what_the_registry_says_is_asked_for_and_judged(
 
 
 @pytest.mark.parametrize("method", [None, "json_schema", "function_calling"])
-def test_openais_strict_form_is_closed_and_requires_all(registry: Registry, method: Any) -> None:
-    with ModelServer({"name": "Ada", **NULLS}) as server:
-        chain = structured(
-            openai(server), "person@1", registry=registry, method=method, strict=True
-        )
-        assert chain.invoke("Who?") == {"name": "Ada"}
+def test_openais_strict_form_is_closed_and_requires_all(
+    registry: Registry, server: ModelServer, method: Any
+) -> None:
+    server.says({"name": "Ada", **NULLS})
+    chain = structured(openai(server), "person@1", registry=registry, method=method, strict=True)
+    assert chain.invoke("Who?") == {"name": "Ada"}
     [body] = server.asked
     form = body["tools"][0]["function"] if method == "function_calling" else None
     assert (form or body["response_format"]["json_schema"])["strict"] is True
@@ -120,10 +129,10 @@ def test_openais_strict_form_is_closed_and_requires_all(registry: Registry, meth
     assert compile_validator(sent(body)).is_valid({"name": "Ada", **NULLS})
 
 
-def test_anthropics_strict_form_is_closed(registry: Registry) -> None:
-    with ModelServer({"name": "Ada"}) as server:
-        chain = structured(anthropic(server), "person@1", registry=registry, strict=True)
-        assert chain.invoke("Who?") == {"name": "Ada"}
+def test_anthropics_strict_form_is_closed(registry: Registry, server: ModelServer) -> None:
+    server.says({"name": "Ada"})
+    chain = structured(anthropic(server), "person@1", registry=registry, strict=True)
+    assert chain.invoke("Who?") == {"name": "Ada"}
     [body] = server.asked
     assert body["output_config"]["format"]["type"] == "json_schema"
     assert all(one["additionalProperties"] is False for one in objects(sent(body)))
@@ -137,55 +146,64 @@ def typed(schema: Any) -> bool:
 
 
 @pytest.mark.parametrize("client", [openai, anthropic])
-def test_a_strict_form_says_of_what_type_everything_is(registry: Registry, client: Any) -> None:
+def test_a_strict_form_says_of_what_type_everything_is(
+    registry: Registry, server: ModelServer, client: Any
+) -> None:
     answer = {"list": ["x"], "both": 4, "kind": "a", "none": None, "one": True, "text": "ab"}
-    with ModelServer(answer) as server:
-        chain = structured(client(server), "typeless@1", registry=registry, strict=True)
-        assert chain.invoke("What?") == answer
-        assert compile_validator(sent(server.asked[0])).is_valid(answer)
-        if client is openai:
-            assert typed(sent(server.asked[0]))
-        nothing = structured(client(server), "any@1", registry=registry, strict=True)
-        with pytest.raises(ConfigurationError, match="/x may be of any type"):
-            nothing.invoke("What?")
-        assert len(server.asked) == 1
+    server.says(answer)
+    chain = structured(client(server), "typeless@1", registry=registry, strict=True)
+    assert chain.invoke("What?") == answer
+    assert compile_validator(sent(server.asked[0])).is_valid(answer)
+    if client is openai:
+        assert typed(sent(server.asked[0]))
+    nothing = structured(client(server), "any@1", registry=registry, strict=True)
+    with pytest.raises(ConfigurationError, match="/x may be of any type"):
+        nothing.invoke("What?")
+    assert len(server.asked) == 1
 
 
-def test_what_is_no_object_comes_out_of_the_one_it_was_asked_for_in(registry: Registry) -> None:
+def test_what_is_no_object_comes_out_of_the_one_it_was_asked_for_in(
+    registry: Registry, server: ModelServer
+) -> None:
     for client in (openai, anthropic):
-        with ModelServer({"value": [1]}, {"value": ["x"]}) as server:
-            chain = structured(client(server), "list@1", registry=registry)
-            assert chain.invoke("What?") == [1]
-            with pytest.raises(SchemaValidationError):
-                chain.invoke("What?")
+        server.says({"value": [1]}, {"value": ["x"]})
+        chain = structured(client(server), "list@1", registry=registry)
+        assert chain.invoke("What?") == [1]
+        with pytest.raises(SchemaValidationError):
+            chain.invoke("What?")
 
 
-def test_what_a_client_does_not_take_is_a_configuration_error(registry: Registry) -> None:
-    with ModelServer() as server:
-        with pytest.raises(ConfigurationError, match="json_mode"):
-            structured(
-                openai(server), "person@1", registry=registry, method="json_mode", strict=True
-            )
-        odd: Any = "by_post"
-        with pytest.raises(ConfigurationError, match="by_post"):
-            structured(openai(server), "person@1", registry=registry, method=odd).invoke("?")
+def test_what_a_client_does_not_take_is_a_configuration_error(
+    registry: Registry, server: ModelServer
+) -> None:
+    server.says()
+    with pytest.raises(ConfigurationError, match="json_mode"):
+        structured(openai(server), "person@1", registry=registry, method="json_mode", strict=True)
+    odd: Any = "by_post"
+    with pytest.raises(ConfigurationError, match="by_post"):
+        structured(openai(server), "person@1", registry=registry, method=odd).invoke("?")
 
 
-async def test_a_model_is_asked_again_over_the_wire(registry: Registry) -> None:
+@ON_ONE_LOOP
+async def test_a_model_is_asked_again_over_the_wire(
+    registry: Registry, server: ModelServer
+) -> None:
     for client in (openai, anthropic):
-        with ModelServer({"name": "A"}, {"name": "Ada"}) as server:
-            answer = await reask(client(server), "person@1", registry=registry).ainvoke("Who?")
-            assert answer.text == '{"name": "Ada"}'
+        server.says({"name": "A"}, {"name": "Ada"})
+        answer = await reask(client(server), "person@1", registry=registry).ainvoke("Who?")
+        assert answer.text == '{"name": "Ada"}'
         assert "is shorter than 2 characters" in str(server.asked[1]["messages"][-1])
 
 
 @pytest.mark.parametrize("client", [openai, anthropic])
-def test_an_agent_asks_for_its_response_by_reference(registry: Registry, client: Any) -> None:
-    with ModelServer({"name": "A"}, {"name": "Ada"}) as server:
-        agent = create_agent(
-            client(server),
-            response_format=response_format("person@1", registry=registry),
-            middleware=[SchemaMiddleware(registry, response="person@1", retries=1)],
-        )
-        assert agent.invoke(QUESTION)["structured_response"] == {"name": "Ada"}
+def test_an_agent_asks_for_its_response_by_reference(
+    registry: Registry, server: ModelServer, client: Any
+) -> None:
+    server.says({"name": "A"}, {"name": "Ada"})
+    agent = create_agent(
+        client(server),
+        response_format=response_format("person@1", registry=registry),
+        middleware=[SchemaMiddleware(registry, response="person@1", retries=1)],
+    )
+    assert agent.invoke(QUESTION)["structured_response"] == {"name": "Ada"}
     assert sent(server.asked[0])["properties"].keys() == PERSON["properties"].keys()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
+from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import (
+    ConfigurableField,
+    RunnableBranch,
+    RunnableLambda,
+    RunnablePassthrough,
+)
+from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
@@ -232,3 +239,51 @@ def test_what_cannot_be_asked_again_about_is_said(registry: Registry) -> None:
     chain = reask(RunnableLambda(lambda _: "no"), "answer@1", registry=registry)
     with pytest.raises(ConfigurationError, match="put the prompt before it"):
         chain.invoke({"name": "Ada"})
+
+
+@tool
+def look_up(name: str) -> str:
+    """Look somebody up."""
+    return name
+
+
+WRAPPED: dict[str, Any] = {
+    "with_retry": lambda m: m.with_retry(),
+    "with_fallbacks": lambda m: m.with_fallbacks([m]),
+    "a sequence": lambda m: RunnablePassthrough() | m,
+    "a function": lambda m: RunnableLambda(lambda asked: m.invoke(asked)),
+    "a branch": lambda m: RunnableBranch((bool, m), m),
+    "configurable": lambda m: m.configurable_alternatives(ConfigurableField("one"), other=m),
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_call_of_a_tool_is_on_the_way_however_the_model_is_wrapped(
+    registry: Registry, wrapped: str, way: str
+) -> None:
+    call = AIMessage("", tool_calls=[{"name": "look_up", "args": {"name": "Ada"}, "id": "1"}])
+    asked = WRAPPED[wrapped](model(call, GOOD).bind_tools([look_up]))
+    result = await outcome(PROMPT | reask(asked, "answer@1", registry=registry), ADA, way)
+    assert result.tool_calls == call.tool_calls
+
+
+FRONTS: dict[str, Any] = {
+    "a function": lambda: RunnableLambda(lambda given: given) | PROMPT,
+    "a dict": lambda: {"name": itemgetter("name")} | PROMPT,
+    "a first model": lambda: PROMPT | model("Ada") | StrOutputParser() | PROMPT,
+}
+
+
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_chain_is_asked_again_from_its_last_prompt_on(
+    registry: Registry, front: str, way: str
+) -> None:
+    bad_then_good = model(BAD[0], GOOD)
+    chain = FRONTS[front]() | bad_then_good | JsonOutputParser()
+    result = await outcome(reask(chain, "answer@1", registry=registry), ADA, way)
+    assert (result[-1] if isinstance(result, list) else result) == {"greeting": "hi"}
+    first, again = bad_then_good.asked
+    assert again[:1] == first == [HumanMessage("Greet Ada.")]
+    assert "is an integer, not a string" in again[-1].text

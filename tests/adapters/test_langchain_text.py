@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +13,19 @@ from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.runnables import RunnableGenerator, RunnableParallel
+from langchain_core.runnables import (
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnablePick,
+)
 from langchain_core.utils.json import parse_partial_json
 
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator
-from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.chunks import Whole
 from tests.support.langchain import WAYS, outcome
 
 PROFILE = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
@@ -164,10 +171,10 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(JSON, min_size=1, max_size=3))
 def test_growing_values_end_as_the_last_one(value: Any) -> None:
-    text, whole = json.dumps(value), None
+    text, whole = json.dumps(value), Whole()
     seen: list[Any] = []
     for end in range(1, len(text) + 1):
         try:
@@ -176,5 +183,65 @@ def test_growing_values_end_as_the_last_one(value: Any) -> None:
             continue
         if read is not None and (not seen or seen[-1] != read):
             seen.append(read)
-            whole = joined(whole, read)
-    assert whole == value
+            whole.add(read)
+    assert whole.value == value
+
+
+def says(value: Any) -> Any:
+    return lambda _: value
+
+
+def nothing(given: Iterator[Any]) -> Iterator[Any]:
+    yield from itertools.islice(given, 0)
+
+
+async def anothing(given: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for _ in given:
+        return
+    yield
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "before",
+    [RunnableLambda(says(None)), RunnableGenerator(nothing, anothing)],
+    ids=["None", "an empty stream"],
+)
+async def test_no_answer_is_as_invalid_in_a_stream_as_elsewhere(
+    registry: Registry, before: Any, way: str
+) -> None:
+    chain = before | SchemaValidator("profile@1", registry, side="output")
+    assert isinstance(await outcome(chain, "q", way), SchemaValidationError)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("rest", "schema"),
+    [
+        (RunnablePick("zip"), {"type": "string", "pattern": "^[0-9]{5}$"}),
+        (
+            RunnablePassthrough.assign(n=says(1)),
+            {"properties": {"zip": {"enum": ["10115"]}}, "required": ["n"]},
+        ),
+    ],
+    ids=["picked", "assigned beside"],
+)
+@pytest.mark.parametrize(("text", "is_valid"), [("10115", True), ("1011", False)])
+async def test_text_that_a_parser_reads_bit_by_bit_is_what_it_is_at_its_end(
+    registry: Registry, rest: Any, schema: dict[str, Any], text: str, is_valid: bool, way: str
+) -> None:
+    registry.register("grown", schema)
+    model = FakeListChatModel(responses=[json.dumps({"zip": text})])
+    validator = SchemaValidator("grown@1", registry, side="output")
+    result = await outcome(model | JsonOutputParser() | rest | validator, "q", way)
+    assert isinstance(result, SchemaValidationError) is not is_valid
+
+
+@pytest.mark.parametrize(
+    "chunks", [["1", "0", "115"], ["101", "", "15"], ["10", "10"], ["1", "11"]]
+)
+def test_text_in_parts_adds_up(chunks: list[str]) -> None:
+    whole = Whole()
+    for chunk in chunks:
+        whole.add(chunk)
+    assert whole.value == "".join(chunks)

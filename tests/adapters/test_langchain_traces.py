@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any, TypedDict
@@ -24,6 +25,7 @@ from llm_integrations.langchain import (
     SchemaValidator,
     bind_schema,
     reask,
+    structured,
     validated,
 )
 from tests.adapters.test_langchain_agents import MEASURE, QUESTION, call
@@ -178,6 +180,45 @@ def test_a_langsmith_client_that_is_given_gets_feedback(registry: Registry) -> N
     assert body["session_id"] == PROJECT
     assert body["run_id"] == str(run.child_runs[0].id)
     assert "is shorter than 2 characters" in body["comment"]
+
+
+GIVEN: dict[str, Any] = {
+    "validator": lambda r, c: SchemaValidator("user@1", r, mode="warn", langsmith=c) | PROMPT,
+    "reask": lambda r, c: (
+        PROMPT | reask(model(), "answer@1", registry=r, mode="warn", retries=0, langsmith=c)
+    ),
+    "structured": lambda r, c: (
+        PROMPT | structured(Saying(responses=[]), "answer@1", registry=r, mode="warn", langsmith=c)
+    ),
+    "validated": lambda r, c: RunnableLambda(
+        validated(lambda _: {}, output="answer@1", registry=r, mode="warn", langsmith=c)
+    ),
+    "validated chain": lambda r, c: validated(
+        PROMPT | (lambda _: {}), output="answer@1", registry=r, mode="warn", langsmith=c
+    ),
+}
+
+
+class Saying(FakeListChatModel):
+    """A model whose structured output is empty."""
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+        return RunnableLambda(lambda _: {})
+
+
+async def test_whatever_judges_takes_a_langsmith_client(registry: Registry) -> None:
+    with LangSmith() as server:
+        client = Client(api_url=server.url, api_key="x", auto_batch_tracing=False)
+        for n, (made, way) in enumerate(itertools.product(GIVEN, ("invoke", "ainvoke", "stream"))):
+            collector = RunCollectorCallbackHandler()
+            found = await outcome(GIVEN[made](registry, client), BAD, way, collector)
+            assert not isinstance(found, Exception), found
+            assert server.came.wait(10), (made, way)
+            server.came.clear()
+            bodies = [r.json() for r in server.requests if b"schema_invalid" in r.body]
+            assert len(bodies) == n + 1
+            assert bodies[-1]["run_id"] == str(collector.traced_runs[0].id)
+        client.cleanup()
 
 
 def test_feedback_that_fails_is_nobodys_loss(

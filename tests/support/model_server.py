@@ -14,9 +14,12 @@ __all__ = ["ModelServer"]
 class ModelServer(HttpServer):
     """Answers each request with the next of ``answers``: as a call where a tool is demanded."""
 
-    def __init__(self, *answers: Any) -> None:
-        super().__init__()
+    answers: list[Any]
+
+    def says(self, *answers: Any) -> None:
+        """From now on, as if nothing had been asked before."""
         self.answers = list(answers)
+        self.requests.clear()
 
     @property
     def asked(self) -> list[Any]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
-from pydantic import BaseModel
 
 from llm_integrations.core.errors import (
     ConfigurationError,
@@ -24,7 +22,8 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     astand_in,
     stand_in,
 )
-from llm_integrations.langchain.reading.payload import judge_piece, state_of
+from llm_integrations.langchain.reading.payload import judge_piece
+from llm_integrations.langchain.reading.state import changes
 from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ def validated(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> N:
     """A node of a graph that takes and gives back what its schemas say.
 
@@ -82,6 +82,7 @@ def validated(
         on_invalid: a value, or a function of the error, that the node gives back instead.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         ConfigurationError: there is nothing to judge, or it is no node.
@@ -93,7 +94,7 @@ def validated(
     def side(name: Side, schema: str | SchemaRef | None) -> _Side | None:
         if schema is None:
             return None
-        judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options)
+        judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options, langsmith)
         return _Side(judge, SchemaRef.parse(schema))
 
     border = _Border(side("input", input), side("output", output), on_invalid)
@@ -116,10 +117,7 @@ class _Side:
     def check(self, validator: Validator | None, value: Any, state: Any = None) -> None:
         if validator is None:
             return
-        for piece in state_of(value):
-            whole = _changed(state, piece)
-            if whole is not None and not validator.is_valid(piece) and validator.is_valid(whole):
-                piece = whole
+        for piece in changes(value, state, validator):
             self.judge.act(judge_piece(self.judge, validator, piece))
 
 
@@ -212,19 +210,3 @@ class _Gate(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         await self._acheck(input)
         return input
-
-
-def _changed(state: Any, change: Any) -> dict[str, Any] | None:
-    """A state with a change in it, each of its fields replaced; None if that cannot be said."""
-    before = _fields_of(state)
-    return None if before is None or not isinstance(change, dict) else {**before, **change}
-
-
-def _fields_of(state: Any) -> Mapping[str, Any] | None:
-    if isinstance(state, Mapping):
-        return state
-    if isinstance(state, BaseModel):
-        return {name: getattr(state, name) for name in state.model_fields_set}
-    if is_dataclass(state) and not isinstance(state, type):
-        return {field.name: getattr(state, field.name) for field in fields(state)}
-    return None

@@ -45,6 +45,7 @@ def checkpointer(
     mode: Mode = "enforce",
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> S:
     """A saver whose checkpoints bear the version of their state's schema.
 
@@ -61,6 +62,7 @@ def checkpointer(
         mode: ``enforce`` raises, ``warn`` logs and counts, ``off`` does nothing.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         SchemaValidationError: on resume, under enforce; it names the version that wrote the state.
@@ -69,7 +71,7 @@ def checkpointer(
     if not isinstance(saver, BaseCheckpointSaver):
         raise ConfigurationError(f"a checkpoint saver is wanted, not {type(saver).__name__}")
     client = resolve_registry(registry)
-    judge = TracedJudge(client, "langchain", "input", mode, on_unavailable, options)
+    judge = TracedJudge(client, "langchain", "input", mode, on_unavailable, options, langsmith)
     # A kind of the saver's own kind: graphs ask what it is, and each kind has methods of its own.
     kind = type(f"Schema{type(saver).__name__}", (_Written, type(saver)), {})
     bare: Any = object.__new__(kind)
@@ -87,7 +89,8 @@ class _Written:
         judge, reference = self.written
         if _is_root(config):
             metadata = _stamped(metadata, judge.resolve(reference))
-        return super().put(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
+        with _within():
+            return super().put(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         judge, reference = self.written
@@ -97,7 +100,8 @@ class _Written:
             return await super().aput(config, checkpoint, metadata, new_versions)  # type: ignore[misc] # a mixin
 
     def get_tuple(self, config: Any) -> CheckpointTuple | None:
-        found: CheckpointTuple | None = super().get_tuple(config)  # type: ignore[misc] # a mixin
+        with _within():
+            found: CheckpointTuple | None = super().get_tuple(config)  # type: ignore[misc] # a mixin
         judge, reference = self.written
         if found is not None and _is_root(config):
             _judge(judge, judge.resolve(reference), found)
@@ -117,7 +121,7 @@ _IS_WITHIN: Final = ContextVar("within", default=False)
 
 @contextmanager
 def _within() -> Iterator[None]:
-    """For savers whose coroutines call their other methods: once is enough."""
+    """For savers whose coroutines call their other methods, or the reverse: once is enough."""
     token = _IS_WITHIN.set(True)
     try:
         yield

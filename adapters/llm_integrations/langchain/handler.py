@@ -14,6 +14,7 @@ from langchain_core.outputs import LLMResult
 from llm_integrations.core.binding import ASKED, BOUND, DOCUMENT, INPUT, OUTPUT, PARTIALS, TOOL
 from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
 from llm_integrations.core.judge import Side
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.stamp import without_stamp
 from llm_integrations.langchain.inline import forget_answer, steady_answer
@@ -22,14 +23,17 @@ from llm_integrations.langchain.reading.payload import (
     calls_tools,
     judge_piece,
     prompt_input,
-    state_of,
+    unseen_answer,
 )
+from llm_integrations.langchain.reading.state import changes, state_of
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import references_in
 
 __all__ = ["SchemaCallbackHandler"]
+
+log = get_logger(__name__)
 
 
 class SchemaCallbackHandler(BaseCallbackHandler):
@@ -128,12 +132,17 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
         if run.named is not None:
             self._at_border(run, inputs, run_id)
+        if run.answers is not None and run.is_node:
+            run.state = inputs
 
     def _prompt(
         self, inputs: Any, run: Run | None, tags: Any, named: Mapping[str, Any], run_id: UUID
     ) -> None:
         if run is not None:
-            run.expect(named.get(OUTPUT, ENDED), beside=stands_beside(tags))
+            expected = named.get(OUTPUT, ENDED)
+            run.expect(expected, beside=stands_beside(tags))
+            if expected:
+                run.family.has_others = False
         reference = named.get(INPUT) or self._default[INPUT]
         if not reference:
             return
@@ -172,10 +181,32 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             forget_answer(self)
         run = self._runs.close(run_id)
         if run is None:  # a prompt, or a run that began before this handler was there
-            return
-        run.over()
-        if run.answers and not run.is_answered and (run.is_node or run.is_graph):
-            self._check("output", run.answers, lambda _: state_of(outputs), run_id)
+            around = self._runs.get(parent_run_id)
+        else:
+            around, left = run.parent, run.over()
+            answers = None if run.is_answered else run.answers
+            if answers and (run.is_node or run.is_graph):
+                self._check("output", answers, lambda v: changes(outputs, run.state, v), run_id)
+            elif parent_run_id is None and (left or answers):
+                self._at_end(run, left or answers, outputs, run_id)
+        if around is not None and around.expects != ENDED:
+            around.gave(outputs)
+
+    def _at_end(self, run: Run, reference: Any, outputs: Any, run_id: UUID) -> None:
+        """Judge the answer of a model that nobody saw: out of a cache, or by a client of its own.
+
+        In a graph it may still come, after an interrupt; or others were seen, and it is not known
+        which answer it is: then it is said.
+        """
+        if not (run.is_graph or run.family.has_others):
+            given = (*run.given, outputs)
+            self._check("output", reference, lambda v: unseen_answer(given, v), run_id)
+        elif not run.called_tools:
+            judge = self._judges["output"]
+            validator = self._resolver.validator(judge, reference)
+            if validator is not None:
+                judge.skip(validator)
+                log.warning("langchain output passed unjudged by %s: no model gave it", reference)
 
     def on_chain_error(
         self,
@@ -203,7 +234,10 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         run = self._runs.around(parent_run_id)
-        expected = None if run is None else run.expected()
+        expected = None
+        if run is not None:
+            run.family.has_others = True
+            expected = run.expected()
         reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
         if reference:
             options = kwargs.get("options") or {}
@@ -213,7 +247,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 beside=stands_beside(tags),
                 is_expected=expected is not None,
                 is_structured="ls_structured_output_format" in options,
-                is_judged=(metadata or {}).get(ASKED) == reference,
+                by_asker=(metadata or {}).get(ASKED),
             )
             self._runs.ask(run_id, asked)
 
@@ -226,9 +260,18 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if not asked.is_structured and calls_tools(response):
             asked.called_tools()
             return
-        if not asked.is_judged:
+        if not self._is_judged(asked):
             self._check("output", asked.reference, lambda _: answers(response), run_id)
         asked.answered()
+
+    def _is_judged(self, asked: Asked) -> bool:
+        """Whether who asked judges by the same schema, however its reference is spelt."""
+        if asked.by_asker is None or asked.by_asker == asked.reference:
+            return asked.by_asker is not None
+        judge = self._judges["output"]
+        named = {asked.reference, asked.by_asker}
+        found = [self._resolver.validator(judge, reference) for reference in named]
+        return len({one and one.fingerprint for one in found}) == 1
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.asked(run_id)

@@ -21,6 +21,14 @@ ENDED: Final = ""
 NOTHING: Final[Any] = object()
 _ORPHANS: Final = 1024
 _MOST: Final = 100_000
+_STEPS: Final = 8
+
+
+class _Family(set[int]):
+    """The runs in one that stands alone; whether a model, a tool or a retriever was among them,
+    since a prompt named its answer."""
+
+    has_others = False
 
 
 class Run:
@@ -36,6 +44,8 @@ class Run:
         answers: the schema of answers in its own metadata.
         is_answered: whether an answer in it was judged by that.
         is_node: whether it is a node of a graph.
+        state: what came into a node, if what comes out is judged.
+        given: what its steps gave while an answer was expected and no model was seen.
     """
 
     # Most runs are as the class is: to make one is on the way of every call.
@@ -45,12 +55,14 @@ class Run:
     inputs: Any = NOTHING
     held_to: str | None = None
     answers: str | None = None
+    given: tuple[Any, ...] = ()
+    state: Any = None
     called_tools = is_answered = False
     is_each = is_graph = is_apart = is_beside = is_node = False
 
     def __init__(self, parent: Run | None, tags: Sequence[str] | None = None) -> None:
         self.parent = parent
-        self.family: set[UUID] = set() if parent is None else parent.family
+        self.family: _Family = _Family() if parent is None else parent.family
         if tags:
             self._place(tags)
 
@@ -67,6 +79,7 @@ class Run:
 
     def expect(self, reference: str, *, beside: bool) -> None:
         """From now on: a schema, or ENDED. What stands beside others holds once all are over."""
+        self.given = ()
         if not beside and not self.is_each:
             self.expects = reference
         elif reference or not self.then:
@@ -81,12 +94,25 @@ class Run:
             run = run.parent
         return None
 
-    def over(self) -> None:
-        """Leave to the run around it what it expected in vain, or that it had its answer."""
+    def gave(self, outputs: Any) -> None:
+        """Note what a step in it gave: it may be the answer of a model that nobody sees."""
+        run: Run | None = self
+        while run is not None and run.expects is None:
+            run = run.parent
+        if run is not None and run.expects and not run.family.has_others:
+            run.given = (*run.given[: _STEPS - 1], outputs)
+
+    def over(self) -> str | None:
+        """Leave to the run around it what it expected in vain, or that it had its answer.
+
+        Returns that, also where nothing is around it.
+        """
         left = self.expects if self.then is None else self.then
         forgotten = self.is_node and self.called_tools and bool(left)
         if left is not None and self.parent is not None and not (self.is_apart or forgotten):
             self.parent.expect(left, beside=self.is_beside)
+            self.parent.given = self.given
+        return left
 
     def was_held_to(self, reference: str) -> bool:
         """Whether a node around this judged its input by this schema already."""
@@ -99,9 +125,13 @@ class Run:
 
 
 class Asked:
-    """A model's run, or a retriever's, with the schema of what it gives."""
+    """A model's run, or a retriever's, with the schema of what it gives.
 
-    __slots__ = ("_beside", "is_expected", "is_judged", "is_structured", "reference", "run")
+    Attributes:
+        by_asker: the schema by which who asks, and asks again, judges the answer.
+    """
+
+    __slots__ = ("_beside", "by_asker", "is_expected", "is_structured", "reference", "run")
 
     def __init__(
         self,
@@ -111,12 +141,12 @@ class Asked:
         beside: bool = False,
         is_expected: bool = False,
         is_structured: bool = False,
-        is_judged: bool = False,
+        by_asker: str | None = None,
     ) -> None:
         self.reference = reference
         self.is_expected = is_expected
         self.is_structured = is_structured
-        self.is_judged = is_judged
+        self.by_asker = by_asker
         self.run = run
         self._beside = beside
 
@@ -139,12 +169,15 @@ class Asked:
 
 
 class Runs:
-    """Runs by their ids. Dict operations are atomic; a lock would break copies of chains."""
+    """Runs by their ids. Dict operations are atomic; a lock would break copies of chains.
+
+    Keys are the numbers of the ids: the hash of a UUID is two calls more.
+    """
 
     def __init__(self) -> None:
-        self._runs: dict[UUID, Run] = {}
-        self._asked: dict[UUID, Asked] = {}
-        self._orphans: dict[UUID, Run] = {}
+        self._runs: dict[int, Run] = {}
+        self._asked: dict[int, Asked] = {}
+        self._orphans: dict[int, Run] = {}
 
     def open(
         self,
@@ -154,13 +187,13 @@ class Runs:
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Run:
-        around = None if parent is None else self._runs.get(parent)
-        run = self._runs[run_id] = Run(around, tags)
+        around = None if parent is None else self._runs.get(parent.int)
+        run = self._runs[run_id.int] = Run(around, tags)
         if around is None:
             if len(self._runs) > _MOST:
                 self._runs.pop(next(iter(self._runs)), None)
         else:
-            run.family.add(run_id)
+            run.family.add(run_id.int)
         if name is not None and name.startswith("RunnableEach<"):
             run.is_each = True
         if metadata:
@@ -174,12 +207,16 @@ class Runs:
         """A tool or a retriever: models in it answer somebody else."""
         run = self.open(run_id, parent)
         run.is_apart, run.expects = True, ENDED
+        run.family.has_others = True
         return run
 
+    def get(self, run_id: UUID | None) -> Run | None:
+        return None if run_id is None else self._runs.get(run_id.int)
+
     def close(self, run_id: UUID) -> Run | None:
-        run = self._runs.pop(run_id, None)
+        run = self._runs.pop(run_id.int, None)
         if run is not None:
-            run.family.discard(run_id)
+            run.family.discard(run_id.int)
             if run.parent is None and run.family:  # of batches that fail no end is told, nor of
                 for left in tuple(run.family):  # what is cancelled
                     self._runs.pop(left, None)
@@ -190,24 +227,24 @@ class Runs:
         """The run that an event is part of. One whose start was not seen has a place as well."""
         if parent is None:
             return None
-        found = self._runs.get(parent) or self._orphans.get(parent)
+        found = self._runs.get(parent.int) or self._orphans.get(parent.int)
         if found is None:
-            found = self._orphans[parent] = Run(None)
+            found = self._orphans[parent.int] = Run(None)
             if len(self._orphans) > _ORPHANS:
                 self._orphans.pop(next(iter(self._orphans)), None)
         return found
 
     def ask(self, run_id: UUID, asked: Asked) -> None:
-        self._asked[run_id] = asked
+        self._asked[run_id.int] = asked
         if asked.run is not None:
-            asked.run.family.add(run_id)
+            asked.run.family.add(run_id.int)
         if len(self._asked) > _MOST:
             self._asked.pop(next(iter(self._asked)), None)
 
     def asked(self, run_id: UUID) -> Asked | None:
-        asked = self._asked.pop(run_id, None)
+        asked = self._asked.pop(run_id.int, None)
         if asked is not None and asked.run is not None:
-            asked.run.family.discard(run_id)
+            asked.run.family.discard(run_id.int)
         return asked
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     astand_in,
     stand_in,
 )
-from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.reading.payload import judge_piece, payloads
 from llm_integrations.langchain.traced import TracedJudge
 
@@ -102,18 +102,17 @@ class SchemaValidator(Runnable[Any, Any]):
     ) -> Iterator[Any]:
         """Under enforce nothing leaves before it is judged, then all of it as it came; otherwise
         chunks pass at once."""
-        whole: Any = None
+        whole = Whole()
         held: list[Any] = []
         for chunk in input:
-            whole = joined(whole, chunk)
+            whole.add(chunk)
             if self.judge.mode == "enforce":
                 held.append(chunk)
             else:
                 yield chunk
-        if whole is not None:
-            passed = self.invoke(whole, config)
-            held = held if passed is whole else [passed]
-        yield from held
+        said = whole.value
+        passed = self.invoke(said, config)  # of an empty stream as well: that is no answer
+        yield from held if passed is said else [passed]
 
     async def atransform(
         self,
@@ -121,18 +120,17 @@ class SchemaValidator(Runnable[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        whole: Any = None
+        whole = Whole()
         held: list[Any] = []
         async for chunk in input:
-            whole = joined(whole, chunk)
+            whole.add(chunk)
             if self.judge.mode == "enforce":
                 held.append(chunk)
             else:
                 yield chunk
-        if whole is not None:
-            passed = await self.ainvoke(whole, config)
-            held = held if passed is whole else [passed]
-        for chunk in held:
+        said = whole.value
+        passed = await self.ainvoke(said, config)  # of an empty stream as well: that is no answer
+        for chunk in held if passed is said else [passed]:
             yield chunk
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:

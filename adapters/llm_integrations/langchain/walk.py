@@ -22,6 +22,7 @@ __all__ = [
     "Guard",
     "Role",
     "Use",
+    "has_tools",
     "prompts_in",
     "references_in",
     "tools_in",
@@ -49,7 +50,8 @@ _CHILDREN: Final = (
     "model",
     "args_schema",
 )
-_STRATEGIES: Final = "langchain.agents.structured_output"
+# Kinds of LangChain's and LangGraph's that are no Runnables: strategies and tasks.
+_OTHERS: Final = frozenset({"langchain.agents.structured_output", "langgraph.func"})
 _FUNCTIONS: Final = ("func", "afunc", "_transform", "_atransform")
 
 
@@ -132,6 +134,15 @@ def tools_in(chain: Any) -> list[BaseTool]:
     return [node for node, _, _ in _walk(chain) if isinstance(node, BaseTool)]
 
 
+def has_tools(chain: Any) -> bool:
+    """Whether a model in it calls ordinary tools, and not only one that is its answer."""
+    return any(
+        "tools" in kwargs and "ls_structured_output_format" not in kwargs
+        for kwargs in (_attribute(node, "kwargs") for node, _, _ in _walk(chain))
+        if isinstance(kwargs, Mapping)
+    )
+
+
 def references_in(chain: Any) -> set[str]:
     """Every schema that the metadata and validators of a chain name."""
     named: set[str] = set()
@@ -187,9 +198,11 @@ def _children(node: Any) -> Iterator[Any]:
         yield from _parts(_captured(node))
     elif isinstance(node, partial):
         yield from _parts([_function(node.func), *node.args, node.keywords])
-    elif type(node).__module__ == _STRATEGIES:
-        yield from _parts(_attribute(node, "schema"))
     else:
+        if type(node).__module__ in _OTHERS:
+            yield from _parts(_attribute(node, "schema"))
+        elif isinstance(node, Runnable):
+            yield from _parts(_vars_of(node))
         for name in _CHILDREN:
             yield from _parts(_attribute(node, name))
         for name in _FUNCTIONS:
@@ -225,7 +238,7 @@ def _nodes(node: Any, metadata: Mapping[str, Any]) -> list[tuple[Any, Mapping[st
 def _parts(value: Any) -> Iterator[Any]:
     """What of a value can hold schemas, or holds what can."""
     known = isinstance(value, Runnable | Guard | FunctionType | MethodType | partial)
-    if known or hasattr(value, "compile") or type(value).__module__ == _STRATEGIES:
+    if known or hasattr(value, "compile") or type(value).__module__ in _OTHERS:
         if not isinstance(value, type):
             yield value
     elif isinstance(value, Mapping):
@@ -247,8 +260,16 @@ def _captured(function: Callable[..., Any]) -> list[Any]:
     cells = [cell.cell_contents for cell in inner.__closure__ or () if _is_filled(cell)]
     names = inner.__code__.co_names
     named = [inner.__globals__[name] for name in names if name in inner.__globals__]
-    # Functions of modules name half the world: only what can judge or run is followed from there.
-    return [*cells, *(thing for thing in named if isinstance(thing, Runnable | Guard))]
+    # Functions of modules name half the world: only what can judge or run is followed from there,
+    # and other functions of the same module.
+    return [*cells, *(one for thing in named for one in _leads(thing, inner.__module__))]
+
+
+def _leads(thing: Any, module: str) -> Iterator[Any]:
+    for one in thing.values() if isinstance(thing, dict) else [thing]:
+        is_own = isinstance(one, FunctionType) and one.__module__ == module
+        if is_own or isinstance(one, Runnable | Guard) or type(one).__module__ in _OTHERS:
+            yield one
 
 
 def _is_filled(cell: Any) -> bool:

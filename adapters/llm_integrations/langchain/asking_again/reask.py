@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from pydantic import ValidationError
 
@@ -21,8 +21,9 @@ from llm_integrations.langchain.asking_again.on_invalid import (
     astand_in,
     stand_in,
 )
-from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
+from llm_integrations.langchain.walk import has_tools
 
 if TYPE_CHECKING:
     from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions
@@ -44,6 +45,7 @@ def reask(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> Runnable[Any, Any]:
     """A model whose answer satisfies a schema: ``prompt | reask(model, "answer@1", retries=2)``.
 
@@ -56,8 +58,8 @@ def reask(
     end, and nothing is asked again.
 
     Args:
-        model: a chat model, one with structured output or tools, a model and its parser; or such
-            after a prompt.
+        model: a chat model, one with structured output or tools, a model and its parser; or a
+            chain, of which what stands after its last prompt is asked again.
         schema: of the answer, as ``answer@1``; ``latest`` follows the registry.
         retries: how often it is asked again, 0 to 20.
         registry: a Registry, a URL, or None for the environment's.
@@ -65,6 +67,7 @@ def reask(
         on_invalid: a value, or a function of the error, that is returned instead of raising.
         on_unavailable: "raise" or "pass" when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        langsmith: a LangSmith client, which gets feedback on what ``warn`` let pass.
 
     Raises:
         SchemaValidationError: on ``invoke``, after the last answer; ``reports`` has those on all.
@@ -77,19 +80,11 @@ def reask(
         mode=mode,
         on_unavailable=on_unavailable,
         options=options,
+        langsmith=langsmith,
     )
-    asked = model
-    if isinstance(model, RunnableSequence) and isinstance(model.first, BasePromptTemplate):
-        rest = model.steps[1:]
-        asked = rest[0] if len(rest) == 1 else RunnableSequence(*rest)
-    again = Reask(
-        asked,
-        SchemaRef.parse(schema),
-        judge,
-        check_retries(retries),
-        on_invalid,
-    )
-    return again if asked is model else model.first | again  # type: ignore[attr-defined] # a sequence
+    before, asked = _at_prompt(model)
+    again = Reask(asked, SchemaRef.parse(schema), judge, check_retries(retries), on_invalid)
+    return RunnableSequence(*before, again) if before else again
 
 
 class Reask(Runnable[Any, Any]):
@@ -110,7 +105,7 @@ class Reask(Runnable[Any, Any]):
         self.judge = judge
         self._retries = retries
         self._on_invalid = on_invalid
-        self._has_tools = _has_tools(model)
+        self._has_tools = has_tools(model)
         self._name = str(schema_ref)
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
@@ -153,14 +148,15 @@ class Reask(Runnable[Any, Any]):
         exchange = self._begin(validator, input, config, passes=not enforces)
         while True:
             held: list[Any] = []
-            said: Any = None
+            whole = Whole()
             try:
                 for chunk in self.runnable.stream(exchange.input, exchange.config, **kwargs):
-                    said = joined(said, chunk)
+                    whole.add(chunk)
                     if enforces:
                         held.append(chunk)
                     else:
                         yield chunk
+                said = whole.value
             except _UNREADABLE as error:
                 said = error
             try:
@@ -180,14 +176,15 @@ class Reask(Runnable[Any, Any]):
         exchange = self._begin(validator, input, config, passes=not enforces)
         while True:
             held: list[Any] = []
-            said: Any = None
+            whole = Whole()
             try:
                 async for chunk in self.runnable.astream(exchange.input, exchange.config, **kwargs):
-                    said = joined(said, chunk)
+                    whole.add(chunk)
                     if enforces:
                         held.append(chunk)
                     else:
                         yield chunk
+                said = whole.value
             except _UNREADABLE as error:
                 said = error
             try:
@@ -226,10 +223,12 @@ class Reask(Runnable[Any, Any]):
         return f"reask({self.runnable!r}, {str(self.schema_ref)!r}, retries={self._retries})"
 
 
-def _has_tools(model: Any) -> bool:
-    """Whether a model calls ordinary tools, which are no answers."""
-    while isinstance(model, RunnableBinding):
-        if "tools" in model.kwargs:
-            return "ls_structured_output_format" not in model.kwargs
-        model = model.bound
-    return False
+def _at_prompt(model: Any) -> tuple[list[Any], Any]:
+    """The steps of a chain as far as its last prompt, and what answers to that."""
+    steps = model.steps if isinstance(model, RunnableSequence) else [model]
+    prompts = (n for n, step in enumerate(steps[:-1], 1) if isinstance(step, BasePromptTemplate))
+    start = max(prompts, default=0)
+    if not start:
+        return [], model
+    rest = steps[start:]
+    return steps[:start], rest[0] if len(rest) == 1 else RunnableSequence(*rest)

@@ -27,7 +27,7 @@ from llm_integrations.langchain.asking_again.strict import (
     subset_for,
     without_added_nulls,
 )
-from llm_integrations.langchain.reading.chunks import joined
+from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def structured(
     on_invalid: OnInvalid = None,
     on_unavailable: OnUnavailable | None = None,
     options: ValidationOptions | None = None,
+    langsmith: Any = None,
 ) -> Structured:
     """``model.with_structured_output`` by the registry's schema: ``structured(model, "answer@1")``.
 
@@ -84,7 +85,7 @@ def structured(
             of the version that was asked for, where a dict is what the model gave. What does not
             fit the class, let through by the mode or put in by ``on_invalid``, stays as it is.
         retries: how often an invalid answer is asked for again, as ``reask``.
-        registry, mode, on_invalid, on_unavailable, options: as ``reask``.
+        registry, mode, on_invalid, on_unavailable, options, langsmith: as ``reask``.
 
     Raises:
         SchemaValidationError: on ``invoke``, the answer is invalid, under enforce.
@@ -99,7 +100,7 @@ def structured(
     if strict and method == "json_mode":
         raise ConfigurationError("json_mode holds a model to no schema: leave strict out")
     judge = TracedJudge(
-        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options
+        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options, langsmith
     )
     asking = {"method": method, "strict": strict, "include_raw": include_raw or None}
     return Structured(
@@ -182,26 +183,26 @@ class Structured(Runnable[Any, Any]):
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        version, whole = self._version(), None
+        version, whole = self._version(), Whole()
         for chunk in version.reask.stream(input, config, **kwargs):
             if version.model is None:
                 yield chunk
             else:  # there are no objects of a part
-                whole = joined(whole, chunk)
-        if whole is not None:
-            yield version.given(whole)
+                whole.add(chunk)
+        if not whole.is_empty:
+            yield version.given(whole.value)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        version, whole = await self._aversion(), None
+        version, whole = await self._aversion(), Whole()
         async for chunk in version.reask.astream(input, config, **kwargs):
             if version.model is None:
                 yield chunk
             else:
-                whole = joined(whole, chunk)
-        if whole is not None:
-            yield version.given(whole)
+                whole.add(chunk)
+        if not whole.is_empty:
+            yield version.given(whole.value)
 
     # Whatever the mode: without a schema there is nothing to ask for.
 

@@ -7,26 +7,56 @@ from typing import Any
 from langchain_core.messages import BaseMessageChunk
 from langchain_core.runnables.utils import AddableDict
 
-__all__ = ["joined"]
+__all__ = ["Whole"]
 
 
-def joined(whole: Any, chunk: Any) -> Any:
-    """What a stream says with one more chunk; None is the start.
+class Whole:
+    """What the chunks of a stream say together, so far.
 
     Text and messages come in parts. Parsers give all that they have read so far each time, as
     ``["al"]`` and then ``["alpha"]``: that grows, and is no sum, nor are numbers. Lists in parts
-    add up.
+    add up, and so does text, unless all of it only ever grew, as what is picked from a parser's.
     """
-    if whole is None:
-        return chunk
+
+    def __init__(self) -> None:
+        self.is_empty = True
+        self._sum: Any = None
+        self._last: Any = None
+        self._growths = 0  # of text; negative once it did not grow
+        self._fields: dict[str, Whole] | None = None
+
+    @property
+    def value(self) -> Any:
+        """None where there was no chunk."""
+        if self._fields is not None:
+            return AddableDict({key: whole.value for key, whole in self._fields.items()})
+        return self._last if self._growths > 1 else self._sum
+
+    def add(self, chunk: Any) -> None:
+        if self.is_empty and isinstance(chunk, AddableDict):
+            self._fields = {}
+        self.is_empty = False
+        if self._fields is not None and isinstance(chunk, dict):
+            for key, value in chunk.items():
+                self._fields.setdefault(key, Whole()).add(value)
+            return
+        self._fields = None
+        if isinstance(chunk, str) and isinstance(self._last, str):
+            self._growths = _growths(self._growths, self._last, chunk)
+        self._sum, self._last = _joined(self._sum, chunk), chunk
+
+
+def _growths(before: int, last: str, text: str) -> int:
+    if before < 0 or not text.startswith(last):
+        return -1
+    return before + (0 < len(last) < len(text))
+
+
+def _joined(whole: Any, chunk: Any) -> Any:
     if isinstance(whole, str) and isinstance(chunk, str):
         return whole + chunk
     if isinstance(whole, BaseMessageChunk) and isinstance(chunk, BaseMessageChunk):
         return whole + chunk
-    if isinstance(whole, AddableDict) and isinstance(chunk, dict):
-        return AddableDict(
-            {**whole, **{key: joined(whole.get(key), value) for key, value in chunk.items()}}
-        )
     if isinstance(whole, list) and isinstance(chunk, list):
         return chunk if whole != chunk and _has_grown(whole, chunk) else whole + chunk
     return chunk

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import PromptValue
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.text import Said, said_by
 
-__all__ = ["answers", "calls_tools", "judge_piece", "payloads", "prompt_input", "state_of"]
+__all__ = [
+    "answers",
+    "calls_tools",
+    "judge_piece",
+    "payloads",
+    "prompt_input",
+    "unseen_answer",
+]
+
+_RAW: Final = {"raw", "parsed", "parsing_error"}
 
 
 def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
@@ -25,19 +35,19 @@ def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     Args:
         is_answer: whether a model said it, so that text may hold JSON.
     """
-    if isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
+    if type(value) is dict and not is_answer and value.keys() != _RAW:  # most inputs
+        yield value
+    elif isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
         yield from (call["args"] for call in value.tool_calls)
         yield from (call["args"] for call in value.invalid_tool_calls)
     elif isinstance(value, BaseMessage):
         yield said_by(value)
-    elif _is_raw_and_parsed(value):
+    elif isinstance(value, dict) and value.keys() == _RAW:
         yield data_of(value["parsed"], is_answer=True)
     elif isinstance(value, str):
         yield Said(value) if is_answer else value
     else:
-        yield (
-            value if type(value) is dict and not is_answer else data_of(value, is_answer=is_answer)
-        )
+        yield data_of(value, is_answer=is_answer)
 
 
 def answers(result: LLMResult) -> Iterator[Any]:
@@ -48,6 +58,40 @@ def answers(result: LLMResult) -> Iterator[Any]:
                 yield from payloads(candidate.message)
             else:
                 yield Said(candidate.text)
+
+
+def unseen_answer(given: Sequence[Any], validator: Validator) -> list[Any]:
+    """The answer in what the steps after a prompt gave, where no model was seen to give one.
+
+    The first that satisfies the schema, or else the last; the prompt itself, passed on, is none.
+    """
+    prompts = [one for one in given if isinstance(one, PromptValue)]
+    asked = {text for one in prompts for text in (one.to_string(), *_texts(one))}
+    found = [list(payloads(one, is_answer=True)) for one in given if not _asks(one, asked)]
+    fitting = (pieces for pieces in found if all(_fits(validator, piece) for piece in pieces))
+    return next(fitting, found[-1] if found else [])
+
+
+def _texts(prompt: PromptValue) -> list[str]:
+    return [message.text for message in prompt.to_messages()]
+
+
+def _asks(value: Any, asked: Collection[str]) -> bool:
+    """Whether a value is on its way to a model, or to a tool."""
+    if isinstance(value, AIMessage):
+        return bool(value.tool_calls)
+    if isinstance(value, list | tuple):
+        return bool(value) and _asks(value[-1], asked)
+    if isinstance(value, Mapping):
+        return any(_asks(one, asked) for one in value.values())
+    return isinstance(value, PromptValue | BaseMessage) or (
+        isinstance(value, str) and value in asked
+    )
+
+
+def _fits(validator: Validator, piece: Any) -> bool:
+    value, words = piece.read(validator) if isinstance(piece, Said) else (piece, "")
+    return not words and validator.is_valid(value)
 
 
 def calls_tools(result: LLMResult) -> bool:
@@ -61,26 +105,6 @@ def calls_tools(result: LLMResult) -> bool:
     return any(
         isinstance(m, AIMessage) and (m.tool_calls or m.invalid_tool_calls) for m in messages
     )
-
-
-def state_of(value: Any) -> Iterator[Any]:
-    """What a node of a graph was given, or gives back: a state, or a change of it.
-
-    A Command changes the state by its ``update``; Sends go to nodes of their own; None changes
-    nothing.
-    """
-    kinds = {type(one).__name__ for one in value} if isinstance(value, list) else ()
-    for one in value if {"Command", "Send"} & set(kinds) else [value]:
-        kind = type(one).__name__
-        update: Any = one
-        if kind == "Command":
-            update = getattr(one, "update", None)
-        elif kind == "final":
-            update = getattr(one, "value", None)
-        if isinstance(update, list) and all(isinstance(x, tuple) and len(x) == 2 for x in update):
-            update = dict(update)
-        if update is not None and kind != "Send":
-            yield from payloads(update, is_answer=True)
 
 
 def judge_piece(judge: Judge, validator: Validator, piece: Any) -> Verdict:
@@ -106,7 +130,3 @@ def prompt_input(inputs: Any, partials: Mapping[str, Any] | None, validator: Val
 def _only_property(body: Any) -> str | None:
     properties = body.get("properties") if isinstance(body, dict) else None
     return next(iter(properties)) if properties and len(properties) == 1 else None
-
-
-def _is_raw_and_parsed(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"raw", "parsed", "parsing_error"}
