@@ -13,6 +13,7 @@ from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, unforeseen_steps
 from llm_integrations.llamaindex.upkeep.listing import Listing
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
+from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
 from llm_integrations.llamaindex.upkeep.release import Held
 
@@ -96,15 +97,17 @@ def _unknown(index: Index, listing: Listing, names: Sequence[str]) -> list[str]:
 
 def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InForce) -> list[str]:
     steps = index.steps(in_force)
-    doubled = []
-    for first in range(0, len(names), index.batch_size):
-        batch = names[first : first + index.batch_size]
+    doubled: list[str] = []
+
+    def look(batch: Sequence[str]) -> None:
         documents = list(index.known.fetch(batch).values())
         chunks = by_document(chunks_of(documents, [*steps.first, *steps.rest]))
         made = Counter({name: len(nodes) for name, nodes in chunks.items()})
-        doubled += [
-            document.id_
-            for document in documents
-            if 0 < made[document.id_] < len(listing.present[document.id_])
-        ]
+        doubled.extend(n for n in batch if 0 < made[n] < len(listing.present[n]))
+
+    def failed(name: str, error: Exception) -> None:
+        log.warning("%s: %s cannot be counted: %s", index.name, name, reason_of(error, None))
+
+    for first in range(0, len(names), index.batch_size):
+        each(look, names[first : first + index.batch_size], failed)
     return doubled
