@@ -218,8 +218,8 @@ class Index:
         compare: bool,
     ) -> Nodes:
         """The documents to run, with the nodes that are to be replaced."""
-        vectors = listing.stale(transform.subject, in_force)
         absent = listing.absent(held.current) if compare else ()
+        vectors = listing.stale(transform.subject, in_force)
         vectors.update((name, ()) for name in (*absent, *sorted(held.again)) if name not in vectors)
         return vectors
 

@@ -226,7 +226,13 @@ class SchemaTransform(TransformComponent):
         self.in_force()
         return super().to_dict(**kwargs)
 
-    def _apply(self, nodes: Sequence[BaseNode], in_force: InForce | None) -> list[BaseNode]:
+    def judged(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
+        """As a call, for nodes that nobody changes: the copies share all but their metadata."""
+        return self._apply(nodes, self.in_force(), deep=False)
+
+    def _apply(
+        self, nodes: Sequence[BaseNode], in_force: InForce | None, *, deep: bool = True
+    ) -> list[BaseNode]:
         validator = in_force.validator if in_force else None
         settled = self._judge.settle(
             self._sort(validator, nodes),
@@ -236,7 +242,7 @@ class SchemaTransform(TransformComponent):
             position=lambda node: node.id_,
         )
         return [
-            with_metadata(node, in_force.stamped(node.metadata, valid=bool(verdict)))
+            with_metadata(node, in_force.stamped(node.metadata, valid=bool(verdict)), deep=deep)
             if in_force and verdict.outcome in ("valid", "invalid")
             else node
             for node, verdict in settled

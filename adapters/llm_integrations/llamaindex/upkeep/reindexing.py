@@ -7,14 +7,14 @@ other with it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import run_transformations
-from llama_index.core.schema import BaseNode
+from llama_index.core.schema import BaseNode, TransformComponent
 from tqdm import tqdm
 
 from llm_integrations.core.errors import ConfigurationError
@@ -23,6 +23,7 @@ from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
 from llm_integrations.llamaindex.node_record import has_lost_media
 from llm_integrations.llamaindex.stores.query import GONE, Changes
+from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.migration import changed_metadata
 from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
@@ -42,6 +43,10 @@ T = TypeVar("T", str, BaseNode)
 _GIVE_UP: Final = 20
 """Documents in a row that may fail; then a few others tell whether it is the documents."""
 _SAMPLES: Final = 5
+_AT_HAND: Final = 256
+"""Documents that are judged and stamped together: a store on disk syncs once for them."""
+_NODES: Final = 1000
+"""Nodes that are stamped in one request."""
 
 
 class _GivenUpError(Exception):
@@ -123,15 +128,18 @@ class Reindexing:
         with tqdm(total=len(names), desc=title, disable=hidden) as bar:
             while left:
                 try:
-                    size = self._pace.batch_size(self._index.batch_size)
-                    for first in range(0, len(left), size):
-                        self._take(left[first : first + size], fetch, whole=whole)
+                    for batch in _parts(left, self._pace.batch_size(self._size(whole=whole))):
+                        self._take(batch, fetch, whole=whole)
                         bar.update(len(self._tried) - bar.n)
                 except _GivenUpError as error:
                     if not self._others_work(error.stage, self._left(names), fetch, whole=whole):
                         self._give_up(error, self._left(names))
                 left = self._left(names)
         self._tell(names)
+
+    def _size(self, *, whole: bool) -> int:
+        """How many documents are at hand at once: of a docstore's more than are embedded."""
+        return self._index.batch_size if whole else max(self._index.batch_size, _AT_HAND)
 
     def _take(self, batch: Sequence[str], fetch: Fetch, *, whole: bool) -> None:
         found: dict[str, BaseNode] = {}
@@ -176,7 +184,7 @@ class Reindexing:
             first = self._steps.first
             migrated = [self._index.migration(document, first) for document in part]
             forms.update((document.id_, document) for document in migrated)
-            passed = {node.id_: node for node in run_transformations(migrated, first)}
+            passed = {node.id_: node for node in _judged(migrated, first)}
             stamped.update(passed)
             refused.extend(document for document in part if document.id_ not in passed)
 
@@ -194,8 +202,10 @@ class Reindexing:
             if self._steps.judge_whole_documents and not self._anew:
                 self._each(stamp, list(stamped.values()))
             anew = self._embeddable(stamped.values(), given, whole=whole)
-            for part in self._pace.texts(anew, self._tokens_in):
-                self._each(embed, part)
+            for paced in self._pace.texts(anew, self._tokens_in):
+                for part in _parts(paced, self._index.batch_size):
+                    self._each(embed, part)
+                    self._index.persistence.changed()
             self._each(drop, refused)
         finally:
             changed = [form for name, form in forms.items() if form is not given[name]]
@@ -252,7 +262,9 @@ class Reindexing:
                 changes[node] = change
         if not changes:
             return
-        changed = self._index.nodes.stamp(changes)
+        changed: set[str] = set()
+        for part in _parts(list(changes), _NODES):
+            changed |= self._index.nodes.stamp({node: changes[node] for node in part})
         done = [d for d in able if changed.issuperset(self._vectors[d.id_])]
         if len(done) < len(able):
             log.info("%s: its store cannot stamp in place; texts are embedded", self._index.name)
@@ -366,6 +378,19 @@ def _stamps_on(node: BaseNode) -> dict[str, Any]:
     old = {VALID + stamp.suffix: GONE for stamp in stamps_of(node.metadata)}
     ours = stamp_keys_of(node.metadata)
     return {**old, **{key: node.metadata[key] for key in ours if key in node.metadata}}
+
+
+def _judged(documents: Sequence[BaseNode], first: Sequence[TransformComponent]) -> list[BaseNode]:
+    """What the schemas let through, stamped; metadata apart, it shares all with what came."""
+    passed = list(documents)
+    for step in first:
+        if isinstance(step, SchemaTransform):
+            passed = step.judged(passed)
+    return passed
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def _embedded(nodes: Iterable[BaseNode]) -> list[BaseNode]:
