@@ -48,13 +48,14 @@ class QdrantNodes(StoredNodes):
         else:
             filters = [_filter(equal, unlike) for equal, unlike in query.conditions]
         for wanted in filters:
-            found = self._scroll(wanted, [query.subject])
+            found = self.scroll(wanted, [query.subject])
             yield from (node for node in found if query.matches(node.metadata))
 
     def every(self, subjects: Sequence[str]) -> Iterator[StoredNode]:
-        return self._scroll(None, subjects)
+        return self.scroll(None, subjects)
 
-    def _scroll(self, wanted: Any, subjects: Sequence[str]) -> Iterator[StoredNode]:
+    def scroll(self, wanted: Any, subjects: Sequence[str] = ()) -> Iterator[StoredNode]:
+        """The nodes that a filter of Qdrant's finds, with the stamps of subjects."""
         if not self._exists():
             return
         suffixes = ["", *map(suffix_of, subjects)]
@@ -133,7 +134,12 @@ class QdrantNodes(StoredNodes):
     def copied(self) -> Copy:
         from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
-        return QdrantCopy(self.store)
+        return QdrantCopy.empty(self.store)
+
+    def unsettled(self) -> Copy | None:
+        from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
+
+        return QdrantCopy.unsettled_in(self.store)
 
     def restore(self) -> None:
         from llm_integrations.llamaindex.stores.qdrant_copy import restore

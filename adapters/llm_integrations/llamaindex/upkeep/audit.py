@@ -16,6 +16,7 @@ from llm_integrations.llamaindex.upkeep.node_ids import by_document
 from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
 from llm_integrations.llamaindex.upkeep.release import Held
+from llm_integrations.llamaindex.upkeep.swapping import late_in
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -34,7 +35,7 @@ class IndexAudit:
         documents: how many documents the docstore knows.
         missing: known to the docstore, and neither in the vector store nor in the quarantine.
         doubled: with more nodes in the vector store than the pipeline makes of them.
-        stale: stamped by another version.
+        stale: stamped by another version, or older than what a swap that was killed left behind.
         unknown: stamped in the vector store, and not known to the docstore; never repaired:
             ``forget`` them, or ingest them again.
         unchecked: steps of the pipeline that make doubled documents impossible to tell.
@@ -69,13 +70,14 @@ def audit(index: Index, transform: SchemaTransform, in_force: InForce) -> IndexA
     unchecked = unforeseen_steps(steps.rest)
     present = listing.in_order(listing.present)
     here = [name for name in present if name in listing.hashes]
+    stale = {**listing.stale(transform.subject, in_force), **late_in(index)}
     return IndexAudit(
         index.name,
         in_force.validator.reference,
         documents=len(listing.hashes),
         missing=tuple(listing.absent(held.current)),
         doubled=() if unchecked else tuple(_doubled(index, listing, here, in_force)),
-        stale=tuple(listing.in_order(listing.stale(transform.subject, in_force))),
+        stale=tuple(listing.in_order(stale)),
         unknown=tuple(_unknown(index, listing, present)),
         unchecked=unchecked,
     )
