@@ -151,7 +151,7 @@ async def test_a_model_that_fails_for_everything_is_not_asked_for_everything(
     model.before = lambda: asked.append(1)
     [result] = await integration.catch_up()
     assert {name for name, _ in result.failed} == set(names)
-    assert "not tried" in result.failed[-1][1]
+    assert sum("not tried" in reason for _, reason in result.failed) > 30
     assert len(asked) < 30
     assert set(by_document(store)) == set(names)
 

@@ -84,6 +84,7 @@ class Index:
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
         self.lock = threading.Lock()
         self.waiting: list[Callable[[], object]] | None = None
+        self.put_off: set[str] = set()
         self.batch_size = batch_size
         self.progress = progress
         for transform in self.transforms:
@@ -170,13 +171,17 @@ class Index:
             total = replace(total, unknown=tuple(held.unknown))
             vectors = self.work(listing, held, transform, in_force, compare=compare)
             room = None if limit is None else limit - len(seen)
-            names = listing.in_order({*held.documents, *vectors} - seen)[:room]
+            names = listing.in_order({*held.documents, *vectors} - seen)
+            # What came to nothing last time is last, or a limit would try it alone for ever.
+            names = sorted(names, key=self.put_off.__contains__)[:room]
             seen.update(names)
             if names:
                 run = Reindexing(self, in_force, vectors, listing.hashes, pace=pace)
                 result = run.run([name for name in names if name not in held.documents])
                 result = result.plus(run.run_documents(held.documents_of(names)))
                 total = total.plus(result.releasing(held.records))
+                self.put_off.difference_update(names)
+                self.put_off.update(result.missing, (name for name, _ in result.failed))
             done = {*total.reindexed, *total.released}
             self.once_in_place(self.persistence.flush)
             self.once_in_place(partial(held.settle, done))
@@ -213,8 +218,8 @@ class Index:
         compare: bool,
     ) -> Nodes:
         """The documents to run, with the nodes that are to be replaced."""
-        vectors = listing.stale(transform.subject, in_force)
         absent = listing.absent(held.current) if compare else ()
+        vectors = listing.stale(transform.subject, in_force)
         vectors.update((name, ()) for name in (*absent, *sorted(held.again)) if name not in vectors)
         return vectors
 

@@ -31,7 +31,7 @@ from llm_integrations.llamaindex.upkeep.forgetting import forget
 from llm_integrations.llamaindex.upkeep.migration import Migrate
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
-from llm_integrations.llamaindex.upkeep.swapping import beside
+from llm_integrations.llamaindex.upkeep.swapping import beside, settle
 
 __all__ = ["OnAffected", "RAGPipelineIntegration"]
 
@@ -313,6 +313,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
                 pace=pace,
             )
             with index.lock:
+                settle(index)
                 is_due = swap and index.has_work(transform, in_force)
                 return beside(index, run) if is_due else run()
 
@@ -343,6 +344,7 @@ def _audit(index: Index, transform: SchemaTransform, in_force: InForce, mend: bo
     with index.lock:
         found = audit(index, transform, in_force)
         if mend and not found.is_sound:
+            settle(index)
             repair(index, in_force, found)
             index.bring_up_to_date(transform, in_force, compare=True)
         return found

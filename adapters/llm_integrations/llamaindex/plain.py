@@ -101,6 +101,9 @@ class PlainNodes(StoredNodes):
             )
         return self._inner.copied()
 
+    def unsettled(self) -> Copy | None:
+        return self._inner.unsettled()
+
     def restore(self) -> None:
         self._inner.restore()
 

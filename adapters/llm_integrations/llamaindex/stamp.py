@@ -27,15 +27,18 @@ def payload_of(
     return {**metadata, text_field: node.get_content(MetadataMode.NONE)}
 
 
-def with_metadata(node: BaseNode, metadata: Mapping[str, Any]) -> BaseNode:
+def with_metadata(node: BaseNode, metadata: Mapping[str, Any], *, deep: bool = True) -> BaseNode:
     """A copy with other metadata; its stamp is kept from embedding models and LLMs.
 
     A copy, because the pipeline stores the hash of the node that came in after the transforms ran:
     a changed one would never be recognised again.
+
+    Args:
+        deep: whether the copy may be changed further without the node changing too.
     """
-    copy = node.model_copy(deep=True)
-    copy.metadata = dict(metadata)
-    ours = stamp_keys_of(copy.metadata) or [ISSUE]
-    for keys in (copy.excluded_embed_metadata_keys, copy.excluded_llm_metadata_keys):
-        keys.extend(key for key in ours if key not in keys)
-    return copy
+    ours = stamp_keys_of(metadata) or [ISSUE]
+    hidden = {
+        name: [*(keys := getattr(node, name)), *(key for key in ours if key not in keys)]
+        for name in ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
+    }
+    return node.model_copy(update={"metadata": dict(metadata), **hidden}, deep=deep)

@@ -19,6 +19,7 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import computed_field
+from pydantic_core import to_json
 
 from llm_integrations.core.config import (
     Mode,
@@ -42,6 +43,10 @@ __all__ = ["SchemaTransform"]
 
 _NESTED: Final = (Mapping, list, tuple, set, frozenset, BaseModel)
 """Values that a store of flat metadata refuses; dates become text before it looks."""
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""Kinds of values that every store holds."""
+_NOT_FLAT: Final = "the vector store holds text, numbers and booleans, no nested or list values"
+_NOT_JSON: Final = "no vector store can hold this value: it cannot be written as JSON"
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,7 @@ class SchemaTransform(TransformComponent):
         in_force = self.in_force() if self.mode == "enforce" else None
         if in_force is None:
             return True
-        if self.flat_metadata and _nested_key(node) is not None:
+        if self._unheld(node) is not None:
             return False
         try:
             return in_force.validator.is_valid(self.payload(node))
@@ -221,7 +226,13 @@ class SchemaTransform(TransformComponent):
         self.in_force()
         return super().to_dict(**kwargs)
 
-    def _apply(self, nodes: Sequence[BaseNode], in_force: InForce | None) -> list[BaseNode]:
+    def judged(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
+        """As a call, for nodes that nobody changes: the copies share all but their metadata."""
+        return self._apply(nodes, self.in_force(), deep=False)
+
+    def _apply(
+        self, nodes: Sequence[BaseNode], in_force: InForce | None, *, deep: bool = True
+    ) -> list[BaseNode]:
         validator = in_force.validator if in_force else None
         settled = self._judge.settle(
             self._sort(validator, nodes),
@@ -231,37 +242,44 @@ class SchemaTransform(TransformComponent):
             position=lambda node: node.id_,
         )
         return [
-            with_metadata(node, in_force.stamped(node.metadata, valid=bool(verdict)))
+            with_metadata(node, in_force.stamped(node.metadata, valid=bool(verdict)), deep=deep)
             if in_force and verdict.outcome in ("valid", "invalid")
             else node
             for node, verdict in settled
         ]
 
     def _sort(self, validator: Validator | None, nodes: Sequence[BaseNode]) -> Sorted[BaseNode]:
-        """The verdicts; what the store cannot hold is not even put before the schema."""
-        nested = [_nested_key(node) if self.flat_metadata and validator else None for node in nodes]
-        flat = [node for node, key in zip(nodes, nested, strict=True) if key is None]
-        found = self._judge.sort(validator, flat, payload=self.payload)
-        if validator is None or len(flat) == len(nodes):
+        """The verdicts; what no store can hold is not even put before the schema."""
+        unheld = [self._unheld(node) if validator else None for node in nodes]
+        held = [node for node, why in zip(nodes, unheld, strict=True) if why is None]
+        found = self._judge.sort(validator, held, payload=self.payload)
+        if validator is None or len(held) == len(nodes):
             return found
         rest = iter(found.verdicts)
-        verdicts = [next(rest) if key is None else self._refuse(validator, key) for key in nested]
+        verdicts = [next(rest) if w is None else self._refuse(validator, *w) for w in unheld]
         return Sorted(nodes, [self.payload(node) for node in nodes], verdicts)
 
-    def _refuse(self, validator: Validator, key: str) -> Verdict:
-        told = "the vector store holds only text, numbers and booleans, no nested or list values"
+    def _refuse(self, validator: Validator, key: str, told: str) -> Verdict:
         path = to_pointer([key])
         return self._judge.refuse(validator, told, path=path, schema_path=BEYOND_SCHEMA)
+
+    def _unheld(self, node: BaseNode) -> tuple[str, str] | None:
+        """A key whose value the store cannot hold, and why; one would end its whole batch."""
+        for key, value in node.metadata.items():
+            if type(value) in _PLAIN:
+                continue
+            if self.flat_metadata and isinstance(value, _NESTED):
+                return str(key), _NOT_FLAT
+            try:
+                to_json(value)
+            except ValueError:  # PydanticSerializationError is one
+                return str(key), _NOT_JSON
+        return None
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         del fields["registry"]
         return _rebuild, (type(self), fields, self._pin or _Pin(self.in_force()))
-
-
-def _nested_key(node: BaseNode) -> str | None:
-    """A key whose value a store of flat metadata refuses."""
-    return next((str(k) for k, v in node.metadata.items() if isinstance(v, _NESTED)), None)
 
 
 def _rebuild(kind: type[SchemaTransform], fields: dict[str, Any], pin: _Pin) -> SchemaTransform:

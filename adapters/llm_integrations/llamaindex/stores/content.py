@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 from llm_integrations.llamaindex.stores.query import Changes, renewed
 
@@ -17,14 +18,14 @@ SOURCES: Final = ("ref_doc_id", "doc_id", "document_id")
 
 def with_changes(content: str, changes: Changes) -> str:
     """The text of a node with other metadata."""
-    node = json.loads(content)
+    node = from_json(content)
     node["metadata"] = renewed(node.get("metadata") or {}, changes)
-    return json.dumps(node, ensure_ascii=False)
+    return to_json(node, inf_nan_mode="constants").decode()
 
 
 def metadata_in(content: str) -> Mapping[str, Any]:
     """The metadata of a node's text, in its order."""
-    found: Mapping[str, Any] = json.loads(content).get("metadata") or {}
+    found: Mapping[str, Any] = from_json(content).get("metadata") or {}
     return found
 
 

@@ -113,6 +113,10 @@ class StoredNodes:
         """
         raise self._no_aliases()
 
+    def unsettled(self) -> Copy | None:
+        """The copy that is in place here since a swap that did not come to its end."""
+        return None
+
     def restore(self) -> None:
         """Move the alias back to what it stood for before it was moved."""
         raise self._no_aliases()
@@ -156,8 +160,24 @@ class Copy(StoredNodes):
         """Copy nodes from the source: these, or all."""
         raise NotImplementedError
 
+    def mark(self) -> None:
+        """Mark what is here and in the source, to tell it from what is written later."""
+        raise NotImplementedError
+
+    def late(self) -> list[StoredNode]:
+        """Nodes of the source that were written after it was marked, and are not here."""
+        raise NotImplementedError
+
+    def newer(self) -> list[StoredNode]:
+        """Nodes that were written here after the mark."""
+        raise NotImplementedError
+
     def replace(self) -> None:
         """Move the alias here."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Note that all that was written to the source is here."""
         raise NotImplementedError
 
     def sweep(self) -> None:

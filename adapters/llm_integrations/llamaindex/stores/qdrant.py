@@ -48,13 +48,14 @@ class QdrantNodes(StoredNodes):
         else:
             filters = [_filter(equal, unlike) for equal, unlike in query.conditions]
         for wanted in filters:
-            found = self._scroll(wanted, [query.subject])
+            found = self.scroll(wanted, [query.subject])
             yield from (node for node in found if query.matches(node.metadata))
 
     def every(self, subjects: Sequence[str]) -> Iterator[StoredNode]:
-        return self._scroll(None, subjects)
+        return self.scroll(None, subjects)
 
-    def _scroll(self, wanted: Any, subjects: Sequence[str]) -> Iterator[StoredNode]:
+    def scroll(self, wanted: Any, subjects: Sequence[str] = ()) -> Iterator[StoredNode]:
+        """The nodes that a filter of Qdrant's finds, with the stamps of subjects."""
         if not self._exists():
             return
         suffixes = ["", *map(suffix_of, subjects)]
@@ -82,9 +83,9 @@ class QdrantNodes(StoredNodes):
     def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         return {str(p.id): metadata_in(p.payload[CONTENT]) for p in self._contents(node_ids)}
 
-    def _contents(self, node_ids: Sequence[str]) -> Sequence[Any]:
+    def _contents(self, node_ids: Sequence[str], besides: Sequence[str] = ()) -> Sequence[Any]:
         client, name = self.store.client, self.store.collection_name
-        told: Any = {"with_payload": [CONTENT], "with_vectors": False}
+        told: Any = {"with_payload": [CONTENT, *besides], "with_vectors": False}
         return client.retrieve(name, list(node_ids), **told)  # type: ignore[no-any-return]  # theirs
 
     def delete(self, node_ids: Sequence[str]) -> None:
@@ -106,12 +107,11 @@ class QdrantNodes(StoredNodes):
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """A point that was deleted meanwhile stays so."""
         client, name = self.store.client, self.store.collection_name
-        points = self._contents(list(changes))
+        gone = {key for change in changes.values() for key, v in change.items() if v is GONE}
+        points = self._contents(list(changes), sorted(gone))
         try:
             if points:
-                operations = _operations(points, changes)
-                with one_commit(client, name):
-                    client.batch_update_points(name, update_operations=operations)
+                self._stamp(points, changes)
         except Exception:
             left = {str(p.id) for p in client.retrieve(name, list(changes), with_payload=False)}
             if len(left) == len(points):
@@ -119,10 +119,27 @@ class QdrantNodes(StoredNodes):
             self.stamp({node: change for node, change in changes.items() if node in left})
         return set(changes)
 
+    def _stamp(self, points: Sequence[Any], changes: Mapping[str, Changes]) -> None:
+        client, name = self.store.client, self.store.collection_name
+        told = [(point.id, *_told(point, changes[str(point.id)])) for point in points]
+        if not is_local(client):
+            client.batch_update_points(name, update_operations=_operations(told))
+            return
+        with one_commit(client, name):  # and no request to save, so no models of one
+            for point, payload, gone in told:
+                client.set_payload(name, payload, points=[point])
+                if gone:
+                    client.delete_payload(name, gone, points=[point])
+
     def copied(self) -> Copy:
         from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
-        return QdrantCopy(self.store)
+        return QdrantCopy.empty(self.store)
+
+    def unsettled(self) -> Copy | None:
+        from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
+
+        return QdrantCopy.unsettled_in(self.store)
 
     def restore(self) -> None:
         from llm_integrations.llamaindex.stores.qdrant_copy import restore
@@ -134,7 +151,15 @@ class QdrantNodes(StoredNodes):
         return bool(self.store.client.collection_exists(self.store.collection_name))
 
 
-def _operations(points: Sequence[Any], changes: Mapping[str, Changes]) -> list[Any]:
+def _told(point: Any, change: Changes) -> tuple[dict[str, Any], list[str]]:
+    """The payload to set, and the keys to take away."""
+    gone = {key for key, value in change.items() if value is GONE and key in point.payload}
+    payload = {key: value for key, value in change.items() if value is not GONE}
+    payload[CONTENT] = with_changes(point.payload[CONTENT], change)
+    return payload, sorted(gone)
+
+
+def _operations(told: Sequence[tuple[Any, dict[str, Any], list[str]]]) -> list[Any]:
     from qdrant_client.models import (
         DeletePayload,
         DeletePayloadOperation,
@@ -143,17 +168,12 @@ def _operations(points: Sequence[Any], changes: Mapping[str, Changes]) -> list[A
     )
 
     operations: list[Any] = []
-    for point in points:
-        change = changes[str(point.id)]
-        there = metadata_in(point.payload[CONTENT])
-        gone = [key for key, value in change.items() if value is GONE and key in there]
-        payload = {key: value for key, value in change.items() if value is not GONE}
-        payload[CONTENT] = with_changes(point.payload[CONTENT], change)
-        told = SetPayload(payload=payload, points=[point.id])
-        operations.append(SetPayloadOperation(set_payload=told))
+    for point, payload, gone in told:
+        new = SetPayload(payload=payload, points=[point])
+        operations.append(SetPayloadOperation(set_payload=new))
         if gone:
-            taken = DeletePayload(keys=gone, points=[point.id])
-            operations.append(DeletePayloadOperation(delete_payload=taken))
+            old = DeletePayload(keys=gone, points=[point])
+            operations.append(DeletePayloadOperation(delete_payload=old))
     return operations
 
 

@@ -1,47 +1,67 @@
 """A Qdrant collection beside the one in use, to which its alias can move in one step.
 
 ``NAME`` is an alias; copies are collections called ``NAME--1``, ``NAME--2`` and so on, and the
-alias ``NAME--before`` stands for what ``NAME`` stood for last.
+alias ``NAME--before`` stands for what ``NAME`` stood for last. ``NAME--late`` stands for it too,
+from the moment ``NAME`` moves until all that was written just before has been brought over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, Self
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.llamaindex.stores.generic import Copy
 from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
+from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
+from llm_integrations.llamaindex.stores.query import StoredNode
 
 __all__ = ["QdrantCopy", "restore"]
 
 _PAGE: Final = 256
+_MARK: Final = "llm_integrations_copy"
+"""A payload key of points that were there when an alias moved: the collection that it moved to."""
 
 
 class QdrantCopy(QdrantNodes, Copy):
-    """An empty collection, made like the one that an alias stands for.
+    """A copy of what an alias stands for, and its nodes, which bear the copy's mark."""
 
-    Copies that an earlier run left, and that no alias stands for, are deleted.
+    def __init__(self, store: Any, live: str, own: str) -> None:
+        self._alias, self._live = store.collection_name, live
+        super().__init__(store.model_copy(update={"collection_name": own}))
+        self.source = self._source = QdrantNodes(store.model_copy(update={"collection_name": live}))
 
-    Raises:
-        ConfigurationError: the store's collection_name is not an alias.
-    """
+    @classmethod
+    def empty(cls, store: Any) -> Self:
+        """A new collection, made like the one that the alias stands for.
 
-    def __init__(self, store: Any) -> None:
-        client, self._alias = store.client, store.collection_name
+        Copies that an earlier run left, and that no alias stands for, are deleted.
+
+        Raises:
+            ConfigurationError: the store's collection_name is not an alias.
+        """
+        client, alias = store.client, store.collection_name
         aliases = _aliases(client)
-        if self._alias not in aliases:
+        if alias not in aliases:
             raise ConfigurationError(
-                f"{self._alias!r} is a Qdrant collection, and swap= moves an alias: give the "
+                f"{alias!r} is a Qdrant collection, and swap= moves an alias: give the "
                 f"collection an alias, and QdrantVectorStore(collection_name=) that alias"
             )
-        self._live = aliases[self._alias]
-        numbers = [int(name.rpartition("--")[2]) for name in _copies(client, self._alias)]
-        _sweep(client, self._alias)
-        own = f"{self._alias}--{max(numbers, default=0) + 1}"
-        _create_like(client, self._live, own)
-        super().__init__(store.model_copy(update={"collection_name": own}))
-        self.source = QdrantNodes(store.model_copy(update={"collection_name": self._live}))
+        numbers = [int(name.rpartition("--")[2]) for name in _copies(client, alias)]
+        _sweep(client, alias)
+        own = f"{alias}--{max(numbers, default=0) + 1}"
+        _create_like(client, aliases[alias], own)
+        return cls(store, aliases[alias], own)
+
+    @classmethod
+    def unsettled_in(cls, store: Any) -> Self | None:
+        """The one that took its place, and to which not all was brought over."""
+        with suppress(Exception):  # a key that may not list aliases moved none
+            aliases = _aliases(store.client)
+            late = aliases.get(_late(store.collection_name))
+            return cls(store, late, aliases[store.collection_name]) if late else None
+        return None
 
     def take(self, node_ids: Sequence[str] | None = None) -> None:
         client, told = self.store.client, {"with_payload": True, "with_vectors": True}
@@ -57,11 +77,39 @@ class QdrantCopy(QdrantNodes, Copy):
             if offset is None:
                 return
 
+    def mark(self) -> None:
+        from qdrant_client.models import Filter, HasIdCondition
+
+        client, mark = self.store.client, {_MARK: self.store.collection_name}
+        for nodes in (self._source, self):
+            name = nodes.store.collection_name
+            ids: list[Any] = [node.node_id for node in nodes.every(())]
+            page = len(ids) if is_local(client) else _PAGE  # it tries a filter on each point
+            with one_commit(client, name):
+                for first in range(0, len(ids), page or 1):
+                    these = HasIdCondition(has_id=ids[first : first + page])
+                    # By a filter, for which what is gone by now is no error.
+                    client.set_payload(name, mark, points=Filter(must=[these]))
+
+    def late(self) -> list[StoredNode]:
+        here = {node.node_id for node in self.every(())}
+        return [node for node in self._source.scroll(self._unmarked()) if node.node_id not in here]
+
+    def newer(self) -> list[StoredNode]:
+        return list(self.scroll(self._unmarked()))
+
+    def _unmarked(self) -> Any:
+        from qdrant_client.models import FieldCondition, Filter, MatchValue
+
+        value = MatchValue(value=self.store.collection_name)
+        return Filter(must_not=[FieldCondition(key=_MARK, match=value)])
+
     def replace(self) -> None:
-        _move(
-            self.store.client,
-            {self._alias: self.store.collection_name, _before(self._alias): self._live},
-        )
+        own, before, late = self.store.collection_name, _before(self._alias), _late(self._alias)
+        _move(self.store.client, {self._alias: own, before: self._live, late: self._live})
+
+    def settle(self) -> None:
+        _move(self.store.client, {_late(self._alias): None})
 
     def sweep(self) -> None:
         _sweep(self.store.client, self._alias)
@@ -69,9 +117,13 @@ class QdrantCopy(QdrantNodes, Copy):
     def _upsert(self, points: Sequence[Any]) -> None:
         from qdrant_client.models import PointStruct
 
+        own = self.store.collection_name
         if points:
-            made = [PointStruct(id=p.id, vector=p.vector, payload=p.payload) for p in points]
-            self.store.client.upsert(self.store.collection_name, points=made)
+            made = [
+                PointStruct(id=p.id, vector=p.vector, payload={**(p.payload or {}), _MARK: own})
+                for p in points
+            ]
+            self.store.client.upsert(own, points=made)
 
 
 def restore(store: Any) -> None:
@@ -84,11 +136,15 @@ def restore(store: Any) -> None:
     before = aliases.get(_before(name))
     if before is None or name not in aliases:
         raise ConfigurationError(f"{name!r} was never swapped: there is nothing to go back to")
-    _move(store.client, {name: before, _before(name): aliases[name]})
+    _move(store.client, {name: before, _before(name): aliases[name], _late(name): None})
 
 
 def _before(alias: str) -> str:
     return f"{alias}--before"
+
+
+def _late(alias: str) -> str:
+    return f"{alias}--late"
 
 
 def _aliases(client: Any) -> dict[str, str]:
@@ -109,8 +165,8 @@ def _sweep(client: Any, alias: str) -> None:
             client.delete_collection(name)
 
 
-def _move(client: Any, targets: Mapping[str, str]) -> None:
-    """All at once."""
+def _move(client: Any, targets: Mapping[str, str | None]) -> None:
+    """All at once; None takes an alias away."""
     from qdrant_client.models import (
         CreateAlias,
         CreateAliasOperation,
@@ -123,8 +179,9 @@ def _move(client: Any, targets: Mapping[str, str]) -> None:
     for alias, collection in targets.items():
         if alias in there:
             steps.append(DeleteAliasOperation(delete_alias=DeleteAlias(alias_name=alias)))
-        made = CreateAlias(collection_name=collection, alias_name=alias)
-        steps.append(CreateAliasOperation(create_alias=made))
+        if collection is not None:
+            made = CreateAlias(collection_name=collection, alias_name=alias)
+            steps.append(CreateAliasOperation(create_alias=made))
     client.update_collection_aliases(change_aliases_operations=steps)
 
 

@@ -13,8 +13,10 @@ from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, unforeseen_steps
 from llm_integrations.llamaindex.upkeep.listing import Listing
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
+from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
 from llm_integrations.llamaindex.upkeep.release import Held
+from llm_integrations.llamaindex.upkeep.swapping import late_in
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -33,7 +35,7 @@ class IndexAudit:
         documents: how many documents the docstore knows.
         missing: known to the docstore, and neither in the vector store nor in the quarantine.
         doubled: with more nodes in the vector store than the pipeline makes of them.
-        stale: stamped by another version.
+        stale: stamped by another version, or older than what a swap that was killed left behind.
         unknown: stamped in the vector store, and not known to the docstore; never repaired:
             ``forget`` them, or ingest them again.
         unchecked: steps of the pipeline that make doubled documents impossible to tell.
@@ -68,13 +70,14 @@ def audit(index: Index, transform: SchemaTransform, in_force: InForce) -> IndexA
     unchecked = unforeseen_steps(steps.rest)
     present = listing.in_order(listing.present)
     here = [name for name in present if name in listing.hashes]
+    stale = {**listing.stale(transform.subject, in_force), **late_in(index)}
     return IndexAudit(
         index.name,
         in_force.validator.reference,
         documents=len(listing.hashes),
         missing=tuple(listing.absent(held.current)),
         doubled=() if unchecked else tuple(_doubled(index, listing, here, in_force)),
-        stale=tuple(listing.in_order(listing.stale(transform.subject, in_force))),
+        stale=tuple(listing.in_order(stale)),
         unknown=tuple(_unknown(index, listing, present)),
         unchecked=unchecked,
     )
@@ -96,15 +99,17 @@ def _unknown(index: Index, listing: Listing, names: Sequence[str]) -> list[str]:
 
 def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InForce) -> list[str]:
     steps = index.steps(in_force)
-    doubled = []
-    for first in range(0, len(names), index.batch_size):
-        batch = names[first : first + index.batch_size]
+    doubled: list[str] = []
+
+    def look(batch: Sequence[str]) -> None:
         documents = list(index.known.fetch(batch).values())
         chunks = by_document(chunks_of(documents, [*steps.first, *steps.rest]))
         made = Counter({name: len(nodes) for name, nodes in chunks.items()})
-        doubled += [
-            document.id_
-            for document in documents
-            if 0 < made[document.id_] < len(listing.present[document.id_])
-        ]
+        doubled.extend(n for n in batch if 0 < made[n] < len(listing.present[n]))
+
+    def failed(name: str, error: Exception) -> None:
+        log.warning("%s: %s cannot be counted: %s", index.name, name, reason_of(error, None))
+
+    for first in range(0, len(names), index.batch_size):
+        each(look, names[first : first + index.batch_size], failed)
     return doubled

@@ -32,7 +32,10 @@ class Listing:
 
     def stale(self, subject: str, in_force: InForce) -> Nodes:
         """Documents that another version stamped, with those of their nodes."""
-        return self.found(StampQuery(subject, not_fingerprint=in_force.fingerprint))
+        query = StampQuery(subject, not_fingerprint=in_force.fingerprint)
+        if "_every" in self.__dict__ and self.index.nodes.lists_everything:  # read already
+            return grouped(node for node in self._every if query.matches(node.metadata))
+        return self.found(query)
 
     @cached_property
     def present(self) -> Nodes:

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.schema import BaseNode
 
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.node_record import has_lost_media
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.listing import Listing
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
+from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.release import Held
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
 
 __all__ = ["ReindexPlan", "plan"]
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,9 @@ class ReindexPlan:
     Attributes:
         documents: the ids of those that it would take on.
         in_place: those of which only stamps would be written.
-        refused: those that would leave the index for the quarantine.
+        refused: those that would leave the index for the quarantine, and those that failed.
+        failed: those whose text, migration or chunks cannot be had, each with the reason; they
+            would stay as they are.
         released: those that would come back from the quarantine.
         missing: those without a text in the docstore or the loader; they would stay as they are.
         unknown: those in the quarantine that are valid now and that the docstore does not know.
@@ -49,13 +55,14 @@ class ReindexPlan:
     nodes: int = 0
     texts: int = 0
     tokens: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.documents)
 
     def __str__(self) -> str:
         parts = [f"{len(self)} documents", f"{len(self.in_place)} in place"]
-        for name in ("refused", "released", "missing", "unknown"):
+        for name in ("refused", "failed", "released", "missing", "unknown"):
             count = len(getattr(self, name))
             parts += [f"{count} {name}"] if count else []
         cost = f"{self.nodes} nodes, {self.texts} texts of {self.tokens} tokens to embed"
@@ -71,24 +78,26 @@ def plan(index: Index, transform: SchemaTransform, in_force: InForce) -> Reindex
     names = listing.in_order({*held.documents, *vectors})
     for first in range(0, len(names), index.batch_size):
         batch = names[first : first + index.batch_size]
-        draft.add(held.documents_of(batch), whole=True)
-        wanted = [name for name in batch if name not in held.documents]
-        found = index.documents(wanted, vectors, draft.steps)
-        draft.add(found, whole=index.known.is_loaded)
-        draft.missing += [n for n in batch if n not in found and n not in held.documents]
-    released = tuple(n for n in names if n in held.records and n not in draft.refused)
+        draft.add(list(held.documents_of(batch).values()), whole=True)
+        draft.fetch([name for name in batch if name not in held.documents])
+    failed = tuple((name, draft.failed[name]) for name in names if name in draft.failed)
+    for name, reason in failed:
+        log.warning("%s: %s failed: %s", index.name, name, reason)
+    left = {*draft.refused, *draft.failed}
+    released = tuple(name for name in names if name in held.records and name not in left)
     return ReindexPlan(
         index.name,
         in_force.validator.reference,
         documents=tuple(names),
         in_place=tuple(draft.in_place),
-        refused=tuple(draft.refused),
+        refused=tuple(name for name in names if name in left),
         released=released,
         missing=tuple(draft.missing),
         unknown=tuple(held.unknown),
         nodes=draft.nodes,
         texts=draft.texts,
         tokens=draft.tokens,
+        failed=failed,
     )
 
 
@@ -107,28 +116,53 @@ class _Draft:
         self.in_place: list[str] = []
         self.refused: list[str] = []
         self.missing: list[str] = []
+        self.failed: dict[str, str] = {}
         self.nodes = self.texts = self.tokens = 0
 
-    def add(self, found: Mapping[str, BaseNode], *, whole: bool) -> None:
-        anew: list[BaseNode] = []
+    def fetch(self, names: Sequence[str]) -> None:
+        found: dict[str, BaseNode] = {}
+
+        def read(part: Sequence[str]) -> None:
+            found.update(self._index.documents(part, self._vectors, self.steps))
+            self.missing += [name for name in part if name not in found]
+
+        each(read, names, lambda name, error: self._fail(name, None, error))
+        self.add(list(found.values()), whole=self._index.known.is_loaded)
+
+    def add(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+        def work(part: Sequence[BaseNode]) -> None:
+            self._add(part, whole=whole)
+
+        each(work, documents, lambda document, error: self._fail(document.id_, document, error))
+
+    def _fail(self, name: str, document: BaseNode | None, error: Exception) -> None:
+        self.failed[name] = reason_of(error, document)
+
+    def _add(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
         first = self.steps.first
-        for name, given in found.items():
-            document = self._index.migration(given, first)
-            self.nodes += len(self._vectors.get(name, ()))
+        anew: list[BaseNode] = []
+        in_place, refused, missing = [], [], []
+        for given in documents:
+            name, document = given.id_, self._index.migration(given, first)
             if not chunks_of([document], first):
-                self.refused.append(name)
+                refused.append(name)
             elif self._stays(name, given, whole=whole):
-                self.in_place.append(name)
+                in_place.append(name)
             elif not whole and has_lost_media(given, self._index.known.original_hash(name)):
-                self.missing.append(name)
+                missing.append(name)
             else:
                 anew.append(document)
         chunks = chunks_of(anew, self.steps.rest)
         if not self.steps.judge_whole_documents:
             left = by_document(chunks)
-            self.refused += [document.id_ for document in anew if document.id_ not in left]
-        self.texts += len(chunks)
+            refused += [document.id_ for document in anew if document.id_ not in left]
+        # Nothing is noted before the last step that can fail.
         self.tokens += tokens_in(chunks)
+        self.texts += len(chunks)
+        self.nodes += sum(len(self._vectors.get(document.id_, ())) for document in documents)
+        self.in_place += in_place
+        self.refused += refused
+        self.missing += missing
 
     def _stays(self, name: str, document: BaseNode, *, whole: bool) -> bool:
         nodes = self._vectors.get(name)

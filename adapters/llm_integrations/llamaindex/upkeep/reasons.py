@@ -1,21 +1,48 @@
-"""Why a document failed, in words that quote nothing of it."""
+"""Why a document failed, in words that quote nothing of it, and the others going on."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from llama_index.core.schema import BaseNode, MetadataMode
 
-__all__ = ["reason_of"]
+__all__ = ["each", "reason_of"]
+
+T = TypeVar("T")
 
 _LENGTH: Final = 200
 _RUN: Final = 16
 """Characters of a message in a row that make it a quotation where the document has them too."""
 
 
-def reason_of(error: BaseException, document: BaseNode) -> str:
-    """The kind of an error with its message, unless that quotes the document."""
+def each(
+    work: Callable[[Sequence[T]], object],
+    items: Sequence[T],
+    failed: Callable[[T, Exception], object],
+) -> None:
+    """Work on all, and if that fails on each alone; ``failed`` is told of those that still do."""
+    if not items:
+        return
+    try:
+        work(items)
+    except Exception as error:  # noqa: BLE001 - whatever a parser, a model or a store raises
+        if len(items) == 1:
+            failed(items[0], error)
+        else:
+            for item in items:
+                each(work, [item], failed)
+
+
+def reason_of(error: BaseException, document: BaseNode | None) -> str:
+    """The kind of an error with its message, unless that quotes the document, or may.
+
+    Args:
+        document: None where it could not be had, so that nobody knows what a message quotes.
+    """
     kind = type(error).__name__
+    if document is None:
+        return f"{kind} while its text was fetched or cut"
     message = " ".join(str(error).split())[:_LENGTH]
     return f"{kind}: {message}" if message and not _quotes(message, document) else kind
 

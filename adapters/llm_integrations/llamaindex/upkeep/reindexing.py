@@ -6,12 +6,15 @@ other with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import run_transformations
-from llama_index.core.schema import BaseNode
+from llama_index.core.schema import BaseNode, TransformComponent
 from tqdm import tqdm
 
 from llm_integrations.core.errors import ConfigurationError
@@ -20,11 +23,12 @@ from llm_integrations.core.stamp import VALID, InForce, stamp_keys_of, stamps_of
 from llm_integrations.llamaindex.affected import ReindexResult
 from llm_integrations.llamaindex.node_record import has_lost_media
 from llm_integrations.llamaindex.stores.query import GONE, Changes
+from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.migration import changed_metadata
 from llm_integrations.llamaindex.upkeep.node_ids import by_document, name_nodes
 from llm_integrations.llamaindex.upkeep.pace import Pace
-from llm_integrations.llamaindex.upkeep.reasons import reason_of
+from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -34,12 +38,23 @@ __all__ = ["Reindexing", "Vectors"]
 log = get_logger(__name__)
 
 Vectors = Mapping[str, Sequence[str]]
+Fetch: TypeAlias = Callable[[Sequence[str]], Mapping[str, BaseNode]]
+T = TypeVar("T", str, BaseNode)
 _GIVE_UP: Final = 20
-"""Documents in a row that may fail; then it is not the documents."""
+"""Documents in a row that may fail; then a few others tell whether it is the documents."""
+_SAMPLES: Final = 5
+_AT_HAND: Final = 256
+"""Documents that are judged and stamped together: a store on disk syncs once for them."""
+_NODES: Final = 1000
+"""Nodes that are stamped in one request."""
 
 
 class _GivenUpError(Exception):
     """So many documents failed that the others are not tried."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"not tried, for {_GIVE_UP} in a row failed; the last: {reason}")
+        self.stage = stage
 
 
 class Reindexing:
@@ -72,22 +87,22 @@ class Reindexing:
         self._steps = index.steps(in_force)
         self._outcome: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
-        self._in_a_row = 0
+        self._tried: set[str] = set()
+        self._in_a_row: Counter[str] = Counter()
 
     def run(self, names: Sequence[str]) -> ReindexResult:
         """Documents by their ids, from the docstore or the loader."""
 
-        def fetch(batch: Sequence[str]) -> tuple[Mapping[str, BaseNode], bool]:
-            found = self._index.documents(batch, self._vectors, self._steps)
-            return found, self._index.known.is_loaded
+        def fetch(batch: Sequence[str]) -> Mapping[str, BaseNode]:
+            return self._index.documents(batch, self._vectors, self._steps)
 
-        self._run(names, fetch)
+        self._run(names, fetch, whole=self._index.known.is_loaded)
         return self.result(names)
 
     def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
         """Documents that are at hand, whole."""
         names = list(documents)
-        self._run(names, lambda batch: ({name: documents[name] for name in batch}, True))
+        self._run(names, lambda batch: {name: documents[name] for name in batch}, whole=True)
         return self.result(names)
 
     def result(self, names: Iterable[str]) -> ReindexResult:
@@ -106,30 +121,56 @@ class Reindexing:
             in_place=of("in_place"),
         )
 
-    def _run(
-        self,
-        names: Sequence[str],
-        fetch: Callable[[Sequence[str]], tuple[Mapping[str, BaseNode], bool]],
-    ) -> None:
+    def _run(self, names: Sequence[str], fetch: Fetch, *, whole: bool) -> None:
+        left = list(names)
         hidden = not (self._index.progress and names)
         title = f"reindexing {self._index.name}"
-        size = self._pace.batch_size(self._index.batch_size)
-        batches = [names[first : first + size] for first in range(0, len(names), size)]
-        try:
-            with tqdm(total=len(names), desc=title, disable=hidden) as bar:
-                for batch in batches:
-                    self._pace.documents(len(batch))
-                    found, whole = fetch(batch)
-                    self._outcome.update((name, "missing") for name in batch if name not in found)
-                    self._batch(list(found.values()), whole=whole)
-                    self._index.persistence.changed()
-                    bar.update(len(batch))
-        except _GivenUpError as error:
-            for name in names:
-                if name not in self._outcome:
-                    self._outcome[name], self._reasons[name] = "failed", str(error)
-            log.warning("%s: %s", self._index.name, error)
+        with tqdm(total=len(names), desc=title, disable=hidden) as bar:
+            while left:
+                try:
+                    for batch in _parts(left, self._pace.batch_size(self._size(whole=whole))):
+                        self._take(batch, fetch, whole=whole)
+                        bar.update(len(self._tried) - bar.n)
+                except _GivenUpError as error:
+                    if not self._others_work(error.stage, self._left(names), fetch, whole=whole):
+                        self._give_up(error, self._left(names))
+                left = self._left(names)
         self._tell(names)
+
+    def _size(self, *, whole: bool) -> int:
+        """How many documents are at hand at once: of a docstore's more than are embedded."""
+        return self._index.batch_size if whole else max(self._index.batch_size, _AT_HAND)
+
+    def _take(self, batch: Sequence[str], fetch: Fetch, *, whole: bool) -> None:
+        found: dict[str, BaseNode] = {}
+
+        def read(part: Sequence[str]) -> None:
+            found.update(fetch(part))
+            self._outcome.update((name, "missing") for name in part if name not in found)
+
+        self._pace.documents(len(batch))
+        self._each(read, batch)
+        self._batch(list(found.values()), whole=whole)
+        self._tried.update(batch)
+        self._index.persistence.changed()
+
+    def _left(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name not in self._tried and name not in self._outcome]
+
+    def _others_work(self, stage: str, names: Sequence[str], fetch: Fetch, *, whole: bool) -> bool:
+        """Whether one of a few documents, spread over the rest, gets through what failed."""
+        step = max(1, len(names) // _SAMPLES)
+        for name in names[::-1][::step][:_SAMPLES]:
+            with suppress(_GivenUpError):
+                self._take([name], fetch, whole=whole)
+            if not self._in_a_row[stage]:
+                return True
+        return False
+
+    def _give_up(self, error: _GivenUpError, names: Sequence[str]) -> None:
+        log.warning("%s: %s", self._index.name, error)
+        self._outcome.update(dict.fromkeys(names, "failed"))
+        self._reasons.update(dict.fromkeys(names, str(error)))
 
     # -- a batch ----------
 
@@ -143,7 +184,7 @@ class Reindexing:
             first = self._steps.first
             migrated = [self._index.migration(document, first) for document in part]
             forms.update((document.id_, document) for document in migrated)
-            passed = {node.id_: node for node in run_transformations(migrated, first)}
+            passed = {node.id_: node for node in _judged(migrated, first)}
             stamped.update(passed)
             refused.extend(document for document in part if document.id_ not in passed)
 
@@ -156,16 +197,21 @@ class Reindexing:
         def drop(part: Sequence[BaseNode]) -> None:
             self._replace(part, {}, "set_aside", whole=whole)
 
-        self._each(judge, documents)
-        if self._steps.judge_whole_documents and not self._anew:
-            self._each(stamp, list(stamped.values()))
-        anew = self._embeddable(stamped.values(), given, whole=whole)
-        for part in self._pace.texts(anew, self._tokens_in):
-            self._each(embed, part)
-        self._each(drop, refused)
-        migrated = [f for name, f in forms.items() if f is not given[name] and self._is_in(name)]
-        if migrated:
-            self._index.once_in_place(partial(self._index.known.rewrite, migrated))
+        try:
+            self._each(judge, documents)
+            if self._steps.judge_whole_documents and not self._anew:
+                self._each(stamp, list(stamped.values()))
+            anew = self._embeddable(stamped.values(), given, whole=whole)
+            for paced in self._pace.texts(anew, self._tokens_in):
+                for part in _parts(paced, self._index.batch_size):
+                    self._each(embed, part)
+                    self._index.persistence.changed()
+            self._each(drop, refused)
+        finally:
+            changed = [form for name, form in forms.items() if form is not given[name]]
+            migrated = [form for form in changed if self._is_in(form.id_)]
+            if migrated:
+                self._index.once_in_place(partial(self._index.known.rewrite, migrated))
 
     def _keep(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
         known = self._index.known
@@ -176,27 +222,23 @@ class Reindexing:
     def _is_in(self, name: str) -> bool:
         return self._outcome.get(name) in ("reindexed", "in_place")
 
-    def _each(
-        self, work: Callable[[Sequence[BaseNode]], None], documents: Sequence[BaseNode]
-    ) -> None:
+    def _each(self, work: Callable[[Sequence[T]], object], items: Sequence[T]) -> None:
         """Work on all, and if that fails on each alone."""
-        if not documents:
-            return
-        try:
-            work(documents)
-        except Exception as error:  # noqa: BLE001 - whatever a parser, a model or a store raises
-            if len(documents) == 1:
-                self._fail(documents[0], error)
-            else:
-                for document in documents:
-                    self._each(work, [document])
+        stage = work.__name__
 
-    def _fail(self, document: BaseNode, error: Exception) -> None:
+        def counted(part: Sequence[T]) -> None:
+            work(part)
+            self._in_a_row[stage] = 0
+
+        each(counted, items, partial(self._fail, stage))
+
+    def _fail(self, stage: str, item: str | BaseNode, error: Exception) -> None:
+        name, document = (item, None) if isinstance(item, str) else (item.id_, item)
         reason = reason_of(error, document)
-        self._outcome[document.id_], self._reasons[document.id_] = "failed", reason
-        self._in_a_row += 1
-        if self._in_a_row >= _GIVE_UP:
-            raise _GivenUpError(f"not tried, for {_GIVE_UP} in a row failed; the last: {reason}")
+        self._outcome[name], self._reasons[name] = "failed", reason
+        self._in_a_row[stage] += 1
+        if self._in_a_row[stage] >= _GIVE_UP:
+            raise _GivenUpError(stage, reason)
 
     # -- in place ----------
 
@@ -220,7 +262,9 @@ class Reindexing:
                 changes[node] = change
         if not changes:
             return
-        changed = self._index.nodes.stamp(changes)
+        changed: set[str] = set()
+        for part in _parts(list(changes), _NODES):
+            changed |= self._index.nodes.stamp({node: changes[node] for node in part})
         done = [d for d in able if changed.issuperset(self._vectors[d.id_])]
         if len(done) < len(able):
             log.info("%s: its store cannot stamp in place; texts are embedded", self._index.name)
@@ -234,7 +278,10 @@ class Reindexing:
     # -- anew ----------
 
     def _tokens_in(self, document: BaseNode) -> int:
-        return tokens_in(chunks_of([document], self._steps.rest))
+        try:
+            return tokens_in(chunks_of([document], self._steps.rest))
+        except Exception:  # noqa: BLE001 - a parser's; embedding tells it by document
+            return 0
 
     def _embeddable(
         self, stamped: Iterable[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
@@ -256,10 +303,10 @@ class Reindexing:
         copies = [node.model_copy(deep=True) for node in part]
         groups = by_document(run_transformations(copies, self._steps.rest))
         name_nodes(groups, self._in_force.fingerprint)
-        for nodes in groups.values():
-            if all(node.embedding is None for node in nodes):
-                raise ConfigurationError("the pipeline gave its nodes no embedding")
-        self._in_a_row = 0
+        last = self._steps.rest[-1:]
+        wanted = all if any(isinstance(step, BaseEmbedding) for step in last) else any
+        if not all(wanted(node.embedding for node in nodes) for nodes in groups.values()):
+            raise ConfigurationError("the pipeline gave its nodes no embedding")
         documents = [given[node.id_] for node in part]
         filled = [document for document in documents if document.id_ in groups]
         empty = [document for document in documents if document.id_ not in groups]
@@ -331,6 +378,19 @@ def _stamps_on(node: BaseNode) -> dict[str, Any]:
     old = {VALID + stamp.suffix: GONE for stamp in stamps_of(node.metadata)}
     ours = stamp_keys_of(node.metadata)
     return {**old, **{key: node.metadata[key] for key in ours if key in node.metadata}}
+
+
+def _judged(documents: Sequence[BaseNode], first: Sequence[TransformComponent]) -> list[BaseNode]:
+    """What the schemas let through, stamped; metadata apart, it shares all with what came."""
+    passed = list(documents)
+    for step in first:
+        if isinstance(step, SchemaTransform):
+            passed = step.judged(passed)
+    return passed
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def _embedded(nodes: Iterable[BaseNode]) -> list[BaseNode]:

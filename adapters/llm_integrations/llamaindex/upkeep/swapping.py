@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm_integrations.llamaindex.stores.generic import Copy
     from llm_integrations.llamaindex.upkeep.listing import Nodes
 
-__all__ = ["beside"]
+__all__ = ["beside", "late_in", "settle"]
 
 log = get_logger(__name__)
 
@@ -29,7 +29,8 @@ def beside(index: Index, work: Callable[[], T]) -> T:
     Readers find the old nodes until then, and the new ones after. What others write meanwhile is
     copied too. If the work raises, the copy is dropped and nothing has changed for readers. What
     docstore and quarantine are to be told waits for the move, so that a process that is killed
-    before it leaves them as they were, too.
+    before it leaves them as they were, too. One that is killed as the alias moves leaves to
+    ``settle`` what was written just then.
 
     Raises:
         Unsupported: the store has no names that can be moved from one collection to another.
@@ -49,6 +50,8 @@ def beside(index: Index, work: Callable[[], T]) -> T:
             if not changed:
                 break
             log.info("%s: %d documents were changed meanwhile", index.name, changed)
+        copy.mark()
+        known, _ = _follow(copy, known)
         copy.replace()
     except BaseException:
         with suppress(Exception):  # the store's; the next swap sweeps too
@@ -57,10 +60,37 @@ def beside(index: Index, work: Callable[[], T]) -> T:
     finally:
         index.nodes, index.waiting = live, None
     _follow(copy, known)  # what was written between the last look and the move
+    copy.settle()
     copy.sweep()
     for remember in waiting:
         remember()
     return done
+
+
+def late_in(index: Index) -> Nodes:
+    """Documents that were written just before an alias moved, by a swap that then was killed.
+
+    Returns:
+        Their nodes in the collection before; without what was written again since, or erased.
+    """
+    copy = index.nodes.unsettled()
+    if copy is None:
+        return {}
+    late = grouped(copy.late()).keys() - grouped(copy.newer()).keys()
+    if index.known.is_complete:
+        late = {name for name in late if index.known.knows(name)}
+    return {name: nodes for name, nodes in _listed(copy.source).items() if name in late}
+
+
+def settle(index: Index) -> None:
+    """Bring over what a swap that was killed did not."""
+    copy = index.nodes.unsettled()
+    if copy is not None:
+        late, held = late_in(index), _listed(copy)
+        log.info("%s: %d documents of a swap that was killed", index.name, len(late))
+        copy.delete([node for name in late for node in held.get(name, ())])
+        copy.take([node for nodes in late.values() for node in nodes])
+        copy.settle()
 
 
 def _follow(copy: Copy, known: Nodes) -> tuple[Nodes, int]:
