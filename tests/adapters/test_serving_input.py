@@ -121,7 +121,7 @@ class TestMessages:
         ("path", "body"),
         [
             ("/v1/completions", {"prompt": GOOD}),
-            ("/v1/completions", {"prompt": ["no", GOOD]}),
+            ("/v1/completions", {"prompt": [GOOD, GOOD]}),
             ("/v1/responses", {"input": GOOD}),
             ("/v1/responses", {"input": [{"role": "user", "content": GOOD}]}),
             (
