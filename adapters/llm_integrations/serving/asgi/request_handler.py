@@ -17,7 +17,7 @@ from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.paths import model_in
+from llm_integrations.serving.rules.paths import model_in, stored_under
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.request_log import under_way
@@ -65,10 +65,9 @@ class RequestHandler:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
         if scope["method"] != "POST" and is_harmless(scope, body):
-            await self._app(scope, body.receive, send)
+            await self._pass_or_read_stored(scope, body, send)
             return
-        gate = self._gate()
-        caller = gate.always or await gate.caller(scope)
+        caller = await self._caller(scope)
         if caller is Caller.REFUSED:
             await self._turn_away(scope, send)
             return
@@ -89,6 +88,40 @@ class RequestHandler:
         if body.complete:  # what a client that left did not send is the app's to notice
             model = model_in(scope["path"])
             planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
+        await self._by(planner, scope, headers, send, body, request, caller)
+
+    async def read_stored(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge the answer that a GET reads again; other requests there infer nothing."""
+        under_way.set(scope)
+        await self._pass_or_read_stored(scope, RequestBody(receive, await receive()), send)
+
+    async def _pass_or_read_stored(self, scope: Scope, body: RequestBody, send: Send) -> None:
+        planner = None
+        if scope["method"] == "GET" and stored_under(scope["path"]):
+            planner = self._runtime.rules.match(self._planners, None, scope["headers"])
+        if planner is None or planner.rule.output is None:
+            await self._app(scope, body.receive, send)
+            return
+        caller = await self._caller(scope)
+        if caller is Caller.REFUSED:
+            await self._turn_away(scope, send)
+        else:
+            await self._by(planner, scope, dict(scope["headers"]), send, body, None, caller)
+
+    async def _caller(self, scope: Scope) -> Caller:
+        gate = self._gate()
+        return gate.always or await gate.caller(scope)
+
+    async def _by(
+        self,
+        planner: Planner | None,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        send: Send,
+        body: RequestBody,
+        request: Any,
+        caller: Caller,
+    ) -> None:
         if planner is None:
             await self._app(scope, body.receive, send)
             return
@@ -123,7 +156,7 @@ class RequestHandler:
         request: Any,
         caller: Caller,
     ) -> None:
-        """Raises Refused instead of calling the app."""
+        """Raises Refused instead of calling the app. Without a body only the answer is judged."""
         rule = planner.rule
         verdicts = Verdicts(rule.name)
         if self._runtime.set_aside is not None:
@@ -131,7 +164,7 @@ class RequestHandler:
         plan = planner.ready() or await planner.make(headers, request)
         if plan.unjudged:
             verdicts.unjudged()
-        if rule.input is not None:
+        if rule.input is not None and body.data:
             judge_request(rule.input, rule.shape, plan, request, verdicts)
         if plan.answers is None:
             if plan.fields:

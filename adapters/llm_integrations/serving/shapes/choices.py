@@ -195,8 +195,11 @@ class Chat(_Choices):
             return ()
         last = messages[-1]
         is_begun = "continue_final_message" in request and request["continue_final_message"]
-        if not is_begun and isinstance(last, dict) and "prefix" in last:
-            is_begun = last["prefix"] is True and last.get("role") == "assistant"
+        if not is_begun and isinstance(last, dict) and ("prefix" in last or "partial" in last):
+            is_begun = last.get("role") == "assistant" and True in (
+                last.get("prefix"),
+                last.get("partial"),
+            )
         if not is_begun or request.get("echo"):
             return ()  # an echo repeats the beginning
         return (begun_text(as_dict(last)),)

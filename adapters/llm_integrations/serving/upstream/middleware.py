@@ -5,21 +5,34 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from llm_integrations.core.observability import get_logger
+from llm_integrations.serving.asgi.app_routes import may_infer
+from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.types import Receive, Scope, Send
 from llm_integrations.serving.middleware import SchemaMiddleware
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.base import openai_error
+from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["UpstreamMiddleware"]
+
+log = get_logger(__name__)
 
 _UNDER_A_PREFIX: Final = re.compile(
     r"(?!.*/threads/).+?(/v1/(?:chat/completions(?:/batch)?|completions|responses|messages)"
     r"|/chat/completions|/completions|/responses|/invocations)"
 )
+_CLOSED: Final = Failure(404, "NotFoundError", "no rule is for this path")
 
 
 class UpstreamMiddleware(SchemaMiddleware):
-    """Rules count under any prefix: ``/api/v1/chat/completions`` is ``/v1/chat/completions``."""
+    """Rules count under any prefix: ``/api/v1/chat/completions`` is ``/v1/chat/completions``.
+
+    No routes can be read here, so a path that infers and has no rule is told of when it is asked
+    for, and closed with ``strict_routes``.
+    """
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
         found = super()._planners(runtime, path)
@@ -31,3 +44,20 @@ class UpstreamMiddleware(SchemaMiddleware):
         # Most servers of the web do, and asking one twice costs an answer.
         runtime.compresses = True
         return runtime
+
+    def _check_routes(self, runtime: Runtime) -> None:
+        return
+
+    def _pass_by(self, path: str) -> Any:
+        infers, config = may_infer(canonical(path)), self._runtime and self._runtime.config
+        if infers and config and config.strict_routes:
+            return _close
+        super()._pass_by(path)
+        if infers and path in self._unruled:  # once each: from now on nobody asks for it here
+            log.warning("no rule is for %s: requests there pass unjudged", ascii(path))
+        return None
+
+
+async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
+    for message in failure_messages(openai_error, _CLOSED):
+        await send(message)
