@@ -249,6 +249,14 @@ class TestWhatTheServerWouldTake:
     async def test_another_method_is_no_way_round(self, method: str) -> None:
         assert (await self.number().post(b'{"n": "x"}', method=method)).status == 400
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+    async def test_one_without_a_body_passes_however_its_end_is_told(self, method: str) -> None:
+        for pieces in ([b""], [b"", b""], [b"", b"", b""]):
+            made = server(TEXT)
+            assert (await made.post(pieces=pieces, method=method)).status == 200
+        late = await server(TEXT).post(pieces=[b"", b"{}"], method=method)
+        assert late.status == 400
+
     async def test_a_method_that_is_overridden_is_judged(self) -> None:
         headers = {"x-http-method-override": "POST"}
         bad = b'{"n": "x"}'

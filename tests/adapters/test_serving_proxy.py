@@ -22,6 +22,7 @@ import pytest
 import uvicorn
 import yaml
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -182,6 +183,22 @@ class TestTheClients:
         assert "x-hop" not in reply.headers
         *_, headers = proxied.model.seen[-1]
         assert ("x-mine" in headers, headers["x-yours"]) == (False, "2")
+
+
+def test_a_browsers_page_may_read_our_errors_where_the_server_says_so() -> None:
+    page = "https://page.example"
+    cors = CORSMiddleware(Model().app, allow_origins=[page], allow_methods=["*"])
+    with (
+        served(cors) as server,
+        served(proxy_app(server, CONFIG, registry=registry_with_user())) as proxy,
+    ):
+        told = []
+        for origin in (page, "https://other.example"):
+            headers = {"origin": origin}
+            reply = httpx.post(f"{proxy}{CHAT}", json=asked(GOOD, BAD), headers=headers)
+            assert reply.status_code == 400
+            told.append(reply.headers.get("access-control-allow-origin"))
+        assert told == [page, None]
 
 
 class TestPaths:

@@ -17,11 +17,11 @@ _JSON: Final = b"application/json"
 _FORMS: Final = (b"multipart/", b"application/x-www-form-urlencoded")
 
 
-def is_harmless(scope: Scope, body: RequestBody) -> bool:
+async def is_harmless(scope: Scope, body: RequestBody) -> bool:
     """Whether a request other than POST asks for no inference."""
     if any(name in _OVERRIDES for name, _ in scope["headers"]):
         return False
-    return body.complete and not body.data
+    return await body.is_empty()
 
 
 def check_content(

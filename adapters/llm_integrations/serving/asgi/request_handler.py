@@ -64,7 +64,7 @@ class RequestHandler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
-        if scope["method"] != "POST" and is_harmless(scope, body):
+        if scope["method"] != "POST" and await is_harmless(scope, body):
             await self._pass_or_read_stored(scope, body, send)
             return
         caller = await self._caller(scope)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.app_routes import may_infer
+from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.types import Receive, Scope, Send
 from llm_integrations.serving.middleware import SchemaMiddleware
@@ -51,13 +52,11 @@ class UpstreamMiddleware(SchemaMiddleware):
     def _pass_by(self, path: str) -> Any:
         infers, config = may_infer(canonical(path)), self._runtime and self._runtime.config
         if infers and config and config.strict_routes:
-            return _close
+            return self._close
         super()._pass_by(path)
         if infers and path in self._unruled:  # once each: from now on nobody asks for it here
             log.warning("no rule is for %s: requests there pass unjudged", ascii(path))
         return None
 
-
-async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
-    for message in failure_messages(openai_error, _CLOSED):
-        await send(message)
+    async def _close(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await OwnReplies(self.app).send(scope, send, failure_messages(openai_error, _CLOSED))

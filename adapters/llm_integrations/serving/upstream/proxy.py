@@ -12,11 +12,13 @@ import httpx
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
+from llm_integrations.serving.asgi.layers import OURS
 from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.types import ASGIApp, Headers, Message, Receive, Scope, Send
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.upstream.cross_origin import CrossOrigin
 from llm_integrations.serving.upstream.forward import Forward
 from llm_integrations.serving.upstream.middleware import UpstreamMiddleware
 
@@ -50,7 +52,8 @@ def proxy_app(
     Raises:
         ConfigurationError: the URL cannot be one of a server.
     """
-    return UpstreamMiddleware(Upstream(upstream, timeout), config, registry=registry)
+    server = CrossOrigin(Upstream(upstream, timeout))
+    return UpstreamMiddleware(server, config, registry=registry)
 
 
 class Upstream:
@@ -91,7 +94,8 @@ class Upstream:
             log.warning("the server failed: %s", type(error).__name__)
             if not has_begun:
                 failure = _LATE if isinstance(error, httpx.ReadTimeout) else _AWAY
-                for message in failure_messages(openai_error, failure):
+                scope[OURS] = failure_messages(openai_error, failure)
+                for message in scope[OURS]:
                     await send(message)
 
     def _request(
