@@ -79,10 +79,6 @@ class TestAnAnswerThatTheServerStored:
         assert (await made.post(b"", "/v1/responses/resp_1", method="GET")).status == 500
         assert counted("unjudged", subject="unknown") == before + 1
 
-    async def test_a_list_of_them_is_withheld(self) -> None:
-        made = Server({"object": "list", "data": [chat_reply(BAD)]}, rules=[BOTH])
-        assert (await made.post(b"", CHAT, method="GET")).status == 500
-
     async def test_a_grammar_is_put_into_no_get(self) -> None:
         rules = [{"output": {**OUTPUT, "constrain": True}}]
         made = Server(chat_reply(GOOD), rules=rules, kind=VLLMMiddleware)

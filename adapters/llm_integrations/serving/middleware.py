@@ -95,7 +95,7 @@ class SchemaMiddleware:
             handlers = self._handlers
             if handlers is None:
                 handlers = await self._begin_late()
-            path = _path(scope)
+            path = _path(scope) if scope.get("root_path") else scope["path"]
             handler = handlers.get(path)
             if handler is None and path not in self._unruled:
                 handler = self._ruled_by_another_name(path)

@@ -91,7 +91,8 @@ class ResponseHandler:
         self.by = by
         self.runtime = runtime
         side = by.rule.config
-        self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
+        is_object = by.content is not None and isinstance(request, dict)
+        self._prefills = by.shape.prefills(request) if is_object else ()
         self._may_retry = side.retries > 0 and bool(body.data)
         self._told: Mapping[str, Any] = _NOTHING
         self._dropped: Any = None
@@ -103,7 +104,9 @@ class ResponseHandler:
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
-        await app(self._for_app(), self.body.receive, self)
+        is_as_it_came = not (self.fields or self._constraint or self.runtime.compresses)
+        scope = self.scope if is_as_it_came else self._for_app()
+        await app(scope, self.body.receive, self)
         failed = 0
         while self._again and not self.body.disconnected:
             if self._again == "unconstrained":

@@ -43,7 +43,8 @@ def judge_request(
     for check, validator in plan.shadows:
         for piece in check.pieces(shape, request):
             _try_piece(side, piece, validator)
-    verdicts.input_done()
+    if verdicts.invalid is not None:
+        verdicts.input_done()
 
 
 def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
@@ -71,16 +72,19 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         answer = answer._replace(content=text)
         verdicts.extracted(used)
     passes = not answer.calls or _has_schemas(by, answer, verdicts)
+    judge = by.rule.judge
     for validator, value, tool in _judged(by, answer):
         try:
             if by.weights and not _is_within(by, value, tool):
-                verdict = _too_dear(by.rule.judge, validator)
-            else:
+                verdict = _too_dear(judge, validator)
+            elif answer.cut or answer.declined or type(value) is not str:
                 verdict = _judge(by, answer, validator, value)
+            else:
+                verdict = judge_text(judge, validator, value)
         except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-            verdict = failed(by.rule.judge, error)
-        verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
-        if verdict.outcome == "invalid" or (verdict is FAILED and raises(by.rule.judge)):
+            verdict = failed(judge, error)
+        verdicts.add(judge, validator.reference, verdict, (answer, tool))
+        if verdict.outcome == "invalid" or (verdict is FAILED and raises(judge)):
             passes = False
     if by.shadow is not None and not answer.calls:
         _try_answer(by, answer, by.shadow)

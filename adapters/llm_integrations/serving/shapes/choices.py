@@ -40,6 +40,7 @@ __all__ = [
 
 _TEXTS: Final = ("text",)
 _FILTERED: Final = "content_filter"
+_NO_MESSAGE: Final[Mapping[str, Any]] = {}
 _GOES_ON: Final = "null"
 """Beside null and "", a reason of some servers for a choice that goes on."""
 
@@ -135,8 +136,9 @@ class _Choices(Shape):
         return format_asked(request, "response_format") or structured_asked(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
         answers: list[Answer] = []
-        for position, choice in enumerate(as_list(as_dict(reply).get("choices"))):
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 return ()
             answers.append(_answer(choice, position))
@@ -164,7 +166,9 @@ def _number(choice: Any, place: int) -> Any:
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
-    message = as_dict(choice.get("message"))
+    message: Any = choice.get("message")
+    if not isinstance(message, dict):
+        message = _NO_MESSAGE
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
     text = content if isinstance(content, str) else joined_text(content, _TEXTS)
