@@ -343,7 +343,7 @@ class TestHostileJson:
             b"Infinity",
             b'"\\ud800"',
             b"[" + b"1," * 100_000 + b"1]",
-            b"[" + b"[]," * 100_000 + b"1]",
+            b"[" + b"[]," * 30_000 + b"1]",
         ],
         ids=lambda value: value[:12].decode(),
     )

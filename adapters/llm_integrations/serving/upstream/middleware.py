@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from llm_integrations.core.observability import get_logger
+from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import may_infer
 from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.replies import failure_messages
-from llm_integrations.serving.asgi.types import Receive, Scope, Send
+from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.middleware import SchemaMiddleware
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
@@ -33,7 +36,21 @@ class UpstreamMiddleware(SchemaMiddleware):
 
     No routes can be read here, so a path that infers and has no rule is told of when it is asked
     for, and closed with ``strict_routes``.
+
+    Args:
+        adapt: what a configuration becomes, each time that it is read.
     """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: Any = None,
+        *,
+        registry: Registry | str | None = None,
+        adapt: Callable[[MiddlewareConfig], MiddlewareConfig] = lambda given: given,
+    ) -> None:
+        super().__init__(app, config, registry=registry)
+        self._adapt = adapt
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
         found = super()._planners(runtime, path)
@@ -41,7 +58,8 @@ class UpstreamMiddleware(SchemaMiddleware):
         return found if known is None else super()._planners(runtime, known[1])
 
     def _made(self, config: Any) -> Runtime:
-        runtime = super()._made(config)
+        given = load_config(config, variable=self.server.config_variable)
+        runtime = super()._made(self._adapt(given))
         # Most servers of the web do, and asking one twice costs an answer.
         runtime.compresses = True
         return runtime

@@ -39,6 +39,7 @@ def proxy_app(
     config: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
     *,
     registry: Registry | str | None = None,
+    default_registry: str | None = None,
     timeout: float = 600.0,
 ) -> ASGIApp:
     """An ASGI app that judges, and passes on to ``upstream`` what it does not answer itself.
@@ -47,13 +48,19 @@ def proxy_app(
         upstream: the server's base URL, as a client is given it: ``https://api.example/v1``.
         config: the middleware's; see ``load_config``.
         registry: a client to use instead of what the configuration says.
+        default_registry: the URL of one for a configuration that names none.
         timeout: seconds that the server may be silent.
 
     Raises:
         ConfigurationError: the URL cannot be one of a server.
     """
+
+    def adapt(given: MiddlewareConfig) -> MiddlewareConfig:
+        named = given.registry or default_registry
+        return given.model_copy(update={"registry": named})
+
     server = CrossOrigin(Upstream(upstream, timeout))
-    return UpstreamMiddleware(server, config, registry=registry)
+    return UpstreamMiddleware(server, config, registry=registry, adapt=adapt)
 
 
 class Upstream:

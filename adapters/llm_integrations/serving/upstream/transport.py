@@ -54,7 +54,7 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     ) -> None:
         is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
         self._file = RulesFile(Path(rules)) if isinstance(rules, str | Path) else None
-        self._config = _told({"rules": rules} if is_list else rules)
+        self._config = load_config({"rules": rules} if is_list else rules)  # type: ignore[arg-type]  # a list is rules
         self._registry = registry
         self._transport = transport
         self._loop = LoopThread("llm-integrations-transport")
@@ -101,9 +101,9 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._loop.stop()
 
 
-def _told(source: Any) -> MiddlewareConfig:
-    """A configuration by which everybody is told: whoever calls has the key."""
-    return load_config(source).model_copy(update={"auth": "none"})
+def _told(config: MiddlewareConfig) -> MiddlewareConfig:
+    """Everybody is told: whoever calls has the key."""
+    return config.model_copy(update={"auth": "none"})
 
 
 def _response(library: Any, start: Mapping[str, Any], pieces: Any) -> httpx.Response:
@@ -123,12 +123,12 @@ class _Middleware(UpstreamMiddleware):
         registry: Registry | str | None,
         file: RulesFile | None,
     ) -> None:
-        super().__init__(app, config, registry=registry)
-        self._file = copy(file)
+        super().__init__(app, config, registry=registry, adapt=_told)
+        self._file = copy(file)  # each follows by itself
         self._next_look = 0.0
 
     def _read(self) -> MiddlewareConfig:
-        return _told(self._file and self._file.path)
+        return load_config(None if self._file is None else self._file.path)
 
     async def keep_up(self) -> None:
         runtime, now = self._runtime, monotonic()
