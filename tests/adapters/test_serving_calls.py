@@ -303,3 +303,38 @@ async def test_a_tools_schema_that_is_not_to_be_had_stops_the_answers_that_call_
     assert reply.status == 500
     offering = chat_request(tools=[{"type": "function", "function": {"name": "lost"}}])
     assert (await Server(chat_reply(GOOD), rules=rules).post(offering)).status == 503
+
+
+UNKNOWN = {"id": "1", "type": "function", "function": {"name": "other", "arguments": "{}"}}
+CUSTOM = {"id": "1", "type": "custom", "custom": {"name": "other", "input": "free text"}}
+ENFORCED: dict[str, Any] = {"output": {"schema": "user", "mode": "enforce"}}
+
+
+def stream_of(delta: dict[str, Any]) -> list[bytes]:
+    return [sse({"choices": [{"index": 0, "delta": delta}]}), END, DONE]
+
+
+class TestCallsThatNoSchemaIsFor:
+    @pytest.mark.parametrize("call", [UNKNOWN, CUSTOM])
+    async def test_pass_and_are_counted(self, call: Any) -> None:
+        for reply in (chat_reply(None, calls=[call]), stream_of({"tool_calls": [call]})):
+            before = counted("unjudged", subject="unknown")
+            answer = await Server(reply, rules=[ENFORCED]).post()
+            assert b"InvalidOutputError" not in answer.body
+            assert counted("unjudged", subject="unknown") == before + 1
+            if isinstance(reply, dict):
+                assert answer.headers["x-schema-valid"] == "unjudged"
+
+    @pytest.mark.parametrize("call", [UNKNOWN, CUSTOM])
+    async def test_are_withheld_where_the_rule_says_so(self, call: Any) -> None:
+        rules = [{"output": {**ENFORCED["output"], "other_tools": "withhold"}}]
+        for reply in (chat_reply(None, calls=[call]), stream_of({"tool_calls": [call]})):
+            assert b"InvalidOutputError" in (await Server(reply, rules=rules).post()).body
+
+    @pytest.mark.parametrize("calls", [[{}], [None], [{"function": {"name": ""}}], [{"type": "x"}]])
+    async def test_what_has_neither_name_nor_arguments_is_no_call(self, calls: Any) -> None:
+        for content in (GOOD, BAD):
+            delta = {"content": content, "tool_calls": calls}
+            for reply in (chat_reply(content, calls=calls), stream_of(delta)):
+                answer = await Server(reply, rules=[ENFORCED]).post()
+                assert (b"InvalidOutputError" in answer.body) is (content == BAD)

@@ -121,7 +121,7 @@ class TestMessages:
         ("path", "body"),
         [
             ("/v1/completions", {"prompt": GOOD}),
-            ("/v1/completions", {"prompt": ["no", GOOD]}),
+            ("/v1/completions", {"prompt": [GOOD, GOOD]}),
             ("/v1/responses", {"input": GOOD}),
             ("/v1/responses", {"input": [{"role": "user", "content": GOOD}]}),
             (
@@ -249,6 +249,14 @@ class TestWhatTheServerWouldTake:
     async def test_another_method_is_no_way_round(self, method: str) -> None:
         assert (await self.number().post(b'{"n": "x"}', method=method)).status == 400
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+    async def test_one_without_a_body_passes_however_its_end_is_told(self, method: str) -> None:
+        for pieces in ([b""], [b"", b""], [b"", b"", b""]):
+            made = server(TEXT)
+            assert (await made.post(pieces=pieces, method=method)).status == 200
+        late = await server(TEXT).post(pieces=[b"", b"{}"], method=method)
+        assert late.status == 400
+
     async def test_a_method_that_is_overridden_is_judged(self) -> None:
         headers = {"x-http-method-override": "POST"}
         bad = b'{"n": "x"}'
@@ -335,7 +343,7 @@ class TestHostileJson:
             b"Infinity",
             b'"\\ud800"',
             b"[" + b"1," * 100_000 + b"1]",
-            b"[" + b"[]," * 100_000 + b"1]",
+            b"[" + b"[]," * 30_000 + b"1]",
         ],
         ids=lambda value: value[:12].decode(),
     )

@@ -88,19 +88,19 @@ def test_agrees_with_json_loads(data: bytes) -> None:
 def test_agrees_on_whatever_comes() -> None:
     choose = random.Random(3)
     read = 0
-    for _ in range(40_000):
+    for _ in range(12_000):
         data = b"".join(choose.choices(ALPHABET, k=choose.randrange(1, 9)))
         expected = outcome(json.loads, data)
         read += expected != "refused"
         assert outcome(read_json, data) == expected, data
         text = data.decode("utf-8", "surrogatepass" if b"\xff" not in data else "replace")
         assert outcome(read_json, text) == outcome(json.loads, text), text
-    assert read > 500
+    assert read > 150
 
 
 def test_agrees_on_numbers() -> None:
     choose = random.Random(4)
-    for _ in range(20_000):
+    for _ in range(6_000):
         digits = "".join(choose.choices("0123456789", k=choose.randrange(1, 25)))
         text = f"{choose.choice(['', '-'])}{digits}.{digits[::-1]}e{choose.randrange(-330, 330)}"
         assert outcome(read_json, text) == outcome(json.loads, text), text

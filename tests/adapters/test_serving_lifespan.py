@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.registry import connect
@@ -145,28 +144,17 @@ class TestWithoutLifespan:
         assert "rules.0.wrong: Extra inputs are not permitted" in caplog.text
 
 
-SERVER = """
-import sys, uvicorn
-from llm_integrations.serving import SchemaMiddleware
+def test_under_uvicorn_a_wrong_file_is_a_clean_exit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise AssertionError("never reached")
 
-async def app(scope, receive, send):
-    raise AssertionError("never reached")
-
-uvicorn.run(SchemaMiddleware(app), port=0, host="127.0.0.1", log_level="error")
-"""
-
-
-def test_under_uvicorn_a_wrong_file_is_a_clean_exit(tmp_path: Path) -> None:
     config = tmp_path / "serving.yaml"
     config.write_text("rules: [{output: {schema: user, mode: block}}]\n")
-    done = subprocess.run(
-        [sys.executable, "-c", SERVER],
-        env={"LLM_INTEGRATIONS_SERVING_CONFIG": str(config), "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 3
-    assert "rules.0.output.mode: Input should be 'enforce', 'warn' or 'off'" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("LLM_INTEGRATIONS_SERVING_CONFIG", str(config))
+    with pytest.raises(SystemExit) as ended:
+        uvicorn.run(SchemaMiddleware(app), port=0, host="127.0.0.1", log_config=None)
+    assert ended.value.code == 3
+    assert "rules.0.output.mode: Input should be 'enforce', 'warn' or 'off'" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -31,7 +31,7 @@ def pieces(kind: str) -> Iterator[bytes]:
         for _ in range(COUNT):
             yield b"x" * PIECE
     else:
-        text, count = ("xxxx", 20_000) if kind == "tokens" else ("x" * (PIECE - 100), COUNT)
+        text, count = ("xxxx", 10_000) if kind == "tokens" else ("x" * (PIECE - 100), COUNT)
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
         event = b"data: %b\n\n" % json.dumps({"choices": [choice]}).encode()
         for _ in range(count):
@@ -53,7 +53,7 @@ def traced() -> Iterator[None]:
     [
         ("json", 40, True),
         ("stream", 40, True),
-        ("tokens", 3, False),  # short pieces: what holds them costs no more than they do
+        ("tokens", 2, False),  # short pieces: what holds them costs no more than they do
         ("tools", 4, False),  # text that nothing judges is not held at all
         ("event", 60, True),
     ],

@@ -53,6 +53,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], Any]] = {
     "a chat": (CHAT, {"messages": BEGUN, "continue_final_message": True}, chat_reply),
     "a chat in parts": (CHAT, {"messages": IN_PARTS, "continue_final_message": True}, chat_reply),
     "a prefix": (CHAT, {"messages": PREFIXED}, chat_reply),
+    "a partial": (CHAT, {"messages": [BEGUN[0], {**BEGUN[1], "partial": True}]}, chat_reply),
     "invocations": (
         "/invocations",
         {"messages": BEGUN, "continue_final_message": True},

@@ -22,13 +22,16 @@ import pytest
 import uvicorn
 import yaml
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving.upstream.proxy import proxy_app
+from tests.support.command_line import run_command
 from tests.support.listening import UvicornServer
+from tests.support.patience import until
 from tests.support.serving_apps import (
     BAD,
     CHAT,
@@ -184,6 +187,22 @@ class TestTheClients:
         assert ("x-mine" in headers, headers["x-yours"]) == (False, "2")
 
 
+def test_a_browsers_page_may_read_our_errors_where_the_server_says_so() -> None:
+    page = "https://page.example"
+    cors = CORSMiddleware(Model().app, allow_origins=[page], allow_methods=["*"])
+    with (
+        served(cors) as server,
+        served(proxy_app(server, CONFIG, registry=registry_with_user())) as proxy,
+    ):
+        told = []
+        for origin in (page, "https://other.example"):
+            headers = {"origin": origin}
+            reply = httpx.post(f"{proxy}{CHAT}", json=asked(GOOD, BAD), headers=headers)
+            assert reply.status_code == 400
+            told.append(reply.headers.get("access-control-allow-origin"))
+        assert told == [page, None]
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         ("asked_for", "path"),
@@ -284,7 +303,8 @@ def command(schemas: Path, config: Any, *arguments: str) -> list[str]:
 
 
 def test_the_command_is_a_process_that_serves_and_stops(proxied: Proxied, schemas: Path) -> None:
-    arguments = command(schemas, CONFIG, "--upstream", f"{proxied.server}/api/v1")
+    config = {**CONFIG, "reload": 0.05}
+    arguments = command(schemas, config, "--upstream", f"{proxied.server}/api/v1")
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ})
     try:
         assert process.stderr is not None
@@ -296,6 +316,9 @@ def test_the_command_is_a_process_that_serves_and_stops(proxied: Proxied, schema
             body = asked(answer)
             reply = httpx.post(f"{url}{CHAT}?key={KEY}", json=body, headers=authorization)
             assert reply.status_code == status
+        watching = [{"output": {"schema": "user", "mode": "warn"}}]
+        command(schemas, {**CONFIG, "rules": watching})  # the file is followed
+        until(lambda: httpx.post(f"{url}{CHAT}", json=asked(BAD)).status_code == 200)
         process.send_signal(signal.SIGTERM)
         told = process.stderr.read()
         process.wait(20)
@@ -309,7 +332,7 @@ def test_the_command_is_a_process_that_serves_and_stops(proxied: Proxied, schema
 
 def test_a_misspelt_schema_ends_the_command(schemas: Path) -> None:
     config = {"rules": [{"output": {"schema": "usr"}}]}
-    arguments = command(schemas, config, "--upstream", "http://127.0.0.1:9")
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    arguments = command(schemas, config, "--upstream", "http://127.0.0.1:9")[3:]
+    done = run_command(*arguments)
     assert done.returncode == 2
     assert "a rule names usr@latest" in done.stderr

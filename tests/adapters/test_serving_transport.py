@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +25,7 @@ from starlette.routing import Route
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving import SchemaTransport
 from tests.support.listening import UvicornServer
-from tests.support.serving_apps import BAD, GOOD, chat_chunks, chat_reply, registry_with_user
+from tests.support.serving_apps import BAD, CHAT, GOOD, chat_chunks, chat_reply, registry_with_user
 
 RULES: list[dict[str, Any]] = [
     {
@@ -227,6 +229,69 @@ class TestAnyTransport:
         with httpx.Client(transport=transport(transport=inner)) as client:
             reply = client.post(f"https://host{path}", json=asked(BAD))
             assert (reply.status_code, "x-schema" in reply.headers) == (200, False)
+
+
+class TestItsFile:
+    """Looked at with a request, so that no loop and no thread has to wait for it."""
+
+    @staticmethod
+    def write(path: Path, mode: str, seconds_ago: float = 60) -> None:
+        rules = [{"output": {"schema": "user", "mode": mode}}]
+        path.write_text(json.dumps({"rules": rules, "reload": 1e-6}))
+        then = time.time() - seconds_ago
+        os.utime(path, (then, then))
+
+    def asking(self, path: Path) -> Any:
+        given = httpx.MockTransport(reply_to)
+        return SchemaTransport(path, registry=registry_with_user(), transport=given)
+
+    def test_a_change_counts_for_the_next_request(self, tmp_path: Path) -> None:
+        path = tmp_path / "rules.yaml"
+        self.write(path, "enforce")
+        with httpx.Client(transport=self.asking(path)) as client:
+            for number, (mode, status) in enumerate((("enforce", 500), ("warn", 200)) * 2):
+                self.write(path, mode, seconds_ago=60 - number)
+                reply = client.post(f"https://host{CHAT}", json=asked(BAD))
+                if number == 0:
+                    continue  # it opens the rules as they were read
+                assert reply.status_code == status
+
+    def test_on_whatever_loop_an_async_client_asks(self, tmp_path: Path) -> None:
+        path = tmp_path / "rules.yaml"
+        self.write(path, "enforce")
+        made = self.asking(path)
+
+        async def status() -> int:
+            client = httpx.AsyncClient(transport=made)
+            return (await client.post(f"https://host{CHAT}", json=asked(BAD))).status_code
+
+        assert asyncio.run(status()) == 500
+        self.write(path, "warn", seconds_ago=30)
+        assert asyncio.run(status()) == 200
+        asyncio.run(made.aclose())
+
+    def test_one_that_is_wrong_changes_nothing(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "rules.yaml"
+        self.write(path, "enforce")
+        with httpx.Client(transport=self.asking(path)) as client:
+            for text in ("rules: [", "{}", json.dumps({"rules": []})):
+                assert client.post(f"https://host{CHAT}", json=asked(BAD)).status_code == 500
+                path.write_text(text)
+                os.utime(path, (1, 1))
+            path.unlink()
+            assert client.post(f"https://host{CHAT}", json=asked(BAD)).status_code == 500
+        assert caplog.text.count("the rules stay as they were") >= 2
+
+    def test_what_is_still_being_written_is_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "rules.yaml"
+        self.write(path, "enforce")
+        with httpx.Client(transport=self.asking(path)) as client:
+            assert client.post(f"https://host{CHAT}", json=asked(BAD)).status_code == 500
+            self.write(path, "warn", seconds_ago=-60)
+            assert client.post(f"https://host{CHAT}", json=asked(BAD)).status_code == 500
+            assert client.post(f"https://host{CHAT}", json=asked(BAD)).status_code == 200
 
 
 def test_what_the_transport_raises_reaches_the_client() -> None:

@@ -21,7 +21,7 @@ from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig, file_of, load_config
-from llm_integrations.serving.rules.paths import canonical
+from llm_integrations.serving.rules.paths import canonical, stored_under
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.rules_file import RulesFile
@@ -95,7 +95,7 @@ class SchemaMiddleware:
             handlers = self._handlers
             if handlers is None:
                 handlers = await self._begin_late()
-            path = _path(scope)
+            path = _path(scope) if scope.get("root_path") else scope["path"]
             handler = handlers.get(path)
             if handler is None and path not in self._unruled:
                 handler = self._ruled_by_another_name(path)
@@ -112,14 +112,24 @@ class SchemaMiddleware:
             return
         await self.app(scope, receive, send)
 
-    def _ruled_by_another_name(self, path: str) -> RequestHandler | None:
-        """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it."""
-        if self._runtime is None:
-            return None
-        found = self._handler(self._planners(self._runtime, path))
-        if found is None and len(path) < 200 and len(self._unruled) < 1000:
+    def _ruled_by_another_name(self, path: str) -> _Handler | None:
+        """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it, and
+        ``GET /v1/responses/ID`` none to an answer that was withheld."""
+        if found := self._ruled_as(path):
+            return found
+        if (answered := stored_under(path)) and (stores := self._ruled_as(answered)):
+            return stores.read_stored
+        return self._pass_by(path)
+
+    def _ruled_as(self, path: str) -> RequestHandler | None:
+        runtime = self._runtime
+        return None if runtime is None else self._handler(self._planners(runtime, path))
+
+    def _pass_by(self, path: str) -> _Handler | None:
+        """What answers on a path that no rule is for: nothing of ours, which is remembered."""
+        if len(path) < 200 and len(self._unruled) < 1000:
             self._unruled.add(path)
-        return found
+        return None
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
         return runtime.rules.on(path)
@@ -137,7 +147,7 @@ class SchemaMiddleware:
         """What passes through a socket is not judged, so no rule that enforces lets one through."""
         if self._handlers is None:
             await self._begin_late()
-        ruled = self._ruled_by_another_name(_path(scope))
+        ruled = self._ruled_as(_path(scope))
         if ruled is not None:
             return ruled.passes_unjudged("a socket cannot be judged")
         return not isinstance(self._handlers, _Everywhere)
@@ -150,13 +160,16 @@ class SchemaMiddleware:
     def _ready(self) -> None:
         if self._gate is not None and self._runtime is not None:
             self._gate()
-            check_routes(self.app, self._runtime)
+            self._check_routes(self._runtime)
+
+    def _check_routes(self, runtime: Runtime) -> None:
+        check_routes(self.app, runtime)
 
     async def _begin_late(self) -> Mapping[str, _Handler]:
         """Without a lifespan: what is wrong can only be said in the log and to clients."""
         try:
             runtime, file = self._open()
-            check_routes(self.app, runtime)
+            self._check_routes(runtime)
             await runtime.listen()
             self._follow(file)
         except LLMIntegrationsError as error:
@@ -226,7 +239,7 @@ class SchemaMiddleware:
             made = self._made(await asyncio.to_thread(self._read))
             await made.start()
             gate = self._gate_for(made)
-            check_routes(self.app, made)
+            self._check_routes(made)
             self._install(made, gate)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rules before it stay
             known = isinstance(error, LLMIntegrationsError)

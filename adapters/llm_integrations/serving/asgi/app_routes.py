@@ -11,13 +11,13 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.layers import layers_of
 from llm_integrations.serving.runtime.runtime import Runtime
 
-__all__ = ["check_routes"]
+__all__ = ["check_routes", "may_infer"]
 
 log = get_logger(__name__)
 
 _INFERS: Final = re.compile(
     r"(?:^|[/:_.-])(?:chat|completions?|responses|messages|generate\w*|invocations|invoke|converse"
-    r"|infer|inference|infill|predict|predictions|realtime)(?:$|[/:_.-])",
+    r"|infer|inference|infill|predict|predictions|realtime|batches|runs)(?:$|[/:_.-])",
     re.IGNORECASE,
 )
 _ANSWERS_NOTHING: Final = re.compile(
@@ -70,11 +70,12 @@ def _inferring(routes: Iterable[Any], prefix: str = "", depth: int = 0) -> Itera
         mounted = getattr(route, "routes", None) or _routes_of(getattr(route, "app", None))
         if not hasattr(route, "endpoint") and mounted:
             yield from _inferring(mounted, path, depth + 1)
-        elif hasattr(route, "endpoint") and _may_infer(path, getattr(route, "methods", None)):
+        elif hasattr(route, "endpoint") and may_infer(path, getattr(route, "methods", None)):
             yield path
 
 
-def _may_infer(path: str, methods: Iterable[str] | None) -> bool:
+def may_infer(path: str, methods: Iterable[str] | None = None) -> bool:
+    """Whether a path looks as if a model answers there."""
     if methods and _READING.issuperset(methods):
         return False
     named = _PARAMETER.sub("", path)

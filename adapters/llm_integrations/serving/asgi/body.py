@@ -46,17 +46,27 @@ class RequestBody:
         pieces = [self.data]
         size = len(self.data)
         while size <= limit and not (self.complete or self.disconnected):
-            message = await self._real()
-            self._received.append(message)
-            self.disconnected = message["type"] == "http.disconnect"
-            self.complete = not (self.disconnected or message.get("more_body", False))
-            pieces.append(message.get("body", b""))
+            pieces.append(await self._next())
             size += len(pieces[-1])
         if size > limit:
             raise Refused(too_large(limit))
         self.data = b"".join(pieces)
         if self.complete:
             self._received[:] = [{"type": "http.request", "body": self.data, "more_body": False}]
+
+    async def is_empty(self) -> bool:
+        """Whether it ends without having held anything; some servers say so in two messages."""
+        while not (self.data or self.complete or self.disconnected):
+            self.data = await self._next()
+        return self.complete and not self.data
+
+    async def _next(self) -> bytes:
+        message = await self._real()
+        self._received.append(message)
+        self.disconnected = message["type"] == "http.disconnect"
+        self.complete = not (self.disconnected or message.get("more_body", False))
+        data: bytes = message.get("body", b"")
+        return data
 
     def rewind(self, changed: bytes | None = None) -> None:
         """Let ``receive`` begin again, with the body as it came or a changed one."""

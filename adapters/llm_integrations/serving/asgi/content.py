@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from llm_integrations.serving.asgi.body import RequestBody
@@ -12,29 +11,23 @@ from llm_integrations.serving.shapes.failure import Failure, Refused
 __all__ = ["check_content", "is_harmless"]
 
 _OVERRIDES: Final = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
-_JSON: Final = b"application/json"
 # An app reads other things in a form than a parser of JSON does.
 _FORMS: Final = (b"multipart/", b"application/x-www-form-urlencoded")
 
 
-def is_harmless(scope: Scope, body: RequestBody) -> bool:
+async def is_harmless(scope: Scope, body: RequestBody) -> bool:
     """Whether a request other than POST asks for no inference."""
     if any(name in _OVERRIDES for name, _ in scope["headers"]):
         return False
-    return body.complete and not body.data
+    return await body.is_empty()
 
 
-def check_content(
-    every: Headers, headers: Mapping[bytes, bytes], *, any_type: bool = False
-) -> None:
-    """Look at the content type and encoding; ``headers`` holds one of each name.
+def check_content(every: Headers, *, any_type: bool = False) -> None:
+    """Look at the content type and encoding.
 
     Raises:
         Refused: 415 for what cannot be read as JSON, or what an app could read otherwise.
     """
-    is_plain = headers.get(b"content-type") == _JSON and b"content-encoding" not in headers
-    if is_plain and len(headers) == len(every):
-        return
     for name, value in every:
         text = value.strip().lower()
         if name == b"content-encoding" and text not in (b"", b"identity"):

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["OwnReplies", "layers_of"]
+__all__ = ["OURS", "OwnReplies", "layers_of"]
 
 _DEEPEST: Final = 100
 _GIVE_HEADERS: Final = frozenset(
     ("CORSMiddleware", "XRequestIdMiddleware", "CorrelationIdMiddleware")
 )
-_SAID: Final = "llm_integrations.said"
+OURS: Final = "llm_integrations.ours"
+"""In the scope of a reply that is ours: its messages."""
 
 
 def layers_of(app: Any) -> Iterator[Any]:
@@ -40,7 +41,7 @@ class OwnReplies:
     async def send(self, scope: Scope, send: Send, messages: Sequence[Message]) -> None:
         if self._through is None:
             self._through = _headers_of(self._app)
-        await self._through({**scope, _SAID: messages}, _no_body, send)
+        await self._through({**scope, OURS: messages}, _no_body, send)
 
 
 def _headers_of(app: ASGIApp) -> ASGIApp:
@@ -51,15 +52,20 @@ def _headers_of(app: ASGIApp) -> ASGIApp:
         layers += layers_of(innermost.middleware_stack)
     through: ASGIApp = _say
     for layer in reversed(layers):
-        if hasattr(layer, "app") and _GIVE_HEADERS & {c.__name__ for c in type(layer).__mro__}:
+        if hasattr(layer, "app") and _gives_headers(layer):
             made = copy.copy(layer)
             made.app = through
             through = made
     return through
 
 
+def _gives_headers(layer: Any) -> bool:
+    named = _GIVE_HEADERS & {c.__name__ for c in type(layer).__mro__}
+    return bool(named) or getattr(layer, "gives_headers", False) is True
+
+
 async def _say(scope: Scope, _receive: Receive, send: Send) -> None:
-    for message in scope[_SAID]:
+    for message in scope[OURS]:
         await send(message)
 
 

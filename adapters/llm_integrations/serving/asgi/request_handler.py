@@ -17,7 +17,7 @@ from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.paths import model_in
+from llm_integrations.serving.rules.paths import model_in, stored_under
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.request_log import under_way
@@ -30,6 +30,7 @@ __all__ = ["RequestHandler"]
 
 log = get_logger(__name__)
 
+_JSON: Final = b"application/json"
 _TOO_LARGE: Final = 413
 _BARE: Final = bad_request("the request is not valid")
 
@@ -55,6 +56,7 @@ class RequestHandler:
         self._gate = gate
         self._replies = OwnReplies(app)
         self._shape = planners[0].rule.shape
+        self._only = planners[0] if planners[0].rule.matches_all else None
         self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
         sides = [side for p in planners for side in (p.rule.input, p.rule.output) if side]
@@ -64,8 +66,8 @@ class RequestHandler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
-        if scope["method"] != "POST" and is_harmless(scope, body):
-            await self._app(scope, body.receive, send)
+        if scope["method"] != "POST" and await is_harmless(scope, body):
+            await self._pass_or_read_stored(scope, body, send)
             return
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
@@ -74,30 +76,52 @@ class RequestHandler:
             return
         headers = dict(scope["headers"])
         try:
-            check_content(scope["headers"], headers, any_type=self._takes_any_type)
+            if (
+                headers.get(b"content-type") != _JSON
+                or b"content-encoding" in headers
+                or len(headers) != len(scope["headers"])
+            ):
+                check_content(scope["headers"], any_type=self._takes_any_type)
             if not body.complete or len(body.data) > self._limit:
                 await body.read_on(headers.get(b"content-length", b""), self._limit)
             request = _parsed(body.data) if body.complete else None
         except Refused as refused:
-            is_large = refused.failure.status == _TOO_LARGE
-            if not is_large and self.passes_unjudged(refused.failure.message):
-                await self._app(scope, body.receive, send)
-            else:
-                await self._refuse(scope, send, self._shape, refused.failure)
+            await self._unread(scope, send, body, refused.failure)
             return
-        planner = None
-        if body.complete:  # what a client that left did not send is the app's to notice
+        planner = self._only
+        if not body.complete:
+            planner = None  # what a client that left did not send is the app's to notice
+        elif planner is None:
             model = model_in(scope["path"])
             planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
         if planner is None:
             await self._app(scope, body.receive, send)
-            return
-        try:
+        else:
             await self._judged(planner, scope, headers, send, body, request, caller)
-        except Refused as refused:
-            is_stranger = caller is Caller.STRANGER
-            failure = _told(planner, refused.failure) if is_stranger else refused.failure
-            await self._refuse(scope, send, planner.rule.shape, failure)
+
+    async def _unread(self, scope: Scope, send: Send, body: RequestBody, failure: Failure) -> None:
+        if failure.status != _TOO_LARGE and self.passes_unjudged(failure.message):
+            await self._app(scope, body.receive, send)
+        else:
+            await self._refuse(scope, send, self._shape, failure)
+
+    async def read_stored(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge the answer that a GET reads again; other requests there infer nothing."""
+        under_way.set(scope)
+        await self._pass_or_read_stored(scope, RequestBody(receive, await receive()), send)
+
+    async def _pass_or_read_stored(self, scope: Scope, body: RequestBody, send: Send) -> None:
+        planner = None
+        if scope["method"] == "GET" and stored_under(scope["path"]):
+            planner = self._runtime.rules.match(self._planners, None, scope["headers"])
+        if planner is None or planner.rule.output is None:
+            await self._app(scope, body.receive, send)
+            return
+        caller = await self._gate().caller(scope)
+        if caller is Caller.REFUSED:
+            await self._turn_away(scope, send)
+        else:
+            await self._judged(planner, scope, dict(scope["headers"]), send, body, None, caller)
 
     async def _turn_away(self, scope: Scope, send: Send) -> None:
         if not await let_refuse(self._app, scope, send):
@@ -123,26 +147,31 @@ class RequestHandler:
         request: Any,
         caller: Caller,
     ) -> None:
-        """Raises Refused instead of calling the app."""
-        rule = planner.rule
+        """Without a body only the answer is judged."""
+        rule, runtime = planner.rule, self._runtime
         verdicts = Verdicts(rule.name)
-        if self._runtime.set_aside is not None:
-            verdicts.set_aside = self._runtime.set_aside.of(rule.name, request, len(body.data))
-        plan = planner.ready() or await planner.make(headers, request)
-        if plan.unjudged:
-            verdicts.unjudged()
-        if rule.input is not None:
-            judge_request(rule.input, rule.shape, plan, request, verdicts)
-        if plan.answers is None:
+        if runtime.set_aside is not None:
+            verdicts.set_aside = runtime.set_aside.of(rule.name, request, len(body.data))
+        try:
+            plan = planner.ready() or await planner.make(headers, request)
+            if plan.unjudged:
+                verdicts.unjudged()
+            if rule.input is not None and body.data:
+                judge_request(rule.input, rule.shape, plan, request, verdicts)
+            if (by := plan.answers) is not None:
+                handler = ResponseHandler(
+                    scope, send, body, request, plan.fields, verdicts, by, runtime
+                )
+                await handler.answer(self._app)
+                return
             if plan.fields:
                 scope = changed(scope, body, request, plan.fields)
             tell = telling(send, verdicts, always=caller is Caller.KNOWN)
             await self._app(scope, body.receive, tell)
-            return
-        handler = ResponseHandler(
-            scope, send, body, request, plan.fields, verdicts, plan.answers, self._runtime
-        )
-        await handler.answer(self._app)
+        except Refused as refused:
+            is_stranger = caller is Caller.STRANGER
+            failure = _told(planner, refused.failure) if is_stranger else refused.failure
+            await self._refuse(scope, send, rule.shape, failure)
 
 
 def _parsed(data: bytes) -> Any:

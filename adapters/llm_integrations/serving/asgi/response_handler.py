@@ -55,7 +55,7 @@ class ResponseHandler:
         scope: as the server made it.
         send: the server's ``send``.
         body: of the request; it knows whether the client has left, and then nothing is judged.
-        request: what the body says.
+        request: what the body says; None without a body, where a stored answer is read again.
         fields: top-level fields of the request that are set to something else.
         verdicts: where the verdicts go.
         by: what answers are judged by.
@@ -91,8 +91,9 @@ class ResponseHandler:
         self.by = by
         self.runtime = runtime
         side = by.rule.config
-        self._prefills = by.shape.prefills(as_dict(request)) if by.content else ()
-        self._may_retry = side.retries > 0
+        is_object = by.content is not None and isinstance(request, dict)
+        self._prefills = by.shape.prefills(request) if is_object else ()
+        self._may_retry = side.retries > 0 and bool(body.data)
         self._told: Mapping[str, Any] = _NOTHING
         self._dropped: Any = None
         self._reply: Any = None
@@ -103,7 +104,9 @@ class ResponseHandler:
 
     async def answer(self, app: ASGIApp) -> None:
         """Call the app, and again for another answer, or without what its reply suffers from."""
-        await app(self._for_app(), self.body.receive, self)
+        is_as_it_came = not (self.fields or self._constraint or self.runtime.compresses)
+        scope = self.scope if is_as_it_came else self._for_app()
+        await app(scope, self.body.receive, self)
         failed = 0
         while self._again and not self.body.disconnected:
             if self._again == "unconstrained":
@@ -148,7 +151,7 @@ class ResponseHandler:
     def _constraining(self) -> Mapping[str, Any]:
         """The fields that constrain decoding; none where the client does so itself."""
         by, constrainer = self.by, self.runtime.constrainer
-        if by.content is None or constrainer is None:
+        if by.content is None or constrainer is None or not self.body.data:
             return _NOTHING
         if self._prefills or as_dict(self.request).get("echo"):
             return _NOTHING  # a grammar begins anew, where the answer has begun

@@ -137,6 +137,11 @@ class OutputConfig(_Judged):
     tools: Mapping[str, Reference] = Field(
         default_factory=dict, description="Schemas of tool-call arguments, by tool name."
     )
+    other_tools: Literal["pass", "withhold"] = Field(
+        default="pass",
+        description="Calls of tools that have no schema here: pass lets them through, counted "
+        "unjudged; withhold, under enforce, does not.",
+    )
     on_length: Literal["judge", "skip", "invalid"] = Field(
         default="judge",
         description="An answer cut by the token limit is judged as it is, left unjudged, "

@@ -43,7 +43,8 @@ def judge_request(
     for check, validator in plan.shadows:
         for piece in check.pieces(shape, request):
             _try_piece(side, piece, validator)
-    verdicts.input_done()
+    if verdicts.invalid is not None:
+        verdicts.input_done()
 
 
 def _act(side: InputRule, piece: Piece, verdict: Verdict, verdicts: Verdicts) -> None:
@@ -70,24 +71,37 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         text, used = extracted(answer.content, by.rule.config.extract)
         answer = answer._replace(content=text)
         verdicts.extracted(used)
-    passes = True
-    if by.missing and any(name in by.missing for name, _ in answer.calls):
-        passes = False
-        pass_unjudged(by.rule.judge, "the schema of a tool that was not offered is not to be had")
+    passes = not answer.calls or _has_schemas(by, answer, verdicts)
+    judge = by.rule.judge
     for validator, value, tool in _judged(by, answer):
         try:
             if by.weights and not _is_within(by, value, tool):
-                verdict = _too_dear(by.rule.judge, validator)
-            else:
+                verdict = _too_dear(judge, validator)
+            elif answer.cut or answer.declined or type(value) is not str:
                 verdict = _judge(by, answer, validator, value)
+            else:
+                verdict = judge_text(judge, validator, value)
         except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
-            verdict = failed(by.rule.judge, error)
-        verdicts.add(by.rule.judge, validator.reference, verdict, (answer, tool))
-        if verdict.outcome == "invalid" or (verdict is FAILED and raises(by.rule.judge)):
+            verdict = failed(judge, error)
+        verdicts.add(judge, validator.reference, verdict, (answer, tool))
+        if verdict.outcome == "invalid" or (verdict is FAILED and raises(judge)):
             passes = False
     if by.shadow is not None and not answer.calls:
         _try_answer(by, answer, by.shadow)
     return passes
+
+
+def _has_schemas(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
+    """Whether calls without a schema let an answer pass; what nothing judges is counted."""
+    judge, names = by.rule.judge, {name for name, _ in answer.calls}
+    is_missing = not names.isdisjoint(by.missing)
+    if is_missing:
+        pass_unjudged(judge, "the schema of a tool that was not offered is not to be had")
+    if not names.issubset((*by.tools, *by.missing)) and (by.content or by.tools):
+        pass_unjudged(judge, "it calls a tool that the rule has no schema for")
+        verdicts.unjudged()
+        return not is_missing and by.rule.config.other_tools == "pass"
+    return not is_missing
 
 
 def _is_within(by: Answers, value: str | Parsed | None, tool: str) -> bool:

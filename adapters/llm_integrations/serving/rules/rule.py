@@ -74,6 +74,11 @@ class Rule:
             config=config,
         )
 
+    @property
+    def matches_all(self) -> bool:
+        """Whether it is for whatever model, and whoever asks."""
+        return self.models is None and self.callers is None
+
     def sources(self) -> list[SchemaSource]:
         """Where the schemas of all but tools come from."""
         inputs = [check.source for check in self.input.checks] if self.input else []

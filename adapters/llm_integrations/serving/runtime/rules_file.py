@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from time import time
 from typing import TypeAlias
 
 __all__ = ["RulesFile"]
@@ -24,7 +25,7 @@ class RulesFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known = self._look()
+        self._known = self._before = self._look()
 
     async def changes(self, seconds: Callable[[], float]) -> AsyncIterator[None]:
         """Yields for each change. A file that is being written is left alone until it is done.
@@ -32,14 +33,23 @@ class RulesFile:
         Args:
             seconds: how long until the next look; 0 is to look no more.
         """
-        before = self._known
         while interval := seconds():
             await asyncio.sleep(interval)
-            now = await asyncio.to_thread(self._look)
-            if now == before and now != self._known:
-                self._known = now
+            if await self.has_changed():
                 yield
-            before = now
+
+    async def has_changed(self, settled: float | None = None) -> bool:
+        """Whether it is another than at the last change, and holds still: since the last look, or
+        for so many seconds."""
+        now, before = await asyncio.to_thread(self._look), self._before
+        self._before = now
+        is_still = now == before
+        if settled is not None and now is not None:
+            is_still = is_still or time() - now[0] / 1e9 >= settled
+        if now == self._known or not is_still:
+            return False
+        self._known = now
+        return True
 
     def _look(self) -> _Seen:
         try:

@@ -12,15 +12,16 @@ __all__ = ["arguments_of", "calls_in"]
 
 
 def calls_in(message: Mapping[str, Any]) -> Iterator[tuple[str, str | Parsed]]:
-    """The name and the arguments of each call in a whole message."""
-    for call in as_list(message.get("tool_calls")):
-        yield _named(as_dict(as_dict(call).get("function")))
-    if function := as_dict(message.get("function_call")):
-        yield _named(function)
+    """The name and the arguments of each call in a whole message.
 
-
-def _named(function: Mapping[str, Any]) -> tuple[str, str | Parsed]:
-    return str(function.get("name")), arguments_of(function.get("arguments"))
+    What has neither is no call: text beside it is the answer.
+    """
+    for call in (*as_list(message.get("tool_calls")), {"function": message.get("function_call")}):
+        function, custom = (as_dict(as_dict(call).get(kind)) for kind in ("function", "custom"))
+        name = function.get("name") or custom.get("name")
+        arguments = function.get("arguments", custom.get("input"))
+        if name or arguments:
+            yield str(name or ""), arguments_of(arguments)
 
 
 def arguments_of(value: Any) -> str | Parsed:

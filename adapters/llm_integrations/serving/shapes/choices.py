@@ -18,7 +18,13 @@ from llm_integrations.serving.shapes.base import (
     structured_asked,
 )
 from llm_integrations.serving.shapes.calls import calls_in
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_json
+from llm_integrations.serving.shapes.jsontext import (
+    as_dict,
+    as_list,
+    joined_text,
+    read_json,
+    said_text,
+)
 from llm_integrations.serving.shapes.part import Part, refuses
 from llm_integrations.serving.shapes.sse import Event
 
@@ -34,6 +40,7 @@ __all__ = [
 
 _TEXTS: Final = ("text",)
 _FILTERED: Final = "content_filter"
+_NO_MESSAGE: Final[Mapping[str, Any]] = {}
 _GOES_ON: Final = "null"
 """Beside null and "", a reason of some servers for a choice that goes on."""
 
@@ -115,8 +122,7 @@ def message_prompts(
     """The texts of ``messages``, as OpenAI and Anthropic write them."""
     for index, message in enumerate(as_list(messages)):
         message = as_dict(message)
-        text = joined_text(message.get("content"), _TEXTS)
-        place = (*path, index, "content")
+        place, text = (*path, index, "content"), said_text(message.get("content"))
         yield Prompt(place, str(message.get("role")), text, conversation)
 
 
@@ -130,8 +136,9 @@ class _Choices(Shape):
         return format_asked(request, "response_format") or structured_asked(request)
 
     def answers(self, reply: Any) -> Sequence[Answer]:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
         answers: list[Answer] = []
-        for position, choice in enumerate(as_list(as_dict(reply).get("choices"))):
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 return ()
             answers.append(_answer(choice, position))
@@ -159,7 +166,9 @@ def _number(choice: Any, place: int) -> Any:
 
 
 def _answer(choice: dict[str, Any], position: int) -> Answer:
-    message = as_dict(choice.get("message"))
+    message: Any = choice.get("message")
+    if not isinstance(message, dict):
+        message = _NO_MESSAGE
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
     text = content if isinstance(content, str) else joined_text(content, _TEXTS)
@@ -190,8 +199,11 @@ class Chat(_Choices):
             return ()
         last = messages[-1]
         is_begun = "continue_final_message" in request and request["continue_final_message"]
-        if not is_begun and isinstance(last, dict) and "prefix" in last:
-            is_begun = last["prefix"] is True and last.get("role") == "assistant"
+        if not is_begun and isinstance(last, dict) and ("prefix" in last or "partial" in last):
+            is_begun = last.get("role") == "assistant" and True in (
+                last.get("prefix"),
+                last.get("partial"),
+            )
         if not is_begun or request.get("echo"):
             return ()  # an echo repeats the beginning
         return (begun_text(as_dict(last)),)
@@ -204,7 +216,7 @@ def further_message(request: Body, text: str) -> Mapping[str, Any]:
 
 def begun_text(message: dict[str, Any]) -> str:
     """The text of a message that the model is to go on with."""
-    return joined_text(message.get("content"), ("text", "output_text")) or ""
+    return said_text(message.get("content")) or ""
 
 
 class Batch(_Choices):
@@ -229,9 +241,10 @@ class Batch(_Choices):
 
 
 class Completions(_Choices):
-    """/v1/completions."""
+    """/v1/completions. Each of several prompts is a conversation of its own."""
 
     name = "completions"
+    batches = True
 
     def texts_in(self, request: Body) -> str:
         return "prompt"
@@ -242,21 +255,25 @@ class Completions(_Choices):
             yield Prompt(("prompt",), "user", prompt)
         elif isinstance(prompt, list) and prompt and all(isinstance(p, str) for p in prompt):
             for index, text in enumerate(prompt):
-                yield Prompt(("prompt", index), "user", text)
+                yield Prompt(("prompt", index), "user", text, index)
         elif prompt is not None:
             # Token ids, which nobody can read as JSON here.
             yield Prompt(("prompt",), "user", None)
+        if request.get("prompt_embeds"):
+            yield Prompt(("prompt_embeds",), "user", None, -1)
 
 
 class Invocations(Chat):
-    """/invocations: a chat or a completion, by what its body has."""
+    """/invocations: a chat or a completion, by what its body has; both, where it has both."""
 
     name = "invocations"
+    batches = True
 
     def texts_in(self, request: Body) -> str:
         return "messages" if "messages" in request else "prompt"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        if self.texts_in(request) == "messages":
-            return super().prompts(request)
-        return Completions().prompts(request)
+        # Which of the two a server takes depends on the rest of the body, so both are judged.
+        if "messages" in request:
+            yield from message_prompts(request["messages"], conversation=-2)
+        yield from Completions().prompts(request)

@@ -9,11 +9,14 @@ has the last word.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
-__all__ = ["as_dict", "as_list", "joined_text", "read_fields", "read_json"]
+__all__ = ["as_dict", "as_list", "joined_text", "read_fields", "read_json", "said_text"]
+
+_MEDIA: Final = ("image", "audio", "video", "file", "document")
+"""Of a content part that a model reads no text from, its kind holds one of these."""
 
 
 def read_json(data: bytes | str) -> Any:
@@ -52,3 +55,30 @@ def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
         and isinstance(part.get("text"), str)
     ]
     return "".join(texts) if texts else None
+
+
+def said_text(content: Any) -> str | None:
+    """All the text that a model is given of what a client says.
+
+    Servers take more kinds of parts than their documents name. A part that is neither text nor
+    known to hold none could say anything: then it is None, as without any text.
+    """
+    if isinstance(content, str):
+        return content
+    texts = [_part_text(part) for part in as_list(content)]
+    return "".join(map(str, texts)) or None if None not in texts else None
+
+
+def _part_text(part: Any) -> str | None:
+    """The text of a part; empty for an image and the like, None where nobody can tell."""
+    if isinstance(part, str):
+        return part
+    fields = as_dict(part)
+    kind = str(fields.get("type"))
+    is_media = any(name in kind for name in _MEDIA)
+    keys = ("text", "title", "context") if is_media else dict.fromkeys(("text", kind))
+    texts: list[Any] = [fields[key] for key in keys if isinstance(fields.get(key), str)]
+    source = as_dict(fields.get("source"))
+    if source.get("type") in ("text", "content"):  # of a document
+        texts.append(said_text(source.get("data", source.get("content"))))
+    return None if None in texts or not (texts or is_media) else "".join(texts)

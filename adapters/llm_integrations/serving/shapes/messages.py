@@ -18,7 +18,13 @@ from llm_integrations.serving.shapes.base import (
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text, further_message
 from llm_integrations.serving.shapes.failure import Failure
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.jsontext import (
+    as_dict,
+    as_list,
+    joined_text,
+    read_fields,
+    said_text,
+)
 from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import NO_DATA, Event
 
@@ -84,12 +90,11 @@ def _prompts(path: tuple[str | int, ...], message: dict[str, Any]) -> Iterator[P
     others: list[Any] = []
     for number, block in enumerate(as_list(content)):
         if as_dict(block).get("type") == "tool_result":
-            text = joined_text(block.get("content"), ("text",))
-            yield Prompt((*path, number, "content"), "tool", text)
+            yield Prompt((*path, number, "content"), "tool", said_text(block.get("content")))
         else:
             others.append(block)
     if others or not as_list(content):
-        yield Prompt(path, role, joined_text(others or content, ("text",)))
+        yield Prompt(path, role, said_text(others or content))
 
 
 class _Blocks(Collector):

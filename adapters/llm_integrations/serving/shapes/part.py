@@ -56,8 +56,9 @@ class Part:
         for position, call in enumerate(as_list(delta.get("tool_calls"))):
             call = as_dict(call)
             index = index if isinstance(index := call.get("index", position), int | str) else 0
-            function = as_dict(call.get("function"))
-            self.add_call(index, function.get("name"), function.get("arguments"), call.get("id"))
+            function = as_dict(call.get("function") or call.get("custom"))
+            arguments = function.get("arguments", function.get("input"))
+            self.add_call(index, function.get("name"), arguments, call.get("id"))
         if function := as_dict(delta.get("function_call")):
             self.add_call("", function.get("name"), function.get("arguments"))
 
@@ -133,9 +134,11 @@ class _Call:
         return len(name) + len(repr(arguments))
 
     def found(self) -> list[tuple[str, str | Parsed]]:
-        """Its name and arguments; no arguments are an empty object."""
+        """Its name and arguments; no arguments are an empty object, and without a name no call."""
         pieces = self._pieces.getvalue()
         found: list[str | Parsed] = [*self._wholes]
         if pieces.strip():
             found.append(pieces)
-        return [(self.name, arguments) for arguments in found or [Parsed({})]]
+        if self.name and not found:
+            found.append(Parsed({}))
+        return [(self.name, arguments) for arguments in found]

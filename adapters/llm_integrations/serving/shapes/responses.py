@@ -21,7 +21,13 @@ from llm_integrations.serving.shapes.base import (
 from llm_integrations.serving.shapes.calls import arguments_of
 from llm_integrations.serving.shapes.choices import begun_text
 from llm_integrations.serving.shapes.failure import Failure
-from llm_integrations.serving.shapes.jsontext import as_dict, as_list, joined_text, read_fields
+from llm_integrations.serving.shapes.jsontext import (
+    as_dict,
+    as_list,
+    joined_text,
+    read_fields,
+    said_text,
+)
 from llm_integrations.serving.shapes.sse import Event
 
 __all__ = ["Responses"]
@@ -30,8 +36,8 @@ _FINISHED: Final = ("completed", "incomplete", None)
 _NO_ANSWER: Final = ("failed", "cancelled")
 _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
-_TEXTS: Final = ("input_text", "text")
 _BEGUN: Final = ("in_progress", "incomplete")
+_CALLS: Final = ("function_call", "custom_tool_call")
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
@@ -50,11 +56,10 @@ class Responses(Shape):
         for index, item in enumerate(as_list(given)):
             item = as_dict(item)
             if "role" in item:
-                text = joined_text(item.get("content"), _TEXTS)
+                text = said_text(item.get("content"))
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
             elif str(item.get("type")).endswith("_call_output"):
-                text = joined_text(item.get("output"), _TEXTS)
-                yield Prompt(("input", index, "output"), "tool", text)
+                yield Prompt(("input", index, "output"), "tool", said_text(item.get("output")))
 
     def goes_on(self, request: Body) -> bool:
         return bool(request.get("previous_response_id") or request.get("conversation"))
@@ -90,8 +95,9 @@ class Responses(Shape):
                 texts.append(joined_text(item.get("content"), ("output_text",)) or "")
                 parts = map(as_dict, as_list(item.get("content")))
                 refused = refused or any(part.get("type") == "refusal" for part in parts)
-            elif item.get("type") == "function_call":
-                calls.append((str(item.get("name")), arguments_of(item.get("arguments"))))
+            elif item.get("type") in _CALLS:
+                given = item.get("arguments", item.get("input"))
+                calls.append((str(item.get("name")), arguments_of(given)))
         reason = as_dict(reply.get("incomplete_details")).get("reason")
         text = "".join(texts) or None
         declined = reason == "content_filter" or (refused and text is None)

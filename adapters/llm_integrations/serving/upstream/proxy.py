@@ -12,11 +12,13 @@ import httpx
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
+from llm_integrations.serving.asgi.layers import OURS
 from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.types import ASGIApp, Headers, Message, Receive, Scope, Send
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
+from llm_integrations.serving.upstream.cross_origin import CrossOrigin
 from llm_integrations.serving.upstream.forward import Forward
 from llm_integrations.serving.upstream.middleware import UpstreamMiddleware
 
@@ -37,6 +39,7 @@ def proxy_app(
     config: MiddlewareConfig | Mapping[str, Any] | str | Path | None = None,
     *,
     registry: Registry | str | None = None,
+    default_registry: str | None = None,
     timeout: float = 600.0,
 ) -> ASGIApp:
     """An ASGI app that judges, and passes on to ``upstream`` what it does not answer itself.
@@ -45,12 +48,19 @@ def proxy_app(
         upstream: the server's base URL, as a client is given it: ``https://api.example/v1``.
         config: the middleware's; see ``load_config``.
         registry: a client to use instead of what the configuration says.
+        default_registry: the URL of one for a configuration that names none.
         timeout: seconds that the server may be silent.
 
     Raises:
         ConfigurationError: the URL cannot be one of a server.
     """
-    return UpstreamMiddleware(Upstream(upstream, timeout), config, registry=registry)
+
+    def adapt(given: MiddlewareConfig) -> MiddlewareConfig:
+        named = given.registry or default_registry
+        return given.model_copy(update={"registry": named})
+
+    server = CrossOrigin(Upstream(upstream, timeout))
+    return UpstreamMiddleware(server, config, registry=registry, adapt=adapt)
 
 
 class Upstream:
@@ -91,7 +101,8 @@ class Upstream:
             log.warning("the server failed: %s", type(error).__name__)
             if not has_begun:
                 failure = _LATE if isinstance(error, httpx.ReadTimeout) else _AWAY
-                for message in failure_messages(openai_error, failure):
+                scope[OURS] = failure_messages(openai_error, failure)
+                for message in scope[OURS]:
                     await send(message)
 
     def _request(

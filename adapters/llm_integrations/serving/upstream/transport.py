@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -13,6 +15,7 @@ from llm_integrations.core.concurrency.loop_thread import LoopThread
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.types import Headers, Scope
 from llm_integrations.serving.config.file import MiddlewareConfig, load_config
+from llm_integrations.serving.runtime.rules_file import RulesFile
 from llm_integrations.serving.upstream.exchange import Exchange
 from llm_integrations.serving.upstream.forward import Forward
 from llm_integrations.serving.upstream.in_threads import InThreads
@@ -31,7 +34,7 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     ``AsyncOpenAI`` with ``httpx.AsyncClient``, ``Anthropic`` and ``AsyncAnthropic``; clients that
     want one of httpx2 take it as well. What a rule refuses reaches the caller as the server's own
     error would: BadRequestError for a request, InternalServerError for an answer. The server's URL
-    may have any prefix.
+    may have any prefix. A file is looked at again with a request, every ``reload`` seconds.
 
     Args:
         rules: the rules, the middleware's whole configuration, or the path of its YAML file.
@@ -50,9 +53,8 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         transport: Any = None,
     ) -> None:
         is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
-        config = load_config({"rules": rules} if is_list else rules)  # type: ignore[arg-type]  # a list is rules
-        # Whoever calls has the key, and may be told.
-        self._config = config.model_copy(update={"auth": "none"})
+        self._file = RulesFile(Path(rules)) if isinstance(rules, str | Path) else None
+        self._config = load_config({"rules": rules} if is_list else rules)  # type: ignore[arg-type]  # a list is rules
         self._registry = registry
         self._transport = transport
         self._loop = LoopThread("llm-integrations-transport")
@@ -82,7 +84,7 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             transport = library.AsyncHTTPTransport()
         elif not hasattr(transport, "handle_async_request"):
             transport = InThreads(transport)
-        return _Way(self._config, self._registry, transport)
+        return _Way(self._config, self._registry, transport, self._file)
 
     async def aclose(self) -> None:
         """Let go of everything. Idempotent."""
@@ -99,6 +101,11 @@ class SchemaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._loop.stop()
 
 
+def _told(config: MiddlewareConfig) -> MiddlewareConfig:
+    """Everybody is told: whoever calls has the key."""
+    return config.model_copy(update={"auth": "none"})
+
+
 def _response(library: Any, start: Mapping[str, Any], pieces: Any) -> httpx.Response:
     made: httpx.Response = library.Response(
         start["status"], headers=start["headers"], stream=pieces
@@ -106,17 +113,49 @@ def _response(library: Any, start: Mapping[str, Any], pieces: Any) -> httpx.Resp
     return made
 
 
+class _Middleware(UpstreamMiddleware):
+    """Follows its file by the requests that come, on whatever loop they do."""
+
+    def __init__(
+        self,
+        app: Any,
+        config: MiddlewareConfig,
+        registry: Registry | str | None,
+        file: RulesFile | None,
+    ) -> None:
+        super().__init__(app, config, registry=registry, adapt=_told)
+        self._file = copy(file)  # each follows by itself
+        self._next_look = 0.0
+
+    def _read(self) -> MiddlewareConfig:
+        return load_config(None if self._file is None else self._file.path)
+
+    async def keep_up(self) -> None:
+        runtime, now = self._runtime, monotonic()
+        if self._file is None or runtime is None or now < self._next_look:
+            return
+        seconds = runtime.config.reload
+        self._next_look = now + seconds
+        if seconds and await self._file.has_changed(seconds):
+            await self.reload()
+
+
 class _Way:
     """From a request to its response, on one event loop."""
 
     def __init__(
-        self, config: MiddlewareConfig, registry: Registry | str | None, transport: Any
+        self,
+        config: MiddlewareConfig,
+        registry: Registry | str | None,
+        transport: Any,
+        file: RulesFile | None,
     ) -> None:
         self._transport = transport
         self._library = library_of(transport)
-        self._app = UpstreamMiddleware(Forward(transport, self._as_sent), config, registry=registry)
+        self._app = _Middleware(Forward(transport, self._as_sent), config, registry, file)
 
     async def ask(self, request: httpx.Request, body: bytes) -> tuple[Exchange, Mapping[str, Any]]:
+        await self._app.keep_up()
         exchange = Exchange(self._app, _scope(request), body)
         return exchange, await exchange.start()
 

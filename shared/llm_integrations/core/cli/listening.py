@@ -63,7 +63,8 @@ def run_server(
                 await finally_do()
 
     try:
-        asyncio.run(main())
+        with listener:
+            asyncio.run(main())
     except KeyboardInterrupt:
         return
     except SystemExit:

@@ -47,13 +47,9 @@ def proxy(
     Example: `llm-integrations proxy --upstream https://api.openai.com/v1 --config rules.yaml`
     """
     require_extra("proxy", "uvicorn")
-    adapter = import_module(_ADAPTER)
-    app = adapter.proxy_app(upstream, _configured(config, registry), timeout=timeout)
+    # Read here so that a file that is wrong ends the command before it listens.
+    import_module("llm_integrations.serving").load_config(config)
+    app = import_module(_ADAPTER).proxy_app(
+        upstream, config, default_registry=registry, timeout=timeout
+    )
     run_server(app, listen(host, port), cert, key)
-
-
-def _configured(path: Path | None, registry: str | None) -> object:
-    found = import_module("llm_integrations.serving").load_config(path)
-    if registry is None or found.registry is not None:
-        return found
-    return found.model_copy(update={"registry": registry})

@@ -1,0 +1,94 @@
+"""All the text that reaches a model is judged, in whichever part of a request it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.serving_apps import BAD, CHAT, GOOD, Server, chat_reply
+
+RULES = [{"input": {"checks": [{"of": "messages", "schema": "user"}]}}]
+
+
+async def status(body: dict[str, Any], path: str) -> int:
+    return (await Server(chat_reply(GOOD), rules=RULES).post(body, path)).status
+
+
+def bodies(*parts: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The parts as the content of a message, by the path of each endpoint that takes them."""
+    message = {"role": "user", "content": list(parts)}
+    return [
+        (CHAT, {"messages": [message]}),
+        ("/v1/chat/completions/batch", {"messages": [[message]]}),
+        ("/v1/messages", {"messages": [message]}),
+        ("/v1/responses", {"input": [message]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "and more",
+        {"type": "text", "text": "and more"},
+        {"type": "input_text", "text": "and more"},
+        {"type": "output_text", "text": "and more"},
+        {"type": "refusal", "refusal": "and more"},
+        {"type": "thinking", "thinking": "and more", "text": ""},
+        {"type": "search_result", "content": [{"type": "text", "text": "and more"}]},
+        {"type": "document", "source": {"type": "text", "data": "and more"}},
+        {"type": "document", "source": {"type": "content", "content": ["and more"]}},
+        {"type": "document", "source": {"type": "base64", "data": ""}, "context": "and more"},
+        {"type": "prompt_embeds", "data": "AAAA"},
+        {"text": "and more"},
+        {"type": 7},
+        None,
+    ],
+    ids=lambda part: str(part)[:40],
+)
+async def test_another_part_beside_a_good_one_is_no_way_round(part: Any) -> None:
+    for path, body in bodies({"type": "text", "text": GOOD}, part):
+        assert await status(body, path) == 400
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://a.example/b"}},
+        {"type": "input_image", "image_url": "https://a.example/b"},
+        {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
+        {"type": "document", "source": {"type": "base64", "data": ""}},
+    ],
+    ids=lambda part: part["type"],
+)
+async def test_what_holds_no_text_may_stand_beside_it(part: Any) -> None:
+    for path, body in bodies(part, {"type": "text", "text": GOOD}):
+        assert await status(body, path) == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/invocations", "/engines/m/completions"])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"prompt": [GOOD, GOOD]}, 200),
+        ({"prompt": [BAD, GOOD]}, 400),
+        ({"prompt": [GOOD, BAD, GOOD]}, 400),
+        ({"prompt": GOOD, "prompt_embeds": "AAAA"}, 400),
+        ({"prompt": GOOD, "prompt_embeds": None}, 200),
+        ({"prompt_embeds": ["AAAA"]}, 400),
+    ],
+)
+async def test_each_prompt_of_several_is_judged(
+    path: str, body: dict[str, Any], expected: int
+) -> None:
+    assert await status(body, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "content", "expected"), [(GOOD, GOOD, 200), (BAD, GOOD, 400), (GOOD, BAD, 400)]
+)
+async def test_a_body_that_could_be_a_chat_or_a_completion_is_judged_as_both(
+    prompt: str, content: str, expected: int
+) -> None:
+    body = {"prompt": prompt, "messages": [{"role": "user", "content": content}]}
+    assert await status(body, "/invocations") == expected
