@@ -18,7 +18,7 @@ from llm_integrations.core.cli.comparing import (
     validation_of,
 )
 from llm_integrations.core.cli.connection import open_registry
-from llm_integrations.core.cli.documents import read_schema
+from llm_integrations.core.cli.documents import STDIN, SUFFIXES, read_schema
 from llm_integrations.core.cli.options import RegistryUrl, Subject
 from llm_integrations.core.cli.output.findings import findings_of_report
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
@@ -91,11 +91,9 @@ def register(
 def _given(source: str) -> Any:
     """A file's schema, a ready one, or the class at package.module:Name."""
     path = Path(source)
-    if not path.exists() and source in READY:
-        return ready_schema(source)
-    if not path.exists() and ":" in source:
-        return load_model(source)
-    return read_schema(path)
+    if path.exists() or path == STDIN or path.suffix.lower() in SUFFIXES:
+        return read_schema(path)
+    return load_model(source) if ":" in source else ready_schema(source)
 
 
 def _show_refusal(
