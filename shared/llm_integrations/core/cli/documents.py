@@ -11,7 +11,7 @@ from llm_integrations.core.jsonschema.drafts import CONSTRAINING
 from llm_integrations.core.model import schema_file
 from llm_integrations.core.model.schema import JsonSchema
 
-__all__ = ["STDIN", "SUFFIXES", "read_document", "read_schema"]
+__all__ = ["STDIN", "SUFFIXES", "accepts_all", "read_document", "read_schema"]
 
 STDIN = Path("-")
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -31,7 +31,7 @@ def read_document(path: Path) -> Any:
 def read_schema(path: Path) -> JsonSchema:
     """Read a JSON Schema; InvalidSchema when the document cannot be one."""
     document = schema_file.as_schema(path, read_document(path))
-    if _accepts_all(document):
+    if accepts_all(document):
         print(
             f"note: no word of {path} is one of JSON Schema, so that it accepts all data; of data "
             "itself, llm-integrations infer drafts a schema",
@@ -40,7 +40,7 @@ def read_schema(path: Path) -> JsonSchema:
     return document
 
 
-def _accepts_all(document: JsonSchema) -> bool:
+def accepts_all(document: JsonSchema) -> bool:
     """Whether it says something, and nothing that constrains."""
     if not isinstance(document, dict) or not document.keys() - _ABOUT:
         return False

@@ -22,7 +22,7 @@ from llm_integrations.core.cli.documents import STDIN, SUFFIXES, read_schema
 from llm_integrations.core.cli.options import RegistryUrl, Subject
 from llm_integrations.core.cli.output.findings import findings_of_report
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
-from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema
 from llm_integrations.core.models import load_model
 from llm_integrations.core.ready import READY, ready_schema
 
@@ -93,7 +93,13 @@ def _given(source: str) -> Any:
     path = Path(source)
     if path.exists() or path == STDIN or path.suffix.lower() in SUFFIXES:
         return read_schema(path)
-    return load_model(source) if ":" in source else ready_schema(source)
+    if ":" in source:
+        return load_model(source)
+    try:
+        return ready_schema(source)
+    except ConfigurationError:
+        known = f"{path} is neither a file nor a ready schema ({', '.join(READY)})"
+        raise ConfigurationError(f"{known}, nor a class (package.module:Name)") from None
 
 
 def _show_refusal(
