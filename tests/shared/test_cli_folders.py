@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -436,6 +438,42 @@ def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
         file.write(b"{}")
     assert error.value.filename == str(tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_device_is_written_into_and_stays_one() -> None:
+    with pytest.raises(OSError, match="No space left"), atomic_write(Path("/dev/full")) as stream:
+        stream.write(b"text")
+        stream.flush()
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_write(Path("pipe")) as stream:
+        stream.write(b"text")
+    assert os.read(reader, 9) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+@pytest.mark.parametrize(("bad", "code"), [(0, 0), (1, 1)])
+def test_a_reader_that_goes_changes_no_exit_code(bad: int, code: int) -> None:
+    write(Path("user.json"))
+    rows = [{"name": 1}] * bad + [{"name": "Ada"}]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ["check", "--schema", "user.json", "rows.jsonl", "--format", "json"]
+    command = [sys.executable, "-m", "llm_integrations.core.cli", *arguments]
+    ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (code, "")
+
+
+def test_an_output_without_room_is_one_line_and_exit_code_2() -> None:
+    write(Path("schemas", "user.json"))
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "llm_integrations.core.cli", "list", "--json"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "error: what it prints: No space left on device\n"
+    assert (ran.returncode, ran.stderr) == (2, said)
 
 
 def test_listening_to_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ def read_document(path: Path) -> Any:
     """Read one document; ``-`` is standard input. ConfigurationError names the file and place."""
     if path != STDIN:
         return schema_file.read_document(path)
+    if sys.stdin is None:
+        raise ConfigurationError("standard input is closed")
     try:
         return schema_file.parse_document(path, sys.stdin.read())
     except UnicodeDecodeError:

@@ -78,6 +78,8 @@ def _lines(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Recor
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise ConfigurationError("standard input is closed")
         yield sys.stdin.buffer
         return
     try:

@@ -90,12 +90,12 @@ def _copy(target: Registry, schema: RegisteredSchema) -> Outcome:
     about: dict[str, Any] = {"metadata": schema.metadata, "references": schema.references}
     put = partial(target.register, subject, schema.body, **about, state=schema.state)
     if version != _next_number(target, subject):
-        put(version)
+        put(version=version)
         return "added"
     try:
         put()  # servers that count by themselves take no number, and would give this one
     except ConfigurationError:  # others number nothing
-        put(version)
+        put(version=version)
     return "added"
 
 

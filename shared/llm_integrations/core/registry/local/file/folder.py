@@ -124,8 +124,8 @@ class FolderStore:
             else:
                 if not found.is_empty:
                     yield name, found
-                elif (error := self.laid_out_otherwise(found)) is not None:
-                    yield name, error
+                elif (otherwise := self.laid_out_otherwise(found)) is not None:
+                    yield name, otherwise
 
     def laid_out_otherwise(self, found: SubjectFolder) -> RegistryProtocolError | None:
         """What to do with the files of a folder that holds no version; None if none is meant so."""
