@@ -179,6 +179,56 @@ def test_a_task_that_changed_finds_no_requests_of_what_it_was(
     assert scores(run(registry, changed, cache_requests=True)) == scores(plain(changed))
 
 
+def _closing(word: str) -> Any:
+    return lambda doc: f"{word} {doc['question']}"
+
+
+def _default(word: str) -> Any:
+    def text(doc: Any, word: str = word) -> str:
+        return f"{word} {doc['question']}"
+
+    return text
+
+
+WORDS = ["nothing"]
+
+
+def _global(word: str) -> Any:
+    def text(doc: Any) -> str:
+        return f"{WORDS[0]} {doc['question']}"
+
+    WORDS[0] = word
+    return text
+
+
+class _Asking:
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def text(self, doc: Any) -> str:
+        return f"{self.word} {doc['question']}"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_closing, _default, _global, lambda word: _Asking(word).text],
+    ids=["closure", "default", "global", "method"],
+)
+@pytest.mark.parametrize("where", ["prompt", "shots"])
+def test_a_function_that_says_something_else_finds_no_cached_requests(
+    registry: Registry, make: Any, where: str
+) -> None:
+    for word in ("Now,", "Then,"):
+        if where == "prompt":
+            task = task_of(GOOD, doc_to_text=make(word))
+        else:
+            shots = {"split": "shots", "doc_to_text": make(word)}
+            task = task_of(GOOD, fewshot_config=shots, num_fewshot=2)
+        found = run(registry, task, cache_requests=True)
+        assert scores(found) == scores(plain(task))
+        assert word in found["samples"]["qa"][0]["arguments"][0][0]
+
+
 def test_another_seed_of_the_shots_finds_no_cached_requests(registry: Registry) -> None:
     task = task_of(GOOD, fewshot_split="shots", num_fewshot=2)
     for seed in (1, 2):

@@ -324,7 +324,7 @@ def test_compat_judges_without_registering(next_schema: Path, schema: Path) -> N
     assert call("compat", "user-profile", next_schema, "--level", "FORWARD").exit_code == 0
     assert call("compat", "x", next_schema, "--against", schema).exit_code == 1
     assert call("compat", "user-profile", next_schema, "--policy", "loose").exit_code == 2
-    first = call("compat", "user-profil", next_schema)
+    first = call("compat", "user-profil", next_schema, "--new")
     assert (first.exit_code, "no version to compare with" in first.output) == (0, True)
     assert json.loads(call("list", "--json").output)[0]["versions"] == [1]
 

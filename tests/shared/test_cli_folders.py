@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,7 @@ from llm_integrations.core.registry import connect
 from llm_integrations.core.validation import compile_validator
 from tests.support.command_line import run_command
 from tests.support.confluent_server import ConfluentServer
+from tests.support.llm_registry_server import LLMRegistryServer
 
 PROFILE: dict[str, Any] = {
     "type": "object",
@@ -147,6 +150,101 @@ def test_folders_within_folders_are_told_how_to_lie(tmp_path: Path) -> None:
         assert list(left_out) == ["com"]
         assert "as com.example.user; `llm-integrations import" in str(left_out["com"])
     assert call("doctor").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("inside", "reference"),
+    [
+        ("user.JSON", "user@1"),
+        ("user.Yaml", "user@1"),
+        ("User.Schema.json", "User@1"),
+        ("user/1.JSON", "user@1"),
+        ("user/2.schema.json", "user@2"),
+    ],
+)
+def test_a_name_in_other_letters_is_read_as_it_is(inside: str, reference: str) -> None:
+    write(Path("schemas", inside))
+    with connect("schemas") as registry:
+        assert [str(schema) for schema in registry.latest().values()] == [reference]
+        assert registry.get(reference).body == PROFILE
+
+
+@pytest.mark.parametrize(
+    ("inside", "reference"),
+    [
+        ("user/schema.json", "user@1"),
+        ("user/latest.yaml", "user@1"),
+        ("user/user.json", "user@1"),
+        ("user/01.json", "user@1"),
+        ("com.example.user/user.json", "com.example.user@1"),
+    ],
+)
+def test_a_file_that_should_be_a_version_is_told_how_to_be_called(
+    inside: str, reference: str
+) -> None:
+    write(Path("schemas", inside))
+    subject = reference.partition("@")[0]
+    with connect("schemas") as registry:
+        assert "call it 1.json" in str(registry.latest().left_out[subject])
+        with pytest.raises(SchemaNotFound, match=r"`llm-integrations import .* -r NEW-FOLDER`"):
+            registry.get(reference)
+    assert "call it 1.json" in call("init", "schemas").output.replace("\n", " ")
+    assert call("import", "schemas", "-r", "new").exit_code == 0
+    with connect("new") as registry:
+        assert [str(schema) for schema in registry.latest().values()] == [reference]
+
+
+def test_other_documents_beside_schemas_are_nobodys_business() -> None:
+    write(Path("schemas", "user", "1.json"))
+    write(Path("schemas", "examples", "ada.json"), {"name": "Ada"})
+    with connect("schemas") as registry:
+        assert (registry.subjects(), dict(registry.latest().left_out)) == (["user"], {})
+
+
+def test_the_folder_of_a_subject_taken_for_the_registry_is_noticed() -> None:
+    write(Path("schemas", "user", "1.json"))
+    with connect("schemas/user") as registry, pytest.raises(SchemaNotFound, match="is its folder"):
+        registry.get("user@1")
+
+
+def test_one_damaged_file_keeps_no_other_from_being_imported_or_pushed() -> None:
+    write(Path("schemas", "user", "1.json"))
+    write(Path("schemas", "list", "1.json"), [1])
+    Path("schemas", "order.json").write_text("{")
+    for verb in (["import", "schemas", "-r", "new"], ["push", "other"]):
+        ran = call(*verb)
+        assert (ran.exit_code, "1 of 3 well, 2 refused" in ran.output) == (1, True)
+    for folder in ("new", "other"):
+        with connect(folder) as registry:
+            assert registry.subjects() == ["user"]
+
+
+def test_versions_are_pushed_to_a_server_that_numbers_nothing() -> None:
+    write(Path("schemas", "user", "1.json"))
+    write(Path("schemas", "user", "2.json"), {**PROFILE, "title": "User"})
+    with LLMRegistryServer() as server:
+        url = f"llm+{server.url}"
+        assert call("push", url).exit_code == 0
+        with connect(url) as registry:
+            assert registry.versions("user") == ["1.0.0", "2.0.0"]
+        assert "2 of 2 well" in call("push", url).output
+
+
+def test_what_is_given_to_check_is_asked_for_and_read_whatever_its_letters() -> None:
+    for arguments in ((), ("user@1",), ("--schema", "user.json")):
+        ran = call("check", *arguments)
+        assert (ran.exit_code, "name the files to check" in ran.output) == (2, True)
+    write(Path("user.json"))
+    Path("ROWS.JSONL").write_bytes(b'{"name": "Ada"}\n{"name": "\xe9"}\n')
+    ran = call("check", "--schema", "user.json", "ROWS.JSONL")
+    assert (ran.exit_code, "not UTF-8" in ran.output) == (1, True)
+    assert "1 valid, 0 invalid, 1 unreadable" in ran.output
+
+
+def test_what_register_is_given_is_a_file_a_ready_schema_or_a_class() -> None:
+    assert call("register", "pairs", "dpo").exit_code == 0
+    with pytest.raises(ConfigurationError, match="opnai-chat is neither a file nor a ready schema"):
+        raise call("register", "chat", "opnai-chat").exception or AssertionError
 
 
 def test_what_is_not_found_is_told_with_what_is_near(tmp_path: Path) -> None:
@@ -340,6 +438,42 @@ def test_a_file_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
         file.write(b"{}")
     assert error.value.filename == str(tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_device_is_written_into_and_stays_one() -> None:
+    with pytest.raises(OSError, match="No space left"), atomic_write(Path("/dev/full")) as stream:
+        stream.write(b"text")
+        stream.flush()
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_write(Path("pipe")) as stream:
+        stream.write(b"text")
+    assert os.read(reader, 9) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+@pytest.mark.parametrize(("bad", "code"), [(0, 0), (1, 1)])
+def test_a_reader_that_goes_changes_no_exit_code(bad: int, code: int) -> None:
+    write(Path("user.json"))
+    rows = [{"name": 1}] * bad + [{"name": "Ada"}]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ["check", "--schema", "user.json", "rows.jsonl", "--format", "json"]
+    command = [sys.executable, "-m", "llm_integrations.core.cli", *arguments]
+    ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (code, "")
+
+
+def test_an_output_without_room_is_one_line_and_exit_code_2() -> None:
+    write(Path("schemas", "user.json"))
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "llm_integrations.core.cli", "list", "--json"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "error: what it prints: No space left on device\n"
+    assert (ran.returncode, ran.stderr) == (2, said)
 
 
 def test_listening_to_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

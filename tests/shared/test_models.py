@@ -6,8 +6,9 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
 import attrs
 import msgspec
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, computed_field
 from typer.testing import CliRunner
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from llm_integrations.core.cli.app import app
 from llm_integrations.core.contract import contract_of
@@ -192,6 +193,63 @@ def test_a_class_has_a_subject_of_its_own_name(name: str, subject: str) -> None:
     assert subject_of(type(name, (), {})) == subject
 
 
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Place(NamedTuple):
+    x: int
+    name: str = ""
+
+
+UserId = NewType("UserId", int)
+Tree2 = TypeAliasType("Tree2", "dict[str, Tree2] | list[Tree2] | int")
+
+
+@dataclasses.dataclass
+class Holder:
+    item: Item
+
+
+def test_an_instance_is_told_that_its_class_is_meant() -> None:
+    instances = [UserProfile(name="a"), Point(1), Record(1), Item(1), older()(x=1), Colour.RED]
+    for instance in instances:
+        name = type(instance).__name__
+        with pytest.raises(InvalidSchema, match=f"an instance of {name}: the class is meant"):
+            schema_of(instance)
+
+
+def test_a_path_is_read_and_text_that_means_one_is_told_so(tmp_path: Path) -> None:
+    json_file, yaml_file = tmp_path / "user.json", tmp_path / "user.YAML"
+    json_file.write_text('{"type": "object"}')
+    yaml_file.write_text("type: object")
+    with connect("memory://") as registry:
+        assert registry.register("a", json_file).body == {"type": "object"}
+        assert registry.lookup("a", yaml_file).version == 1
+        assert registry.check_compatibility("chat", "openai-chat")
+        with pytest.raises(ConfigurationError, match=r"the schema in a file is Path\('user.json'"):
+            registry.register("a", "user.json")
+        with pytest.raises(ConfigurationError, match=r"read by json.loads"):
+            registry.register("a", '{"type": "object"}')
+        with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+            registry.check_compatibility("a", tmp_path / "usr.json")
+    ref, private = contract_of(json_file)
+    assert not private.validate(ref, 5)
+
+
+def test_a_type_adapter_is_known_by_what_it_is_made_of() -> None:
+    with connect("memory://") as registry:
+        metadata = registry.register("users", TypeAdapter(list[UserProfile])).metadata
+    assert metadata == {"model": f"list[{__name__}.UserProfile]", "mode": "validation"}
+
+
+def test_an_instance_of_an_older_pydantic_is_judged_as_it_writes_itself() -> None:
+    with connect("memory://") as registry:
+        ref = registry.register("older", older()).ref
+        assert registry.validate(ref, older()(x=1))
+
+
 class Calls(BaseModel):
     call: Callable[[int], int]
 
@@ -352,15 +410,38 @@ def test_a_schema_itself_is_given_back() -> None:
         (Literal["a", "b"], "a", "c"),
         (dict[str, list[Record] | None], {"a": [{"x": 1}]}, {"a": [{"x": "one"}]}),
         (list[Item], [{"x": 1}], [{}]),
+        (Colour, "red", "pink"),
+        (Place, [1, "a"], ["a"]),
+        (UserId, 3, "3"),
+        (TypeAliasType("Users", list[UserProfile]), [{"name": "a"}], {}),
+        (Tree2, {"a": [{"b": 1}]}, [["a"]]),
+        (Annotated[Record | None, "maybe"], {"x": 1}, {"x": "one"}),
+        (Holder, {"item": {"x": 1}}, {"item": {"x": "a"}}),
     ],
-    ids=["list", "union", "dict", "annotated", "literal", "Structs", "attrs"],
+    ids=[
+        "list",
+        "union",
+        "dict",
+        "annotated",
+        "literal",
+        "Structs",
+        "attrs",
+        "Enum",
+        "NamedTuple",
+        "NewType",
+        "alias",
+        "recursive",
+        "optional Struct",
+        "dataclass of attrs",
+    ],
 )
 def test_a_type_made_of_classes_is_a_contract(form: Any, good: Any, bad: Any) -> None:
     with connect("memory://") as registry:
         schema = registry.register("form", form)
         assert registry.validate(schema.ref, good)
         assert not registry.validate(schema.ref, bad)
-        assert schema.metadata == {"model": str(form), "mode": "validation"}
+        name = f"{__name__}:{form.__name__}" if isinstance(form, type) else str(form)
+        assert schema.metadata["model"] == name
 
 
 def test_what_an_instance_leaves_out_is_not_written_as_null() -> None:

@@ -79,6 +79,40 @@ def test_files_of_version_0_2_0_had_no_library_yet() -> None:
     assert compile_validator(ready_schema("every-eval-ever")).is_valid(old)
 
 
+READ: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a score without bounds": lambda d: _first(d)["metric_config"].update(
+        min_score="-Infinity", max_score=None
+    ),
+    "a score of no type": lambda d: _first(d)["metric_config"].pop("score_type"),
+    "sample ids that are numbers": lambda d: _first(d)["source_data"].update(sample_ids=[1, 2]),
+    "numbers among the details of 0.2.0": lambda d: d.update(
+        schema_version="0.2.0", model_info={**d["model_info"], "additional_details": {"b": 8.4}}
+    ),
+    "0.3.0": lambda d: d.update(
+        schema_version="0.3.0",
+        model_info={
+            **d["model_info"],
+            "additional_details": {
+                "deployment_type": "self_deployed",
+                "model_availability": "open_weights",
+            },
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("form", READ)
+def test_forms_that_its_published_files_have_are_read(form: str) -> None:
+    document = copy.deepcopy(EVERY)
+    READ[form](document)
+    assert compile_validator(ready_schema("every-eval-ever")).validate(document).errors == ()
+
+
+def test_since_0_3_0_a_model_says_how_it_is_deployed() -> None:
+    judged = compile_validator(ready_schema("every-eval-ever")).is_valid
+    assert not judged({**EVERY, "schema_version": "0.3.0"})
+
+
 SCORES = {"acc,none": 0.5, "acc_stderr,none": "N/A", "alias": " - arc"}
 
 
@@ -88,6 +122,8 @@ SCORES = {"acc,none": 0.5, "acc_stderr,none": "N/A", "alias": " - arc"}
         ({"config": {"model_name": "o/m", "model_sha": "a1"}, "results": {"t": {"acc": 1}}}, True),
         ({"config_general": {"model_name": "o/m"}, "results": {"all": {"acc": 0.5}}}, True),
         ({"model_name": "o/m", "config": {"model": "hf"}, "results": {"arc": SCORES}}, True),
+        ({"config": {"model": "gpt2", "model_args": "a=b"}, "results": {"t": {"acc": 1}}}, True),
+        ({"model_name": "o/m", "results": {"leaderboard": {" ": " ", "alias": "l"}}}, True),
         ({"config": {"model_dtype": "float16"}, "results": {"t": {"acc": 1}}}, False),
         ({"config": {"model_name": "o/m"}, "results": {}}, False),
         ({"config": {"model_name": "o/m"}, "results": {"t": {"acc": "0.5"}}}, False),

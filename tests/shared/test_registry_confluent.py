@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -592,6 +593,30 @@ def test_a_miss_says_what_the_server_has_instead_and_lists_it_once() -> None:
         assert len(server.requests) - before == 3
         with pytest.raises(SchemaNotFound, match="; it has 1 "):
             registry.get("user-profile@7")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda registry: registry.versions("user-profil"),
+        lambda registry: registry.lookup("user-profil", {"type": "object"}),
+        lambda registry: registry.get_deleted("user-profil@1"),
+        lambda registry: registry.delete("user-profil@1"),
+        lambda registry: registry.delete_subject("user-profil"),
+    ],
+    ids=["versions", "lookup", "get_deleted", "delete", "delete_subject"],
+)
+@pytest.mark.parametrize("kind", ["server", "folder"])
+def test_whatever_is_asked_of_a_misspelt_subject_names_the_near_one(
+    ask: Any, kind: str, tmp_path: Path
+) -> None:
+    with (
+        ConfluentServer() as server,
+        connect(server.url if kind == "server" else tmp_path / "schemas") as registry,
+    ):
+        registry.register("user-profile", {"type": "object"})
+        with pytest.raises(SchemaNotFound, match="is 'user-profile' meant"):
+            ask(registry)
 
 
 def test_a_server_that_cannot_list_has_its_own_error() -> None:

@@ -202,6 +202,18 @@ def test_other_arguments_of_a_registry_say_how_they_are_written() -> None:
             registry.validator_for(wrong)
         with pytest.raises(ConfigurationError, match="metadata must be a dict"):
             registry.latest_with_metadata("user", wrong)
+        with pytest.raises(ConfigurationError, match=r"subjects must be a list, as \['user@1'\]"):
+            registry.latest(wrong)
+        others: list[Any] = [wrong, {"subject": "user"}, [5], 5]
+        for not_one in others:
+            with pytest.raises(ConfigurationError, match="an event must be a SchemaEvent"):
+                registry.apply_event(not_one)
+            with pytest.raises(ConfigurationError, match="must be a"):
+                registry.follow(not_one)
+        for options in (5, {"nulls": "absent"}):
+            wrong = options
+            with pytest.raises(ConfigurationError, match="options must be ValidationOptions"):
+                registry.validator("user", options=wrong)
     nothing: Any = None
     with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
         connect("memory://", timeout=nothing)
@@ -284,9 +296,13 @@ def test_a_new_subject_that_is_like_another_one_is_questioned(tmp_path: Path) ->
     folder = tmp_path / "schemas"
     with connect(folder) as registry:
         registry.register("user-profile", BODY)
-    ran = CliRunner().invoke(app, ["compat", "user-profil", str(schema), "-r", str(folder)])
-    assert ran.exit_code == 0
-    assert "'user-profil' is a new subject; is 'user-profile' meant?" in ran.output
+    for more in ((), ("--json",), ("--level", "NONE")):
+        said = command("compat", "user-profil", schema, "-r", folder, *more)
+        assert "is 'user-profile' meant?" in said
+        assert "--new if it is to be a new subject" in said
+    assert "there is no folder" in command("compat", "u", schema, "-r", tmp_path / "x", "--json")
+    new = ["compat", "user-profil", str(schema), "-r", str(folder), "--new"]
+    assert CliRunner().invoke(app, new).exit_code == 0
 
 
 def test_data_where_a_schema_is_meant_is_noticed(tmp_path: Path) -> None:

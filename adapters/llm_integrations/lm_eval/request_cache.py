@@ -7,10 +7,14 @@ import inspect
 import json
 import pickle
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from llm_integrations.lm_eval.randomness import randomness_kept
+from lm_eval.api.task import ConfigurableTask
 
 __all__ = ["keyed_builder"]
 
@@ -19,6 +23,13 @@ _PROBE = [
     {"role": "assistant", "content": "b"},
     {"role": "user", "content": "c"},
 ]
+
+
+_OF_A_DOCUMENT: Final = (
+    *("doc_to_text", "doc_to_target", "doc_to_choice"),
+    *("doc_to_image", "doc_to_audio", "gen_prefix"),
+)
+"""Fields of a task's configuration, and of its shots', that may be functions."""
 
 
 def keyed_builder(task: Any) -> Callable[..., None]:
@@ -32,7 +43,8 @@ def keyed_builder(task: Any) -> Callable[..., None]:
 
     def keyed(*, cache_requests: bool = False, tokenizer_name: str = "", **kwargs: Any) -> None:
         if cache_requests:
-            tokenizer_name += f"-{_content_key(task, kwargs)}"
+            with randomness_kept():
+                tokenizer_name += f"-{_content_key(task, kwargs)}"
         build(cache_requests=cache_requests, tokenizer_name=tokenizer_name, **kwargs)
 
     return keyed
@@ -55,11 +67,30 @@ def _ingredients(task: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
     sampler = getattr(task, "sampler", None)
     for generator in (getattr(sampler, "rnd", None), getattr(task, "fewshot_rnd", None)):
         yield generator and generator.getstate()
+    shots: list[Any] = []
     if sampler is not None:
-        yield list(sampler.df)
+        shots = list(sampler.df)
     elif task.config.num_fewshot:
-        yield list(task.fewshot_docs())
-    yield from task.eval_docs
+        shots = list(task.fewshot_docs())
+    documents = list(task.eval_docs)
+    yield shots
+    yield from documents
+    own = [value for name, value in vars(task.config).items() if name in _OF_A_DOCUMENT]
+    own += [getattr(task, name) for name in _OF_A_DOCUMENT if _is_overridden(task, name)]
+    yield _called(own, [*documents, *shots])
+    of_shots = vars(task.config.fewshot_config) if task.config.fewshot_config else {}
+    yield _called([value for name, value in of_shots.items() if name in _OF_A_DOCUMENT], shots)
+
+
+def _is_overridden(task: Any, name: str) -> bool:
+    written = getattr(type(task), name, None)
+    return written is not None and written is not getattr(ConfigurableTask, name, None)
+
+
+def _called(values: Iterable[Any], documents: Sequence[Any]) -> list[Any]:
+    """What functions make of documents: their text does not tell what they close over."""
+    functions = filter(callable, values)
+    return [function(deepcopy(document)) for function in functions for document in documents]
 
 
 def _rendered(template: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any, TypeAlias
 
 from llm_integrations.core.errors import ConfigurationError
@@ -12,8 +13,8 @@ from llm_integrations.core.registry import Registry, connect, resolve_registry
 
 __all__ = ["Contract", "contract_of"]
 
-Contract: TypeAlias = str | SchemaRef | type[Any] | JsonSchema
-"""What judges data: a reference to a version, a class, or a schema itself."""
+Contract: TypeAlias = str | SchemaRef | type[Any] | JsonSchema | PathLike[str]
+"""What judges data: a reference to a version, a class, or a schema itself or its file."""
 
 
 def contract_of(

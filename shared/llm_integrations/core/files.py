@@ -30,7 +30,12 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path``; on leaving, sync it and rename it to ``path``.
 
     An exception, or a crash, leaves what was there before. ``mode`` holds from the first byte.
+    A device or a pipe (``/dev/stdout``) is written into as it is.
     """
+    if _is_special(path):
+        with path.open("wb") as stream:
+            yield stream
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path):
         prefix = f".{path.name[:40]}."
@@ -47,6 +52,12 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _is_special(path: Path) -> bool:
+    """What is there, and neither a file nor a folder; links to open files too."""
+    is_other = path.exists() and not path.is_file() and not path.is_dir()
+    return is_other or path.parent == Path("/dev")
 
 
 @contextmanager

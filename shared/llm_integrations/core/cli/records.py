@@ -39,10 +39,10 @@ def read_records(
         each: take the items of a JSON array as records.
         on_bytes: told how many bytes were read, for a progress bar.
     """
-    if path.suffix in LINE_SUFFIXES or (path == STDIN and not each):
+    if path.suffix.lower() in LINE_SUFFIXES or (path == STDIN and not each):
         yield from _lines(path, on_bytes)
         return
-    if each and path.suffix == ".json":
+    if each and path.suffix.lower() == ".json":
         yield from _items(path, on_bytes)
         return
     document = read_document(path)
@@ -78,6 +78,8 @@ def _lines(path: Path, on_bytes: Callable[[int], None] | None) -> Iterator[Recor
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise ConfigurationError("standard input is closed")
         yield sys.stdin.buffer
         return
     try:
@@ -90,6 +92,8 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
 def _record(where: str, line: bytes) -> Record:
     try:
         return Record(where, json.loads(line))
+    except UnicodeDecodeError:
+        return Record(where, broken="not UTF-8")
     except (ValueError, RecursionError) as error:
         kind = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
         return Record(where, broken=f"not JSON: {kind}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_integrations.core.cli.connection import open_registry
-from llm_integrations.core.cli.documents import read_schema
+from llm_integrations.core.cli.documents import SUFFIXES, read_schema
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import Source
@@ -23,13 +23,11 @@ NewSide = Annotated[
     str, typer.Argument(help="The new version: a file, or a reference as user-profile@latest.")
 ]
 
-_SUFFIXES = (".json", ".yaml", ".yml")
-
 
 def schema_of(side: str, registry: str | None) -> Source:
     """Read a file if there is one of that name, else ask the registry."""
     path = Path(side)
-    if path.is_file() or path.suffix in _SUFFIXES:
+    if path.is_file() or path.suffix.lower() in SUFFIXES:
         return _named(path, read_schema(path))
     from llm_integrations.core.impact import with_references
 

@@ -39,6 +39,7 @@ def connect_bus(url: str, **options: Any) -> EventBus:
                 return RabbitMQEventBus(url, **options)
     except TypeError as error:
         raise ConfigurationError(f"{scheme} bus: {error}") from None
+    wrong = f"no bus speaks {scheme!r}" if scheme else "the URL of a bus has a scheme"
     raise ConfigurationError(
-        f"no bus speaks {scheme!r}: write memory://, kafka://host:9092/topic or amqp://host/vhost"
+        f"{wrong}: write memory://, kafka://host:9092/topic or amqp://host/vhost"
     )

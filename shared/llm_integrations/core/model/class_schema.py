@@ -8,13 +8,18 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import Enum
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, MissingExtra
 from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.model.schema_file import read_schema
+from llm_integrations.core.ready import ready_schema
 
 __all__ = ["Mode", "is_model", "load_model", "metadata_of", "schema_of", "subject_of"]
 
@@ -31,29 +36,39 @@ def is_model(source: object) -> bool:
 
 
 def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
-    """The JSON Schema of a class: pydantic, dataclass, TypedDict, msgspec Struct, attrs.
+    """The JSON Schema of a class: pydantic, dataclass, TypedDict, msgspec Struct, attrs, Enum.
 
     So have types made of them, as ``list[User]``, ``Cat | Dog`` and ``Annotated[…]``.
 
-    A schema (dict or bool) is returned as it is.
+    A schema (dict or bool) is returned as it is; a ``Path`` is read, JSON or YAML, and text names a
+    ready schema.
 
     Args:
         mode: "validation" is the schema of what a pydantic model accepts, "serialization" of what
             it writes: with computed fields, and those with a default as required ones.
 
     Raises:
-        InvalidSchema: the class has no schema, as one with a field of any function's type.
+        InvalidSchema: the class has no schema, as one with a field of any function's type, or it
+            is an instance of a class that has one.
+        ConfigurationError: there is no ready schema of that name; the file cannot be read.
         MissingExtra: neither pydantic nor msgspec is there to make it.
     """
     check_choice("mode", mode, Mode)
     if isinstance(source, dict | bool):
         return source
+    if isinstance(source, str):
+        return ready_schema(source)
+    if isinstance(source, PathLike):
+        return read_schema(Path(source))
     make = _maker(source)
+    if make is None and _maker(type(source)) is not None:
+        kind = type(source).__name__
+        raise InvalidSchema(f"that is an instance of {kind}: the class is meant, {kind} itself")
     if make is None:
         raise InvalidSchema(
             "a JSON Schema is an object or a boolean, or a class that has one (a pydantic model or "
-            "TypeAdapter, a dataclass, a TypedDict, a msgspec Struct, an attrs class), not "
-            f"{_name(source)}"
+            "TypeAdapter, a dataclass, a TypedDict, a msgspec Struct, an attrs class, an Enum), or "
+            f"the Path of a file with one, not {_name(source)}"
         )
     try:
         schema: JsonSchema = make(source, mode)
@@ -85,7 +100,7 @@ def metadata_of(source: Any, schema: JsonSchema, mode: Mode = "validation") -> d
 def subject_of(source: Any) -> str:
     """The subject that a class is registered under unless another is given: UserProfile is
     ``user-profile``."""
-    name = re.sub(r"\W.*", "", getattr(_class(source), "__name__", "model"))
+    name = re.sub(r"\W.*", "", getattr(_class(_unwrapped(source)), "__name__", "model"))
     return "-".join(_WORDS.findall(name)).lower() or "model"
 
 
@@ -130,9 +145,7 @@ def _module(name: str) -> Any:
 
 def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
     """What makes the schema of this kind of class, or None for anything else."""
-    if callable(getattr(source, "json_schema", None)) and callable(
-        getattr(source, "validate_python", None)
-    ):  # a TypeAdapter
+    if _is_adapter(source):
         return lambda adapter, mode: adapter.json_schema(mode=mode)
     if _is_type_form(source):
         is_foreign = any(_is_of_msgspec(part) for part in _parts_of(source))
@@ -151,17 +164,43 @@ def _maker(source: Any) -> Callable[[Any, Mode], JsonSchema] | None:
     return None
 
 
+def _is_adapter(source: Any) -> bool:
+    """A pydantic TypeAdapter."""
+    return callable(getattr(source, "json_schema", None)) and hasattr(source, "validate_python")
+
+
+def _unwrapped(source: Any) -> Any:
+    """What a TypeAdapter is made of."""
+    return getattr(source, "_type", source) if _is_adapter(source) else source
+
+
 def _is_type_form(source: Any) -> bool:
-    """``list[User]``, ``Cat | Dog``, ``Annotated[…]``; a generic class of one's own is a class."""
+    """``list[User]``, ``Cat | Dog``, ``Annotated[…]``, a NewType, an alias of such.
+
+    A generic class of one's own is a class.
+    """
     bare = _class(source)
     own = isinstance(bare, type) and bare.__module__ not in ("builtins", "collections.abc", "types")
-    return get_origin(source) is not None and not own
+    return _named_form(source) is not None or (get_origin(source) is not None and not own)
+
+
+def _named_form(source: Any) -> Any:
+    """What a NewType, or an alias by ``type X = …``, is a name of; else None."""
+    if type(source).__name__ == "TypeAliasType":
+        return source.__value__
+    return None if isinstance(source, type) else getattr(source, "__supertype__", None)
 
 
 def _parts_of(form: Any) -> Iterator[Any]:
-    """The classes that a type is made of."""
-    for part in get_args(form):
-        yield from (part, *_parts_of(part))
+    """The types that a type is made of, itself included; an alias may contain itself."""
+    waiting, seen = [form], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            named = _named_form(part)
+            waiting += [*get_args(part), *(() if named is None else (named,))]
 
 
 def _is_of_msgspec(source: Any) -> bool:
@@ -170,9 +209,10 @@ def _is_of_msgspec(source: Any) -> bool:
 
 
 def _is_plain_model(source: type) -> bool:
-    """Also NamedTuple and Enum would have schemas, of arrays and words: nobody's contract."""
     is_typed_dict = hasattr(source, "__required_keys__")  # of typing, or of typing_extensions
-    return is_typed_dict or dataclasses.is_dataclass(source)
+    is_named_tuple = issubclass(source, tuple) and hasattr(source, "_fields")
+    is_plain = is_typed_dict or is_named_tuple or dataclasses.is_dataclass(source)
+    return is_plain or (issubclass(source, Enum) and len(source) > 0)
 
 
 def _pydantic_takes(source: type) -> bool:
@@ -185,7 +225,12 @@ def _pydantic_takes(source: type) -> bool:
 def _by_pydantic(source: Any, mode: Mode) -> JsonSchema:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(source).json_schema(mode=mode)
+    try:
+        return TypeAdapter(source).json_schema(mode=mode)
+    except Exception:  # of a part that is a Struct or of attrs, msgspec knows more
+        with suppress(Exception):  # then what pydantic says helps
+            return _by_msgspec(source, mode)
+        raise
 
 
 def _by_pydantic_1(source: Any, mode: Mode) -> JsonSchema:  # noqa: ARG001 - it has one kind
@@ -201,13 +246,13 @@ def _by_msgspec(source: Any, mode: Mode) -> JsonSchema:  # noqa: ARG001 - it has
 
 
 def _class(source: Any) -> Any:
-    """The class behind a TypeAdapter or a generic alias, ``Page[int]`` of Page."""
-    inner = getattr(source, "_type", source) if not isinstance(source, type) else source
-    return getattr(inner, "__origin__", inner) if get_args(inner) else inner
+    """The class behind a generic alias, ``Page[int]`` of Page."""
+    return getattr(source, "__origin__", source) if get_args(source) else source
 
 
 def _docstring(source: Any) -> str:
     """Of the class itself: not its base's, nor the one that dataclasses make up."""
+    source = _unwrapped(source)
     made = _class(source)
     text = vars(made).get("__doc__") if isinstance(made, type) else None
     if _is_type_form(source):
@@ -228,6 +273,7 @@ def _owner(schema: JsonSchema) -> str | None:
 
 
 def _path(source: Any) -> str:
+    source = _unwrapped(source)
     if _is_type_form(source):
         return str(source)
     made = _class(source)
@@ -235,4 +281,6 @@ def _path(source: Any) -> str:
 
 
 def _name(source: Any) -> str:
+    if _is_type_form(source):
+        return str(source)
     return source.__name__ if isinstance(source, type) else type(source).__name__

@@ -35,9 +35,19 @@ def ready_schema(name: str) -> dict[str, Any]:
     """
     known = _ALSO.get(name, name)
     if known not in READY:
-        raise ConfigurationError(f"there is no ready schema {name!r}; there are {', '.join(READY)}")
+        there = f"there is no ready schema {name[:60]!r}; there are {', '.join(READY)}"
+        raise ConfigurationError(f"{there}; {_meant_by(name)}")
     from importlib.resources import files  # which imports more than the registry client does
 
     text = files("llm_integrations.core.ready").joinpath(f"{known}.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def _meant_by(text: str) -> str:
+    """What to give where something else than a name was meant."""
+    if text.lstrip().startswith(("{", "[")):
+        return "a schema that is text is read by json.loads(…)"
+    if "@" in text:
+        return "a version's schema is registry.get(…).body"
+    return f"the schema in a file is Path({text[:60]!r})"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from llm_integrations.core.config import Auth, BasicAuth
@@ -81,11 +81,12 @@ def read_addresses(url: str | os.PathLike[str] | Sequence[str]) -> tuple[Address
     Raises:
         ConfigurationError: for an unknown scheme, a list that mixes protocols, a URL without host.
     """
-    if not isinstance(url, str | os.PathLike | list | tuple):
-        raise ConfigurationError(
-            f"a registry's URL is text, a path or a list of URLs, not {type(url).__name__}"
-        )
-    urls = [url] if isinstance(url, str | os.PathLike) else list(url)
+    urls: list[Any] = list(url) if isinstance(url, list | tuple) else [url]
+    for one in urls:
+        if not isinstance(one, str | os.PathLike):
+            raise ConfigurationError(
+                f"a registry's URL is text, a path or a list of URLs, not {type(one).__name__}"
+            )
     addresses = tuple(_read(one) for one in urls)
     protocols = {address.protocol for address in addresses}
     if not addresses:

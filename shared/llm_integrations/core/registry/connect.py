@@ -16,6 +16,7 @@ from llm_integrations.core.config import (
     RetryOptions,
     TLSOptions,
     ValidationOptions,
+    check_kind,
 )
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry.address import absolute, read_addresses
@@ -139,16 +140,15 @@ class _Shared:
 _shared: Final = _Shared()
 
 
-def resolve_registry(registry: Registry | str | None = None) -> Registry:
+def resolve_registry(registry: Registry | str | os.PathLike[str] | None = None) -> Registry:
     """What adapters do with their ``registry`` argument: a client, a URL, or the environment's.
 
     Equal URLs share one client as long as somebody uses it.
     """
     if isinstance(registry, Registry):
         return registry
-    if registry is not None and not isinstance(registry, str):
-        raise ConfigurationError(
-            f"registry must be a Registry, a URL or None, not {type(registry).__name__}"
-        )
+    if registry is not None:
+        kinds, known = str | os.PathLike, "a Registry, a URL, a path or None"
+        check_kind("registry", registry, kinds, known)
     addresses = tuple(map(absolute, read_addresses(_chosen(registry))))
     return _shared.get(Settings(addresses=addresses))

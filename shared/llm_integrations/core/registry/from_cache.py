@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from llm_integrations.core.config import ValidationOptions
+from llm_integrations.core.config import ValidationOptions, check_kind
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
-from llm_integrations.core.registry.cache.event_follower import apply_event, follow
+from llm_integrations.core.registry.cache.event_follower import apply_event, check_events, follow
 from llm_integrations.core.registry.cache.freshness import CacheEntry
 from llm_integrations.core.registry.cache.requests import key_of
 from llm_integrations.core.registry.cache.service import CacheService
@@ -47,6 +47,8 @@ class FromCache:
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator | None:
         """The validator in force if no waiting is needed, else None: for a server's hot path."""
+        if options is not None:
+            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
         entry = self._service.fresh(key_of(reference)[0])
         if entry is None and self.peek(reference) is not None:
             found = self._service.schema_entry(reference)  # an old copy, and a refresh behind it
@@ -74,6 +76,7 @@ class FromCache:
 
         As ``invalidate``; but a deletion drops.
         """
+        check_events([event])
         apply_event(self._service, event)
 
     def follow(self, events: Iterable[SchemaEvent]) -> Pending[bool]:
@@ -83,7 +86,7 @@ class FromCache:
         once. ``wait()`` for the outcome, or await it: whether the registry answered for all of it;
         where it did not, the copies are kept, marked stale.
         """
-        return follow(self._service, events)
+        return follow(self._service, check_events(events))
 
     def __copy__(self) -> Self:
         return self

@@ -21,7 +21,6 @@ from llm_integrations.core.model.reference import (
     parse_version,
 )
 from llm_integrations.core.model.schema import ACTIVE, RegisteredSchema, SchemaReference
-from llm_integrations.core.ready import ready_schema
 from llm_integrations.core.registry.backend import (
     Latest,
     NewSchema,
@@ -86,6 +85,8 @@ class Operations:
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator | Pending[Validator]:
         check_kind("schema", schema, RegisteredSchema, "what get(…) gives (see validator)")
+        if options is not None:
+            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
         ready = self._validators.ready(schema, options)
         return ready or self._service.start(lambda: self._validators.make(schema, options))
 
@@ -93,37 +94,39 @@ class Operations:
         return self._service.start(lambda: self._listing.subjects(deleted=deleted))
 
     def versions(self, subject: str, *, deleted: bool = False) -> Pending[list[Version]]:
-        SchemaRef(subject)
-        return self._ask(lambda backend: backend.versions(subject, deleted=deleted))
+        ref = SchemaRef(subject)
+        return self._ask(lambda backend: backend.versions(subject, deleted=deleted), ref)
 
     def lookup(
         self, subject: str, body: Any, *, normalize: bool = False, mode: Mode = "validation"
     ) -> Pending[RegisteredSchema]:
-        SchemaRef(subject)
+        ref = SchemaRef(subject)
         body = schema_of(body, mode)
         also: dict[str, Any] = {"normalize": True} if normalize else {}
-        return self._ask(lambda backend: backend.lookup(subject, body, **also))
+        return self._ask(lambda backend: backend.lookup(subject, body, **also), ref)
 
     def get_deleted(self, reference: str | SchemaRef) -> Pending[RegisteredSchema]:
         ref = _exact_ref(reference, "get_deleted")
-        return self._ask(lambda backend: backend.get_deleted(ref))
+        return self._ask(lambda backend: backend.get_deleted(ref), ref)
 
     def referenced_by(self, reference: str | SchemaRef) -> Pending[list[SchemaId]]:
         ref = _exact_ref(reference, "referenced_by")
-        return self._ask(lambda backend: backend.referenced_by(ref))
+        return self._ask(lambda backend: backend.referenced_by(ref), ref)
 
     def latest_with_metadata(
         self, subject: str, metadata: Mapping[str, Any]
     ) -> Pending[RegisteredSchema]:
-        SchemaRef(subject)
+        ref = SchemaRef(subject)
         check_kind("metadata", metadata, Mapping, "a dict, as {'owner': 'team-a'}")
         wanted = dict(metadata)
-        return self._ask(lambda backend: backend.latest_with_metadata(subject, wanted))
+        return self._ask(lambda backend: backend.latest_with_metadata(subject, wanted), ref)
 
     def get_mode(self, subject: str | None = None) -> Pending[str]:
         return self._ask(lambda backend: backend.get_mode(subject))
 
     def latest(self, subjects: Collection[str] | None = None) -> Pending[Latest]:
+        if isinstance(subjects, str):  # each letter would be one
+            raise ConfigurationError(f"subjects must be a list, as [{subjects!r}]")
         return self._service.start(lambda: self._listing.latest(subjects))
 
     def edited(self, subject: str | None = None) -> Pending[list[SchemaRef]]:
@@ -147,7 +150,7 @@ class Operations:
         SchemaRef(subject)
         check_kind("metadata", metadata or {}, Mapping, "a dict, as {'owner': 'team-a'}")
         references = _references(references)
-        model, body = body, ready_schema(body) if isinstance(body, str) else schema_of(body, mode)
+        model, body = body, schema_of(body, mode)
         if version is not None:
             version = _exact(parse_version(version), "register")
         metadata = {**metadata_of(model, body, mode), **(metadata or {})}
@@ -223,8 +226,10 @@ class Operations:
             return RegistryHealth(False, state, {**detail, "error": str(error)})
         return RegistryHealth(True, state, {**answer, **detail})
 
-    def _ask(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> Pending[T]:
-        return self._service.start(lambda: self._service.registry.call(ask))
+    def _ask(
+        self, ask: Callable[[RegistryBackend], Awaitable[T]], about: SchemaRef | None = None
+    ) -> Pending[T]:
+        return self._service.start(lambda: self._service.registry.call(ask, about))
 
 
 def _exact(version: Version, verb: str) -> Version:

@@ -60,13 +60,24 @@ class ResilientBackend:
                 self._backend = self._settings.open()
             return self._backend
 
-    async def call(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
+    async def call(
+        self, ask: Callable[[RegistryBackend], Awaitable[T]], about: SchemaRef | None = None
+    ) -> T:
         """The answer of the registry, asked again where another attempt can help.
+
+        Args:
+            about: what is asked for: where it is not there, the error says what is.
 
         Raises:
             CircuitOpen: when the last calls failed.
             LLMIntegrationsError: when the registry, or what was asked of it, is at fault.
         """
+        try:
+            return await self._call(ask)
+        except SchemaNotFound as error:
+            raise await self._explained(error, about) from None
+
+    async def _call(self, ask: Callable[[RegistryBackend], Awaitable[T]]) -> T:
         retry = self._settings.retry
         # A little before the deadline, which would count against the registry.
         until = time.monotonic() + _TO_WAIT * retry.deadline
@@ -86,7 +97,7 @@ class ResilientBackend:
             permit.succeeded()
             return answer
 
-    async def explained(self, error: SchemaNotFound, ref: SchemaRef | None) -> SchemaNotFound:
+    async def _explained(self, error: SchemaNotFound, ref: SchemaRef | None) -> SchemaNotFound:
         """The error with what the registry has instead, if that is known within half a second."""
         if self._near is None or ref is None:
             return error

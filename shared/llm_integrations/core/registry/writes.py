@@ -55,7 +55,7 @@ class Writes:
         return schema
 
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
-        schema = await self._service.registry.call(lambda backend: backend.deprecate(ref))
+        schema = await self._service.registry.call(lambda backend: backend.deprecate(ref), ref)
         self._service.wrote(schema)
         if self._has_bus:
             from llm_integrations.core.model.changes import deprecated_event
@@ -65,7 +65,7 @@ class Writes:
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
         await self._service.registry.call(
-            _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None)
+            _when_repeated(lambda backend: backend.delete(ref, permanent=permanent), None), ref
         )
         self._service.drop(ref.subject, ref.version)
         await self._publish_deletion(ref.subject, [ref.version], permanent)
@@ -75,7 +75,8 @@ class Writes:
         versions = await self._service.registry.call(
             _when_repeated(
                 lambda backend: backend.delete_subject(subject, permanent=permanent), nothing
-            )
+            ),
+            SchemaRef(subject),
         )
         self._service.drop(subject)
         await self._publish_deletion(subject, versions, permanent)
@@ -104,7 +105,10 @@ class Writes:
             policy or ("lenient" if asks_server else "strict"),
             self._service.settings,
         )
-        if not asks_server or not previous:
+        if not previous:
+            note = f"there is no version of {subject!r} to compare with"
+            return replace(ours, notes=(*ours.notes, note))
+        if not asks_server:
             return ours
         accepted, messages = await self._service.registry.call(
             lambda backend: backend.ask_compatibility(NewSchema(subject, body), wanted)

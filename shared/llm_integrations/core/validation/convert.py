@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import json
 import math
 import numbers
 import uuid
@@ -115,6 +116,10 @@ def _model(value: Any) -> Any:
         return {name: getattr(value, name) for name in type(value).model_fields}
 
 
+def _model_of_pydantic_1(value: Any) -> Any:
+    return json.loads(value.json(by_alias=True))
+
+
 def _attrs(value: Any) -> Any:
     return {f.name: getattr(value, f.name) for f in type(value).__attrs_attrs__}
 
@@ -170,6 +175,7 @@ _FORMS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
 )
 _SHAPES: Final[tuple[tuple[str, Callable[[Any], Any]], ...]] = (
     ("model_dump", _model),
+    ("__fields_set__", _model_of_pydantic_1),
     ("__dataclass_fields__", _dataclass),
     ("__attrs_attrs__", _attrs),
     ("__struct_fields__", _struct),

@@ -68,12 +68,12 @@ class _Counts:
 
 def check(
     reference: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="As user-profile@2; with --schema the first of FILES.",
             autocompletion=complete_subject,
         ),
-    ],
+    ] = None,
     files: Annotated[
         list[str] | None,
         typer.Argument(
@@ -152,16 +152,16 @@ def check(
 
 @contextmanager
 def _contract(
-    reference: str, files: list[str], schema: Path | None, registry: str | None
+    reference: str | None, files: list[str], schema: Path | None, registry: str | None
 ) -> Iterator[tuple[Registry, str, list[str]]]:
     """The registry, the reference and the data; a schema's file is a registry of its own."""
+    if reference is None or not (files or schema):
+        raise typer.BadParameter("name the files to check, or -")
     if schema is not None:
         with connect("memory://") as client:
             name = client.register(schema.stem, read_schema(schema)).ref
             yield client, str(name), [reference, *files]
         return
-    if not files:
-        raise typer.BadParameter("name the files to check, or -")
     with open_registry(registry) as client:
         yield client, reference, files
 

@@ -21,7 +21,7 @@ from llm_integrations.core.cli.options import JsonOutput, RegistryUrl, SchemaFil
 from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.cli.output.findings import findings_of_report
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
-from llm_integrations.core.registry.listing.near import what_is_there
+from llm_integrations.core.errors import SchemaNotFound
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
@@ -43,12 +43,16 @@ def compat(
         list[Path] | None,
         typer.Option(help="Compare with these files, oldest first, and ask no registry."),
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="SUBJECT may be one that the registry does not have yet.")
+    ] = False,
     output: OutputFormat = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Judge FILE as the next version of SUBJECT; each no comes with an instance that shows it.
 
-    Exit code 1 if it is incompatible. Nothing is registered. Without `--policy` it is strict; what
+    Exit code 1 if it is incompatible, 2 for a SUBJECT without a version, which may be misspelt:
+    `--new` lets it pass. Nothing is registered. Without `--policy` it is strict; what
     register refuses in a folder, it refuses by the lenient one.
 
     Example: `llm-integrations compat user-profile next.json -r schemas/ --policy lenient`
@@ -57,6 +61,8 @@ def compat(
     chosen = format_of(output, as_json)
     options = {"validation": validation_of(regex), "limits": limits_of(limits)}
     report = _report(subject, file, registry, level, policy, against, options)
+    if not (report.compared or against or new):
+        _refuse_unknown(subject, registry)
     if chosen != "text":
         findings = findings_of_report(report)
         print(printed(chosen, f"compat {subject}", str(file), findings, report.to_dict()))
@@ -64,8 +70,6 @@ def compat(
         wide_console().print(report if report.violations or report.unknown else str(report))
         if report and not report.compared and report.level != "NONE":
             wide_console().print("[yellow]There is no version to compare with.[/]")
-            if not against:
-                _show_near_names(subject, registry)
         lenient = ("lenient", against, options)
         if not report and policy is None and _report(subject, file, registry, level, *lenient):
             # ``register`` would decide otherwise, for it judges by another policy.
@@ -77,12 +81,13 @@ def compat(
         raise typer.Exit(1)
 
 
-def _show_near_names(subject: str, registry: str | None) -> None:
-    """A misspelt subject would be compatible with anything."""
+def _refuse_unknown(subject: str, registry: str | None) -> None:
+    """A misspelt subject would be compatible with anything. Raises SchemaNotFound."""
     with open_registry(registry) as client:
-        there = client.subjects()
-    if there and subject not in there:
-        wide_console().print(f"{subject!r} is a new subject{what_is_there(subject, there)}")
+        try:
+            client.versions(subject)
+        except SchemaNotFound as error:
+            raise SchemaNotFound(f"{error}; --new if it is to be a new subject") from None
 
 
 def _report(

@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from llm_integrations.core import __version__
 from llm_integrations.core.cli.connection import open_registry
+from llm_integrations.core.cli.documents import accepts_all
 from llm_integrations.core.cli.edited import edited_note
 from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
@@ -198,6 +199,9 @@ def _look_at_subjects(findings: _Findings, latest: Latest) -> None:
     for subject, error in sorted(latest.left_out.items()):
         mark = "?" if isinstance(error, OtherSchemaType) else "✗"
         findings.add(mark, f"{subject}:", str(error))
+    empty = [str(schema) for schema in latest.values() if accepts_all(schema.body)]
+    for line in _shortened([f"{name} has no word of JSON Schema" for name in empty], "schemas"):
+        findings.add("?", "schema", f"{line}: it accepts all data")
 
 
 def _shortened(lines: list[str], what: str) -> list[str]:

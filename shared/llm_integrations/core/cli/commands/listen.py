@@ -11,6 +11,7 @@ from rich.console import Console
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import RegistryUrl
+from llm_integrations.core.cli.output.pipe import reader_is_gone
 from llm_integrations.core.integration import Delivery, LLMModuleIntegration
 from llm_integrations.core.registry import Registry
 
@@ -93,5 +94,5 @@ class _Printer(LLMModuleIntegration):
         print(json.dumps(to_cloudevent(event)), flush=True)
         if self._left is not None:
             self._left -= 1
-            if self._left == 0:
-                self.done.set()
+        if self._left == 0 or reader_is_gone():
+            self.done.set()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.left_out import latest_of
@@ -44,7 +44,8 @@ def list_subjects(registry: RegistryUrl = None, as_json: JsonOutput = False) -> 
     if not rows:
         console.print(f"{escape(url)} holds no schema yet; add one with [bold]register[/]")
         return
-    table = Table("subject", "latest", "versions", "state", "owner")
+    names = ("subject", "latest", "versions", "state", "owner")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for row in rows:
         every = ", ".join(str(version) for version in row["versions"])
         table.add_row(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from rich.console import Console
@@ -15,6 +14,6 @@ _ANY_WIDTH: Final = 100_000  # characters
 def wide_console() -> Console:
     """A console as wide as the terminal, or as what is printed where there is none."""
     console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not console.is_terminal:
         console.width = _ANY_WIDTH
     return console

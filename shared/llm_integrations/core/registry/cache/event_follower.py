@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from llm_integrations.core.config import check_kind
 from llm_integrations.core.errors import (
     InvalidReference,
     InvalidSchema,
@@ -29,7 +30,7 @@ from llm_integrations.core.registry.pending import Pending
 if TYPE_CHECKING:
     from llm_integrations.core.registry.cache.service import CacheService, Unless
 
-__all__ = ["NOTHING_HELD", "apply_event", "follow"]
+__all__ = ["NOTHING_HELD", "apply_event", "check_events", "follow"]
 
 NOTHING_HELD: Final[Pending[bool]] = Pending()
 """The outcome of ``follow`` where there was nothing to fetch."""
@@ -39,6 +40,15 @@ Announced: TypeAlias = tuple[str | None, Version]
 """The registry that an event names, and the version that is the latest there."""
 
 _FIRST_PAUSE: Final = 0.01  # seconds; each further one is twice as long
+
+
+def check_events(events: Iterable[SchemaEvent]) -> list[SchemaEvent]:
+    """ConfigurationError unless all are events."""
+    check_kind("events", events, Iterable, "a list of events, as [SchemaEvent(…)]")
+    checked = list(events)
+    for event in checked:
+        check_kind("an event", event, SchemaEvent, "a SchemaEvent, as SchemaEvent.updated(…)")
+    return checked
 
 
 def apply_event(service: CacheService, event: SchemaEvent) -> None:

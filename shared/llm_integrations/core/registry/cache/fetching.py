@@ -129,10 +129,7 @@ class Fetches:
 
     async def _answer(self, request: InFlightRequest) -> RegisteredSchema:
         try:
-            try:
-                schema = await self.registry.call(request.ask)
-            except SchemaNotFound as error:
-                raise await self.registry.explained(error, request.ref) from None
+            schema = await self.registry.call(request.ask, request.ref)
             await warm_fingerprint(schema)
         except BaseException as error:
             request.answered.reject(error if isinstance(error, RegistryError) else closed_error())

@@ -181,7 +181,8 @@ class LocalBackend(RegistryBackend):
 
     def _referenced_by(self, ref: SchemaRef) -> list[SchemaId]:
         """Damaged subjects refer to nothing that could be told."""
-        version = self.store.at(ref.subject).ledger.exact(ref, deleted=True).version
+        with self._pointing(ref.subject):
+            version = self.store.at(ref.subject).ledger.exact(ref, deleted=True).version
         referring: list[SchemaId] = []
         for name, found in self.store.every():
             with suppress(RegistryError):
@@ -296,6 +297,7 @@ class LocalBackend(RegistryBackend):
             return self.store.save(replace(ledger, compatibility=level))
 
     def _deprecate(self, ref: SchemaRef) -> RegisteredSchema:
+        self._versions(ref.subject, True)
         with self.store.lock():
             found = self.store.at(ref.subject)
             entry = replace(found.ledger.exact(ref), state=DEPRECATED)
@@ -303,6 +305,7 @@ class LocalBackend(RegistryBackend):
             return _schema(found, entry)
 
     def _delete(self, ref: SchemaRef, permanent: bool) -> None:
+        self._versions(ref.subject, True)
         with self.store.lock():
             ledger = self.store.at(ref.subject).ledger
             if permanent:
@@ -311,6 +314,7 @@ class LocalBackend(RegistryBackend):
             return self.store.save(ledger.with_state(ledger.exact(ref), DELETED))
 
     def _delete_subject(self, subject: str, permanent: bool) -> list[Version]:
+        self._versions(subject, True)
         with self.store.lock():
             ledger = self.store.at(subject).ledger
             versions = ledger.versions(deleted=permanent)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from llm_integrations.core.errors import (
+    ConfigurationError,
     IncompatibleSchema,
+    InvalidSchema,
+    RegistryProtocolError,
     SchemaConflict,
     SchemaNotFound,
     Unsupported,
@@ -35,14 +39,18 @@ def copy_versions(
     """Copy all versions of some subjects; what is there already, with this content, is left alone.
 
     A version keeps its number: where the target has another version of that number, or would count
-    it otherwise, it is refused, and so are the later ones of its subject.
+    it otherwise, it is refused, and so are the later ones of its subject. So is a subject that
+    cannot be read, or whose schemas are of another type.
 
     Args:
         dry_run: say what would be done; compatibility is asked for and nothing is written.
     """
     done: set[SchemaRef] = set()
     for subject in subjects:
-        yield from _copy_subject(source, target, subject, done, dry_run)
+        try:
+            yield from _copy_subject(source, target, subject, done, dry_run)
+        except (InvalidSchema, RegistryProtocolError) as error:
+            yield Copied(SchemaRef(subject), "refused", str(error))
 
 
 def _copy_subject(
@@ -79,16 +87,15 @@ def _copy(target: Registry, schema: RegisteredSchema) -> Outcome:
     if _is_there(target, schema):
         return "present"
     subject, version = schema.ref.subject, schema.ref.version
-    is_next = version == _next_number(target, subject)
-    target.register(
-        subject,
-        schema.body,
-        # Servers that count by themselves take no number, and would give this one.
-        None if is_next else version,
-        metadata=schema.metadata,
-        references=schema.references,
-        state=schema.state,
-    )
+    about: dict[str, Any] = {"metadata": schema.metadata, "references": schema.references}
+    put = partial(target.register, subject, schema.body, **about, state=schema.state)
+    if version != _next_number(target, subject):
+        put(version=version)
+        return "added"
+    try:
+        put()  # servers that count by themselves take no number, and would give this one
+    except ConfigurationError:  # others number nothing
+        put(version=version)
     return "added"
 
 

@@ -13,9 +13,15 @@ from llm_integrations.core.cli.commands.writing.copying import Copied, copy_vers
 from llm_integrations.core.cli.commands.writing.layouts import FoundSchema, find_schemas
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
+from llm_integrations.core.cli.left_out import latest_of
 from llm_integrations.core.cli.options import RegistryUrl
 from llm_integrations.core.cli.output.progress import tracked
-from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema, SchemaConflict
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    IncompatibleSchema,
+    InvalidSchema,
+    SchemaConflict,
+)
 from llm_integrations.core.registry import Registry, connect, resolve_registry
 from llm_integrations.core.registry.address import read_addresses
 
@@ -43,6 +49,9 @@ def init(
         raise ConfigurationError(f"{folder} is no folder: init makes one, register uses a server")
     recorded = FolderStore(Path(address.location)).record_all()
     console = Console(soft_wrap=True)
+    with connect(address.location) as registry:
+        for error in latest_of(registry).left_out.values():
+            console.print(f"[yellow]left out[/]: {escape(str(error))}")
     console.print(f"[green]{escape(folder)}[/] is a registry: keep it in git")
     if recorded:
         console.print(f"{recorded} versions are published from now on: a change is noticed")
@@ -74,13 +83,14 @@ def import_schemas(
 
 def _import(client: Registry, found: FoundSchema, dry_run: bool) -> tuple[str, str, str]:
     name = found.subject if found.version is None else f"{found.subject}@{found.version}"
-    body = read_schema(found.path) if found.body is None else found.body
-    if dry_run:
-        return name, "to add", str(found.path)
     try:
+        body = read_schema(found.path) if found.body is None else found.body
+        if dry_run:
+            return name, "to add", str(found.path)
         schema = client.register(found.subject, body, found.version)
-    except (IncompatibleSchema, SchemaConflict) as error:
-        return name, "refused", str(error)
+    except (ConfigurationError, IncompatibleSchema, InvalidSchema, SchemaConflict) as error:
+        where = "" if str(found.path) in str(error) else f"{found.path}: "
+        return name, "refused", f"{where}{error}"
     return str(schema), "added", str(found.path)
 
 

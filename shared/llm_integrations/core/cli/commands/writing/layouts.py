@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from llm_integrations.core.cli.commands.writing.langsmith import schemas_of_datasets
-from llm_integrations.core.cli.documents import read_document
+from llm_integrations.core.cli.documents import SUFFIXES, read_document
 from llm_integrations.core.errors import ConfigurationError, InvalidReference
 from llm_integrations.core.model.reference import SchemaRef, Version, parse_version, version_key
 from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["FoundSchema", "find_schemas"]
 
-_SUFFIXES: Final = (".json", ".yaml", ".yml")
 _NOT_SCHEMAS: Final = ("meta", "registry")
 _NUMBER: Final = r"v?(\d+(?:\.\d+\.\d+)?)"
+_OF_THE_FOLDER: Final = ("schema", "latest", "current", "index")
 _NAMED: Final = re.compile(rf"(.+?)[._-]{_NUMBER.replace('v?', '[vV]')}")
 
 
@@ -62,32 +63,43 @@ def _may_be_schema(path: Path, root: Path) -> bool:
     inside = path.relative_to(root)
     is_hidden = any(part.startswith(".") for part in inside.parts)
     is_ours = path.stem in _NOT_SCHEMAS
-    return path.suffix in _SUFFIXES and not is_hidden and not is_ours and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not is_hidden and not is_ours and path.is_file()
 
 
 def _within(path: Path, inside: Path) -> list[FoundSchema]:
-    document = read_document(path) if path.suffix == ".json" else None
+    document = None
+    if path.suffix.lower() == ".json":
+        with suppress(ConfigurationError):  # registering it says what is wrong
+            document = read_document(path)
     exported = schemas_of_datasets(document)
     found = [FoundSchema(subject, None, path, body) for subject, body in exported]
     return found or [_read(path, inside)]
 
 
 def _read(path: Path, inside: Path) -> FoundSchema:
-    stem = inside.name.removesuffix(inside.suffix).removesuffix(".schema")
+    stem = re.sub(r"(?i)\.schema$", "", inside.stem)
     folders = inside.parts[:-1]
     named = _NAMED.fullmatch(stem)
     if folders and re.fullmatch(_NUMBER, stem, re.IGNORECASE):
         subject, version = ".".join(folders), stem.lstrip("vV")
+    elif folders and stem.lower() in (*_OF_THE_FOLDER, *_names_of(folders[-1])):
+        subject, version = ".".join(folders), ""
     elif named is not None:
         subject, version = ".".join((*folders, named[1])), named[2]
     else:
         subject, version = ".".join((*folders, stem)), ""
     try:
+        number = int(version) if version.isdecimal() else version  # 001 is 1
         return FoundSchema(
-            SchemaRef(subject).subject, parse_version(version) if version else None, path
+            SchemaRef(subject).subject, parse_version(number) if version else None, path
         )
     except InvalidReference as error:
         raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _names_of(folder: str) -> tuple[str, str]:
+    low = folder.lower()
+    return low, low.rpartition(".")[2]
 
 
 def _refuse_twins(found: list[FoundSchema]) -> None:

@@ -18,11 +18,11 @@ from llm_integrations.core.cli.comparing import (
     validation_of,
 )
 from llm_integrations.core.cli.connection import open_registry
-from llm_integrations.core.cli.documents import read_schema
+from llm_integrations.core.cli.documents import STDIN, SUFFIXES, read_schema
 from llm_integrations.core.cli.options import RegistryUrl, Subject
 from llm_integrations.core.cli.output.findings import findings_of_report
 from llm_integrations.core.cli.output.forms import OutputFormat, format_of, printed
-from llm_integrations.core.errors import IncompatibleSchema
+from llm_integrations.core.errors import ConfigurationError, IncompatibleSchema
 from llm_integrations.core.models import load_model
 from llm_integrations.core.ready import READY, ready_schema
 
@@ -91,11 +91,15 @@ def register(
 def _given(source: str) -> Any:
     """A file's schema, a ready one, or the class at package.module:Name."""
     path = Path(source)
-    if not path.exists() and source in READY:
-        return ready_schema(source)
-    if not path.exists() and ":" in source:
+    if path.exists() or path == STDIN or path.suffix.lower() in SUFFIXES:
+        return read_schema(path)
+    if ":" in source:
         return load_model(source)
-    return read_schema(path)
+    try:
+        return ready_schema(source)
+    except ConfigurationError:
+        known = f"{path} is neither a file nor a ready schema ({', '.join(READY)})"
+        raise ConfigurationError(f"{known}, nor a class (package.module:Name)") from None
 
 
 def _show_refusal(

@@ -32,6 +32,11 @@ class FileBackend(InOwnThreads):
         return self._url
 
     def hint(self, subject: str) -> str:
+        otherwise = self._folder.laid_out_otherwise(self._folder.at(subject))
+        if otherwise is not None:
+            return f": {otherwise}"
+        if self._root.name == subject:
+            return f"{super().hint(subject)}; is its folder, {self._root.parent}, meant?"
         parts = subject.split(".")
         folder = self._root.joinpath(*parts)
         if len(parts) == 1 or not all(parts) or "/" in subject or not folder.is_dir():

@@ -46,7 +46,7 @@ def parse_document(path: str, raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise damaged(path, f"it is not UTF-8 (byte {error.start})") from None
     try:
-        return parse_json(text) if path.endswith(".json") else parse_yaml(text)
+        return parse_json(text) if path[-5:].lower() == ".json" else parse_yaml(text)
     except ValueError as error:
         if _CONFLICT.search(text):
             raise damaged(path, _conflict(path, str(error))) from None

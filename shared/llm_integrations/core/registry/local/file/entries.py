@@ -108,14 +108,15 @@ def inside(path: str, root: str) -> str:
 def split_name(name: str) -> tuple[str, str] | None:
     """A file's name before its suffix, and the suffix; None for what is no document."""
     stem, dot, suffix = name.rpartition(".")
-    return (stem, dot + suffix) if dot + suffix in SUFFIXES else None
+    return (stem, dot + suffix) if (dot + suffix).lower() in SUFFIXES else None
 
 
 def _version_of(stem: str) -> Version | None:
     """The version that a file's name before its suffix means, or None for any other name.
 
-    ``v1`` is version 1, as people write it.
+    ``v1`` and ``1.schema`` are version 1, as people write it.
     """
+    stem = stem.removesuffix(".schema")
     is_prefixed = stem[:1] in ("v", "V") and stem[1:2].isdigit()
     try:
         version = parse_version(stem[1:] if is_prefixed else stem)

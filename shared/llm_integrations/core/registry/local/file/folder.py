@@ -122,8 +122,18 @@ class FolderStore:
             else:
                 if not found.is_empty:
                     yield name, found
-                elif (nested := nested_version(found.path)) is not None:
-                    yield name, _laid_out_otherwise(nested, self._root)
+                elif (otherwise := self.laid_out_otherwise(found)) is not None:
+                    yield name, otherwise
+
+    def laid_out_otherwise(self, found: SubjectFolder) -> RegistryProtocolError | None:
+        """What to do with the files of a folder that holds no version; None if none is meant so."""
+        if (meant := found.meant_as_version()) is not None:
+            return RegistryProtocolError(
+                f"{meant} is no version by its name: call it 1.json, or let "
+                f"`llm-integrations import {self._root} -r NEW-FOLDER` do it"
+            )
+        nested = nested_version(found.path)
+        return None if nested is None else _nested(nested, self._root)
 
     def _names(self, listing: Listing) -> set[str]:
         told = (self._subject_of(folder) for folder in listing.abbreviated.values())
@@ -266,7 +276,7 @@ class FolderStore:
             folder.rmdir()
 
 
-def _laid_out_otherwise(nested: str, root: str) -> RegistryProtocolError:
+def _nested(nested: str, root: str) -> RegistryProtocolError:
     subject, _, _ = nested.removeprefix(f"{root}{os.sep}").rpartition(os.sep)
     return RegistryProtocolError(
         f"{nested} lies in a folder within a folder: a subject is one folder, as "

@@ -200,7 +200,8 @@ def flat_subject(file: str) -> str | None:
     parts = split_name(file)
     if parts is None or parts[0] in _SETTINGS:
         return None
-    return subject_of(parts[0].removesuffix(".schema"))
+    stem = parts[0]
+    return subject_of(stem[:-7] if stem.lower().endswith(".schema") else stem)
 
 
 def subject_of(name: str) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -23,6 +25,7 @@ __all__ = ["SIDECAR", "Document", "SubjectDocuments", "one_of"]
 SIDECAR: Final = "meta"
 
 _log = get_logger(__name__)
+_MEANT: Final = re.compile(r"(.*[._-])?v?\d+(\.\d+)*|schema|latest|current|index", re.IGNORECASE)
 
 
 class Document(Protocol):
@@ -122,6 +125,16 @@ class SubjectDocuments(Generic[D]):
             _log.warning(
                 "%s holds no version: call %s 1.json or 1.0.0.json", self.path, min(others)
             )
+
+    def meant_as_version(self) -> str | None:
+        """The path of a document that is no version by its name, and looks as if it should be."""
+        own = (self.subject, self.subject.rpartition(".")[2])
+        for stem, entry in self._documents:
+            if stem in own or _MEANT.fullmatch(stem):
+                with suppress(RegistryProtocolError, OSError):
+                    if isinstance(self._read(entry), dict):
+                        return entry.path
+        return None
 
 
 def one_of(folder: str, stem: str, found: Sequence[D], read: Callable[[D], Any]) -> Sidecar:
