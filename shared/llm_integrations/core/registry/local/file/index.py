@@ -48,6 +48,9 @@ class FlatFile:
     path: str
     name: str = "1.json"
 
+    def is_there(self) -> bool:
+        return os.path.isfile(self.path)  # noqa: PTH113 - text
+
     def is_symlink(self) -> bool:
         return os.path.islink(self.path)  # noqa: PTH114 - as os.DirEntry has it
 
@@ -119,7 +122,10 @@ class FolderIndex:
             return self._at(stamp).of(subject)
         before = known.of(subject)
         usual = (encode_subject(subject), encode_distinctly(subject), subject)
-        return self._look_for(subject, [*usual, *(one.name for one in before.folders)])
+        found = self._look_for(subject, [*usual, *(one.name for one in before.folders)])
+        seen = {file.path for file in found.flat}
+        still = (file for file in before.flat if file.path not in seen)
+        return found._replace(flat=[*found.flat, *(file for file in still if file.is_there())])
 
     def is_taken(self, name: str) -> bool:
         """Whether a new folder would be one that is there, where case makes no difference.
@@ -147,8 +153,8 @@ class FolderIndex:
                 continue
             if os.path.isdir(path):  # noqa: PTH112 - text
                 folders.append(FolderName(name, subject, os.path.islink(path)))  # noqa: PTH114
-            files = (f"{path}{suffix}" for suffix in _FLAT if name not in _SETTINGS)
-            flat += [FlatFile(file) for file in files if os.path.isfile(file)]  # noqa: PTH113
+            files = (FlatFile(f"{path}{suffix}") for suffix in _FLAT if name not in _SETTINGS)
+            flat += [file for file in files if file.is_there()]
         self._holds_some = self._holds_some or bool(folders)
         return Place(folders, flat)
 

@@ -129,8 +129,8 @@ class SubjectDocuments(Generic[D]):
     def meant_as_version(self) -> str | None:
         """The path of a document that is no version by its name, and looks as if it should be."""
         own = (self.subject, self.subject.rpartition(".")[2])
-        for stem, entry in self._documents:
-            if stem in own or _MEANT.fullmatch(stem):
+        for name, entry in self._documents:
+            if name.stem in own or _MEANT.fullmatch(name.stem):
                 with suppress(RegistryProtocolError, OSError):
                     if isinstance(self._read(entry), dict):
                         return entry.path
