@@ -247,7 +247,7 @@ SGLANG = (  # what its http_server.py takes POST on, and answers with what a mod
     ["/generate", "/generate_from_file", "/vertex_generate"],
     ["/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/classify", "/encode", "/classify"],
 )
-LLAMA_CPP = (  # likewise llama_cpp/server/app.py
+LLAMA_CPP: tuple[list[str], ...] = (  # likewise llama_cpp/server/app.py
     ["/v1/chat/completions", "/v1/completions", "/v1/engines/copilot-codex/completions"],
     [],
     ["/v1/embeddings", "/extras/tokenize", "/extras/tokenize/count", "/extras/detokenize"],
