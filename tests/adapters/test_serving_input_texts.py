@@ -126,3 +126,12 @@ async def test_arguments_of_a_tool_may_have_such_keys() -> None:
     answered = {"role": "assistant", "content": [call]}
     body = {"messages": [answered, USER], "metadata": {"x": 1, "X": 2}}
     assert await status(body, "/v1/messages") == 200
+
+
+async def test_what_the_model_had_said_is_judged_beside_its_calls() -> None:
+    call = {"type": "tool_use", "id": "1", "name": "t", "input": {}}
+    check = {"of": "messages", "schema": "user", "roles": ["assistant"]}
+    for text, expected in ((GOOD, 200), (BAD, 400)):
+        said = {"role": "assistant", "content": [{"type": "text", "text": text}, call]}
+        made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
+        assert (await made.post({"messages": [said, USER]}, "/v1/messages")).status == expected
