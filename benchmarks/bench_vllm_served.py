@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -29,16 +30,14 @@ from benchmarks.bench_vllm import (
     streaming,
 )
 from benchmarks.harness import Row, Section
-from llm_integrations.core.registry import connect
+from llm_integrations.core.registry import Registry, connect
 from llm_integrations.vllm import SchemaMiddleware
 
 SERVER = """
 import sys, uvicorn
 from benchmarks import bench_vllm_served as bench
 
-app = bench.APPS[sys.argv[2]]()
-if sys.argv[1] == "ours":
-    app = bench.served(app)
+app = bench.made(sys.argv[1], sys.argv[2])
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="critical", lifespan="off")
 """
 
@@ -66,16 +65,53 @@ def fastapi_app() -> App:
     return app
 
 
+def bare_proxy() -> App:
+    """What somebody writes who wants no more than requests to go on."""
+    client = httpx.AsyncClient(base_url=os.environ[UPSTREAM], timeout=60)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        headers = [item for item in scope["headers"] if item[0] != b"host"]
+        request = client.build_request("POST", scope["path"], headers=headers, content=body)
+        reply = await client.send(request, stream=True)
+        start = {"type": "http.response.start", "status": reply.status_code}
+        await send({**start, "headers": [(n.lower(), v) for n, v in reply.headers.raw]})
+        async for chunk in reply.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+UPSTREAM = "BENCHMARK_UPSTREAM"
+PROXY = "proxy"
 APPS: dict[str, Callable[[], App]] = {"bare ASGI": bare_app, "FastAPI": fastapi_app}
+
+
+def made(kind: str, name: str) -> App:
+    """An app alone, or with us: in front of it, or in its place where it is a proxy."""
+    if name == PROXY:
+        return _our_proxy() if kind == "ours" else bare_proxy()
+    return served(APPS[name]()) if kind == "ours" else APPS[name]()
+
+
+def _our_proxy() -> App:
+    from llm_integrations.serving.upstream.proxy import proxy_app
+
+    return proxy_app(os.environ[UPSTREAM], {"rules": RULES}, registry=_registry())
+
+
+def _registry() -> Registry:
+    registry = connect("memory://")
+    registry.register("user", USER)
+    registry.register("request", REQUEST)
+    return registry
 
 
 def served(app: App) -> SchemaMiddleware:
     """Judges the stream's path as well."""
-    registry = connect("memory://")
-    registry.register("user", USER)
-    registry.register("request", REQUEST)
     rules = [{**RULES[0], "paths": [CHAT, "/stream"], "shape": "chat"}]
-    return SchemaMiddleware(app, {"rules": rules}, registry=registry)
+    return SchemaMiddleware(app, {"rules": rules}, registry=_registry())
 
 
 class Served:
@@ -171,6 +207,7 @@ def over_uvicorn(section: Section) -> None:
                 ratio >= 0.85,
             )
         )
+    _through_the_proxy(section)
     ours, alone = firsts["ours"], firsts["alone"]
     later = statistics.median(a - b for a, b in zip(ours, alone, strict=True))
     section.add(
@@ -181,6 +218,27 @@ def over_uvicorn(section: Section) -> None:
             f"{later * 1e6:+.0f} µs",
             "not later (by 0.1 ms at most)",
             later <= 1e-4,
+        )
+    )
+
+
+def _through_the_proxy(section: Section) -> None:
+    port = _free_port()
+    upstream = Served("alone", "bare ASGI", port)
+    os.environ[UPSTREAM] = f"http://127.0.0.1:{port}"
+    try:
+        rates, _ = asyncio.run(_served_rounds(PROXY))
+    finally:
+        upstream.close()
+    ratio = _paired(rates["ours"], rates["alone"])
+    section.add(
+        Row(
+            "requests per second through the proxy, judged in and out",
+            f"{statistics.median(rates['ours']):,.0f}/s",
+            f"httpx under uvicorn alone {statistics.median(rates['alone']):,.0f}/s",
+            f"{ratio:.2f}",
+            "≥ 0.8",
+            ratio >= 0.8,
         )
     )
 

@@ -92,3 +92,46 @@ async def test_a_body_that_could_be_a_chat_or_a_completion_is_judged_as_both(
 ) -> None:
     body = {"prompt": prompt, "messages": [{"role": "user", "content": content}]}
     assert await status(body, "/invocations") == expected
+
+
+USER = {"role": "user", "content": GOOD}
+PART = {"type": "text", "text": GOOD}
+DEEP: Any = []
+for _ in range(150):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": [USER], "Messages": [{**USER, "content": BAD}]}),
+        (CHAT, {"MESSAGES": [{**USER, "content": BAD}], "messages": [USER]}),
+        (CHAT, {"messages": [{**USER, "Content": BAD}]}),
+        (CHAT, {"messages": [{"role": "user", "content": [{**PART, "TEXT": BAD}]}]}),
+        (f"{CHAT}/batch", {"messages": [[{"role": "user", "content": [{**PART, "Text": BAD}]}]]}),
+        ("/v1/completions", {"prompt": GOOD, "Prompt": BAD}),
+        ("/v1/messages", {"messages": [{**USER, "Role": "system"}]}),
+        ("/v1/responses", {"input": [USER], "INPUT": BAD}),
+        (CHAT, {"messages": [USER, {"role": "assistant", "content": DEEP}, {**USER, "Role": ""}]}),
+    ],
+)
+async def test_a_key_that_differs_by_capitals_is_no_way_round_a_server_in_go(
+    path: str, body: dict[str, Any]
+) -> None:
+    assert await status(body, path) == 400
+
+
+async def test_arguments_of_a_tool_may_have_such_keys() -> None:
+    call = {"type": "tool_use", "id": "1", "name": "t", "input": {"a": 1, "A": 2}}
+    answered = {"role": "assistant", "content": [call]}
+    body = {"messages": [answered, USER], "metadata": {"x": 1, "X": 2}}
+    assert await status(body, "/v1/messages") == 200
+
+
+async def test_what_the_model_had_said_is_judged_beside_its_calls() -> None:
+    call = {"type": "tool_use", "id": "1", "name": "t", "input": {}}
+    check = {"of": "messages", "schema": "user", "roles": ["assistant"]}
+    for text, expected in ((GOOD, 200), (BAD, 400)):
+        said = {"role": "assistant", "content": [{"type": "text", "text": text}, call]}
+        made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
+        assert (await made.post({"messages": [said, USER]}, "/v1/messages")).status == expected

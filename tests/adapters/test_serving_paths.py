@@ -240,3 +240,50 @@ class TestTheRoutesOfTheApp:
         made.middleware.app = Starlette(routes=[post("/generate")])
         assert (await made.post()).status == 500
         assert "no rule is for /generate" in caplog.text
+
+
+SGLANG = (  # what its http_server.py takes POST on, and answers with what a model made
+    ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/invocations"],
+    ["/generate", "/generate_from_file", "/vertex_generate"],
+    ["/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/classify", "/encode", "/classify"],
+)
+LLAMA_CPP: tuple[list[str], ...] = (  # likewise llama_cpp/server/app.py
+    ["/v1/chat/completions", "/v1/completions", "/v1/engines/copilot-codex/completions"],
+    [],
+    ["/v1/embeddings", "/extras/tokenize", "/extras/tokenize/count", "/extras/detokenize"],
+)
+VLLM = (  # likewise the routers of vLLM 0.32
+    [
+        "/v1/chat/completions",
+        "/v1/chat/completions/batch",
+        "/v1/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/invocations",
+    ],
+    ["/cohere/v2/chat", "/inference/v1/generate"],
+    [
+        "/v1/chat/completions/render",
+        "/v1/messages/count_tokens",
+        "/v1/responses/{response_id}/cancel",
+        "/v1/embeddings",
+        "/pooling",
+        "/v2/rerank",
+        "/v1/audio/transcriptions",
+        "/tokenize",
+    ],
+)
+
+
+@pytest.mark.parametrize("routes", [SGLANG, LLAMA_CPP, VLLM], ids=["SGLang", "llama.cpp", "vLLM"])
+async def test_every_route_of_a_known_server_is_ruled_or_told_of(
+    routes: tuple[list[str], ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    ruled, told, others = routes
+    app = starlette_app(*map(post, (*ruled, *told, *others)))
+    async with started(app) as said:
+        assert said[0]["type"] == "lifespan.startup.complete"
+    assert (f"no rule is for {', '.join(sorted(told))}: requests" in caplog.text) is bool(told)
+    for path in ruled:
+        answer = await Server({"no": "answer"}, rules=[OUTPUT]).post(path=path)
+        assert (answer.status, answer.headers["x-schema-valid"]) == (500, "unjudged")

@@ -17,6 +17,9 @@ __all__ = ["REQUIRED", "Check", "Field", "Piece"]
 
 
 REQUIRED: Final = "is required"
+_HOLD_TEXTS: Final = ("messages", "input", "content")
+_DEEPEST: Final = 6
+"""Of a part of a message's content, where there are several conversations."""
 
 
 class Piece(NamedTuple):
@@ -52,6 +55,23 @@ class Field:
                 yield Piece(place, None, problem=REQUIRED)
 
 
+def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:
+    """A key of what holds texts that differs from another only by capitals: a server that is
+    written in Go takes the two for one, and the last of them counts."""
+    inside: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        seen: set[str] = set()
+        for key in value:
+            if (name := key.lower()) in seen:
+                return (*place, key)
+            seen.add(name)
+        inside = [(key, value[key]) for key in _HOLD_TEXTS if isinstance(value.get(key), list)]
+    elif isinstance(value, list) and len(place) < _DEEPEST:
+        inside = [each for each in enumerate(value) if isinstance(each[1], dict | list)]
+    found = (_twice(each, (*place, key)) for key, each in inside)
+    return next(filter(None, found), None)
+
+
 class Check(Field):
     """One part of the request and where its schema comes from."""
 
@@ -68,6 +88,8 @@ class Check(Field):
         return tuple(self.found(request))
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
+        if twice := _twice(request):
+            return (Piece(twice, None, problem="is there twice, in capitals and without"),)
         prompts = list(shape.prompts(as_dict(request)))
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
         for piece in pieces:

@@ -216,7 +216,7 @@ def further_message(request: Body, text: str) -> Mapping[str, Any]:
 
 def begun_text(message: dict[str, Any]) -> str:
     """The text of a message that the model is to go on with."""
-    return said_text(message.get("content")) or ""
+    return joined_text(message.get("content"), ("text", "output_text")) or ""
 
 
 class Batch(_Choices):

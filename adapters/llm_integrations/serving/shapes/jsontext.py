@@ -17,6 +17,8 @@ __all__ = ["as_dict", "as_list", "joined_text", "read_fields", "read_json", "sai
 
 _MEDIA: Final = ("image", "audio", "video", "file", "document")
 """Of a content part that a model reads no text from, its kind holds one of these."""
+_CALLS: Final = ("tool_use", "server_tool_use", "redacted_thinking")
+"""Or is one of these, in what the model itself had said."""
 
 
 def read_json(data: bytes | str) -> Any:
@@ -75,7 +77,7 @@ def _part_text(part: Any) -> str | None:
         return part
     fields = as_dict(part)
     kind = str(fields.get("type"))
-    is_media = any(name in kind for name in _MEDIA)
+    is_media = kind in _CALLS or any(name in kind for name in _MEDIA)
     keys = ("text", "title", "context") if is_media else dict.fromkeys(("text", kind))
     texts: list[Any] = [fields[key] for key in keys if isinstance(fields.get(key), str)]
     source = as_dict(fields.get("source"))
