@@ -20,7 +20,7 @@ from llm_integrations.llamaindex.stores.query import (
     renewed,
 )
 
-__all__ = ["Copy", "StoredNodes"]
+__all__ = ["Copy", "DirectNodes", "StoredNodes"]
 
 log = get_logger(__name__)
 
@@ -157,6 +157,20 @@ class StoredNodes:
             "affects cannot be found in it; Qdrant and SimpleVectorStore can, and so can Chroma, "
             "LanceDB and pgvector"
         )
+
+
+class DirectNodes(StoredNodes):
+    """Nodes of a store that is asked past LlamaIndex: for all it has, by id, and to stamp."""
+
+    def check(self) -> None:
+        self.deletes_by_id = True
+
+    @property
+    def lists_everything(self) -> bool:
+        return True
+
+    def can_stamp(self, node_id: str) -> bool:
+        return True
 
 
 class Copy(StoredNodes):
