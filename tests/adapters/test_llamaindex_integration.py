@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.schema import ImageDocument, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
@@ -510,25 +511,75 @@ def test_an_index_that_could_lose_documents_is_not_taken(registry: Registry) -> 
         RAGPipelineIntegration(registry).add_index("docs", steps)
 
 
+class Mute(BasePydanticVectorStore):
+    stores_text: bool = True
+    nodes: list[Any] = Field(default_factory=list)
+
+    @property
+    def client(self) -> Any:
+        return None
+
+    def add(self, nodes: Any, **_: Any) -> list[str]:
+        self.nodes = [*self.nodes, *nodes]
+        return [node.node_id for node in nodes]
+
+    def delete(self, ref_doc_id: str, **_: Any) -> None: ...
+
+    def query(self, query: Any, **_: Any) -> Any: ...
+
+
+class ByIdAlone(Mute):
+    def get_nodes(self, node_ids: Any = None) -> Any:  # type: ignore[override]  # as some are
+        return []
+
+
+class Refusing(Mute):
+    def get_nodes(self, node_ids: Any = None, filters: Any = None) -> Any:
+        raise NotImplementedError
+
+
+class WithoutFilters(Mute):
+    def get_nodes(self, node_ids: Any = None, filters: Any = None) -> Any:
+        raise ValueError("filters are not supported")
+
+
+class EqualOnly(Mute):
+    def get_nodes(self, node_ids: Any = None, filters: Any = None) -> Any:
+        if any(wanted.operator != "==" for wanted in filters.filters):
+            raise ValueError("!= is not supported")
+        equal = {wanted.key: wanted.value for wanted in filters.filters}
+        return [node for node in self.nodes if node.metadata.items() >= equal.items()]
+
+
+class Away(Mute):
+    def get_nodes(self, node_ids: Any = None, filters: Any = None) -> Any:
+        raise ConnectionError("no server yet")
+
+
+@pytest.mark.parametrize("kind", [Mute, ByIdAlone, Refusing, WithoutFilters])
 def test_a_store_that_cannot_be_asked_says_which_can_before_anything_depends_on_it(
+    registry: Registry, transform: SchemaTransform, kind: type[Mute]
+) -> None:
+    told = rf"{kind.__name__} cannot .* Qdrant and SimpleVectorStore can"
+    with pytest.raises(Unsupported, match=told):
+        RAGPipelineIntegration(registry).add_index("docs", pipeline(transform, kind()))
+
+
+async def test_a_store_that_finds_only_what_equals_is_asked_for_that(
     registry: Registry, transform: SchemaTransform
 ) -> None:
-    class Mute(BasePydanticVectorStore):
-        stores_text: bool = True
+    steps = pipeline(transform, EqualOnly())
+    integration = RAGPipelineIntegration(registry)
+    index = integration.add_index("docs", steps)
+    steps.run(documents=[fits("a")])
+    registry.register("doc-meta", STRICT, compatibility="NONE")
+    in_force = transform.in_force()
+    assert in_force is not None
+    assert index.stale("doc-meta", in_force).document_ids == ("a",)
 
-        @property
-        def client(self) -> Any:
-            return None
 
-        def add(self, nodes: Any, **_: Any) -> list[str]:
-            return [node.node_id for node in nodes]
-
-        def delete(self, ref_doc_id: str, **_: Any) -> None: ...
-
-        def query(self, query: Any, **_: Any) -> Any: ...
-
-    with pytest.raises(Unsupported, match=r"Mute cannot .* Qdrant and SimpleVectorStore can"):
-        RAGPipelineIntegration(registry).add_index("docs", pipeline(transform, Mute()))
+def test_a_store_that_is_away_is_taken(registry: Registry, transform: SchemaTransform) -> None:
+    RAGPipelineIntegration(registry).add_index("docs", pipeline(transform, Away()))
 
 
 def test_the_example_in_the_documentation_runs(

@@ -1,11 +1,7 @@
-"""What other processes do to an index or its files, and what is left where they are killed.
-
-They are forked from a server that has imported the framework once: that takes longer than they do.
-"""
+"""What other processes do to an index or its files, and what is left where they are killed."""
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections import Counter
 from pathlib import Path
@@ -22,6 +18,7 @@ from llm_integrations.llamaindex import persist_pipeline
 from llm_integrations.llamaindex.upkeep.node_ids import by_document as nodes_by_document
 from llm_integrations.llamaindex.upkeep.node_ids import name_nodes
 from tests.support.clients import elsewhere
+from tests.support.forked import PROCESSES
 from tests.support.patience import until
 from tests.support.rag import RELAXED, STRICT, V1, by_document, document, fits, points, qdrant
 from tests.support.rag_persist_worker import DOCUMENTS, filled, save_for_ever
@@ -34,10 +31,6 @@ pytestmark = [
 ]
 
 KILLS = 4
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    [f"tests.support.{name}" for name in ("rag_persist_worker", "rag_replicas", "rag_worker")]
-)
 
 
 def test_a_kill_at_any_moment_leaves_files_that_can_be_read(tmp_path: Path) -> None:

@@ -132,12 +132,13 @@ def same(one: BaseNode, other: BaseNode) -> bool:
     return type(one) is type(other) and write_node(one) == write_node(other)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(node=nodes)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(several=st.lists(nodes, min_size=3, max_size=6))
 def test_every_node_and_resource_comes_back_as_it_was_set_aside(
-    node: BaseNode, tmp_path_factory: pytest.TempPathFactory
+    several: list[BaseNode], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("aside")
+    given = {f"i{n}": one.model_copy(update={"id_": f"i{n}"}) for n, one in enumerate(several)}
     refusing = {"required": ["never"]}
     with connect("memory://") as registry:
         registry.register("doc-meta", refusing, compatibility="NONE")
@@ -145,13 +146,13 @@ def test_every_node_and_resource_comes_back_as_it_was_set_aside(
         steps, seen = whole(transform)
         integration = RAGPipelineIntegration(registry)
         integration.add_index("docs", steps)
-        steps.run(nodes=[node.model_copy(deep=True)])
-        assert (seen.nodes, held(transform)) == ([], 1)
+        steps.run(nodes=[node.model_copy(deep=True) for node in given.values()])
+        assert (seen.nodes, held(transform)) == ([], len(given))
         registry.register("doc-meta", {}, compatibility="NONE")
         [result] = registry.run(integration.catch_up())
-        assert (result.released, held(transform)) == (("i",), 0)
-        assert same(unstamped(seen.nodes[0]), node)
-        assert list(steps.vector_store.data.embedding_dict) == ["i"]
+        assert (set(result.released), held(transform)) == (set(given), 0)
+        assert all(same(unstamped(node), given[node.id_]) for node in seen.nodes)
+        assert set(steps.vector_store.data.embedding_dict) == set(given)
 
 
 @pytest.mark.parametrize(

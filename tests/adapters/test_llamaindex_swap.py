@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -23,8 +22,9 @@ from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform,
 from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from tests.support.clients import elsewhere
+from tests.support.forked import PROCESSES
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline, points, qdrant
-from tests.support.rag_swap_worker import short
+from tests.support.rag_swap_worker import short, swap
 from tests.support.rag_worker import open_index
 
 pytestmark = [
@@ -258,34 +258,30 @@ def test_a_swap_that_is_killed_between_any_two_writes_leaves_the_old_index_or_th
     old = {name: {("1", False)} for name in "ab"}
     new = {**{name: {("2", True)} for name in "ab"}, "bad": {("2", False)}}
     states = []
-    worker = [sys.executable, "-m", "tests.support.rag_swap_worker"]
-    with subprocess.Popen(worker, stdin=-1, stdout=-1, text=True, bufsize=1) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        for number in count(1):
-            folder = tmp_path / str(number)
-            shutil.copytree(base, folder)
-            process.stdin.write(f"{number} {folder}\n")
-            told = process.stdout.readline()
-            found = alive(folder)
-            states.append(found)
-            assert found in (old, new)
-            assert told in ("dead\n", "done\n")
-            if told == "done\n":
-                break
-            if number % 2 == 0:
-                continue
-            with connect(folder / "schemas") as registry:
-                rag, steps = open_index(folder, registry, short)
-                if found == old:
-                    registry.run(rag.catch_up(swap=True))
-                    assert versions(steps.vector_store.client) == dict.fromkeys(new, "2")
-                    assert len(collections(steps.vector_store.client)) == 2  # none is left over
-                    assert Quarantine(folder / "aside").count() == 0
-                registry.run(rag.rollback("docs"))
-                steps.vector_store.client.close()
-            assert alive(folder) == old
-        process.stdin.close()
+    for number in count(1):
+        folder = tmp_path / str(number)
+        shutil.copytree(base, folder)
+        child = PROCESSES.Process(target=swap, args=(number, folder))
+        child.start()
+        child.join(100)
+        found = alive(folder)
+        states.append(found)
+        assert found in (old, new)
+        assert child.exitcode in (0, -signal.SIGKILL)
+        if child.exitcode == 0:
+            break
+        if number % 2 == 0:
+            continue
+        with connect(folder / "schemas") as registry:
+            rag, steps = open_index(folder, registry, short)
+            if found == old:
+                registry.run(rag.catch_up(swap=True))
+                assert versions(steps.vector_store.client) == dict.fromkeys(new, "2")
+                assert len(collections(steps.vector_store.client)) == 2  # none is left over
+                assert Quarantine(folder / "aside").count() == 0
+            registry.run(rag.rollback("docs"))
+            steps.vector_store.client.close()
+        assert alive(folder) == old
     assert states.count(old) >= 5
     assert states.count(new) >= 2
 

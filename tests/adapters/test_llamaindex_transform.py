@@ -39,6 +39,7 @@ from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from llm_integrations.llamaindex import SchemaTransform
+from tests.support.forked import PROCESSES
 from tests.support.rag import RELAXED, STRICT, V1, document, pipeline
 
 NOWHERE = "http://127.0.0.1:9"
@@ -369,8 +370,10 @@ def test_a_dropped_document_is_known_to_the_docstore_and_so_never_tried_again_by
 
 
 def test_workers_judge_by_the_version_of_the_parent_and_set_aside_too(
-    registry: Registry, quarantine: Quarantine
+    registry: Registry, quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # LlamaIndex spawns; a server that has imported it once gets the same pickles.
+    monkeypatch.setattr("multiprocessing.get_context", lambda method: PROCESSES)
     transform = SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
     steps = IngestionPipeline(transformations=[transform], disable_cache=True)
     nodes = steps.run(documents=[document("a"), bad("x"), document("b"), bad("y")], num_workers=2)

@@ -15,7 +15,7 @@ from tests.support.rag import CountingEmbedding
 
 __all__ = ["DOCUMENTS", "filled", "save_for_ever"]
 
-DOCUMENTS = 300
+DOCUMENTS = 100
 
 
 def filled() -> IngestionPipeline:

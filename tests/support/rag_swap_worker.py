@@ -1,15 +1,9 @@
-"""Swaps that are killed: ``python -m tests.support.rag_swap_worker``.
-
-For each line on standard input, a number and a folder, one child is forked, which catches up with
-``swap=True`` and is killed before that write, of those to the vector store and the quarantine;
-"dead" or "done" is said. So one start pays for many kills.
-"""
+"""Swaps that are killed before one of their writes to the vector store and the quarantine."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +14,7 @@ from llm_integrations.core.registry import connect
 from tests.support.rag import document
 from tests.support.rag_worker import open_index
 
-__all__ = ["short"]
+__all__ = ["short", "swap"]
 
 _WRITES = {
     QdrantClient: (
@@ -59,24 +53,8 @@ def _die_before(number: int) -> None:
 
 
 def swap(number: int, folder: Path) -> None:
+    """Catch up with ``swap=True``, and be killed before that write."""
     with connect(folder / "schemas") as registry:
         integration, _ = open_index(folder, registry, short)
         _die_before(number)
         registry.run(integration.catch_up(swap=True))
-
-
-def main() -> None:
-    for line in sys.stdin:
-        number, folder = line.split(maxsplit=1)
-        child = os.fork()
-        if child == 0:
-            os.dup2(2, 1)  # LlamaIndex prints
-            swap(int(number), Path(folder.strip()))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write({0: "done", signal.SIGKILL: "dead"}.get(status, str(status)) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,7 @@ from llm_integrations.llamaindex.stores.content import (
     source_in,
     with_changes,
 )
-from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
     GONE,
     Changes,
@@ -25,14 +25,7 @@ __all__ = ["ChromaNodes"]
 _PAGE: Final = 1000
 
 
-class ChromaNodes(StoredNodes):
-    def check(self) -> None:
-        self.deletes_by_id = True
-
-    @property
-    def lists_everything(self) -> bool:
-        return True
-
+class ChromaNodes(DirectNodes):
     def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
         for equal, unlike in query.conditions:
             found = self._pages(_where(equal, unlike))
@@ -61,9 +54,6 @@ class ChromaNodes(StoredNodes):
     def delete(self, node_ids: Sequence[str]) -> None:
         for first in range(0, len(node_ids), _PAGE):
             self.store.client.delete(ids=list(node_ids[first : first + _PAGE]))
-
-    def can_stamp(self, node_id: str) -> bool:
-        return True
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         if changes:

@@ -10,6 +10,8 @@ from llama_index.core.vector_stores import FilterOperator, MetadataFilter, Metad
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from llm_integrations.core.errors import Unsupported
+from llm_integrations.core.observability import get_logger
+from llm_integrations.core.stamp import SUBJECT
 from llm_integrations.llamaindex.stores.query import (
     Changes,
     StampQuery,
@@ -18,7 +20,9 @@ from llm_integrations.llamaindex.stores.query import (
     renewed,
 )
 
-__all__ = ["Copy", "StoredNodes"]
+__all__ = ["Copy", "DirectNodes", "StoredNodes"]
+
+log = get_logger(__name__)
 
 
 class StoredNodes:
@@ -37,6 +41,12 @@ class StoredNodes:
         if kind.get_nodes is base.get_nodes:
             raise self._unsupported()
         self.deletes_by_id = kind.delete_nodes is not base.delete_nodes
+        try:
+            self._get_nodes({SUBJECT: ""}, {})
+        except Unsupported:
+            raise
+        except Exception as error:  # noqa: BLE001 - the store's, which may be away, or not be filled yet
+            log.info("%s cannot be asked yet (%s)", kind.__name__, type(error).__name__)
 
     @property
     def lists_everything(self) -> bool:
@@ -47,7 +57,7 @@ class StoredNodes:
         """The nodes that a query finds. A store may answer with a part: ask again."""
         seen: set[str] = set()
         for equal, unlike in query.conditions:
-            for node in self._get_nodes(_filters(equal, unlike)):
+            for node in self._get_nodes(equal, unlike):
                 if query.matches(node.metadata) and node.node_id not in seen:
                     seen.add(node.node_id)
                     document = document_of(node.ref_doc_id, node.node_id)
@@ -133,11 +143,13 @@ class StoredNodes:
         except (NotImplementedError, TypeError):
             return []
 
-    def _get_nodes(self, filters: MetadataFilters) -> Sequence[BaseNode]:
+    def _get_nodes(self, equal: Mapping[str, str], unlike: Mapping[str, str]) -> Sequence[BaseNode]:
         try:
-            return list(self.store.get_nodes(filters=filters))
-        except (NotImplementedError, TypeError):  # a signature of its own
-            raise self._unsupported() from None
+            return list(self.store.get_nodes(filters=_filters(equal, unlike)))
+        except (NotImplementedError, TypeError, ValueError) as error:
+            if unlike:  # an operator that it may lack; who asks looks at what differs, too
+                return self._get_nodes(equal, {})
+            raise self._unsupported() from error
 
     def _unsupported(self) -> Unsupported:
         return Unsupported(
@@ -145,6 +157,20 @@ class StoredNodes:
             "affects cannot be found in it; Qdrant and SimpleVectorStore can, and so can Chroma, "
             "LanceDB and pgvector"
         )
+
+
+class DirectNodes(StoredNodes):
+    """Nodes of a store that is asked past LlamaIndex: for all it has, by id, and to stamp."""
+
+    def check(self) -> None:
+        self.deletes_by_id = True
+
+    @property
+    def lists_everything(self) -> bool:
+        return True
+
+    def can_stamp(self, node_id: str) -> bool:
+        return True
 
 
 class Copy(StoredNodes):

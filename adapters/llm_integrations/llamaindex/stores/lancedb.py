@@ -8,7 +8,7 @@ from typing import Any, Final
 from llama_index.core.schema import BaseNode
 
 from llm_integrations.llamaindex.stores.content import CONTENT, metadata_in, with_changes
-from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
     GONE,
     Changes,
@@ -24,15 +24,8 @@ _PAGE: Final = 1000
 _METADATA: Final = "metadata"
 
 
-class LanceNodes(StoredNodes):
+class LanceNodes(DirectNodes):
     """A table's metadata has the keys that its first nodes had, and no others."""
-
-    def check(self) -> None:
-        self.deletes_by_id = True
-
-    @property
-    def lists_everything(self) -> bool:
-        return True
 
     @property
     def _table(self) -> Any:
@@ -84,9 +77,6 @@ class LanceNodes(StoredNodes):
         for first in range(0, len(values), _PAGE):
             if table is not None:
                 table.delete(_one_of(column, values[first : first + _PAGE]))
-
-    def can_stamp(self, node_id: str) -> bool:
-        return True
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """Nodes that need a key which the table lacks stay as they are."""

@@ -11,7 +11,7 @@ from llm_integrations.llamaindex.stores.content import (
     source_in,
     with_changes,
 )
-from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
     Changes,
     StampQuery,
@@ -25,14 +25,7 @@ __all__ = ["PostgresNodes"]
 _PAGE: Final = 1000
 
 
-class PostgresNodes(StoredNodes):
-    def check(self) -> None:
-        self.deletes_by_id = True
-
-    @property
-    def lists_everything(self) -> bool:
-        return True
-
+class PostgresNodes(DirectNodes):
     def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
         for equal, unlike in query.conditions:
             told = self._rows.metadata_
@@ -59,9 +52,6 @@ class PostgresNodes(StoredNodes):
     def delete(self, node_ids: Sequence[str]) -> None:
         for first in range(0, len(node_ids), _PAGE):
             self.store.delete_nodes(node_ids=list(node_ids[first : first + _PAGE]))
-
-    def can_stamp(self, node_id: str) -> bool:
-        return True
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """In one transaction; rows that are deleted meanwhile stay so."""

@@ -16,7 +16,7 @@ from llm_integrations.llamaindex.stores.content import (
     source_in,
     with_changes,
 )
-from llm_integrations.llamaindex.stores.generic import Copy, StoredNodes
+from llm_integrations.llamaindex.stores.generic import Copy, DirectNodes
 from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
 from llm_integrations.llamaindex.stores.query import (
     GONE,
@@ -32,15 +32,11 @@ _PAGE: Final = 1000
 _LOCAL_PAGE: Final = 100_000
 
 
-class QdrantNodes(StoredNodes):
+class QdrantNodes(DirectNodes):
     def check(self) -> None:
         if self.store.client is None:
             raise Unsupported("give QdrantVectorStore a client= besides its aclient=")
-        self.deletes_by_id = True
-
-    @property
-    def lists_everything(self) -> bool:
-        return True
+        super().check()
 
     def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
         if is_local(self.store.client):  # which looks at every point once for each page
@@ -100,9 +96,6 @@ class QdrantNodes(StoredNodes):
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         if self._exists():
             super().delete_documents(document_ids)
-
-    def can_stamp(self, node_id: str) -> bool:
-        return True
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """A point that was deleted meanwhile stays so."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode
 
-from llm_integrations.llamaindex.stores.generic import StoredNodes
+from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
     Changes,
     StampQuery,
@@ -19,14 +19,7 @@ from llm_integrations.llamaindex.stores.query import (
 __all__ = ["SimpleNodes"]
 
 
-class SimpleNodes(StoredNodes):
-    def check(self) -> None:
-        self.deletes_by_id = True
-
-    @property
-    def lists_everything(self) -> bool:
-        return True
-
+class SimpleNodes(DirectNodes):
     def stamped(self, query: StampQuery) -> Iterator[StoredNode]:
         return (node for node in self.every(()) if query.matches(node.metadata))
 
@@ -51,9 +44,6 @@ class SimpleNodes(StoredNodes):
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         wanted = set(document_ids)
         self.delete([node.node_id for node in self.every(()) if node.document in wanted])
-
-    def can_stamp(self, node_id: str) -> bool:
-        return True
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         kept = self.store.data.metadata_dict
