@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
-from llm_integrations.core.arrow.run.row_texts import row_texts
+from llm_integrations.core.arrow.run.row_texts import row_texts, text_column
+from llm_integrations.core.quarantine import RecordColumns
 from llm_integrations.core.quarantine.columns import texts_of
 
 KINDS: dict[Any, st.SearchStrategy[Any]] = {
@@ -54,3 +55,16 @@ def test_by_columns_as_by_rows(data: st.DataObject) -> None:
 )
 def test_numbers_look_as_python_writes_them(number: float) -> None:
     assert row_texts(pa.table({"n": [number, 0.1]}))[0] == [f'{{"n": {number}}}', '{"n": 0.1}']
+
+
+def test_records_of_arrow_columns_are_those_of_lists() -> None:
+    table = pa.concat_tables([pa.table({"a": ["x"]}), pa.table({"a": ['"', None]})])
+    data, _ = text_column(table)
+    assert isinstance(data, pa.ChunkedArray)
+    about: dict[str, Any] = {"schema": "s@1", "fingerprint": "f", "source": "s"}
+    positions, errors = pa.chunked_array([[7], [8, 9]]), pa.array(["[]"] * 3)
+    columns = RecordColumns(data=data, positions=positions, errors=errors, **about)
+    texts, numbers = data.to_pylist(), [7, 8, 9]
+    lists = RecordColumns(data=texts, positions=numbers, errors=["[]"] * 3, at=columns.at, **about)
+    assert list(columns.rows()) == list(lists.rows())
+    assert texts == ['{"a": "x"}', '{"a": "\\""}', '{"a": null}']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 import warnings
@@ -73,6 +74,8 @@ _work: Final[list[Callable[[Any], Any]]] = []
 
 
 def _begin(work: Callable[[Any], Any]) -> None:
+    # What the parent made is no garbage here, and looking through it would copy its memory.
+    gc.freeze()
     _work.append(work)
 
 

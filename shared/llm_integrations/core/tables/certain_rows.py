@@ -41,7 +41,7 @@ _DIRTY: Final = 2
 
 
 Lines: TypeAlias = bytes | memoryview
-_Check: TypeAlias = Callable[[Sequence[Any]], bool]
+_Check: TypeAlias = Callable[[Iterable[Any]], bool]
 """Whether all of some values that were read by a type are certainly what the type stands for."""
 
 
@@ -258,7 +258,7 @@ class _Types:
         column = {"type": "array", "items": {"type": list(names), **words}, **self._draft}
         kinds = tuple(_SCALARS[name] for name in names)
         fits = compile_validator(column, options=self._options).compile().fast
-        return _Kind(Union[kinds], fits)  # noqa: UP007 - they are not known here
+        return _Kind(Union[kinds], lambda values: fits(list(values)))  # noqa: UP007 - they are not known here
 
     def _text(self, words: Mapping[str, Any]) -> _Kind:
         bounded = self._bounded(str, words, minLength="min_length", maxLength="max_length")
@@ -317,21 +317,27 @@ def _are_texts(values: Iterable[Any]) -> bool:
     return _QUOTES.issuperset(map(_first_byte, values))
 
 
-def _are_no_empty_texts(values: Sequence[Any]) -> bool:
+def _are_no_empty_texts(values: Iterable[Any]) -> bool:
+    values = list(values)
     return _are_texts(values) and _QUOTES_TWICE.isdisjoint(map(_two_bytes, values))
 
 
 def _each_item(check: _Check) -> _Check:
-    return lambda values: check(list(chain.from_iterable(values)))
+    return lambda values: check(chain.from_iterable(values))
 
 
 def _each_there(check: _Check) -> _Check:
-    return lambda values: check([value for value in values if value is not None])
+    return lambda values: check(value for value in values if value is not None)
 
 
 def _each_member(checks: Sequence[tuple[str, _Check]]) -> _Check:
     parts = [(attrgetter(name), check) for name, check in checks]
-    return lambda values: all(check(list(map(get, values))) for get, check in parts)
+
+    def passes(values: Iterable[Any]) -> bool:
+        rows = list(values) if len(parts) > 1 else values
+        return all(check(map(get, rows)) for get, check in parts)
+
+    return passes
 
 
 # What a memoryview tells as well, in a third of the time.

@@ -16,6 +16,8 @@ BATCH_ROWS: Final = 65_536
 """What fits into a processor's caches, and is large enough to forget the cost of a call."""
 
 _CRUMBS: Final = 32_768
+_HEAVY: Final = 1 << 26
+"""Bytes in so many rows that the calls no longer matter, and copies would fill the memory."""
 _MOST_THREADS: Final = 8
 _AT_A_TIME: Final = 4
 
@@ -43,7 +45,7 @@ def batches_of(data: Any) -> Iterator[Any]:
     for start in range(0, data.num_rows, BATCH_ROWS):
         part = data.slice(start, BATCH_ROWS)
         pieces = part.to_batches()
-        if len(pieces) * _CRUMBS > part.num_rows:
+        if len(pieces) * _CRUMBS > part.num_rows and part.nbytes < _HEAVY:
             # Copying crumbs together costs less than a round of calls for each.
             pieces = part.combine_chunks().to_batches()
         yield from pieces
