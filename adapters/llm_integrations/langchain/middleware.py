@@ -10,12 +10,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
 
-from llm_integrations.core.config import (
-    Mode,
-    OnUnavailable,
-    ValidationOptions,
-    check_name,
-)
+from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_name
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Side
@@ -24,11 +19,7 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.agents.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
-from llm_integrations.langchain.asking_again.on_invalid import (
-    OnInvalid,
-    astand_in,
-    stand_in,
-)
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.drift.offered import name_of
 from llm_integrations.langchain.drift.tool_drift import ToolDrift
 from llm_integrations.langchain.reading.fields import data_of
@@ -128,13 +119,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         }
         self._judges = {
             side: TracedJudge(
-                client,
-                module="langchain",
-                side=side,
-                mode=side_mode,
-                on_unavailable=on_unavailable,
-                options=options,
-                langsmith=langsmith,
+                client, "langchain", side, side_mode, on_unavailable, options, langsmith
             )
             for side, side_mode in modes.items()
         }
