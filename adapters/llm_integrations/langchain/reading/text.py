@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from llm_integrations.core.validation import Validator
 
-__all__ = ["Said", "said_by"]
+__all__ = ["Said", "is_cut_off", "said_by"]
 
 _NONE: Final[Any] = object()
 _FENCE: Final = re.compile(r"```(?:json)?(.*)", re.DOTALL)
@@ -92,6 +92,11 @@ def said_by(message: BaseMessage) -> Said:
     """The text of a message."""
     content = message.content
     return Said(content if isinstance(content, str) else message.text, message)
+
+
+def is_cut_off(message: BaseMessage) -> bool:
+    """Whether a model stopped at its limit, by its provider's word."""
+    return _ended(message) in _CUT
 
 
 def _ended(message: BaseMessage) -> str:
