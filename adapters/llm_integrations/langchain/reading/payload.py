@@ -12,7 +12,7 @@ from langchain_core.prompt_values import PromptValue
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.fields import data_of
-from llm_integrations.langchain.reading.text import Said, is_cut_off, said_by
+from llm_integrations.langchain.reading.text import Said, broken_off, is_cut_off, said_by
 
 __all__ = [
     "answers",
@@ -42,7 +42,9 @@ def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     elif isinstance(value, BaseMessage):
         yield said_by(value)
     elif isinstance(value, dict) and value.keys() == _RAW:
-        yield data_of(value["parsed"], is_answer=True)
+        raw = value["raw"]
+        broken = isinstance(raw, AIMessage) and broken_off(raw)
+        yield Said("", raw) if broken else data_of(value["parsed"], is_answer=True)
     elif isinstance(value, str):
         yield Said(value) if is_answer else value
     else:
