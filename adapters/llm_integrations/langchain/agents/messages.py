@@ -27,7 +27,7 @@ def error_message(call: Mapping[str, Any], content: str) -> ToolMessage:
 
 def cut_off(state: Any, call_id: str | None) -> Said | None:
     """What was said of a call that broke off, which LangChain may take for a whole one."""
-    messages = state.get("messages", ()) if isinstance(state, Mapping) else ()
+    messages: Any = state.get("messages", ()) if isinstance(state, Mapping) else ()
     message = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
     if message is None or message.invalid_tool_calls or not is_cut_off(message):
         return None

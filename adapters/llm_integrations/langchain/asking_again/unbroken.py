@@ -24,32 +24,42 @@ def unbroken(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if not isinstance(model, RunnableSequence):
         return model
     first, *rest = model.steps
-    return RunnableSequence(first, _Unbroken(), *rest, name=model.name)
+    return RunnableSequence(_Unbroken(first), *rest, name=model.name)
 
 
 class _Unbroken(Runnable[Any, Any]):
-    """Passes messages on, without a run of its own."""
+    """A model, without a run of its own."""
+
+    def __init__(self, runnable: Runnable[Any, Any]) -> None:
+        self.runnable = runnable
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        words = broken_off(input) if isinstance(input, AIMessage) else ""
-        if words:
-            raise BrokenOff(words, llm_output=input.text)
-        return input
+        return _whole(self.runnable.invoke(input, config, **kwargs))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return _whole(await self.runnable.ainvoke(input, config, **kwargs))
 
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
         whole = Whole()
-        for chunk in input:
+        for chunk in self.runnable.transform(input, config, **kwargs):
             whole.add(chunk)
             yield chunk
-        self.invoke(whole.value)
+        _whole(whole.value)
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         whole = Whole()
-        async for chunk in input:
+        async for chunk in self.runnable.atransform(input, config, **kwargs):
             whole.add(chunk)
             yield chunk
-        self.invoke(whole.value)
+        _whole(whole.value)
+
+
+def _whole(said: Any) -> Any:
+    words = broken_off(said) if isinstance(said, AIMessage) else ""
+    if words:
+        raise BrokenOff(words, llm_output=said.text)
+    return said
