@@ -270,7 +270,8 @@ def test_an_answer_that_cannot_be_told_is_said_to_be_unjudged(
     before = count._value.get()
     using: Any = {"callbacks": [SchemaCallbackHandler(registry)]}
     (bound() | as_text | look | (lambda _: BAD)).invoke(ADA, using)
-    builder: Any = StateGraph(dict)
+    of_dicts: Any = StateGraph
+    builder = of_dicts(dict[str, Any])
     builder.add_node("ask", lambda state: {"text": (bound() | (lambda _: BAD)).invoke(ADA)})
     builder.set_entry_point("ask").compile().invoke(ADA, using)
     assert caplog.text.count("passed unjudged by answer@1: no model gave it") == 2

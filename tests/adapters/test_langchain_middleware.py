@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
+from pydantic import BaseModel
 
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
@@ -85,6 +87,40 @@ async def test_the_model_mends_a_bad_call(registry: Registry, is_async: bool) ->
     assert answered.content == '{"degrees": 21}'
     assert ran == ["Rome"]
     assert state["messages"][-1].content == "21 degrees"
+
+
+def cut_off(message: AIMessage) -> AIMessage:
+    return message.model_copy(update={"response_metadata": {"finish_reason": "length"}})
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_call_that_broke_off_is_not_made(registry: Registry, is_async: bool) -> None:
+    middleware = SchemaMiddleware(registry, tools={"weather": "weather-args@1"})
+    whole = call("Oslo", 1).tool_calls[0]
+    answer = AIMessage("", tool_calls=[whole, call("Rome", 2).tool_calls[0]])
+    chain = agent(middleware, cut_off(answer), call("Rome", 3), AIMessage("21 degrees"))
+    question = {"messages": [("human", "Weather?")]}
+    state = await chain.ainvoke(question) if is_async else chain.invoke(question)
+    made, refused, again = tool_messages(state)
+    assert (made.status, refused.status, again.status) == ("success", "error", "success")
+    assert "is cut off: the model stopped at its limit (length)" in str(refused.content)
+    assert ran == ["Oslo", "Rome"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_response_that_broke_off_is_asked_for_again(
+    registry: Registry, is_async: bool
+) -> None:
+    class Report(BaseModel):
+        summary: str
+
+    said = AIMessage("", tool_calls=[{"name": "Report", "args": {"summary": "x"}, "id": "r"}])
+    middleware = SchemaMiddleware(registry, response="report@1", retries=1)
+    chain = agent(middleware, cut_off(said), said, response_format=ToolStrategy(Report))
+    question = {"messages": [("human", "Weather?")]}
+    state = await chain.ainvoke(question) if is_async else chain.invoke(question)
+    assert "is cut off" in str(tool_messages(state)[0].content)
+    assert state["structured_response"] == Report(summary="x")
 
 
 @pytest.mark.parametrize("is_async", [False, True])

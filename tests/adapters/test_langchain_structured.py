@@ -242,3 +242,23 @@ def test_what_cannot_be_asked_for_is_said(registry: Registry) -> None:
         structured(model(), "nobody@1", registry=registry, mode="off").invoke("Who?")
     off = structured(model({"name": "A"}), "person@1", registry=registry, mode="off")
     assert off.invoke("Who?") == {"name": "A"}
+
+
+def test_only_nulls_that_stand_for_what_was_left_out_are_taken_out() -> None:
+    node: Any = {
+        "type": "object",
+        "properties": {"note": {"type": "string"}, "next": {"$ref": "#/$defs/node"}},
+    }
+    schema: Any = {
+        "type": "object",
+        "properties": {
+            "note": {"type": ["string", "null"]},
+            "list": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+        },
+        "required": ["note", "list"],
+        "$defs": {"node": node},
+    }
+    inner = {"note": None, "next": {"note": "x", "next": None}}
+    answer = without_added_nulls({"note": None, "list": [inner]}, subset_for(schema, "openai"))
+    assert answer == {"note": None, "list": [{"next": {"note": "x"}}]}
+    assert compile_validator(schema).is_valid(answer)

@@ -10,9 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
+from langchain_core.language_models import (
+    BaseChatModel,
+    FakeListChatModel,
+    GenericFakeChatModel,
+)
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import (
     RunnableGenerator,
     RunnableLambda,
@@ -24,7 +32,7 @@ from langchain_core.utils.json import parse_partial_json
 
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator
+from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator, reask, structured
 from llm_integrations.langchain.reading.chunks import Whole
 from tests.support.langchain import WAYS, outcome
 
@@ -245,3 +253,81 @@ def test_text_in_parts_adds_up(chunks: list[str]) -> None:
     for chunk in chunks:
         whole.add(chunk)
     assert whole.value == "".join(chunks)
+
+
+class Calling(BaseChatModel):
+    """Streams the arguments of a call in parts, or text without a tool, and why it ended."""
+
+    parts: list[str]
+    ended: str = "tool_calls"
+    name_of_tool: str = "Answer"
+
+    @property
+    def _llm_type(self) -> str:
+        return "calling"
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for number, part in enumerate(self.parts):
+            name = None if number else self.name_of_tool
+            call = tool_call_chunk(name=name, args=part, id="1", index=0)
+            said = AIMessageChunk(content="", tool_call_chunks=[call])
+            text = AIMessageChunk(content=part)
+            yield ChatGenerationChunk(message=said if self.name_of_tool else text)
+        metadata = {"finish_reason": self.ended}
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=metadata))
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        name = tools[0]["title"]
+        return self.model_copy(update={"name_of_tool": name}).bind(tools=tools, **kwargs)
+
+    def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+        return generate_from_stream(self._stream(messages))
+
+
+GUARDS: dict[str, Any] = {
+    "validator": lambda r, m: m | SchemaValidator("profile@1", r, side="output"),
+    "reask": lambda r, m: reask(m, "profile@1", registry=r, retries=0),
+    "reask a parser": lambda r, m: reask(
+        m | JsonOutputKeyToolsParser(key_name="Answer", first_tool_only=True),
+        "profile@1",
+        registry=r,
+        retries=0,
+    ),
+    "structured": lambda r, m: structured(m, "profile@1", registry=r),
+    "structured, raw": lambda r, m: structured(m, "profile@1", registry=r, include_raw=True),
+    "handler": lambda r, m: m.bind(
+        ls_structured_output_format={"kwargs": {}, "schema": {**PROFILE, "title": "Answer"}}
+    ).with_config(callbacks=[SchemaCallbackHandler(r)], metadata={"schema_output": "profile@1"}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("guard", GUARDS)
+async def test_a_call_that_broke_off_is_not_what_could_be_read_of_it(
+    registry: Registry, guard: str, way: str
+) -> None:
+    whole = Calling(parts=['{"name": "A', 'da"}'])
+    good = await outcome(GUARDS[guard](registry, whole), "q", way)
+    assert not isinstance(good, Exception), good
+    for part in ('{"name": "A', '{"name": "Ada", "tags": [1'):
+        broken = GUARDS[guard](registry, Calling(parts=[part], ended="length"))
+        result = await outcome(broken, "q", way)
+        assert isinstance(result, SchemaValidationError), result
+        assert "is cut off: the model stopped at its limit (length)" in str(result)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_json_that_broke_off_is_not_what_a_parser_makes_of_it(
+    registry: Registry, way: str
+) -> None:
+    for text, is_valid in (('{"name": "Ada"}', True), ('{"name": "A', False)):
+        model = Calling(parts=[text[:5], text[5:]], ended="length", name_of_tool="")
+        chain = reask(model | JsonOutputParser(), "profile@1", registry=registry, retries=0)
+        result = await outcome(chain, "q", way)
+        assert isinstance(result, SchemaValidationError) is not is_valid
+
+
+def test_a_call_that_broke_off_without_a_word_is_known_by_its_json(registry: Registry) -> None:
+    chain = GUARDS["validator"](registry, Calling(parts=['{"name": "A']))
+    with pytest.raises(SchemaValidationError, match="its JSON breaks off"):
+        list(chain.stream("q"))

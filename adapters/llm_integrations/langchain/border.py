@@ -17,11 +17,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.langchain.asking_again.on_invalid import (
-    OnInvalid,
-    astand_in,
-    stand_in,
-)
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.state import changes
 from llm_integrations.langchain.traced import TracedJudge

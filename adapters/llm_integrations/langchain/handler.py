@@ -84,13 +84,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         }
         self._judges = {
             side: TracedJudge(
-                self.registry,
-                module="langchain",
-                side=side,
-                mode=side_mode,
-                on_unavailable=on_unavailable,
-                options=options,
-                langsmith=langsmith,
+                self.registry, "langchain", side, side_mode, on_unavailable, options, langsmith
             )
             for side, side_mode in sides.items()
         }

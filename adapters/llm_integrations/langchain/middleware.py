@@ -10,12 +10,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
 
-from llm_integrations.core.config import (
-    Mode,
-    OnUnavailable,
-    ValidationOptions,
-    check_name,
-)
+from llm_integrations.core.config import Mode, OnUnavailable, ValidationOptions, check_name
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Side
@@ -24,16 +19,12 @@ from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.agents.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
-from llm_integrations.langchain.asking_again.on_invalid import (
-    OnInvalid,
-    astand_in,
-    stand_in,
-)
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.drift.offered import name_of
 from llm_integrations.langchain.drift.tool_drift import ToolDrift
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import judge_piece
-from llm_integrations.langchain.reading.text import said_by
+from llm_integrations.langchain.reading.text import Said, is_cut_off, said_by
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import Role
 
@@ -53,6 +44,7 @@ from llm_integrations.langchain.agents.messages import (  # noqa: E402 - the che
     answer_in,
     answer_names,
     asking_again,
+    cut_off,
     error_message,
     told_about,
 )
@@ -128,13 +120,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         }
         self._judges = {
             side: TracedJudge(
-                client,
-                module="langchain",
-                side=side,
-                mode=side_mode,
-                on_unavailable=on_unavailable,
-                options=options,
-                langsmith=langsmith,
+                client, "langchain", side, side_mode, on_unavailable, options, langsmith
             )
             for side, side_mode in modes.items()
         }
@@ -181,7 +167,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         call = request.tool_call
         reference = self._arguments.get(call["name"])
         if reference is not None:
-            refusal = self._of_call(call, self._judges["tool"].resolve(reference))
+            refusal = self._of_call(request, self._judges["tool"].resolve(reference))
             if refusal is not None:
                 return refusal
         reference = self._results.get(call["name"])
@@ -198,7 +184,7 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         call = request.tool_call
         reference = self._arguments.get(call["name"])
         if reference is not None:
-            refusal = self._of_call(call, await self._judges["tool"].aresolve(reference))
+            refusal = self._of_call(request, await self._judges["tool"].aresolve(reference))
             if refusal is not None:
                 return refusal
         reference = self._results.get(call["name"])
@@ -209,12 +195,13 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         validator = await self._judges["tool_result"].aresolve(reference)
         return self._of_result(call, validator, result, seen)
 
-    def _of_call(self, call: Mapping[str, Any], validator: Validator | None) -> ToolMessage | None:
+    def _of_call(self, request: ToolCallRequest, validator: Validator | None) -> ToolMessage | None:
         """Under enforce, the message that tells the model of an invalid call."""
         if validator is None:
             return None
-        judge = self._judges["tool"]
-        verdict = judge.judge_by(validator, call["args"])
+        judge, call = self._judges["tool"], request.tool_call
+        broken_off = cut_off(request.state, call["id"])
+        verdict = judge_piece(judge, validator, broken_off or call["args"])
         if verdict.report is None or judge.mode != "enforce":
             judge.act(verdict)
             return None
@@ -304,12 +291,13 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         """What was said and what is wrong with it; None if the response is let through."""
         if validator is None:
             return None
-        answer = response.structured_response
+        answer, message = response.structured_response, answer_in(response.result)
         if answer is None:
-            message = answer_in(response.result)
             if asking.is_first or message is None or message.tool_calls:
                 return None  # other tools come first
             piece: Any = said_by(message)
+        elif message is not None and message.tool_calls and is_cut_off(message):
+            piece = Said("", message)
         else:
             piece = data_of(answer, is_answer=True)
         told = asking.hear(validator, piece)

@@ -10,11 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry
-from llm_integrations.langchain.asking_again.on_invalid import (
-    OnInvalid,
-    astand_in,
-    stand_in,
-)
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.reading.payload import judge_piece, payloads
 from llm_integrations.langchain.traced import TracedJudge
@@ -65,13 +61,7 @@ class SchemaValidator(Runnable[Any, Any]):
         self.schema_ref, client = contract_of(schema, registry)
         self._on_invalid = on_invalid
         self.judge = TracedJudge(
-            client,
-            module="langchain",
-            side=side,
-            mode=mode,
-            on_unavailable=on_unavailable,
-            options=options,
-            langsmith=langsmith,
+            client, "langchain", side, mode, on_unavailable, options, langsmith
         )
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:

@@ -8,12 +8,14 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
+from llm_integrations.langchain.reading.text import Said, is_cut_off
 
 __all__ = [
     "after_exchange",
     "answer_in",
     "answer_names",
     "asking_again",
+    "cut_off",
     "error_message",
     "told_about",
 ]
@@ -21,6 +23,16 @@ __all__ = [
 
 def error_message(call: Mapping[str, Any], content: str) -> ToolMessage:
     return ToolMessage(content=content, name=call["name"], tool_call_id=call["id"], status="error")
+
+
+def cut_off(state: Any, call_id: str | None) -> Said | None:
+    """What was said of a call that broke off, which LangChain may take for a whole one."""
+    messages: Any = state.get("messages", ()) if isinstance(state, Mapping) else ()
+    message = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+    if message is None or message.invalid_tool_calls or not is_cut_off(message):
+        return None
+    last = [call["id"] for call in message.tool_calls[-1:]]
+    return Said("", message) if last == [call_id] else None
 
 
 def told_about(said: Iterable[BaseMessage], told: str) -> list[BaseMessage]:

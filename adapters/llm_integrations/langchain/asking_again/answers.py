@@ -11,6 +11,7 @@ from llm_integrations.core.judge import Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import ValidationReport, Validator
 from llm_integrations.langchain.asking_again import feedback
+from llm_integrations.langchain.asking_again.unbroken import BrokenOff
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import Said
 from llm_integrations.langchain.traced import TracedJudge
@@ -64,7 +65,8 @@ class Asking:
 
     def hear_unreadable(self, validator: Validator, error: Exception) -> str | None:
         """``hear`` for an answer that its parser refused. None under warn, in the end."""
-        report = self._judge.refuse(validator, _READABLE).report
+        words = str(error) if isinstance(error, BrokenOff) else _READABLE
+        report = self._judge.refuse(validator, words).report
         if report is None:
             return None
         self.reports.append(report)

@@ -16,11 +16,8 @@ from llm_integrations.core.errors import ConfigurationError, SchemaValidationErr
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.exchange import Exchange
-from llm_integrations.langchain.asking_again.on_invalid import (
-    OnInvalid,
-    astand_in,
-    stand_in,
-)
+from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
+from llm_integrations.langchain.asking_again.unbroken import unbroken
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import has_tools
@@ -74,13 +71,7 @@ def reask(
         ConfigurationError: an argument is wrong, or the input cannot be asked again about.
     """
     judge = TracedJudge(
-        resolve_registry(registry),
-        module="langchain",
-        side="output",
-        mode=mode,
-        on_unavailable=on_unavailable,
-        options=options,
-        langsmith=langsmith,
+        resolve_registry(registry), "langchain", "output", mode, on_unavailable, options, langsmith
     )
     before, asked = _at_prompt(model)
     again = Reask(asked, SchemaRef.parse(schema), judge, check_retries(retries), on_invalid)
@@ -100,7 +91,7 @@ class Reask(Runnable[Any, Any]):
     ) -> None:
         if not isinstance(model, Runnable):
             raise ConfigurationError(f"reask takes a model or a chain, not {type(model).__name__}")
-        self.runnable = model
+        self.runnable = unbroken(model)
         self.schema_ref = schema_ref
         self.judge = judge
         self._retries = retries

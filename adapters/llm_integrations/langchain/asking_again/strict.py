@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -58,12 +58,24 @@ class Subset:
     Attributes:
         schema: as it is sent.
         widened: what it no longer says, as ``minLength at /name``; answers are judged by all of it.
-        nullable: pointers of properties that were optional and are null instead of left out.
+        nullable: pointers of properties that were optional and are null instead of left out; those
+            of a definition begin with its name, as ``#pet/age``.
+        refers: the definitions that each place refers to.
     """
 
     schema: dict[str, Any]
     widened: list[str] = field(default_factory=list)
     nullable: set[str] = field(default_factory=set)
+    refers: dict[str, set[str]] = field(default_factory=dict)
+
+    def followed(self, places: set[str]) -> set[str]:
+        """Places with those that they refer to."""
+        found, waiting = set(places), list(places)
+        while waiting:
+            new = self.refers.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
 
 
 def subset_for(schema: Mapping[str, Any], provider: Provider) -> Subset:
@@ -107,6 +119,9 @@ class _Rewriting:
                 }
             elif key in _OF_LISTS and key in self._allowed and isinstance(value, list):
                 kept[key] = [self.schema(inner, path) for inner in value]
+            elif key == "$ref":
+                kept[key] = value
+                self._found.refers.setdefault(path, set()).add(_place(str(value)))
             elif key == "items":
                 kept[key] = self.schema(value, f"{path}/*")
             elif key in self._allowed:
@@ -166,6 +181,11 @@ class _Rewriting:
         return {"anyOf": [inner, {"type": "null"}]}
 
 
+def _place(reference: str) -> str:
+    name = reference.rpartition("/")[2]
+    return "" if reference == "#" else f"#{name}"
+
+
 def _together(branches: list[dict[str, Any]]) -> dict[str, Any] | None:
     """One schema that says what all say; None where two say different things of one keyword."""
     whole: dict[str, Any] = {}
@@ -210,28 +230,21 @@ def _takes_null(schema: Any) -> bool:
     return any(_takes_null(inner) for inner in schema.get("anyOf", ()) if isinstance(inner, dict))
 
 
-def without_added_nulls(value: Any, subset: Subset, path: str = "") -> Any:
-    """An answer without the nulls that stand for optional properties that were left out.
+def without_added_nulls(value: Any, subset: Subset) -> Any:
+    """An answer without the nulls that stand for optional properties that were left out."""
+    return _without(value, subset, {""}) if subset.nullable else value
 
-    Those within definitions, which may stand anywhere, are known by the end of their pointers.
-    """
-    if not subset.nullable:
-        return value
+
+def _without(value: Any, subset: Subset, places: set[str]) -> Any:
+    if isinstance(value, dict | list):
+        places = subset.followed(places)
     if isinstance(value, dict):
+        at = {name: {f"{place}/{name}" for place in places} for name in value}
         return {
-            name: without_added_nulls(inner, subset, f"{path}/{name}")
+            name: _without(inner, subset, at[name])
             for name, inner in value.items()
-            if not (inner is None and _was_optional(subset, f"{path}/{name}", name))
+            if inner is not None or not at[name] & subset.nullable
         }
     if isinstance(value, list):
-        return [without_added_nulls(item, subset, f"{path}/*") for item in value]
+        return [_without(item, subset, {f"{place}/*" for place in places}) for item in value]
     return value
-
-
-def _was_optional(subset: Subset, path: str, name: str) -> bool:
-    return path in subset.nullable or any(_in_definition(subset.nullable, name))
-
-
-def _in_definition(nullable: set[str], name: str) -> Iterator[bool]:
-    for pointer in nullable:
-        yield pointer.startswith("#") and pointer.rpartition("/")[2] == name

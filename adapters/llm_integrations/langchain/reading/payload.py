@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import PromptValue
 
 from llm_integrations.core.judge import Judge, Verdict
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.fields import data_of
-from llm_integrations.langchain.reading.text import Said, said_by
+from llm_integrations.langchain.reading.text import Said, broken_off, is_cut_off, said_by
 
 __all__ = [
     "answers",
@@ -38,16 +38,30 @@ def payloads(value: Any, *, is_answer: bool = False) -> Iterator[Any]:
     if type(value) is dict and not is_answer and value.keys() != _RAW:  # most inputs
         yield value
     elif isinstance(value, AIMessage) and (value.tool_calls or value.invalid_tool_calls):
-        yield from (call["args"] for call in value.tool_calls)
-        yield from (call["args"] for call in value.invalid_tool_calls)
+        yield from _arguments(value)
     elif isinstance(value, BaseMessage):
         yield said_by(value)
     elif isinstance(value, dict) and value.keys() == _RAW:
-        yield data_of(value["parsed"], is_answer=True)
+        raw = value["raw"]
+        broken = isinstance(raw, AIMessage) and broken_off(raw)
+        yield Said("", raw) if broken else data_of(value["parsed"], is_answer=True)
     elif isinstance(value, str):
         yield Said(value) if is_answer else value
     else:
         yield data_of(value, is_answer=is_answer)
+
+
+def _arguments(message: AIMessage) -> Iterator[Any]:
+    """The arguments of each call. Those of a stream are as they were said: LangChain reads what
+    broke off as if it had ended there."""
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    said = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    if len(said) == len(calls):
+        yield from (Said(one["args"], message) if one["args"] else {} for one in said)
+        return
+    yield from (Said(a, message) if isinstance(a := call["args"], str) else a for call in calls)
+    if is_cut_off(message):
+        yield Said("", message)
 
 
 def answers(result: LLMResult) -> Iterator[Any]:

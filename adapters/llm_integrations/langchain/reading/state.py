@@ -53,7 +53,7 @@ def _as_written(update: Any) -> Any:
 def _written(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"__overwrite__"}:
         return value["__overwrite__"]
-    return value.value if type(value).__name__ == "Overwrite" else value
+    return getattr(value, "value", None) if type(value).__name__ == "Overwrite" else value
 
 
 def _changed(state: Any, change: Any) -> dict[str, Any] | None:

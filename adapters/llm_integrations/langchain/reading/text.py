@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 from llm_integrations.core.validation import Validator
 
-__all__ = ["Said", "said_by"]
+__all__ = ["Said", "broken_off", "is_cut_off", "said_by"]
 
 _NONE: Final[Any] = object()
 _FENCE: Final = re.compile(r"```(?:json)?(.*)", re.DOTALL)
@@ -71,9 +71,10 @@ class Said:
             return (self.text if fits_as_text and validator.is_valid(self.text) else value), ""
         if validator.is_valid(self.text) and _takes_text(validator.body, unless_others=True):
             return self.text, ""
-        return self.text, self._why(broken)
+        return self.text, self.why(broken)
 
-    def _why(self, broken: json.JSONDecodeError | None) -> str:
+    def why(self, broken: json.JSONDecodeError | None) -> str:
+        """Why it is no JSON."""
         ended = "" if self.message is None else _ended(self.message)
         if ended in _REFUSED:
             return f"is no answer: the model refused ({ended})"
@@ -92,6 +93,23 @@ def said_by(message: BaseMessage) -> Said:
     """The text of a message."""
     content = message.content
     return Said(content if isinstance(content, str) else message.text, message)
+
+
+def is_cut_off(message: BaseMessage) -> bool:
+    """Whether a model stopped at its limit, by its provider's word."""
+    return _ended(message) in _CUT
+
+
+def broken_off(message: AIMessage) -> str:
+    """That a call of a tool, or JSON, broke off at the model's limit; empty if it did not."""
+    if not is_cut_off(message):
+        return ""
+    if not message.tool_calls:
+        _, broken = _json(said_by(message).text)
+        return "" if broken is None else Said("", message).why(broken)
+    said = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    is_whole = bool(said) and all(_json(one["args"] or "{}")[0] is not _NONE for one in said)
+    return "" if is_whole else Said("", message).why(None)
 
 
 def _ended(message: BaseMessage) -> str:
