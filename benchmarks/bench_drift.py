@@ -26,6 +26,7 @@ from llm_integrations.core.validation import compile_validator
 
 ALARMS = {30: 40, 100: 40, 1000: 20, 10_000: 10}
 """Runs without drift, by the rows on each side."""
+_LARGE = 10_000_000
 DETECTIONS = {100: 10, 1000: 5}
 ANY = compile_validator({"type": "object"})
 
@@ -80,7 +81,6 @@ def _large(rows: int) -> Section:
         subprocess.run([*command, "make", path, str(rows)], check=True)
         done = subprocess.run([*command, "measure", path], stdout=subprocess.PIPE, check=True)
     found = json.loads(done.stdout)
-    share = rows / 10_000_000
     seconds, peak = found["seconds"], found["peak"]
     section.add(
         Row(
@@ -88,7 +88,7 @@ def _large(rows: int) -> Section:
             f"{seconds:.2f} s ({found['processor']:.2f} s of processor time)",
             ratio=f"{rows / seconds / 1e6:.1f}M rows/s",
             aim="10 million in 3 s",
-            met=seconds <= 3 * share,
+            met=seconds <= 3 if rows >= _LARGE else None,
         )
     )
     section.add(Row("memory at its peak", f"{peak:.0f} MB", aim="≤ 450 MB", met=peak <= 450))

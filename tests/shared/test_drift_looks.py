@@ -333,3 +333,17 @@ def test_a_hundred_rows_show_drift_that_is_plain() -> None:
         report = detect([pa.table(after)], ANY, baseline)
         found.update({name.removesuffix("[*].role") for name in report.drifted_columns})
     assert {name for name in KINDS if found[name] < 2} == set()
+
+
+def test_words_are_the_same_in_whatever_layout_they_come() -> None:
+    words = pa.array(["a", "b", None, "a"] * 25)
+    coded = words.dictionary_encode()
+    views = pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.string_view()))
+    edges = pa.array(range(0, 101, 2), pa.int32())
+    for column in (words, coded, views, words.cast(pa.string_view())):
+        found = profile_tables([pa.table({"word": column})], ANY).columns["word"]
+        lists = pa.table({"words": pa.ListArray.from_arrays(edges, column)})
+        items = profile_tables([lists], ANY).columns["words"].parts["items"]
+        for known in (found.categories, items.categories):
+            assert known is not None
+            assert sorted(known.counts.values()) == [25, 50]

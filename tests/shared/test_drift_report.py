@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -256,13 +257,23 @@ def test_the_baseline_of_an_earlier_version_serves_a_later_one(tmp_path: Path) -
 
 
 class _Loads(HTMLParser):
-    """Notes everything that a page would load or run."""
+    """Notes everything that a page would load or run, and what would not fit a small screen."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.wide: list[str] = []
+        self._open: list[bool] = []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div":
+            self._open.pop()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "div":
+            self._open.append(("class", "wide") in attrs)
+        if tag == "table" and not any(self._open):
+            self.wide.append(tag)
         if tag in ("script", "link", "img", "iframe", "object"):
             self.found.append(tag)
         for name, value in attrs:
@@ -288,6 +299,12 @@ def test_the_page_stands_alone_and_hostile_names_do_nothing(tmp_path: Path) -> N
     reader = _Loads()
     reader.feed(page)
     assert reader.found == []
+    assert reader.wide == [], "tables scroll by themselves, and plots shrink"
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "prefers-color-scheme:dark" in style
+    assert "svg{max-width:100%" in style
+    assert not re.search(r"[{;](min-)?width:\d+(px|cm)", style)
+    assert '<meta name="viewport" content="width=device-width' in page
     assert "<script" not in page
     assert "<script" not in report.to_markdown()
     plots = page.split("<svg")[1:]

@@ -14,15 +14,17 @@ __all__ = ["drift_body", "drift_page"]
 
 _PLOTTED: Final = 30
 _STYLE: Final = (
-    ":root{color-scheme:light dark}"
+    ":root{color-scheme:light dark;--text:#1d2430;--page:#fff;--line:#d5dae3;--yes:#b3243a;"
+    "--no:#3b6b49;--unsure:#7a5a00}"
+    "@media(prefers-color-scheme:dark){:root{--text:#dfe4ec;--page:#14181f;--line:#39414f;"
+    "--yes:#ff8a9b;--no:#8fd0a3;--unsure:#e8c66a}}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;"
-    "color:light-dark(#1d2430,#dfe4ec);background:light-dark(#fff,#14181f)}"
+    "color:var(--text);background:var(--page)}"
     "h1,h2,h3,p,td{overflow-wrap:anywhere}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}"
-    "td,th{border-bottom:1px solid light-dark(#d5dae3,#39414f);padding:.3rem .7rem;"
+    "td,th{border-bottom:1px solid var(--line);padding:.3rem .7rem;"
     "text-align:left;vertical-align:top;min-width:4rem}"
-    ".yes{color:light-dark(#b3243a,#ff8a9b);font-weight:600}"
-    ".no{color:light-dark(#3b6b49,#8fd0a3)}.unsure{color:light-dark(#7a5a00,#e8c66a)}"
+    ".yes{color:var(--yes);font-weight:600}.no{color:var(--no)}.unsure{color:var(--unsure)}"
     "section{margin:2rem 0}"
     ".wide>svg{min-width:34rem}"
     "svg{max-width:100%;height:auto;background:#fff;border-radius:4px}"

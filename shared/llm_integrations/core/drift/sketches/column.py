@@ -12,7 +12,13 @@ from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family
 from llm_integrations.core.drift.sketches.categories import CategorySketch
 from llm_integrations.core.drift.sketches.growth import Growth
-from llm_integrations.core.drift.sketches.nested_columns import entries, filled, is_list, lengths
+from llm_integrations.core.drift.sketches.nested_columns import (
+    entries,
+    filled,
+    is_list,
+    lengths,
+    plain_values,
+)
 from llm_integrations.core.drift.sketches.numbers import NumberSketch
 from llm_integrations.core.drift.sketches.vectors import VectorSketch
 
@@ -137,10 +143,7 @@ class ColumnSketch:
             self._part("items", pc.list_flatten(lists), filled(lists))
 
     def _part(self, name: str, values: Any, groups: int) -> None:
-        if isinstance(values.type, pa.BaseExtensionType) or types.is_dictionary(values.type):
-            values = values.cast(getattr(values.type, "value_type", pa.string()))
-        if types.is_string_view(values.type):
-            values = values.cast(pa.large_string())
+        values = plain_values(values)
         if name not in self._parts:
             named = self._within if name == "items" else frozenset()
             self._parts[name] = ColumnSketch(named, values.type)

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.arrow.run.layouts import plain_text
 from llm_integrations.core.drift.domains import ITEM
 
-__all__ = ["NestedColumn", "Path", "entries", "filled", "is_list", "lengths", "nested_columns"]
+__all__ = [
+    "NestedColumn",
+    "Path",
+    "entries",
+    "filled",
+    "is_list",
+    "lengths",
+    "nested_columns",
+    "plain_values",
+]
 
 Path = tuple[str, ...]
 
@@ -52,7 +62,7 @@ def nested_columns(table: Any) -> Iterator[NestedColumn]:
 
 
 def _below(column: NestedColumn) -> Iterator[NestedColumn]:
-    values = _plain(column.values)
+    values = plain_values(column.values)
     column = NestedColumn(column.path, values, column.groups)
     kind = values.type
     if types.is_struct(kind):
@@ -100,20 +110,22 @@ def is_list(kind: Any) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _plain(values: Any) -> Any:
-    """The same values of a type that statistics know."""
+def plain_values(values: Any) -> Any:
+    """The values of a ChunkedArray, of a type that statistics know."""
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         stored = [chunk.storage for chunk in values.chunks]
-        return _plain(pa.chunked_array(stored, type=kind.storage_type))
+        return plain_values(pa.chunked_array(stored, type=kind.storage_type))
     if types.is_dictionary(kind):
-        return _plain(values.cast(kind.value_type))
+        text = plain_text(kind.value_type) or kind.value_type
+        decoded = [c.dictionary.cast(text).take(c.indices) for c in values.chunks]
+        return plain_values(pa.chunked_array(decoded, type=text))
     if types.is_run_end_encoded(kind):
-        return _plain(pa.chunked_array([pc.run_end_decode(c) for c in values.chunks]))
-    if types.is_string_view(kind):
-        return values.cast(pa.large_string())
-    if types.is_binary_view(kind):
-        return values.cast(pa.large_binary())
-    if types.is_list_view(kind) or types.is_large_list_view(kind):
-        return _plain(values.cast(pa.large_list(kind.value_field)))
+        return plain_values(pa.chunked_array([pc.run_end_decode(c) for c in values.chunks]))
+    if (text := plain_text(kind)) is not None:
+        return values.cast(text)
+    is_view = types.is_list_view(kind) or types.is_large_list_view(kind)
+    text = plain_text(kind.value_type) if is_view or is_list(kind) else None
+    if is_view or text is not None:
+        return values.cast(pa.large_list(text or kind.value_field))
     return values

@@ -163,9 +163,10 @@ def _dense(keys: _Integers) -> tuple[_Integers, _Integers]:
         at = np.flatnonzero(counts)
         return (at + low) << zeros, counts[at]
     # Short integers sort in half of the time.
-    keys = np.sort(keys.astype(np.int32) if least >= -_SHORT and most < _SHORT else keys)
+    short = least >= -_SHORT and most < _SHORT
+    keys = np.sort(keys.astype(np.int32)).astype(np.int64) if short else np.sort(keys)
     starts = _starts(keys)
-    return keys[starts].astype(np.int64), np.diff(starts, append=len(keys))
+    return keys[starts], np.diff(starts, append=len(keys))
 
 
 def _summed(keys: _Integers, counts: _Integers) -> tuple[_Integers, _Integers]:
