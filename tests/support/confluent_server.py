@@ -132,7 +132,8 @@ class ConfluentServer(HttpServer):
         return Reply(reply.status, reply.body, {"Content-Type": _TYPE})
 
     def _check_headers(self, request: Request) -> None:
-        if request.headers.get("accept", _TYPE) not in (_TYPE, "*/*", "application/json"):
+        accepted = request.headers.get("accept", _TYPE).replace(" ", "").split(",")
+        if not {_TYPE, "*/*", "application/json"} & {one.partition(";")[0] for one in accepted}:
             raise _Refusal(406, None, "HTTP 406 Not Acceptable")
         if request.body and request.headers.get("content-type") not in (_TYPE, "application/json"):
             raise _Refusal(415, None, "HTTP 415 Unsupported Media Type")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from llm_integrations.core.errors import ConfigurationError, InvalidReference, RegistryProtocolError
@@ -64,13 +64,13 @@ class Sidecar:
             raise self._damaged(str(error)) from None
 
     def entry(self, version: Version) -> Entry:
-        if not self.content:
+        own = self._versions.get(str(version), {}) if self.content else {}
+        if not own and not (self.content and self._common):
             return _plain_entry(version)
-        own = self._versions.get(str(version), {})
         state = str(own.get("state", ACTIVE)).upper()
         if state not in STATES:
             raise self._damaged(f"{own['state']!r} is none of {', '.join(STATES)}")
-        metadata = {**self._metadata(self.content), **self._metadata(own)}
+        metadata = {**self._common, **self._metadata(own)}
         return Entry(version, state, metadata, self._references(own))
 
     def updated(self, ledger: Ledger) -> dict[str, Any]:
@@ -91,7 +91,12 @@ class Sidecar:
             elif key in self._versions:
                 yield key, self._versions[key]
 
-    @property
+    @cached_property
+    def _common(self) -> Mapping[str, Any]:
+        """The metadata of every version."""
+        return self._metadata(self.content)
+
+    @cached_property
     def _versions(self) -> Mapping[str, Any]:
         versions = self.content.get("versions", {})
         if not isinstance(versions, dict):
