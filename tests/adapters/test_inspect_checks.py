@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 from typer.testing import CliRunner
 
 from llm_integrations.core.cli.app import app
-from llm_integrations.core.errors import ConfigurationError, PinMismatch, SchemaNotFound
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidEvaluation,
+    PinMismatch,
+    SchemaNotFound,
+)
 from llm_integrations.core.pins import Pin
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.inspect_ai import (
@@ -148,6 +154,21 @@ def test_a_log_that_holds_no_outputs_or_not_all_is_no_success(
     assert not check
     told = {"unlogged": "0 of 2 samples", "cancelled": "status is cancelled", "failed": "error"}
     assert told[fault] in check.unjudged[0]
+
+
+def test_a_log_damaged_anywhere_is_an_invalid_evaluation(
+    registry: Registry, pins: BenchmarkPins, tmp_path: Path
+) -> None:
+    task = Task(dataset=questions(2), solver=generate(), **pinned("qa", pins=pins))
+    whole = Path(run(task, tmp_path, GOOD, GOOD).location)
+    content = whole.read_bytes()
+    damaged = tmp_path / "damaged.eval"
+    for place in range(60, len(content), len(content) // 40):
+        damaged.write_bytes(content[:place] + bytes(30) + content[place + 30 :])
+        with suppress(InvalidEvaluation):  # what nobody reads may be damaged unseen
+            check_log(damaged, registry=registry)
+    with pytest.raises(InvalidEvaluation, match="cannot be read: No such file"):
+        check_log(tmp_path / "nowhere.eval", registry=registry)
 
 
 def test_the_docs_own_example_can_be_checked(
@@ -313,6 +334,8 @@ def test_ways_that_there_are_not_are_refused(registry: Registry, tmp_path: Path)
     ):
         with pytest.raises(ConfigurationError, match="first_json"):
             call()
+    with pytest.raises(ConfigurationError, match="extract must be one way or a list"):
+        schema_scorer("answer@1", registry=registry, extract=3)  # type: ignore[arg-type]
 
 
 def test_hooks_judge_what_they_find_too(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,8 @@ from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, 
 from llm_integrations.core.pins import Role
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.lm_eval import BenchmarkPins, check_results
-from llm_integrations.lm_eval.form import file_name, json_line, stored_sample
+from llm_integrations.lm_eval import BenchmarkPins, check_results, evaluate_with_schemas
+from llm_integrations.lm_eval.form import file_name, json_line, stored_sample, stored_samples
 from llm_integrations.lm_eval.judging import judge_samples
 from llm_integrations.lm_eval.names import Names
 from llm_integrations.lm_eval.schemas import resolve_schemas
@@ -128,9 +130,16 @@ def test_noting_the_model_draws_nothing_that_a_model_would_draw(
     )
 )
 def test_a_form_is_what_is_read_back_from_its_line(value: Any) -> None:
-    sample = {"doc": {"x": value}, "resps": [[("a", 1)]], "filtered_resps": [1], "target": 2}
-    form = stored_sample({**sample, "arguments": [("prompt", {"until": []})]})
+    sample: dict[str, Any] = {
+        "doc": {"x": value},
+        "resps": [[("a", 1)]],
+        "filtered_resps": [1],
+        "target": 2,
+    }
+    sample["arguments"] = [("prompt", {"until": []})]
+    form = stored_sample(sample)
     assert repr(json.loads(json_line(form))) == repr(form)
+    assert repr(stored_samples([sample, sample])) == repr([form, form])
     assert stored_sample(form) == form or "nan" in repr(form)
 
 
@@ -308,6 +317,40 @@ def test_schemas_may_name_groups_and_patterns_that_there_are(registry: Registry)
             run(registry, group, schemas={name: {"case": "case@1"}})
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"schemas": "case@1"}, "schemas must be a dict"),
+        ({"schemas": [("case", "case@1")]}, "schemas must be a dict"),
+        ({"limit": "3"}, "limit must be a number"),
+        ({"samples": [1]}, "samples must be a dict"),
+        ({"samples": {"qa": "01"}}, "by whole numbers"),
+        ({"samples": {"qa": [1.5]}}, "by whole numbers"),
+        ({"samples": {"qa": 3}}, "by whole numbers"),
+        ({"output": "/proc/results"}, "/proc/results cannot be written"),
+    ],
+    ids=str,
+)
+def test_an_option_of_another_kind_is_told_before_any_model_call(
+    registry: Registry, option: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        evaluate_with_schemas("no model is loaded", [], registry=registry, **option)
+
+
+def test_results_that_cannot_be_stored_are_not_lost(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("llm_integrations.lm_eval.store.atomic_write", full)
+    with pytest.raises(InvalidEvaluation, match=r"cannot be stored in .*: No space left") as lost:
+        run(registry, all_of(GOOD), output=tmp_path / "out")
+    assert lost.value.results is not None
+    assert lost.value.results["n-samples"]["qa"]["effective"] == 6
+
+
 def test_a_sample_costs_few_calls(registry: Registry) -> None:
     samples = [
         {
@@ -339,4 +382,4 @@ def test_a_sample_costs_few_calls(registry: Registry) -> None:
     finally:
         sys.setprofile(before)
     assert schemas.summary.counts_of("result").valid == 200
-    assert len(calls) < 22 * len(samples)
+    assert len(calls) < 14 * len(samples)

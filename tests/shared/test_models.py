@@ -204,6 +204,7 @@ class Place(NamedTuple):
 
 
 UserId = NewType("UserId", int)
+Users = TypeAliasType("Users", list[UserProfile])
 Tree2 = TypeAliasType("Tree2", "dict[str, Tree2] | list[Tree2] | int")
 
 
@@ -413,7 +414,7 @@ def test_a_schema_itself_is_given_back() -> None:
         (Colour, "red", "pink"),
         (Place, [1, "a"], ["a"]),
         (UserId, 3, "3"),
-        (TypeAliasType("Users", list[UserProfile]), [{"name": "a"}], {}),
+        (Users, [{"name": "a"}], {}),
         (Tree2, {"a": [{"b": 1}]}, [["a"]]),
         (Annotated[Record | None, "maybe"], {"x": 1}, {"x": "one"}),
         (Holder, {"item": {"x": 1}}, {"item": {"x": "a"}}),

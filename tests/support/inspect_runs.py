@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from inspect_ai import Task
 from inspect_ai import eval as run_eval
 from inspect_ai.log import EvalLog
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.model import ModelOutput, ModelUsage, _assistant_internal, get_model
 
 __all__ = ["ANSWER", "OUTPUTS", "model", "run"]
 
@@ -36,14 +37,17 @@ def run(
     status: str = "success",
     **kwargs: Any,
 ) -> EvalLog:
-    [log] = run_eval(
-        task,
-        model=model(*(outputs or OUTPUTS)),
-        log_dir=str(tmp_path / "logs"),
-        display="none",
-        max_samples=1,
-        log_format=form,
-        **kwargs,
-    )
+    # Each sample would ready itself for OpenAI's and Anthropic's models, whose clients take seconds
+    # to import.
+    with patch.multiple(_assistant_internal, _HAS_OPENAI=False, _HAS_ANTHROPIC=False):
+        [log] = run_eval(
+            task,
+            model=model(*(outputs or OUTPUTS)),
+            log_dir=str(tmp_path / "logs"),
+            display="none",
+            max_samples=1,
+            log_format=form,
+            **kwargs,
+        )
     assert log.status == status, log.error
     return log

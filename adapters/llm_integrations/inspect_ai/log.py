@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from inspect_ai.log import EvalLog, read_eval_log
 from llm_integrations.core.config import Mode, check_mode
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.pins import BenchmarkPins, CheckOutcome, Pin, Role, outcome_of
 from llm_integrations.core.pins.model import ROLES
@@ -157,7 +157,9 @@ class _LogJudge:
 def _read(path: Path) -> EvalLog:
     try:
         return read_eval_log(str(path))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise InvalidEvaluation(f"{path} cannot be read: {reason_of(error)}") from None
+    except Exception as error:  # noqa: BLE001 - whatever a damaged part makes its reader raise
         raise InvalidEvaluation(f"{path} is cut off or damaged ({type(error).__name__})") from None
 
 

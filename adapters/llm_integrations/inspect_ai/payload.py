@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 from inspect_ai.model import ModelOutput
-from llm_integrations.core.config import check_choice
+from llm_integrations.core.config import check_choice, check_kind
 
 __all__ = ["Extract", "Payload", "checked_extract", "output_payload", "parsed_output"]
 
@@ -37,6 +37,7 @@ class Payload(NamedTuple):
 
 def checked_extract(extract: Extract | Sequence[Extract] | None) -> tuple[Extract, ...]:
     """What to look for, in its order. ConfigurationError for what there is not."""
+    check_kind("extract", extract or (), Sequence, "one way or a list of them")
     found = (extract,) if isinstance(extract, str) else tuple(extract or ())
     for each in found:
         check_choice("extract", each, Extract)

@@ -13,6 +13,7 @@ from typing import Any
 from inspect_ai._util.file import file
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.extras import require_extra
+from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables.json_line import NoRow, read_row
 from llm_integrations.core.validation import Validator
 
@@ -55,7 +56,9 @@ def read_records(
     try:
         with file(str(path), "rb", fs_options=options.get("fs_options") or {}) as stream:
             text = stream.read().decode(options.get("encoding") or "utf-8-sig", "surrogateescape")
-    except (OSError, UnicodeDecodeError, LookupError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
+    except (UnicodeDecodeError, LookupError) as error:
         raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}") from None
     try:
         return list(reader(text, validator, options))

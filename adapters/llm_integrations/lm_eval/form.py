@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy as np
 from llm_integrations.core.validation.plain import is_exactly_json
 from lm_eval.utils import handle_non_serializable
 
-__all__ = ["file_name", "json_line", "stored_metrics", "stored_sample"]
+__all__ = ["file_name", "json_line", "stored_metrics", "stored_sample", "stored_samples"]
 
 _DEPTH: Final = 100
+_MOST: Final = 100_000
+_TEXT: Final = frozenset({str})
 _USUAL: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
@@ -24,6 +27,16 @@ def stored_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
     ``arguments`` are ``{"gen_args_0": {"arg_0": …}}``, responses and target are text, and what is
     no JSON is what the harness writes for it.
     """
+    return _as_read(_form(sample))
+
+
+def stored_samples(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same of many, which are looked at together."""
+    forms = [_form(sample) for sample in samples]
+    return forms if _hold_only_json(forms) else [_as_read(form) for form in forms]
+
+
+def _form(sample: Mapping[str, Any]) -> dict[str, Any]:
     form = _items(sample)
     arguments = sample.get("arguments")
     if isinstance(arguments, list):
@@ -34,7 +47,7 @@ def stored_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
         form["target"] = str(sample["target"])
         for name in ("resps", "filtered_resps"):
             form[name] = _texts(sample[name])
-    return _as_read(form)
+    return form
 
 
 def stored_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +74,27 @@ def _items(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> Any:
-    return [_texts(item) for item in value] if isinstance(value, list | tuple) else str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    return [*value] if _TEXT.issuperset(map(type, value)) else [_texts(item) for item in value]
+
+
+def _hold_only_json(forms: list[dict[str, Any]]) -> bool:
+    """Whether they hold what ``json.loads`` makes; False where that takes a closer look."""
+    level: list[Any] = [*forms]
+    while level and len(level) <= _MOST:
+        if not _USUAL.issuperset(map(type, level)):
+            return False
+        if not all(map(isfinite, [item for item in level if type(item) is float])):
+            return False
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                below += item.values()
+            elif type(item) is list:
+                below += item
+        level = below
+    return not level
 
 
 def _as_read(form: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from llm_integrations.core.errors import InvalidEvaluation
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
-from llm_integrations.lm_eval.form import file_name, stored_metrics, stored_sample
+from llm_integrations.lm_eval.form import file_name, stored_metrics, stored_samples
 from llm_integrations.lm_eval.schemas import TaskSchemas
 
 __all__ = [
@@ -125,7 +125,7 @@ def judge_samples(
     name = schemas.summary.task
     condemned = []
     left = iter(samples)
-    while some := [stored_sample(sample) for sample in islice(left, _AT_ONCE)]:
+    while some := stored_samples(islice(left, _AT_ONCE)):
         places = partial(_place, some)
         condemned += [
             QuarantinedRecord.of(some[index], report, source=name, position=places(index))

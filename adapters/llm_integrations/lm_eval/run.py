@@ -32,7 +32,7 @@ from llm_integrations.lm_eval.schemas import (
     resolve_schemas,
 )
 from llm_integrations.lm_eval.selection import Selection
-from llm_integrations.lm_eval.store import ModelTracker, store_results
+from llm_integrations.lm_eval.store import ModelTracker, prepare_folder, store_results
 from lm_eval.evaluator import simple_evaluate
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def evaluate_with_schemas(
         The harness's results; None on other ranks than 0 of a distributed run.
 
     Raises:
-        ConfigurationError: an option is wrong, or ``schemas`` names an unknown role or task.
+        ConfigurationError: an option is wrong, ``output`` cannot be written, or ``schemas`` names
+            an unknown role or task.
         PinMismatch: a task may not run by the schemas that are there.
         InvalidEvaluation: something is invalid; ``results`` holds what a finished run gave.
     """
@@ -99,6 +100,8 @@ def evaluate_with_schemas(
     tracker = kwargs.setdefault("evaluation_tracker", None)
     if tracker is None and output is not None:
         kwargs["evaluation_tracker"] = tracker = ModelTracker()
+    if output is not None:
+        prepare_folder(Path(output))
     with LoadedTasks(task_manager, kwargs, run.judge_tasks, run.check_inputs) as manager:
         results = simple_evaluate(
             model,

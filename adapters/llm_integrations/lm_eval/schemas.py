@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from llm_integrations.core.config import check_kind
 from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, PinMismatch
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.pins import BenchmarkPins, Pin, Role
@@ -97,6 +98,8 @@ def declared_schemas(task: str, metadata: object, names: Names) -> Declared:
 
 def check_schemas(schemas: Mapping[str, Any]) -> None:
     """ConfigurationError for a role or a reference that there is not, before a model is loaded."""
+    what = "a dict, as {'case': 'qa-case@1'} or {'task': {'case': 'qa-case@1'}}"
+    check_kind("schemas", schemas, Mapping, what)
     named = tasks_named(schemas)
     if named and len(named) < len(schemas):
         raise ConfigurationError(

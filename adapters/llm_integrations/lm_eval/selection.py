@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
+from llm_integrations.core.config import check_kind
 from llm_integrations.core.errors import ConfigurationError
 from lm_eval.evaluator_utils import get_sample_size
 
@@ -24,7 +26,7 @@ class Selection:
             the harness takes only one of the two.
 
     Raises:
-        ConfigurationError: both are given.
+        ConfigurationError: both are given, or one is of another kind.
     """
 
     def __init__(
@@ -32,9 +34,12 @@ class Selection:
     ) -> None:
         if limit is not None and samples is not None:
             raise ConfigurationError("limit= and samples= both choose documents: give one of them")
+        if limit is not None:
+            check_kind("limit", limit, Real, "a number of documents, or a share of them")
+        check_kind("samples", samples or {}, Mapping, "a dict, as {'task': [0, 2]}")
         self._asked_limit = limit
         self._asked: dict[str, list[int]] = {
-            name: _Positions(chosen) for name, chosen in (samples or {}).items()
+            name: _Positions(_whole(name, chosen)) for name, chosen in (samples or {}).items()
         }
         self._is_limited = limit is not None
         self.is_partial = self._is_limited or bool(samples)
@@ -69,6 +74,13 @@ class Selection:
         config = results.get("config")
         if isinstance(config, dict) and self._is_limited:
             config["limit"] = self._asked_limit
+
+
+def _whole(task: str, chosen: Any) -> list[int]:
+    positions = [*chosen] if isinstance(chosen, Iterable) else None
+    if positions is None or not all(isinstance(each, Integral) for each in positions):
+        raise ConfigurationError(f"samples= names documents of {task} by whole numbers")
+    return positions
 
 
 class _Positions(list[int]):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llm_integrations.core.files import atomic_write
+from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
+from llm_integrations.core.files import atomic_write, reason_of
 from llm_integrations.lm_eval.form import file_name, json_line, stored_sample
 from llm_integrations.lm_eval.randomness import randomness_kept
 from lm_eval.loggers.evaluation_tracker import GeneralConfigTracker
 from lm_eval.utils import hash_string
 
-__all__ = ["SAMPLES_KEY", "ModelTracker", "store_results", "task_hash"]
+__all__ = ["SAMPLES_KEY", "ModelTracker", "prepare_folder", "store_results", "task_hash"]
 
 SAMPLES_KEY = "samples_files"
 """In a results file of ours: by task, the name of its samples and their SHA-256."""
@@ -41,7 +44,28 @@ def store_results(folder: Path, results: Mapping[str, Any], tracker: Any) -> Pat
     Args:
         results: what a run gave.
         tracker: the ``evaluation_tracker`` of the run.
+
+    Raises:
+        InvalidEvaluation: they cannot be written; its ``results`` are what was to be stored.
     """
+    try:
+        return _stored(folder, results, tracker)
+    except OSError as error:
+        reason = f"the results cannot be stored in {folder}: {reason_of(error)}"
+        raise InvalidEvaluation(reason, results=results) from error
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, before any model is called. ConfigurationError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be written: {reason_of(error)}") from None
+
+
+def _stored(folder: Path, results: Mapping[str, Any], tracker: Any) -> Path:
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
     samples = results.get("samples", {})
     tracker.general_config_tracker.log_end_time()

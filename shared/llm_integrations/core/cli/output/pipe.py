@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 
 __all__ = ["print_anything", "reader_is_gone"]
 
@@ -32,7 +33,9 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if type(sys.stdout) is io.TextIOWrapper and not sys.stdout.isatty():
+    if type(sys.stdout) is not io.TextIOWrapper or sys.stdout.isatty():
+        return
+    with suppress(io.UnsupportedOperation):  # it is no file of the system
         pipe = io.BufferedWriter(_Pipe(sys.stdout.fileno(), "wb", closefd=False))
         encoding = sys.stdout.encoding
         sys.stdout = io.TextIOWrapper(pipe, encoding=encoding, errors="backslashreplace")
