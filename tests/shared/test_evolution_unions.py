@@ -264,12 +264,13 @@ def test_a_branch_that_takes_more_is_shown_to_hold_beside_another(
     scalars = [STRING, {"type": "null"}]
     wider = copy.deepcopy(OPEN)
     wider[index]["properties"][name] = value
-    old, new = (
+    sides: list[Schema] = [
         {"oneOf": [{"type": "object", **branch} for branch in side] + scalars}
         for side in (OPEN, wider)
-    )
+    ]
     if nested:
-        old, new = ({"properties": {"u": side}, "required": ["u"]} for side in (old, new))
+        sides = [{"properties": {"u": side}, "required": ["u"]} for side in sides]
+    old, new = sides
     report = check_compatibility(new, [old])
     assert not report.unknown
     witness = report.violations[0].witness

@@ -5,7 +5,7 @@ Whatever goes wrong inside of it is an unknown answer; only a clear yes is used 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ _QUESTION_STEPS: Final = 200
 _MOST_FACTOR: Final = 4
 _MOST_TIMES: Final = 64
 """How often a union of unions, and so on, may be written out where several premises meet in it."""
+
+_NO_VERDICT: Final = (ValueError, RecursionError, ValidationLimitExceeded)
 
 _BYTES_IN_A_STEP: Final = 150
 """Of a pattern that is compiled, as it is for each question about containment."""
@@ -96,11 +98,27 @@ class ContainmentOracle:
 
     def matches(self, pattern: str, text: str) -> Answer:
         """Whether a text has a match of a pattern; unknown where the pattern does not compile."""
-        self._workspace.budget.spend()
-        if pattern not in self._patterns:
-            self._workspace.budget.spend(_steps_to_compile(pattern))
-            self._patterns[pattern] = self._compile({"pattern": pattern})
-        return self._judge(self._patterns[pattern], text)
+        sure, unsure = self.matching([pattern], text)
+        return Answer.UNKNOWN if unsure else Answer.of(bool(sure))
+
+    def matching(self, patterns: Collection[str], text: str) -> tuple[list[str], list[str]]:
+        """The patterns that a text certainly matches, and those of which that is not known."""
+        self._workspace.budget.spend(len(patterns))
+        known = self._patterns
+        sure, unsure = [], []
+        for pattern in patterns:
+            if pattern not in known:
+                self._workspace.budget.spend(_steps_to_compile(pattern))
+                known[pattern] = self._compile({"pattern": pattern})
+            compiled = known[pattern]
+            try:
+                if compiled is None:
+                    unsure.append(pattern)
+                elif compiled.accepts(text):
+                    sure.append(pattern)
+            except _NO_VERDICT:
+                unsure.append(pattern)
+        return sure, unsure
 
     def _compile(self, schema: Node) -> CompiledSchema | None:
         try:
@@ -113,7 +131,7 @@ class ContainmentOracle:
             return Answer.UNKNOWN
         try:
             return Answer.of(compiled.accepts(value))
-        except (ValueError, RecursionError, ValidationLimitExceeded):
+        except _NO_VERDICT:
             return Answer.UNKNOWN
 
     def _canonical(self, node: Node) -> jsonschema_rs.CanonicalSchema:
