@@ -301,8 +301,9 @@ def _draft_to_name(schema: JsonSchema, documents: Documents, options: Validation
     if not isinstance(schema, dict) or "$schema" in schema:
         return ""
     for name, uri in OLDER_DRAFTS:
+        declared = Documents({"$schema": uri, **schema}, documents.named)
         try:
-            _compile({"$schema": uri, **schema}, documents, options, jsonschema_rs.RegexOptions())
+            _compile(declared.root, declared, options, jsonschema_rs.RegexOptions())
         except BaseException as error:
             if not is_fault(error):
                 raise
