@@ -87,6 +87,37 @@ def test_findings_are_annotations_of_github_junit_or_json(folder: Path, command:
     assert call(command, *sides, "--format", "yaml").exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["compat", "register"])
+def test_a_place_stands_once_in_a_finding(folder: Path, command: str) -> None:
+    call("register", "user", folder / "old.json")
+    sides = "user", folder / "breaking.json"
+    for more in ((), ("--limits", "nodes=3")):
+        lines = call(command, *sides, "--format", "github", *more).output.splitlines()
+        assert lines
+        for line in lines:
+            place = line.partition("::")[2].partition("::")[0].partition(" ")[2]
+            assert place
+            assert not line.rpartition("::")[2].startswith(("/", "(root)"))
+        suite = ET.fromstring(call(command, *sides, "--format", "junit", *more).output)
+        names = [case.attrib["name"].split(": ") for case in suite.iter("testcase")]
+        assert all(first != second for first, second, *_ in names)
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [(None, 2), ("breaking", 1)])
+def test_diff_prints_what_was_found_before_the_steps_ran_out(
+    folder: Path, fail_on: str | None, code: int
+) -> None:
+    old, new = folder / "many.json", folder / "texts.json"
+    old.write_text(json.dumps({"prefixItems": [{"minimum": n} for n in range(300)]}))
+    new.write_text(json.dumps({"prefixItems": [{"minimum": n + 1} for n in range(300)]}))
+    given = ("--fail-on", fail_on) if fail_on else ()
+    for output in ("text", "json", "github", "junit"):
+        found = call("diff", old, new, "--limits", "steps=800", "--format", output, *given)
+        assert found.exit_code == code, found.output
+        assert "/prefixItems/0/minimum" in found.stdout
+        assert "more than could be listed" in found.stderr
+
+
 def test_text_of_a_schema_is_no_command_of_a_workflow(folder: Path) -> None:
     sides = folder / "old.json", folder / "breaking.json"
     lines = call("diff", *sides, "--format", "github").output.splitlines()

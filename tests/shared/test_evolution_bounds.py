@@ -17,6 +17,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ from llm_integrations.core.evolution.patterns.samples import sample_pattern
 from llm_integrations.core.evolution.proof import containment_oracle
 from llm_integrations.core.jsonschema.documents import Documents
 from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
+from llm_integrations.core.validation.patterns import PatternLimits
 
 # Counting lines would take longer than what is counted here.
 pytestmark = [
@@ -352,9 +354,11 @@ def test_a_witness_takes_no_validator_for_each_text_and_number_in_it(
 ) -> None:
     compiled: list[object] = []
 
-    def counted(documents: Documents, options: ValidationOptions) -> CompiledSchema:
+    def counted(
+        documents: Documents, options: ValidationOptions, *, limits: PatternLimits
+    ) -> CompiledSchema:
         compiled.append(documents.root)
-        return compile_schema(documents, options)
+        return compile_schema(documents, options, limits=limits)
 
     monkeypatch.setattr(containment_oracle, "compile_schema", counted)
     properties = {f"p{i}": {"enum": ["a", f"b{i}"]} for i in range(30)}
@@ -362,6 +366,25 @@ def test_a_witness_takes_no_validator_for_each_text_and_number_in_it(
     new = obj({**properties, "n": least(5)}, required=old["required"])
     assert check_compatibility(new, [old]).violations
     assert len(compiled) < 5
+
+
+def test_each_question_that_compiles_large_patterns_counts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    def counted(schema: Schema, **options: Any) -> jsonschema_rs.CanonicalSchema:
+        asked.append(schema)
+        return canonicalize(schema, **options)
+
+    canonicalize = jsonschema_rs.canonicalize
+    monkeypatch.setattr(jsonschema_rs, "canonicalize", counted)
+    old, new = (
+        {"allOf": [{"pattern": f"^((((a{n}|{end}){{40,90}}x){{3}}))"} for n in range(40)]}
+        for end in "bc"
+    )
+    assert check_compatibility(new, [old]).unknown
+    assert 0 < len(asked) < 40
 
 
 def test_what_was_left_out_is_noted() -> None:

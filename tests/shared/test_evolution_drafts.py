@@ -191,6 +191,18 @@ def test_a_schema_of_an_older_draft_that_it_does_not_name_says_which_to_name(
         check_compatibility(schema, [{}])
 
 
+def test_a_referenced_schema_of_an_older_draft_says_which_its_root_should_name() -> None:
+    root = {"properties": {"a": {"$ref": "t.json"}}}
+    resources = {"t.json": {"minimum": 1, "exclusiveMinimum": True}}
+    with pytest.raises(InvalidSchema) as raised:
+        compile_validator(root, resources=resources)
+    found = re.search(r'"\$schema": "(.*?)"', str(raised.value))
+    assert found is not None
+    named = compile_validator({"$schema": found[1], **root}, resources=resources)
+    assert named.is_valid({"a": 2})
+    assert not named.is_valid({"a": 1})
+
+
 @pytest.mark.parametrize(
     "schema",
     [

@@ -242,6 +242,42 @@ DATA: list[Any] = [
 ]
 
 
+OPEN: list[Schema] = [
+    {"properties": {"kind": {"const": "k0"}, "x": {"type": "number"}}, "required": ["kind"]},
+    {"properties": {"id": INTEGER, "y": STRING}},
+    {"properties": {"kind": {"const": "k2"}, "id": {"type": "array"}}, "required": ["kind"]},
+]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("index", "name", "value"),
+    [
+        (1, "id", {"type": ["integer", "null"]}),
+        (1, "y", {}),
+        (0, "x", {"type": ["number", "string"]}),
+    ],
+)
+def test_a_branch_that_takes_more_is_shown_to_hold_beside_another(
+    index: int, name: str, value: Schema, nested: bool
+) -> None:
+    scalars = [STRING, {"type": "null"}]
+    wider = copy.deepcopy(OPEN)
+    wider[index]["properties"][name] = value
+    sides: list[Schema] = [
+        {"oneOf": [{"type": "object", **branch} for branch in side] + scalars}
+        for side in (OPEN, wider)
+    ]
+    if nested:
+        sides = [{"properties": {"u": side}, "required": ["u"]} for side in sides]
+    old, new = sides
+    report = check_compatibility(new, [old])
+    assert not report.unknown
+    witness = report.violations[0].witness
+    assert compile_validator(old).is_valid(witness)
+    assert not compile_validator(new).is_valid(witness)
+
+
 def test_no_data_contradicts_a_yes_about_unions() -> None:
     yes = no = undecided = 0
     for seed in range(120):

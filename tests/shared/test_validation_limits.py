@@ -21,6 +21,7 @@ from llm_integrations.core.errors import (
     ValidationLimitExceeded,
 )
 from llm_integrations.core.validation import compile_validator
+from llm_integrations.core.validation.patterns import PatternLimits
 from llm_integrations.core.validation.plain import is_plain
 
 TREE: dict[str, Any] = {"type": ["array", "integer"], "items": {"$ref": "#"}}
@@ -274,6 +275,37 @@ def test_patterns_share_the_memory_that_their_groups_may_take() -> None:
     assert compile_validator({"properties": {"0": several["0"]}}).is_valid({"0": "0"})
     with pytest.raises(InvalidSchema, match="too much space"):
         compile_validator({"properties": several})
+
+
+@pytest.mark.parametrize("options", [ValidationOptions(), ValidationOptions(regex="bounded")])
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^\p{L}{100}x%d", r"^\b(((\p{L}{100})))x%d\b"],
+    ids=["no groups", "edges of words"],
+)
+def test_patterns_share_the_memory_that_they_take_compiled(
+    pattern: str, options: ValidationOptions
+) -> None:
+    several: dict[str, Any] = {
+        pattern % number: {} for number in range(200)
+    }  # 4 kB that took 0.9 to 4 GB
+    for schema in ({"patternProperties": several}, {"anyOf": [{"pattern": p} for p in several]}):
+        with pytest.raises(InvalidSchema, match="too much space, or all patterns do together"):
+            compile_validator(schema, options=options)
+
+
+def test_many_patterns_that_take_little_are_none_of_these() -> None:
+    usual = [r"^[a-z][a-z0-9_-]{0,63}\.%d$", r"^(\d{4})-(\d\d)-(\d\d)_%d$", r"^\p{L}{1,10}x%d$"]
+    several: dict[str, Any] = {pattern % number: {} for pattern in usual for number in range(60)}
+    validator = compile_validator({"patternProperties": several, "additionalProperties": False})
+    assert validator.is_valid({"2026-01-01_7": 1, "straßex59": 2})
+    assert not validator.is_valid({"2026-1-01_7": 1})
+
+
+def test_patterns_share_the_memory_in_which_states_are_kept() -> None:
+    one, thousand = PatternLimits(1).states, PatternLimits(1_000).states
+    assert 2**14 < thousand < one
+    assert thousand * 1_000 <= 2**27  # bytes; one of 30 characters came to keep 2.8 MB
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import hmac
 import logging
 import random
 import sqlite3
@@ -163,6 +165,22 @@ def test_a_signed_body_that_is_no_schema_event_is_400(shared: httpx.Client, body
     response = shared.post("/", content=body, headers=headers)
     assert response.status_code == 400
     assert silent(response)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff", b'{"a": "\xc3"}', "{}".encode("utf-16"), b"\xed\xa0\x80", "é".encode("latin-1")],
+)
+def test_a_signed_body_that_is_no_utf_8_is_400_and_one_that_is_not_signed_401(
+    shared: httpx.Client, body: bytes
+) -> None:
+    headers = Signer(parse_secrets(SECRET)).headers("msg-1", "")
+    [key] = parse_secrets(SECRET)
+    for data, status in ((body, 400), (body + b".", 401), (body[:-1] + b"?", 401)):
+        message = f"msg-1.{headers['webhook-timestamp']}.".encode() + body
+        digest = base64.b64encode(hmac.digest(key, message, "sha256")).decode()
+        headers["webhook-signature"] = f"v1,{digest}"
+        assert shared.post("/", content=data, headers=headers).status_code == status
 
 
 def test_a_body_beyond_the_limit_is_413_announced_or_not(shared: httpx.Client) -> None:

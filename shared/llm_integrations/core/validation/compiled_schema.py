@@ -27,18 +27,19 @@ from llm_integrations.core.validation.explain.growth import (
     most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
-from llm_integrations.core.validation.patterns import size_limit
+from llm_integrations.core.validation.patterns import (
+    BACKTRACK_LIMIT,
+    PatternLimits,
+    limits_of,
+)
 
-__all__ = ["BACKTRACK_LIMIT", "CompiledSchema", "compile_schema", "verdict_of"]
+__all__ = ["CompiledSchema", "compile_schema", "verdict_of"]
 
 _Patterns = jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
 _GIVEN_UP = (
     jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded,
     jsonschema_rs.ValidationErrorKind.RegexEngineFailure,
 )
-
-BACKTRACK_LIMIT: Final = 10_000
-"""Steps of one hard pattern on one text before it is given up (about 0.2 ms)."""
 
 _ANY_STACK_HOLDS: Final = 24
 """Levels of schema that are compiled on the caller's stack, however small it is."""
@@ -80,12 +81,17 @@ class CompiledSchema:
 
 
 def compile_schema(
-    documents: Documents, options: ValidationOptions, *, recursive: bool = True
+    documents: Documents,
+    options: ValidationOptions,
+    *,
+    recursive: bool = True,
+    limits: PatternLimits | None = None,
 ) -> CompiledSchema:
     """Compile the documents' root.
 
     Args:
         recursive: whether some reference may lead back to where it stands.
+        limits: of its patterns, if it is a part of something whose patterns were looked at.
 
     Raises:
         InvalidSchema: it does not compile, or judging by it could take for ever; the message says
@@ -101,7 +107,7 @@ def compile_schema(
             f"{growth.looks:,} subschemas can apply to one value, of "
             f"{len(growth.uses):,} that it has ({growth.most_looks:,} may)"
         )
-    validator, patterns = _compiled(documents.root, documents, options)
+    validator, patterns = _compiled(documents.root, documents, options, limits)
     walking = partial(_walking, is_judged, documents, options, validator, patterns)
     if not is_judged:
         return walking()
@@ -234,11 +240,12 @@ def _unless_given_up(accepts: Callable[[Any], bool], documents: Documents) -> Ca
     """
     from llm_integrations.core.validation.explain.hard_patterns import hard_patterns, texts_of
 
-    limits = jsonschema_rs.FancyRegexOptions(BACKTRACK_LIMIT, size_limit(documents))
+    patterns = hard_patterns(documents)
+    limits = PatternLimits(len(patterns)).bounded
     # One by one: given up, a pattern is not reported beside another that does not match.
     hard = [
         jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=limits)
-        for pattern in hard_patterns(documents)
+        for pattern in patterns
     ]
 
     def accepts_if_known(value: Any) -> bool:
@@ -268,12 +275,15 @@ def _listed(
 
 
 def _compiled(
-    schema: JsonSchema, documents: Documents, options: ValidationOptions
+    schema: JsonSchema,
+    documents: Documents,
+    options: ValidationOptions,
+    limits: PatternLimits | None = None,
 ) -> tuple[jsonschema_rs.Validator, _Patterns]:
-    limit = size_limit(documents)
-    patterns: list[_Patterns] = [jsonschema_rs.RegexOptions(limit)]
+    limits = limits or limits_of(documents)
+    patterns: list[_Patterns] = [limits.linear]
     if options.regex == "bounded":
-        patterns.append(jsonschema_rs.FancyRegexOptions(BACKTRACK_LIMIT, limit))
+        patterns.append(limits.bounded)
     refused, is_malformed = "", False
     for choice in patterns:
         try:
@@ -291,8 +301,9 @@ def _draft_to_name(schema: JsonSchema, documents: Documents, options: Validation
     if not isinstance(schema, dict) or "$schema" in schema:
         return ""
     for name, uri in OLDER_DRAFTS:
+        declared = Documents({"$schema": uri, **schema}, documents.named)
         try:
-            _compile({"$schema": uri, **schema}, documents, options, jsonschema_rs.RegexOptions())
+            _compile(declared.root, declared, options, jsonschema_rs.RegexOptions())
         except BaseException as error:
             if not is_fault(error):
                 raise

@@ -55,25 +55,33 @@ def diff(
     Example: `llm-integrations diff user-profile@1 user-profile-next.json -r schemas/`, in CI with
     `--fail-on breaking --format github`
     """
+    from llm_integrations.core.errors import ComparisonLimitExceeded
     from llm_integrations.core.evolution import diff as compare
+    from llm_integrations.core.evolution.verdict.difference import Changes
 
     if fail_on is not None and fail_on not in _FAIL_ON:
         raise typer.BadParameter(f"one of {', '.join(_FAIL_ON)}", param_hint="--fail-on")
     chosen = format_of(output, as_json)
-    changes = compare(
-        schema_of(old, registry),
-        schema_of(new, registry),
-        policy=policy_of(policy) or "strict",
-        options=validation_of(regex),
-        limits=limits_of(limits),
-    )
+    cut: ComparisonLimitExceeded | None = None
+    try:
+        changes = compare(
+            schema_of(old, registry),
+            schema_of(new, registry),
+            policy=policy_of(policy) or "strict",
+            options=validation_of(regex),
+            limits=limits_of(limits),
+        )
+    except ComparisonLimitExceeded as error:
+        cut, changes = error, Changes(error.changes)
     if chosen != "text":
         data = [change.to_dict() for change in changes]
         print(printed(chosen, "diff", new, findings_of_changes(changes), data))
-    else:
+    elif changes or cut is None:
         wide_console().print(changes or "nothing changed")
-    if fail_on is not None and any(_counts(change, fail_on) for change in changes):
-        raise typer.Exit(1)
+    fails = fail_on is not None and any(_counts(change, fail_on) for change in changes)
+    if cut is not None:
+        typer.echo(f"error: {cut}", err=True)
+    raise typer.Exit(1 if fails else 2 if cut else 0)
 
 
 def _counts(change: Change, fail_on: str) -> bool:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from llm_integrations.core.evolution import Change, CompatibilityReport
+    from llm_integrations.core.evolution import (
+        Change,
+        CompatibilityReport,
+        Incompatibility,
+        Undecided,
+    )
 
 __all__ = ["Finding", "findings_of_changes", "findings_of_records", "findings_of_report"]
 
@@ -63,12 +68,16 @@ def findings_of_report(report: CompatibilityReport) -> list[Finding]:
     """Each violation with its witness, what is undecided, and the other breaking changes."""
     from llm_integrations.core.evolution.text.wording import describe
 
-    found = [Finding(item.path, str(item), "breaking") for item in report.violations]
-    found += [Finding(item.path, str(item), "undecided") for item in report.unknown]
+    found = [Finding(item.path, _after_path(item), "breaking") for item in report.violations]
+    found += [Finding(item.path, _after_path(item), "undecided") for item in report.unknown]
     named = {c.path for item in report.violations for c in item.changes}
     named |= {c.path for item in report.unknown for c in item.changes}
     others = (change for change in report.breaking if change.path not in named)
     return found + [Finding(change.path, describe(change), "breaking") for change in others]
+
+
+def _after_path(item: Incompatibility | Undecided) -> str:
+    return str(item).removeprefix(f"{item.path or '(root)'}: ")
 
 
 def findings_of_records(records: Iterable[dict[str, Any]]) -> list[Finding]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from llm_integrations.core.evolution.differences.branches import match_branches
 from llm_integrations.core.evolution.differences.instance_path import InstanceStep
 from llm_integrations.core.evolution.differences.walk import Pair, Walk
-from llm_integrations.core.evolution.model.kinds import DIRECTIONS, ChangeKind
-from llm_integrations.core.evolution.normal_form.nodes import Node
+from llm_integrations.core.evolution.model.kinds import DIRECTIONS, ChangeKind, Direction
+from llm_integrations.core.evolution.normal_form.nodes import Node, same
 
 __all__ = ["compare_combinations"]
+
+_MOST_WIDENED: Final = 20
+"""Branches, of unions of which data is looked for that satisfies one more than before."""
 
 _Failures = tuple[Node | None, Node | None]
 """The old data that new readers refuse, and the new data that old readers refuse, if any."""
@@ -93,7 +97,25 @@ def _compare_union(walk: Walk, pair: Pair, keyword: str) -> None:
     for direction, failure in zip(DIRECTIONS, failures, strict=True):
         blamed = any(finding.target(direction) is not None for finding in walk.findings[mark:])
         if failure is None or not blamed:
-            walk.blame_together(mark, pair, direction, failure)
+            shown = failure and _shown_by(walk, keyword, failure, pairs, direction)
+            walk.blame_together(mark, pair, direction, shown)
+
+
+def _shown_by(
+    walk: Walk,
+    keyword: str,
+    failure: Node,
+    pairs: Sequence[tuple[Node, Node]],
+    direction: Direction,
+) -> Node:
+    """What data is like that fails a union; of oneOf also what satisfies a branch only on the
+    reading side: the branch that held before may hold as well."""
+    if keyword != "oneOf" or len(pairs) > _MOST_WIDENED:
+        return failure
+    ordered = pairs if direction == "backward" else [(new, old) for old, new in pairs]
+    widened = [(a, b) for a, b in ordered if not same(a, b)]
+    negation, both = walk.workspace.negation, walk.workspace.both
+    return walk.workspace.either([failure, *(both(b, negation(a)) for a, b in widened)])
 
 
 def _branch_pair(pair: Pair, old: Node, new: Node) -> Pair:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from jsonschema_rs.canonical import json as canonical_json
@@ -138,6 +139,11 @@ class Workspace:
         if place is not None:
             self._places[id(node)] = place
         return node
+
+    def patterns(self) -> set[str]:
+        """Every pattern in the nodes that are kept."""
+        names = chain.from_iterable(node.get("patternProperties", ()) for node in self._kept)
+        return {*names, *(node["pattern"] for node in self._kept if "pattern" in node)}
 
     def place(self, node: Node) -> SchemaLocation | None:
         return self._places.get(id(node))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from llm_integrations.core.evolution.model.answer import Answer
@@ -41,9 +41,10 @@ class ChildSchemas:
                 if "enum" in part:
                     yield [value for value in part["enum"] if isinstance(value, str)]
 
-    def matching(self, patterns: Iterable[str], name: str) -> list[str]:
+    def matching(self, patterns: Collection[str], name: str) -> list[str]:
         """The patterns that a name matches, or may match where they do not compile."""
-        return [p for p in patterns if self._oracle.matches(p, name) is not Answer.NO]
+        sure, unsure = self._oracle.matching(patterns, name)
+        return sure + unsure
 
     def property_nodes(self, constraints: Constraints, name: str) -> list[Node]:
         """What holds for the value of a property, if the object has it."""
@@ -65,10 +66,9 @@ class ChildSchemas:
         if name in node.get("properties", ()):
             found.append(node["properties"][name])
         patterns = node.get("patternProperties", {})
-        if patterns:
-            sure = [p for p in patterns if self._oracle.matches(p, name) is Answer.YES]
-            found.extend(patterns[p] for p in sure)
-        if not found and "additionalProperties" in node and not self.matching(patterns, name):
+        sure, unsure = self._oracle.matching(patterns, name) if patterns else ([], [])
+        found.extend(patterns[p] for p in sure)
+        if not found and not unsure and "additionalProperties" in node:
             found.append(node["additionalProperties"])
         return found
 

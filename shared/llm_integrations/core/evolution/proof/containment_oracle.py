@@ -5,7 +5,7 @@ Whatever goes wrong inside of it is an unknown answer; only a clear yes is used 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -26,11 +26,8 @@ from llm_integrations.core.evolution.normal_form.nodes import (
 )
 from llm_integrations.core.evolution.patterns.syntax import compiled_size
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.validation.compiled_schema import (
-    BACKTRACK_LIMIT,
-    CompiledSchema,
-    compile_schema,
-)
+from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
+from llm_integrations.core.validation.patterns import PatternLimits, compiled_bytes
 
 __all__ = ["ContainmentOracle"]
 
@@ -49,8 +46,10 @@ _MOST_FACTOR: Final = 4
 _MOST_TIMES: Final = 64
 """How often a union of unions, and so on, may be written out where several premises meet in it."""
 
-_PATTERN_STEPS: Final = 20
-"""What it counts as to compile a pattern, besides its size."""
+_NO_VERDICT: Final = (ValueError, RecursionError, ValidationLimitExceeded)
+
+_BYTES_IN_A_STEP: Final = 150
+"""Of a pattern that is compiled, as it is for each question about containment."""
 
 
 class ContainmentOracle:
@@ -68,6 +67,8 @@ class ContainmentOracle:
         self._kept: list[Node] = []
         self._patterns: dict[str, CompiledSchema | None] = {}
         self._sizes: dict[str, int] = {}
+        # Each side's patterns were found small enough when it was compiled.
+        self._limits = PatternLimits(len(workspace.patterns()))
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
@@ -97,15 +98,31 @@ class ContainmentOracle:
 
     def matches(self, pattern: str, text: str) -> Answer:
         """Whether a text has a match of a pattern; unknown where the pattern does not compile."""
-        self._workspace.budget.spend()
-        if pattern not in self._patterns:
-            self._workspace.budget.spend(_PATTERN_STEPS + compiled_size(pattern))
-            self._patterns[pattern] = self._compile({"pattern": pattern})
-        return self._judge(self._patterns[pattern], text)
+        sure, unsure = self.matching([pattern], text)
+        return Answer.UNKNOWN if unsure else Answer.of(bool(sure))
+
+    def matching(self, patterns: Collection[str], text: str) -> tuple[list[str], list[str]]:
+        """The patterns that a text certainly matches, and those of which that is not known."""
+        self._workspace.budget.spend(len(patterns))
+        known = self._patterns
+        sure, unsure = [], []
+        for pattern in patterns:
+            if pattern not in known:
+                self._workspace.budget.spend(_steps_to_compile(pattern))
+                known[pattern] = self._compile({"pattern": pattern})
+            compiled = known[pattern]
+            try:
+                if compiled is None:
+                    unsure.append(pattern)
+                elif compiled.accepts(text):
+                    sure.append(pattern)
+            except _NO_VERDICT:
+                unsure.append(pattern)
+        return sure, unsure
 
     def _compile(self, schema: Node) -> CompiledSchema | None:
         try:
-            return compile_schema(Documents(schema), self._options)
+            return compile_schema(Documents(schema), self._options, limits=self._limits)
         except (InvalidSchema, ValueError, RecursionError):
             return None
 
@@ -114,7 +131,7 @@ class ContainmentOracle:
             return Answer.UNKNOWN
         try:
             return Answer.of(compiled.accepts(value))
-        except (ValueError, RecursionError, ValidationLimitExceeded):
+        except _NO_VERDICT:
             return Answer.UNKNOWN
 
     def _canonical(self, node: Node) -> jsonschema_rs.CanonicalSchema:
@@ -122,16 +139,20 @@ class ContainmentOracle:
             self._workspace.standalone(node),
             draft=20,
             validate_formats=self._options.formats,
-            pattern_options=_pattern_options(self._options),
+            pattern_options=self._pattern_options,
             offline=True,
         )
+
+    @property
+    def _pattern_options(self) -> Any:
+        return self._limits.linear if self._options.regex == "linear" else self._limits.bounded
 
     def _worth(self, premises: Sequence[Node], *goal: Node) -> bool:
         """Whether the question comes to an end soon, and there is time for it."""
         nodes = (*goal, *premises)
         try:
             self._workspace.budget.spend(_QUESTION_STEPS)
-            values = 0
+            values = patterns = 0
             parts, names = self._workspace.parts(nodes)
             if len(parts) > _MOST_NODES:
                 return False
@@ -140,10 +161,12 @@ class ContainmentOracle:
                 return False
             for node in parts:
                 values += len(node.get("enum", ()))
+                patterns += _steps_for_patterns(node)
                 if values > _MOST_VALUES or _cases(node) > _MOST_CASES:
                     return False
             if sum(map(self._written_out, nodes)) > _MOST_WRITTEN_OUT:
                 return False
+            self._workspace.budget.spend(patterns)
             times = max(map(self._times, nodes)) if len(premises) > 1 else 1
             self._workspace.budget.spend(_QUESTION_STEPS * (min(times, _MOST_TIMES) - 1))
             return times <= _MOST_TIMES
@@ -202,22 +225,18 @@ def _looks_at_rest(node: Node) -> bool:
     return "unevaluatedProperties" in node or "unevaluatedItems" in node
 
 
-def _pattern_options(options: ValidationOptions) -> Any:
-    if options.regex == "linear":
-        return jsonschema_rs.RegexOptions()
-    return jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT)
-
-
 def _size(parts: list[Node]) -> int:
     """What it takes to compile them: their keywords, values and patterns."""
-    size = 0
-    for node in parts:
-        size += len(node) + len(node.get("enum", ()))
-        if "pattern" in node:
-            size += compiled_size(node["pattern"])
-        if "patternProperties" in node:
-            size += sum(map(compiled_size, node["patternProperties"]))
-    return size
+    return sum(len(node) + len(node.get("enum", ())) + _steps_for_patterns(node) for node in parts)
+
+
+def _steps_for_patterns(node: Node) -> int:
+    steps = sum(map(_steps_to_compile, node.get("patternProperties", ())))
+    return steps + (_steps_to_compile(node["pattern"]) if "pattern" in node else 0)
+
+
+def _steps_to_compile(pattern: str) -> int:
+    return compiled_size(pattern) + compiled_bytes(pattern) // _BYTES_IN_A_STEP
 
 
 def _together(nodes: Sequence[Node]) -> Node:

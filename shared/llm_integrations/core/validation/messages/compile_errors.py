@@ -47,11 +47,12 @@ def _of_pattern(pattern: object) -> str:
     try:
         jsonschema_rs.validator_for({"pattern": pattern}, offline=True)
     except ValueError:
-        return f"{_cut(str(pattern))!r} is no regular expression"
+        return f"{_cut(str(pattern))!r} is no regular expression, or is too large for one"
     return (
         f"the pattern {_cut(str(pattern))!r} needs more than linear time or too much space "
         "(lookaround, a backreference, a huge repeat, hundreds of groups that (?:…) could be); "
-        "rewrite it, or allow what looks around with ValidationOptions(regex='bounded')"
+        "rewrite it, or allow what looks around with ValidationOptions(regex='bounded'), "
+        "--regex bounded"
     )
 
 
