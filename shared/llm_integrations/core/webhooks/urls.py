@@ -33,7 +33,7 @@ def parse_url(url: str) -> httpx.URL:
     # ValueError: half a pair of surrogates, or an xn-- label that stands for no name
     except (httpx.InvalidURL, TypeError, ValueError):
         raise ConfigurationError("WebhookConfig.url cannot be read as a URL") from None
-    refuse_at_sign(parsed.raw_path.partition(b"?")[0].decode("ascii"))
+    refuse_at_sign(url)
     if parsed.scheme not in ("http", "https") or not host:
         raise ConfigurationError("WebhookConfig.url must be https://host/path")
     if parsed.port is not None and not 1 <= parsed.port <= 65_535:
