@@ -50,6 +50,10 @@ def graphs(registry: Registry, saver: Any) -> Any:
     ]
 
 
+def written_by(checkpoint: Any) -> Any:
+    return checkpoint.metadata["schema_written_by"]
+
+
 def test_a_saver_over_postgresql(postgres: str, registry: Registry) -> None:
     from langgraph.checkpoint.postgres import PostgresSaver
 
@@ -57,12 +61,12 @@ def test_a_saver_over_postgresql(postgres: str, registry: Registry) -> None:
         saver.setup()
         enforcing, warning = graphs(registry, saver)
         enforcing.invoke({"name": "Ada"}, CONFIG)
-        assert saver.get_tuple(CONFIG).metadata["schema_written_by"] == "state@1"
+        assert written_by(saver.get_tuple(CONFIG)) == "state@1"
         registry.register("state", SECOND)
         with pytest.raises(SchemaValidationError, match=r"written by state@1, .*state@2: /name"):
             enforcing.invoke(RESUME, CONFIG)
         assert warning.invoke(RESUME, CONFIG)["last"] == "Lovelace"
-        assert saver.get_tuple(CONFIG).metadata["schema_written_by"] == "state@2"
+        assert written_by(saver.get_tuple(CONFIG)) == "state@2"
         saver.delete_thread("t")
 
 
@@ -73,7 +77,7 @@ async def test_an_async_saver_over_postgresql(postgres: str, registry: Registry)
         await saver.setup()
         enforcing, warning = graphs(registry, saver)
         await enforcing.ainvoke({"name": "Ada"}, CONFIG)
-        assert (await saver.aget_tuple(CONFIG)).metadata["schema_written_by"] == "state@1"
+        assert written_by(await saver.aget_tuple(CONFIG)) == "state@1"
         registry.register("state", SECOND)
         with pytest.raises(SchemaValidationError, match=r"written by state@1, .*state@2: /name"):
             await enforcing.ainvoke(RESUME, CONFIG)
