@@ -236,6 +236,12 @@ def test_a_run_fails_above_the_share_that_may_be_invalid(
     assert caught.value.report.errors[0].keyword == "unique"
 
 
+def test_a_share_that_is_reached_exactly_is_allowed(registry: Registry) -> None:
+    table = pa.table({"n": [*range(70), *[-1] * 30]})
+    result = held(Judge("row", registry=registry), table, unique="n", max_invalid=0.29)
+    assert result.report.invalid == 29
+
+
 def test_what_cannot_be_asked_is_refused_before_anything_is_judged(registry: Registry) -> None:
     judge = Judge("row", registry=registry)
     for key in ("x", "/x/n", [("n", "x")]):

@@ -146,7 +146,8 @@ def check(
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
     _output(format_of(form, as_json), validator, counts)
-    if counts.seen - counts.valid > max_invalid * counts.seen:
+    # Divided: 0.29 * 100 is below 29.
+    if counts.seen and (counts.seen - counts.valid) / counts.seen > max_invalid:
         raise typer.Exit(1)
 
 
