@@ -17,7 +17,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, MissingExtra
-from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.model.schema_file import read_schema
 from llm_integrations.core.ready import ready_schema
 
@@ -60,6 +61,8 @@ def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
         return ready_schema(source)
     if isinstance(source, PathLike):
         return read_schema(Path(source))
+    if isinstance(source, RegisteredSchema | SchemaRef):
+        raise InvalidSchema("a version is no schema: its schema is registry.get(…).body")
     make = _maker(source)
     if make is None and _maker(type(source)) is not None:
         kind = type(source).__name__
