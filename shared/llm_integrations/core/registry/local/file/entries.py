@@ -130,13 +130,8 @@ class FileName(NamedTuple):
 
     stem: str
     version: Version | None = None
-    key: tuple[Any, ...] = ()
-    text: str = ""
-
-    @property
-    def build(self) -> str:
-        """The build metadata, which makes another version and has no place in the order."""
-        return self.text.partition("+")[2]
+    order: tuple[tuple[Any, ...], str] = ((), "")
+    """Build metadata come last: they make another version, which is no later one."""
 
 
 @lru_cache(maxsize=4096)  # the same few names in every folder
@@ -148,7 +143,7 @@ def name_of(file: str) -> FileName | None:
     version = _version_of(parts[0])
     if version is None:
         return FileName(parts[0])
-    return FileName(parts[0], version, version_key(version), str(version))
+    return FileName(parts[0], version, (version_key(version), str(version).partition("+")[2]))
 
 
 def nested_version(folder: str) -> str | None:
