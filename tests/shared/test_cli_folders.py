@@ -159,7 +159,7 @@ def test_folders_within_folders_are_told_how_to_lie(tmp_path: Path) -> None:
         ("user.Yaml", "user@1"),
         ("User.Schema.json", "User@1"),
         ("user/1.JSON", "user@1"),
-        ("user/2.schema.json", "user@2"),
+        ("user/2.Schema.json", "user@2"),
     ],
 )
 def test_a_name_in_other_letters_is_read_as_it_is(inside: str, reference: str) -> None:
@@ -174,7 +174,7 @@ def test_a_name_in_other_letters_is_read_as_it_is(inside: str, reference: str) -
     [
         ("user/schema.json", "user@1"),
         ("user/latest.yaml", "user@1"),
-        ("user/user.json", "user@1"),
+        ("user/user.schema.json", "user@1"),
         ("user/01.json", "user@1"),
         ("com.example.user/user.json", "com.example.user@1"),
     ],

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
-from llm_integrations.core.registry.local.file.entries import entries, is_settled, split_name
+from llm_integrations.core.registry.local.file.entries import entries, is_settled, name_of
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -222,11 +222,8 @@ def _is_there_in_other_letters(path: str) -> bool:
 
 def flat_subject(file: str) -> str | None:
     """The subject that a file of the root means, ``user.json`` or ``user.schema.json``; or None."""
-    parts = split_name(file)
-    if parts is None or parts[0] in _SETTINGS:
-        return None
-    stem = parts[0]
-    return subject_of(stem[:-7] if stem.lower().endswith(".schema") else stem)
+    named = name_of(file)
+    return None if named is None or named.stem in _SETTINGS else subject_of(named.bare)
 
 
 def subject_of(name: str) -> str | None:

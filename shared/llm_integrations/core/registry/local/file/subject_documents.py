@@ -126,7 +126,7 @@ class SubjectDocuments(Generic[D]):
         """The path of a document that is no version by its name, and looks as if it should be."""
         own = (self.subject, self.subject.rpartition(".")[2])
         for name, entry in self._documents:
-            if name.stem in own or _MEANT.fullmatch(name.stem):
+            if name.bare in own or _MEANT.fullmatch(name.bare):
                 with suppress(RegistryProtocolError, OSError):
                     if isinstance(self._read(entry), dict):
                         return entry.path
