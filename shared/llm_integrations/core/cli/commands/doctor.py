@@ -187,10 +187,8 @@ def _damage_of_settings(client: Registry) -> RegistryError | None:
     """What is wrong with what the registry says of all subjects, as a folder's registry.json."""
     try:
         client.get_compatibility()
-    except RegistryProtocolError as error:
-        return error
-    except RegistryError:  # it has no such level, or shows it to others
-        return None
+    except RegistryError as error:  # it may have no such level, or show it to others
+        return error if isinstance(error, RegistryProtocolError) else None
     return None
 
 
