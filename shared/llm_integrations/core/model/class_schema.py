@@ -257,12 +257,10 @@ def _docstring(source: Any) -> str:
     """Of the class itself: not its base's, nor the one that dataclasses make up."""
     source = _unwrapped(source)
     made = _class(source)
-    text = vars(made).get("__doc__") if isinstance(made, type) else None
-    if _is_type_form(source):
+    if _is_type_form(source) or not isinstance(made, type):
         return ""
-    if not text or text.startswith(f"{made.__name__}("):
-        return ""
-    return inspect.cleandoc(text)
+    text = vars(made).get("__doc__") or ""
+    return "" if text.startswith(f"{made.__name__}(") else inspect.cleandoc(text)
 
 
 def _owner(schema: JsonSchema) -> str | None:

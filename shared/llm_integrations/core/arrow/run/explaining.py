@@ -25,7 +25,6 @@ from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
 
-
 _WORTH_GROUPING: Final = 16
 
 

@@ -70,9 +70,9 @@ class SchemasLog:
         ]
 
     def _apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
-        name, content = _object(key), _object(value)
-        subject = name.get("subject") if name is not None else None
-        if name is None or not isinstance(subject, str) or not subject.strip():
+        name, content = _object(key) or {}, _object(value)
+        subject = name.get("subject")
+        if not isinstance(subject, str) or not subject.strip():
             return []
         if self._context not in (DEFAULT_CONTEXT, subject[: len(self._context)]):
             return []
