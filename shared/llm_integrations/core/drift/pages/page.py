@@ -98,11 +98,7 @@ def _column(column: ColumnDrift, why: str, *, plotted: bool) -> str:
         ("5 · 25 · 50 · 75 · 95 %", shown_quantiles(before), shown_quantiles(after)),
     ]
     labels = [("new", column.new), ("gone", column.gone)]
-    listed = "".join(
-        f"<p>{name}: {', '.join(f'<code>{escape(value)}</code>' for value in values)}</p>"
-        for name, values in labels
-        if values
-    )
+    listed = "".join(f"<p>{name}: {_codes(values)}</p>" for name, values in labels if values)
     measures = "; ".join(escape(shown_measure(m)) for m in column.measures)
     return (
         f'<section><h3>{escape(column.name)}: <span class="{kind}">{word}</span></h3>'
@@ -110,6 +106,10 @@ def _column(column: ColumnDrift, why: str, *, plotted: bool) -> str:
         f"{_table(('', 'baseline', 'now'), [row for row in rows if row[1] or row[2]])}"
         f"{listed}</section>"
     )
+
+
+def _codes(values: Iterable[str]) -> str:
+    return ", ".join(f"<code>{escape(value)}</code>" for value in values)
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
