@@ -14,11 +14,7 @@ from llm_integrations.core.model.changes import deleted_event
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.schema import ACTIVE, DELETED, RegisteredSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.confluent.replies import (
-    DEFAULT_CONTEXT,
-    context_of,
-    parse_body,
-)
+from llm_integrations.core.registry.confluent.replies import DEFAULT_CONTEXT, context_of, parse_body
 
 __all__ = ["SchemasLog"]
 

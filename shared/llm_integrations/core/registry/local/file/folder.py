@@ -32,12 +32,7 @@ from llm_integrations.core.registry.local.file.fingerprints import (
     read_fingerprints,
     record_fingerprints,
 )
-from llm_integrations.core.registry.local.file.index import (
-    FolderIndex,
-    FolderName,
-    Listing,
-    Place,
-)
+from llm_integrations.core.registry.local.file.index import FolderIndex, FolderName, Listing, Place
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
