@@ -197,7 +197,7 @@ def _look_at_subjects(findings: _Findings, latest: Latest) -> None:
     for subject, error in sorted(latest.left_out.items()):
         mark = "?" if isinstance(error, OtherSchemaType) else "✗"
         findings.add(mark, f"{subject}:", str(error))
-    empty = [str(schema) for schema in latest.values() if accepts_all(schema.body)]
+    empty = [str(schema) for schema in latest.values() if accepts_all(schema.shared_body)]
     for line in _shortened([f"{name} has no word of JSON Schema" for name in empty], "schemas"):
         findings.add("?", "schema", f"{line}: it accepts all data")
 
