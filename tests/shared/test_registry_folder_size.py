@@ -150,7 +150,7 @@ def test_one_subject_is_found_by_its_name_while_others_write(tmp_path: Path) -> 
         writer._register(NewSchema(name, A), None)
     for name in ("before", "after", "naïve", "flat", "renamed", "link", "a/b", "x" * 300, "con"):
         assert reader._get(SchemaRef(name)).subject == name
-    for name in ("gone", "registry", "gr%C3%B6%C3%9Fe", ".fingerprints", "..", "."):
+    for name in ("gone", "registry", "flat.schema", "gr%C3%B6%C3%9Fe", ".fingerprints", "..", "."):
         with pytest.raises(SchemaNotFound):
             reader._get(SchemaRef(name))
     with pytest.raises(RegistryProtocolError, match="are both the subject"):

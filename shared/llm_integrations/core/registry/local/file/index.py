@@ -153,7 +153,8 @@ class FolderIndex:
             if not ({"/", os.sep} & set(name) or name.startswith("."))
             and (is_abbreviated(name) or subject_of(name) == subject)
         }
-        flat = (f"{names[name]}{end}" for name in names if name not in _SETTINGS for end in _FLAT)
+        flat = (f"{name}{end}" for name in names for end in _FLAT)
+        own = (f"{self._root}{os.sep}{file}" for file in flat if flat_subject(file) == subject)
         folders = {
             path: FolderName(name, subject, os.path.islink(path))  # noqa: PTH114 - text
             for name, path in names.items()
@@ -161,7 +162,7 @@ class FolderIndex:
         }
         files = {
             path: FlatFile(path)
-            for path in (*flat, *(file.path for file in before.flat))
+            for path in (*own, *(file.path for file in before.flat))
             if os.path.isfile(path)  # noqa: PTH113 - text
         }
         self._holds_some = self._holds_some or bool(folders)
