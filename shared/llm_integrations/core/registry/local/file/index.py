@@ -213,6 +213,7 @@ class FolderIndex:
 
 
 def _is_there_in_other_letters(path: str) -> bool:
+    """As on most disks of macOS and Windows."""
     folder, name = os.path.split(path)
     other = f"{folder}{os.sep}{name.swapcase()}"
     try:
