@@ -22,4 +22,4 @@ def test_heavy_rows_are_judged_where_they_lie() -> None:
     table = pa.concat_tables([pa.table({"a": text})] * 80)
     before = pa.total_allocated_bytes()
     assert [batch.num_rows for batch in batches_of(table)] == [1] * 80
-    assert pa.total_allocated_bytes() == before
+    assert pa.total_allocated_bytes() <= before  # a collection of garbage may come in between

@@ -221,6 +221,16 @@ def test_keys_are_asked_for_in_rounds_where_they_are_many(
     assert result.rows(valid=True) == [list(range(0, -60, -1)), list(range(-60, -90, -1))]
 
 
+@pytest.mark.parametrize("key", ["n", "c"])
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.list_(pa.string_view())], ids=str)
+def test_rows_of_views_have_keys_and_may_be_beside_them(
+    registry: Registry, kind: pa.DataType, key: str
+) -> None:
+    items: list[Any] = ["a", "a", "b"] if kind == pa.string_view() else [["a"], ["a"], ["b"]]
+    table = pa.table({"n": [0, 0, 1], "c": pa.array(items, kind)})
+    assert held(Judge("row", registry=registry), table, unique=key).report.invalid == 1
+
+
 @pytest.mark.parametrize(("share", "passes"), [(0.24, False), (0.25, True), (0, False)])
 def test_a_run_fails_above_the_share_that_may_be_invalid(
     registry: Registry, share: float, passes: bool
@@ -234,6 +244,12 @@ def test_a_run_fails_above_the_share_that_may_be_invalid(
         held(judge, table, unique="n", max_invalid=share)
     assert caught.value.report is not None
     assert caught.value.report.errors[0].keyword == "unique"
+
+
+def test_a_share_that_is_reached_exactly_is_allowed(registry: Registry) -> None:
+    table = pa.table({"n": [*range(-70, 0), *[1] * 30]})
+    result = held(Judge("row", registry=registry), table, unique="n", max_invalid=0.29)
+    assert result.report.invalid == 29
 
 
 def test_what_cannot_be_asked_is_refused_before_anything_is_judged(registry: Registry) -> None:

@@ -472,13 +472,16 @@ def test_check_reads_urls_and_judges_what_lies_there(schema: Path) -> None:
         call("check", "user-profile", "memory://cli/none.jsonl")
 
 
-@pytest.mark.parametrize(("share", "code"), [("0", 1), ("0.2", 1), ("0.25", 0), ("1", 0)])
+@pytest.mark.parametrize(
+    ("valid", "invalid", "share", "code"),
+    [(3, 1, "0", 1), (3, 1, "0.2", 1), (3, 1, "0.25", 0), (3, 1, "1", 0), (71, 29, "0.29", 0)],
+)
 def test_check_fails_above_the_share_that_may_be_invalid(
-    schema: Path, tmp_path: Path, share: str, code: int
+    schema: Path, tmp_path: Path, valid: int, invalid: int, share: str, code: int
 ) -> None:
     call("register", "user-profile", schema)
     rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"name": "Ada"}\n' * 3 + "{cut\n")
+    rows.write_text('{"name": "Ada"}\n' * valid + "{cut\n" * invalid)
     assert call("check", "user-profile", rows, "--max-invalid", share).exit_code == code
 
 

@@ -159,7 +159,7 @@ def test_folders_within_folders_are_told_how_to_lie(tmp_path: Path) -> None:
         ("user.Yaml", "user@1"),
         ("User.Schema.json", "User@1"),
         ("user/1.JSON", "user@1"),
-        ("user/2.schema.json", "user@2"),
+        ("user/2.Schema.json", "user@2"),
     ],
 )
 def test_a_name_in_other_letters_is_read_as_it_is(inside: str, reference: str) -> None:
@@ -174,7 +174,7 @@ def test_a_name_in_other_letters_is_read_as_it_is(inside: str, reference: str) -
     [
         ("user/schema.json", "user@1"),
         ("user/latest.yaml", "user@1"),
-        ("user/user.json", "user@1"),
+        ("user/user.schema.json", "user@1"),
         ("user/01.json", "user@1"),
         ("com.example.user/user.json", "com.example.user@1"),
     ],
@@ -217,6 +217,17 @@ def test_one_damaged_file_keeps_no_other_from_being_imported_or_pushed() -> None
     for folder in ("new", "other"):
         with connect(folder) as registry:
             assert registry.subjects() == ["user"]
+
+
+def test_a_subject_that_refers_to_nothing_keeps_no_other_from_being_pushed() -> None:
+    for name in ("a", "b"):
+        write(Path("schemas", name, "1.json"))
+    missing = [{"name": "c.json", "subject": "c", "version": 1}]
+    write(Path("schemas", "a", "meta.json"), {"versions": {"1": {"references": missing}}})
+    ran = call("push", "other")
+    assert (ran.exit_code, "1 of 2 well, 1 refused" in ran.output) == (1, True)
+    with connect("other") as registry:
+        assert registry.subjects() == ["b"]
 
 
 def test_versions_are_pushed_to_a_server_that_numbers_nothing() -> None:
@@ -451,6 +462,11 @@ def test_a_device_is_written_into_and_stays_one() -> None:
     assert os.read(reader, 9) == b"text"
     os.close(reader)
     assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+    with Path("open").open("wb") as opened:
+        for folder in ("/dev/fd", "/proc/self/fd"):
+            with atomic_write(Path(folder, str(opened.fileno()))) as stream:
+                stream.write(folder.encode())
+            assert Path("open").read_text() == folder
 
 
 @pytest.mark.parametrize(("bad", "code"), [(0, 0), (1, 1)])

@@ -347,3 +347,28 @@ def test_words_are_the_same_in_whatever_layout_they_come() -> None:
         for known in (found.categories, items.categories):
             assert known is not None
             assert sorted(known.counts.values()) == [25, 50]
+
+
+def test_lists_and_maps_are_the_same_in_whatever_layout_they_come() -> None:
+    view = pa.string_view()
+    lists = [[{"role": "a"}], None, [{"role": "b"}, {"role": None}]] * 20
+    kinds = [pa.struct([("role", text)]) for text in (pa.string(), view)]
+    columns = [pa.array(lists, of(kind)) for of in (pa.list_, pa.list_view) for kind in kinds]
+    columns.append(
+        pa.RunEndEncodedArray.from_arrays(pa.array(range(1, 61), pa.int32()), columns[1])
+    )
+    for column in columns:
+        found = profile_tables([pa.table({"m": column})], ANY).columns
+        role = found["m[*].role"]
+        assert (found["m"].rows, found["m"].nulls) == (60, 20)
+        assert (role.rows, role.nulls, role.groups) == (60, 20, 40)
+        assert role.categories is not None
+        assert sorted(role.categories.counts.values()) == [20, 20]
+    maps = [[("k", "x"), ("l", "y")], None] * 20
+    for text in (pa.string(), view):
+        table = pa.table({"m": pa.array(maps, pa.map_(text, text))})
+        found = profile_tables([table], ANY).columns
+        assert (found["m"].parts["keys"].rows, found["m[*]"].rows) == (40, 40)
+    number = pa.array([[1], None, [2, 3]] * 20, pa.list_view(pa.int64()))
+    items = profile_tables([pa.table({"n": number})], ANY).columns["n"].parts["items"]
+    assert items.rows == 60

@@ -239,6 +239,14 @@ def test_a_path_is_read_and_text_that_means_one_is_told_so(tmp_path: Path) -> No
     assert not private.validate(ref, 5)
 
 
+def test_a_version_where_a_schema_is_meant_is_told_where_its_schema_is() -> None:
+    with connect("memory://") as registry:
+        version = registry.register("a", {"type": "object"})
+        for given in (version, version.ref):
+            with pytest.raises(InvalidSchema, match=r"registry\.get\(…\)\.body"):
+                registry.register("b", given)
+
+
 def test_a_type_adapter_is_known_by_what_it_is_made_of() -> None:
     with connect("memory://") as registry:
         metadata = registry.register("users", TypeAdapter(list[UserProfile])).metadata

@@ -9,8 +9,9 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +150,45 @@ def test_one_subject_is_found_by_its_name_while_others_write(tmp_path: Path) -> 
         writer._register(NewSchema(name, A), None)
     for name in ("before", "after", "naïve", "flat", "renamed", "link", "a/b", "x" * 300, "con"):
         assert reader._get(SchemaRef(name)).subject == name
-    for name in ("gone", "registry", "gr%C3%B6%C3%9Fe", ".fingerprints", "..", "."):
+    for name in ("gone", "registry", "flat.schema", "gr%C3%B6%C3%9Fe", ".fingerprints", "..", "."):
         with pytest.raises(SchemaNotFound):
             reader._get(SchemaRef(name))
     with pytest.raises(RegistryProtocolError, match="are both the subject"):
         reader._get(SchemaRef("größe"))
     folded = [path.name.casefold() for path in tmp_path.iterdir()]
     assert len(folded) == len(set(folded)), "where case makes no difference, one is the other"
+
+
+def _in_any_letters(call: Callable[..., Any], path: Any = ".", *args: Any, **more: Any) -> Any:
+    try:
+        return call(path, *args, **more)
+    except FileNotFoundError:
+        folder, name = os.path.split(path)
+        for one in os.listdir(folder):
+            if one.casefold() == name.casefold():
+                return call(os.path.join(folder, one), *args, **more)
+        raise
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["busy", "quiet"])
+def test_subjects_that_differ_in_case_alone_are_two_on_disks_that_take_them_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    for name in ("stat", "lstat", "scandir"):  # as those of macOS and Windows
+        monkeypatch.setattr(os, name, partial(_in_any_letters, getattr(os, name)))
+    with connect(tmp_path) as registry:
+        registry.register("user", A)
+        (tmp_path / "Flat.json").write_text('{"type": "object"}')
+        assert registry.get("Flat").body == A
+        if quiet:
+            os.utime(tmp_path, (1, 1))
+        for name in ("User", "USER", "flat"):
+            with pytest.raises(SchemaNotFound):
+                registry.get(name)
+        for name in ("User", "flat"):
+            assert registry.register(name, {"type": "array"}).version == 1
+        assert registry.versions("user") == [1]
+        assert registry.subjects() == ["Flat", "User", "flat", "user"]
 
 
 def test_a_client_lists_in_pages_that_each_have_a_deadline(large: Path) -> None:

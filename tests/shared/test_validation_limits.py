@@ -21,7 +21,7 @@ from llm_integrations.core.errors import (
     ValidationLimitExceeded,
 )
 from llm_integrations.core.validation import compile_validator
-from llm_integrations.core.validation.patterns import PatternLimits
+from llm_integrations.core.validation.patterns import PatternLimits, _at_most
 from llm_integrations.core.validation.plain import is_plain
 
 TREE: dict[str, Any] = {"type": ["array", "integer"], "items": {"$ref": "#"}}
@@ -292,6 +292,11 @@ def test_patterns_share_the_memory_that_they_take_compiled(
     for schema in ({"patternProperties": several}, {"anyOf": [{"pattern": p} for p in several]}):
         with pytest.raises(InvalidSchema, match="too much space, or all patterns do together"):
             compile_validator(schema, options=options)
+
+
+def test_what_many_repeats_take_is_no_long_number() -> None:
+    """Multiplying them all took as long as the square of their number."""
+    assert _at_most("a{99}" * 10_000).bit_length() < 300
 
 
 def test_many_patterns_that_take_little_are_none_of_these() -> None:

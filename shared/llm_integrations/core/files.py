@@ -18,6 +18,9 @@ _KINDS: Final = {
     errno.EEXIST: "it is a file, where a folder is meant",
 }
 
+_DEVICES: Final = ("/dev", "/dev/fd", "/proc/self/fd")
+"""Folders of devices, and of what is open already."""
+
 
 def reason_of(error: OSError) -> str:
     """Why the system refused a file, without its name: what is there, or the system's words."""
@@ -30,7 +33,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path``; on leaving, sync it and rename it to ``path``.
 
     An exception, or a crash, leaves what was there before. ``mode`` holds from the first byte.
-    A device or a pipe (``/dev/stdout``) is written into as it is.
+    A device, a pipe or what is open already (``/dev/stdout``) is written into as it is.
     """
     if _is_special(path):
         with path.open("wb") as stream:
@@ -57,7 +60,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 def _is_special(path: Path) -> bool:
     """What is there, and neither a file nor a folder; links to open files too."""
     is_other = path.exists() and not path.is_file() and not path.is_dir()
-    return is_other or path.parent == Path("/dev")
+    return is_other or str(path.parent) in _DEVICES
 
 
 @contextmanager

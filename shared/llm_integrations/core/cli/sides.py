@@ -12,7 +12,6 @@ from llm_integrations.core.cli.documents import SUFFIXES, read_schema
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import Source
-    from llm_integrations.core.model.schema import JsonSchema
 
 __all__ = ["NewSide", "OldSide", "schema_of"]
 
@@ -28,14 +27,10 @@ def schema_of(side: str, registry: str | None) -> Source:
     """Read a file if there is one of that name, else ask the registry."""
     path = Path(side)
     if path.is_file() or path.suffix.lower() in SUFFIXES:
-        return _named(path, read_schema(path))
+        from llm_integrations.core.evolution import Source
+
+        return Source(read_schema(path), {}, path.name)
     from llm_integrations.core.impact import with_references
 
     with open_registry(registry) as client:
         return client.run(with_references(client, client.get(side)))
-
-
-def _named(path: Path, body: JsonSchema) -> Source:
-    from llm_integrations.core.evolution import Source
-
-    return Source(body, {}, path.name)

@@ -84,9 +84,7 @@ def compare_profiles(
 
 
 def _at_level(
-    both: Mapping[str, tuple[ColumnProfile, ColumnProfile]],
-    base: Comparison,
-    reasons: int,
+    both: Mapping[str, tuple[ColumnProfile, ColumnProfile]], base: Comparison, reasons: int
 ) -> Comparison:
     """The comparison whose level keeps false alarms rare, by Benjamini and Hochberg's steps.
 

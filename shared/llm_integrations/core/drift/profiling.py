@@ -86,14 +86,10 @@ def _tables(data: Any) -> Iterable[Any]:
 
     if not hasattr(data, "__arrow_c_stream__"):
         return (as_table(table) for table in data)
+    is_pandas = type(data).__module__.partition(".")[0] == "pandas"
     try:
-        table = pa.Table.from_pandas(data, preserve_index=False) if _is_pandas(data) else None
-        return [pa.table(data) if table is None else table]
+        return [pa.Table.from_pandas(data, preserve_index=False) if is_pandas else pa.table(data)]
     except (ValueError, TypeError, pa.ArrowException) as error:
         # The error may quote data; pandas names the column in what follows.
         where = "; ".join(map(str, error.args[1:])) or type(error).__name__
         raise ConfigurationError(f"the {type(data).__name__} has no columns: {where}") from None
-
-
-def _is_pandas(data: Any) -> bool:
-    return type(data).__module__.partition(".")[0] == "pandas"

@@ -218,11 +218,7 @@ class DriftReport:
 
     def write(self, folder: str | Path) -> dict[str, Path]:
         """Write ``drift.json``, ``drift.md`` and ``drift.html``; return their paths by ending."""
-        texts = {
-            "json": self.to_json(indent=1),
-            "md": self.to_markdown(),
-            "html": self.to_html(),
-        }
+        texts = {"json": self.to_json(indent=1), "md": self.to_markdown(), "html": self.to_html()}
         paths = {ending: Path(folder) / f"drift.{ending}" for ending in texts}
         for ending, text in texts.items():
             with atomic_write(paths[ending]) as stream:

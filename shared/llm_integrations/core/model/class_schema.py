@@ -18,7 +18,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from llm_integrations.core.config import check_choice
 from llm_integrations.core.errors import ConfigurationError, InvalidSchema, MissingExtra
-from llm_integrations.core.model.schema import JsonSchema
+from llm_integrations.core.model.reference import SchemaRef
+from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema
 from llm_integrations.core.model.schema_file import read_schema
 from llm_integrations.core.ready import ready_schema
 
@@ -61,6 +62,8 @@ def schema_of(source: Any, mode: Mode = "validation") -> JsonSchema:
         return ready_schema(source)
     if isinstance(source, PathLike):
         return read_schema(Path(source))
+    if isinstance(source, RegisteredSchema | SchemaRef):
+        raise InvalidSchema("a version is no schema: its schema is registry.get(…).body")
     make = _maker(source)
     if make is None and _maker(type(source)) is not None:
         kind = type(source).__name__
@@ -254,12 +257,10 @@ def _docstring(source: Any) -> str:
     """Of the class itself: not its base's, nor the one that dataclasses make up."""
     source = _unwrapped(source)
     made = _class(source)
-    text = vars(made).get("__doc__") if isinstance(made, type) else None
-    if _is_type_form(source):
+    if _is_type_form(source) or not isinstance(made, type):
         return ""
-    if not text or text.startswith(f"{made.__name__}("):
-        return ""
-    return inspect.cleandoc(text)
+    text = vars(made).get("__doc__") or ""
+    return "" if text.startswith(f"{made.__name__}(") else inspect.cleandoc(text)
 
 
 def _owner(schema: JsonSchema) -> str | None:

@@ -155,14 +155,7 @@ class Operations:
             version = _exact(parse_version(version), "register")
         metadata = {**metadata_of(model, body, mode), **(metadata or {})}
         new = NewSchema(
-            subject,
-            body,
-            version,
-            metadata,
-            references,
-            compatibility,
-            state,
-            normalize=normalize,
+            subject, body, version, metadata, references, compatibility, state, normalize=normalize
         )
         return self._service.start(lambda: self._writes.register(new))
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llm_integrations.core.concurrency.heavy import in_thread
 from llm_integrations.core.errors import EventError, IncompatibleSchema, SchemaNotFound
+from llm_integrations.core.model.changes import (
+    content_event,
+    deleted_event,
+    deprecated_event,
+    refused_event,
+)
 from llm_integrations.core.model.reference import SchemaRef, Version, version_key
 from llm_integrations.core.model.schema import JsonSchema, RegisteredSchema, fingerprint_of
 from llm_integrations.core.registry.backend import NewSchema, RegistryBackend
@@ -16,6 +23,7 @@ from llm_integrations.core.registry.pending import BUSES
 
 if TYPE_CHECKING:
     from llm_integrations.core.evolution import CompatibilityReport
+    from llm_integrations.core.evolution.model.source import Source
     from llm_integrations.core.model.event import SchemaEvent
     from llm_integrations.core.registry.cache.service import CacheService
     from llm_integrations.core.registry.cache.validators import Validators
@@ -57,10 +65,7 @@ class Writes:
     async def deprecate(self, ref: SchemaRef) -> RegisteredSchema:
         schema = await self._service.registry.call(lambda backend: backend.deprecate(ref), ref)
         self._service.wrote(schema)
-        if self._has_bus:
-            from llm_integrations.core.model.changes import deprecated_event
-
-            await self._publish(deprecated_event(await self._service.identity.get(), schema))
+        await self._publish(lambda registry: deprecated_event(registry, schema))
         return schema
 
     async def delete(self, ref: SchemaRef, permanent: bool) -> None:
@@ -128,24 +133,21 @@ class Writes:
 
     # -- publishing ----------
 
-    @property
-    def _has_bus(self) -> bool:
-        return self._service.settings.bus is not None
-
-    async def _publish(self, event: SchemaEvent) -> None:
+    async def _publish(self, *events: Callable[[str], SchemaEvent]) -> None:
+        """Where there is a bus, what follows from the registry's name in events."""
         bus = self._service.settings.bus
-        if bus is not None:
-            await BUSES.call(bus.publish(event))
+        if bus is None:
+            return
+        registry = await self._service.identity.get()
+        for event_of in events:
+            await BUSES.call(bus.publish(event_of(registry)))
 
     async def _publish_registration(self, schema: RegisteredSchema) -> None:
-        if not self._has_bus:
+        if self._service.settings.bus is None:
             return
-        from llm_integrations.core.model.changes import content_event
-
         previous = await self._previous(schema)
-        event = content_event(await self._service.identity.get(), schema, previous)
         try:
-            await self._publish(event)
+            await self._publish(lambda registry: content_event(registry, schema, previous))
         except EventError as error:
             raise EventError(
                 f"{schema} is registered but was not published ({error}); registering it again "
@@ -166,33 +168,20 @@ class Writes:
     async def _publish_deletion(
         self, subject: str, versions: Sequence[Version], permanent: bool
     ) -> None:
-        if not self._has_bus:
-            return
-        from llm_integrations.core.model.changes import deleted_event
-
-        registry = await self._service.identity.get()
-        for version in versions:
-            await self._publish(deleted_event(registry, subject, version, permanent=permanent))
+        about = partial(deleted_event, subject=subject, permanent=permanent)
+        await self._publish(*(partial(about, version=version) for version in versions))
 
     async def _publish_refusal(self, new: NewSchema, error: IncompatibleSchema) -> None:
-        if not self._has_bus:
-            return
-        from llm_integrations.core.model.changes import refused_event
-
         violations = error.report.messages if error.report is not None else (str(error),)
         await self._publish(
-            refused_event(
-                await self._service.identity.get(),
+            lambda registry: refused_event(
+                registry,
                 new.subject,
                 new.version,
                 fingerprint=fingerprint_of(new.body),
                 violations=violations,
             )
         )
-
-
-if TYPE_CHECKING:
-    from llm_integrations.core.evolution.model.source import Source
 
 
 def _compare(

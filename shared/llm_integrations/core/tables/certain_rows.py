@@ -39,7 +39,6 @@ _CREDIT: Final = 8
 _DIRTY: Final = 2
 """Where so many batches in a row held a doubtful line, reading the next whole would be in vain."""
 
-
 Lines: TypeAlias = bytes | memoryview
 _Check: TypeAlias = Callable[[Iterable[Any]], bool]
 """Whether all of some values that were read by a type are certainly what the type stands for."""
@@ -129,7 +128,8 @@ def certain_rows(validator: Validator) -> CertainRows | None:
     if body.get("$schema", "http://json-schema.org/draft-07/schema") not in _DRAFTS:
         return None
     try:
-        kind = _Types(body, options, msgspec).whole()
+        types_of = _Types(body, options, msgspec)
+        kind = types_of.of(types_of.root)
         decoder = msgspec.json.Decoder(kind.type)
     except (_NotCertain, TypeError, ValueError, RecursionError):
         return None
@@ -168,15 +168,12 @@ class _Types:
     """A schema as a type whose values all satisfy it; others may do so as well."""
 
     def __init__(self, body: Mapping[str, Any], options: ValidationOptions, msgspec: Any) -> None:
-        self._root = {key: word for key, word in body.items() if key not in ("$schema", "$id")}
+        self.root = {key: word for key, word in body.items() if key not in ("$schema", "$id")}
         self._draft = {key: word for key, word in body.items() if key == "$schema"}
         self._options = options
         self._msgspec = msgspec
         self._open: set[str] = set()
         self._within_union = False
-
-    def whole(self) -> _Kind:
-        return self.of(self._root)
 
     def of(self, schema: Any) -> _Kind:
         if not isinstance(schema, dict):
@@ -213,7 +210,7 @@ class _Types:
         if reference != f"#/{where}/{name}" or not known or name in self._open:
             raise _NotCertain
         self._open.add(name)
-        found = self.of(self._root.get(where, {}).get(name))
+        found = self.of(self.root.get(where, {}).get(name))
         self._open.discard(name)
         return found
 

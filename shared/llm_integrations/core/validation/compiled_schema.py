@@ -27,11 +27,7 @@ from llm_integrations.core.validation.explain.growth import (
     most_errors_about_a_value,
 )
 from llm_integrations.core.validation.messages.compile_errors import reason
-from llm_integrations.core.validation.patterns import (
-    BACKTRACK_LIMIT,
-    PatternLimits,
-    limits_of,
-)
+from llm_integrations.core.validation.patterns import BACKTRACK_LIMIT, PatternLimits, limits_of
 
 __all__ = ["CompiledSchema", "compile_schema", "verdict_of"]
 

@@ -87,11 +87,6 @@ def _bytes(_: Any) -> Any:
     raise NoJson("raw bytes (decode them, or write them as base64 text)")
 
 
-def _datetime(value: datetime) -> Any:
-    # pandas.NaT is a datetime that does not even equal itself.
-    return value.isoformat() if value == value else None
-
-
 def _duration(value: timedelta) -> Any:
     if value != value:
         return None
@@ -114,14 +109,6 @@ def _model(value: Any) -> Any:
         return value.model_dump(mode="json", by_alias=True, warnings=False)
     except Exception:  # noqa: BLE001 - a field that has no JSON form: the others still have one
         return {name: getattr(value, name) for name in type(value).model_fields}
-
-
-def _model_of_pydantic_1(value: Any) -> Any:
-    return json.loads(value.json(by_alias=True))
-
-
-def _attrs(value: Any) -> Any:
-    return {f.name: getattr(value, f.name) for f in type(value).__attrs_attrs__}
 
 
 def _struct(value: Any) -> Any:
@@ -164,7 +151,8 @@ _FORMS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (int, int.__int__),
     (float, float.__float__),
     (Decimal, Decimal),
-    (datetime, _datetime),
+    # pandas.NaT is a datetime that does not even equal itself.
+    (datetime, lambda value: value.isoformat() if value == value else None),
     (date | time, lambda value: value.isoformat()),
     (timedelta, _duration),
     (uuid.UUID | PurePath, str),
@@ -175,9 +163,9 @@ _FORMS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
 )
 _SHAPES: Final[tuple[tuple[str, Callable[[Any], Any]], ...]] = (
     ("model_dump", _model),
-    ("__fields_set__", _model_of_pydantic_1),
+    ("__fields_set__", lambda model: json.loads(model.json(by_alias=True))),
     ("__dataclass_fields__", _dataclass),
-    ("__attrs_attrs__", _attrs),
+    ("__attrs_attrs__", lambda v: {f.name: getattr(v, f.name) for f in type(v).__attrs_attrs__}),
     ("__struct_fields__", _struct),
     ("dtype", _scalar_or_array),
     ("tolist", lambda value: value.tolist()),

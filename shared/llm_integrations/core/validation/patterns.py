@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from math import prod
 from typing import Final
 
@@ -43,6 +44,7 @@ _CHARACTER: Final = 2_000
 """Bytes that a character of a pattern compiles to, at the most; classes of Unicode take 45,000."""
 
 _CLASS: Final = re.compile(r"\\p", re.IGNORECASE)
+_REPEATED: Final = 30
 _REPEATS: Final = re.compile(r"\{(?:\d*,)?(\d+),?\}")
 _SIZES: Final[tuple[int, ...]] = (*(2**power for power in range(10, 24)), _LARGEST)
 _SHOWN: Final = 100
@@ -125,8 +127,9 @@ def compiled_bytes(pattern: str) -> int:
 
 
 def _at_most(pattern: str) -> int:
-    repeats: list[str] = _REPEATS.findall(pattern)
-    repeated = prod(max(1, int(times.lstrip("0")[:6] or 1)) for times in repeats)
+    repeats = (int(times.lstrip("0")[:6] or 1) for times in _REPEATS.findall(pattern))
+    # A few are beyond any limit, and the product of all would take long.
+    repeated = prod(islice((times for times in repeats if times > 1), _REPEATED))
     return repeated * (len(pattern) * _CHARACTER + len(_CLASS.findall(pattern)) * 45_000)
 
 

@@ -25,7 +25,6 @@ from llm_integrations.core.validation.validator import Validator
 
 __all__ = ["Explainer", "Reasons"]
 
-
 _WORTH_GROUPING: Final = 16
 
 
@@ -106,11 +105,7 @@ class Explainer:
         return texts
 
     def _to_look_at(
-        self,
-        batch: Any,
-        rows: npt.NDArray[Any],
-        apart: Collection[int],
-        alike: Alike | None,
+        self, batch: Any, rows: npt.NDArray[Any], apart: Collection[int], alike: Alike | None
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Which of the rows to look at, and for each row which of these speaks for it; the rows
         ``apart`` speak for themselves."""

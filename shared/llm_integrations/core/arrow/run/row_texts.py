@@ -15,7 +15,7 @@ from llm_integrations.core.arrow.run.batches import batches_of
 from llm_integrations.core.arrow.run.cell_overrides import judged_columns, overrides_of
 from llm_integrations.core.arrow.run.judged_rows import judged_rows
 from llm_integrations.core.arrow.run.readable import json_places, readable
-from llm_integrations.core.quarantine.columns import texts_of
+from llm_integrations.core.quarantine.columns import listed, texts_of
 from llm_integrations.core.quarantine.encoding import write_row
 
 __all__ = ["row_texts", "text_column"]
@@ -35,7 +35,7 @@ def row_texts(
 ) -> tuple[Sequence[str], Sequence[str] | None]:
     """What a quarantine keeps of a table's rows: ``texts_of`` their ``judged_rows``."""
     found, encodings = text_column(table, json_columns)
-    return (found if isinstance(found, list) else found.to_pylist()), encodings
+    return listed(found), encodings
 
 
 def text_column(table: Any, json_columns: Sequence[str] = ()) -> tuple[Any, Sequence[str] | None]:
@@ -54,15 +54,15 @@ def _by_columns(batch: Any) -> Any:
     if json_places(batch.schema):
         raise _NotByColumns
     pieces: list[Any] = []
-    between = "{"
+    ended = ""
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        texts, quote = _cells(column)
-        pieces += [f"{between}{dumps(name, ensure_ascii=False)}: {quote}", texts]
-        between = f"{quote}, "
+        before = f"{ended}, " if pieces else "{"
+        texts, ended = _cells(column)
+        pieces += [f"{before}{dumps(name, ensure_ascii=False)}: {ended}", texts]
     if not pieces:
         raise _NotByColumns
     try:
-        return pc.binary_join_element_wise(*pieces, between.replace(", ", "}"), "")
+        return pc.binary_join_element_wise(*pieces, ended + "}", "")
     except pa.ArrowCapacityError:
         raise _NotByColumns from None  # more than 2 GB of text
 

@@ -117,7 +117,8 @@ def hold_share(
         reasons: invalid rows by reason, the most frequent first.
     """
     checked_share(max_invalid)
-    if counts.invalid <= max_invalid * rows:
+    # Divided: 0.29 * 100 is below 29.
+    if not rows or counts.invalid / rows <= max_invalid:
         return
     listed = [
         Violation("", f"{reason} in {found:,} rows", str(reason).partition(" at ")[0])

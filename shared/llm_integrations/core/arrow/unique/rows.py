@@ -14,6 +14,7 @@ from llm_integrations.core.arrow.lines import LinePlan
 from llm_integrations.core.arrow.plan import ArrowPlan
 from llm_integrations.core.arrow.pyarrow_modules import pc
 from llm_integrations.core.arrow.run.batches import as_table
+from llm_integrations.core.arrow.run.selecting import rows_where
 from llm_integrations.core.arrow.unique.keys import (
     Places,
     Rows,
@@ -72,8 +73,9 @@ class KeyDigests:
     rounds: int = 1
 
     def __call__(self, batch: Any, part: int, first: int) -> Any:
-        rows = np.flatnonzero(np.asarray(as_table(batch)[self.by.valid]))
-        found = list(digests(self.by.texts(batch.take(pa.array(rows)), self.key)))
+        mask = batch.column(self.by.valid)
+        rows = np.flatnonzero(np.asarray(mask))
+        found = list(digests(self.by.texts(rows_where(batch, mask), self.key)))
         chosen = [
             at
             for at, key in enumerate(found)

@@ -138,7 +138,11 @@ def check(
                 if path.suffix.lower() in TABLE_SUFFIXES:
                     from llm_integrations.core.drift import for_tables  # which needs numpy
 
-                    _refuse_part(part, name)
+                    if not part.is_whole:
+                        raise ConfigurationError(
+                            f"{name} is a table: --pointer and --json-text look into records of "
+                            "JSON, JSONL or YAML"
+                        )
                     _judge_table(path, for_tables(client, judged_by), dialect, counts, advance)
                 else:
                     for record in read_records(path, each=each, on_bytes=advance):
@@ -146,7 +150,8 @@ def check(
             for example in counts.examples[shown:]:
                 example["where"] = example["where"].replace(str(path), name, 1)
     _output(format_of(form, as_json), validator, counts)
-    if counts.seen - counts.valid > max_invalid * counts.seen:
+    # Divided: 0.29 * 100 is below 29.
+    if counts.seen and (counts.seen - counts.valid) / counts.seen > max_invalid:
         raise typer.Exit(1)
 
 
@@ -210,13 +215,6 @@ def _judge_table(
             counts.keep(f"{path}: row {first + row}", errors)
         first += report.rows
         advance(report.rows)
-
-
-def _refuse_part(part: Pointed, name: str) -> None:
-    if not part.is_whole:
-        raise ConfigurationError(
-            f"{name} is a table: --pointer and --json-text look into records of JSON, JSONL or YAML"
-        )
 
 
 def _judge(record: Record, part: Pointed, validator: Validator, counts: _Counts) -> None:

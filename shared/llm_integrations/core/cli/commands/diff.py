@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["diff"]
 
-_FAIL_ON: Final = ("breaking", "backward", "forward", "any")
+_FAIL_ON: Final[dict[str, Callable[[Change], bool]]] = {
+    "breaking": lambda change: change.is_breaking,
+    "backward": lambda change: change.breaks_backward,
+    "forward": lambda change: change.breaks_forward,
+    "any": lambda _: True,
+}
 
 
 def diff(
@@ -78,18 +84,7 @@ def diff(
         print(printed(chosen, "diff", new, findings_of_changes(changes), data))
     elif changes or cut is None:
         wide_console().print(changes or "nothing changed")
-    fails = fail_on is not None and any(_counts(change, fail_on) for change in changes)
+    fails = fail_on is not None and any(map(_FAIL_ON[fail_on], changes))
     if cut is not None:
         typer.echo(f"error: {cut}", err=True)
     raise typer.Exit(1 if fails else 2 if cut else 0)
-
-
-def _counts(change: Change, fail_on: str) -> bool:
-    match fail_on:
-        case "backward":
-            return change.breaks_backward
-        case "forward":
-            return change.breaks_forward
-        case "breaking":
-            return change.is_breaking
-    return True

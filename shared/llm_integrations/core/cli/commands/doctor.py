@@ -187,10 +187,8 @@ def _damage_of_settings(client: Registry) -> RegistryError | None:
     """What is wrong with what the registry says of all subjects, as a folder's registry.json."""
     try:
         client.get_compatibility()
-    except RegistryProtocolError as error:
-        return error
-    except RegistryError:  # it has no such level, or shows it to others
-        return None
+    except RegistryError as error:  # it may have no such level, or show it to others
+        return error if isinstance(error, RegistryProtocolError) else None
     return None
 
 
@@ -199,7 +197,7 @@ def _look_at_subjects(findings: _Findings, latest: Latest) -> None:
     for subject, error in sorted(latest.left_out.items()):
         mark = "?" if isinstance(error, OtherSchemaType) else "✗"
         findings.add(mark, f"{subject}:", str(error))
-    empty = [str(schema) for schema in latest.values() if accepts_all(schema.body)]
+    empty = [str(schema) for schema in latest.values() if accepts_all(schema.shared_body)]
     for line in _shortened([f"{name} has no word of JSON Schema" for name in empty], "schemas"):
         findings.add("?", "schema", f"{line}: it accepts all data")
 

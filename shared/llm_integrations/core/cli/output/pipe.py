@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 __all__ = ["print_anything", "reader_is_gone"]
 
@@ -15,9 +16,9 @@ class _Pipe(io.FileIO):
 
     is_gone = False
 
-    def write(self, data: object, /) -> int:
+    def write(self, data: Any, /) -> int:
         try:
-            return super().write(data)  # type: ignore[arg-type] # as the base has it
+            return super().write(data)
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)  # for this, and for the last flush
             os.dup2(nowhere, self.fileno())
@@ -25,7 +26,7 @@ class _Pipe(io.FileIO):
             self.is_gone = isinstance(error, BrokenPipeError)
             if not self.is_gone:
                 raise
-            return super().write(data)  # type: ignore[arg-type] # as the base has it
+            return super().write(data)
 
 
 def print_anything() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
 from llm_integrations.core.arrow.run.layouts import plain_text
+from llm_integrations.core.arrow.run.readable import readable
 from llm_integrations.core.drift.domains import ITEM
 
 __all__ = [
@@ -116,16 +117,21 @@ def plain_values(values: Any) -> Any:
     if isinstance(kind, pa.BaseExtensionType):
         stored = [chunk.storage for chunk in values.chunks]
         return plain_values(pa.chunked_array(stored, type=kind.storage_type))
+    if _has_other_layout(kind):
+        chunks = values.chunks or [pa.nulls(0, kind)]
+        read = [readable(pa.record_batch([chunk], ["values"])).column(0) for chunk in chunks]
+        return plain_values(pa.chunked_array(read))
     if types.is_dictionary(kind):
-        text = plain_text(kind.value_type) or kind.value_type
-        decoded = [c.dictionary.cast(text).take(c.indices) for c in values.chunks]
-        return plain_values(pa.chunked_array(decoded, type=text))
-    if types.is_run_end_encoded(kind):
-        return plain_values(pa.chunked_array([pc.run_end_decode(c) for c in values.chunks]))
-    if (text := plain_text(kind)) is not None:
-        return values.cast(text)
-    is_view = types.is_list_view(kind) or types.is_large_list_view(kind)
-    text = plain_text(kind.value_type) if is_view or is_list(kind) else None
-    if is_view or text is not None:
-        return values.cast(pa.large_list(text or kind.value_field))
+        decoded = [chunk.dictionary.take(chunk.indices) for chunk in values.chunks]
+        return plain_values(pa.chunked_array(decoded, type=kind.value_type))
     return values
+
+
+def _has_other_layout(kind: Any) -> bool:
+    """Whether there are views or runs anywhere in it, for which Arrow has few kernels."""
+    if types.is_dictionary(kind):
+        return _has_other_layout(kind.value_type)
+    is_view = types.is_list_view(kind) or types.is_large_list_view(kind) or plain_text(kind)
+    number = 0 if types.is_union(kind) else kind.num_fields
+    parts = (kind.field(index).type for index in range(number))
+    return bool(is_view or types.is_run_end_encoded(kind) or any(map(_has_other_layout, parts)))

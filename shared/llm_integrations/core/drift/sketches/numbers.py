@@ -198,13 +198,10 @@ def _too_many_digits(keys: _Integers) -> int:
 
 def spread_of(quantiles: Sequence[float] | _Floats, std: float) -> float:
     """A standard deviation that no single value moves: of 100 quantiles; 0 for constant values."""
+    q = quantiles
     with np.errstate(over="ignore"):
-        widths = _widths(quantiles, std)
+        widths = (q[94] - q[5]) / 3.25, (q[98] - q[1]) / 4.4, std
     return min((float(width) for width in widths if width > 0), default=0.0)
-
-
-def _widths(quantiles: Sequence[float] | _Floats, std: float) -> tuple[float, ...]:
-    return (quantiles[94] - quantiles[5]) / 3.25, (quantiles[98] - quantiles[1]) / 4.4, std
 
 
 def _rounded(value: float, std: float) -> float:

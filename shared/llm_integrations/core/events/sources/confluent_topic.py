@@ -127,8 +127,8 @@ class ConfluentTopicSource(EventSource):
             elif events:
                 told = _without(told, events)
                 yield events, offset, log.view.beside(told)
-            if not batch:
-                await self._check(consumer, partition, offset)
+            if not batch and not await self._reaches(consumer, partition, offset):
+                raise EventError("the log ends before our position: it is another one")
 
     async def _at_the_beginning(self, consumer: Any) -> tuple[Any, int]:
         """The topic's partition, to be read from its beginning, and where it ends now."""
@@ -154,11 +154,6 @@ class ConfluentTopicSource(EventSource):
             # The log is another one, and we cannot know which of it was told already.
             self._told_from, self._told = 0, View()
         return self._told_from
-
-    async def _check(self, consumer: Any, partition: Any, offset: int) -> None:
-        """Raise unless the broker answers and has the log still."""
-        if not await self._reaches(consumer, partition, offset):
-            raise EventError("the log ends before our position: it is another one")
 
     async def _reaches(self, consumer: Any, partition: Any, offset: int) -> bool:
         """Whether the log goes that far; a broker that just started may not know it at once."""

@@ -14,11 +14,7 @@ from llm_integrations.core.model.changes import deleted_event
 from llm_integrations.core.model.event import SchemaEvent
 from llm_integrations.core.model.schema import ACTIVE, DELETED, RegisteredSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.confluent.replies import (
-    DEFAULT_CONTEXT,
-    context_of,
-    parse_body,
-)
+from llm_integrations.core.registry.confluent.replies import DEFAULT_CONTEXT, context_of, parse_body
 
 __all__ = ["SchemasLog"]
 
@@ -70,9 +66,9 @@ class SchemasLog:
         ]
 
     def _apply(self, key: bytes | None, value: bytes | None) -> list[SchemaEvent]:
-        name, content = _object(key), _object(value)
-        subject = name.get("subject") if name is not None else None
-        if name is None or not isinstance(subject, str) or not subject.strip():
+        name, content = _object(key) or {}, _object(value)
+        subject = name.get("subject")
+        if not isinstance(subject, str) or not subject.strip():
             return []
         if self._context not in (DEFAULT_CONTEXT, subject[: len(self._context)]):
             return []

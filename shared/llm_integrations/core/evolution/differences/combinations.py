@@ -31,19 +31,13 @@ def compare_combinations(walk: Walk, pair: Pair) -> None:
 
 
 def _compare_all_of(walk: Walk, pair: Pair) -> None:
-    old, new = (_conjuncts(walk, node) for node in (pair.old, pair.new))
+    old, new = map(walk.workspace.always, (pair.old, pair.new))
     pairs, removed, added = match_branches(old, new, walk.workspace)
     for before, after in pairs:
         walk.compare(replace(pair, old=before, new=after))
     for gone, come, rest in _unmatched(pair, "allOf", removed, added):
         kind = ChangeKind.of("combination", gone, come)
         walk.report(pair, kind, "allOf", gone, come, (come, gone), rest=rest)
-
-
-def _conjuncts(walk: Walk, node: Node) -> list[Node]:
-    """What a node demands besides its own keywords; a ``$ref`` is one more part of allOf."""
-    target = walk.workspace.target(node)
-    return [*node.get("allOf", ()), *([] if target is None else [target])]
 
 
 def _unmatched(

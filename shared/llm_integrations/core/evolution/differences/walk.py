@@ -17,7 +17,7 @@ from llm_integrations.core.evolution.differences.instance_path import (
 from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.model.kinds import ChangeKind, Direction
 from llm_integrations.core.evolution.model.limits import Budget, Undecidable
-from llm_integrations.core.evolution.normal_form.nodes import Node, same
+from llm_integrations.core.evolution.normal_form.nodes import Node, references, same
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.prover import Prover
 
@@ -131,9 +131,7 @@ class Walk:
 
     def is_unchanged(self, old: Node, new: Node) -> bool:
         """Whether two nodes without references were written alike: nothing to compare inside."""
-        return (
-            same(old, new) and same(self.raw(old), self.raw(new)) and not self.workspace.refers(new)
-        )
+        return same(old, new) and same(self.raw(old), self.raw(new)) and not any(references(new))
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -235,7 +235,7 @@ class Workspace:
             found[id(current)] = current
             if _APPLYING.isdisjoint(current):
                 continue
-            stack.extend(self._always(current))
+            stack.extend(self.always(current))
             if conditional:
                 stack.extend(_conditional(current))
         return list(found.values())
@@ -262,16 +262,12 @@ class Workspace:
 
     def _parts_in_place(self, node: Node) -> list[Node]:
         negated = [node["not"]] if "not" in node else []
-        return [*self._always(node), *_conditional(node), *negated]
+        return [*self.always(node), *_conditional(node), *negated]
 
-    def _always(self, node: Node) -> list[Node]:
-        """The nodes that judge a value whenever this one does."""
+    def always(self, node: Node) -> list[Node]:
+        """The nodes that judge a value whenever this one does: a ``$ref`` is one more of allOf."""
         target = self.target(node)
         return [*node.get("allOf", ()), *([] if target is None else [target])]
-
-    def refers(self, node: Node) -> bool:
-        """Whether there is a reference in the node."""
-        return next(references(node), None) is not None
 
     def reachable(self, nodes: Iterable[Node]) -> frozenset[str]:
         """The names of all definitions that the nodes use, directly or not."""

@@ -54,12 +54,10 @@ class ChildSchemas:
             found.extend(self._declared(node, name))
             if "unevaluatedProperties" in node and not self._evaluates(node, name):
                 found.append(node["unevaluatedProperties"])
-            if "propertyNames" in node and self._refuses(node["propertyNames"], name):
+            names = node.get("propertyNames")
+            if names is not None and self._oracle.is_valid(names, name) is Answer.NO:
                 found.append(_NOTHING)
         return found
-
-    def _refuses(self, names: Node, name: str) -> bool:
-        return self._oracle.is_valid(names, name) is Answer.NO
 
     def _declared(self, node: Node, name: str) -> list[Node]:
         found = []

@@ -26,7 +26,7 @@ from llm_integrations.core.model.schema import (
     SchemaReference,
 )
 from llm_integrations.core.registry.confluent.contracts import read_metadata
-from llm_integrations.core.registry.http.exchange import HttpResponse, shorten
+from llm_integrations.core.registry.http.exchange import HttpResponse, error_document, shorten
 from llm_integrations.core.registry.local.ledger import Entry
 
 __all__ = ["STATES", "ApicurioVersion", "error_of", "labels_of", "read_references", "read_version"]
@@ -108,7 +108,7 @@ def _label(name: str, value: Any) -> str:
 
 def error_of(response: HttpResponse) -> RegistryError:
     """The error that a refusal (4xx) stands for."""
-    found = _document(response)
+    found = error_document(response)
     name, title = str(found.get("name", "")), str(found.get("title") or found.get("message") or "")
     text = f"{response.url} answered {response.status} {name}: {shorten(_explained(found, title))}"
     if name == "RuleViolationException":
@@ -135,14 +135,6 @@ _BY_STATUS: Final[Mapping[int, type[RegistryError]]] = {
     409: SchemaConflict,
     422: InvalidSchema,
 }
-
-
-def _document(response: HttpResponse) -> Mapping[str, Any]:
-    try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _explained(found: Mapping[str, Any], title: str) -> str:

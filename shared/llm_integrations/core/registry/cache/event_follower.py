@@ -16,12 +16,7 @@ from llm_integrations.core.errors import (
     SchemaNotFound,
 )
 from llm_integrations.core.model.event import SchemaEvent, SchemaEventType
-from llm_integrations.core.model.reference import (
-    LATEST,
-    Version,
-    parse_version,
-    version_key,
-)
+from llm_integrations.core.model.reference import LATEST, Version, parse_version, version_key
 from llm_integrations.core.model.schema import ACTIVE, DEPRECATED, DRAFT
 from llm_integrations.core.registry.cache.freshness import CacheEntry, same_version
 from llm_integrations.core.registry.cache.single_flight import InFlightRequest

@@ -103,11 +103,7 @@ class LatestListing:
     ) -> Operation[tuple[list[dict[str, Any]], HttpResponse, _Cursor] | None]:
         """Fewer at once where so many do not fit into an answer."""
         while True:
-            query = {
-                "latestOnly": "true",
-                "offset": str(cursor.offset),
-                "limit": str(cursor.limit),
-            }
+            query = {"latestOnly": "true", "offset": str(cursor.offset), "limit": str(cursor.limit)}
             try:
                 answered = yield from _listing(query)
             except ReplyTooLarge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -159,16 +159,27 @@ def latest_with_metadata(
 
 
 def mode(subject: str | None) -> Operation[str]:
+    return (yield from _in_force("mode", subject, read_mode))
+
+
+def level(subject: str | None) -> Operation[str]:
+    """The level in force."""
+    return (yield from _in_force("config", subject, read_level))
+
+
+def _in_force(
+    what: str, subject: str | None, read: Callable[[Any, HttpResponse], str]
+) -> Operation[str]:
     """Not every server falls back to the global one by itself."""
     if subject is not None:
         query = {"defaultToGlobal": "true"}
-        response = yield from ask(HttpRequest("GET", path("mode", subject), query=query))
+        response = yield from ask(HttpRequest("GET", path(what, subject), query=query))
         if response.status < 400:
-            return read_mode(response.json(), response)
+            return read(response.json(), response)
         if response.status != 404:
             raise error_of(response)
-    document, response = yield from answer(HttpRequest("GET", "/mode"))
-    return read_mode(document, response)
+    document, response = yield from answer(HttpRequest("GET", path(what)))
+    return read(document, response)
 
 
 def get_by_id(schema_id: SchemaId) -> Operation[RegisteredSchema]:
@@ -300,20 +311,6 @@ def _newest_if_equal(
         return None
     same = newest.fingerprint == fingerprint_of(body)
     return newest if same and (not references or newest.references == references) else None
-
-
-def level(subject: str | None) -> Operation[str]:
-    """The level in force. Not every server falls back to the global one by itself."""
-    if subject is not None:
-        response = yield from ask(
-            HttpRequest("GET", path("config", subject), query={"defaultToGlobal": "true"})
-        )
-        if response.status < 400:
-            return read_level(response.json(), response)
-        if response.status != 404:
-            raise error_of(response)
-    document, response = yield from answer(HttpRequest("GET", "/config"))
-    return read_level(document, response)
 
 
 def own_level(subject: str) -> Operation[str | None]:

@@ -6,7 +6,6 @@ they use beside the documented ones; everything here takes what any of them send
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
@@ -32,6 +31,7 @@ from llm_integrations.core.registry.confluent.contracts import (
 )
 from llm_integrations.core.registry.http.exchange import (
     HttpResponse,
+    error_document,
     parse_schema,
     said_in,
     shorten,
@@ -69,17 +69,8 @@ _READ_ONLY: Final = 42205
 
 def error_code(response: HttpResponse) -> int | None:
     """The registry's own code, where the body has one."""
-    document = _error_document(response)
-    code = document.get("error_code") if document is not None else None
-    return code if isinstance(code, int) and not isinstance(code, bool) else None
-
-
-def _error_document(response: HttpResponse) -> Mapping[str, Any] | None:
-    try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+    code = error_document(response).get("error_code")
+    return code if _is_integer(code) else None
 
 
 def is_missing_route(response: HttpResponse) -> bool:
@@ -111,7 +102,7 @@ _ERRORS: Final[Mapping[int, type[RegistryError]]] = {
 
 
 def _message(response: HttpResponse) -> str:
-    return shorten(said_in(_error_document(response) or {}) or "no explanation")
+    return shorten(said_in(error_document(response)) or "no explanation")
 
 
 def parse_body(text: Any, schema_type: Any, name: str) -> JsonSchema:

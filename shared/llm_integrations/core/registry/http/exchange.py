@@ -27,6 +27,7 @@ __all__ = [
     "HttpResponse",
     "Operation",
     "ReplyTooLarge",
+    "error_document",
     "is_retryable_status",
     "parse_schema",
     "path",
@@ -162,17 +163,21 @@ def unavailable(response: HttpResponse, now: float) -> RegistryUnavailable | Non
 
 def _explanation(response: HttpResponse) -> str:
     """The code and the message of a registry's error, where a proxy has not taken its place."""
-    try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(document, dict):
-        return ""
+    document = error_document(response)
     texts = {key: value for key, value in document.items() if isinstance(value, str) and value}
     code = document.get("error_code") or texts.get("__type") or texts.get("name")
     named = f" (code {shorten(code, 80)})" if code and code != response.status else ""
     said = said_in(document)
     return f"{named}: {shorten(said)}" if said else named
+
+
+def error_document(response: HttpResponse) -> Mapping[str, Any]:
+    """What a registry answers of an error; empty where it is no JSON object."""
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def said_in(document: Mapping[str, Any]) -> str:

@@ -26,13 +26,7 @@ from llm_integrations.core.model.schema import (
     SchemaReference,
     fingerprint_of,
 )
-from llm_integrations.core.registry.backend import (
-    Guard,
-    Latest,
-    NewSchema,
-    Page,
-    RegistryBackend,
-)
+from llm_integrations.core.registry.backend import Guard, Latest, NewSchema, Page, RegistryBackend
 from llm_integrations.core.registry.listing.left_out import NamedOnce, latest_of_listed
 from llm_integrations.core.registry.listing.near import UnknownSubject, what_is_there
 from llm_integrations.core.registry.local.ledger import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias
@@ -40,7 +41,7 @@ def copy_versions(
 
     A version keeps its number: where the target has another version of that number, or would count
     it otherwise, it is refused, and so are the later ones of its subject. So is a subject that
-    cannot be read, or whose schemas are of another type.
+    cannot be read, that refers to what is not there, or whose schemas are of another type.
 
     Args:
         dry_run: say what would be done; compatibility is asked for and nothing is written.
@@ -49,7 +50,7 @@ def copy_versions(
     for subject in subjects:
         try:
             yield from _copy_subject(source, target, subject, done, dry_run)
-        except (InvalidSchema, RegistryProtocolError) as error:
+        except (InvalidSchema, RegistryProtocolError, SchemaNotFound) as error:
             yield Copied(SchemaRef(subject), "refused", str(error))
 
 
@@ -89,13 +90,11 @@ def _copy(target: Registry, schema: RegisteredSchema) -> Outcome:
     subject, version = schema.ref.subject, schema.ref.version
     about: dict[str, Any] = {"metadata": schema.metadata, "references": schema.references}
     put = partial(target.register, subject, schema.body, **about, state=schema.state)
-    if version != _next_number(target, subject):
-        put(version=version)
-        return "added"
-    try:
-        put()  # servers that count by themselves take no number, and would give this one
-    except ConfigurationError:  # others number nothing
-        put(version=version)
+    if version == _next_number(target, subject):
+        with suppress(ConfigurationError):  # of servers that number nothing
+            put()  # those that count by themselves take no number, and would give this one
+            return "added"
+    put(version=version)
     return "added"
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from llm_integrations.core.cli.commands.writing.copying import Copied, copy_versions
+from llm_integrations.core.cli.commands.writing.copying import copy_versions
 from llm_integrations.core.cli.commands.writing.layouts import FoundSchema, find_schemas
 from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.documents import read_schema
@@ -125,11 +125,7 @@ def pull(
 def _copy(source: Registry, target: Registry, subjects: list[str] | None, dry_run: bool) -> None:
     wanted = subjects or source.subjects()
     copied = copy_versions(source, target, tracked(wanted), dry_run=dry_run)
-    _end([_row(one) for one in copied])
-
-
-def _row(copied: Copied) -> tuple[str, str, str]:
-    return str(copied.reference), copied.outcome, copied.reason
+    _end([(str(one.reference), one.outcome, one.reason) for one in copied])
 
 
 def _end(outcomes: list[tuple[str, str, str]]) -> None:

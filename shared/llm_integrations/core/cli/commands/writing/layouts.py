@@ -78,11 +78,11 @@ def _within(path: Path, inside: Path) -> list[FoundSchema]:
 
 def _read(path: Path, inside: Path) -> FoundSchema:
     stem = re.sub(r"(?i)\.schema$", "", inside.stem)
-    folders = inside.parts[:-1]
+    folders, last = inside.parts[:-1], inside.parent.name.lower()
     named = _NAMED.fullmatch(stem)
     if folders and re.fullmatch(_NUMBER, stem, re.IGNORECASE):
         subject, version = ".".join(folders), stem.lstrip("vV")
-    elif folders and stem.lower() in (*_OF_THE_FOLDER, *_names_of(folders[-1])):
+    elif folders and stem.lower() in (*_OF_THE_FOLDER, last, last.rpartition(".")[2]):
         subject, version = ".".join(folders), ""
     elif named is not None:
         subject, version = ".".join((*folders, named[1])), named[2]
@@ -95,11 +95,6 @@ def _read(path: Path, inside: Path) -> FoundSchema:
         )
     except InvalidReference as error:
         raise ConfigurationError(f"{path}: {error}") from None
-
-
-def _names_of(folder: str) -> tuple[str, str]:
-    low = folder.lower()
-    return low, low.rpartition(".")[2]
 
 
 def _refuse_twins(found: list[FoundSchema]) -> None:

@@ -12,14 +12,7 @@ from typing import Any, Final
 from llm_integrations.core.documents import parse_json, parse_yaml
 from llm_integrations.core.errors import RegistryProtocolError
 
-__all__ = [
-    "SUFFIXES",
-    "check_size",
-    "damaged",
-    "dump_document",
-    "parse_document",
-    "read_document",
-]
+__all__ = ["SUFFIXES", "check_size", "damaged", "dump_document", "parse_document", "read_document"]
 
 SUFFIXES: Final = (".json", ".yaml", ".yml")
 

@@ -30,7 +30,6 @@ __all__ = [
     "nested_version",
     "registry_errors",
     "remove_leftovers",
-    "split_name",
 ]
 
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -64,7 +63,6 @@ class registry_errors:  # noqa: N801 - reads as contextlib's; a generator would 
 
 def changed_since(paths: Iterable[str], moment: int) -> list[str]:
     """The files and folders that may have changed after a moment (in nanoseconds), or are gone."""
-    settled = moment - _COARSE_TICK
     changed = []
     for path in paths:
         try:
@@ -72,10 +70,8 @@ def changed_since(paths: Iterable[str], moment: int) -> list[str]:
         except OSError:
             changed.append(path)
             continue
-        made, set_by_people = status.st_ctime_ns, status.st_mtime_ns
-        if (made >= settled or set_by_people >= settled) and not is_settled(
-            max(made, set_by_people), moment
-        ):
+        # People set the latter.
+        if not is_settled(max(status.st_ctime_ns, status.st_mtime_ns), moment):
             changed.append(path)
     return changed
 
@@ -105,50 +101,33 @@ def inside(path: str, root: str) -> str:
     return path
 
 
-def split_name(name: str) -> tuple[str, str] | None:
-    """A file's name before its suffix, and the suffix; None for what is no document."""
-    stem, dot, suffix = name.rpartition(".")
-    return (stem, dot + suffix) if (dot + suffix).lower() in SUFFIXES else None
-
-
-def _version_of(stem: str) -> Version | None:
-    """The version that a file's name before its suffix means, or None for any other name.
-
-    ``v1`` and ``1.schema`` are version 1, as people write it.
-    """
-    stem = stem.removesuffix(".schema")
-    is_prefixed = stem[:1] in ("v", "V") and stem[1:2].isdigit()
-    try:
-        version = parse_version(stem[1:] if is_prefixed else stem)
-    except InvalidReference:
-        return None
-    return None if version == LATEST else version
-
-
 class FileName(NamedTuple):
     """What a document's name says, of a version also its place in the order of versions."""
 
     stem: str
+    bare: str
+    """Without ``.schema`` at its end."""
     version: Version | None = None
-    key: tuple[Any, ...] = ()
-    text: str = ""
-
-    @property
-    def build(self) -> str:
-        """The build metadata, which makes another version and has no place in the order."""
-        return self.text.partition("+")[2]
+    order: tuple[tuple[Any, ...], str] = ((), "")
+    """Build metadata come last: they make another version, which is no later one."""
 
 
 @lru_cache(maxsize=4096)  # the same few names in every folder
 def name_of(file: str) -> FileName | None:
-    """None for what is no document."""
-    parts = split_name(file)
-    if parts is None:
+    """None for what is no document. ``v1`` and ``1.schema`` are version 1, as people write it."""
+    stem, dot, suffix = file.rpartition(".")
+    if (dot + suffix).lower() not in SUFFIXES:
         return None
-    version = _version_of(parts[0])
-    if version is None:
-        return FileName(parts[0])
-    return FileName(parts[0], version, version_key(version), str(version))
+    bare = stem[:-7] if stem.lower().endswith(".schema") else stem
+    is_prefixed = bare[:1] in ("v", "V") and bare[1:2].isdigit()
+    try:
+        version = parse_version(bare[1:] if is_prefixed else bare)
+    except InvalidReference:
+        version = LATEST
+    if version == LATEST:
+        return FileName(stem, bare)
+    build = str(version).partition("+")[2]
+    return FileName(stem, bare, version, (version_key(version), build))
 
 
 def nested_version(folder: str) -> str | None:

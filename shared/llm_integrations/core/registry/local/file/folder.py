@@ -32,12 +32,7 @@ from llm_integrations.core.registry.local.file.fingerprints import (
     read_fingerprints,
     record_fingerprints,
 )
-from llm_integrations.core.registry.local.file.index import (
-    FolderIndex,
-    FolderName,
-    Listing,
-    Place,
-)
+from llm_integrations.core.registry.local.file.index import FolderIndex, FolderName, Listing, Place
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -163,7 +158,7 @@ class FolderStore:
             )
         if not folders:
             path = self._path(encode_subject(subject))
-            return SubjectFolder(subject, path, self._root, flat=flat)
+            return SubjectFolder(subject, path, self._root, is_there=False, flat=flat)
         path, is_link = self._path(folders[0].name), folders[0].is_link
         return SubjectFolder(subject, path, self._root, is_link=is_link, flat=flat)
 
@@ -249,7 +244,7 @@ class FolderStore:
 
     def _make_folder(self, subject: str) -> str:
         name = encode_subject(subject)
-        if self._index.is_taken(name):
+        if not self._index.takes(name):
             name = encode_distinctly(subject)
         folder = self.root / name
         if decode_subject(name) is None:

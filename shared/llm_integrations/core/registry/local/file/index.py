@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from llm_integrations.core.errors import InvalidReference
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.local.file.documents import SUFFIXES
-from llm_integrations.core.registry.local.file.entries import entries, is_settled, split_name
+from llm_integrations.core.registry.local.file.entries import entries, is_settled, name_of
 from llm_integrations.core.registry.local.file.names import (
     decode_subject,
     encode_distinctly,
@@ -48,9 +49,6 @@ class FlatFile:
     path: str
     name: str = "1.json"
 
-    def is_there(self) -> bool:
-        return os.path.isfile(self.path)  # noqa: PTH113 - text
-
     def is_symlink(self) -> bool:
         return os.path.islink(self.path)  # noqa: PTH114 - as os.DirEntry has it
 
@@ -58,7 +56,7 @@ class FlatFile:
         return os.stat(self.path)  # noqa: PTH116 - as os.DirEntry has it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """The root's folders at one moment.
 
@@ -78,6 +76,11 @@ class Listing:
     @property
     def is_recent(self) -> bool:
         return time.monotonic() - self.read_at <= _TRUSTED
+
+    @cached_property
+    def by_folded(self) -> dict[str, str]:
+        """Names without their case, to which those that are made since are added."""
+        return {name.casefold(): name for name in self.names}
 
     def of(self, subject: str) -> Place:
         """What a subject has: any encoding will do, since people make folders too."""
@@ -102,7 +105,6 @@ class FolderIndex:
     def __init__(self, root: str) -> None:
         self._root = root
         self._listing = Listing()
-        self._made: dict[str, str] = {}  # since then, by their names without case
         self._holds_some = False
 
     def current(self) -> Listing:
@@ -118,45 +120,55 @@ class FolderIndex:
             return Place()
         known = self._listing
         is_same_root = stamp[1:] == known.stamp[1:]
-        if not (known.is_recent and is_same_root) or is_settled(stamp[0]):
-            return self._at(stamp).of(subject)
-        before = known.of(subject)
-        usual = (encode_subject(subject), encode_distinctly(subject), subject)
-        found = self._look_for(subject, [*usual, *(one.name for one in before.folders)])
-        seen = {file.path for file in found.flat}
-        still = (file for file in before.flat if file.path not in seen)
-        return found._replace(flat=[*found.flat, *(file for file in still if file.is_there())])
+        if known.is_recent and is_same_root and not is_settled(stamp[0]):
+            found = self._look_for(subject, known.of(subject))
+            if found is not None:
+                return found
+        return self._at(stamp).of(subject)
 
-    def is_taken(self, name: str) -> bool:
-        """Whether a new folder would be one that is there, where case makes no difference.
+    def takes(self, name: str) -> bool:
+        """Whether a new folder may have this name, which it has then: none that is there differs
+        in case alone.
 
         A folder that another process made just now counts where it is that one indeed.
         """
+        names = (self._listing if self._listing.is_recent else self.current()).by_folded
         folded = name.casefold()
-        known = self._listing if self._listing.is_recent else self.current()
-        alike = {one for one in known.names if one.casefold() == folded}
-        alike |= {name, self._made.get(folded, name)}
+        alike = {name, names.get(folded, name)}
         if any(os.path.lexists(f"{self._root}{os.sep}{one}") for one in alike):
-            return True
-        self._made[folded] = name
+            return False
+        names[folded] = name
         self._holds_some = True
-        return False
+        return True
 
-    def _look_for(self, subject: str, names: Iterable[str]) -> Place:
-        """What of these the disk has."""
-        folders: list[FolderName] = []
-        flat: list[FlatFile] = []
-        for name in dict.fromkeys(names):
-            path = f"{self._root}{os.sep}{name}"
-            told = is_abbreviated(name) or subject_of(name) == subject
-            if os.sep in name or name.startswith(".") or not told:
-                continue
-            if os.path.isdir(path):  # noqa: PTH112 - text
-                folders.append(FolderName(name, subject, os.path.islink(path)))  # noqa: PTH114
-            files = (FlatFile(f"{path}{suffix}") for suffix in _FLAT if name not in _SETTINGS)
-            flat += [file for file in files if file.is_there()]
+    def _look_for(self, subject: str, before: Place) -> Place | None:
+        """What the disk has by the usual names, or by those that the subject had before.
+
+        None where case makes no difference, so that this may be what another subject has.
+        """
+        usual = (encode_subject(subject), encode_distinctly(subject), subject)
+        names = {
+            name: f"{self._root}{os.sep}{name}"
+            for name in (*usual, *(folder.name for folder in before.folders))
+            if not ({"/", os.sep} & set(name) or name.startswith("."))
+            and (is_abbreviated(name) or subject_of(name) == subject)
+        }
+        flat = (f"{name}{end}" for name in names for end in _FLAT)
+        own = (f"{self._root}{os.sep}{file}" for file in flat if flat_subject(file) == subject)
+        folders = {
+            path: FolderName(name, subject, os.path.islink(path))  # noqa: PTH114 - text
+            for name, path in names.items()
+            if os.path.isdir(path)  # noqa: PTH112 - text
+        }
+        files = {
+            path: FlatFile(path)
+            for path in (*own, *(file.path for file in before.flat))
+            if os.path.isfile(path)  # noqa: PTH113 - text
+        }
         self._holds_some = self._holds_some or bool(folders)
-        return Place(folders, flat)
+        if any(map(_is_there_in_other_letters, (*folders, *files))):
+            return None
+        return Place([*folders.values()], [*files.values()])
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -174,7 +186,6 @@ class FolderIndex:
         return known
 
     def _read(self, stamp: tuple[int, int, int]) -> Listing:
-        self._made = {}
         settled = is_settled(stamp[0])
         before = self._listing.names
         names: dict[str, FolderName] = {}
@@ -201,13 +212,20 @@ class FolderIndex:
         return Listing(stamp, settled, now, by_subject, abbreviated, names, flat)
 
 
+def _is_there_in_other_letters(path: str) -> bool:
+    """As on most disks of macOS and Windows."""
+    folder, name = os.path.split(path)
+    other = f"{folder}{os.sep}{name.swapcase()}"
+    try:
+        return other != path and os.path.samefile(path, other)  # noqa: PTH121 - text
+    except OSError:
+        return False
+
+
 def flat_subject(file: str) -> str | None:
     """The subject that a file of the root means, ``user.json`` or ``user.schema.json``; or None."""
-    parts = split_name(file)
-    if parts is None or parts[0] in _SETTINGS:
-        return None
-    stem = parts[0]
-    return subject_of(stem[:-7] if stem.lower().endswith(".schema") else stem)
+    named = name_of(file)
+    return None if named is None or named.stem in _SETTINGS else subject_of(named.bare)
 
 
 def subject_of(name: str) -> str | None:

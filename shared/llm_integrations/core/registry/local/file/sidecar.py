@@ -25,8 +25,6 @@ from llm_integrations.core.registry.local.ledger import STATES, Entry, Ledger, c
 __all__ = ["Sidecar"]
 
 _PLAIN_KEYS: Final = ("owner", "tags")
-
-
 _plain_entry: Final = lru_cache(maxsize=4096)(Entry)
 
 

@@ -13,10 +13,7 @@ from llm_integrations.core.errors import InvalidSchema, RegistryProtocolError, S
 from llm_integrations.core.model.reference import Version
 from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.observability import get_logger
-from llm_integrations.core.registry.local.file.entries import (
-    name_of,
-    registry_errors,
-)
+from llm_integrations.core.registry.local.file.entries import name_of, registry_errors
 from llm_integrations.core.registry.local.file.sidecar import Sidecar
 from llm_integrations.core.registry.local.ledger import Ledger
 
@@ -73,10 +70,9 @@ class SubjectDocuments(Generic[D]):
     def files(self) -> Mapping[Version, D]:
         """By version, ascending. RegistryProtocolError where two files are the same one."""
         if self._files is None:
-            held = [(name, entry) for name, entry in self._documents if name.version is not None]
-            held.sort(key=lambda one: (one[0].key, one[0].text))
+            held = sorted(self._documents, key=lambda one: one[0].order)
             for (name, one), (following, other) in pairwise(held):
-                if name.key == following.key and name.build == following.build:
+                if name.version is not None and name.order == following.order:
                     raise _same_version(one.path, other.path)
             self._files = {name.version: entry for name, entry in held if name.version is not None}
         return self._files
@@ -130,7 +126,7 @@ class SubjectDocuments(Generic[D]):
         """The path of a document that is no version by its name, and looks as if it should be."""
         own = (self.subject, self.subject.rpartition(".")[2])
         for name, entry in self._documents:
-            if name.stem in own or _MEANT.fullmatch(name.stem):
+            if name.bare in own or _MEANT.fullmatch(name.bare):
                 with suppress(RegistryProtocolError, OSError):
                     if isinstance(self._read(entry), dict):
                         return entry.path

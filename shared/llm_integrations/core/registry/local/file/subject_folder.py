@@ -33,8 +33,9 @@ class SubjectFolder(SubjectDocuments[os.DirEntry[str] | FlatFile]):
 
     Args:
         subject: whose folder it is.
-        path: the folder, which need not be there.
+        path: the folder.
         root: the registry's folder, which no link may leave.
+        is_there: whether there is one, and not another subject's by that name in other letters.
         flat: its files in the root itself.
     """
 
@@ -44,12 +45,13 @@ class SubjectFolder(SubjectDocuments[os.DirEntry[str] | FlatFile]):
         path: str,
         root: str,
         *,
+        is_there: bool = True,
         is_link: bool = False,
         flat: Sequence[FlatFile] = (),
     ) -> None:
         self._root = root
         with registry_errors(path):
-            found = entries(inside(path, root) if is_link else path)
+            found = entries(inside(path, root) if is_link else path) if is_there else []
         super().__init__(subject, path, [*found, *flat])
 
     @property

@@ -53,9 +53,5 @@ def sidecars(found: Iterable[RemoteFile]) -> list[RemoteFile]:
 def newest(found: Iterable[RemoteFile]) -> list[RemoteFile]:
     """The file that ``latest`` is likely to mean, if there is a version at all."""
     named = ((name_of(file.name), file) for file in found)
-    ranks = [
-        ((name.key[3], name.key), file)
-        for name, file in named
-        if name is not None and name.version is not None
-    ]
-    return [max(ranks, key=lambda rank: rank[0])[1]] if ranks else []
+    held = [(n.order[0], file) for n, file in named if n is not None and n.version is not None]
+    return [max(held, key=lambda one: (one[0][3], one[0]))[1]] if held else []
