@@ -19,7 +19,7 @@ from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.payload import judge_piece
-from llm_integrations.langchain.reading.state import changes
+from llm_integrations.langchain.reading.state import changes, graph_kind
 from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def validated(
     border = _Border(side("input", input), side("output", output), on_invalid)
     if isinstance(node, Runnable):
         return border.around_runnable(node)  # type: ignore[return-value] # a Runnable as well
-    if type(node).__name__ == "_TaskFunction":
+    if graph_kind(node) == "_TaskFunction":
         raise ConfigurationError("a task gives a future: put @task over validated(function)")
     if not callable(node) or isinstance(node, type):
         raise ConfigurationError(f"a node is a function or a Runnable, not {type(node).__name__}")
