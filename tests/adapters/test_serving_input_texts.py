@@ -107,6 +107,8 @@ for _ in range(150):
         (CHAT, {"messages": [USER], "Messages": [{**USER, "content": BAD}]}),
         (CHAT, {"MESSAGES": [{**USER, "content": BAD}], "messages": [USER]}),
         (CHAT, {"messages": [{**USER, "Content": BAD}]}),
+        (CHAT, {"messages": [USER], "me\u017f\u017fages": [{**USER, "content": BAD}]}),
+        (CHAT, {"messages": [USER], "me\u017fsages": [{**USER, "content": BAD}]}),
         (CHAT, {"messages": [{"role": "user", "content": [{**PART, "TEXT": BAD}]}]}),
         (f"{CHAT}/batch", {"messages": [[{"role": "user", "content": [{**PART, "Text": BAD}]}]]}),
         ("/v1/completions", {"prompt": GOOD, "Prompt": BAD}),

@@ -56,13 +56,13 @@ class Field:
 
 
 def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:
-    """A key of what holds texts that differs from another only by capitals: a server that is
-    written in Go takes the two for one, and the last of them counts."""
+    """A key of what holds texts that differs from another only by capitals, or by a long s: a
+    server that is written in Go takes the two for one, and the last of them counts."""
     inside: list[tuple[str | int, Any]] = []
     if isinstance(value, dict):
         seen: set[str] = set()
         for key in value:
-            if (name := key.lower()) in seen:
+            if (name := key.casefold()) in seen:
                 return (*place, key)
             seen.add(name)
         inside = [(key, value[key]) for key in _HOLD_TEXTS if isinstance(value.get(key), list)]
