@@ -292,8 +292,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.close(run_id)
 
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._runs.close(run_id)
+    on_tool_error = on_tool_end  # type: ignore[assignment] # the 1st argument has another name
 
     def on_retriever_start(
         self,
