@@ -130,6 +130,37 @@ async def test_arguments_of_a_tool_may_have_such_keys() -> None:
     assert await status(body, "/v1/messages") == 200
 
 
+@pytest.mark.parametrize("text", ["{}", [{"type": "text", "text": "{}"}]], ids=["text", "part"])
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/v1/messages", "system", {"messages": [USER]}),
+        ("/v1/responses", "instructions", {"input": [USER]}),
+        ("/v1/responses", "instructions", {"input": GOOD}),
+    ],
+)
+async def test_what_the_system_says_beside_the_messages_is_judged_as_its_role(
+    path: str, field: str, body: dict[str, Any], text: Any
+) -> None:
+    for roles, given, expected in (
+        (["user", "system"], text, 400),
+        (["system"], text, 400),
+        (["user", "system"], GOOD, 200),
+        (["user"], text, 200),
+        (["user", "system"], "", 200),
+    ):
+        check = {"of": "messages", "schema": "user", "roles": roles, "which": "all"}
+        made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
+        assert (await made.post({**body, field: given}, path)).status == expected
+
+
+async def test_instructions_beside_what_a_tool_gave_are_no_word_of_the_user() -> None:
+    output = {"type": "function_call_output", "call_id": "1", "output": "4"}
+    body = {"input": [output], "instructions": "Be brief.", "previous_response_id": "r"}
+    assert await status(body, "/v1/responses") == 200
+    assert await status({**body, "input": []}, "/v1/responses") == 400
+
+
 async def test_what_the_model_had_said_is_judged_beside_its_calls() -> None:
     call = {"type": "tool_use", "id": "1", "name": "t", "input": {}}
     check = {"of": "messages", "schema": "user", "roles": ["assistant"]}

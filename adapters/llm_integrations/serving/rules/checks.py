@@ -104,8 +104,9 @@ class Check(Field):
         return pieces
 
     def _has_a_say(self, prompts: list[Prompt]) -> bool:
-        """Whether there is more than what tools gave back, if that is not to be judged."""
-        roles = {prompt.role for prompt in prompts}
+        """Whether there is more than what tools gave back, if that is not to be judged. What every
+        request repeats, as the ``instructions`` beside its input, is not."""
+        roles = {prompt.role for prompt in prompts if len(prompt.path) > 1}
         return roles != {"tool"} or "tool" in self._config.roles
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
