@@ -138,9 +138,12 @@ class PlainDocuments(KnownDocuments):
 
     def fetch(self, names: Sequence[str]) -> dict[str, BaseNode]:
         found = super().fetch(names)
-        return (
-            found if self.is_loaded else {name: _as_it_came(node) for name, node in found.items()}
-        )
+        if self.is_loaded:
+            return found
+        return {
+            name: node.model_copy(update={"metadata": _judged(node.metadata)})
+            for name, node in found.items()
+        }
 
     def is_unchanged(self, name: str, since: str | None) -> bool:
         found = self.hash_of(name)
@@ -179,7 +182,3 @@ def _judged(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that the first stamp vouches for: the document's."""
     stamps = stamps_of(metadata)
     return dict(judged_part(metadata, stamps[0]) if stamps else metadata)
-
-
-def _as_it_came(node: BaseNode) -> BaseNode:
-    return node.model_copy(update={"metadata": _judged(node.metadata)})

@@ -176,7 +176,8 @@ def messages_of(given: Any) -> list[BaseMessage]:
 def _answer(said: Any) -> list[BaseMessage]:
     """What was answered, as a message."""
     if isinstance(said, AIMessage):
-        return [AIMessage(**said.model_dump(exclude={"type", "id"}))] if _is_chunk(said) else [said]
+        is_whole = type(said) is AIMessage
+        return [said if is_whole else AIMessage(**said.model_dump(exclude={"type", "id"}))]
     if isinstance(said, dict) and isinstance(said.get("raw"), AIMessage):
         return _answer(said["raw"])
     if isinstance(said, OutputParserException):
@@ -185,15 +186,8 @@ def _answer(said: Any) -> list[BaseMessage]:
         return [AIMessage("(an answer that could not be read)")]
     if isinstance(said, str):
         return [AIMessage(said)]
-    return [AIMessage(_json(data_of(said, is_answer=True)))]
-
-
-def _is_chunk(message: AIMessage) -> bool:
-    return type(message) is not AIMessage
-
-
-def _json(value: Any) -> str:
-    return json.dumps(normalise(value).value, ensure_ascii=False, default=str)
+    data = normalise(data_of(said, is_answer=True)).value
+    return [AIMessage(json.dumps(data, ensure_ascii=False, default=str))]
 
 
 def _feedback(said: Any, told: str) -> list[BaseMessage]:

@@ -45,6 +45,8 @@ _GIVE_UP: Final = 20
 _SAMPLES: Final = 5
 _AT_HAND: Final = 256
 """Documents that are judged and stamped together: a store on disk syncs once for them."""
+_IN: Final = ("reindexed", "in_place")
+"""What becomes of documents that are in the index afterwards."""
 _NODES: Final = 1000
 """Nodes that are stamped in one request."""
 
@@ -111,7 +113,7 @@ class Reindexing:
         return ReindexResult(
             self._index.name,
             self._in_force.validator.reference,
-            reindexed=of("reindexed", "in_place"),
+            reindexed=of(*_IN),
             set_aside=of("set_aside"),
             missing=of("missing"),
             failed=tuple((name, self._reasons[name]) for name in of("failed")),
@@ -207,8 +209,11 @@ class Reindexing:
                     self._index.persistence.changed()
             self._each(drop, refused)
         finally:
-            changed = [form for name, form in forms.items() if form is not given[name]]
-            migrated = [form for form in changed if self._is_in(form.id_)]
+            migrated = [
+                form
+                for name, form in forms.items()
+                if form is not given[name] and self._outcome.get(name) in _IN
+            ]
             if migrated:
                 self._index.once_in_place(partial(self._index.known.rewrite, migrated))
 
@@ -217,9 +222,6 @@ class Reindexing:
         news = known.news(documents, whole=whole)
         if news:
             self._index.once_in_place(lambda: known.keep(self._live(news), whole=whole))
-
-    def _is_in(self, name: str) -> bool:
-        return self._outcome.get(name) in ("reindexed", "in_place")
 
     def _each(self, work: Callable[[Sequence[T]], object], items: Sequence[T]) -> None:
         """Work on all, and if that fails on each alone."""
@@ -320,7 +322,10 @@ class Reindexing:
         nodes, live = self._index.nodes, self._live(documents)
         if not nodes.lists_everything:
             nodes.delete_documents([d.id_ for d in live if not self._vectors.get(d.id_)])
-        new = {document.id_: _embedded(groups.get(document.id_, ())) for document in live}
+        new = {
+            document.id_: [n for n in groups.get(document.id_, ()) if n.embedding is not None]
+            for document in live
+        }
         self._write([node for part in new.values() for node in part], live)
         done = self._live(live)
         overtaken = {document.id_ for document in live} - {document.id_ for document in done}
@@ -383,7 +388,3 @@ def _judged(documents: Sequence[BaseNode], first: Sequence[TransformComponent]) 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[first : first + size] for first in range(0, len(items), size))
-
-
-def _embedded(nodes: Iterable[BaseNode]) -> list[BaseNode]:
-    return [node for node in nodes if node.embedding is not None]
