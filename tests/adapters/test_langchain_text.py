@@ -129,6 +129,16 @@ STREAMS = [
 ]
 
 
+@pytest.mark.parametrize("inside", ["1" * 5000, "[" * 3000], ids=["digits", "depth"])
+@pytest.mark.parametrize("form", ["{}", '{{"name": {}}}', "```json\n{}\n```"])
+def test_json_beyond_what_python_reads_is_text(registry: Registry, form: str, inside: str) -> None:
+    registry.register("text", {"type": "string"})
+    said = AIMessage(form.format(inside))
+    assert SchemaValidator("text@1", registry, side="output").invoke(said) is said
+    with pytest.raises(SchemaValidationError):
+        SchemaValidator("profile@1", registry, side="output").invoke(said)
+
+
 @pytest.mark.parametrize("way", ["stream", "astream"])
 @pytest.mark.parametrize(("subject", "text", "parser"), STREAMS)
 async def test_what_was_held_is_replayed_as_it_came(
