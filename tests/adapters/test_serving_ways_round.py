@@ -81,6 +81,12 @@ class TestAnAnswerThatTheServerStored:
         made = Server({"object": "list", "data": data}, rules=[BOTH])
         assert (await made.post(b"", CHAT, method="GET")).status == status
 
+    async def test_is_judged_where_a_change_beside_it_gives_it_back(self) -> None:
+        for content, status in ((GOOD, 200), (BAD, 500)):
+            made = Server(chat_reply(content), rules=[{**BOTH, "output": {**OUTPUT, "retries": 1}}])
+            answer = await made.post({"metadata": {"a": "b"}}, f"{CHAT}/chatcmpl-1")
+            assert (answer.status, len(made.requests)) == (status, 1)
+
     async def test_is_counted_where_it_is_unfinished(self) -> None:
         before = counted("unjudged", subject="unknown")
         made = Server(response(GOOD, status="in_progress"), rules=[BOTH])
