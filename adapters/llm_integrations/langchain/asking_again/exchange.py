@@ -38,7 +38,7 @@ __all__ = ["EVENT", "Exchange", "messages_of"]
 
 EVENT: Final = "schema_reask"
 """The custom event that a trace shows for each answer that is asked for again."""
-_UNREADABLE: Final = "could not be read by the chain's own parser"
+_UNREAD: Final = "could not be read by the chain's own parser"
 
 
 class Exchange:
@@ -80,7 +80,7 @@ class Exchange:
         message = None if isinstance(said, AIMessage) else self._heard.message
         broken = "" if message is None else broken_off(message)
         if broken or isinstance(said, Exception):
-            words, why = broken or _UNREADABLE, broken or str(said)
+            words, why = broken or _UNREAD, broken or str(said)
             told = self._asking.hear_unreadable(self._validator, words, why)
         else:
             told = self._asking.hear(self._validator, *payloads(said, is_answer=True))
