@@ -123,6 +123,26 @@ async def test_a_key_that_differs_by_capitals_is_no_way_round_a_server_in_go(
     assert await status(body, path) == 400
 
 
+@pytest.mark.parametrize(
+    ("of", "body", "expected"),
+    [
+        ("/prompt", {"prompt": GOOD, "model": "m", "Model": "m"}, 200),
+        ("/prompt", {"prompt": GOOD, "Prompt": BAD}, 400),
+        ("/prompt", {"PROMPT": BAD}, 400),
+        ("/options/prompt", {"options": {"prompt": GOOD}, "Options": {"prompt": BAD}}, 400),
+        ("/options/prompt", {"options": {"prompt": GOOD, "Prompt": BAD}}, 400),
+        ("/all/*/prompt", {"all": [{"prompt": GOOD}, {"prompt": GOOD, "pRompt": BAD}]}, 400),
+        ("/all/*/prompt", {"all": [{"prompt": GOOD}, {"prompt": GOOD}]}, 200),
+        ("/all/0/prompt", {"all": [{"prompt": GOOD, "Prompt": BAD}]}, 400),
+    ],
+)
+async def test_nor_round_a_check_of_one_field(of: str, body: dict[str, Any], expected: int) -> None:
+    check = {"of": of, "schema": "user", "json_text": True}
+    rules = [{"paths": ["/api/generate"], "input": {"checks": [check]}}]
+    made = Server({"response": "hi"}, rules=rules)
+    assert (await made.post(body, "/api/generate")).status == expected
+
+
 async def test_arguments_of_a_tool_may_have_such_keys() -> None:
     call = {"type": "tool_use", "id": "1", "name": "t", "input": {"a": 1, "A": 2}}
     answered = {"role": "assistant", "content": [call]}

@@ -9,7 +9,7 @@ from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import CheckConfig, ReplyCheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.pointer import MISSING, each_at
+from llm_integrations.serving.rules.pointer import MISSING, at, each_at
 from llm_integrations.serving.shapes import Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict
 
@@ -72,6 +72,21 @@ def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ..
     return next(filter(None, found), None)
 
 
+def _spelt_otherwise(
+    value: Any, path: Sequence[str], place: tuple[str | int, ...] = ()
+) -> tuple[str | int, ...] | None:
+    """A key that such a server takes for one of the path."""
+    if not path:
+        return None
+    if path[0] == "*" and isinstance(value, list):
+        found = (_spelt_otherwise(v, path[1:], (*place, n)) for n, v in enumerate(value))
+        return next(filter(None, found), None)
+    for key in value if isinstance(value, dict) else ():
+        if key != path[0] and key.casefold() == path[0].casefold():
+            return (*place, key)
+    return _spelt_otherwise(at(value, path[:1]), path[1:], (*place, path[0]))
+
+
 class Check(Field):
     """One part of the request and where its schema comes from."""
 
@@ -85,6 +100,8 @@ class Check(Field):
             return (Piece((), request),)
         if self.of == "messages":
             return self._texts(shape, request)
+        if other := _spelt_otherwise(request, self._path):
+            return (Piece(other, None, problem="is spelt in other capitals than its check"),)
         return tuple(self.found(request))
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
