@@ -30,20 +30,8 @@ _TOO_MUCH: Final = (RecursionError, ValueError)
 _REFERENCES: Final = ("anyOf", "oneOf", "allOf")
 _OF_STRINGS: Final = frozenset({"pattern", "minLength", "maxLength", "format", "contentEncoding"})
 _OF_OTHERS: Final = frozenset(
-    {
-        "properties",
-        "required",
-        "additionalProperties",
-        "patternProperties",
-        "minProperties",
-        "maxProperties",
-        "propertyNames",
-        "items",
-        "prefixItems",
-        "minItems",
-        "maxItems",
-        "contains",
-    }
+    {"properties", "required", "additionalProperties", "patternProperties", "propertyNames"}
+    | {"minProperties", "maxProperties", "items", "prefixItems", "minItems", "maxItems", "contains"}
 )
 
 
