@@ -143,7 +143,7 @@ class _Heard(BaseCallbackHandler):
         """Nothing. Without it LangChain would write the prompt out."""
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        said = response.generations[0][0] if response.generations[0] else None
+        said = next((one for several in response.generations for one in several), None)
         message = said.message if isinstance(said, ChatGeneration) else None
         self.message = message if isinstance(message, AIMessage) else None
 
