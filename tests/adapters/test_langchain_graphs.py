@@ -14,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Overwrite, Send, StreamWriter, interrupt
+from pydantic import create_model
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, connect
@@ -174,9 +175,12 @@ CHANGES: list[tuple[Any, bool]] = [
     (Command(update={"greeting": "hi"}), True),
     (Command(update={"greeting": 7}), False),
     (Command(update=[("greeting", 7)]), False),
+    (Command(update=(("greeting", "hi"),)), True),
+    (Command(update=[("greeting", 7), ("greeting", "hi")]), False),
     (Command(goto="after"), True),
     (Command(goto=Send("after", {"greeting": 7})), True),
     ([Command(update={"greeting": "hi"}), Command(update={"greeting": 7})], False),
+    ((Command(update={"greeting": "hi"}),), True),
     ({"said": ["hi"]}, True),
     ({"said": [7]}, False),
     ({"said": Overwrite(["hi"])}, True),
@@ -208,6 +212,23 @@ async def test_the_change_is_judged_alone_or_with_the_state_that_it_changes(
     for each in built:
         found = await outcome(each, {"name": "Ada"}, "invoke", SchemaCallbackHandler(registry))
         assert isinstance(found, SchemaValidationError) is not valid, found
+
+
+@pytest.mark.parametrize("name", ["Command", "Send", "final", "Overwrite"])
+def test_what_is_only_called_as_a_kind_of_langgraphs_is_data(registry: Registry, name: str) -> None:
+    kind = create_model(name, greeting=(Any, ...))
+    node = validated(lambda value: value, output="greeting@1", registry=registry)
+    assert node(kind(greeting="hi")).greeting == "hi"
+    with pytest.raises(SchemaValidationError):
+        node(kind(greeting=7))
+
+
+@pytest.mark.parametrize("value", [[], [("greeting", "hi")]])
+def test_a_list_that_a_node_gives_is_a_list(registry: Registry, value: Any) -> None:
+    registry.register("list", {"type": "array"})
+    assert validated(lambda _: value, output="list@1", registry=registry)({}) == value
+    with pytest.raises(SchemaValidationError):
+        validated(lambda _: value, output="greeting@1", registry=registry)({})
 
 
 def test_what_a_send_sends_is_judged(registry: Registry) -> None:

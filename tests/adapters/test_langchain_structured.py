@@ -262,3 +262,25 @@ def test_only_nulls_that_stand_for_what_was_left_out_are_taken_out() -> None:
     answer = without_added_nulls({"note": None, "list": [inner]}, subset_for(schema, "openai"))
     assert answer == {"note": None, "list": [{"next": {"note": "x"}}]}
     assert compile_validator(schema).is_valid(answer)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_subset_grows_with_its_schema_however_deep_what_may_be_null_is_nested(
+    provider: Any,
+) -> None:
+    schema: dict[str, Any] = {"type": ["string", "null"], "minLength": 1}
+    for _ in range(30):
+        schema = {"type": ["object", "null"], "properties": {"inner": schema}}
+    schema = {**schema, "type": "object"}
+    assert len(str(subset_for(schema, provider).schema)) < 5 * len(str(schema))
+
+
+def test_an_answer_of_any_depth_is_taken_as_it_is() -> None:
+    node: Any = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
+    subset = subset_for({**node, "$defs": {"node": node}}, "openai")
+    answer: Any = {"next": None}
+    for _ in range(2000):
+        answer = {"next": answer}
+    found = without_added_nulls(answer, subset)
+    assert found["next"] is not answer["next"]
+    assert set(found) == {"next"}

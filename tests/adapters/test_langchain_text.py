@@ -129,6 +129,16 @@ STREAMS = [
 ]
 
 
+@pytest.mark.parametrize("inside", ["1" * 5000, "[" * 3000], ids=["digits", "depth"])
+@pytest.mark.parametrize("form", ["{}", '{{"name": {}}}', "```json\n{}\n```"])
+def test_json_beyond_what_python_reads_is_text(registry: Registry, form: str, inside: str) -> None:
+    registry.register("text", {"type": "string"})
+    said = AIMessage(form.format(inside))
+    assert SchemaValidator("text@1", registry, side="output").invoke(said) is said
+    with pytest.raises(SchemaValidationError):
+        SchemaValidator("profile@1", registry, side="output").invoke(said)
+
+
 @pytest.mark.parametrize("way", ["stream", "astream"])
 @pytest.mark.parametrize(("subject", "text", "parser"), STREAMS)
 async def test_what_was_held_is_replayed_as_it_came(
@@ -316,15 +326,38 @@ async def test_a_call_that_broke_off_is_not_what_could_be_read_of_it(
         assert "is cut off: the model stopped at its limit (length)" in str(result)
 
 
+PARSED: dict[str, Any] = {
+    "by a sequence": lambda m: m | JsonOutputParser(),
+    "after a function": lambda m: RunnableLambda(lambda given: given) | m | JsonOutputParser(),
+    "with_config": lambda m: (m | JsonOutputParser()).with_config(tags=["one"]),
+    "with_retry": lambda m: (m | JsonOutputParser()).with_retry(),
+    "with_fallbacks": lambda m: (m | JsonOutputParser()).with_fallbacks([m]),
+    "in a function": lambda m: RunnableLambda(lambda q: JsonOutputParser().invoke(m.invoke(q))),
+}
+
+
+@pytest.mark.parametrize("parsed", PARSED)
 @pytest.mark.parametrize("way", WAYS)
 async def test_json_that_broke_off_is_not_what_a_parser_makes_of_it(
-    registry: Registry, way: str
+    registry: Registry, way: str, parsed: str
 ) -> None:
     for text, is_valid in (('{"name": "Ada"}', True), ('{"name": "A', False)):
         model = Calling(parts=[text[:5], text[5:]], ended="length", name_of_tool="")
-        chain = reask(model | JsonOutputParser(), "profile@1", registry=registry, retries=0)
+        chain = reask(PARSED[parsed](model), "profile@1", registry=registry, retries=0)
         result = await outcome(chain, "q", way)
         assert isinstance(result, SchemaValidationError) is not is_valid
+
+
+@pytest.mark.parametrize("mode", ["warn", "off"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_broke_off_passes_where_nothing_is_enforced(
+    registry: Registry, way: str, mode: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Calling(parts=['{"name": "A'], ended="length", name_of_tool="")
+    chain = reask(model | JsonOutputParser(), "profile@1", registry=registry, retries=0, mode=mode)
+    result = await outcome(chain, "q", way)
+    assert (result[-1] if isinstance(result, list) else result) == {"name": "A"}
+    assert ("is cut off: the model stopped" in caplog.text) is (mode == "warn")
 
 
 def test_a_call_that_broke_off_without_a_word_is_known_by_its_json(registry: Registry) -> None:

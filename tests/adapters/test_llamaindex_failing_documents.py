@@ -19,6 +19,7 @@ from llm_integrations.llamaindex import (
     ReindexResult,
     SchemaTransform,
 )
+from llm_integrations.llamaindex.upkeep.reasons import reason_of
 from tests.support.rag import RELAXED, V1, CountingEmbedding, document, pipeline, qdrant, vectors
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -158,6 +159,25 @@ async def test_a_plan_names_a_document_that_cannot_be_migrated_and_goes_on(
     assert "hidden" not in f"{plan!r}{caplog.text}"
     result = await kept.catch_up()
     assert (result.in_place, result.failed) == (plan.in_place, plan.failed)
+
+
+QUOTED: list[tuple[Any, str]] = [
+    ("a rather long value " * 20, "bad: {}"),
+    ("Ada Lovelace\nSt. James's Square", "bad: {!r}"),
+    ("Ada\nKing", "bad: {}"),
+    (4111111111111111, "bad: {}"),
+    ({"mail": ["ada@example.com"]}, "bad: ada@example.com"),
+    ("Ada King", "x" * 195 + " {}"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(QUOTED)))
+def test_a_reason_quotes_no_value_however_it_is_written(number: int) -> None:
+    value, words = QUOTED[number]
+    error = ValueError(words.format(value))
+    other = document("a", about={"value": "another one"})
+    assert reason_of(error, document("a", about=value)) == "ValueError"
+    assert reason_of(error, other).startswith(f"ValueError: {words[:4]}")
 
 
 @pytest.mark.parametrize("options", [{}, {"tokens_per_second": 1e9}])

@@ -125,7 +125,9 @@ def test_noting_the_model_draws_nothing_that_a_model_would_draw(
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
-        lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner),
+        lambda inner: (
+            st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text() | st.integers(), inner)
+        ),
         max_leaves=5,
     )
 )
@@ -141,6 +143,13 @@ def test_a_form_is_what_is_read_back_from_its_line(value: Any) -> None:
     assert repr(json.loads(json_line(form))) == repr(form)
     assert repr(stored_samples([sample, sample])) == repr([form, form])
     assert stored_sample(form) == form or "nan" in repr(form)
+
+
+def test_a_sample_that_holds_itself_ends_the_look_at_it() -> None:
+    document: dict[str, Any] = {}
+    document["itself"] = document
+    sample = {"doc": document}
+    assert stored_samples([sample]) == [sample]
 
 
 def test_the_shipped_schemas_refuse_other_shapes(registry: Registry) -> None:

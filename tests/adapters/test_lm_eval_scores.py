@@ -229,6 +229,14 @@ def test_a_function_that_says_something_else_finds_no_cached_requests(
         assert word in found["samples"]["qa"][0]["arguments"][0][0]
 
 
+def test_a_function_that_the_harness_never_calls_may_fail(registry: Registry) -> None:
+    def failing(_: Any) -> str:
+        raise KeyError("nobody asks for shots")
+
+    task = task_of(GOOD, fewshot_config={"split": "shots", "doc_to_text": failing})
+    assert scores(run(registry, task, cache_requests=True)) == scores(plain(task))
+
+
 def test_another_seed_of_the_shots_finds_no_cached_requests(registry: Registry) -> None:
     task = task_of(GOOD, fewshot_split="shots", num_fewshot=2)
     for seed in (1, 2):

@@ -107,6 +107,8 @@ for _ in range(150):
         (CHAT, {"messages": [USER], "Messages": [{**USER, "content": BAD}]}),
         (CHAT, {"MESSAGES": [{**USER, "content": BAD}], "messages": [USER]}),
         (CHAT, {"messages": [{**USER, "Content": BAD}]}),
+        (CHAT, {"messages": [USER], "me\u017f\u017fages": [{**USER, "content": BAD}]}),
+        (CHAT, {"messages": [USER], "me\u017fsages": [{**USER, "content": BAD}]}),
         (CHAT, {"messages": [{"role": "user", "content": [{**PART, "TEXT": BAD}]}]}),
         (f"{CHAT}/batch", {"messages": [[{"role": "user", "content": [{**PART, "Text": BAD}]}]]}),
         ("/v1/completions", {"prompt": GOOD, "Prompt": BAD}),
@@ -121,11 +123,62 @@ async def test_a_key_that_differs_by_capitals_is_no_way_round_a_server_in_go(
     assert await status(body, path) == 400
 
 
+@pytest.mark.parametrize(
+    ("of", "body", "expected"),
+    [
+        ("/prompt", {"prompt": GOOD, "model": "m", "Model": "m"}, 200),
+        ("/prompt", {"prompt": GOOD, "Prompt": BAD}, 400),
+        ("/prompt", {"PROMPT": BAD}, 400),
+        ("/options/prompt", {"options": {"prompt": GOOD}, "Options": {"prompt": BAD}}, 400),
+        ("/options/prompt", {"options": {"prompt": GOOD, "Prompt": BAD}}, 400),
+        ("/all/*/prompt", {"all": [{"prompt": GOOD}, {"prompt": GOOD, "pRompt": BAD}]}, 400),
+        ("/all/*/prompt", {"all": [{"prompt": GOOD}, {"prompt": GOOD}]}, 200),
+        ("/all/0/prompt", {"all": [{"prompt": GOOD, "Prompt": BAD}]}, 400),
+    ],
+)
+async def test_nor_round_a_check_of_one_field(of: str, body: dict[str, Any], expected: int) -> None:
+    check = {"of": of, "schema": "user", "json_text": True}
+    rules = [{"paths": ["/api/generate"], "input": {"checks": [check]}}]
+    made = Server({"response": "hi"}, rules=rules)
+    assert (await made.post(body, "/api/generate")).status == expected
+
+
 async def test_arguments_of_a_tool_may_have_such_keys() -> None:
     call = {"type": "tool_use", "id": "1", "name": "t", "input": {"a": 1, "A": 2}}
     answered = {"role": "assistant", "content": [call]}
     body = {"messages": [answered, USER], "metadata": {"x": 1, "X": 2}}
     assert await status(body, "/v1/messages") == 200
+
+
+@pytest.mark.parametrize("text", ["{}", [{"type": "text", "text": "{}"}]], ids=["text", "part"])
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/v1/messages", "system", {"messages": [USER]}),
+        ("/v1/responses", "instructions", {"input": [USER]}),
+        ("/v1/responses", "instructions", {"input": GOOD}),
+    ],
+)
+async def test_what_the_system_says_beside_the_messages_is_judged_as_its_role(
+    path: str, field: str, body: dict[str, Any], text: Any
+) -> None:
+    for roles, given, expected in (
+        (["user", "system"], text, 400),
+        (["system"], text, 400),
+        (["user", "system"], GOOD, 200),
+        (["user"], text, 200),
+        (["user", "system"], "", 200),
+    ):
+        check = {"of": "messages", "schema": "user", "roles": roles, "which": "all"}
+        made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
+        assert (await made.post({**body, field: given}, path)).status == expected
+
+
+async def test_instructions_beside_what_a_tool_gave_are_no_word_of_the_user() -> None:
+    output = {"type": "function_call_output", "call_id": "1", "output": "4"}
+    body = {"input": [output], "instructions": "Be brief.", "previous_response_id": "r"}
+    assert await status(body, "/v1/responses") == 200
+    assert await status({**body, "input": []}, "/v1/responses") == 400
 
 
 async def test_what_the_model_had_said_is_judged_beside_its_calls() -> None:

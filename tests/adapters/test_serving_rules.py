@@ -107,6 +107,12 @@ class TestModels:
         made = server({**USER, "models": ["tiny"]}, default_model="other")
         assert (await made.post(request)).status == 200
 
+    @pytest.mark.parametrize("spelt", ["Model", "MODEL"])
+    async def test_a_model_in_capitals_is_no_way_round_a_server_in_go(self, spelt: str) -> None:
+        made = server({**USER, "models": ["tiny"]}, default_model="x")
+        for request in ({"model": "x", spelt: "tiny"}, {spelt: "tiny"}, {spelt: "x"}):
+            assert (await made.post({"messages": [], **request})).status == 500
+
     async def test_the_first_rule_that_matches_counts(self) -> None:
         made = server({**USER, "models": ["tiny"]}, {"output": {"schema": "user", "mode": "warn"}})
         assert (await made.post()).status == 500

@@ -86,7 +86,8 @@ def check_log(
     client = resolve_registry(registry)
     stored = _read(Path(path))
     named = _named(stored, Path(path))
-    check = LogCheck(stored.eval.task, _pins_of(named), mode=mode)
+    noted = {role: Pin.from_dict(named[role]) for role in ROLES if role in named}
+    check = LogCheck(stored.eval.task, noted, mode=mode)
     if pins is not None:
         lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, client)
         _require_same(check, lock, str(named.get(BENCHMARK_KEY, stored.eval.task)))
@@ -168,10 +169,6 @@ def _named(stored: EvalLog, path: Path) -> Mapping[str, Any]:
     if not isinstance(named, Mapping) or not any(role in named for role in ROLES):
         raise InvalidEvaluation(f"{path} names no schema: give its Task the metadata of pinned(…)")
     return named
-
-
-def _pins_of(named: Mapping[str, Any]) -> dict[Role, Pin]:
-    return {role: Pin.from_dict(named[role]) for role in ROLES if role in named}
 
 
 def _require_same(check: LogCheck, lock: BenchmarkPins, benchmark: str) -> None:

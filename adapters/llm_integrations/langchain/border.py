@@ -15,11 +15,10 @@ from llm_integrations.core.errors import (
     RegistryUnavailable,
     SchemaValidationError,
 )
-from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.payload import judge_piece
-from llm_integrations.langchain.reading.state import changes
+from llm_integrations.langchain.reading.state import changes, graph_kind
 from llm_integrations.langchain.traced import TracedJudge
 
 if TYPE_CHECKING:
@@ -87,16 +86,14 @@ def validated(
         raise ConfigurationError("validated() needs input= or output=, or it guards nothing")
     client = resolve_registry(registry)
 
-    def side(name: Side, schema: str | SchemaRef | None) -> _Side | None:
-        if schema is None:
-            return None
+    def side(name: Role, schema: str | SchemaRef | None) -> _Side:
         judge = TracedJudge(client, "langchain", name, mode, on_unavailable, options, langsmith)
-        return _Side(judge, SchemaRef.parse(schema))
+        return _Side(name, judge, None if schema is None else SchemaRef.parse(schema))
 
     border = _Border(side("input", input), side("output", output), on_invalid)
     if isinstance(node, Runnable):
         return border.around_runnable(node)  # type: ignore[return-value] # a Runnable as well
-    if type(node).__name__ == "_TaskFunction":
+    if graph_kind(node) == "_TaskFunction":
         raise ConfigurationError("a task gives a future: put @task over validated(function)")
     if not callable(node) or isinstance(node, type):
         raise ConfigurationError(f"a node is a function or a Runnable, not {type(node).__name__}")
@@ -104,48 +101,38 @@ def validated(
 
 
 class _Side:
-    """One side of a border."""
+    """One side of a border. Without a reference nothing is judged there."""
 
-    def __init__(self, judge: TracedJudge, reference: SchemaRef) -> None:
-        self.judge = judge
+    def __init__(self, role: Role, judge: TracedJudge, reference: SchemaRef | None) -> None:
+        self.role = role
         self.reference = reference
+        self._judge = judge
 
-    def check(self, validator: Validator | None, value: Any, state: Any = None) -> None:
-        if validator is None:
-            return
-        for piece in changes(value, state, validator):
-            self.judge.act(judge_piece(self.judge, validator, piece))
+    def check(self, value: Any, state: Any = None) -> None:
+        if self.reference is not None:
+            self._act(self._judge.resolve(self.reference), value, state)
+
+    async def acheck(self, value: Any, state: Any = None) -> None:
+        if self.reference is not None:
+            self._act(await self._judge.aresolve(self.reference), value, state)
+
+    def _act(self, validator: Validator | None, value: Any, state: Any) -> None:
+        if validator is not None:
+            for piece in changes(value, state, validator):
+                self._judge.act(judge_piece(self._judge, validator, piece))
 
 
 class _Border:
     """Judges on the way in and on the way out. ``schema_uses`` for the catalogue."""
 
-    def __init__(self, input: _Side | None, output: _Side | None, on_invalid: OnInvalid) -> None:
+    def __init__(self, input: _Side, output: _Side, on_invalid: OnInvalid) -> None:
         self._input = input
         self._output = output
         self._on_invalid = on_invalid
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
-        sides: list[tuple[Role, _Side | None]] = [("input", self._input), ("output", self._output)]
-        return [("", role, str(side.reference)) for role, side in sides if side is not None]
-
-    def enter(self, state: Any) -> None:
-        if self._input is not None:
-            self._input.check(self._input.judge.resolve(self._input.reference), state)
-
-    async def aenter(self, state: Any) -> None:
-        if self._input is not None:
-            self._input.check(await self._input.judge.aresolve(self._input.reference), state)
-
-    def leave(self, change: Any, state: Any = None) -> None:
-        if self._output is not None:
-            validator = self._output.judge.resolve(self._output.reference)
-            self._output.check(validator, change, state)
-
-    async def aleave(self, change: Any, state: Any = None) -> None:
-        if self._output is not None:
-            validator = await self._output.judge.aresolve(self._output.reference)
-            self._output.check(validator, change, state)
+        sides = (self._input, self._output)
+        return [("", side.role, str(side.reference)) for side in sides if side.reference]
 
     def around_function(self, node: Callable[..., Any]) -> Callable[..., Any]:
         call = node if inspect.isroutine(node) or isinstance(node, partial) else type(node).__call__
@@ -154,24 +141,24 @@ class _Border:
 
         async def ajudged(state: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                await self.aenter(state)
+                await self._input.acheck(state)
             except SchemaValidationError as error:
                 return await astand_in(self._on_invalid, error)
             change = await node(state, *args, **kwargs)
             try:
-                await self.aleave(change, state)
+                await self._output.acheck(change, state)
             except SchemaValidationError as error:
                 return await astand_in(self._on_invalid, error)
             return change
 
         def judged(state: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                self.enter(state)
+                self._input.check(state)
             except SchemaValidationError as error:
                 return stand_in(self._on_invalid, error)
             change = node(state, *args, **kwargs)
             try:
-                self.leave(change, state)
+                self._output.check(change, state)
             except SchemaValidationError as error:
                 return stand_in(self._on_invalid, error)
             return change
@@ -187,22 +174,21 @@ class _Border:
             raise ConfigurationError(
                 "on_invalid stands for what a function gives back; put the graph into a function"
             )
-        gates = [_Gate(self, self.enter, self.aenter), node, _Gate(self, self.leave, self.aleave)]
+        gates = (_Gate(self, self._input), node, _Gate(self, self._output))
         return RunnableSequence(*gates, name=node.get_name())
 
 
 class _Gate(Runnable[Any, Any]):
     """One side of a Runnable's border, without a run of its own."""
 
-    def __init__(self, border: _Border, check: Callable[..., Any], acheck: Callable[..., Any]):
-        self._check = check
-        self._acheck = acheck
+    def __init__(self, border: _Border, side: _Side) -> None:
+        self._side = side
         self.schema_uses = border.schema_uses
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        self._check(input)
+        self._side.check(input)
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        await self._acheck(input)
+        await self._side.acheck(input)
         return input

@@ -202,15 +202,8 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 judge.skip(validator)
                 log.warning("langchain output passed unjudged by %s: no model gave it", reference)
 
-    def on_chain_error(
-        self,
-        error: BaseException,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if parent_run_id is None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        if kwargs.get("parent_run_id") is None:
             forget_answer(self)
         self._runs.close(run_id)
 
@@ -292,8 +285,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         self._runs.close(run_id)
 
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._runs.close(run_id)
+    on_tool_error = on_tool_end  # type: ignore[assignment] # the 1st argument has another name
 
     def on_retriever_start(
         self,

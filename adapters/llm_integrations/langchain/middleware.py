@@ -21,7 +21,7 @@ from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.drift.offered import name_of
-from llm_integrations.langchain.drift.tool_drift import ToolDrift
+from llm_integrations.langchain.drift.tool_drift import ToolDrift, references_of
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import Said, is_cut_off, said_by
@@ -109,8 +109,8 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> None:
         super().__init__()
         client = resolve_registry(registry)
-        self._arguments = _references(tools)
-        self._results = _references(results)
+        self._arguments = references_of(tools or {})
+        self._results = references_of(results or {})
         self._response = None if response is None else SchemaRef.parse(response)
         self._retries = check_retries(retries)
         modes: dict[Side, Mode] = {
@@ -366,9 +366,3 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
 def _watching(request: ToolCallRequest, seen: list[Any]) -> ToolCallRequest:
     tool = request.tool
     return request if tool is None else request.override(tool=watched(tool, seen))
-
-
-def _references(named: Mapping[str, str | SchemaRef] | None) -> dict[str, SchemaRef]:
-    for tool in named or ():
-        check_name("a tool's name", tool)
-    return {tool: SchemaRef.parse(reference) for tool, reference in (named or {}).items()}

@@ -8,7 +8,7 @@ prompt starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -114,14 +114,16 @@ class Run:
             self.parent.given = self.given
         return left
 
-    def was_held_to(self, reference: str) -> bool:
-        """Whether a node around this judged its input by this schema already."""
+    def outwards(self) -> Iterator[Run]:
+        """Itself, the run that it is part of, and so on."""
         run: Run | None = self
         while run is not None:
-            if run.held_to == reference:
-                return True
+            yield run
             run = run.parent
-        return False
+
+    def was_held_to(self, reference: str) -> bool:
+        """Whether a node around this judged its input by this schema already."""
+        return any(run.held_to == reference for run in self.outwards())
 
 
 class Asked:
@@ -154,18 +156,14 @@ class Asked:
         """The answer was let through: nothing more is expected, and its node's schema was used."""
         if self.run is not None and self.is_expected:
             self.run.expect(ENDED, beside=self._beside)
-        run = self.run
-        while run is not None:
+        for run in self.run.outwards() if self.run is not None else ():
             if run.answers == self.reference:
                 run.is_answered = True
-            run = run.parent
 
     def called_tools(self) -> None:
         """The model went on its way to the answer: who runs the tools will ask it again."""
-        run = self.run
-        while run is not None and not run.called_tools:
+        for run in self.run.outwards() if self.run is not None else ():
             run.called_tools = True
-            run = run.parent
 
 
 class Runs:
@@ -199,7 +197,8 @@ class Runs:
         if metadata:
             run.named = metadata.get(INPUT)
             answers = metadata.get(OUTPUT)
-            if answers and not _inherits(around, answers):
+            outer = () if around is None else around.outwards()
+            if answers and all(each.answers != answers for each in outer):
                 run.answers = answers
         return run
 
@@ -256,12 +255,4 @@ def stands_beside(tags: Sequence[str] | None) -> bool:
     for tag in tags or ():  # noqa: SIM110 - any() costs as much as all else here
         if tag.startswith("map:key:"):
             return True
-    return False
-
-
-def _inherits(run: Run | None, answers: str) -> bool:
-    while run is not None:
-        if run.answers == answers:
-            return True
-        run = run.parent
     return False

@@ -34,21 +34,8 @@ Role: TypeAlias = Literal["input", "output"]
 _REFERENCES: Final = (INPUT, OUTPUT, TOOL, DOCUMENT)
 # Where LangChain's and LangGraph's own runnables keep the ones that they run.
 _CHILDREN: Final = (
-    "steps",
-    "steps__",
-    "bound",
-    "runnable",
-    "fallbacks",
-    "mapper",
-    "runnables",
-    "default",
-    "branches",
-    "alternatives",
-    "tools",
-    "tools_by_name",
-    "node",
-    "model",
-    "args_schema",
+    *("steps", "steps__", "bound", "runnable", "fallbacks", "mapper", "runnables", "default"),
+    *("branches", "alternatives", "tools", "tools_by_name", "node", "model", "args_schema"),
 )
 # Kinds of LangChain's and LangGraph's that are no Runnables: strategies and tasks.
 _OTHERS: Final = frozenset({"langchain.agents.structured_output", "langgraph.func"})

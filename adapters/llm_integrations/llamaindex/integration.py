@@ -265,7 +265,8 @@ class RAGPipelineIntegration(CatalogueIntegration):
             await transform.client.follow([event])
             await self._handle(index, transform, event, owners.get(index.name))
         for usage in usages:
-            if usage.name not in self.indexes and _concerns(usage, event):
+            concerned = usage.follows_latest or is_about(event, usage.schema)
+            if usage.name not in self.indexes and concerned:
                 await self._tell(usage.owner, event, f"{usage.name} uses {usage.schema}")
 
     async def _handle(
@@ -377,7 +378,3 @@ async def _affected(
 def _holds_back(transform: SchemaTransform) -> bool:
     """Whether the quarantine holds documents that a relaxed schema could release."""
     return isinstance(transform.quarantine, Quarantine) and bool(transform.quarantine.parts())
-
-
-def _concerns(usage: Usage, event: SchemaEvent) -> bool:
-    return usage.follows_latest or is_about(event, usage.schema)

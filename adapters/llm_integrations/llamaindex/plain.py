@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -15,9 +15,11 @@ from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.stamp import judged_part, stamps_of
 from llm_integrations.llamaindex.node_record import StandIn
 from llm_integrations.llamaindex.stores import StampQuery, StoredNode, StoredNodes
-from llm_integrations.llamaindex.stores.generic import Copy
 from llm_integrations.llamaindex.stores.query import Changes, renewed
 from llm_integrations.llamaindex.upkeep.documents import KnownDocuments
+
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
 __all__ = ["PlainDocuments", "PlainNodes", "pipeline_of", "stand_ins"]
 
@@ -93,7 +95,7 @@ class PlainNodes(StoredNodes):
             self._docstore.add_documents(kept)
         return done
 
-    def copied(self) -> Copy:
+    def copied(self) -> QdrantCopy:
         if self._index.index_struct.nodes_dict:
             raise Unsupported(
                 "swap= cannot copy a VectorStoreIndex whose docstore holds nodes, as it does those "
@@ -101,7 +103,7 @@ class PlainNodes(StoredNodes):
             )
         return self._inner.copied()
 
-    def unsettled(self) -> Copy | None:
+    def unsettled(self) -> QdrantCopy | None:
         return self._inner.unsettled()
 
     def restore(self) -> None:
@@ -138,9 +140,12 @@ class PlainDocuments(KnownDocuments):
 
     def fetch(self, names: Sequence[str]) -> dict[str, BaseNode]:
         found = super().fetch(names)
-        return (
-            found if self.is_loaded else {name: _as_it_came(node) for name, node in found.items()}
-        )
+        if self.is_loaded:
+            return found
+        return {
+            name: node.model_copy(update={"metadata": _judged(node.metadata)})
+            for name, node in found.items()
+        }
 
     def is_unchanged(self, name: str, since: str | None) -> bool:
         found = self.hash_of(name)
@@ -179,7 +184,3 @@ def _judged(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that the first stamp vouches for: the document's."""
     stamps = stamps_of(metadata)
     return dict(judged_part(metadata, stamps[0]) if stamps else metadata)
-
-
-def _as_it_came(node: BaseNode) -> BaseNode:
-    return node.model_copy(update={"metadata": _judged(node.metadata)})

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from llm_integrations.core.validation.plain import is_exactly_json
 from lm_eval.utils import handle_non_serializable
 
 __all__ = ["file_name", "json_line", "stored_metrics", "stored_sample", "stored_samples"]
@@ -82,7 +81,9 @@ def _texts(value: Any) -> Any:
 def _hold_only_json(forms: list[dict[str, Any]]) -> bool:
     """Whether they hold what ``json.loads`` makes; False where that takes a closer look."""
     level: list[Any] = [*forms]
-    while level and len(level) <= _MOST:
+    for _ in range(_DEPTH):
+        if not level or len(level) > _MOST:
+            break
         if not _USUAL.issuperset(map(type, level)):
             return False
         if not all(map(isfinite, [item for item in level if type(item) is float])):
@@ -90,6 +91,8 @@ def _hold_only_json(forms: list[dict[str, Any]]) -> bool:
         below: list[Any] = []
         for item in level:
             if type(item) is dict:
+                if not _TEXT.issuperset(map(type, item)):
+                    return False
                 below += item.values()
             elif type(item) is list:
                 below += item
@@ -99,7 +102,7 @@ def _hold_only_json(forms: list[dict[str, Any]]) -> bool:
 
 def _as_read(form: dict[str, Any]) -> dict[str, Any]:
     """A form as it is read back from the file; most hold nothing else."""
-    if is_exactly_json(form, _DEPTH):
+    if _hold_only_json([form]):
         return form
     try:
         read: dict[str, Any] = json.loads(json_line(form))

@@ -61,7 +61,8 @@ def _content_key(task: Any, kwargs: dict[str, Any]) -> str:
 def _ingredients(task: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
     yield version("lm_eval")
     yield kwargs.get("samples")
-    yield _rendered(kwargs.get("chat_template"))
+    if template := kwargs.get("chat_template"):
+        yield str(_made(template, _PROBE, add_generation_prompt=True))
     yield task.dump_config()
     yield from sorted(_sources(task))
     sampler = getattr(task, "sampler", None)
@@ -90,16 +91,14 @@ def _is_overridden(task: Any, name: str) -> bool:
 def _called(values: Iterable[Any], documents: Sequence[Any]) -> list[Any]:
     """What functions make of documents: their text does not tell what they close over."""
     functions = filter(callable, values)
-    return [function(deepcopy(document)) for function in functions for document in documents]
+    return [_made(function, deepcopy(document)) for function in functions for document in documents]
 
 
-def _rendered(template: Any) -> str | None:
-    """What a chat template makes of some turns; one that refuses them is like nothing else."""
-    if template is None:
-        return None
+def _made(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function makes; one that fails, which the harness may never call, is like nothing."""
     try:
-        return str(template(_PROBE, add_generation_prompt=True))
-    except Exception:  # noqa: BLE001 - a template is code of a model's makers
+        return function(*args, **kwargs)
+    except Exception:  # noqa: BLE001 - code of a task's makers, or of a model's
         return uuid.uuid4().hex
 
 

@@ -136,7 +136,10 @@ class _Part:
         self, name: str, rows: Rows, found: list[list[Violation]], positions: list[int]
     ) -> None:
         report, tables = self.result.report, tables_of(self.rows.select(rows))
-        texts = [_text(each) for each in found]
+        texts = [
+            json.dumps([[v.path, v.message, v.keyword, v.schema_path] for v in each])
+            for each in found
+        ]
         for number, table in enumerate(tables):
             start = number * BATCH
             chosen = slice(start, start + table.num_rows)
@@ -188,10 +191,6 @@ def _rule_failure(rule: Rule, row: dict[str, Any]) -> str | None:
     return None if outcome is None or outcome else "the rule is broken"
 
 
-def _text(found: Sequence[Violation]) -> str:
-    return json.dumps([[v.path, v.message, v.keyword, v.schema_path] for v in found])
-
-
 def _condemn_repeated(parts: list[_Part], key: Places) -> None:
     """Condemn every row but the first of those that have the same key."""
     owners = [part for part in parts if len(part.rows)]
@@ -210,7 +209,8 @@ def _condemn_repeated(parts: list[_Part], key: Places) -> None:
 
 def _positions(result: DatasetResult, place: Any) -> Rows:
     """The valid rows' positions in their source: all positions but the quarantine's."""
-    numbers = _numbered_lines(place) if _is_lines(place) else np.arange(result.report.total)
+    is_lines = isinstance(place, Path) and place.suffix.lower() in LINE_SUFFIXES
+    numbers = _numbered_lines(place) if is_lines else np.arange(result.report.total)
     ours = result.parts
     paths = [path for path in result.quarantine.parts() if path.stem.startswith(ours)]
     quarantined = [
@@ -221,10 +221,6 @@ def _positions(result: DatasetResult, place: Any) -> Rows:
     ]
     found: Rows = np.setdiff1d(numbers, np.array(quarantined, np.int64))
     return found
-
-
-def _is_lines(place: Any) -> bool:
-    return isinstance(place, Path) and place.suffix.lower() in LINE_SUFFIXES
 
 
 def _numbered_lines(path: Path) -> Rows:

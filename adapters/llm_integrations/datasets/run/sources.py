@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -12,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from datasets import Dataset
-from datasets.formatting import query_table
 from llm_integrations.core.arrow.run.cell_overrides import kept_columns
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.tables import (
@@ -115,9 +115,12 @@ class DatasetSource:
         return ((start, start) for start in range(first * BLOCK, len(self.dataset), BLOCK))
 
     def at(self, place: int) -> pa.Table:
-        # What `with_format("arrow")` gives, which copies the features for each block.
-        rows = range(place, min(place + BLOCK, len(self.dataset)))
-        return query_table(self.dataset._data, rows, indices=self.dataset._indices)
+        return self._as_arrow[place : place + BLOCK]
+
+    @cached_property
+    def _as_arrow(self) -> Any:
+        """Once, for it copies the features."""
+        return self.dataset.with_format("arrow")
 
     def kept(self, block: JudgedBlock) -> pa.Table:
         if self.copies:

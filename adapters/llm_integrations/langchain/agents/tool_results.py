@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from llm_integrations.langchain.reading.fields import data_of
+from llm_integrations.langchain.reading.state import graph_kind
 from llm_integrations.langchain.reading.text import said_by
 
 __all__ = ["messages_in", "result_data", "watched"]
@@ -47,7 +48,7 @@ def messages_in(result: Any, call_id: str | None) -> Iterator[ToolMessage]:
     elif isinstance(result, Mapping):
         for one in result.values():
             yield from messages_in(one, call_id)
-    elif type(result).__name__ == "Command":
+    elif graph_kind(result) == "Command":
         found = list(messages_in(result.update, call_id))
         yield from [one for one in found if one.tool_call_id == call_id] or found
 
@@ -65,7 +66,7 @@ def result_data(message: ToolMessage, seen: list[Any]) -> Any:
     returned = seen[-1] if seen else None
     if returned is None or isinstance(returned, str | BaseMessage) or returned == message.content:
         return said_by(message)
-    if type(returned).__name__ == "Command" or _holds_messages(returned):
+    if graph_kind(returned) == "Command" or _holds_messages(returned):
         return said_by(message)
     if isinstance(returned, tuple) and len(returned) == 2 and message.artifact is returned[1]:
         returned = returned[0]

@@ -11,14 +11,12 @@ from llm_integrations.core.judge import Verdict
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.validation import ValidationReport, Validator
 from llm_integrations.langchain.asking_again import feedback
-from llm_integrations.langchain.asking_again.unbroken import BrokenOff
 from llm_integrations.langchain.reading.payload import judge_piece
 from llm_integrations.langchain.reading.text import Said
 from llm_integrations.langchain.traced import TracedJudge
 
 __all__ = ["Asking", "check_retries"]
 
-_READABLE = "could not be read by the chain's own parser"
 _MOST = 2000
 
 log = get_logger(__name__)
@@ -63,16 +61,20 @@ class Asking:
             self._give_up(verdict.report)
         return None
 
-    def hear_unreadable(self, validator: Validator, error: Exception) -> str | None:
-        """``hear`` for an answer that its parser refused. None under warn, in the end."""
-        words = str(error) if isinstance(error, BrokenOff) else _READABLE
+    def hear_unreadable(self, validator: Validator, words: str, why: str) -> str | None:
+        """``hear`` for what no schema need look at.
+
+        Args:
+            words: what the report says of it.
+            why: what the model is told.
+        """
         report = self._judge.refuse(validator, words).report
         if report is None:
             return None
         self.reports.append(report)
         if len(self.reports) <= self._retries:
             return (
-                f"Your answer could not be read: {str(error)[:_MOST]}\n"
+                f"Your answer could not be read: {why[:_MOST]}\n"
                 f"Answer again with the whole answer as {report.schema} asks, and nothing else."
             )
         self._give_up(report)

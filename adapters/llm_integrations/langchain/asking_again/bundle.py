@@ -43,7 +43,8 @@ def request_for(validator: Validator) -> Request:
     definitions = {**(document.pop("$defs", None) or {}), **inside}
     top = _top(document, definitions)
     is_wrapped = top is None
-    schema = {"type": "object", **top} if top is not None else _wrapped(document)
+    wrapped = {"properties": {VALUE: document}, "required": [VALUE]}
+    schema = {"type": "object", **(wrapped if top is None else top)}
     schema.setdefault("properties", {})
     if definitions:
         schema["$defs"] = definitions
@@ -68,10 +69,6 @@ def _top(document: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
     is_object = document.get("type", "object") == "object"
     unions = {"anyOf", "oneOf", "$ref", "const", "enum", "not"} & document.keys()
     return dict(document) if is_object and not unions else None
-
-
-def _wrapped(document: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {VALUE: document}, "required": [VALUE]}
 
 
 def _moved(value: Any, keys: Mapping[str, str], own: str) -> Any:

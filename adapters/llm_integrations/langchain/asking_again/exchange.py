@@ -6,7 +6,11 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.callbacks import (
+    BaseCallbackHandler,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import (
     AIMessage,
@@ -15,6 +19,7 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_messages,
 )
+from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -24,6 +29,7 @@ from llm_integrations.core.validation.normalise import normalise
 from llm_integrations.langchain.asking_again.answers import Asking
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import payloads
+from llm_integrations.langchain.reading.text import broken_off
 
 if TYPE_CHECKING:
     from llm_integrations.core.validation import Validator
@@ -32,6 +38,7 @@ __all__ = ["EVENT", "Exchange", "messages_of"]
 
 EVENT: Final = "schema_reask"
 """The custom event that a trace shows for each answer that is asked for again."""
+_UNREAD: Final = "could not be read by the chain's own parser"
 
 
 class Exchange:
@@ -45,9 +52,12 @@ class Exchange:
         config: RunnableConfig | None,
         *,
         has_tools: bool,
+        has_parser: bool,
     ) -> None:
         self.input = input
-        self.config = config
+        self._heard = _Heard()
+        is_heard = has_parser and validator is not None
+        self.config = _with_handler(config, self._heard) if is_heard else config
         self._asking = asking
         self._validator = validator
         self._has_tools = has_tools
@@ -67,16 +77,19 @@ class Exchange:
             if isinstance(said, Exception):
                 raise said
             return True
-        if isinstance(said, Exception):
-            told = self._asking.hear_unreadable(self._validator, said)
-            if told is None:  # under warn the parser's own error goes on
-                raise said
+        message = None if isinstance(said, AIMessage) else self._heard.message
+        broken = "" if message is None else broken_off(message)
+        if broken or isinstance(said, Exception):
+            words, why = broken or _UNREAD, broken or str(said)
+            told = self._asking.hear_unreadable(self._validator, words, why)
         else:
-            pieces = list(payloads(said, is_answer=True))
-            told = self._asking.hear(self._validator, *pieces)
+            told = self._asking.hear(self._validator, *payloads(said, is_answer=True))
         if told is None:
+            if isinstance(said, Exception):  # under warn the parser's own error goes on
+                raise said
             return True
-        self._said, self._told = said, told
+        self._said, self._told = message if broken else said, told
+        self._heard.message = None
         return False
 
     def _is_on_the_way(self, said: Any) -> bool:
@@ -116,6 +129,36 @@ class Exchange:
         self.config = config
 
 
+class _Heard(BaseCallbackHandler):
+    """What a model said, however it is wrapped: parsers complete what broke off.
+
+    Attributes:
+        message: the last answer.
+    """
+
+    run_inline = True
+    message: AIMessage | None = None
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing. Without it LangChain would write the prompt out."""
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        said = next((one for several in response.generations for one in several), None)
+        message = said.message if isinstance(said, ChatGeneration) else None
+        self.message = message if isinstance(message, AIMessage) else None
+
+
+def _with_handler(config: RunnableConfig | None, handler: BaseCallbackHandler) -> RunnableConfig:
+    whole = ensure_config(config)
+    callbacks = whole.get("callbacks")
+    if callbacks is None or isinstance(callbacks, list):
+        callbacks = [*(callbacks or ()), handler]
+    else:
+        callbacks = callbacks.copy()
+        callbacks.add_handler(handler)
+    return {**whole, "callbacks": callbacks}
+
+
 def messages_of(given: Any) -> list[BaseMessage]:
     """What a model was asked, as messages. ConfigurationError if it is none that a model takes."""
     if isinstance(given, PromptValue):
@@ -133,7 +176,8 @@ def messages_of(given: Any) -> list[BaseMessage]:
 def _answer(said: Any) -> list[BaseMessage]:
     """What was answered, as a message."""
     if isinstance(said, AIMessage):
-        return [AIMessage(**said.model_dump(exclude={"type", "id"}))] if _is_chunk(said) else [said]
+        is_whole = type(said) is AIMessage
+        return [said if is_whole else AIMessage(**said.model_dump(exclude={"type", "id"}))]
     if isinstance(said, dict) and isinstance(said.get("raw"), AIMessage):
         return _answer(said["raw"])
     if isinstance(said, OutputParserException):
@@ -142,15 +186,8 @@ def _answer(said: Any) -> list[BaseMessage]:
         return [AIMessage("(an answer that could not be read)")]
     if isinstance(said, str):
         return [AIMessage(said)]
-    return [AIMessage(_json(data_of(said, is_answer=True)))]
-
-
-def _is_chunk(message: AIMessage) -> bool:
-    return type(message) is not AIMessage
-
-
-def _json(value: Any) -> str:
-    return json.dumps(normalise(value).value, ensure_ascii=False, default=str)
+    data = normalise(data_of(said, is_answer=True)).value
+    return [AIMessage(json.dumps(data, ensure_ascii=False, default=str))]
 
 
 def _feedback(said: Any, told: str) -> list[BaseMessage]:

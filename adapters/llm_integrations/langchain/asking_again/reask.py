@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from pydantic import ValidationError
 
@@ -17,7 +19,6 @@ from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.exchange import Exchange
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
-from llm_integrations.langchain.asking_again.unbroken import unbroken
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import has_tools
@@ -47,8 +48,8 @@ def reask(
     """A model whose answer satisfies a schema: ``prompt | reask(model, "answer@1", retries=2)``.
 
     An invalid answer goes back to the model with what is wrong with it, values included. What
-    comes out is what the model, or the parser behind it, gave. A valid answer costs no more than
-    validating it. Each failure is counted as an invalid output, logged, and an event
+    comes out is what the model, or the parser behind it, gave. A valid answer costs little more
+    than validating it. Each failure is counted as an invalid output, logged, and an event
     (``schema_reask``) of the trace; the calls after the first bear the tag ``reask:1`` and so on.
 
     Streams are held until the answer is valid; under warn they pass at once and are judged at their
@@ -91,12 +92,13 @@ class Reask(Runnable[Any, Any]):
     ) -> None:
         if not isinstance(model, Runnable):
             raise ConfigurationError(f"reask takes a model or a chain, not {type(model).__name__}")
-        self.runnable = unbroken(model)
+        self.runnable = model
         self.schema_ref = schema_ref
         self.judge = judge
         self._retries = retries
         self._on_invalid = on_invalid
         self._has_tools = has_tools(model)
+        self._has_parser = not _is_model(model)
         self._name = str(schema_ref)
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
@@ -200,7 +202,14 @@ class Reask(Runnable[Any, Any]):
         if validator is not None:
             config = self._marked(config)
         asking = Asking(self.judge, 0 if passes else self._retries, config)
-        return Exchange(asking, validator, input, config, has_tools=self._has_tools)
+        return Exchange(
+            asking,
+            validator,
+            input,
+            config,
+            has_tools=self._has_tools,
+            has_parser=self._has_parser,
+        )
 
     def _marked(self, config: RunnableConfig | None) -> RunnableConfig | None:
         """A config that tells handlers that the answer is judged here; None if there are none."""
@@ -212,6 +221,13 @@ class Reask(Runnable[Any, Any]):
 
     def __repr__(self) -> str:
         return f"reask({self.runnable!r}, {str(self.schema_ref)!r}, retries={self._retries})"
+
+
+def _is_model(model: Runnable[Any, Any]) -> bool:
+    """Whether it gives what the model said, and no parser stands between."""
+    while isinstance(model, RunnableBindingBase):
+        model = model.bound
+    return isinstance(model, BaseLanguageModel)
 
 
 def _at_prompt(model: Any) -> tuple[list[Any], Any]:

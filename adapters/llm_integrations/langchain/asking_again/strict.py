@@ -31,6 +31,8 @@ _SAYS_NOTHING: Final = frozenset(
 _OF_NAMED: Final = ("properties", "$defs", "definitions")
 _OF_LISTS: Final = ("anyOf", "prefixItems")
 _MOST_TOLD: Final = 120
+_DEPTH: Final = 200
+"""Of answers: what is nested deeper is judged as it is."""
 _HAS_TYPE: Final = frozenset({"type", "anyOf", "$ref"})
 _TYPES: Final[Mapping[type, str]] = {
     str: "string",
@@ -139,7 +141,7 @@ class _Rewriting:
             kept["type"] = _type_meant(given, path)
         kinds = kept.get("type")
         if isinstance(kinds, list) and self._provider == "anthropic":
-            return {"anyOf": [self.schema({**given, "type": kind}, path) for kind in kinds]}
+            return {"anyOf": [self._typed(_of_kind(kept, kind), given, path) for kind in kinds]}
         return self._object(kept, path) if _is_object(kept) else kept
 
     def _unions(self, given: dict[str, Any], path: str) -> dict[str, Any]:
@@ -179,6 +181,13 @@ class _Rewriting:
         if isinstance(kind, str) and not {"enum", "const"} & inner.keys():
             return {**inner, "type": [kind, "null"]}
         return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _of_kind(schema: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A schema without what is about other kinds: each would grow by the whole of the others."""
+    own = _ABOUT.get("number" if kind == "integer" else kind, frozenset())
+    others = frozenset().union(*_ABOUT.values()) - own
+    return {**{key: value for key, value in schema.items() if key not in others}, "type": kind}
 
 
 def _place(reference: str) -> str:
@@ -232,19 +241,19 @@ def _takes_null(schema: Any) -> bool:
 
 def without_added_nulls(value: Any, subset: Subset) -> Any:
     """An answer without the nulls that stand for optional properties that were left out."""
-    return _without(value, subset, {""}) if subset.nullable else value
+    return _without(value, subset, {""}, _DEPTH) if subset.nullable else value
 
 
-def _without(value: Any, subset: Subset, places: set[str]) -> Any:
-    if isinstance(value, dict | list):
-        places = subset.followed(places)
+def _without(value: Any, subset: Subset, places: set[str], depth: int) -> Any:
+    if not (depth and isinstance(value, dict | list)):
+        return value
+    places = subset.followed(places)
     if isinstance(value, dict):
         at = {name: {f"{place}/{name}" for place in places} for name in value}
         return {
-            name: _without(inner, subset, at[name])
+            name: _without(inner, subset, at[name], depth - 1)
             for name, inner in value.items()
             if inner is not None or not at[name] & subset.nullable
         }
-    if isinstance(value, list):
-        return [_without(item, subset, {f"{place}/*" for place in places}) for item in value]
-    return value
+    below = {f"{place}/*" for place in places}
+    return [_without(item, subset, below, depth - 1) for item in value]

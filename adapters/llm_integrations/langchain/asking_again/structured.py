@@ -27,7 +27,6 @@ from llm_integrations.langchain.asking_again.strict import (
     subset_for,
     without_added_nulls,
 )
-from llm_integrations.langchain.asking_again.unbroken import unbroken
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
 
@@ -248,9 +247,7 @@ class Structured(Runnable[Any, Any]):
                 f"the model's client cannot ask for {validator.reference}: {error}"
             ) from error
         told = _instruction(request) if asking.get("method") == "json_mode" else None
-        answering = _Answering(
-            unbroken(model), request, subset, bool(asking.get("include_raw")), told
-        )
+        answering = _Answering(model, request, subset, bool(asking.get("include_raw")), told)
         again = Reask(answering, self.schema_ref, self.judge, self._retries, self._on_invalid)
         made = _Version(
             again, subset.widened, None if schema is None else model_of(schema, validator)

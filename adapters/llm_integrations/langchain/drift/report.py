@@ -81,12 +81,10 @@ class ToolDriftReport:
     def raise_if_incompatible(self) -> None:
         """Raise IncompatibleSchema, with all violations in one report, if a tool drifted."""
         if self.drifted:
+            told = "; ".join(map(str, self.drifted))
             raise IncompatibleSchema(
-                f"tools are not what the registry says: {self._told()}", report=self._as_one()
+                f"tools are not what the registry says: {told}", report=self._as_one()
             )
-
-    def _told(self) -> str:
-        return "; ".join(map(str, self.drifted))
 
     def _as_one(self) -> CompatibilityReport:
         """Every violation in one report, each with its tool in its message."""

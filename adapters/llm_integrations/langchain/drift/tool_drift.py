@@ -31,7 +31,7 @@ from llm_integrations.langchain.drift.offered import Offered, offers_of
 from llm_integrations.langchain.drift.report import Side, ToolDriftReport, ToolLine
 from llm_integrations.langchain.patience import NO_SCHEMA_NOW
 
-__all__ = ["ToolDrift", "tool_drift"]
+__all__ = ["ToolDrift", "references_of", "tool_drift"]
 
 log = get_logger(__name__)
 
@@ -121,8 +121,8 @@ class ToolDrift:
         self._judge = Judge(
             resolve_registry(registry), "langchain", "tool", mode, on_unavailable, options
         )
-        self._named = None if schemas is None else _references(schemas)
-        self._results = _references(results or {})
+        self._named = None if schemas is None else references_of(schemas)
+        self._results = references_of(results or {})
         if self._named == {} and not self._results:
             raise ConfigurationError("no schema is named, so nothing would be compared")
         self._level = None if level is None else normal_level(level)
@@ -185,7 +185,7 @@ class ToolDrift:
     def _arguments_of(self, offers: Mapping[str, Offered]) -> Mapping[str, SchemaRef]:
         if self._named is not None:
             return self._named
-        named = _references({name: o.bound for name, o in offers.items() if o.bound is not None})
+        named = references_of({name: o.bound for name, o in offers.items() if o.bound is not None})
         if not named and not self._results:
             raise ConfigurationError(
                 "no schema is named for any of the tools: give {'tool': 'reference'}, or "
@@ -311,7 +311,7 @@ class ToolDrift:
         raise LLMIntegrationsError(f"the server lists its tools on more than {_MOST_PAGES} pages")
 
 
-def _references(named: References) -> dict[str, SchemaRef]:
+def references_of(named: References) -> dict[str, SchemaRef]:
     for tool in named:
         check_name("a tool's name", tool)
     return {tool: SchemaRef.parse(reference) for tool, reference in named.items()}

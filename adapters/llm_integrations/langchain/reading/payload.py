@@ -80,14 +80,11 @@ def unseen_answer(given: Sequence[Any], validator: Validator) -> list[Any]:
     The first that satisfies the schema, or else the last; the prompt itself, passed on, is none.
     """
     prompts = [one for one in given if isinstance(one, PromptValue)]
-    asked = {text for one in prompts for text in (one.to_string(), *_texts(one))}
+    asked = {one.to_string() for one in prompts}
+    asked.update(message.text for one in prompts for message in one.to_messages())
     found = [list(payloads(one, is_answer=True)) for one in given if not _asks(one, asked)]
     fitting = (pieces for pieces in found if all(_fits(validator, piece) for piece in pieces))
     return next(fitting, found[-1] if found else [])
-
-
-def _texts(prompt: PromptValue) -> list[str]:
-    return [message.text for message in prompt.to_messages()]
 
 
 def _asks(value: Any, asked: Collection[str]) -> bool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.payload import payloads
 
-__all__ = ["changes", "state_of"]
+__all__ = ["changes", "graph_kind", "state_of"]
+
+_OF_GRAPHS: Final = frozenset({"langgraph.types", "langgraph.func"})
+_ROUTES: Final = frozenset({"Command", "Send"})
+
+
+def graph_kind(value: Any) -> str:
+    """Which of LangGraph's own kinds it is, as ``Command``; empty for what is only called so."""
+    kinds = (kind.__name__ for kind in type(value).__mro__ if kind.__module__ in _OF_GRAPHS)
+    return next(kinds, "")
 
 
 def state_of(value: Any) -> Iterator[Any]:
@@ -20,18 +29,33 @@ def state_of(value: Any) -> Iterator[Any]:
     A Command changes the state by its ``update``; Sends go to nodes of their own; None changes
     nothing.
     """
-    kinds = {type(one).__name__ for one in value} if isinstance(value, list) else ()
-    for one in value if {"Command", "Send"} & set(kinds) else [value]:
-        kind = type(one).__name__
-        update: Any = one
-        if kind == "Command":
-            update = getattr(one, "update", None)
-        elif kind == "final":
-            update = getattr(one, "value", None)
-        if isinstance(update, list) and all(isinstance(x, tuple) and len(x) == 2 for x in update):
-            update = dict(update)
-        if update is not None and kind != "Send":
-            yield from payloads(_as_written(update), is_answer=True)
+    several = isinstance(value, list | tuple) and not _ROUTES.isdisjoint(map(graph_kind, value))
+    for one in value if several else [value]:
+        for update in _updates(one):
+            if update is not None:
+                yield from payloads(_as_written(update), is_answer=True)
+
+
+def _updates(one: Any) -> Iterable[Any]:
+    match graph_kind(one):
+        case "Send":
+            return ()
+        case "final":
+            return [one.value]
+        case "Command":
+            return _written_by(one.update)
+    return [one]
+
+
+def _written_by(update: Any) -> Iterable[Any]:
+    """What a Command writes. A field may stand there twice, and then counts as either."""
+    is_pairs = isinstance(update, list | tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in update
+    )
+    if not is_pairs:
+        return [update]
+    last = dict(update)
+    return [last, *({**last, key: value} for key, value in update if last[key] is not value)]
 
 
 def changes(value: Any, state: Any, validator: Validator) -> Iterator[Any]:
@@ -53,7 +77,7 @@ def _as_written(update: Any) -> Any:
 def _written(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"__overwrite__"}:
         return value["__overwrite__"]
-    return getattr(value, "value", None) if type(value).__name__ == "Overwrite" else value
+    return value.value if graph_kind(value) == "Overwrite" else value
 
 
 def _changed(state: Any, change: Any) -> dict[str, Any] | None:

@@ -25,23 +25,13 @@ _REFUSAL: Final = re.compile(
 _CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 _REFUSED: Final = frozenset({"refusal", "content_filter", "safety", "content_filtered"})
 _DECODER: Final = json.JSONDecoder(strict=False)
+_TOO_MUCH: Final = (RecursionError, ValueError)
+"""What JSON raises that is nested too deeply, or has a number of more digits than Python reads."""
 _REFERENCES: Final = ("anyOf", "oneOf", "allOf")
 _OF_STRINGS: Final = frozenset({"pattern", "minLength", "maxLength", "format", "contentEncoding"})
 _OF_OTHERS: Final = frozenset(
-    {
-        "properties",
-        "required",
-        "additionalProperties",
-        "patternProperties",
-        "minProperties",
-        "maxProperties",
-        "propertyNames",
-        "items",
-        "prefixItems",
-        "minItems",
-        "maxItems",
-        "contains",
-    }
+    {"properties", "required", "additionalProperties", "patternProperties", "propertyNames"}
+    | {"minProperties", "maxProperties", "items", "prefixItems", "minItems", "maxItems", "contains"}
 )
 
 
@@ -130,21 +120,21 @@ def _json(text: str) -> tuple[Any, json.JSONDecodeError | None]:
     """The JSON in a text, or what is wrong with what looks like some."""
     try:
         return json.loads(text, strict=False), None
-    except RecursionError:
-        return _NONE, None
     except json.JSONDecodeError as error:
         alone = error
+    except _TOO_MUCH:
+        return _NONE, None
     fence = _FENCE.search(text)
     if fence is None:
         return _NONE, alone if text.lstrip().startswith(("{", "[")) else None
     inside = fence.group(1).lstrip()
     try:
         value, end = _DECODER.raw_decode(inside)
-    except RecursionError:
-        return _NONE, None
     except json.JSONDecodeError as error:
         error.doc = error.doc.rstrip("` \n")
         return _NONE, error
+    except _TOO_MUCH:
+        return _NONE, None
     rest = inside[end:].strip()
     return (value, None) if not rest or rest.startswith("```") else (_NONE, None)
 

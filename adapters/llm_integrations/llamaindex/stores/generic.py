@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
@@ -20,7 +20,10 @@ from llm_integrations.llamaindex.stores.query import (
     renewed,
 )
 
-__all__ = ["Copy", "DirectNodes", "StoredNodes"]
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
+
+__all__ = ["DirectNodes", "StoredNodes"]
 
 log = get_logger(__name__)
 
@@ -115,7 +118,7 @@ class StoredNodes:
 
     # -- copies ----------
 
-    def copied(self) -> Copy:
+    def copied(self) -> QdrantCopy:
         """An empty collection of the same kind beside this one.
 
         Raises:
@@ -123,7 +126,7 @@ class StoredNodes:
         """
         raise self._no_aliases()
 
-    def unsettled(self) -> Copy | None:
+    def unsettled(self) -> QdrantCopy | None:
         """The copy that is in place here since a swap that did not come to its end."""
         return None
 
@@ -171,44 +174,6 @@ class DirectNodes(StoredNodes):
 
     def can_stamp(self, node_id: str) -> bool:
         return True
-
-
-class Copy(StoredNodes):
-    """Nodes of a collection that is to take the place of another.
-
-    Attributes:
-        source: the nodes of the other, also when its name has moved.
-    """
-
-    source: StoredNodes
-
-    def take(self, node_ids: Sequence[str] | None = None) -> None:
-        """Copy nodes from the source: these, or all."""
-        raise NotImplementedError
-
-    def mark(self) -> None:
-        """Mark what is here and in the source, to tell it from what is written later."""
-        raise NotImplementedError
-
-    def late(self) -> list[StoredNode]:
-        """Nodes of the source that were written after it was marked, and are not here."""
-        raise NotImplementedError
-
-    def newer(self) -> list[StoredNode]:
-        """Nodes that were written here after the mark."""
-        raise NotImplementedError
-
-    def replace(self) -> None:
-        """Move the alias here."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Note that all that was written to the source is here."""
-        raise NotImplementedError
-
-    def sweep(self) -> None:
-        """Delete the copies, this one too, that no alias stands for."""
-        raise NotImplementedError
 
 
 def _filters(equal: Mapping[str, str], unlike: Mapping[str, str]) -> MetadataFilters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.schema import BaseNode
 
@@ -16,7 +16,7 @@ from llm_integrations.llamaindex.stores.content import (
     source_in,
     with_changes,
 )
-from llm_integrations.llamaindex.stores.generic import Copy, DirectNodes
+from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
 from llm_integrations.llamaindex.stores.query import (
     GONE,
@@ -25,6 +25,9 @@ from llm_integrations.llamaindex.stores.query import (
     StoredNode,
     document_of,
 )
+
+if TYPE_CHECKING:
+    from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
 __all__ = ["QdrantNodes"]
 
@@ -124,12 +127,12 @@ class QdrantNodes(DirectNodes):
                 if gone:
                     client.delete_payload(name, gone, points=[point])
 
-    def copied(self) -> Copy:
+    def copied(self) -> QdrantCopy:
         from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
         return QdrantCopy.empty(self.store)
 
-    def unsettled(self) -> Copy | None:
+    def unsettled(self) -> QdrantCopy | None:
         from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 
         return QdrantCopy.unsettled_in(self.store)

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any, Final, Self
 
 from llm_integrations.core.errors import ConfigurationError
-from llm_integrations.llamaindex.stores.generic import Copy
 from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
 from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
 from llm_integrations.llamaindex.stores.query import StoredNode
@@ -24,13 +23,17 @@ _MARK: Final = "llm_integrations_copy"
 """A payload key of points that were there when an alias moved: the collection that it moved to."""
 
 
-class QdrantCopy(QdrantNodes, Copy):
-    """A copy of what an alias stands for, and its nodes, which bear the copy's mark."""
+class QdrantCopy(QdrantNodes):
+    """A copy of what an alias stands for, and its nodes, which bear the copy's mark.
+
+    Attributes:
+        source: the nodes of the other collection, also when the alias has moved.
+    """
 
     def __init__(self, store: Any, live: str, own: str) -> None:
         self._alias, self._live = store.collection_name, live
         super().__init__(store.model_copy(update={"collection_name": own}))
-        self.source = self._source = QdrantNodes(store.model_copy(update={"collection_name": live}))
+        self.source = QdrantNodes(store.model_copy(update={"collection_name": live}))
 
     @classmethod
     def empty(cls, store: Any) -> Self:
@@ -64,6 +67,7 @@ class QdrantCopy(QdrantNodes, Copy):
         return None
 
     def take(self, node_ids: Sequence[str] | None = None) -> None:
+        """Copy nodes from the source: these, or all."""
         client, told = self.store.client, {"with_payload": True, "with_vectors": True}
         if node_ids is not None:
             for first in range(0, len(node_ids), _PAGE):
@@ -78,10 +82,11 @@ class QdrantCopy(QdrantNodes, Copy):
                 return
 
     def mark(self) -> None:
+        """Mark what is here and in the source, to tell it from what is written later."""
         from qdrant_client.models import Filter, HasIdCondition
 
         client, mark = self.store.client, {_MARK: self.store.collection_name}
-        for nodes in (self._source, self):
+        for nodes in (self.source, self):
             name = nodes.store.collection_name
             ids: list[Any] = [node.node_id for node in nodes.every(())]
             page = len(ids) if is_local(client) else _PAGE  # it tries a filter on each point
@@ -92,10 +97,12 @@ class QdrantCopy(QdrantNodes, Copy):
                     client.set_payload(name, mark, points=Filter(must=[these]))
 
     def late(self) -> list[StoredNode]:
+        """Nodes of the source that were written after it was marked, and are not here."""
         here = {node.node_id for node in self.every(())}
-        return [node for node in self._source.scroll(self._unmarked()) if node.node_id not in here]
+        return [node for node in self.source.scroll(self._unmarked()) if node.node_id not in here]
 
     def newer(self) -> list[StoredNode]:
+        """Nodes that were written here after the mark."""
         return list(self.scroll(self._unmarked()))
 
     def _unmarked(self) -> Any:
@@ -105,13 +112,16 @@ class QdrantCopy(QdrantNodes, Copy):
         return Filter(must_not=[FieldCondition(key=_MARK, match=value)])
 
     def replace(self) -> None:
+        """Move the alias here."""
         own, before, late = self.store.collection_name, _before(self._alias), _late(self._alias)
         _move(self.store.client, {self._alias: own, before: self._live, late: self._live})
 
     def settle(self) -> None:
+        """Note that all that was written to the source is here."""
         _move(self.store.client, {_late(self._alias): None})
 
     def sweep(self) -> None:
+        """Delete the copies, this one too, that no alias stands for."""
         _sweep(self.store.client, self._alias)
 
     def _upsert(self, points: Sequence[Any]) -> None:

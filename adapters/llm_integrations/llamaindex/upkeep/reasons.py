@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from llama_index.core.schema import BaseNode, MetadataMode
 
@@ -43,15 +43,26 @@ def reason_of(error: BaseException, document: BaseNode | None) -> str:
     kind = type(error).__name__
     if document is None:
         return f"{kind} while its text was fetched or cut"
-    message = " ".join(str(error).split())[:_LENGTH]
-    return f"{kind}: {message}" if message and not _quotes(message, document) else kind
+    # Of what the cut goes through enough is looked at to know it.
+    message = " ".join(str(error).split())[: _LENGTH + _RUN]
+    told = [document.get_content(MetadataMode.NONE), *_leaves(document.metadata)]
+    if not message or any(_quotes(message, " ".join(text.split())) for text in told):
+        return kind
+    return f"{kind}: {message[:_LENGTH]}"
 
 
-def _quotes(message: str, document: BaseNode) -> bool:
-    values = {str(value) for value in document.metadata.values() if isinstance(value, str)}
-    if any(value in message for value in values if len(value) > 3):
-        return True
-    text = " ".join(document.get_content(MetadataMode.NONE).split())
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple | set):
+        if not (value is None or isinstance(value, bool)):
+            yield str(value)
+        return
+    for part in value:
+        yield from _leaves(part)
+
+
+def _quotes(message: str, text: str) -> bool:
     if len(text) < _RUN:
         return len(text) > 3 and text in message
     runs = (message[first : first + _RUN] for first in range(len(message) - _RUN + 1))

@@ -45,6 +45,8 @@ _GIVE_UP: Final = 20
 _SAMPLES: Final = 5
 _AT_HAND: Final = 256
 """Documents that are judged and stamped together: a store on disk syncs once for them."""
+_IN: Final = ("reindexed", "in_place")
+"""What becomes of documents that are in the index afterwards."""
 _NODES: Final = 1000
 """Nodes that are stamped in one request."""
 
@@ -96,73 +98,72 @@ class Reindexing:
         def fetch(batch: Sequence[str]) -> Mapping[str, BaseNode]:
             return self._index.documents(batch, self._vectors, self._steps)
 
-        self._run(names, fetch, whole=self._index.known.is_loaded)
-        return self.result(names)
+        return self._run(names, fetch, whole=self._index.known.is_loaded)
 
     def run_documents(self, documents: Mapping[str, BaseNode]) -> ReindexResult:
         """Documents that are at hand, whole."""
-        names = list(documents)
-        self._run(names, lambda batch: {name: documents[name] for name in batch}, whole=True)
-        return self.result(names)
+        return self._run(
+            list(documents), lambda names: {n: documents[n] for n in names}, whole=True
+        )
 
-    def result(self, names: Iterable[str]) -> ReindexResult:
-        outcome = self._outcome
-
+    def _result(self, names: Sequence[str]) -> ReindexResult:
         def of(*wanted: str) -> tuple[str, ...]:
-            return tuple(name for name in names if outcome.get(name) in wanted)
+            return tuple(name for name in names if self._outcome.get(name) in wanted)
 
         return ReindexResult(
             self._index.name,
             self._in_force.validator.reference,
-            reindexed=of("reindexed", "in_place"),
+            reindexed=of(*_IN),
             set_aside=of("set_aside"),
             missing=of("missing"),
             failed=tuple((name, self._reasons[name]) for name in of("failed")),
             in_place=of("in_place"),
         )
 
-    def _run(self, names: Sequence[str], fetch: Fetch, *, whole: bool) -> None:
+    def _run(self, names: Sequence[str], fetch: Fetch, *, whole: bool) -> ReindexResult:
+        self._fetch, self._whole = fetch, whole
         left = list(names)
         hidden = not (self._index.progress and names)
         title = f"reindexing {self._index.name}"
         with tqdm(total=len(names), desc=title, disable=hidden) as bar:
             while left:
                 try:
-                    for batch in _parts(left, self._pace.batch_size(self._size(whole=whole))):
-                        self._take(batch, fetch, whole=whole)
+                    for batch in _parts(left, self._pace.batch_size(self._size())):
+                        self._take(batch)
                         bar.update(len(self._tried) - bar.n)
                 except _GivenUpError as error:
-                    if not self._others_work(error.stage, self._left(names), fetch, whole=whole):
+                    if not self._others_work(error.stage, self._left(names)):
                         self._give_up(error, self._left(names))
                 left = self._left(names)
         self._tell(names)
+        return self._result(names)
 
-    def _size(self, *, whole: bool) -> int:
+    def _size(self) -> int:
         """How many documents are at hand at once: of a docstore's more than are embedded."""
-        return self._index.batch_size if whole else max(self._index.batch_size, _AT_HAND)
+        return self._index.batch_size if self._whole else max(self._index.batch_size, _AT_HAND)
 
-    def _take(self, batch: Sequence[str], fetch: Fetch, *, whole: bool) -> None:
+    def _take(self, batch: Sequence[str]) -> None:
         found: dict[str, BaseNode] = {}
 
         def read(part: Sequence[str]) -> None:
-            found.update(fetch(part))
+            found.update(self._fetch(part))
             self._outcome.update((name, "missing") for name in part if name not in found)
 
         self._pace.documents(len(batch))
         self._each(read, batch)
-        self._batch(list(found.values()), whole=whole)
+        self._batch(list(found.values()))
         self._tried.update(batch)
         self._index.persistence.changed()
 
     def _left(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name not in self._tried and name not in self._outcome]
 
-    def _others_work(self, stage: str, names: Sequence[str], fetch: Fetch, *, whole: bool) -> bool:
+    def _others_work(self, stage: str, names: Sequence[str]) -> bool:
         """Whether one of a few documents, spread over the rest, gets through what failed."""
         step = max(1, len(names) // _SAMPLES)
         for name in names[::-1][::step][:_SAMPLES]:
             with suppress(_GivenUpError):
-                self._take([name], fetch, whole=whole)
+                self._take([name])
             if not self._in_a_row[stage]:
                 return True
         return False
@@ -174,7 +175,7 @@ class Reindexing:
 
     # -- a batch ----------
 
-    def _batch(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
+    def _batch(self, documents: Sequence[BaseNode]) -> None:
         given = {document.id_: document for document in documents}
         forms: dict[str, BaseNode] = {}
         stamped: dict[str, BaseNode] = {}
@@ -189,38 +190,38 @@ class Reindexing:
             refused.extend(document for document in part if document.id_ not in passed)
 
         def stamp(part: Sequence[BaseNode]) -> None:
-            self._stamp_in_place([given[n.id_] for n in part], stamped, forms, whole=whole)
+            self._stamp_in_place([given[n.id_] for n in part], stamped, forms)
 
         def embed(part: Sequence[BaseNode]) -> None:
-            self._embed(part, given, whole=whole)
+            self._embed(part, given)
 
         def drop(part: Sequence[BaseNode]) -> None:
-            self._replace(part, {}, "set_aside", whole=whole)
+            self._replace(part, {}, "set_aside")
 
         try:
             self._each(judge, documents)
             if self._steps.judge_whole_documents and not self._anew:
                 self._each(stamp, list(stamped.values()))
-            anew = self._embeddable(stamped.values(), given, whole=whole)
+            anew = self._embeddable(stamped.values(), given)
             for paced in self._pace.texts(anew, self._tokens_in):
                 for part in _parts(paced, self._index.batch_size):
                     self._each(embed, part)
                     self._index.persistence.changed()
             self._each(drop, refused)
         finally:
-            changed = [form for name, form in forms.items() if form is not given[name]]
-            migrated = [form for form in changed if self._is_in(form.id_)]
+            migrated = [
+                form
+                for name, form in forms.items()
+                if form is not given[name] and self._outcome.get(name) in _IN
+            ]
             if migrated:
                 self._index.once_in_place(partial(self._index.known.rewrite, migrated))
 
-    def _keep(self, documents: Sequence[BaseNode], *, whole: bool) -> None:
-        known = self._index.known
+    def _keep(self, documents: Sequence[BaseNode]) -> None:
+        known, whole = self._index.known, self._whole
         news = known.news(documents, whole=whole)
         if news:
             self._index.once_in_place(lambda: known.keep(self._live(news), whole=whole))
-
-    def _is_in(self, name: str) -> bool:
-        return self._outcome.get(name) in ("reindexed", "in_place")
 
     def _each(self, work: Callable[[Sequence[T]], object], items: Sequence[T]) -> None:
         """Work on all, and if that fails on each alone."""
@@ -247,12 +248,10 @@ class Reindexing:
         documents: Iterable[BaseNode],
         stamped: Mapping[str, BaseNode],
         forms: Mapping[str, BaseNode],
-        *,
-        whole: bool,
     ) -> None:
         """Write new stamps, and migrated metadata, where the text is the one that was embedded."""
-        able = [d for d in documents if self._vectors.get(d.id_) and self._is_same(d, whole)]
-        able = [document for document in able if self._is_unchanged(document.id_)]
+        able = [d for d in documents if self._vectors.get(d.id_) and self._is_same(d)]
+        able = self._live(able)
         changes: dict[str, Changes] = {}
         for document in able:
             after = forms[document.id_].metadata
@@ -269,11 +268,11 @@ class Reindexing:
         if len(done) < len(able):
             log.info("%s: its store cannot stamp in place; texts are embedded", self._index.name)
         self._outcome.update((document.id_, "in_place") for document in done)
-        self._keep(done, whole=whole)
+        self._keep(done)
 
-    def _is_same(self, document: BaseNode, whole: bool) -> bool:
+    def _is_same(self, document: BaseNode) -> bool:
         """Whether a document is what the docstore knows: its own copy is."""
-        return not whole or document.hash == self._hashes.get(document.id_)
+        return not self._whole or document.hash == self._hashes.get(document.id_)
 
     # -- anew ----------
 
@@ -284,22 +283,20 @@ class Reindexing:
             return 0
 
     def _embeddable(
-        self, stamped: Iterable[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
+        self, stamped: Iterable[BaseNode], given: Mapping[str, BaseNode]
     ) -> list[BaseNode]:
         found = []
         for node in stamped:
             if node.id_ in self._outcome:
                 continue
             known = self._index.known.original_hash(node.id_)
-            if not whole and has_lost_media(given[node.id_], known):
+            if not self._whole and has_lost_media(given[node.id_], known):
                 self._outcome[node.id_] = "missing"
             else:
                 found.append(node)
         return found
 
-    def _embed(
-        self, part: Sequence[BaseNode], given: Mapping[str, BaseNode], *, whole: bool
-    ) -> None:
+    def _embed(self, part: Sequence[BaseNode], given: Mapping[str, BaseNode]) -> None:
         copies = [node.model_copy(deep=True) for node in part]
         groups = by_document(run_transformations(copies, self._steps.rest))
         name_nodes(groups, self._in_force.fingerprint)
@@ -310,25 +307,25 @@ class Reindexing:
         documents = [given[node.id_] for node in part]
         filled = [document for document in documents if document.id_ in groups]
         empty = [document for document in documents if document.id_ not in groups]
-        self._replace(filled, groups, "reindexed", whole=whole)
-        if empty and self._steps.judge_whole_documents:  # valid, and without a text
-            self._replace(empty, groups, "reindexed", whole=whole)
-        elif empty:
-            self._replace(empty, groups, "set_aside", whole=whole)
+        self._replace(filled, groups, "reindexed")
+        if empty:  # valid, and without a text, where whole documents are judged
+            valid = self._steps.judge_whole_documents
+            self._replace(empty, groups, "reindexed" if valid else "set_aside")
 
     def _replace(
         self,
         documents: Sequence[BaseNode],
         groups: Mapping[str, Sequence[BaseNode]],
         outcome: str,
-        *,
-        whole: bool,
     ) -> None:
         """Write the new nodes, then delete the old ones: by id, and all of a batch at once."""
         nodes, live = self._index.nodes, self._live(documents)
         if not nodes.lists_everything:
             nodes.delete_documents([d.id_ for d in live if not self._vectors.get(d.id_)])
-        new = {document.id_: _embedded(groups.get(document.id_, ())) for document in live}
+        new = {
+            document.id_: [n for n in groups.get(document.id_, ()) if n.embedding is not None]
+            for document in live
+        }
         self._write([node for part in new.values() for node in part], live)
         done = self._live(live)
         overtaken = {document.id_ for document in live} - {document.id_ for document in done}
@@ -340,7 +337,7 @@ class Reindexing:
         for document in done:
             if outcome == "set_aside" or new[document.id_] or self._vectors.get(document.id_):
                 self._outcome[document.id_] = outcome
-        self._keep(done, whole=whole)
+        self._keep(done)
 
     def _write(self, new: Sequence[BaseNode], documents: Sequence[BaseNode]) -> None:
         nodes = self._index.nodes
@@ -391,7 +388,3 @@ def _judged(documents: Sequence[BaseNode], first: Sequence[TransformComponent]) 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[first : first + size] for first in range(0, len(items), size))
-
-
-def _embedded(nodes: Iterable[BaseNode]) -> list[BaseNode]:
-    return [node for node in nodes if node.embedding is not None]

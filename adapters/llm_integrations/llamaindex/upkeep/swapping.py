@@ -12,7 +12,7 @@ from llm_integrations.llamaindex.upkeep.listing import grouped
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
     from llm_integrations.llamaindex.stores import StoredNodes
-    from llm_integrations.llamaindex.stores.generic import Copy
+    from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
     from llm_integrations.llamaindex.upkeep.listing import Nodes
 
 __all__ = ["beside", "late_in", "settle"]
@@ -93,7 +93,7 @@ def settle(index: Index) -> None:
         copy.settle()
 
 
-def _follow(copy: Copy, known: Nodes) -> tuple[Nodes, int]:
+def _follow(copy: QdrantCopy, known: Nodes) -> tuple[Nodes, int]:
     """Bring over what its source has that was not known; what it has now, and how much that was."""
     now = _listed(copy.source)
     changed = [name for name in now.keys() | known.keys() if now.get(name) != known.get(name)]

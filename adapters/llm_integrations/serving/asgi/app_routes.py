@@ -40,7 +40,8 @@ def check_routes(app: Any, runtime: Runtime) -> None:
         if is_strict:
             raise ConfigurationError("strict_routes: the routes of this app cannot be read")
         return
-    open_ways = sorted({path for path in _inferring(routes) if not _is_ruled(path, runtime)})
+    found = set(_inferring(routes))
+    open_ways = sorted(p for p in found if not runtime.rules.on(_PARAMETER.sub("x", p)))
     if not open_ways:
         return
     problem = (
@@ -82,7 +83,3 @@ def may_infer(path: str, methods: Iterable[str] | None = None) -> bool:
     if _ANSWERS_NOTHING.search(named):
         return False
     return _INFERS.search(named) is not None or _ANY_PATH.search(path) is not None
-
-
-def _is_ruled(path: str, runtime: Runtime) -> bool:
-    return bool(runtime.rules.on(_PARAMETER.sub("x", path)))

@@ -14,7 +14,14 @@ from enum import Enum
 from typing import Any, Final
 
 from llm_integrations.core.observability import get_logger
-from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send, drop
+from llm_integrations.serving.asgi.types import (
+    ASGIApp,
+    Receive,
+    Scope,
+    Send,
+    drop,
+    no_body,
+)
 from llm_integrations.serving.config.auth import KEY_HEADERS, AuthConfig
 from llm_integrations.serving.config.section import secret_from
 from llm_integrations.serving.rules.callers import Keys
@@ -109,7 +116,7 @@ class ServerGate(Gate):
     async def _asked(self, scope: Scope) -> Caller:
         probe = dict(scope)
         try:
-            await self._check(probe, _no_body, drop)
+            await self._check(probe, no_body, drop)
         except Exception as error:  # noqa: BLE001 - the request itself will meet the same error
             log.warning("the server's own check failed: %s", type(error).__name__)
         return Caller.KNOWN if _REACHED in probe else Caller.REFUSED
@@ -120,10 +127,6 @@ class ServerGate(Gate):
 
 async def _reached(scope: Scope, _receive: Receive, _send: Send) -> None:
     scope[_REACHED] = True
-
-
-async def _no_body() -> Message:
-    return {"type": "http.disconnect"}
 
 
 def gate_for(app: ASGIApp, runtime: Runtime) -> Gate:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send
+from llm_integrations.serving.asgi.types import ASGIApp, Message, Receive, Scope, Send, no_body
 
 __all__ = ["OURS", "OwnReplies", "layers_of"]
 
@@ -41,7 +41,7 @@ class OwnReplies:
     async def send(self, scope: Scope, send: Send, messages: Sequence[Message]) -> None:
         if self._through is None:
             self._through = _headers_of(self._app)
-        await self._through({**scope, OURS: messages}, _no_body, send)
+        await self._through({**scope, OURS: messages}, no_body, send)
 
 
 def _headers_of(app: ASGIApp) -> ASGIApp:
@@ -67,7 +67,3 @@ def _gives_headers(layer: Any) -> bool:
 async def _say(scope: Scope, _receive: Receive, send: Send) -> None:
     for message in scope[OURS]:
         await send(message)
-
-
-async def _no_body() -> Message:
-    return {"type": "http.disconnect"}

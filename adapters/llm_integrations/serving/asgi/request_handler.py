@@ -106,13 +106,15 @@ class RequestHandler:
             await self._refuse(scope, send, self._shape, failure)
 
     async def read_stored(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Judge the answer that a GET reads again; other requests there infer nothing."""
+        """Judge the answer that a GET reads again, or a POST that changes what is stored beside a
+        chat's; other requests there infer nothing."""
         under_way.set(scope)
         await self._pass_or_read_stored(scope, RequestBody(receive, await receive()), send)
 
     async def _pass_or_read_stored(self, scope: Scope, body: RequestBody, send: Send) -> None:
-        planner = None
-        if scope["method"] == "GET" and stored_under(scope["path"]):
+        planner, answered = None, stored_under(scope["path"]) or ""
+        is_change = scope["method"] == "POST" and answered.endswith("/chat/completions")
+        if is_change or (answered and scope["method"] == "GET"):
             planner = self._runtime.rules.match(self._planners, None, scope["headers"])
         if planner is None or planner.rule.output is None:
             await self._app(scope, body.receive, send)
@@ -121,7 +123,8 @@ class RequestHandler:
         if caller is Caller.REFUSED:
             await self._turn_away(scope, send)
         else:
-            await self._judged(planner, scope, dict(scope["headers"]), send, body, None, caller)
+            headers = dict(scope["headers"])
+            await self._judged(planner, scope, headers, send, body, None, caller, stored=True)
 
     async def _turn_away(self, scope: Scope, send: Send) -> None:
         if not await let_refuse(self._app, scope, send):
@@ -146,8 +149,10 @@ class RequestHandler:
         body: RequestBody,
         request: Any,
         caller: Caller,
+        *,
+        stored: bool = False,
     ) -> None:
-        """Without a body only the answer is judged."""
+        """Of what is ``stored`` only the answer is judged."""
         rule, runtime = planner.rule, self._runtime
         verdicts = Verdicts(rule.name)
         if runtime.set_aside is not None:
@@ -156,7 +161,7 @@ class RequestHandler:
             plan = planner.ready() or await planner.make(headers, request)
             if plan.unjudged:
                 verdicts.unjudged()
-            if rule.input is not None and body.data:
+            if rule.input is not None and not stored:
                 judge_request(rule.input, rule.shape, plan, request, verdicts)
             if (by := plan.answers) is not None:
                 handler = ResponseHandler(

@@ -55,7 +55,7 @@ class ResponseHandler:
         scope: as the server made it.
         send: the server's ``send``.
         body: of the request; it knows whether the client has left, and then nothing is judged.
-        request: what the body says; None without a body, where a stored answer is read again.
+        request: what the body says; None where a stored answer is read again.
         fields: top-level fields of the request that are set to something else.
         verdicts: where the verdicts go.
         by: what answers are judged by.
@@ -93,7 +93,7 @@ class ResponseHandler:
         side = by.rule.config
         is_object = by.content is not None and isinstance(request, dict)
         self._prefills = by.shape.prefills(request) if is_object else ()
-        self._may_retry = side.retries > 0 and bool(body.data)
+        self._may_retry = side.retries > 0 and request is not None
         self._told: Mapping[str, Any] = _NOTHING
         self._dropped: Any = None
         self._reply: Any = None
@@ -151,7 +151,7 @@ class ResponseHandler:
     def _constraining(self) -> Mapping[str, Any]:
         """The fields that constrain decoding; none where the client does so itself."""
         by, constrainer = self.by, self.runtime.constrainer
-        if by.content is None or constrainer is None or not self.body.data:
+        if by.content is None or constrainer is None or self.request is None:
             return _NOTHING
         if self._prefills or as_dict(self.request).get("echo"):
             return _NOTHING  # a grammar begins anew, where the answer has begun

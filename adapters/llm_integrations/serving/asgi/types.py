@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from llm_integrations.serving.shapes.failure import Headers
 
-__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop"]
+__all__ = ["ASGIApp", "Headers", "Message", "Receive", "Scope", "Send", "drop", "no_body"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -18,3 +18,8 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 async def drop(_message: Message) -> None:
     """A ``send`` that sends nothing."""
+
+
+async def no_body() -> Message:
+    """A ``receive`` of a client that has left."""
+    return {"type": "http.disconnect"}

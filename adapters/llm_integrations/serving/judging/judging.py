@@ -42,7 +42,7 @@ def judge_request(
                 _act(side, piece, verdict, verdicts)
     for check, validator in plan.shadows:
         for piece in check.pieces(shape, request):
-            _try_piece(side, piece, validator)
+            _tell(side.shadow_judge, judge_piece(side.shadow_judge, piece, validator))
     if verdicts.invalid is not None:
         verdicts.input_done()
 
@@ -125,10 +125,6 @@ def _try_answer(by: Answers, answer: Answer, validator: Validator) -> None:
         _tell(by.rule.shadow_judge, _judge(tried, answer, validator, answer.content))
     except Exception as error:  # noqa: BLE001 - a server must not fail because judging did
         failed(by.rule.shadow_judge, error)
-
-
-def _try_piece(side: InputRule, piece: Piece, validator: Validator) -> None:
-    _tell(side.shadow_judge, judge_piece(side.shadow_judge, piece, validator))
 
 
 def _tell(judge: Judge, verdict: Verdict) -> None:

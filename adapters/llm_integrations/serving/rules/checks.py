@@ -9,7 +9,7 @@ from llm_integrations.core.jsonschema.pointer import from_pointer
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.serving.config.rules import CheckConfig, ReplyCheckConfig
 from llm_integrations.serving.rules.named import SchemaSource
-from llm_integrations.serving.rules.pointer import MISSING, each_at
+from llm_integrations.serving.rules.pointer import MISSING, at, each_at
 from llm_integrations.serving.shapes import Prompt, Shape
 from llm_integrations.serving.shapes.jsontext import as_dict
 
@@ -56,13 +56,13 @@ class Field:
 
 
 def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:
-    """A key of what holds texts that differs from another only by capitals: a server that is
-    written in Go takes the two for one, and the last of them counts."""
+    """A key of what holds texts that differs from another only by capitals, or by a long s: a
+    server that is written in Go takes the two for one, and the last of them counts."""
     inside: list[tuple[str | int, Any]] = []
     if isinstance(value, dict):
         seen: set[str] = set()
         for key in value:
-            if (name := key.lower()) in seen:
+            if (name := key.casefold()) in seen:
                 return (*place, key)
             seen.add(name)
         inside = [(key, value[key]) for key in _HOLD_TEXTS if isinstance(value.get(key), list)]
@@ -70,6 +70,21 @@ def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ..
         inside = [each for each in enumerate(value) if isinstance(each[1], dict | list)]
     found = (_twice(each, (*place, key)) for key, each in inside)
     return next(filter(None, found), None)
+
+
+def _spelt_otherwise(
+    value: Any, path: Sequence[str], place: tuple[str | int, ...] = ()
+) -> tuple[str | int, ...] | None:
+    """A key that such a server takes for one of the path."""
+    if not path:
+        return None
+    if path[0] == "*" and isinstance(value, list):
+        found = (_spelt_otherwise(v, path[1:], (*place, n)) for n, v in enumerate(value))
+        return next(filter(None, found), None)
+    for key in value if isinstance(value, dict) else ():
+        if key != path[0] and key.casefold() == path[0].casefold():
+            return (*place, key)
+    return _spelt_otherwise(at(value, path[:1]), path[1:], (*place, path[0]))
 
 
 class Check(Field):
@@ -85,6 +100,8 @@ class Check(Field):
             return (Piece((), request),)
         if self.of == "messages":
             return self._texts(shape, request)
+        if other := _spelt_otherwise(request, self._path):
+            return (Piece(other, None, problem="is spelt in other capitals than its check"),)
         return tuple(self.found(request))
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
@@ -104,8 +121,9 @@ class Check(Field):
         return pieces
 
     def _has_a_say(self, prompts: list[Prompt]) -> bool:
-        """Whether there is more than what tools gave back, if that is not to be judged."""
-        roles = {prompt.role for prompt in prompts}
+        """Whether there is more than what tools gave back, if that is not to be judged. What every
+        request repeats, as the ``instructions`` beside its input, is not."""
+        roles = {prompt.role for prompt in prompts if len(prompt.path) > 1}
         return roles != {"tool"} or "tool" in self._config.roles
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -46,7 +47,7 @@ class ClientSchemas:
 
     def __init__(self, options: ValidationOptions) -> None:
         self._options = options
-        self._kept: LRUCache[str, StrangersSchema] = LRUCache(_MOST_MEMORY, _memory)
+        self._kept: LRUCache[str, StrangersSchema] = LRUCache(_MOST_MEMORY, attrgetter("memory"))
         # A thread of its own: a flood of new schemas keeps no other work waiting.
         self._thread = ThreadPoolExecutor(1, "llm-integrations-client-schemas")
 
@@ -91,10 +92,6 @@ class ClientSchemas:
             made = await loop.run_in_executor(self._thread, task, self._options)
             self._kept[text] = made
         return made
-
-
-def _memory(schema: StrangersSchema) -> int:
-    return schema.memory
 
 
 def _text(body: Any) -> str:

@@ -142,7 +142,9 @@ class Planner:
                     plan.shadows.append((check, tried))
         if after is not None:
             named = self._answered_by(after, headers, request)
-            offered = {*filled, *self._offered(after, request)}
+            offered = set(filled)
+            if after.tools:
+                offered |= self.rule.shape.offered(as_dict(request))
             tools = {**after.tools, **filled}
             brought: Mapping[str, StrangersSchema] = {}
             if after.by_client and named is None:
@@ -164,9 +166,6 @@ class Planner:
             message = "answers are judged here, so none can be left for later"
             raise Refused(bad_request(message, f"body.{defers}"))
         return side.source.pick(headers, request)
-
-    def _offered(self, side: OutputRule, request: Any) -> Collection[str]:
-        return self.rule.shape.offered(as_dict(request)) if side.tools else ()
 
     async def _answers(
         self,

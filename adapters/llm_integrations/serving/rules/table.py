@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_integrations.core.registry import Registry
@@ -62,7 +62,7 @@ class RuleTable:
                 continue
             if models is None:
                 return planner
-            named = model or as_dict(request).get("model") or self._config.default_model
+            named = model or _named_in(as_dict(request)) or self._config.default_model
             # Nobody knows what the server will take for no model, so every rule applies to it:
             # leaving it out must not be a way round one.
             if not isinstance(named, str) or models.match(named):
@@ -76,3 +76,9 @@ class RuleTable:
     def references(self) -> list[str]:
         """Every schema that a rule names, once."""
         return list(dict.fromkeys(r for rule in self.rules() for r in rule.references()))
+
+
+def _named_in(request: Mapping[str, Any]) -> Any:
+    """The model in a body; no text where servers would not agree: one in Go reads ``Model`` too."""
+    keys = [key for key in request if key.casefold() == "model"]
+    return request["model"] if keys == ["model"] else keys

@@ -64,10 +64,6 @@ def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[An
     ]
 
 
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict | list)
-
-
 def _prefill(answer: Answer, prefills: Sequence[str]) -> str:
     number = answer.number if isinstance(answer.number, int) else 0
     return prefills[min(max(number, 0), len(prefills) - 1)]
@@ -146,7 +142,8 @@ class Shape(ABC):
         texts = as_dict(request).get(field)
         if field != "messages":
             return None if isinstance(texts, str | list) else field
-        return None if isinstance(texts, list) and all(map(_is_nested, texts)) else field
+        is_list = isinstance(texts, list) and all(isinstance(one, dict | list) for one in texts)
+        return None if is_list else field
 
     def goes_on(self, request: Body) -> bool:
         """Whether the server has the conversation so far, and the request what comes after it."""

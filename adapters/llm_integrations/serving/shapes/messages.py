@@ -42,6 +42,8 @@ class Messages(Shape):
         return "messages"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
+        if system := request.get("system"):
+            yield Prompt(("system",), "system", said_text(system))
         for index, message in enumerate(as_list(request.get("messages"))):
             message = as_dict(message)
             yield from _prompts(("messages", index, "content"), message)

@@ -50,6 +50,8 @@ class Responses(Shape):
         return "input"
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
+        if told := request.get("instructions"):
+            yield Prompt(("instructions",), "system", said_text(told))
         given = request.get("input")
         if isinstance(given, str):
             yield Prompt(("input",), "user", given)
