@@ -19,9 +19,7 @@ _MODEL: Final = re.compile(
     r"/(?:engines|openai/deployments)/(?!copilot-codex/)(.+?)/(?:chat/)?completions/*",
     re.IGNORECASE,
 )
-_STORED: Final = re.compile(
-    r"(.*/(?:responses(?=/)|chat/completions))(?:/(?!batch$|render$)[^/]+)?"
-)
+_STORED: Final = re.compile(r"(.*/(?:responses|chat/completions))/(?!(?:batch|render)$)[^/]+")
 _NO_PATH: Final = re.compile(r"[?#\0].*|;[^/]*", re.DOTALL)
 """Escaped in a path: what a server that reads it twice takes for its end, and parameters."""
 
@@ -35,7 +33,7 @@ def canonical(path: str) -> str:
 
 @lru_cache(maxsize=1024)
 def stored_under(path: str) -> str | None:
-    """The path that gave what is stored here: an answer, or the list of them."""
+    """The path that gave the answer which is stored here."""
     found = _STORED.fullmatch(canonical(path))
     return found[1] if found else None
 

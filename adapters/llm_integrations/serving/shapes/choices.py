@@ -137,23 +137,12 @@ class _Choices(Shape):
 
     def answers(self, reply: Any) -> Sequence[Answer]:
         choices = reply.get("choices") if isinstance(reply, dict) else None
-        if not isinstance(choices, list):
-            return self._listed(as_dict(reply))
         answers: list[Answer] = []
-        for position, choice in enumerate(choices):
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 return ()
             answers.append(_answer(choice, position))
         return answers
-
-    def _listed(self, reply: Body) -> Sequence[Answer]:
-        """Of each stored reply, where a server lists them."""
-        stored = reply.get("data")
-        if reply.get("object") != "list" or not isinstance(stored, list):
-            return ()
-        each = list(map(self.answers, stored))
-        found = [answer for answers in each for answer in answers]
-        return (found or [Answer(0, None, declined=True)]) if all(each) else ()
 
     def without(self, reply: Any, dropped: Collection[int]) -> Any:
         choices = enumerate(as_list(as_dict(reply).get("choices")))
