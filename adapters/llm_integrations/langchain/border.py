@@ -104,7 +104,7 @@ class _Side:
     """One side of a border. Without a reference nothing is judged there."""
 
     def __init__(self, role: Role, judge: TracedJudge, reference: SchemaRef | None) -> None:
-        self.role = role
+        self.role: Role = role
         self.reference = reference
         self._judge = judge
 
