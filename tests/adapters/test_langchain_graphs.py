@@ -217,7 +217,7 @@ async def test_the_change_is_judged_alone_or_with_the_state_that_it_changes(
 @pytest.mark.parametrize("name", ["Command", "Send", "final", "Overwrite"])
 def test_what_is_only_called_as_a_kind_of_langgraphs_is_data(registry: Registry, name: str) -> None:
     kind = create_model(name, greeting=(Any, ...))
-    node = validated(lambda value: value, output="greeting@1", registry=registry)
+    node: Any = validated(lambda value: value, output="greeting@1", registry=registry)
     assert node(kind(greeting="hi")).greeting == "hi"
     with pytest.raises(SchemaValidationError):
         node(kind(greeting=7))

@@ -86,7 +86,7 @@ def check_log(
     client = resolve_registry(registry)
     stored = _read(Path(path))
     named = _named(stored, Path(path))
-    noted = {role: Pin.from_dict(named[role]) for role in ROLES if role in named}
+    noted: dict[Role, Pin] = {role: Pin.from_dict(named[role]) for role in ROLES if role in named}
     check = LogCheck(stored.eval.task, noted, mode=mode)
     if pins is not None:
         lock = pins if isinstance(pins, BenchmarkPins) else BenchmarkPins(pins, client)
