@@ -131,8 +131,8 @@ class _Border:
         self._on_invalid = on_invalid
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
-        sides = (self._input, self._output)
-        return [("", side.role, str(side.reference)) for side in sides if side.reference]
+        sides = [side for side in (self._input, self._output) if side.reference is not None]
+        return [("", side.role, str(side.reference)) for side in sides]
 
     def around_function(self, node: Callable[..., Any]) -> Callable[..., Any]:
         call = node if inspect.isroutine(node) or isinstance(node, partial) else type(node).__call__

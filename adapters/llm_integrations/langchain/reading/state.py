@@ -77,8 +77,8 @@ def _as_written(update: Any) -> Any:
 def _written(value: Any) -> Any:
     if graph_kind(value) == "Overwrite":
         return value.value
-    is_written = isinstance(value, dict) and value.keys() == {"__overwrite__"}
-    return value["__overwrite__"] if is_written else value
+    is_marked = isinstance(value, dict) and value.keys() == {"__overwrite__"}
+    return value["__overwrite__"] if is_marked else value
 
 
 def _changed(state: Any, change: Any) -> dict[str, Any] | None:
