@@ -25,6 +25,7 @@ __all__ = [
     "check_kind",
     "check_mode",
     "check_name",
+    "check_validation_options",
 ]
 
 Mode: TypeAlias = Literal["enforce", "warn", "off"]
@@ -195,6 +196,12 @@ class ValidationOptions:
             raise ConfigurationError(f"max_errors must be at least 1, not {self.max_errors}")
         if self.max_steps < 1:
             raise ConfigurationError(f"max_steps must be at least 1, not {self.max_steps}")
+
+
+def check_validation_options(options: object) -> None:
+    """ConfigurationError unless these are options, or None for the usual ones."""
+    if options is not None:
+        check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
 
 
 def _check_secret(auth: object, *names: str, may_be_none: bool = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from llm_integrations.core.config import ValidationOptions, check_kind
+from llm_integrations.core.config import ValidationOptions, check_validation_options
 from llm_integrations.core.model.reference import SchemaId, SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.requests import key_of
@@ -75,8 +75,7 @@ class AsyncRegistry(FromCache):
     async def validator(
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator:
-        if options is not None:
-            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
+        check_validation_options(options)
         entry = self._service.fresh(key_of(reference)[0])
         if entry is not None:
             validator = entry.validators.get(options)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from llm_integrations.core.config import ValidationOptions, check_kind
+from llm_integrations.core.config import ValidationOptions, check_validation_options
 from llm_integrations.core.errors import RegistryError
 from llm_integrations.core.model.class_schema import Mode
 from llm_integrations.core.model.reference import SchemaId, SchemaRef, Version
@@ -148,8 +148,7 @@ class Registry(FromCache):
         Raises:
             InvalidSchema: when the schema does not compile.
         """
-        if options is not None:
-            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
+        check_validation_options(options)
         entry = self._service.fresh(key_of(reference)[0])
         if entry is not None:
             validator = entry.validators.get(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from llm_integrations.core.config import ValidationOptions, check_kind
+from llm_integrations.core.config import ValidationOptions, check_validation_options
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.model.schema import RegisteredSchema
 from llm_integrations.core.registry.cache.event_follower import apply_event, check_events, follow
@@ -47,8 +47,7 @@ class FromCache:
         self, reference: str | SchemaRef, *, options: ValidationOptions | None = None
     ) -> Validator | None:
         """The validator in force if no waiting is needed, else None: for a server's hot path."""
-        if options is not None:
-            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
+        check_validation_options(options)
         entry = self._service.fresh(key_of(reference)[0])
         if entry is None and self.peek(reference) is not None:
             found = self._service.schema_entry(reference)  # an old copy, and a refresh behind it

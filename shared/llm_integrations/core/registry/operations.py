@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from llm_integrations.core.config import ValidationOptions, check_kind
+from llm_integrations.core.config import ValidationOptions, check_kind, check_validation_options
 from llm_integrations.core.errors import ConfigurationError, InvalidReference, RegistryError
 from llm_integrations.core.model.class_schema import Mode, metadata_of, schema_of
 from llm_integrations.core.model.reference import (
@@ -85,8 +85,7 @@ class Operations:
         self, schema: RegisteredSchema, *, options: ValidationOptions | None = None
     ) -> Validator | Pending[Validator]:
         check_kind("schema", schema, RegisteredSchema, "what get(…) gives (see validator)")
-        if options is not None:
-            check_kind("options", options, ValidationOptions, "ValidationOptions(…)")
+        check_validation_options(options)
         ready = self._validators.ready(schema, options)
         return ready or self._service.start(lambda: self._validators.make(schema, options))
 
