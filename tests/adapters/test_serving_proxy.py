@@ -279,6 +279,7 @@ class TestAServerThatFails:
         "https://",
         "https://xn--a/v1",
         "https://user:pw@host/v1",
+        "https://user:12/pw@host/v1",
         "https://host/v1?key=1",
     ],
 )

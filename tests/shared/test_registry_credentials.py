@@ -229,6 +229,13 @@ def test_credentials_that_make_no_sense_are_refused_at_once(changes: dict[str, s
     assert "SECRET" not in str(refused.value)
 
 
+@pytest.mark.parametrize("place", ["user:SECRET@x/t", "user:12/SECRET@x/t", "user:12#SECRET@x/t"])
+def test_a_token_url_with_a_password_is_refused_before_anything_can_show_it(place: str) -> None:
+    with pytest.raises(ConfigurationError, match="token_url") as refused:
+        OAuthClientCredentials(f"https://{place}", "c", "secret")
+    assert "SECRET" not in str(refused.value)
+
+
 @pytest.mark.parametrize("given", [("\udcff", "SECRET"), ("user", "SECRET\ud800")])
 def test_a_password_that_is_no_unicode_is_refused_and_in_no_frame(given: tuple[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="valid Unicode") as refused:

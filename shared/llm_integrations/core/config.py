@@ -276,6 +276,8 @@ class OAuthClientCredentials:
             # Not with its value: the last one is a secret.
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 raise ConfigurationError(f"OAuthClientCredentials.{name} must be text")
+        if "@" in self.token_url.partition("?")[0]:  # a password before it would be in the repr
+            raise ConfigurationError("OAuthClientCredentials.token_url is https://host/path")
 
 
 Auth: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth | OAuthClientCredentials

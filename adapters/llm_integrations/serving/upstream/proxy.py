@@ -126,7 +126,8 @@ def _base(text: str) -> httpx.URL:
         raise ConfigurationError("upstream: this is no URL") from None
     if url.scheme not in ("http", "https") or not host:
         raise ConfigurationError("upstream: give an http(s) URL, as https://api.example/v1")
-    if url.userinfo or url.query or url.fragment:
+    # An @ behind the host is the end of a password, and the host no host.
+    if "@" in text or url.query or url.fragment:
         raise ConfigurationError(
             "upstream: give the URL alone; clients bring their keys in their own headers"
         )

@@ -46,7 +46,7 @@ def token_server(auth: OAuthClientCredentials) -> tuple[str, BasicAuth]:
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         raise told from None
-    if not is_url or "@" in auth.token_url.partition("?")[0]:
+    if not is_url:
         raise told
     base = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     return base, BasicAuth(auth.client_id, auth.client_secret)
