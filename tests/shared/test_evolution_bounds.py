@@ -387,6 +387,22 @@ def test_each_question_that_compiles_large_patterns_counts_them(
     assert 0 < len(asked) < 40
 
 
+def test_properties_that_require_each_other_are_no_question_of_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Schema] = []
+
+    def noted(schema: Schema, **options: Any) -> jsonschema_rs.CanonicalSchema:
+        asked.append(schema)
+        return canonicalize(schema, **options)
+
+    canonicalize = jsonschema_rs.canonicalize
+    monkeypatch.setattr(jsonschema_rs, "canonicalize", noted)
+    make = HOSTILE["a chain of 1,000 dependencies"]
+    assert not check_compatibility(make(1), [make(0)], "FULL", limits=LIMITS)
+    assert max(len(schema.get("dependentRequired", ())) for schema in asked) <= 10
+
+
 def test_what_was_left_out_is_noted() -> None:
     many = HOSTILE["500 properties"]
     report = check_compatibility(many(1), [many(0)])

@@ -34,6 +34,9 @@ __all__ = ["ContainmentOracle"]
 _MOST_CASES: Final = 24
 """Alternatives at one place: containment takes time that grows like their square or worse."""
 
+_MOST_DEPENDENCIES: Final = 10
+"""Properties that require others: each may double the time that containment takes."""
+
 _MOST_NODES: Final = 4_000
 _MOST_VALUES: Final = 2_000
 _MOST_WRITTEN_OUT: Final = 200_000
@@ -163,6 +166,8 @@ class ContainmentOracle:
                 values += len(node.get("enum", ()))
                 patterns += _steps_for_patterns(node)
                 if values > _MOST_VALUES or _cases(node) > _MOST_CASES:
+                    return False
+                if len(node.get("dependentRequired", ())) > _MOST_DEPENDENCIES:
                     return False
             if sum(map(self._written_out, nodes)) > _MOST_WRITTEN_OUT:
                 return False
