@@ -27,12 +27,9 @@ from llm_integrations.llamaindex import (
     SchemaTransform,
 )
 from tests.support.clients import elsewhere
-from tests.support.rag import STRICT, V1, CountingEmbedding, qdrant
+from tests.support.rag import QDRANT_WARNINGS, STRICT, V1, CountingEmbedding, qdrant
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+pytestmark = QDRANT_WARNINGS
 
 CLOSED = {"properties": {"topic": {"type": "string"}}, "required": ["topic"]}
 OPEN = {"type": "object", "required": ["title"]}

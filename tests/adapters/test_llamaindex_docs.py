@@ -14,14 +14,11 @@ from llama_index.core.llms import MockLLM
 
 from llm_integrations.core.events import InMemoryEventBus
 from llm_integrations.core.registry import connect
-from tests.support.rag import RELAXED, V1, CountingEmbedding, document, qdrant
+from tests.support.rag import QDRANT_WARNINGS, RELAXED, V1, CountingEmbedding, document, qdrant
 
 PAGE = Path(__file__).parents[2] / "docs/llamaindex.md"
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+pytestmark = QDRANT_WARNINGS
 
 
 async def test_every_block_of_the_page_runs(

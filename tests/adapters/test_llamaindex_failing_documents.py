@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import Document
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.llamaindex import (
     RAGPipelineIntegration,
     ReindexPlan,
@@ -20,16 +20,19 @@ from llm_integrations.llamaindex import (
     SchemaTransform,
 )
 from llm_integrations.llamaindex.upkeep.reasons import reason_of
-from tests.support.rag import RELAXED, V1, CountingEmbedding, document, pipeline, qdrant, vectors
+from tests.support.rag import (
+    RELAXED,
+    CountingEmbedding,
+    document,
+    pipeline,
+    qdrant,
+    registry,
+    vectors,
+)
+
+__all__ = ["registry"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as made:
-        made.register("doc-meta", V1, compatibility="NONE")
-        yield made
 
 
 class Picky(CountingEmbedding):

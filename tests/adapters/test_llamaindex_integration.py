@@ -30,6 +30,7 @@ from llm_integrations.llamaindex import (
 )
 from tests.support.clients import elsewhere
 from tests.support.rag import (
+    QDRANT_WARNINGS,
     RELAXED,
     STRICT,
     V1,
@@ -39,14 +40,15 @@ from tests.support.rag import (
     fits,
     pipeline,
     qdrant,
+    quarantine,
+    store,
+    transform,
     vectors,
 )
 
-# Qdrant's local mode, once in each process: what it says, and the connection that it leaves open.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "store", "transform"]
+
+pytestmark = QDRANT_WARNINGS
 
 
 @pytest.fixture
@@ -55,21 +57,6 @@ def registry() -> Iterator[Registry]:
         client.register("doc-meta", V1, compatibility="NONE", metadata={"owner": "team-docs"})
         client.register("other", RELAXED)
         yield client
-
-
-@pytest.fixture
-def quarantine(tmp_path: Path) -> Quarantine:
-    return Quarantine(tmp_path / "aside")
-
-
-@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
-def store(request: pytest.FixtureRequest) -> Any:
-    return request.param()
-
-
-@pytest.fixture
-def transform(registry: Registry, quarantine: Quarantine) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
 
 
 def bad(name: str = "bad") -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +20,19 @@ from llm_integrations.llamaindex import (
     SchemaTransform,
 )
 from tests.support.clients import elsewhere
-from tests.support.rag import CountingEmbedding, document, pipeline, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    CountingEmbedding,
+    document,
+    pipeline,
+    quarantine,
+    store,
+    transform,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "store", "transform"]
+
+pytestmark = QDRANT_WARNINGS
 
 OLD: dict[str, Any] = {
     "type": "object",
@@ -46,16 +52,6 @@ def registry() -> Iterator[Registry]:
     with connect("memory://") as client:
         client.register("doc-meta", OLD, compatibility="NONE")
         yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
-def store(request: pytest.FixtureRequest) -> Any:
-    return request.param()
 
 
 def metadata(store: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,14 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from pydantic import AnyUrl
 
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform, persist_pipeline
 from llm_integrations.llamaindex.upkeep.persistence import Persistence
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, V1, document, pipeline
+from tests.support.rag import RELAXED, document, pipeline, quarantine, registry, transform
 from tests.support.rag_persist_worker import DOCUMENTS, filled
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
+__all__ = ["quarantine", "registry", "transform"]
 
 
 def test_what_was_saved_is_loaded_by_llamaindex_itself(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import (
     RAGPipelineIntegration,
@@ -24,29 +23,22 @@ from llm_integrations.llamaindex import (
     persist_pipeline,
 )
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    RELAXED,
+    STRICT,
+    CountingEmbedding,
+    document,
+    qdrant,
+    quarantine,
+    registry,
+    store,
+    transform,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "registry", "store", "transform"]
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
-def store(request: pytest.FixtureRequest) -> Any:
-    return request.param()
+pytestmark = QDRANT_WARNINGS
 
 
 def index_of(transform: SchemaTransform, store: Any, *documents: Document, **options: Any) -> Any:

@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
-import pytest
 from llama_index.core.schema import Document, TransformComponent
 from llama_index.core.vector_stores import SimpleVectorStore
 
-from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    RELAXED,
+    STRICT,
+    CountingEmbedding,
+    document,
+    held,
+    pipeline,
+    quarantine,
+    registry,
+    store,
+    transform,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "registry", "store", "transform"]
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
-def store(request: pytest.FixtureRequest) -> Any:
-    return request.param()
+pytestmark = QDRANT_WARNINGS
 
 
 def fits(name: str, text: str | None = None) -> Document:
     return document(name, text, title="t", year=2026)
-
-
-def held(transform: SchemaTransform) -> int:
-    assert isinstance(transform.quarantine, Quarantine)
-    return transform.quarantine.count()
 
 
 def embedded(steps: Any) -> list[str]:

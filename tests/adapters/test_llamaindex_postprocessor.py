@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,16 +18,11 @@ from llm_integrations.core.errors import RegistryUnavailable, SchemaNotFound
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import ISSUE, SUBJECT
 from llm_integrations.llamaindex import SchemaPostprocessor, SchemaTransform
-from tests.support.rag import RELAXED, STRICT, V1, document
+from tests.support.rag import RELAXED, STRICT, document, registry
+
+__all__ = ["registry"]
 
 NOWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
 
 
 def retrieved(registry: Registry, *documents: Any, scores: Any = None) -> list[NodeWithScore]:

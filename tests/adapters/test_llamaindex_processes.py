@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-import pytest
 from llama_index.core.schema import TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
@@ -20,15 +19,22 @@ from llm_integrations.llamaindex.upkeep.node_ids import name_nodes
 from tests.support.clients import elsewhere
 from tests.support.forked import PROCESSES
 from tests.support.patience import until
-from tests.support.rag import RELAXED, STRICT, V1, by_document, document, fits, points, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    RELAXED,
+    STRICT,
+    V1,
+    by_document,
+    document,
+    fits,
+    points,
+    qdrant,
+)
 from tests.support.rag_persist_worker import DOCUMENTS, filled, save_for_ever
 from tests.support.rag_replicas import catch_up_when_told, open_replica, serve
 from tests.support.rag_worker import die_while_reindexing, open_index
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+pytestmark = QDRANT_WARNINGS
 
 KILLS = 4
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,28 +33,23 @@ from llm_integrations.core.stamp import without_stamp
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from llm_integrations.llamaindex.node_record import read_node, write_node
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline
+from tests.support.rag import (
+    RELAXED,
+    STRICT,
+    CountingEmbedding,
+    document,
+    held,
+    pipeline,
+    quarantine,
+    registry,
+    transform,
+)
+
+__all__ = ["quarantine", "registry", "transform"]
 
 RAW = b"\x89PNG\r\n\x1a\n\x00\xff"
 FILM = MediaResource(data=RAW, path=Path("/v.mp4"))
 UNTITLED = {"kind": "x"}
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
-
-
-def held(transform: SchemaTransform) -> int:
-    assert isinstance(transform.quarantine, Quarantine)
-    return transform.quarantine.count()
 
 
 class Seen(TransformComponent):

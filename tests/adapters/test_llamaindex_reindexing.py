@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,16 +15,27 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.stamp import VALID, VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from tests.support.clients import elsewhere
-from tests.support.rag import RELAXED, STRICT, V1, CountingEmbedding, document, pipeline, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    RELAXED,
+    STRICT,
+    CountingEmbedding,
+    document,
+    pipeline,
+    qdrant,
+    quarantine,
+    registry,
+    store,
+    transform,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "registry", "store", "transform"]
+
+pytestmark = QDRANT_WARNINGS
 
 
 class Picky(CountingEmbedding):
@@ -40,28 +50,6 @@ class Picky(CountingEmbedding):
         if any(f"{word} " in text for word in self.refused for text in texts):
             raise ValueError("the input is too long")
         return [self._get_text_embedding(text) for text in texts]
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def quarantine(tmp_path: Path) -> Quarantine:
-    return Quarantine(tmp_path / "aside")
-
-
-@pytest.fixture
-def transform(registry: Registry, quarantine: Quarantine) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
-
-
-@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
-def store(request: pytest.FixtureRequest) -> Any:
-    return request.param()
 
 
 def fits(name: str, text: str | None = None) -> Document:

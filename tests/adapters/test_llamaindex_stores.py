@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,27 @@ from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from llm_integrations.core.errors import SchemaValidationError, Unsupported
 from llm_integrations.core.quarantine import Quarantine
-from llm_integrations.core.registry import Registry, connect
+from llm_integrations.core.registry import Registry
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import RAGPipelineIntegration, SchemaTransform
 from llm_integrations.llamaindex.stores.qdrant_local import one_commit
 from tests.support.clients import elsewhere
 from tests.support.rag import (
+    QDRANT_WARNINGS,
     STRICT,
-    V1,
     CountingEmbedding,
     document,
     pipeline,
     points,
     qdrant,
+    quarantine,
+    registry,
+    transform,
 )
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "registry", "transform"]
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
+pytestmark = QDRANT_WARNINGS
 
 
 async def test_no_change_of_a_schema_releases_what_the_store_cannot_hold(

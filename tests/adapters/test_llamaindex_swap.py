@@ -23,26 +23,25 @@ from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from tests.support.clients import elsewhere
 from tests.support.forked import PROCESSES
-from tests.support.rag import RELAXED, STRICT, V1, document, pipeline, points, qdrant
+from tests.support.rag import (
+    QDRANT_WARNINGS,
+    RELAXED,
+    STRICT,
+    V1,
+    document,
+    pipeline,
+    points,
+    qdrant,
+    quarantine,
+    registry,
+    transform,
+)
 from tests.support.rag_swap_worker import short, swap
 from tests.support.rag_worker import open_index
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+__all__ = ["quarantine", "registry", "transform"]
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def transform(registry: Registry, tmp_path: Path) -> SchemaTransform:
-    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=tmp_path / "aside")
+pytestmark = QDRANT_WARNINGS
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import pickle
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,21 +39,11 @@ from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import FINGERPRINT, ID, SUBJECT, VALID, VERSION
 from llm_integrations.llamaindex import SchemaTransform
 from tests.support.forked import PROCESSES
-from tests.support.rag import RELAXED, STRICT, V1, document, pipeline
+from tests.support.rag import RELAXED, STRICT, V1, document, pipeline, quarantine, registry
+
+__all__ = ["quarantine", "registry"]
 
 NOWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with connect("memory://") as client:
-        client.register("doc-meta", V1, compatibility="NONE")
-        yield client
-
-
-@pytest.fixture
-def quarantine(tmp_path: Path) -> Quarantine:
-    return Quarantine(tmp_path / "aside")
 
 
 def bad(name: str = "bad") -> Document:

@@ -1,10 +1,12 @@
-"""Documents, schemas and pipelines for tests of the LlamaIndex adapter."""
+"""Documents, schemas, pipelines and fixtures for tests of the LlamaIndex adapter."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 from llama_index.core import MockEmbedding
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.ingestion import IngestionPipeline
@@ -15,10 +17,13 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
+from llm_integrations.core.quarantine import Quarantine
+from llm_integrations.core.registry import Registry, connect
 from llm_integrations.core.stamp import VERSION
 from llm_integrations.llamaindex import SchemaTransform
 
 __all__ = [
+    "QDRANT_WARNINGS",
     "RELAXED",
     "STRICT",
     "V1",
@@ -26,10 +31,21 @@ __all__ = [
     "by_document",
     "document",
     "fits",
+    "held",
     "pipeline",
     "points",
     "qdrant",
+    "quarantine",
+    "registry",
+    "store",
+    "transform",
     "vectors",
+]
+
+# Qdrant's local mode: what it says once in each process, and the connection that it leaves open.
+QDRANT_WARNINGS = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
 ]
 
 V1: dict[str, Any] = {
@@ -95,3 +111,30 @@ def by_document(store: Any) -> dict[str, tuple[int, set[str]]]:
         count, versions = found.get(name, (0, set()))
         found[name] = (count + 1, versions | {version})
     return found
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with connect("memory://") as client:
+        client.register("doc-meta", V1, compatibility="NONE")
+        yield client
+
+
+@pytest.fixture
+def quarantine(tmp_path: Path) -> Quarantine:
+    return Quarantine(tmp_path / "aside")
+
+
+@pytest.fixture
+def transform(registry: Registry, quarantine: Quarantine) -> SchemaTransform:
+    return SchemaTransform(schema="doc-meta", registry=registry, quarantine=quarantine)
+
+
+@pytest.fixture(params=[SimpleVectorStore, qdrant], ids=["simple", "qdrant"])
+def store(request: pytest.FixtureRequest) -> Any:
+    return request.param()
+
+
+def held(transform: SchemaTransform) -> int:
+    assert isinstance(transform.quarantine, Quarantine)
+    return transform.quarantine.count()
