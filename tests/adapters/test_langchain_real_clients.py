@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_anthropic import ChatAnthropic
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
@@ -36,11 +34,16 @@ NULLS: Any = {"age": None, "pet": None, "home": None}
 
 
 def openai(server: ModelServer) -> Any:
+    from langchain_openai import ChatOpenAI
+
     url = f"{server.url}/v1"
     return ChatOpenAI(model="gpt-4o", base_url=url, api_key=SecretStr("x"), max_retries=0)
 
 
 def anthropic(server: ModelServer) -> Any:
+    # Takes seconds to import, in each process that collects this file.
+    from langchain_anthropic import ChatAnthropic
+
     return ChatAnthropic(
         model_name="claude-sonnet-5",
         base_url=server.url,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from inspect_ai import Task
 from inspect_ai import eval as run_eval
+from inspect_ai._util.logger import LogHandler
 from inspect_ai.log import EvalLog
 from inspect_ai.model import ModelOutput, ModelUsage, _assistant_internal, get_model
 
@@ -49,5 +51,14 @@ def run(
             log_format=form,
             **kwargs,
         )
+    _leave_other_tests_alone()
     assert log.status == status, log.error
     return log
+
+
+def _leave_other_tests_alone() -> None:
+    """inspect_ai would render, and keep, all that is logged in this process from now on."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, LogHandler):
+            root.removeHandler(handler)
