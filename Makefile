@@ -52,8 +52,9 @@ demo-vllm: $(VENV)/.test ## the middleware in a real vLLM server (several GB, th
 	@tests/real/install-vllm
 	@$(BIN)/python -m demo.vllm
 
+# One process more than a small machine has cores: a fifth of the time they wait for something.
 test: $(VENV)/.test ## the tests that need nothing but PyPI; COVERAGE=1 notes lines, COVERAGE=branches branches too
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) $(if $(filter branches,$(COVERAGE)),--cov-branch) -m "not real"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=) $(if $(filter branches,$(COVERAGE)),--cov-branch) -m "not real"
 
 check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
 	$(BIN)/python .ci/check $(T)

@@ -63,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The modules of the frameworks are not looked through at each collection of garbage."""
+    """Garbage is looked for seldom, and not among the modules of the frameworks."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
