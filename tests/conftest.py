@@ -35,6 +35,14 @@ def one_environment() -> Iterator[None]:
     os.environ = environment  # noqa: B003 - this is the real one
 
 
+@pytest.fixture(autouse=True, scope="module")
+def garbage_under_its_marks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a module that ignores warnings leaves behind does not warn in the next one."""
+    yield
+    if request.node.get_closest_marker("filterwarnings"):
+        gc.collect()
+
+
 _LONGEST = [
     "test_vllm",
     "test_notebooks",

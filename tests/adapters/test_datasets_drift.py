@@ -181,7 +181,7 @@ def test_real_flights_of_summer_are_later_than_those_of_winter(
 ) -> None:
     with connect(tmp_path / "schemas") as registry:
         registry.register("flight", schema_document("flight-1"))
-        winter, summer = months(all_flights, 1, 2), months(all_flights, 6, 7)
+        winter, summer = months(all_flights, 1), months(all_flights, 7)
         save_baseline(winter, "flight@1", registry=registry)
         report = detect_drift(summer, "flight@1", registry=registry)
         assert {"month", "dep_delay", "arr_delay"} <= set(report.drifted_columns)

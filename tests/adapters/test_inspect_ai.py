@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +24,9 @@ from llm_integrations.inspect_ai import (
     validated_dataset,
 )
 from tests.support.inspect_runs import ANSWER, run
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 CASE = {
     "type": "object",
@@ -40,14 +36,6 @@ CASE = {
 METRICS = {"type": "object", "properties": {"accuracy": {"minimum": 0, "maximum": 1}}}
 RECORDS: list[dict[str, Any]] = [{"input": f"Capital {n}?", "target": "x"} for n in range(3)]
 BAD_RECORD: dict[str, Any] = {"input": "?", "target": "x"}
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What the harness leaves to the garbage collector warns here, not in another's test."""
-    gc.freeze()  # what was there before is not looked through again
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,23 +35,12 @@ from llm_integrations.inspect_ai import (
     validated_dataset,
 )
 from tests.support.inspect_runs import ANSWER, run
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 GOOD = '{"city": "Paris"}'
 METRICS = {"required": ["accuracy", "json_rate"]}
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What the harness leaves to the garbage collector warns here, not in another's test."""
-    gc.freeze()  # what was there before is not looked through again
-    yield
-    gc.collect()
 
 
 @pytest.fixture

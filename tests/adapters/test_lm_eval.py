@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,9 @@ from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation, 
 from llm_integrations.core.quarantine import Quarantine
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.lm_eval import BenchmarkPins, check_results, evaluate_with_schemas
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 CASE = {
     "type": "object",
@@ -41,14 +37,6 @@ RESULT = {
 METRICS = {"type": "object", "patternProperties": {"^(acc|exact_match),": {"minimum": 0}}}
 CASES = [{"question": f"What is {n}?", "answer": str(n)} for n in range(4)]
 BAD_CASE = {"question": "?", "answer": "x"}
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What the harness leaves to the garbage collector warns here, not in another's test."""
-    gc.freeze()  # what was there before is not looked through again
-    yield
-    gc.collect()
 
 
 @pytest.fixture

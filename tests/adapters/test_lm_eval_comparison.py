@@ -15,12 +15,9 @@ from llm_integrations.core.errors import ConfigurationError, InvalidEvaluation
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.lm_eval import check_results, compare_results
 from tests.support.lm_eval_tasks import BAD, CASE, GOOD, AsAsked, Oracle, plain, run, task_of
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 SCORED = {"properties": {"exact_match": {"type": "number"}}, "required": ["exact_match"]}
 RENAMED = {"properties": {"score": {"type": "number"}}, "required": ["score"]}

@@ -15,12 +15,9 @@ from llm_integrations.core.errors import InvalidEvaluation, PinMismatch
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.lm_eval import BenchmarkPins, stored_inputs
 from tests.support.lm_eval_tasks import CASE, GOOD, Oracle, group_of, plain, run, task_of
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 SHOTS: dict[str, Any] = {"fewshot_split": "shots", "num_fewshot": 2}
 

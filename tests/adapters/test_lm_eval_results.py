@@ -26,12 +26,9 @@ from llm_integrations.lm_eval.judging import judge_samples
 from llm_integrations.lm_eval.names import Names
 from llm_integrations.lm_eval.schemas import resolve_schemas
 from tests.support.lm_eval_tasks import BAD, CASE, GOOD, AsAsked, group_of, plain, run, task_of
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 ALL: dict[str, Any] = {"case": "case@1", "result": "sample@1", "metric": "metrics@1"}
 CHOICES: dict[str, Any] = {

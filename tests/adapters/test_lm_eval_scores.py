@@ -27,12 +27,9 @@ from tests.support.lm_eval_tasks import (
     run,
     task_of,
 )
+from tests.support.untidy import UNTIDY
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = UNTIDY
 
 
 @pytest.fixture(scope="module")

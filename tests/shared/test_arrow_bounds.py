@@ -113,7 +113,7 @@ def test_references_that_fan_out_are_compiled_in_bounded_steps(keyword: str) -> 
     compile_within_bounds(fanning_out(keyword, 30), ONE)
 
 
-@pytest.mark.parametrize("depth", [4, 60])
+@pytest.mark.parametrize("depth", [4, 24])
 def test_a_recursive_union_is_compiled_for_a_type_of_any_depth(depth: int) -> None:
     compile_within_bounds(union_of(3), pa.schema([("a", tree_type(depth))]))
 

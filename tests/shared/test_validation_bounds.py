@@ -483,7 +483,7 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(schema=SCHEMAS, data=INSTANCES)
 def test_without_unions_both_ways_find_the_same(schema: Any, data: Any) -> None:
     listed, walked = _both_ways(schema)
