@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,13 @@ from tests.support.training_rows import (
     BAD,
     NUMBERS,
     SIZE,
-    judge_in_small_blocks,
     lines_with_blanks,
-    registry_of_rows,
+    registry,
+    small_blocks,
     table,
 )
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    yield from registry_of_rows()
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge_in_small_blocks(tmp_path, monkeypatch)
+__all__ = ["registry", "small_blocks"]
 
 
 def test_null_is_missing_in_tables_and_null_in_json_lines(

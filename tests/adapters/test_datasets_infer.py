@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,15 @@ from datasets import Array2D, Dataset, DatasetDict, Features, Image, Json, List,
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry
 from llm_integrations.datasets import infer_schema, validate_dataset
-from tests.support.training_rows import judge_in_small_blocks, registry_of_rows
+from tests.support.training_rows import registry, small_blocks
+
+__all__ = ["registry", "small_blocks"]
 
 ROWS = [
     {"id": n, "messages": [{"role": "user", "n": n}, {"role": "tool", "args": [n]}], "s": "a"}
     for n in range(40)
 ]
 FEATURES = Features({"id": Value("int32"), "messages": List(Json()), "s": Value("string")})
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    judge_in_small_blocks(tmp_path, monkeypatch)
-    yield from registry_of_rows()
 
 
 def data_of(form: str, folder: Path) -> Any:

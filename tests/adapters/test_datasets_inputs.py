@@ -29,18 +29,14 @@ from llm_integrations.datasets import (
 from tests.support.training_rows import (
     BAD,
     SIZE,
-    judge_in_small_blocks,
-    registry_of_rows,
+    registry,
+    small_blocks,
     table,
 )
 
+__all__ = ["registry", "small_blocks"]
+
 VALID = [{"n": 1, "text": "a"}, {"n": 3, "text": None}]
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    judge_in_small_blocks(tmp_path, monkeypatch)
-    yield from registry_of_rows()
 
 
 def rows() -> pa.Table:

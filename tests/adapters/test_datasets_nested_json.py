@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,9 @@ from llm_integrations.datasets import (
     validate_dataset,
 )
 from tests.support.nested_calls import CALL_REASONS, CALLS, VALID_CALLS, calls
-from tests.support.training_rows import judge_in_small_blocks, registry_of_rows
+from tests.support.training_rows import registry, small_blocks
+
+__all__ = ["registry", "small_blocks"]
 
 MESSAGE = {"type": "object", "properties": {"role": {"type": "string"}}, "required": ["role"]}
 CHAT = {"type": "object", "properties": {"messages": {"type": "array", "items": MESSAGE}}}
@@ -66,12 +67,6 @@ SHAPES: dict[str, tuple[Any, Features, list[Any], list[bool]]] = {
         [True, False, False],
     ),
 }
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    judge_in_small_blocks(tmp_path, monkeypatch)
-    yield from registry_of_rows()
 
 
 def rows_of(shape: str) -> tuple[Dataset, list[bool], Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 from collections import Counter
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from datasets import Dataset, DatasetDict
 from llm_integrations.core.registry import Registry
 from llm_integrations.datasets import DatasetReport, validate_dataset
 from llm_integrations.datasets.result import DatasetResult
-from tests.support.training_rows import judge_in_small_blocks, registry_of_rows
+from tests.support.training_rows import registry, small_blocks
+
+__all__ = ["registry", "small_blocks"]
 
 VOID = {"meta", "br", "link", "img"}
 SECRET = "<b>secret</b>|`x`"
@@ -45,12 +46,6 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.said).split())
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    judge_in_small_blocks(tmp_path, monkeypatch)
-    yield from registry_of_rows()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,9 @@ from llm_integrations.core.registry import Registry
 from llm_integrations.core.validation import compile_validator
 from llm_integrations.datasets import validate_dataset
 from llm_integrations.datasets.run.keys import repeated
-from tests.support.training_rows import judge_in_small_blocks, registry_of_rows
+from tests.support.training_rows import registry, small_blocks
 
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    judge_in_small_blocks(tmp_path, monkeypatch)
-    yield from registry_of_rows()
+__all__ = ["registry", "small_blocks"]
 
 
 NUMBERS = [1, 2, -1, 2, -1, 3, 1, 1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,21 +28,13 @@ from tests.support.training_rows import (
     NUMBERS,
     ROW,
     SIZE,
-    judge_in_small_blocks,
     lines_with_blanks,
-    registry_of_rows,
+    registry,
+    small_blocks,
     table,
 )
 
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    yield from registry_of_rows()
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge_in_small_blocks(tmp_path, monkeypatch)
+__all__ = ["registry", "small_blocks"]
 
 
 def on_disk(folder: Path, rows: pa.Table) -> Dataset:

@@ -1,4 +1,4 @@
-"""Rows that the tests of data sets judge: every tenth is invalid."""
+"""Rows that the tests of data sets judge, every tenth of them invalid, and fixtures for them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ def table() -> pa.Table:
     return pa.table({"n": NUMBERS, "text": [f"t{index}" for index in range(SIZE)]})
 
 
-def registry_of_rows() -> Iterator[Registry]:
+@pytest.fixture
+def registry() -> Iterator[Registry]:
     with connect("memory://") as client:
         client.register("row", ROW)
         yield client
 
 
-def judge_in_small_blocks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 128 rows; what is cached goes into the folder."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(folder / "hf"))
+@pytest.fixture(autouse=True)
+def small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged in blocks of 128 rows, in each test of a module that imports this."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "hf"))
     for module in ("sources", "run"):
         monkeypatch.setattr(f"llm_integrations.datasets.run.{module}.BLOCK", 128)
     monkeypatch.setattr("llm_integrations.datasets.run.lines.LINES", 128)
