@@ -26,7 +26,10 @@ class TestPaths:
         assert (reply.status, "x-schema" in reply.headers) == (200, False)
 
     async def test_what_brings_no_body_is_not_judged(self) -> None:
-        assert (await server(USER).post(b"", method="GET")).status == 200
+        other = "/v1/messages"  # of chats, a GET lists what is stored
+        for method, path in (("GET", other), ("HEAD", CHAT), ("OPTIONS", CHAT), ("DELETE", CHAT)):
+            assert (await server(USER).post(b"", path, method=method)).status == 200
+        assert (await server(USER).post(b"", method="GET")).status == 500
         assert (await server(USER).post(method="GET")).status == 500
 
     async def test_by_default_the_four_endpoints(self) -> None:

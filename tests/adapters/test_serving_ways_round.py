@@ -99,7 +99,7 @@ class TestAnAnswerThatTheServerStored:
             ("POST", "/v1/chat/completions/render"),
             ("DELETE", "/v1/responses/resp_1"),
             ("HEAD", "/v1/responses/resp_1"),
-            ("GET", "/v1/responses/resp_1/input_items"),
+            ("DELETE", "/v1/conversations/conv_1/items/msg_1"),
             ("GET", "/v1/models"),
         ],
     )

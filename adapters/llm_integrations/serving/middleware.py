@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -18,10 +18,11 @@ from llm_integrations.serving.asgi.lifespan import run_lifespan
 from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
+from llm_integrations.serving.asgi.stored import StoredReader
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig, file_of, load_config
-from llm_integrations.serving.rules.paths import canonical, stored_under
+from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.rules_file import RulesFile
@@ -76,6 +77,7 @@ class SchemaMiddleware:
         self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
         self._unruled: set[str] = set()
         self._gate: Callable[[], Gate] | None = None
+        self._stored: StoredReader | None = None
         self._following: asyncio.Task[None] | None = None
         self._retired: list[Runtime] = []
 
@@ -115,11 +117,10 @@ class SchemaMiddleware:
     def _ruled_by_another_name(self, path: str) -> _Handler | None:
         """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it, and
         ``GET /v1/responses/ID`` none to an answer that was withheld."""
-        if found := self._ruled_as(path):
-            return found
-        if (answered := stored_under(path)) and (stores := self._ruled_as(answered)):
-            return stores.read_stored
-        return self._pass_by(path)
+        found: _Handler | None = self._ruled_as(path)
+        if self._stored is not None:
+            found = self._stored.handler(path, found)
+        return found or self._pass_by(path)
 
     def _ruled_as(self, path: str) -> RequestHandler | None:
         runtime = self._runtime
@@ -136,10 +137,10 @@ class SchemaMiddleware:
 
     def _handler(self, planners: tuple[Planner, ...]) -> RequestHandler | None:
         """The handler of the paths that these rules, read so, are for."""
-        if not planners or self._runtime is None or self._gate is None:
+        if not planners or self._runtime is None or self._gate is None or self._stored is None:
             return None
         if planners not in self._ruled:
-            made = RequestHandler(planners, self._runtime, self.app, self._gate)
+            made = RequestHandler(planners, self._runtime, self.app, self._gate, self._stored)
             self._ruled[planners] = made
         return self._ruled[planners]
 
@@ -198,6 +199,8 @@ class SchemaMiddleware:
     def _install(self, runtime: Runtime, gate: Callable[[], Gate]) -> None:
         """From here on requests meet this configuration; those under way keep theirs."""
         self._runtime, self._gate = runtime, gate
+        on = partial(self._planners, runtime)
+        self._stored = StoredReader(runtime, self.app, gate, on)
         self._unruled.clear()
         self._ruled.clear()
         handlers: dict[str, _Handler] = {}

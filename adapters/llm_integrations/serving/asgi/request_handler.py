@@ -14,10 +14,11 @@ from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
 from llm_integrations.serving.asgi.replies import failure_messages, telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
+from llm_integrations.serving.asgi.stored import StoredReader
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.paths import model_in, stored_under
+from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.request_log import under_way
@@ -45,11 +46,18 @@ class RequestHandler:
         runtime: what the configuration became.
         app: the next app, called with the request as it came unless a rule changes it.
         gate: finds out who asks.
+        stored: judges what a request without a body reads again.
     """
 
     def __init__(
-        self, planners: Sequence[Planner], runtime: Runtime, app: ASGIApp, gate: Callable[[], Gate]
+        self,
+        planners: Sequence[Planner],
+        runtime: Runtime,
+        app: ASGIApp,
+        gate: Callable[[], Gate],
+        stored: StoredReader,
     ) -> None:
+        self._stored = stored
         self._planners = planners
         self._runtime = runtime
         self._app = app
@@ -67,7 +75,10 @@ class RequestHandler:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
         if scope["method"] != "POST" and await is_harmless(scope, body):
-            await self._pass_or_read_stored(scope, body, send)
+            if self._stored.reads(scope) and (found := self._stored.planners(scope["path"])):
+                await self._stored.read(scope, body, send, found)
+            else:
+                await self._app(scope, body.receive, send)
             return
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
@@ -105,27 +116,6 @@ class RequestHandler:
         else:
             await self._refuse(scope, send, self._shape, failure)
 
-    async def read_stored(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Judge the answer that a GET reads again, or a POST that changes what is stored beside a
-        chat's; other requests there infer nothing."""
-        under_way.set(scope)
-        await self._pass_or_read_stored(scope, RequestBody(receive, await receive()), send)
-
-    async def _pass_or_read_stored(self, scope: Scope, body: RequestBody, send: Send) -> None:
-        planner, answered = None, stored_under(scope["path"]) or ""
-        is_change = scope["method"] == "POST" and answered.endswith("/chat/completions")
-        if is_change or (answered and scope["method"] == "GET"):
-            planner = self._runtime.rules.match(self._planners, None, scope["headers"])
-        if planner is None or planner.rule.output is None:
-            await self._app(scope, body.receive, send)
-            return
-        caller = await self._gate().caller(scope)
-        if caller is Caller.REFUSED:
-            await self._turn_away(scope, send)
-        else:
-            headers = dict(scope["headers"])
-            await self._judged(planner, scope, headers, send, body, None, caller, stored=True)
-
     async def _turn_away(self, scope: Scope, send: Send) -> None:
         if not await let_refuse(self._app, scope, send):
             await self._refuse(scope, send, self._shape, UNAUTHORIZED)
@@ -149,10 +139,7 @@ class RequestHandler:
         body: RequestBody,
         request: Any,
         caller: Caller,
-        *,
-        stored: bool = False,
     ) -> None:
-        """Of what is ``stored`` only the answer is judged."""
         rule, runtime = planner.rule, self._runtime
         verdicts = Verdicts(rule.name)
         if runtime.set_aside is not None:
@@ -161,7 +148,7 @@ class RequestHandler:
             plan = planner.ready() or await planner.make(headers, request)
             if plan.unjudged:
                 verdicts.unjudged()
-            if rule.input is not None and not stored:
+            if rule.input is not None:
                 judge_request(rule.input, rule.shape, plan, request, verdicts)
             if (by := plan.answers) is not None:
                 handler = ResponseHandler(

@@ -47,11 +47,16 @@ class OutputRule:
     def enforces(self) -> bool:
         return self.judge.mode == "enforce"
 
+    @property
+    def drops_choices(self) -> bool:
+        return self.enforces and self.config.on_invalid == "drop_choice"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule on one path. A side whose mode is off is not there."""
 
+    number: int
     name: str
     shape: Shape
     models: Patterns | None
@@ -64,6 +69,7 @@ class Rule:
     @classmethod
     def of(cls, config: RuleConfig, number: int, path: str, judging: MakeJudge) -> Rule:
         return cls(
+            number=number,
             name=config.name or f"rule-{number}",
             shape=shape_for(path, config.shape),
             models=Patterns(config.models) if config.models else None,

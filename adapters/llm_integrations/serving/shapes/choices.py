@@ -187,6 +187,9 @@ class Chat(_Choices):
     name = "chat"
     tool = ("function", "parameters")
 
+    def repeats_request(self, reply: Body) -> bool:
+        return "response_format" in reply
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
         return message_prompts(request.get("messages"))
 

@@ -30,7 +30,7 @@ from llm_integrations.serving.shapes.jsontext import (
 )
 from llm_integrations.serving.shapes.sse import Event
 
-__all__ = ["Responses"]
+__all__ = ["CLIENT_RUNS", "Responses"]
 
 _FINISHED: Final = ("completed", "incomplete", None)
 _NO_ANSWER: Final = ("failed", "cancelled")
@@ -38,6 +38,9 @@ _FAILED: Final = ("error", "response.failed")
 _LAST: Final = ("response.completed", "response.incomplete")
 _BEGUN: Final = ("in_progress", "incomplete")
 _CALLS: Final = ("function_call", "custom_tool_call")
+_RUNS: Final = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call")
+CLIENT_RUNS: Final = (*_CALLS, *_RUNS, "mcp_approval_request")
+"""Items by which a model asks its client for something."""
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
@@ -79,6 +82,9 @@ class Responses(Shape):
     def asked(self, request: Body) -> Tool | None:
         return format_asked(request, "text", "format") or structured_asked(request)
 
+    def repeats_request(self, reply: Body) -> bool:
+        return bool(as_dict(as_dict(reply.get("text")).get("format")))
+
     def answers(self, reply: Any) -> Sequence[Answer]:
         # A response that runs in the background has no answer yet. Some servers give no status.
         status = reply.get("status") if isinstance(reply, dict) else ""
@@ -103,7 +109,8 @@ class Responses(Shape):
         reason = as_dict(reply.get("incomplete_details")).get("reason")
         text = "".join(texts) or None
         declined = reason == "content_filter" or (refused and text is None)
-        return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined)]
+        runs = _asks_to_run(reply["output"])
+        return [Answer(0, text, tuple(calls), reason == "max_output_tokens", declined, runs)]
 
     def like_a_reply(self, data: Any) -> Any:
         return data.get("response") if as_dict(data).get("type") in _LAST else None
@@ -121,6 +128,14 @@ class Responses(Shape):
             **openai_error(failure),
         }
         return b"event: error\ndata: %b\n\n" % json.dumps(fields).encode()
+
+
+def _asks_to_run(output: Sequence[Any]) -> bool:
+    """Whether an item asks the client to run what the server has not run itself."""
+    items = [as_dict(item) for item in output]
+    asked = [(i.get("type"), i.get("call_id")) for i in items if i.get("type") in CLIENT_RUNS]
+    done = {(i.get("type"), i.get("call_id")) for i in items}
+    return any(k not in _CALLS and (f"{k}_output", called) not in done for k, called in asked)
 
 
 class _LastEvent(Collector):

@@ -1,0 +1,139 @@
+"""Reading again what the server stored would give what was withheld: it is judged once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final
+
+from llm_integrations.serving.asgi.body import RequestBody
+from llm_integrations.serving.asgi.content import is_overridden
+from llm_integrations.serving.asgi.gate import Caller, Gate
+from llm_integrations.serving.asgi.layers import OwnReplies
+from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
+from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.stored_reply import StoredReply
+from llm_integrations.serving.asgi.types import ASGIApp, Headers, Receive, Scope, Send
+from llm_integrations.serving.rules.paths import stored_at
+from llm_integrations.serving.rules.plan import Planner
+from llm_integrations.serving.runtime.request_log import under_way
+from llm_integrations.serving.runtime.runtime import Runtime
+from llm_integrations.serving.shapes.failure import Refused
+from llm_integrations.serving.shapes.stored import BATCH, ONE
+
+__all__ = ["StoredReader"]
+
+_READ_WHOLE: Final = (b"accept-encoding", b"range", b"if-range")
+
+
+class StoredReader:
+    """Judges the answers that the server gives from what it stored.
+
+    Args:
+        runtime: what the configuration became.
+        app: the next app.
+        gate: finds out who asks.
+        planners_on: of the rules for a path.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        app: ASGIApp,
+        gate: Callable[[], Gate],
+        planners_on: Callable[[str], tuple[Planner, ...]],
+    ) -> None:
+        self._runtime = runtime
+        self._app = app
+        self._gate = gate
+        self._planners_on = planners_on
+        self._replies = OwnReplies(app)
+
+    def planners(self, path: str) -> tuple[Planner, ...]:
+        """Of the rules for the answers that are stored at a path, in their order.
+
+        None where nothing is, or where the first rule for the path itself judges no answers.
+        """
+        stored, own = stored_at(path), self._planners_on(path)
+        if stored is None or (own and _is_open(own[0])):
+            return ()
+        found = [p for answered in stored.answered for p in self._planners_on(answered)]
+        is_known = any(planner.rule.shape.name != "json" for planner in found)
+        if stored.listing is BATCH and not is_known:  # files stand under other prefixes than models
+            names = (answered.rpartition("/v1/")[2] for answered in stored.answered)
+            known = [p for name in names for p in self._planners_on(f"/v1/{name.lstrip('/')}")]
+            found = known or found
+        judging = any(planner.rule.output is not None for planner in found)
+        return tuple(sorted(found, key=attrgetter("rule.number"))) if judging else ()
+
+    def handler(self, path: str, otherwise: ASGIApp | None) -> ASGIApp | None:
+        """What answers there; ``otherwise`` takes requests that read nothing."""
+        if not (planners := self.planners(path)):
+            return otherwise
+
+        async def read(scope: Scope, receive: Receive, send: Send) -> None:
+            if self.reads(scope):
+                under_way.set(scope)
+                await self.read(scope, RequestBody(receive, await receive()), send, planners)
+            else:
+                await (otherwise or self._app)(scope, receive, send)
+
+        return read
+
+    def reads(self, scope: Scope) -> bool:
+        """Whether a request gets what is stored; of a chat, what changes it gets it too."""
+        stored = stored_at(scope["path"])
+        if stored is None:
+            return False
+        if scope["method"] == "POST" and not is_overridden(scope):
+            return stored.listing is ONE and stored.answered[0].endswith("/chat/completions")
+        return scope["method"] == "GET" or is_overridden(scope)
+
+    async def read(
+        self, scope: Scope, body: RequestBody, send: Send, planners: tuple[Planner, ...]
+    ) -> None:
+        stored, headers = stored_at(scope["path"]), scope["headers"]
+        planners = _reached(planners, headers)
+        if stored is None or not any(planner.rule.output for planner in planners):
+            await self._app(scope, body.receive, send)
+            return
+        caller = await self._gate().caller(scope)
+        if caller is Caller.REFUSED:
+            if not await let_refuse(self._app, scope, send):
+                await self._refuse(scope, send, planners[0], Refused(UNAUTHORIZED))
+            return
+        reply = StoredReply(scope, send, body, planners, stored.listing, self._runtime)
+        try:
+            await reply.answer(self._app, _whole(scope))
+        except Refused as refused:
+            await self._refuse(scope, send, planners[0], refused)
+
+    async def _refuse(self, scope: Scope, send: Send, planner: Planner, refused: Refused) -> None:
+        messages = failure_messages(planner.rule.shape.error, refused.failure)
+        await self._replies.send(scope, send, messages)
+
+
+def _is_open(planner: Planner) -> bool:
+    """Whether a rule leaves its paths open on purpose."""
+    rule = planner.rule
+    return rule.config.output is not None and rule.output is None
+
+
+def _reached(planners: Sequence[Planner], headers: Headers) -> tuple[Planner, ...]:
+    """Those whose rules a request of this caller can come to, whatever its model is."""
+    found: list[Planner] = []
+    taken: set[str] = set()
+    for planner in planners:
+        rule = planner.rule
+        if rule.shape.name in taken or not (rule.callers is None or rule.callers.match(headers)):
+            continue
+        found.append(planner)
+        if rule.models is None:
+            taken.add(rule.shape.name)
+    return tuple(found)
+
+
+def _whole(scope: Scope) -> Scope:
+    """A request for all of it, and as it is: neither a part nor what is compressed can be read."""
+    kept = [item for item in scope["headers"] if item[0] not in _READ_WHOLE]
+    return {**scope, "headers": kept}
