@@ -38,6 +38,9 @@ log = get_logger(__name__)
 _MISCONFIGURED: Final = Failure(
     500, "InternalServerError", "the schema middleware is not configured right"
 )
+_MOST_MET: Final = 1000
+"""Paths of which is remembered what answers there, beside those that rules name."""
+
 _Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -75,7 +78,7 @@ class SchemaMiddleware:
         self._runtime: Runtime | None = None
         self._handlers: Mapping[str, _Handler] | None = None
         self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
-        self._unruled: set[str] = set()
+        self._met: dict[str, _Handler | None] = {}
         self._gate: Callable[[], Gate] | None = None
         self._stored: StoredReader | None = None
         self._following: asyncio.Task[None] | None = None
@@ -99,8 +102,9 @@ class SchemaMiddleware:
                 handlers = await self._begin_late()
             path = _path(scope) if scope.get("root_path") else scope["path"]
             handler = handlers.get(path)
-            if handler is None and path not in self._unruled:
-                handler = self._ruled_by_another_name(path)
+            if handler is None:
+                met = self._met
+                handler = met[path] if path in met else self._ruled_by_another_name(path)
             if handler is not None:
                 await handler(scope, receive, send)
                 return
@@ -120,16 +124,19 @@ class SchemaMiddleware:
         found: _Handler | None = self._ruled_as(path)
         if self._stored is not None:
             found = self._stored.handler(path, found)
-        return found or self._pass_by(path)
+        found = found or self._pass_by(path)
+        if len(path) < 200:
+            if len(self._met) >= _MOST_MET:
+                self._met.clear()
+            self._met[path] = found
+        return found
 
     def _ruled_as(self, path: str) -> RequestHandler | None:
         runtime = self._runtime
         return None if runtime is None else self._handler(self._planners(runtime, path))
 
     def _pass_by(self, path: str) -> _Handler | None:
-        """What answers on a path that no rule is for: nothing of ours, which is remembered."""
-        if len(path) < 200 and len(self._unruled) < 1000:
-            self._unruled.add(path)
+        """What answers on a path that no rule is for: nothing of ours."""
         return None
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
@@ -201,7 +208,7 @@ class SchemaMiddleware:
         self._runtime, self._gate = runtime, gate
         on = partial(self._planners, runtime)
         self._stored = StoredReader(runtime, self.app, gate, on)
-        self._unruled.clear()
+        self._met.clear()
         self._ruled.clear()
         handlers: dict[str, _Handler] = {}
         for path, planners in runtime.rules.by_path.items():

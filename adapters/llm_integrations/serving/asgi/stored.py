@@ -19,7 +19,7 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes.failure import Refused
-from llm_integrations.serving.shapes.stored import BATCH, ONE
+from llm_integrations.serving.shapes.stored import BATCH, ONE, REPLIES
 
 __all__ = ["StoredReader"]
 
@@ -67,8 +67,13 @@ class StoredReader:
         return tuple(sorted(found, key=attrgetter("rule.number"))) if judging else ()
 
     def handler(self, path: str, otherwise: ASGIApp | None) -> ASGIApp | None:
-        """What answers there; ``otherwise`` takes requests that read nothing."""
-        if not (planners := self.planners(path)):
+        """What answers there; ``otherwise`` takes requests that read nothing.
+
+        Where answers are made it is that alone, which hands requests without a body to ``read``.
+        """
+        stored = stored_at(path)
+        is_elsewhere = stored is not None and stored.listing is not REPLIES
+        if not is_elsewhere or not (planners := self.planners(path)):
             return otherwise
 
         async def read(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.rules.client_schemas import ClientSchemas
-from llm_integrations.serving.rules.paths import canonical
+from llm_integrations.serving.rules.paths import canonical, shape_for
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.rule import MakeJudge, Rule
@@ -46,9 +46,10 @@ class RuleTable:
         )
 
     def _planner(self, number: int, path: str) -> Planner:
-        rule = Rule.of(self._config.rules[number], number + 1, path, self._judging)
-        key = number, rule.shape.name
+        config = self._config.rules[number]
+        key = number, shape_for(path, config.shape).name
         if key not in self._planners:
+            rule = Rule.of(config, number + 1, path, self._judging)
             self._planners[key] = Planner(rule, self._registry, self._client)
         return self._planners[key]
 

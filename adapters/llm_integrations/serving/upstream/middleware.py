@@ -28,6 +28,7 @@ _UNDER_A_PREFIX: Final = re.compile(
     r"(?!.*/threads/).+?(/v1/(?:chat/completions(?:/batch)?|completions|responses|messages)"
     r"|/chat/completions|/completions|/responses|/invocations)"
 )
+_MOST_TOLD: Final = 1000
 _CLOSED: Final = Failure(404, "NotFoundError", "no rule is for this path")
 
 
@@ -51,6 +52,7 @@ class UpstreamMiddleware(SchemaMiddleware):
     ) -> None:
         super().__init__(app, config, registry=registry)
         self._adapt = adapt
+        self._told: set[str] = set()
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
         found = super()._planners(runtime, path)
@@ -71,8 +73,8 @@ class UpstreamMiddleware(SchemaMiddleware):
         infers, config = may_infer(canonical(path)), self._runtime and self._runtime.config
         if infers and config and config.strict_routes:
             return self._close
-        super()._pass_by(path)
-        if infers and path in self._unruled:  # once each: from now on nobody asks for it here
+        if infers and path not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(path)
             log.warning("no rule is for %s: requests there pass unjudged", ascii(path))
         return None
 
