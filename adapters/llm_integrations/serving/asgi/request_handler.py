@@ -25,7 +25,7 @@ from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
-from llm_integrations.serving.shapes.jsontext import read_json
+from llm_integrations.serving.shapes.jsontext import KeyTwice, read_json, read_unambiguous
 
 __all__ = ["RequestHandler"]
 
@@ -65,6 +65,7 @@ class RequestHandler:
         self._replies = OwnReplies(app)
         self._shape = planners[0].rule.shape
         self._only = planners[0] if planners[0].rule.matches_all else None
+        self._read = read_unambiguous if runtime.is_elsewhere else read_json
         self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
         sides = [side for p in planners for side in (p.rule.input, p.rule.output) if side]
@@ -95,7 +96,7 @@ class RequestHandler:
                 check_content(scope["headers"], any_type=self._takes_any_type)
             if not body.complete or len(body.data) > self._limit:
                 await body.read_on(headers.get(b"content-length", b""), self._limit)
-            request = _parsed(body.data) if body.complete else None
+            request = _parsed(body.data, self._read) if body.complete else None
         except Refused as refused:
             await self._unread(scope, send, body, refused.failure)
             return
@@ -166,10 +167,12 @@ class RequestHandler:
             await self._refuse(scope, send, rule.shape, failure)
 
 
-def _parsed(data: bytes) -> Any:
+def _parsed(data: bytes, read: Callable[[bytes], Any]) -> Any:
     """The request as the server itself would read it. Raises Refused for what is no JSON."""
     try:
-        return read_json(data)
+        return read(data)
+    except KeyTwice:
+        raise Refused(bad_request("an object of the body has a key twice", "body")) from None
     except (ValueError, RecursionError):
         raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
 

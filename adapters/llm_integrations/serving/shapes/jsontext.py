@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-__all__ = ["as_dict", "as_list", "joined_text", "read_fields", "read_json", "said_text"]
+__all__ = [
+    "KeyTwice",
+    "as_dict",
+    "as_list",
+    "joined_text",
+    "read_fields",
+    "read_json",
+    "read_unambiguous",
+    "said_text",
+]
 
 _MEDIA: Final = ("image", "audio", "video", "file", "document")
 """Of a content part that a model reads no text from, its kind holds one of these."""
@@ -27,6 +36,22 @@ def read_json(data: bytes | str) -> Any:
         return from_json(data)
     except (ValueError, TypeError):  # the latter for text with half a surrogate pair
         return json.loads(data)
+
+
+class KeyTwice(ValueError):
+    """An object has a key twice, of which parsers take the first or the last."""
+
+
+def read_unambiguous(data: bytes) -> Any:
+    """As ``read_json``, where who reads it is no Python. Raises KeyTwice as well."""
+    return json.loads(data, object_pairs_hook=_unambiguous)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise KeyTwice
+    return made
 
 
 def read_fields(data: bytes) -> dict[str, Any]:

@@ -100,11 +100,16 @@ def _prompts(path: tuple[str | int, ...], message: dict[str, Any]) -> Iterator[P
 
 
 class _Blocks(Collector):
-    """Collects content blocks; the one answer is complete when a stop reason comes."""
+    """Collects content blocks; the one answer is complete when a stop reason comes.
+
+    What a block holds that is neither text nor a call of the client's tools, as the input of a tool
+    that the server runs, is none of the answer.
+    """
 
     def __init__(self, *, texts: bool) -> None:
         self._part = Part(text=texts)
         self._has_stopped = self._is_unread = False
+        self._others: set[Any] = set()
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
@@ -146,9 +151,11 @@ class _Blocks(Collector):
             self._part.add_call(index, block.get("name"), block.get("input"), block.get("id"))
         elif block.get("type") == "text":
             self._part.add_text(str(block.get("text") or ""))
+        elif isinstance(index, int):
+            self._others.add(index)
 
     def _add(self, index: Any, delta: dict[str, Any]) -> None:
         if isinstance(text := delta.get("text"), str):
             self._part.add_text(text)
-        elif "partial_json" in delta:
+        elif "partial_json" in delta and index not in self._others:
             self._part.add_call(index, None, delta["partial_json"])

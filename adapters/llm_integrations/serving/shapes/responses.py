@@ -41,6 +41,7 @@ _CALLS: Final = ("function_call", "custom_tool_call")
 _RUNS: Final = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call")
 CLIENT_RUNS: Final = (*_CALLS, *_RUNS, "mcp_approval_request")
 """Items by which a model asks its client for something."""
+_OF_MODELS: Final = ("rs_", "fc_", "ctc_", "ws_", "fs_", "cu_", "ci_", "ig_", "mcp_", "lsh_", "sh_")
 _NAMES: Final = frozenset(name.encode() for name in (*_FAILED, *_LAST))
 
 
@@ -65,6 +66,10 @@ class Responses(Shape):
                 yield Prompt(("input", index, "content"), str(item["role"]), text)
             elif str(item.get("type")).endswith("_call_output"):
                 yield Prompt(("input", index, "output"), "tool", said_text(item.get("output")))
+            elif item.get("type") == "item_reference" and not _is_models(item.get("id")):
+                yield Prompt(("input", index), "user", None)
+        if as_dict(request.get("prompt")).get("variables"):  # put into a text that the server has
+            yield Prompt(("prompt", "variables"), "user", None)
 
     def goes_on(self, request: Body) -> bool:
         return bool(request.get("previous_response_id") or request.get("conversation"))
@@ -128,6 +133,11 @@ class Responses(Shape):
             **openai_error(failure),
         }
         return b"event: error\ndata: %b\n\n" % json.dumps(fields).encode()
+
+
+def _is_models(identity: Any) -> bool:
+    """Whether a stored item is one that only a model writes, by the beginning of its id."""
+    return str(identity).startswith(_OF_MODELS)
 
 
 def _asks_to_run(output: Sequence[Any]) -> bool:

@@ -63,7 +63,7 @@ class UpstreamMiddleware(SchemaMiddleware):
         given = load_config(config, variable=self.server.config_variable)
         runtime = super()._made(self._adapt(given))
         # Most servers of the web do, and asking one twice costs an answer.
-        runtime.compresses = True
+        runtime.compresses = runtime.is_elsewhere = True
         return runtime
 
     def _check_routes(self, runtime: Runtime) -> None:
