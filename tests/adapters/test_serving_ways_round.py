@@ -23,7 +23,8 @@ from tests.support.serving_apps import (
 )
 
 OUTPUT = {"schema": "user", "mode": "enforce"}
-BOTH: dict[str, Any] = {"output": OUTPUT, "input": {"checks": [{"of": "messages", "schema": "user"}]}}
+INPUT: dict[str, Any] = {"checks": [{"of": "messages", "schema": "user"}]}
+BOTH = {"output": OUTPUT, "input": INPUT}
 
 
 def response(text: str, **fields: Any) -> dict[str, Any]:
@@ -157,12 +158,6 @@ class TestInFrontOfAUrl:
         async with started(made.middleware) as said:
             assert said[0]["type"] == "lifespan.startup.complete"
 
-
-async def _with_a_lifespan(_scope: Any, receive: Any, send: Any) -> None:
-    for what in ("startup", "shutdown"):
-        assert (await receive())["type"] == f"lifespan.{what}"
-        await send({"type": f"lifespan.{what}.complete"})
-
     @pytest.mark.parametrize(
         "body",
         [
@@ -172,17 +167,21 @@ async def _with_a_lifespan(_scope: Any, receive: Any, send: Any) -> None:
             b'{"messages": [{"role": "user", "content": "x", "content": "y"}, %b, %b]}',
         ],
     )
-    async def test_a_key_that_stands_twice_is_refused_since_servers_take_either(
-        self, body: bytes
-    ) -> None:
+    async def test_a_key_that_stands_twice_is_refused(self, body: bytes) -> None:
         said = json.dumps({"role": "user", "content": GOOD}).encode()
         made = Server(chat_reply(GOOD), rules=[BOTH], kind=UpstreamMiddleware)
         answer = await made.post(body % (said, said))
         assert (answer.status, made.requests) == (400, [])
         assert answer.json["error"]["message"] == "an object of the body has a key twice"
-        warned = {"input": {**BOTH["input"], "mode": "warn"}}
+        warned = {"input": {**INPUT, "mode": "warn"}}
         made = Server(chat_reply(GOOD), rules=[warned], kind=UpstreamMiddleware)
         assert (await made.post(body % (said, said))).status == 200
+
+
+async def _with_a_lifespan(_scope: Any, receive: Any, send: Any) -> None:
+    for what in ("startup", "shutdown"):
+        assert (await receive())["type"] == f"lifespan.{what}"
+        await send({"type": f"lifespan.{what}.complete"})
 
 
 class TestTextThatTheServerHas:
