@@ -128,7 +128,9 @@ UNKNOWN = [
     *(f"/publishers/google/models/g:{name}" for name in ("streamRawPredict", "rawPredict")),
     *("/x:serverStreamingPredict", "/retrieveAndGenerate", "/v1beta/interactions"),
     *("/chain/stream", "/chain/stream_log", "/chain/batch", "/a2a/agent", "/agent/message:send"),
-    *("/v1/messages/batches", "/cohere/v2/chat"),
+    *("/v1/messages/batches", "/cohere/v2/chat", "/v1/decisions", "/v1/deployments/d/run"),
+    *("/v1/agents/sessions", "/v1/live/sessions", "/v1/sessions/s/events"),
+    "/v1/agents/sessions/s/turns",
 ]
 
 
@@ -147,10 +149,15 @@ class TestInFrontOfAUrl:
         made = Server(chat_reply(GOOD), rules=[BOTH], kind=UpstreamMiddleware, strict_routes=True)
         for _ in range(2):
             assert (await made.post(path=path)).status == 404
-        for path in ("/v1/embeddings", "/v1/responses/input_tokens", "/key/regenerate"):
+        for path in (
+            "/v1/embeddings",
+            "/v1/responses/input_tokens",
+            "/key/regenerate",
+            "/sessions",
+        ):
             assert (await made.post(path=path)).status == 200
         assert (await made.post(path="/v1/models", body=b"", method="GET")).status == 200
-        assert len(made.requests) == 4
+        assert len(made.requests) == 5
 
     async def test_which_ends_no_start(self) -> None:
         made = Server(chat_chunks(GOOD), rules=[BOTH], kind=UpstreamMiddleware, strict_routes=True)

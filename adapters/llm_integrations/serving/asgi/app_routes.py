@@ -19,7 +19,8 @@ _INFERS: Final = re.compile(
     r"(?:^|[/:_.-])(?:chat|complete|completions?|responses|messages?|(?:stream|batch|bidi"
     r"|retrieveand)?generate\w*|invocations|invoke|converse|infer|inference|infill"
     r"|(?:stream|server|direct|raw|streaming)*predict|predictlongrunning|predictions|realtime"
-    r"|batch(?:es)?|stream|runs|interactions|a2a|vertex)(?:$|[/:_.-])",
+    r"|batch(?:es)?|stream|runs|turns|interactions|decisions|a2a|vertex"
+    r"|(?:v1|agents|live|chatkit)/sessions|deployments/[^/]+/run)(?:$|[/:_.-])",
     re.IGNORECASE,
 )
 _ANSWERS_NOTHING: Final = re.compile(

@@ -24,6 +24,7 @@ __all__ = [
     "said_text",
 ]
 
+_TEXTS: Final = ("text", "output_text")
 _MEDIA: Final = ("image", "audio", "video", "file", "document")
 """Of a content part that a model reads no text from, its kind holds one of these."""
 _CALLS: Final = ("tool_use", "server_tool_use", "redacted_thinking")
@@ -70,7 +71,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
+def joined_text(content: Any) -> str | None:
     """Text as it is, or the text parts of a list of content parts in a row; None without any."""
     if isinstance(content, str):
         return content
@@ -78,7 +79,7 @@ def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
         part["text"]
         for part in as_list(content)
         if isinstance(part, dict)
-        and part.get("type") in kinds
+        and part.get("type") in _TEXTS
         and isinstance(part.get("text"), str)
     ]
     return "".join(texts) if texts else None

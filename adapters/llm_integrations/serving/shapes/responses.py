@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llm_integrations.serving.shapes.aside import texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -19,7 +20,7 @@ from llm_integrations.serving.shapes.base import (
     structured_asked,
 )
 from llm_integrations.serving.shapes.calls import arguments_of
-from llm_integrations.serving.shapes.choices import begun_text
+from llm_integrations.serving.shapes.choices import begun_text, role_of
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import (
     as_dict,
@@ -56,20 +57,16 @@ class Responses(Shape):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         if told := request.get("instructions"):
             yield Prompt(("instructions",), "system", said_text(told))
+        if request.get("previous_input_messages"):
+            yield Prompt(("previous_input_messages",), "user", None)
         given = request.get("input")
         if isinstance(given, str):
             yield Prompt(("input",), "user", given)
         for index, item in enumerate(as_list(given)):
-            item = as_dict(item)
-            if "role" in item:
-                text = said_text(item.get("content"))
-                yield Prompt(("input", index, "content"), str(item["role"]), text)
-            elif str(item.get("type")).endswith("_call_output"):
-                yield Prompt(("input", index, "output"), "tool", said_text(item.get("output")))
-            elif item.get("type") == "item_reference" and not _is_models(item.get("id")):
-                yield Prompt(("input", index), "user", None)
+            yield from _item_prompts(("input", index), item)
         if as_dict(request.get("prompt")).get("variables"):  # put into a text that the server has
             yield Prompt(("prompt", "variables"), "user", None)
+        yield from texts_aside(request)
 
     def goes_on(self, request: Body) -> bool:
         return bool(request.get("previous_response_id") or request.get("conversation"))
@@ -104,8 +101,8 @@ class Responses(Shape):
         calls: list[tuple[str, str | Parsed]] = []
         for item in as_list(reply.get("output")):
             item = as_dict(item)
-            if item.get("type") == "message":
-                texts.append(joined_text(item.get("content"), ("output_text",)) or "")
+            if item.get("type", "message") == "message":
+                texts.append(joined_text(item.get("content")) or "")
                 parts = map(as_dict, as_list(item.get("content")))
                 refused = refused or any(part.get("type") == "refusal" for part in parts)
             elif item.get("type") in _CALLS:
@@ -133,6 +130,18 @@ class Responses(Shape):
             **openai_error(failure),
         }
         return b"event: error\ndata: %b\n\n" % json.dumps(fields).encode()
+
+
+def _item_prompts(place: tuple[str | int, ...], item: Any) -> Iterator[Prompt]:
+    fields = as_dict(item)
+    kind = str(fields.get("type", "message"))
+    if "role" in fields or kind == "message":
+        text = said_text(fields.get("content", item if isinstance(item, str) else None))
+        yield Prompt((*place, "content"), role_of(fields), text)
+    elif kind.endswith("_call_output"):
+        yield Prompt((*place, "output"), "tool", said_text(fields.get("output")))
+    elif kind.endswith("text") or (kind == "item_reference" and not _is_models(fields.get("id"))):
+        yield Prompt(place, "user", None)
 
 
 def _is_models(identity: Any) -> bool:
