@@ -215,3 +215,21 @@ async def test_a_long_name_costs_no_more_than_its_length() -> None:
 async def test_a_model_that_is_no_name_is_no_way_round(model: Any) -> None:
     made = server({**USER, "models": ["tiny"]})
     assert (await made.post({**chat_request(), "model": model})).status == 500
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"model=strict", 500),
+        (b"MODEL=lax&a=b", 500),
+        (b"a=b&model=", 200),
+        (b"models=strict", 200),
+    ],
+)
+async def test_a_model_in_a_query_is_no_way_round_the_rules_of_a_model(
+    query: bytes, expected: int
+) -> None:
+    """LiteLLM takes it before the one in the body."""
+    made = server({**USER, "models": ["strict"]}, {"output": {"schema": "user", "mode": "warn"}})
+    assert (await made.post(chat_request(model="lax"), query=query)).status == expected
+    assert (await made.post(chat_request(model="strict"), query=query)).status == 500

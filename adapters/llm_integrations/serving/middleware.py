@@ -13,9 +13,8 @@ from llm_integrations.core.observability import RULES_RELOADS, get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import check_routes
 from llm_integrations.serving.asgi.gate import Gate, gate_for
-from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.lifespan import run_lifespan
-from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
 from llm_integrations.serving.asgi.stored import StoredReader
@@ -28,7 +27,6 @@ from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.rules_file import RulesFile
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
-from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["SchemaMiddleware"]
@@ -310,10 +308,10 @@ class _Everywhere(dict[str, _Handler]):
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__()
-        self._replies = OwnReplies(app)
+        self._refuser = Refuser(app)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._refuse
 
     async def _refuse(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await self._replies.send(scope, send, failure_messages(openai_error, _MISCONFIGURED))
+        await self._refuser.refuse(scope, send, _MISCONFIGURED)

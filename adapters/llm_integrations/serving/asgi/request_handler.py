@@ -9,9 +9,8 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
-from llm_integrations.serving.asgi.replies import failure_messages, telling
+from llm_integrations.serving.asgi.refusal import Refuser
+from llm_integrations.serving.asgi.replies import telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
 from llm_integrations.serving.asgi.stored import StoredReader
@@ -23,7 +22,6 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
 from llm_integrations.serving.shapes.jsontext import KeyTwice, read_json, read_unambiguous
 
@@ -62,7 +60,7 @@ class RequestHandler:
         self._runtime = runtime
         self._app = app
         self._gate = gate
-        self._replies = OwnReplies(app)
+        self._refuser = Refuser(app)
         self._shape = planners[0].rule.shape
         self._only = planners[0] if planners[0].rule.matches_all else None
         self._read = read_unambiguous if runtime.is_elsewhere else read_json
@@ -84,7 +82,7 @@ class RequestHandler:
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await self._turn_away(scope, send)
+            await self._refuser.turn_away(scope, send, self._shape)
             return
         headers = dict(scope["headers"])
         try:
@@ -104,7 +102,7 @@ class RequestHandler:
         if not body.complete:
             planner = None  # what a client that left did not send is the app's to notice
         elif planner is None:
-            model = model_in(scope["path"])
+            model = model_in(scope["path"], scope.get("query_string", b""))
             planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
         if planner is None:
             await self._app(scope, body.receive, send)
@@ -115,14 +113,7 @@ class RequestHandler:
         if failure.status != _TOO_LARGE and self.passes_unjudged(failure.message):
             await self._app(scope, body.receive, send)
         else:
-            await self._refuse(scope, send, self._shape, failure)
-
-    async def _turn_away(self, scope: Scope, send: Send) -> None:
-        if not await let_refuse(self._app, scope, send):
-            await self._refuse(scope, send, self._shape, UNAUTHORIZED)
-
-    async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
-        await self._replies.send(scope, send, failure_messages(shape.error, failure))
+            await self._refuser.refuse(scope, send, failure, self._shape)
 
     def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""
@@ -164,7 +155,7 @@ class RequestHandler:
         except Refused as refused:
             is_stranger = caller is Caller.STRANGER
             failure = _told(planner, refused.failure) if is_stranger else refused.failure
-            await self._refuse(scope, send, rule.shape, failure)
+            await self._refuser.refuse(scope, send, failure, rule.shape)
 
 
 def _parsed(data: bytes, read: Callable[[bytes], Any]) -> Any:

@@ -9,9 +9,7 @@ from typing import Final
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import is_overridden
 from llm_integrations.serving.asgi.gate import Caller, Gate
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
-from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.stored_reply import StoredReply
 from llm_integrations.serving.asgi.types import ASGIApp, Headers, Receive, Scope, Send
 from llm_integrations.serving.rules.paths import stored_at
@@ -47,7 +45,7 @@ class StoredReader:
         self._app = app
         self._gate = gate
         self._planners_on = planners_on
-        self._replies = OwnReplies(app)
+        self._refuser = Refuser(app)
 
     def planners(self, path: str) -> tuple[Planner, ...]:
         """Of the rules for the answers that are stored at a path, in their order.
@@ -104,18 +102,13 @@ class StoredReader:
             return
         caller = await self._gate().caller(scope)
         if caller is Caller.REFUSED:
-            if not await let_refuse(self._app, scope, send):
-                await self._refuse(scope, send, planners[0], Refused(UNAUTHORIZED))
+            await self._refuser.turn_away(scope, send, planners[0].rule.shape)
             return
         reply = StoredReply(scope, send, body, planners, stored.listing, self._runtime)
         try:
             await reply.answer(self._app, _whole(scope))
         except Refused as refused:
-            await self._refuse(scope, send, planners[0], refused)
-
-    async def _refuse(self, scope: Scope, send: Send, planner: Planner, refused: Refused) -> None:
-        messages = failure_messages(planner.rule.shape.error, refused.failure)
-        await self._replies.send(scope, send, messages)
+            await self._refuser.refuse(scope, send, refused.failure, planners[0].rule.shape)
 
 
 def _is_open(planner: Planner) -> bool:

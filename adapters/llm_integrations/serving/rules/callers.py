@@ -16,7 +16,12 @@ from llm_integrations.serving.shapes.failure import Headers
 
 __all__ = ["Callers", "Keys"]
 
-_KEY_HEADERS: Final = tuple(name.encode() for name in KEY_HEADERS)
+_OF_SERVERS: Final = (
+    *("api-key", "x-goog-api-key"),
+    *("ocp-apim-subscription-key", "x-litellm-api-key"),
+)
+_KEY_HEADERS: Final = tuple(name.encode() for name in (*KEY_HEADERS, *_OF_SERVERS))
+"""Wherever a known server looks for a key: another header is no way to another rule."""
 
 
 class Keys:
@@ -26,11 +31,11 @@ class Keys:
         self._digests = [_digest(os.fsencode(key)) for key in keys]
 
     def hold(self, value: bytes) -> bool:
-        """Whether a header's value is one of them, with or without ``Bearer``."""
-        scheme, _, rest = value.partition(b" ")
-        digest = _digest(rest.strip() if scheme.lower() == b"bearer" else value)
+        """Whether a header's value is one of them, alone or behind ``Bearer`` or another scheme."""
+        given = [_digest(text.strip()) for text in (value, value.strip().partition(b" ")[2])]
         # All of them, so that the time taken tells nothing.
-        return sum(hmac.compare_digest(digest, key) for key in self._digests) > 0
+        pairs = [(digest, key) for digest in given for key in self._digests]
+        return sum(hmac.compare_digest(digest, key) for digest, key in pairs) > 0
 
 
 def _digest(key: bytes) -> bytes:

@@ -6,7 +6,7 @@ import posixpath
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from llm_integrations.serving.config.paths import INFERENCE_PATHS
 from llm_integrations.serving.rules.patterns import Patterns
@@ -83,7 +83,11 @@ def shape_for(path: str, name: str | None) -> Shape:
 
 
 @lru_cache(maxsize=1024)
-def model_in(path: str) -> str | None:
-    """The model that a path names, which then counts more than the one in the body."""
+def model_in(path: str, query: bytes = b"") -> str | tuple[str, ...] | None:
+    """The model that a path names, which then counts more than the one in the body; several where
+    a query names some, since of those and the body's nobody knows which one a server takes."""
     found = _MODEL.search(unquote(path))
-    return found[1] if found else None
+    if found or b"=" not in query:
+        return found[1] if found else None
+    asked = parse_qsl(query.decode("latin-1"))
+    return tuple(value for key, value in asked if key.casefold() == "model") or None

@@ -54,9 +54,13 @@ class RuleTable:
         return self._planners[key]
 
     def match(
-        self, planners: Sequence[Planner], request: Any, headers: Headers, model: str | None = None
+        self,
+        planners: Sequence[Planner],
+        request: Any,
+        headers: Headers,
+        model: str | tuple[str, ...] | None = None,
     ) -> Planner | None:
-        """The first rule for the request's model and caller; ``model`` is what its path names."""
+        """The first rule for the request's model and caller; ``model`` is what its URL names."""
         for planner in planners:
             models, callers = planner.rule.models, planner.rule.callers
             if callers is not None and not callers.match(headers):

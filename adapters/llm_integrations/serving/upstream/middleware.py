@@ -9,15 +9,13 @@ from typing import Any, Final
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import may_infer
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.middleware import SchemaMiddleware
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["UpstreamMiddleware"]
@@ -79,4 +77,4 @@ class UpstreamMiddleware(SchemaMiddleware):
         return None
 
     async def _close(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await OwnReplies(self.app).send(scope, send, failure_messages(openai_error, _CLOSED))
+        await Refuser(self.app).refuse(scope, send, _CLOSED)
