@@ -50,7 +50,7 @@ def lines(*results: Any) -> bytes:
     return "".join(json.dumps(result) + "\n" for result in results).encode()
 
 
-def result(name: str, body: Any, status: int = 200) -> dict[str, Any]:
+def result(name: str, body: Any, status: Any = 200) -> dict[str, Any]:
     answer = {"status_code": status, "request_id": "r", "body": body}
     return {"id": f"batch_req_{name}", "custom_id": name, "response": answer, "error": None}
 
@@ -86,6 +86,11 @@ LISTS = [
     (FILE, lambda text: lines(result("a", response(text)))),
     (FILE, lambda text: lines(result("a", message(text)))),
     (FILE, lambda text: lines(result("a", {"choices": [{"index": 0, "text": text}]}))),
+    (
+        "/openai/files/f/content",
+        lambda text: b"\xef\xbb\xbf" + lines(result("a", chat_reply(text))),
+    ),
+    (FILE, lambda text: lines(result("a", chat_reply(text), status="200"))),
     ("/azure/v1/files/f/content", lambda text: lines(result("a", chat_reply(text)))),
     (RESULTS, lambda text: lines(succeeded("a", GOOD), succeeded("b", text))),
 ]
@@ -230,6 +235,12 @@ async def test_a_call_put_beside_it_hides_no_text_of_a_conversation() -> None:
 async def test_another_method_that_a_header_names_reads_too(header: str) -> None:
     made = Server(listed(said(BAD)), rules=[{"output": OUTPUT}])
     assert (await made.post({"a": 1}, CONVERSATION, headers={header: "GET"})).status == 500
+
+
+@pytest.mark.parametrize("method", ["get", "QUERY", "PROPFIND"])
+async def test_a_method_that_changes_nothing_reads(method: str) -> None:
+    made = Server(listed(said(BAD)), rules=[{"output": OUTPUT}])
+    assert (await made.post(b"", CONVERSATION, method=method)).status == 500
 
 
 async def test_adding_items_to_a_conversation_is_no_reading() -> None:

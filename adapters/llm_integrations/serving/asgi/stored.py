@@ -17,10 +17,11 @@ from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.shapes.failure import Refused
-from llm_integrations.serving.shapes.stored import BATCH, ONE, REPLIES
+from llm_integrations.serving.shapes.stored import ONE, REPLIES
 
 __all__ = ["StoredReader"]
 
+_CHANGES: Final = ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _READ_WHOLE: Final = (b"accept-encoding", b"range", b"if-range")
 
 
@@ -56,11 +57,8 @@ class StoredReader:
         if stored is None or (own and _is_open(own[0])):
             return ()
         found = [p for answered in stored.answered for p in self._planners_on(answered)]
-        is_known = any(planner.rule.shape.name != "json" for planner in found)
-        if stored.listing is BATCH and not is_known:  # files stand under other prefixes than models
-            names = (answered.rpartition("/v1/")[2] for answered in stored.answered)
-            known = [p for name in names for p in self._planners_on(f"/v1/{name.lstrip('/')}")]
-            found = known or found
+        if all(planner.rule.shape.name == "json" for planner in found):
+            found = [p for path in stored.elsewhere for p in self._planners_on(path)] or found
         judging = any(planner.rule.output is not None for planner in found)
         return tuple(sorted(found, key=attrgetter("rule.number"))) if judging else ()
 
@@ -88,9 +86,11 @@ class StoredReader:
         stored = stored_at(scope["path"])
         if stored is None:
             return False
-        if scope["method"] == "POST" and not is_overridden(scope):
-            return stored.listing is ONE and stored.answered[0].endswith("/chat/completions")
-        return scope["method"] == "GET" or is_overridden(scope)
+        method = scope["method"].upper()
+        if method not in _CHANGES or is_overridden(scope):
+            return True
+        is_chat = stored.listing is ONE and stored.answered[0].endswith("/chat/completions")
+        return method == "POST" and is_chat
 
     async def read(
         self, scope: Scope, body: RequestBody, send: Send, planners: tuple[Planner, ...]

@@ -54,10 +54,12 @@ def canonical(path: str) -> str:
 
 
 class Stored(NamedTuple):
-    """Where a server keeps answers: how it lists them, and the paths that gave them."""
+    """Where a server keeps answers: how it lists them, and the paths that gave them, which may
+    also be ``elsewhere``: files stand under other prefixes than models."""
 
     listing: Listing
     answered: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -66,7 +68,9 @@ def stored_at(path: str) -> Stored | None:
     name = canonical(path)
     for place, listing, endings in _STORED:
         if found := place.fullmatch(name):
-            return Stored(listing, tuple(found[1] + ending for ending in endings))
+            answered = tuple(found[1] + ending for ending in endings)
+            elsewhere = tuple(f"/v1{ending}" for ending in endings if endings is _ANSWERING)
+            return Stored(listing, answered, elsewhere)
     return None
 
 

@@ -12,6 +12,7 @@ from llm_integrations.serving.shapes.responses import CLIENT_RUNS
 __all__ = ["BATCH", "CHAT_MESSAGES", "ITEM", "ITEMS", "ONE", "REPLIES", "Listing"]
 
 _SAID_TO_MODELS: Final = ("user", "system", "developer", "tool")
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _OK: Final = range(200, 300)
 _NOT_JUDGED: Final = {"code": "invalid_output", "message": "the answer is withheld by its schema"}
 
@@ -107,8 +108,9 @@ class _Batch(Listing):
         if result.get("type") == "succeeded":
             return result.get("message")
         body = response.get("body")
-        has_answer = response.get("status_code") in _OK and not _is_no_answer(body)
-        return body if has_answer else None
+        status = response.get("status_code")
+        has_failed = not response or (isinstance(status, int) and status not in _OK)
+        return None if has_failed or _is_no_answer(body) else body
 
     def shape_of(self, reply: Any) -> str | None:
         fields = as_dict(reply)
@@ -134,7 +136,7 @@ class _Batch(Listing):
         return b"\n".join(entries)
 
     def holds_none(self, beginning: bytes) -> bool:
-        line, ending, _ = beginning.lstrip().partition(b"\n")
+        line, ending, _ = beginning.lstrip(_BLANK).partition(b"\n")
         if ending:
             return "custom_id" not in read_fields(line)
         return bool(line) and not line.startswith(b"{")
