@@ -255,6 +255,30 @@ async def test_a_rule_whose_output_is_off_leaves_lists_open() -> None:
     assert (await get(FILE, lines(result("a", chat_reply(BAD))), rules=rules)).status == 500
 
 
+async def test_an_open_path_is_open_for_whom_the_rule_is_alone() -> None:
+    off = {"paths": ["/v1/conversations/*"], "output": {"schema": "user", "mode": "off"}}
+    for of in ({"headers": {"x-team": "a"}}, {"models": ["big"]}):
+        rules = [{**off, **of}, {"output": OUTPUT}]
+        assert (await get(CONVERSATION, listed(said(BAD)), rules=rules)).status == 500
+    rules = [{**off, "headers": {"x-team": "a"}}, {"output": OUTPUT}]
+    reply = listed(said(BAD))
+    assert (await get(CONVERSATION, reply, rules=rules, headers={"x-team": "a"})).status == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, CONVERSATION, f"{CHAT}/c_1"])
+async def test_a_root_path_is_not_part_of_it(path: str) -> None:
+    reply = chat_reply(BAD) if path.endswith("c_1") else listed(said(BAD))
+    made = Server(listed(chat_reply(BAD)) if path == CHAT else reply, rules=[{"output": OUTPUT}])
+    answer = await made.post(b"", f"/root{path}", method="GET", root_path="/root")
+    assert (answer.status, answer.headers["x-schema-valid"]) == (500, "false")
+
+
+async def test_a_list_of_an_apps_own_is_none_of_answers() -> None:
+    rules = [{"paths": ["/surveys/responses"], "output": OUTPUT}]
+    reply = {"surveys": [1, 2]}
+    assert (await get("/surveys/responses", reply, rules=rules)).json == reply
+
+
 async def test_lists_are_judged_in_front_of_a_url_with_a_prefix() -> None:
     for path in (CONVERSATION, FILE):
         reply = listed(said(BAD)) if path == CONVERSATION else lines(result("a", chat_reply(BAD)))

@@ -74,8 +74,8 @@ class RequestHandler:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
         if scope["method"] != "POST" and await is_harmless(scope, body):
-            if self._stored.reads(scope) and (found := self._stored.planners(scope["path"])):
-                await self._stored.read(scope, body, send, found)
+            if self._shape.name != "json" and self._stored.lists(scope):
+                await self._stored.read(scope, body, send, self._planners)
             else:
                 await self._app(scope, body.receive, send)
             return

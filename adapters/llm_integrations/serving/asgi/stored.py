@@ -12,7 +12,7 @@ from llm_integrations.serving.asgi.gate import Caller, Gate
 from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.stored_reply import StoredReply
 from llm_integrations.serving.asgi.types import ASGIApp, Headers, Receive, Scope, Send
-from llm_integrations.serving.rules.paths import stored_at
+from llm_integrations.serving.rules.paths import Stored, stored_at
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
@@ -48,14 +48,8 @@ class StoredReader:
         self._planners_on = planners_on
         self._refuser = Refuser(app)
 
-    def planners(self, path: str) -> tuple[Planner, ...]:
-        """Of the rules for the answers that are stored at a path, in their order.
-
-        None where nothing is, or where the first rule for the path itself judges no answers.
-        """
-        stored, own = stored_at(path), self._planners_on(path)
-        if stored is None or (own and _is_open(own[0])):
-            return ()
+    def _planners(self, stored: Stored) -> tuple[Planner, ...]:
+        """Of the rules for the answers that are stored at a place, in their order."""
         found = [p for answered in stored.answered for p in self._planners_on(answered)]
         if all(planner.rule.shape.name == "json" for planner in found):
             found = [p for path in stored.elsewhere for p in self._planners_on(path)] or found
@@ -68,18 +62,26 @@ class StoredReader:
         Where answers are made it is that alone, which hands requests without a body to ``read``.
         """
         stored = stored_at(path)
-        is_elsewhere = stored is not None and stored.listing is not REPLIES
-        if not is_elsewhere or not (planners := self.planners(path)):
+        if stored is None or stored.listing is REPLIES:
+            return otherwise
+        planners, own = self._planners(stored), self._planners_on(path)
+        if not planners:
             return otherwise
 
         async def read(scope: Scope, receive: Receive, send: Send) -> None:
-            if self.reads(scope):
+            first = next(iter(_reached(own, scope["headers"])), None)
+            if self.reads(scope) and not (first is not None and _is_open(first)):
                 under_way.set(scope)
                 await self.read(scope, RequestBody(receive, await receive()), send, planners)
             else:
                 await (otherwise or self._app)(scope, receive, send)
 
         return read
+
+    def lists(self, scope: Scope) -> bool:
+        """Whether a request without a body, where answers are made, gets those that are stored."""
+        stored = stored_at(scope["path"])
+        return stored is not None and stored.listing is REPLIES and self.reads(scope)
 
     def reads(self, scope: Scope) -> bool:
         """Whether a request gets what is stored; of a chat, what changes it gets it too."""
@@ -93,7 +95,7 @@ class StoredReader:
         return method == "POST" and is_chat
 
     async def read(
-        self, scope: Scope, body: RequestBody, send: Send, planners: tuple[Planner, ...]
+        self, scope: Scope, body: RequestBody, send: Send, planners: Sequence[Planner]
     ) -> None:
         stored, headers = stored_at(scope["path"]), scope["headers"]
         planners = _reached(planners, headers)
@@ -112,9 +114,9 @@ class StoredReader:
 
 
 def _is_open(planner: Planner) -> bool:
-    """Whether a rule leaves its paths open on purpose."""
+    """Whether a rule leaves its paths open on purpose, whatever the model is."""
     rule = planner.rule
-    return rule.config.output is not None and rule.output is None
+    return rule.config.output is not None and rule.output is None and rule.models is None
 
 
 def _reached(planners: Sequence[Planner], headers: Headers) -> tuple[Planner, ...]:
