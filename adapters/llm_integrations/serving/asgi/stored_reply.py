@@ -231,8 +231,8 @@ class StoredReply:
         among = [p for p in self._planners if kind is None or p.rule.shape.name in (kind, "json")]
         name = as_dict(reply).get("model")
         for planner in among:
-            models = planner.rule.models
-            if models is not None and isinstance(name, str) and models.match(name):
+            rule = planner.rule
+            if rule.models is not None and isinstance(name, str) and rule.is_for_model(name):
                 return planner
         return _strictest(among) if among else None
 
