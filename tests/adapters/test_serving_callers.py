@@ -83,6 +83,11 @@ class TestByKey:
             ("authorization", "bearer  secret-b"),
             ("authorization", "secret-a"),
             ("x-api-key", "secret-b"),
+            ("authorization", "Basic secret-a"),
+            ("api-key", "secret-a"),
+            ("x-goog-api-key", "secret-a"),
+            ("ocp-apim-subscription-key", "secret-a"),
+            ("x-litellm-api-key", "Bearer secret-a"),
         ],
     )
     async def test_a_rule_is_for_requests_that_bring_it(self, header: tuple[str, str]) -> None:

@@ -338,3 +338,36 @@ class TestCallsThatNoSchemaIsFor:
             for reply in (chat_reply(content, calls=calls), stream_of(delta)):
                 answer = await Server(reply, rules=[ENFORCED]).post()
                 assert (b"InvalidOutputError" in answer.body) is (content == BAD)
+
+
+class TestWhatTheClientIsToRun:
+    """Items of ``/v1/responses`` that ask for more than a tool of a name."""
+
+    RUNS: ClassVar = [
+        {"type": "computer_call", "call_id": "c", "action": {"type": "click"}},
+        {"type": "local_shell_call", "call_id": "c", "action": {"command": ["rm"]}},
+        {"type": "shell_call", "call_id": "c", "action": {"commands": ["rm"]}},
+        {"type": "apply_patch_call", "call_id": "c", "operation": {"type": "delete_file"}},
+        {"type": "mcp_approval_request", "id": "c", "name": "wipe", "arguments": "{}"},
+    ]
+    SAID: ClassVar = {"type": "message", "content": [{"type": "output_text", "text": GOOD}]}
+
+    @pytest.mark.parametrize("item", RUNS, ids=lambda item: item["type"])
+    @pytest.mark.parametrize("output", [{"schema": "user"}, {"tools": {"save": "user"}}], ids=str)
+    async def test_passes_counted_or_is_withheld_as_other_tools_say(
+        self, item: dict[str, Any], output: dict[str, Any]
+    ) -> None:
+        reply = {"status": "completed", "output": [self.SAID, item]}
+        for other, status in (("pass", 200), ("withhold", 500)):
+            before = counted("unjudged", subject="unknown")
+            rules = [{"output": {**output, "mode": "enforce", "other_tools": other}}]
+            answer = await Server(reply, rules=rules).post({"input": "x"}, "/v1/responses")
+            assert (answer.status, answer.headers["x-schema-valid"]) == (status, "unjudged")
+            assert counted("unjudged", subject="unknown") == before + 1
+
+    async def test_what_the_server_ran_itself_is_none(self) -> None:
+        done = {"type": "shell_call_output", "call_id": "c", "output": []}
+        reply = {"status": "completed", "output": [self.RUNS[2], done, self.SAID]}
+        rules = [{"output": {"schema": "user", "mode": "enforce", "other_tools": "withhold"}}]
+        answer = await Server(reply, rules=rules).post({"input": "x"}, "/v1/responses")
+        assert (answer.status, answer.headers["x-schema-valid"]) == (200, "true")

@@ -115,6 +115,14 @@ for _ in range(150):
         ("/v1/messages", {"messages": [{**USER, "Role": "system"}]}),
         ("/v1/responses", {"input": [USER], "INPUT": BAD}),
         (CHAT, {"messages": [USER, {"role": "assistant", "content": DEEP}, {**USER, "Role": ""}]}),
+        (CHAT, {"messages": [USER, {"Role": "user", "content": BAD}]}),
+        (CHAT, {"messages": [USER, {"role": "assistant", "Content": BAD}]}),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "Text": GOOD}]}, USER]}),
+        (CHAT, {"messages": [USER], "Prompt": BAD}),
+        (CHAT, {"messages": [USER, {"role": "User", "content": BAD}]}),
+        (CHAT, {"messages": [USER, {"role": " USER ", "content": BAD}]}),
+        ("/v1/responses", {"input": [USER, {"role": "User", "content": BAD}]}),
+        ("/v1/messages", {"messages": [USER, {"role": "User", "content": BAD}]}),
     ],
 )
 async def test_a_key_that_differs_by_capitals_is_no_way_round_a_server_in_go(
@@ -188,3 +196,64 @@ async def test_what_the_model_had_said_is_judged_beside_its_calls() -> None:
         said = {"role": "assistant", "content": [{"type": "text", "text": text}, call]}
         made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
         assert (await made.post({"messages": [said, USER]}, "/v1/messages")).status == expected
+
+
+BESIDE: dict[str, Any] = {
+    "a template of the client's": {"chat_template": BAD},
+    "variables of a stored prompt": {"prompt_id": "p", "prompt_variables": {"text": BAD}},
+    "a body that LiteLLM puts in place": {"extra_body": {"messages": [{**USER, "content": BAD}]}},
+    "what it asks when this fails": {"fallbacks": [{"model": "m", "messages": [USER]}]},
+}
+FIRST: list[tuple[str, dict[str, Any]]] = [
+    (CHAT, {"messages": [USER]}),
+    ("/v1/completions", {"prompt": GOOD}),
+    ("/v1/messages", {"messages": [USER]}),
+    ("/v1/responses", {"input": [USER]}),
+    ("/invocations", {"messages": [USER]}),
+    ("/v1/chat/completions/batch", {"messages": [[USER]]}),
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+@pytest.mark.parametrize(("path", "body"), FIRST, ids=lambda given: str(given)[:24])
+async def test_what_reaches_the_model_beside_the_texts_is_refused(
+    path: str, body: dict[str, Any], beside: dict[str, Any]
+) -> None:
+    assert await status(body, path) == 200
+    assert await status({**body, **beside}, path) == 400
+    empty = {"chat_template": None, "extra_body": {"top_k": 5}, "fallbacks": ["m"]}
+    assert await status({**body, **empty}, path) == 200
+
+
+@pytest.mark.parametrize("role", [{}, {"role": None}, {"role": ["user"]}], ids=str)
+@pytest.mark.parametrize(("path", "field"), [(CHAT, "messages"), ("/v1/messages", "messages"),
+                                             ("/v1/responses", "input")])  # fmt: skip
+async def test_a_message_that_names_nobody_is_a_users(path: str, field: str, role: Any) -> None:
+    assert await status({field: [USER, {**role, "content": BAD}]}, path) == 400
+    assert await status({field: [USER, {**role, "content": GOOD}]}, path) == 200
+
+
+@pytest.mark.parametrize("item", [BAD, {"type": "input_text", "text": BAD}, {"type": "message"}])
+async def test_a_bare_text_among_the_items_of_an_input_is_a_users(item: Any) -> None:
+    assert await status({"input": [USER, item]}, "/v1/responses") == 400
+
+
+async def test_messages_before_the_input_are_looked_at_where_all_are() -> None:
+    body = {"input": [USER], "previous_input_messages": [{"role": "user", "content": BAD}]}
+    check = {"of": "messages", "schema": "user", "which": "all"}
+    made = Server(chat_reply(GOOD), rules=[{"input": {"checks": [check]}}])
+    assert (await made.post(body, "/v1/responses")).status == 400
+    assert (await made.post({"input": [USER]}, "/v1/responses")).status == 200
+
+
+async def test_a_loop_of_tools_brings_nothing_beside_what_they_gave_back() -> None:
+    given = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    body = {"previous_response_id": "r", "instructions": "be brief", "input": [given]}
+    assert await status(body, "/v1/responses") == 200
+    for beside in BESIDE.values():
+        assert await status({**body, **beside}, "/v1/responses") == 400
+
+
+async def test_a_suffix_is_a_text_of_its_own() -> None:
+    assert await status({"prompt": GOOD, "suffix": BAD}, "/v1/completions") == 400
+    assert await status({"prompt": GOOD, "suffix": GOOD}, "/v1/completions") == 200

@@ -430,3 +430,22 @@ class TestAReplyWithoutAVerdict:
         reply = {"output": [{"type": "message", "content": [part]}]}
         server = Server(reply, **rules(mode="enforce"))
         assert (await server.post(path="/v1/responses")).status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [
+        (CHAT, {"choices": [{"index": 0, "message": {"content": [
+            {"type": "text", "text": GOOD}, {"type": "output_text", "text": BAD}]}}]}),
+        ("/v1/responses", {"status": "completed", "output": [{"type": "message", "content": [
+            {"type": "text", "text": BAD}, {"type": "output_text", "text": GOOD}]}]}),
+        ("/v1/responses", {"status": "completed", "output": [
+            {"role": "assistant", "content": [{"type": "output_text", "text": BAD}]},
+            {"type": "message", "content": [{"type": "output_text", "text": GOOD}]}]}),
+    ],
+)  # fmt: skip
+async def test_a_text_of_another_kind_beside_a_good_one_is_no_way_round(
+    path: str, reply: Any
+) -> None:
+    made = Server(reply, rules=rules(mode="enforce"))
+    assert (await made.post({"messages": [], "input": "x"}, path)).status == 500

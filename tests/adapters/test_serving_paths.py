@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import cProfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.serving import SchemaMiddleware, load_config
+from llm_integrations.serving.upstream.middleware import UpstreamMiddleware
 from tests.support.serving_apps import (
     BAD,
     CHAT,
@@ -287,3 +291,45 @@ async def test_every_route_of_a_known_server_is_ruled_or_told_of(
     for path in ruled:
         answer = await Server({"no": "answer"}, rules=[OUTPUT]).post(path=path)
         assert (answer.status, answer.headers["x-schema-valid"]) == (500, "unjudged")
+
+
+def calls_of(act: Callable[[], Any]) -> int:
+    """How many functions are called, of Python and of C."""
+    profile = cProfile.Profile()
+    profile.runcall(act)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "paths"),
+    [
+        (SchemaMiddleware, CHAT, {"paths": ["/v1/*"]}),
+        (SchemaMiddleware, f"{CHAT}/", {}),
+        (SchemaMiddleware, "/v1/engines/m/chat/completions", {}),
+        (UpstreamMiddleware, f"/api{CHAT}", {}),
+    ],
+)
+def test_a_path_that_no_rule_names_as_it_stands_costs_little_more(
+    kind: type[SchemaMiddleware], path: str, paths: dict[str, Any]
+) -> None:
+    made = Server(chat_reply(GOOD), rules=[{"output": {"schema": "user"}, **paths}], kind=kind)
+    exact = Server(chat_reply(GOOD), rules=[{"output": {"schema": "user"}}], kind=kind)
+
+    async def ask(server: Server, path: str) -> None:
+        for _ in range(10):
+            assert (await server.post(path=path)).headers["x-schema-valid"] == "true"
+
+    for server, at in ((made, path), (exact, CHAT)):
+        asyncio.run(ask(server, at))
+    counts = [calls_of(lambda: asyncio.run(ask(made, path))),
+              calls_of(lambda: asyncio.run(ask(exact, CHAT)))]  # fmt: skip
+    assert counts[0] < 1.25 * counts[1]
+    assert made.requests == exact.requests
+
+
+async def test_what_is_remembered_of_paths_is_bounded() -> None:
+    made = Server(chat_reply(BAD), rules=[{"output": {"schema": "user", "mode": "enforce"}}])
+    for number in range(2500):
+        assert (await made.post(path=f"/other/{number}")).status == 200
+    assert (await made.post(path=f"{CHAT}//")).status == 500
+    assert len(vars(made.middleware)["_met"]) <= 1000

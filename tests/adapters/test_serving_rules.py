@@ -26,7 +26,10 @@ class TestPaths:
         assert (reply.status, "x-schema" in reply.headers) == (200, False)
 
     async def test_what_brings_no_body_is_not_judged(self) -> None:
-        assert (await server(USER).post(b"", method="GET")).status == 200
+        other = "/v1/messages"  # of chats, a GET lists what is stored
+        for method, path in (("GET", other), ("HEAD", CHAT), ("OPTIONS", CHAT), ("DELETE", CHAT)):
+            assert (await server(USER).post(b"", path, method=method)).status == 200
+        assert (await server(USER).post(b"", method="GET")).status == 500
         assert (await server(USER).post(method="GET")).status == 500
 
     async def test_by_default_the_four_endpoints(self) -> None:
@@ -212,3 +215,56 @@ async def test_a_long_name_costs_no_more_than_its_length() -> None:
 async def test_a_model_that_is_no_name_is_no_way_round(model: Any) -> None:
     made = server({**USER, "models": ["tiny"]})
     assert (await made.post({**chat_request(), "model": model})).status == 500
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"model=strict", 500),
+        (b"MODEL=lax&a=b", 500),
+        (b"a=b&model=", 200),
+        (b"models=strict", 200),
+    ],
+)
+async def test_a_model_in_a_query_is_no_way_round_the_rules_of_a_model(
+    query: bytes, expected: int
+) -> None:
+    """LiteLLM takes it before the one in the body."""
+    made = server({**USER, "models": ["strict"]}, {"output": {"schema": "user", "mode": "warn"}})
+    assert (await made.post(chat_request(model="lax"), query=query)).status == expected
+    assert (await made.post(chat_request(model="strict"), query=query)).status == 500
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "STRICT"},
+        {"model": " strict "},
+        {"model": "lax,strict"},
+        {"model": "lax", "models": ["strict"]},
+        {"model": "lax", "fallbacks": ["strict"]},
+        {"model": ["strict"]},
+    ],
+    ids=str,
+)
+async def test_another_way_to_ask_for_a_model_is_none_round_its_rules(
+    fields: dict[str, Any],
+) -> None:
+    made = server({**USER, "models": ["Strict"]}, {"output": {"schema": "user", "mode": "warn"}})
+    assert (await made.post(chat_request(**fields))).status == 500
+    assert (await made.post(chat_request(model="lax", fallbacks=[], models=None))).status == 200
+
+
+@pytest.mark.parametrize("model", [{"model": None}, {"model": "a,b"}, {"model": ["a"]}], ids=str)
+async def test_what_names_no_one_model_is_of_the_rule_that_enforces_most(model: Any) -> None:
+    warned: dict[str, Any] = {"output": {"schema": "user", "mode": "warn"}}
+    every: tuple[list[dict[str, Any]], ...] = (
+        [{**warned, "models": ["a"]}, USER],
+        [{**warned, "models": ["a"]}, {**USER, "models": ["b"]}, warned],
+        [{**warned, "models": ["a"]}, {**USER, "models": ["b"]}],
+    )
+    for rules in every:
+        assert (await server(*rules).post(chat_request(**model))).status == 500
+    behind: list[dict[str, Any]] = [{**warned, "models": ["a"]}, warned, {**USER, "models": ["b"]}]
+    assert (await server(*behind).post(chat_request(**model))).status == 200
+    assert (await server(*behind).post(chat_request(model="a"))).status == 200

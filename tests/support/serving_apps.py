@@ -173,6 +173,7 @@ class Server:
         pieces: Iterable[bytes] | None = None,
         method: str = "POST",
         root_path: str = "",
+        query: bytes = b"",
     ) -> Reply:
         data = body if isinstance(body, bytes) else json.dumps(body or chat_request()).encode()
         parts = [data] if pieces is None else list(pieces)
@@ -181,7 +182,9 @@ class Server:
             for number, part in enumerate(parts, start=1)
         ]
         given = {"content-type": "application/json", "content-length": str(sum(map(len, parts)))}
-        return await self.exchange(incoming, path, {**given, **(headers or {})}, method, root_path)
+        return await self.exchange(
+            incoming, path, {**given, **(headers or {})}, method, root_path, query=query
+        )
 
     async def exchange(
         self,
@@ -191,6 +194,7 @@ class Server:
         method: str = "POST",
         root_path: str = "",
         on_send: Callable[[Message], None] | None = None,
+        query: bytes = b"",
     ) -> Reply:
         reply = Reply()
 
@@ -211,7 +215,7 @@ class Server:
             "method": method,
             "path": path,
             "root_path": root_path,
-            "query_string": b"",
+            "query_string": query,
             "headers": [(k.encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
         }
         await self.middleware(scope, receive, send)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -13,21 +13,20 @@ from llm_integrations.core.observability import RULES_RELOADS, get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import check_routes
 from llm_integrations.serving.asgi.gate import Gate, gate_for
-from llm_integrations.serving.asgi.layers import OwnReplies
 from llm_integrations.serving.asgi.lifespan import run_lifespan
-from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.request_handler import RequestHandler
 from llm_integrations.serving.asgi.routes import Routes
+from llm_integrations.serving.asgi.stored import StoredReader
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.auth import AuthConfig
 from llm_integrations.serving.config.file import MiddlewareConfig, file_of, load_config
-from llm_integrations.serving.rules.paths import canonical, stored_under
+from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.examine import Examined, examine
 from llm_integrations.serving.runtime.rules_file import RulesFile
 from llm_integrations.serving.runtime.runtime import Runtime
 from llm_integrations.serving.runtime.server import Server
-from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["SchemaMiddleware"]
@@ -37,6 +36,9 @@ log = get_logger(__name__)
 _MISCONFIGURED: Final = Failure(
     500, "InternalServerError", "the schema middleware is not configured right"
 )
+_MOST_MET: Final = 1000
+"""Paths of which is remembered what answers there, beside those that rules name."""
+
 _Handler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -74,8 +76,9 @@ class SchemaMiddleware:
         self._runtime: Runtime | None = None
         self._handlers: Mapping[str, _Handler] | None = None
         self._ruled: dict[tuple[Planner, ...], RequestHandler] = {}
-        self._unruled: set[str] = set()
+        self._met: dict[str, _Handler | None] = {}
         self._gate: Callable[[], Gate] | None = None
+        self._stored: StoredReader | None = None
         self._following: asyncio.Task[None] | None = None
         self._retired: list[Runtime] = []
 
@@ -97,8 +100,9 @@ class SchemaMiddleware:
                 handlers = await self._begin_late()
             path = _path(scope) if scope.get("root_path") else scope["path"]
             handler = handlers.get(path)
-            if handler is None and path not in self._unruled:
-                handler = self._ruled_by_another_name(path)
+            if handler is None:
+                met = self._met
+                handler = met[path] if path in met else self._ruled_by_another_name(path)
             if handler is not None:
                 await handler(scope, receive, send)
                 return
@@ -115,20 +119,22 @@ class SchemaMiddleware:
     def _ruled_by_another_name(self, path: str) -> _Handler | None:
         """``//v1/chat/completions`` is no way round a rule, whatever the app makes of it, and
         ``GET /v1/responses/ID`` none to an answer that was withheld."""
-        if found := self._ruled_as(path):
-            return found
-        if (answered := stored_under(path)) and (stores := self._ruled_as(answered)):
-            return stores.read_stored
-        return self._pass_by(path)
+        found: _Handler | None = self._ruled_as(path)
+        if self._stored is not None:
+            found = self._stored.handler(path, found)
+        found = found or self._pass_by(path)
+        if len(path) < 200:
+            if len(self._met) >= _MOST_MET:
+                self._met.clear()
+            self._met[path] = found
+        return found
 
     def _ruled_as(self, path: str) -> RequestHandler | None:
         runtime = self._runtime
         return None if runtime is None else self._handler(self._planners(runtime, path))
 
     def _pass_by(self, path: str) -> _Handler | None:
-        """What answers on a path that no rule is for: nothing of ours, which is remembered."""
-        if len(path) < 200 and len(self._unruled) < 1000:
-            self._unruled.add(path)
+        """What answers on a path that no rule is for: nothing of ours."""
         return None
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
@@ -136,10 +142,10 @@ class SchemaMiddleware:
 
     def _handler(self, planners: tuple[Planner, ...]) -> RequestHandler | None:
         """The handler of the paths that these rules, read so, are for."""
-        if not planners or self._runtime is None or self._gate is None:
+        if not planners or self._runtime is None or self._gate is None or self._stored is None:
             return None
         if planners not in self._ruled:
-            made = RequestHandler(planners, self._runtime, self.app, self._gate)
+            made = RequestHandler(planners, self._runtime, self.app, self._gate, self._stored)
             self._ruled[planners] = made
         return self._ruled[planners]
 
@@ -198,7 +204,9 @@ class SchemaMiddleware:
     def _install(self, runtime: Runtime, gate: Callable[[], Gate]) -> None:
         """From here on requests meet this configuration; those under way keep theirs."""
         self._runtime, self._gate = runtime, gate
-        self._unruled.clear()
+        on = partial(self._planners, runtime)
+        self._stored = StoredReader(runtime, self.app, gate, on)
+        self._met.clear()
         self._ruled.clear()
         handlers: dict[str, _Handler] = {}
         for path, planners in runtime.rules.by_path.items():
@@ -300,10 +308,10 @@ class _Everywhere(dict[str, _Handler]):
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__()
-        self._replies = OwnReplies(app)
+        self._refuser = Refuser(app)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._refuse
 
     async def _refuse(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await self._replies.send(scope, send, failure_messages(openai_error, _MISCONFIGURED))
+        await self._refuser.refuse(scope, send, _MISCONFIGURED)

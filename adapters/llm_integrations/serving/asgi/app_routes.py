@@ -16,12 +16,16 @@ __all__ = ["check_routes", "may_infer"]
 log = get_logger(__name__)
 
 _INFERS: Final = re.compile(
-    r"(?:^|[/:_.-])(?:chat|completions?|responses|messages|generate\w*|invocations|invoke|converse"
-    r"|infer|inference|infill|predict|predictions|realtime|batches|runs)(?:$|[/:_.-])",
+    r"(?:^|[/:_.-])(?:chat|complete|completions?|responses|messages?|(?:stream|batch|bidi"
+    r"|retrieveand)?generate\w*|invocations|invoke|converse|infer|inference|infill"
+    r"|(?:stream|server|direct|raw|streaming)*predict|predictlongrunning|predictions|realtime"
+    r"|batch(?:es)?|stream|runs|turns|interactions|decisions|a2a|vertex"
+    r"|(?:v1|agents|live|chatkit)/sessions|deployments/[^/]+/run)(?:$|[/:_.-])",
     re.IGNORECASE,
 )
 _ANSWERS_NOTHING: Final = re.compile(
-    r"(?:/render|count_?tokens|tokenize|/cancel|/input_items|embeddings|/scoring)/*$", re.IGNORECASE
+    r"(?:/render|count_?tokens|input_?tokens|tokenize|/cancel|/input_items|embeddings|/scoring)/*$",
+    re.IGNORECASE,
 )
 _PARAMETER: Final = re.compile(r"\{(\w+)(:\w+)?\}")
 _ANY_PATH: Final = re.compile(r"\{\w+:path\}/*$")

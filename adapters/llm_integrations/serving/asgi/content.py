@@ -8,7 +8,7 @@ from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.types import Headers, Scope
 from llm_integrations.serving.shapes.failure import Failure, Refused
 
-__all__ = ["check_content", "is_harmless"]
+__all__ = ["check_content", "is_harmless", "is_overridden"]
 
 _OVERRIDES: Final = frozenset((b"x-http-method-override", b"x-http-method", b"x-method-override"))
 # An app reads other things in a form than a parser of JSON does.
@@ -17,9 +17,12 @@ _FORMS: Final = (b"multipart/", b"application/x-www-form-urlencoded")
 
 async def is_harmless(scope: Scope, body: RequestBody) -> bool:
     """Whether a request other than POST asks for no inference."""
-    if any(name in _OVERRIDES for name, _ in scope["headers"]):
-        return False
-    return await body.is_empty()
+    return not is_overridden(scope) and await body.is_empty()
+
+
+def is_overridden(scope: Scope) -> bool:
+    """Whether a header names another method, which some servers then take."""
+    return any(name in _OVERRIDES for name, _ in scope["headers"])
 
 
 def check_content(every: Headers, *, any_type: bool = False) -> None:

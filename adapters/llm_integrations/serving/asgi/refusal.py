@@ -1,19 +1,47 @@
-"""A request that the server will refuse: its own words go out, with nothing of ours."""
+"""Requests that are refused: by us, in the server's form, or by the server, in its own words."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from llm_integrations.serving.asgi.layers import OwnReplies
+from llm_integrations.serving.asgi.replies import failure_messages
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send
+from llm_integrations.serving.shapes import Shape
+from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
 
-__all__ = ["UNAUTHORIZED", "let_refuse"]
+__all__ = ["Refuser"]
 
 
-UNAUTHORIZED: Final = Failure(401, "AuthenticationError", "Unauthorized")
+_UNAUTHORIZED: Final = Failure(401, "AuthenticationError", "Unauthorized")
 
 
-async def let_refuse(app: ASGIApp, scope: Scope, send: Send) -> bool:
+class Refuser:
+    """Says no in front of an app.
+
+    Args:
+        app: whose layers give headers to what is said.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._replies = OwnReplies(app)
+
+    async def refuse(
+        self, scope: Scope, send: Send, failure: Failure, shape: Shape | None = None
+    ) -> None:
+        """Answer as the endpoint would; without a shape as OpenAI's do."""
+        write = openai_error if shape is None else shape.error
+        await self._replies.send(scope, send, failure_messages(write, failure))
+
+    async def turn_away(self, scope: Scope, send: Send, shape: Shape) -> None:
+        """Whoever has no key hears what the server says to that."""
+        if not await _let_refuse(self._app, scope, send):
+            await self.refuse(scope, send, _UNAUTHORIZED, shape)
+
+
+async def _let_refuse(app: ASGIApp, scope: Scope, send: Send) -> bool:
     """Call the app without the request's body, and let only an error out.
 
     So the client gets what the server says to strangers, and a request that the server takes

@@ -9,22 +9,21 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.serving.asgi.body import RequestBody
 from llm_integrations.serving.asgi.content import check_content, is_harmless
 from llm_integrations.serving.asgi.gate import Caller, Gate
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.refusal import UNAUTHORIZED, let_refuse
-from llm_integrations.serving.asgi.replies import failure_messages, telling
+from llm_integrations.serving.asgi.refusal import Refuser
+from llm_integrations.serving.asgi.replies import telling
 from llm_integrations.serving.asgi.response_handler import ResponseHandler
 from llm_integrations.serving.asgi.rewrite import changed
+from llm_integrations.serving.asgi.stored import StoredReader
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
-from llm_integrations.serving.rules.paths import model_in, stored_under
+from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
 from llm_integrations.serving.runtime.request_log import under_way
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes import Shape
 from llm_integrations.serving.shapes.failure import Failure, Refused, bad_request
-from llm_integrations.serving.shapes.jsontext import read_json
+from llm_integrations.serving.shapes.jsontext import KeyTwice, read_json, read_unambiguous
 
 __all__ = ["RequestHandler"]
 
@@ -45,18 +44,26 @@ class RequestHandler:
         runtime: what the configuration became.
         app: the next app, called with the request as it came unless a rule changes it.
         gate: finds out who asks.
+        stored: judges what a request without a body reads again.
     """
 
     def __init__(
-        self, planners: Sequence[Planner], runtime: Runtime, app: ASGIApp, gate: Callable[[], Gate]
+        self,
+        planners: Sequence[Planner],
+        runtime: Runtime,
+        app: ASGIApp,
+        gate: Callable[[], Gate],
+        stored: StoredReader,
     ) -> None:
+        self._stored = stored
         self._planners = planners
         self._runtime = runtime
         self._app = app
         self._gate = gate
-        self._replies = OwnReplies(app)
+        self._refuser = Refuser(app)
         self._shape = planners[0].rule.shape
         self._only = planners[0] if planners[0].rule.matches_all else None
+        self._read = read_unambiguous if runtime.is_elsewhere else read_json
         self._limit = runtime.config.max_body
         self._takes_any_type = runtime.config.content_types == "any"
         sides = [side for p in planners for side in (p.rule.input, p.rule.output) if side]
@@ -67,12 +74,15 @@ class RequestHandler:
         under_way.set(scope)
         body = RequestBody(receive, await receive())
         if scope["method"] != "POST" and await is_harmless(scope, body):
-            await self._pass_or_read_stored(scope, body, send)
+            if self._shape.name != "json" and self._stored.lists(scope):
+                await self._stored.read(scope, body, send, self._planners)
+            else:
+                await self._app(scope, body.receive, send)
             return
         gate = self._gate()
         caller = gate.always or await gate.caller(scope)
         if caller is Caller.REFUSED:
-            await self._turn_away(scope, send)
+            await self._refuser.turn_away(scope, send, self._shape)
             return
         headers = dict(scope["headers"])
         try:
@@ -84,7 +94,7 @@ class RequestHandler:
                 check_content(scope["headers"], any_type=self._takes_any_type)
             if not body.complete or len(body.data) > self._limit:
                 await body.read_on(headers.get(b"content-length", b""), self._limit)
-            request = _parsed(body.data) if body.complete else None
+            request = _parsed(body.data, self._read) if body.complete else None
         except Refused as refused:
             await self._unread(scope, send, body, refused.failure)
             return
@@ -92,7 +102,7 @@ class RequestHandler:
         if not body.complete:
             planner = None  # what a client that left did not send is the app's to notice
         elif planner is None:
-            model = model_in(scope["path"])
+            model = model_in(scope["path"], scope.get("query_string", b""))
             planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
         if planner is None:
             await self._app(scope, body.receive, send)
@@ -103,35 +113,7 @@ class RequestHandler:
         if failure.status != _TOO_LARGE and self.passes_unjudged(failure.message):
             await self._app(scope, body.receive, send)
         else:
-            await self._refuse(scope, send, self._shape, failure)
-
-    async def read_stored(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Judge the answer that a GET reads again, or a POST that changes what is stored beside a
-        chat's; other requests there infer nothing."""
-        under_way.set(scope)
-        await self._pass_or_read_stored(scope, RequestBody(receive, await receive()), send)
-
-    async def _pass_or_read_stored(self, scope: Scope, body: RequestBody, send: Send) -> None:
-        planner, answered = None, stored_under(scope["path"]) or ""
-        is_change = scope["method"] == "POST" and answered.endswith("/chat/completions")
-        if is_change or (answered and scope["method"] == "GET"):
-            planner = self._runtime.rules.match(self._planners, None, scope["headers"])
-        if planner is None or planner.rule.output is None:
-            await self._app(scope, body.receive, send)
-            return
-        caller = await self._gate().caller(scope)
-        if caller is Caller.REFUSED:
-            await self._turn_away(scope, send)
-        else:
-            headers = dict(scope["headers"])
-            await self._judged(planner, scope, headers, send, body, None, caller, stored=True)
-
-    async def _turn_away(self, scope: Scope, send: Send) -> None:
-        if not await let_refuse(self._app, scope, send):
-            await self._refuse(scope, send, self._shape, UNAUTHORIZED)
-
-    async def _refuse(self, scope: Scope, send: Send, shape: Shape, failure: Failure) -> None:
-        await self._replies.send(scope, send, failure_messages(shape.error, failure))
+            await self._refuser.refuse(scope, send, failure, self._shape)
 
     def passes_unjudged(self, why: str) -> bool:
         """Whether no rule of this path enforces; counts what cannot be judged."""
@@ -149,10 +131,7 @@ class RequestHandler:
         body: RequestBody,
         request: Any,
         caller: Caller,
-        *,
-        stored: bool = False,
     ) -> None:
-        """Of what is ``stored`` only the answer is judged."""
         rule, runtime = planner.rule, self._runtime
         verdicts = Verdicts(rule.name)
         if runtime.set_aside is not None:
@@ -161,7 +140,7 @@ class RequestHandler:
             plan = planner.ready() or await planner.make(headers, request)
             if plan.unjudged:
                 verdicts.unjudged()
-            if rule.input is not None and not stored:
+            if rule.input is not None:
                 judge_request(rule.input, rule.shape, plan, request, verdicts)
             if (by := plan.answers) is not None:
                 handler = ResponseHandler(
@@ -176,13 +155,15 @@ class RequestHandler:
         except Refused as refused:
             is_stranger = caller is Caller.STRANGER
             failure = _told(planner, refused.failure) if is_stranger else refused.failure
-            await self._refuse(scope, send, rule.shape, failure)
+            await self._refuser.refuse(scope, send, failure, rule.shape)
 
 
-def _parsed(data: bytes) -> Any:
+def _parsed(data: bytes, read: Callable[[bytes], Any]) -> Any:
     """The request as the server itself would read it. Raises Refused for what is no JSON."""
     try:
-        return read_json(data)
+        return read(data)
+    except KeyTwice:
+        raise Refused(bad_request("an object of the body has a key twice", "body")) from None
     except (ValueError, RecursionError):
         raise Refused(bad_request("the body is not JSON that can be read", "body")) from None
 

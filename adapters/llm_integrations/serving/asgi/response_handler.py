@@ -21,17 +21,15 @@ from llm_integrations.serving.asgi.streams.decoding import Decoder, decoder_for
 from llm_integrations.serving.asgi.streams.held import HeldStream
 from llm_integrations.serving.asgi.streams.judged import EnforcedStream, JudgedStream, WatchedStream
 from llm_integrations.serving.asgi.types import ASGIApp, Message, Scope, Send, drop
-from llm_integrations.serving.judging.judging import judge_answer, judge_answers
-from llm_integrations.serving.judging.pieces import judge_parts, parts_of
+from llm_integrations.serving.judging.judging import judge_answer
 from llm_integrations.serving.judging.reask import complaint, count_dropped, joined_usage
+from llm_integrations.serving.judging.replies import judge_reply
 from llm_integrations.serving.judging.verdicts import Verdicts, schema_header
-from llm_integrations.serving.rules.checks import REQUIRED
 from llm_integrations.serving.rules.client_schemas import CLIENT
 from llm_integrations.serving.rules.plan import Answers
 from llm_integrations.serving.rules.resolve import pass_unjudged, raises
 from llm_integrations.serving.runtime.request_log import REPLY_ID
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes import Answer
 from llm_integrations.serving.shapes.base import prefilled
 from llm_integrations.serving.shapes.failure import Failure, answer_too_large, invalid_answer
 from llm_integrations.serving.shapes.jsontext import as_dict, read_json
@@ -55,6 +53,7 @@ class ResponseHandler:
         scope: as the server made it.
         send: the server's ``send``.
         body: of the request; it knows whether the client has left, and then nothing is judged.
+        asked_plain: whether the app was asked for a reply that is not compressed.
         request: what the body says; None where a stored answer is read again.
         fields: top-level fields of the request that are set to something else.
         verdicts: where the verdicts go.
@@ -63,9 +62,9 @@ class ResponseHandler:
     """
 
     # Of the call of the app that is under way:
+    asked_plain = False
     _again: Again = ""
     _status = 0
-    _asked_plain = False
     _readable = False
     _decoder: Decoder | None = None
     _next: Send | None = None
@@ -144,7 +143,7 @@ class ResponseHandler:
             fields = {**self.fields, **self._constraint, **self._told}
             scope = changed(scope, self.body, self.request, fields)
         if self.runtime.compresses:
-            self._asked_plain = True
+            self.asked_plain = True
             return without_encodings(scope)
         return scope
 
@@ -203,7 +202,7 @@ class ResponseHandler:
         content_type = content_type.strip().lower()
         encoding = headers.get(b"content-encoding", b"").strip().lower()
         if encoding not in _PLAIN:
-            if not self._asked_plain:
+            if not self.asked_plain:
                 self._ask_again("compressed")
                 return None
             self._decoder = decoder_for(encoding)
@@ -273,30 +272,11 @@ class ResponseHandler:
             if self._prefills:
                 answers = prefilled(answers, self._prefills)
             if len(answers) > 1 or self.by.checks:
-                return self._judge_all(answers)
+                passes, self._changed = judge_reply(self.by, self._reply, answers, self.verdicts)
+                return passes
             return judge_answer(self.by, answers[0], self.verdicts)
         # Some servers say null to a client that left before they knew of it.
         return data == b"null" or self._unjudged("its form is not known")
-
-    def _judge_all(self, answers: Sequence[Answer]) -> bool:
-        by, verdicts = self.by, self.verdicts
-        parts = list(parts_of(by, self._reply)) if by.checks else []
-        if any(answer.declined for answer in answers):
-            parts = [part for part in parts if part.piece.problem != REQUIRED]
-        if not (by.rule.enforces and by.rule.config.on_invalid == "drop_choice"):
-            passes = judge_answers(by, answers, verdicts)
-            return judge_parts(by, parts, verdicts) and passes
-
-        def judge(answer: Answer) -> bool:
-            own = (part for part in parts if part.number == answer.number)
-            passes = judge_answer(by, answer, verdicts)
-            return judge_parts(by, own, verdicts) and passes
-
-        dropped = [a.number for a in answers if not verdicts.dropping(partial(judge, a))]
-        if dropped:
-            self._changed = by.shape.without(self._reply, dropped)
-        passes = judge_parts(by, (part for part in parts if part.number is None), verdicts)
-        return passes and (not dropped or self._changed is not None)
 
     def _unjudged(self, why: str) -> bool:
         """A reply that nobody can judge, and whether it may go out."""

@@ -71,7 +71,7 @@ def judge_answer(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
         text, used = extracted(answer.content, by.rule.config.extract)
         answer = answer._replace(content=text)
         verdicts.extracted(used)
-    passes = not answer.calls or _has_schemas(by, answer, verdicts)
+    passes = not (answer.calls or answer.runs) or _has_schemas(by, answer, verdicts)
     judge = by.rule.judge
     for validator, value, tool in _judged(by, answer):
         try:
@@ -97,7 +97,8 @@ def _has_schemas(by: Answers, answer: Answer, verdicts: Verdicts) -> bool:
     is_missing = not names.isdisjoint(by.missing)
     if is_missing:
         pass_unjudged(judge, "the schema of a tool that was not offered is not to be had")
-    if not names.issubset((*by.tools, *by.missing)) and (by.content or by.tools):
+    is_other = answer.runs or not names.issubset((*by.tools, *by.missing))
+    if is_other and (by.content or by.tools):
         pass_unjudged(judge, "it calls a tool that the rule has no schema for")
         verdicts.unjudged()
         return not is_missing and by.rule.config.other_tools == "pass"

@@ -16,7 +16,12 @@ from llm_integrations.serving.shapes.failure import Headers
 
 __all__ = ["Callers", "Keys"]
 
-_KEY_HEADERS: Final = tuple(name.encode() for name in KEY_HEADERS)
+_OF_SERVERS: Final = (
+    *("api-key", "x-goog-api-key"),
+    *("ocp-apim-subscription-key", "x-litellm-api-key"),
+)
+_KEY_HEADERS: Final = tuple(name.encode() for name in (*KEY_HEADERS, *_OF_SERVERS))
+"""Wherever a known server looks for a key: another header is no way to another rule."""
 
 
 class Keys:
@@ -57,5 +62,9 @@ class Callers:
             given = (value for name, value in headers if name == wanted)
             if not any(values.match(value.decode("latin-1").strip()) for value in given):
                 return False
-        keys = (value for name, value in headers if name in _KEY_HEADERS)
-        return not self._by_key or any(map(self._keys.hold, keys))
+        if not self._by_key:
+            return True
+        brought = [value.strip() for name, value in headers if name in _KEY_HEADERS]
+        # Some servers take a key behind any scheme; to be one of the callers tells nobody anything.
+        keys = (*brought, *(value.partition(b" ")[2] for value in brought))
+        return any(map(self._keys.hold, keys))

@@ -18,6 +18,7 @@ __all__ = ["REQUIRED", "Check", "Field", "Piece"]
 
 REQUIRED: Final = "is required"
 _HOLD_TEXTS: Final = ("messages", "input", "content")
+_READ: Final = frozenset((*_HOLD_TEXTS, "prompt", "role", "text", "type"))
 _DEEPEST: Final = 6
 """Of a part of a message's content, where there are several conversations."""
 
@@ -56,13 +57,14 @@ class Field:
 
 
 def _twice(value: Any, place: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:
-    """A key of what holds texts that differs from another only by capitals, or by a long s: a
-    server that is written in Go takes the two for one, and the last of them counts."""
+    """A key of what holds texts that differs from another, or from one that is read, only by
+    capitals or a long s: a server in Go takes the two for one, and the last of them counts."""
     inside: list[tuple[str | int, Any]] = []
     if isinstance(value, dict):
         seen: set[str] = set()
         for key in value:
-            if (name := key.casefold()) in seen:
+            name = key.casefold()
+            if name in seen or (name in _READ and name != key):
                 return (*place, key)
             seen.add(name)
         inside = [(key, value[key]) for key in _HOLD_TEXTS if isinstance(value.get(key), list)]
@@ -94,6 +96,7 @@ class Check(Field):
         super().__init__(config)
         self.shadow = None if config.shadow is None else str(SchemaRef.parse(config.shadow))
         self._config = config
+        self._roles = {role.casefold() for role in config.roles}
 
     def pieces(self, shape: Shape, request: Any) -> Sequence[Piece]:
         if self.of == "body":
@@ -106,7 +109,7 @@ class Check(Field):
 
     def _texts(self, shape: Shape, request: Any) -> Sequence[Piece]:
         if twice := _twice(request):
-            return (Piece(twice, None, problem="is there twice, in capitals and without"),)
+            return (Piece(twice, None, problem="is spelt in capitals, or there twice so"),)
         prompts = list(shape.prompts(as_dict(request)))
         pieces = self._each(prompts) if shape.batches else self._judged(prompts)
         for piece in pieces:
@@ -123,8 +126,8 @@ class Check(Field):
     def _has_a_say(self, prompts: list[Prompt]) -> bool:
         """Whether there is more than what tools gave back, if that is not to be judged. What every
         request repeats, as the ``instructions`` beside its input, is not."""
-        roles = {prompt.role for prompt in prompts if len(prompt.path) > 1}
-        return roles != {"tool"} or "tool" in self._config.roles
+        roles = {prompt.role for prompt in prompts if prompt.path != ("instructions",)}
+        return roles != {"tool"} or "tool" in self._roles
 
     def _each(self, prompts: list[Prompt]) -> Sequence[Piece]:
         by_conversation: dict[int, list[Prompt]] = {}
@@ -135,7 +138,7 @@ class Check(Field):
 
     def _judged(self, texts: list[Prompt]) -> Sequence[Piece]:
         """What is judged of a conversation."""
-        found = [text for text in texts if text.role in self._config.roles]
+        found = [text for text in texts if text.role.strip().casefold() in self._roles]
         if not found:
             return (self._nothing(texts[0].path[:-2] if texts else ()),)
         if self._config.which == "last":

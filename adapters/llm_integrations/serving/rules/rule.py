@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
@@ -17,7 +17,7 @@ from llm_integrations.serving.rules.paths import shape_for
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.shapes import Shape
 
-__all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule"]
+__all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule", "is_one_model"]
 
 MakeJudge: TypeAlias = Callable[[Side, InputConfig | OutputConfig], Judge]
 """Makes the judge of a rule's side, ``input`` or ``output``."""
@@ -47,11 +47,16 @@ class OutputRule:
     def enforces(self) -> bool:
         return self.judge.mode == "enforce"
 
+    @property
+    def drops_choices(self) -> bool:
+        return self.enforces and self.config.on_invalid == "drop_choice"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule on one path. A side whose mode is off is not there."""
 
+    number: int
     name: str
     shape: Shape
     models: Patterns | None
@@ -64,15 +69,28 @@ class Rule:
     @classmethod
     def of(cls, config: RuleConfig, number: int, path: str, judging: MakeJudge) -> Rule:
         return cls(
+            number=number,
             name=config.name or f"rule-{number}",
             shape=shape_for(path, config.shape),
-            models=Patterns(config.models) if config.models else None,
+            models=Patterns(map(str.casefold, config.models)) if config.models else None,
             callers=Callers(config) if config.headers or config.keys_env else None,
             input=_input(config.input, judging),
             output=_output(config.output, judging),
             fillable=Patterns(config.fill_tools) if config.fill_tools else None,
             config=config,
         )
+
+    def is_for_model(self, name: Any) -> bool:
+        """Whether a request for this model could be one of the rule's."""
+        if self.models is None or not is_one_model(name):
+            return True
+        return self.models.match(name.strip().casefold())
+
+    @property
+    def strictness(self) -> int:
+        """On how many sides it enforces."""
+        sides = (self.input, self.output)
+        return sum(side is not None and side.judge.mode == "enforce" for side in sides)
 
     @property
     def matches_all(self) -> bool:
@@ -91,6 +109,12 @@ class Rule:
         own += list(self.output.tools.values() if self.output else ())
         checked = [check.shadow for check in self.input.checks] if self.input else []
         return own + [s for s in (*checked, self.output and self.output.shadow) if s]
+
+
+def is_one_model(name: Any) -> TypeGuard[str]:
+    """Whether it names one model. Nobody knows what a server takes for anything else, and leaving
+    the name out must be no way round a rule."""
+    return isinstance(name, str) and "," not in name
 
 
 def _input(side: InputConfig | None, judging: MakeJudge) -> InputRule | None:

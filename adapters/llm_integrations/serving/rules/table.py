@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.config.file import MiddlewareConfig
 from llm_integrations.serving.rules.client_schemas import ClientSchemas
-from llm_integrations.serving.rules.paths import canonical
+from llm_integrations.serving.rules.paths import canonical, shape_for
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
-from llm_integrations.serving.rules.rule import MakeJudge, Rule
+from llm_integrations.serving.rules.rule import MakeJudge, Rule, is_one_model
 from llm_integrations.serving.shapes.failure import Headers
 from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["RuleTable"]
+
+_OTHERS: Final = ("models", "fallbacks")
 
 
 class RuleTable:
@@ -46,28 +49,36 @@ class RuleTable:
         )
 
     def _planner(self, number: int, path: str) -> Planner:
-        rule = Rule.of(self._config.rules[number], number + 1, path, self._judging)
-        key = number, rule.shape.name
+        config = self._config.rules[number]
+        key = number, shape_for(path, config.shape).name
         if key not in self._planners:
+            rule = Rule.of(config, number + 1, path, self._judging)
             self._planners[key] = Planner(rule, self._registry, self._client)
         return self._planners[key]
 
     def match(
-        self, planners: Sequence[Planner], request: Any, headers: Headers, model: str | None = None
+        self,
+        planners: Sequence[Planner],
+        request: Any,
+        headers: Headers,
+        model: str | tuple[str, ...] | None = None,
     ) -> Planner | None:
-        """The first rule for the request's model and caller; ``model`` is what its path names."""
+        """The first rule for the request's model and caller; ``model`` is what its URL names.
+
+        Of those that it could be, where it names no one model, the one that enforces most.
+        """
+        named = model or _named_in(as_dict(request)) or self._config.default_model
+        could: list[Planner] = []
         for planner in planners:
-            models, callers = planner.rule.models, planner.rule.callers
-            if callers is not None and not callers.match(headers):
+            rule = planner.rule
+            if not rule.is_for_model(named) or not (
+                rule.callers is None or rule.callers.match(headers)
+            ):
                 continue
-            if models is None:
-                return planner
-            named = model or _named_in(as_dict(request)) or self._config.default_model
-            # Nobody knows what the server will take for no model, so every rule applies to it:
-            # leaving it out must not be a way round one.
-            if not isinstance(named, str) or models.match(named):
-                return planner
-        return None
+            could.append(planner)
+            if rule.models is None or is_one_model(named):
+                break
+        return max(could, key=attrgetter("rule.strictness"), default=None)
 
     def rules(self) -> list[Rule]:
         """Each rule once."""
@@ -79,6 +90,8 @@ class RuleTable:
 
 
 def _named_in(request: Mapping[str, Any]) -> Any:
-    """The model in a body; no text where servers would not agree: one in Go reads ``Model`` too."""
+    """The model in a body; no text where servers would not agree, since one in Go reads ``Model``
+    too, or where another is asked when that one fails."""
     keys = [key for key in request if key.casefold() == "model"]
-    return request["model"] if keys == ["model"] else keys
+    others = [request[key] for key in _OTHERS if request.get(key)]
+    return request["model"] if keys == ["model"] and not others else keys + others

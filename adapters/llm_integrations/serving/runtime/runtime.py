@@ -41,6 +41,7 @@ class Runtime:
     Attributes:
         set_aside: where invalid answers go, if anywhere.
         rejected: why what was to take its place could not, by file.
+        is_elsewhere: behind the app is a server that may read JSON otherwise than Python does.
         compresses: the app was seen to compress replies, so it is asked for plain ones.
 
     Raises:
@@ -63,7 +64,7 @@ class Runtime:
         else:
             self.registry = resolve_registry(registry)
         self.rules = RuleTable(self.config, self.registry, self._judge)
-        self.compresses = False
+        self.compresses = self.is_elsewhere = False
         self.rejected: dict[str, str] = {}
         aside = self.config.quarantine
         self.set_aside = None if aside is None else SetAside(aside, server.name)

@@ -45,6 +45,7 @@ class Answer(NamedTuple):
         calls: tool calls: name and arguments.
         cut: whether the token limit ended it.
         declined: it is no answer: the model refused, was stopped by a filter, or paused.
+        runs: it has the client run what is no tool of a name: a shell, a computer.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Answer(NamedTuple):
     calls: tuple[tuple[str, str | Parsed], ...] = ()
     cut: bool = False
     declined: bool = False
+    runs: bool = False
 
 
 def prefilled(answers: Sequence[Answer], prefills: Sequence[str]) -> Sequence[Answer]:
@@ -167,6 +169,10 @@ class Shape(ABC):
     def asked(self, request: Body) -> Tool | None:
         """The schema that the request wants the text of its answer to have."""
         return None
+
+    def repeats_request(self, reply: Body) -> bool:
+        """Whether a stored answer says what its request asked for, be it nothing."""
+        return False
 
     @abstractmethod
     def answers(self, reply: Any) -> Sequence[Answer]:

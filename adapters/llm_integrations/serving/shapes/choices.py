@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from llm_integrations.serving.shapes.aside import ASIDE, texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -36,9 +37,9 @@ __all__ = [
     "begun_text",
     "further_message",
     "message_prompts",
+    "role_of",
 ]
 
-_TEXTS: Final = ("text",)
 _FILTERED: Final = "content_filter"
 _NO_MESSAGE: Final[Mapping[str, Any]] = {}
 _GOES_ON: Final = "null"
@@ -123,7 +124,12 @@ def message_prompts(
     for index, message in enumerate(as_list(messages)):
         message = as_dict(message)
         place, text = (*path, index, "content"), said_text(message.get("content"))
-        yield Prompt(place, str(message.get("role")), text, conversation)
+        yield Prompt(place, role_of(message), text, conversation)
+
+
+def role_of(message: Mapping[str, Any]) -> str:
+    """Who says a message; what names nobody could be a user's."""
+    return role if isinstance(role := message.get("role"), str) else "user"
 
 
 class _Choices(Shape):
@@ -171,7 +177,7 @@ def _answer(choice: dict[str, Any], position: int) -> Answer:
         message = _NO_MESSAGE
     content = message.get("content") if "message" in choice else choice.get("text")
     reason = choice.get("finish_reason")
-    text = content if isinstance(content, str) else joined_text(content, _TEXTS)
+    text = content if isinstance(content, str) else joined_text(content)
     return Answer(
         said if type(said := choice.get("index", position)) is int else _key(said),
         text,
@@ -187,8 +193,12 @@ class Chat(_Choices):
     name = "chat"
     tool = ("function", "parameters")
 
+    def repeats_request(self, reply: Body) -> bool:
+        return "response_format" in reply
+
     def prompts(self, request: Body) -> Iterator[Prompt]:
-        return message_prompts(request.get("messages"))
+        yield from message_prompts(request.get("messages"))
+        yield from texts_aside(request)
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         return further_message(request, text) if "messages" in request else None
@@ -216,7 +226,7 @@ def further_message(request: Body, text: str) -> Mapping[str, Any]:
 
 def begun_text(message: dict[str, Any]) -> str:
     """The text of a message that the model is to go on with."""
-    return joined_text(message.get("content"), ("text", "output_text")) or ""
+    return joined_text(message.get("content")) or ""
 
 
 class Batch(_Choices):
@@ -232,6 +242,7 @@ class Batch(_Choices):
                 yield from message_prompts(messages, place, number)
             else:
                 yield Prompt((*place, 0, "content"), "", None, number)
+        yield from texts_aside(request)
 
     def prefills(self, request: Body) -> Sequence[str]:
         if request.get("echo") or not request.get("continue_final_message"):
@@ -259,8 +270,9 @@ class Completions(_Choices):
         elif prompt is not None:
             # Token ids, which nobody can read as JSON here.
             yield Prompt(("prompt",), "user", None)
-        if request.get("prompt_embeds"):
-            yield Prompt(("prompt_embeds",), "user", None, -1)
+        if suffix := request.get("suffix"):
+            yield Prompt(("suffix",), "user", said_text(suffix), ASIDE - 1)
+        yield from texts_aside(request)
 
 
 class Invocations(Chat):
@@ -275,5 +287,5 @@ class Invocations(Chat):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         # Which of the two a server takes depends on the rest of the body, so both are judged.
         if "messages" in request:
-            yield from message_prompts(request["messages"], conversation=-2)
+            yield from message_prompts(request["messages"], conversation=ASIDE - 2)
         yield from Completions().prompts(request)

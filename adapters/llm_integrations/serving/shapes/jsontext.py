@@ -13,8 +13,18 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-__all__ = ["as_dict", "as_list", "joined_text", "read_fields", "read_json", "said_text"]
+__all__ = [
+    "KeyTwice",
+    "as_dict",
+    "as_list",
+    "joined_text",
+    "read_fields",
+    "read_json",
+    "read_unambiguous",
+    "said_text",
+]
 
+_TEXTS: Final = ("text", "output_text")
 _MEDIA: Final = ("image", "audio", "video", "file", "document")
 """Of a content part that a model reads no text from, its kind holds one of these."""
 _CALLS: Final = ("tool_use", "server_tool_use", "redacted_thinking")
@@ -27,6 +37,22 @@ def read_json(data: bytes | str) -> Any:
         return from_json(data)
     except (ValueError, TypeError):  # the latter for text with half a surrogate pair
         return json.loads(data)
+
+
+class KeyTwice(ValueError):
+    """An object has a key twice, of which parsers take the first or the last."""
+
+
+def read_unambiguous(data: bytes) -> Any:
+    """As ``read_json``, where who reads it is no Python. Raises KeyTwice as well."""
+    return json.loads(data, object_pairs_hook=_unambiguous)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise KeyTwice
+    return made
 
 
 def read_fields(data: bytes) -> dict[str, Any]:
@@ -45,7 +71,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
+def joined_text(content: Any) -> str | None:
     """Text as it is, or the text parts of a list of content parts in a row; None without any."""
     if isinstance(content, str):
         return content
@@ -53,7 +79,7 @@ def joined_text(content: Any, kinds: tuple[str, ...]) -> str | None:
         part["text"]
         for part in as_list(content)
         if isinstance(part, dict)
-        and part.get("type") in kinds
+        and part.get("type") in _TEXTS
         and isinstance(part.get("text"), str)
     ]
     return "".join(texts) if texts else None

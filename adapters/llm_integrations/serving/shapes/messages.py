@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llm_integrations.serving.shapes.aside import texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -16,7 +17,7 @@ from llm_integrations.serving.shapes.base import (
     format_asked,
 )
 from llm_integrations.serving.shapes.calls import arguments_of
-from llm_integrations.serving.shapes.choices import begun_text, further_message
+from llm_integrations.serving.shapes.choices import begun_text, further_message, role_of
 from llm_integrations.serving.shapes.failure import Failure
 from llm_integrations.serving.shapes.jsontext import (
     as_dict,
@@ -47,6 +48,7 @@ class Messages(Shape):
         for index, message in enumerate(as_list(request.get("messages"))):
             message = as_dict(message)
             yield from _prompts(("messages", index, "content"), message)
+        yield from texts_aside(request)
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         return further_message(request, text)
@@ -69,7 +71,7 @@ class Messages(Shape):
             for block in map(as_dict, as_list(content))
             if block.get("type") == "tool_use"
         )
-        text = joined_text(content, ("text",))
+        text = joined_text(content)
         reason = reply.get("stop_reason")
         return [Answer(0, text, calls, reason in _CUT, reason in _DECLINED)]
 
@@ -88,7 +90,7 @@ class Messages(Shape):
 
 def _prompts(path: tuple[str | int, ...], message: dict[str, Any]) -> Iterator[Prompt]:
     """What a tool gave back is the tool's, though it stands in a message of the user."""
-    content, role = message.get("content"), str(message.get("role"))
+    content, role = message.get("content"), role_of(message)
     others: list[Any] = []
     for number, block in enumerate(as_list(content)):
         if as_dict(block).get("type") == "tool_result":
@@ -100,11 +102,16 @@ def _prompts(path: tuple[str | int, ...], message: dict[str, Any]) -> Iterator[P
 
 
 class _Blocks(Collector):
-    """Collects content blocks; the one answer is complete when a stop reason comes."""
+    """Collects content blocks; the one answer is complete when a stop reason comes.
+
+    What a block holds that is neither text nor a call of the client's tools, as the input of a tool
+    that the server runs, is none of the answer.
+    """
 
     def __init__(self, *, texts: bool) -> None:
         self._part = Part(text=texts)
         self._has_stopped = self._is_unread = False
+        self._others: set[Any] = set()
 
     def take(self, event: Event) -> Sequence[Answer]:
         fields = read_fields(event.data)
@@ -146,9 +153,11 @@ class _Blocks(Collector):
             self._part.add_call(index, block.get("name"), block.get("input"), block.get("id"))
         elif block.get("type") == "text":
             self._part.add_text(str(block.get("text") or ""))
+        elif isinstance(index, int):
+            self._others.add(index)
 
     def _add(self, index: Any, delta: dict[str, Any]) -> None:
         if isinstance(text := delta.get("text"), str):
             self._part.add_text(text)
-        elif "partial_json" in delta:
+        elif "partial_json" in delta and index not in self._others:
             self._part.add_call(index, None, delta["partial_json"])

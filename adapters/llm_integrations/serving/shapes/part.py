@@ -41,7 +41,7 @@ class Part:
         """Add what is new in a choice."""
         if text := delta.get("content") or delta.get("text"):
             if not isinstance(text, str):
-                self.add_text(joined_text(text, ("text",)))
+                self.add_text(joined_text(text))
                 self._refused = self._refused or refuses(delta)
             else:  # as ``add_text``, without its call: a stream comes here with every event
                 self.begun = self._has_text = True

@@ -9,15 +9,13 @@ from typing import Any, Final
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry
 from llm_integrations.serving.asgi.app_routes import may_infer
-from llm_integrations.serving.asgi.layers import OwnReplies
-from llm_integrations.serving.asgi.replies import failure_messages
+from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.config.file import MiddlewareConfig, load_config
 from llm_integrations.serving.middleware import SchemaMiddleware
 from llm_integrations.serving.rules.paths import canonical
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.runtime import Runtime
-from llm_integrations.serving.shapes.base import openai_error
 from llm_integrations.serving.shapes.failure import Failure
 
 __all__ = ["UpstreamMiddleware"]
@@ -28,6 +26,7 @@ _UNDER_A_PREFIX: Final = re.compile(
     r"(?!.*/threads/).+?(/v1/(?:chat/completions(?:/batch)?|completions|responses|messages)"
     r"|/chat/completions|/completions|/responses|/invocations)"
 )
+_MOST_TOLD: Final = 1000
 _CLOSED: Final = Failure(404, "NotFoundError", "no rule is for this path")
 
 
@@ -51,6 +50,7 @@ class UpstreamMiddleware(SchemaMiddleware):
     ) -> None:
         super().__init__(app, config, registry=registry)
         self._adapt = adapt
+        self._told: set[str] = set()
 
     def _planners(self, runtime: Runtime, path: str) -> tuple[Planner, ...]:
         found = super()._planners(runtime, path)
@@ -61,7 +61,7 @@ class UpstreamMiddleware(SchemaMiddleware):
         given = load_config(config, variable=self.server.config_variable)
         runtime = super()._made(self._adapt(given))
         # Most servers of the web do, and asking one twice costs an answer.
-        runtime.compresses = True
+        runtime.compresses = runtime.is_elsewhere = True
         return runtime
 
     def _check_routes(self, runtime: Runtime) -> None:
@@ -71,10 +71,10 @@ class UpstreamMiddleware(SchemaMiddleware):
         infers, config = may_infer(canonical(path)), self._runtime and self._runtime.config
         if infers and config and config.strict_routes:
             return self._close
-        super()._pass_by(path)
-        if infers and path in self._unruled:  # once each: from now on nobody asks for it here
+        if infers and path not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(path)
             log.warning("no rule is for %s: requests there pass unjudged", ascii(path))
         return None
 
     async def _close(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await OwnReplies(self.app).send(scope, send, failure_messages(openai_error, _CLOSED))
+        await Refuser(self.app).refuse(scope, send, _CLOSED)
