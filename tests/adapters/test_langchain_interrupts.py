@@ -41,17 +41,17 @@ def registry() -> Iterator[Registry]:
         yield client
 
 
-def ask(state: State) -> State:
+def ask(state: Any) -> State:
     question = ChatPromptTemplate.from_template("{q}")
     asked = bind_schema(question, "in@1", output="answer@1").invoke({"q": state["q"]})
     return {"asked": asked.to_messages()}
 
 
-def wait(state: State) -> State:
+def wait(state: Any) -> State:
     return {"human": interrupt("Go on?")}
 
 
-def answering(*said: str) -> Callable[[State], State]:
+def answering(*said: str) -> Callable[[Any], State]:
     model = FakeListChatModel(responses=list(said))
     return lambda state: {"said": model.invoke(state["asked"]).text}
 
@@ -80,8 +80,8 @@ def in_a_subgraph(said: str) -> Any:
 
 
 def between_tasks(said: str) -> Any:
-    asking: Any = task(ask)
-    answer: Any = task(name="answer")(answering(said))
+    a_task: Any = task
+    asking, answer = a_task(ask), a_task(answering(said), name="answer")
 
     @entrypoint(checkpointer=InMemorySaver())
     def flow(state: State) -> Any:
