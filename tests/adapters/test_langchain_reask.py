@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cProfile
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -25,7 +26,7 @@ from pydantic import BaseModel
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.observability import VALIDATION_TOTAL
 from llm_integrations.core.registry import Registry, connect
-from llm_integrations.langchain import SchemaCallbackHandler, bind_schema, reask
+from llm_integrations.langchain import SchemaCallbackHandler, SchemaValidator, bind_schema, reask
 from tests.support.langchain import WAYS, outcome
 
 ANSWER: dict[str, Any] = {
@@ -287,3 +288,60 @@ async def test_a_chain_is_asked_again_from_its_last_prompt_on(
     first, again = bad_then_good.asked
     assert again[:1] == first == [HumanMessage("Greet Ada.")]
     assert "is an integer, not a string" in again[-1].text
+
+
+def calls_of(chain: Any, data: Any) -> int:
+    """How many functions one call of it calls."""
+    chain.invoke(data)
+    profile = cProfile.Profile()
+    profile.runcall(chain.invoke, data)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("parser", [False, True])
+def test_without_a_failure_it_calls_no_more_than_the_validator_does(
+    registry: Registry, parser: bool, within: bool
+) -> None:
+    answering: Any = FakeListChatModel(responses=[GOOD])
+    chain: Any = answering | JsonOutputParser() if parser else answering
+    asked: Any = reask(chain, "answer@1", registry=registry)
+    judged = chain | SchemaValidator("answer@1", registry, side="output")
+    if within:
+        asked, judged = PROMPT | asked, PROMPT | judged
+    data = ADA if within else "q"
+    assert calls_of(asked, data) <= calls_of(judged, data)
+
+
+class Runs(BaseCallbackHandler):
+    """The names of the runs, each with that of the run around it."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.names: dict[Any, str] = {None: ""}
+        self.seen: list[tuple[str, str]] = []
+
+    def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
+        name = self.names[kwargs["run_id"]] = kwargs["name"] or "model"
+        self.seen.append((name, self.names[kwargs["parent_run_id"]]))
+
+    on_chat_model_start = on_chain_start
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_model_and_its_parser_are_runs_of_one_trace(registry: Registry, way: str) -> None:
+    asked = reask(
+        FakeListChatModel(responses=[GOOD]) | JsonOutputParser(), "answer@1", registry=registry
+    )
+    runs = Runs()
+    await outcome(PROMPT | asked, ADA, way, runs)
+    of_parts = ["model", "JsonOutputParser"]
+    assert runs.seen[2:] == [(part, "RunnableSequence") for part in of_parts]
+    for alone, name in ((asked, "RunnableSequence"), (asked.with_config(run_name="mine"), "mine")):
+        runs = Runs()
+        await outcome(alone, "q", way, runs)
+        assert runs.seen == [(name, ""), *((part, name) for part in of_parts)]
+    runs = Runs()
+    await outcome(PROMPT | asked.with_config(run_name="mine"), ADA, way, runs)
+    assert runs.seen[2:] == [("mine", "RunnableSequence"), *((part, "mine") for part in of_parts)]

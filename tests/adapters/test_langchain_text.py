@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import (
     BaseChatModel,
+    BaseLLM,
     FakeListChatModel,
     GenericFakeChatModel,
 )
@@ -20,7 +21,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, Generation, GenerationChunk, LLMResult
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import (
     RunnableGenerator,
     RunnableLambda,
@@ -336,16 +338,40 @@ PARSED: dict[str, Any] = {
 }
 
 
+class Completing(BaseLLM):
+    """A text model, which says in its own word why it ended."""
+
+    parts: list[str]
+    ended: str = "length"
+
+    @property
+    def _llm_type(self) -> str:
+        return "completing"
+
+    def _generate(self, prompts: Any, *args: Any, **kwargs: Any) -> LLMResult:
+        info = {"finish_reason": self.ended}
+        said = Generation(text="".join(self.parts), generation_info=info)
+        return LLMResult(generations=[[said] for _ in prompts])
+
+    def _stream(self, prompt: str, *args: Any, **kwargs: Any) -> Iterator[GenerationChunk]:
+        yield from (GenerationChunk(text=part) for part in self.parts)
+        yield GenerationChunk(text="", generation_info={"finish_reason": self.ended})
+
+
+@pytest.mark.parametrize("within", [False, True])
 @pytest.mark.parametrize("parsed", PARSED)
 @pytest.mark.parametrize("way", WAYS)
 async def test_json_that_broke_off_is_not_what_a_parser_makes_of_it(
-    registry: Registry, way: str, parsed: str
+    registry: Registry, way: str, parsed: str, within: bool
 ) -> None:
     for text, is_valid in (('{"name": "Ada"}', True), ('{"name": "A', False)):
-        model = Calling(parts=[text[:5], text[5:]], ended="length", name_of_tool="")
-        chain = reask(PARSED[parsed](model), "profile@1", registry=registry, retries=0)
-        result = await outcome(chain, "q", way)
-        assert isinstance(result, SchemaValidationError) is not is_valid
+        parts = [text[:5], text[5:]]
+        chat = Calling(parts=parts, ended="length", name_of_tool="")
+        for model in (chat, Completing(parts=parts)):
+            chain = reask(PARSED[parsed](model), "profile@1", registry=registry, retries=0)
+            whole = ChatPromptTemplate.from_template("{q}") | chain if within else chain
+            result = await outcome(whole, "q", way)
+            assert isinstance(result, SchemaValidationError) is not is_valid, result
 
 
 @pytest.mark.parametrize("mode", ["warn", "off"])

@@ -358,6 +358,7 @@ def test_results_that_cannot_be_stored_are_not_lost(
 
 
 def test_a_sample_costs_few_calls(registry: Registry) -> None:
+    """Calls of C functions count as well: of what is not a number nobody asks what it is."""
     samples = [
         {
             "doc_id": n,
@@ -378,7 +379,7 @@ def test_a_sample_costs_few_calls(registry: Registry) -> None:
     calls: list[str] = []
 
     def heard(frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
+        if event in ("call", "c_call"):
             calls.append(frame.f_code.co_name)
 
     before = sys.getprofile()
@@ -388,4 +389,4 @@ def test_a_sample_costs_few_calls(registry: Registry) -> None:
     finally:
         sys.setprofile(before)
     assert schemas.summary.counts_of("result").valid == 200
-    assert len(calls) < 14 * len(samples)
+    assert len(calls) < 30 * len(samples)

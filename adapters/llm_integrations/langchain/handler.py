@@ -25,7 +25,7 @@ from llm_integrations.langchain.reading.payload import (
     prompt_input,
     unseen_answer,
 )
-from llm_integrations.langchain.reading.state import changes, state_of
+from llm_integrations.langchain.reading.state import changes, graph_kind, state_of
 from llm_integrations.langchain.resolve import Resolver
 from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
 from llm_integrations.langchain.traced import TracedJudge
@@ -124,6 +124,10 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             self._prompt(inputs, around, tags, metadata or {}, run_id)
             return
         run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
+        if parent_run_id is None and metadata and "thread_id" in metadata:
+            run.thread = (str(metadata["thread_id"]), name)
+            if inputs is None or graph_kind(inputs) == "Command":
+                self._runs.resume(run)
         if run.named is not None:
             self._at_border(run, inputs, run_id)
         if run.answers is not None and run.is_node:
@@ -177,9 +181,11 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if run is None:  # a prompt, or a run that began before this handler was there
             around = self._runs.get(parent_run_id)
         else:
-            around, left = run.parent, run.over()
-            answers = None if run.is_answered else run.answers
-            if answers and (run.is_node or run.is_graph):
+            around, left = run.parent, run.over() or run.kept
+            answers = None if run.is_answered or run.is_paused else run.answers
+            self._runs.stop(run, left)
+            gives = run.is_node or (run.is_graph and graph_kind(outputs) != "Command")
+            if answers and gives:
                 self._check("output", answers, lambda v: changes(outputs, run.state, v), run_id)
             elif parent_run_id is None and (left or answers):
                 self._at_end(run, left or answers, outputs, run_id)
@@ -189,8 +195,8 @@ class SchemaCallbackHandler(BaseCallbackHandler):
     def _at_end(self, run: Run, reference: Any, outputs: Any, run_id: UUID) -> None:
         """Judge the answer of a model that nobody saw: out of a cache, or by a client of its own.
 
-        In a graph it may still come, after an interrupt; or others were seen, and it is not known
-        which answer it is: then it is said.
+        In a graph it may still come, after an interrupt, and is judged if this process resumes it;
+        or others were seen, and it is not known which answer it is: then it is said.
         """
         if not (run.is_graph or run.family.has_others):
             given = (*run.given, outputs)
@@ -202,10 +208,23 @@ class SchemaCallbackHandler(BaseCallbackHandler):
                 judge.skip(validator)
                 log.warning("langchain output passed unjudged by %s: no model gave it", reference)
 
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        if kwargs.get("parent_run_id") is None:
+    def on_chain_error(
+        self,
+        error: BaseException,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kind = graph_kind(error)
+        if kind == "ParentCommand":  # what a node gives to the graph around its own
+            self.on_chain_end(error.args[0], run_id=run_id, parent_run_id=parent_run_id)
+            return
+        if parent_run_id is None:
             forget_answer(self)
-        self._runs.close(run_id)
+        run = self._runs.close(run_id)
+        if run is not None and kind in ("GraphInterrupt", "NodeInterrupt"):
+            run.pause()
 
     # -- models ----------
 

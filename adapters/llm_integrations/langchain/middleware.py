@@ -16,6 +16,7 @@ from llm_integrations.core.extras import require_extra
 from llm_integrations.core.judge import Side
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.core.validation import Validator
+from llm_integrations.langchain.agents.tool_calls import held
 from llm_integrations.langchain.agents.tool_results import messages_in, result_data, watched
 from llm_integrations.langchain.asking_again import feedback
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
@@ -166,15 +167,15 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         self._drift.raise_if_drifted()
         call = request.tool_call
         reference = self._arguments.get(call["name"])
-        if reference is not None:
-            refusal = self._of_call(request, self._judges["tool"].resolve(reference))
-            if refusal is not None:
-                return refusal
+        validator = None if reference is None else self._judges["tool"].resolve(reference)
+        refusal = self._of_call(request, validator)
+        if refusal is not None:
+            return refusal
         reference = self._results.get(call["name"])
         if reference is None:
-            return handler(request)
+            return handler(self._holding(request, validator))
         seen: list[Any] = []
-        result = handler(_watching(request, seen))
+        result = handler(self._holding(_watching(request, seen), validator))
         return self._of_result(call, self._judges["tool_result"].resolve(reference), result, seen)
 
     async def awrap_tool_call(
@@ -183,15 +184,15 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
         self._drift.raise_if_drifted()
         call = request.tool_call
         reference = self._arguments.get(call["name"])
-        if reference is not None:
-            refusal = self._of_call(request, await self._judges["tool"].aresolve(reference))
-            if refusal is not None:
-                return refusal
+        validator = None if reference is None else await self._judges["tool"].aresolve(reference)
+        refusal = self._of_call(request, validator)
+        if refusal is not None:
+            return refusal
         reference = self._results.get(call["name"])
         if reference is None:
-            return await handler(request)
+            return await handler(self._holding(request, validator))
         seen: list[Any] = []
-        result = await handler(_watching(request, seen))
+        result = await handler(self._holding(_watching(request, seen), validator))
         validator = await self._judges["tool_result"].aresolve(reference)
         return self._of_result(call, validator, result, seen)
 
@@ -207,6 +208,18 @@ class SchemaMiddleware(AgentMiddleware[Any, Any, Any]):
             return None
         told = feedback.about_call(call["name"], verdict.report, validator, call["args"])
         return error_message(call, told)
+
+    def _holding(self, request: ToolCallRequest, validator: Validator | None) -> ToolCallRequest:
+        """The call of a tool that runs with what was judged, whatever middleware makes of it."""
+        tool, call = request.tool, request.tool_call
+        if validator is None or tool is None:
+            return request
+
+        def refuse(arguments: Mapping[str, Any]) -> ToolMessage | None:
+            changed: Any = {**call, "args": arguments}
+            return self._of_call(request.override(tool_call=changed), validator)
+
+        return request.override(tool=held(tool, call["args"], refuse))
 
     def _of_result(
         self, call: Mapping[str, Any], validator: Validator | None, result: Result, seen: list[Any]

@@ -22,6 +22,7 @@ NOTHING: Final[Any] = object()
 _ORPHANS: Final = 1024
 _MOST: Final = 100_000
 _STEPS: Final = 8
+_MOST_PAUSED: Final = 10_000
 
 
 class _Family(set[int]):
@@ -45,6 +46,10 @@ class Run:
         is_answered: whether an answer in it was judged by that.
         is_node: whether it is a node of a graph.
         state: what came into a node, if what comes out is judged.
+        kept: what its last node, or task, left to be answered: after an interrupt that one does
+            not run again.
+        is_paused: whether an interrupt ended it.
+        thread: of a graph with checkpoints the thread's id and the graph's name.
         given: what its steps gave while an answer was expected and no model was seen.
     """
 
@@ -57,8 +62,10 @@ class Run:
     answers: str | None = None
     given: tuple[Any, ...] = ()
     state: Any = None
-    called_tools = is_answered = False
-    is_each = is_graph = is_apart = is_beside = is_node = False
+    kept: str | None = None
+    thread: tuple[str, str | None] | None = None
+    called_tools = is_answered = is_paused = False
+    is_each = is_graph = is_apart = is_beside = is_node = is_task = False
 
     def __init__(self, parent: Run | None, tags: Sequence[str] | None = None) -> None:
         self.parent = parent
@@ -112,7 +119,16 @@ class Run:
         if left is not None and self.parent is not None and not (self.is_apart or forgotten):
             self.parent.expect(left, beside=self.is_beside)
             self.parent.given = self.given
+            if self.is_node or self.is_task:
+                self.parent.kept = left
         return left
+
+    def pause(self) -> None:
+        """An interrupt ended it: what it did itself it does again, and what its nodes did not."""
+        if self.parent is not None:
+            self.parent.is_paused = True
+            if self.kept is not None:
+                self.parent.kept = self.kept
 
     def outwards(self) -> Iterator[Run]:
         """Itself, the run that it is part of, and so on."""
@@ -176,6 +192,7 @@ class Runs:
         self._runs: dict[int, Run] = {}
         self._asked: dict[int, Asked] = {}
         self._orphans: dict[int, Run] = {}
+        self._paused: dict[tuple[str, str | None], str] = {}
 
     def open(
         self,
@@ -196,6 +213,7 @@ class Runs:
             run.is_each = True
         if metadata:
             run.named = metadata.get(INPUT)
+            run.is_task = name is not None and name == _task_of(metadata)
             answers = metadata.get(OUTPUT)
             outer = () if around is None else around.outwards()
             if answers and all(each.answers != answers for each in outer):
@@ -208,6 +226,21 @@ class Runs:
         run.is_apart, run.expects = True, ENDED
         run.family.has_others = True
         return run
+
+    def stop(self, run: Run, expected: str | None) -> None:
+        """Note what is expected when a run of a graph ends, for the run that resumes its thread."""
+        if run.thread is None:
+            return
+        self._paused.pop(run.thread, None)
+        if expected and run.is_graph:
+            self._paused[run.thread] = expected
+            if len(self._paused) > _MOST_PAUSED:
+                self._paused.pop(next(iter(self._paused)), None)
+
+    def resume(self, run: Run) -> None:
+        """Expect of a run what the one expected that it resumes, if that was in this process."""
+        if run.thread is not None:
+            run.expects = self._paused.get(run.thread)
 
     def get(self, run_id: UUID | None) -> Run | None:
         return None if run_id is None else self._runs.get(run_id.int)
@@ -248,6 +281,13 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self._runs) + len(self._asked)
+
+
+def _task_of(metadata: Mapping[str, Any]) -> str | None:
+    """The name of the functional API's task that a run is, or is within; None for none."""
+    path = metadata.get("langgraph_path")
+    is_called = isinstance(path, tuple) and path[-1] is True
+    return metadata.get("langgraph_node") if is_called else None
 
 
 def stands_beside(tags: Sequence[str] | None) -> bool:

@@ -17,6 +17,8 @@ __all__ = ["file_name", "json_line", "stored_metrics", "stored_sample", "stored_
 _DEPTH: Final = 100
 _MOST: Final = 100_000
 _TEXT: Final = frozenset({str})
+_LISTS: Final = (list, tuple)
+_CONTAINERS: Final = frozenset({list, dict})
 _USUAL: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
@@ -37,15 +39,15 @@ def stored_samples(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 def _form(sample: Mapping[str, Any]) -> dict[str, Any]:
     form = _items(sample)
-    arguments = sample.get("arguments")
+    arguments = form.get("arguments")
     if isinstance(arguments, list):
         form["arguments"] = {
             f"gen_args_{number}": {f"arg_{index}": part for index, part in enumerate(request)}
             for number, request in enumerate(arguments)
         }
         form["target"] = str(sample["target"])
-        for name in ("resps", "filtered_resps"):
-            form[name] = _texts(sample[name])
+        form["resps"] = _texts(sample["resps"])
+        form["filtered_resps"] = _texts(sample["filtered_resps"])
     return form
 
 
@@ -67,13 +69,15 @@ def file_name(task: str) -> str:
 
 def _items(values: Mapping[str, Any]) -> dict[str, Any]:
     """Numpy scalars as Python numbers, which the validator takes the fast way."""
-    if _USUAL.issuperset(map(type, values.values())):
-        return dict(values)
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
+    items = dict(values)
+    for key, value in values.items():
+        if type(value) not in _USUAL and isinstance(value, np.generic):
+            items[key] = value.item()
+    return items
 
 
 def _texts(value: Any) -> Any:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, _LISTS):
         return str(value)
     return [*value] if _TEXT.issuperset(map(type, value)) else [_texts(item) for item in value]
 
@@ -84,18 +88,24 @@ def _hold_only_json(forms: list[dict[str, Any]]) -> bool:
     for _ in range(_DEPTH):
         if not level or len(level) > _MOST:
             break
-        if not _USUAL.issuperset(map(type, level)):
+        kinds = set(map(type, level))
+        if not kinds <= _USUAL:
             return False
-        if not all(map(isfinite, [item for item in level if type(item) is float])):
+        if float in kinds and not all(map(isfinite, [x for x in level if type(x) is float])):
             return False
+        if kinds.isdisjoint(_CONTAINERS):
+            return True
         below: list[Any] = []
+        keys: list[Any] = []
         for item in level:
-            if type(item) is dict:
-                if not _TEXT.issuperset(map(type, item)):
-                    return False
+            kind = type(item)
+            if kind is dict:
+                keys += item
                 below += item.values()
-            elif type(item) is list:
+            elif kind is list:
                 below += item
+        if not _TEXT.issuperset(map(type, keys)):
+            return False
         level = below
     return not level
 

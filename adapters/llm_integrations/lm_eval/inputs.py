@@ -51,9 +51,8 @@ def inputs_of_results(
     task: str, results: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
 ) -> Inputs:
     """The inputs of a task in results and the samples that belong to them."""
-    hashes = {
-        sample["doc_id"]: [str(sample.get(name)) for name in _HASHES.values()] for sample in samples
-    }
+    names = _HASHES.values()
+    hashes = {sample["doc_id"]: [*map(str, map(sample.get, names))] for sample in samples}
     return _inputs(results.get("configs", {}).get(task, {}), hashes)
 
 

@@ -6,11 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.callbacks import (
-    BaseCallbackHandler,
-    adispatch_custom_event,
-    dispatch_custom_event,
-)
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import (
     AIMessage,
@@ -19,7 +15,6 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_messages,
 )
-from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -27,6 +22,7 @@ from langchain_core.runnables.config import ensure_config
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.validation.normalise import normalise
 from llm_integrations.langchain.asking_again.answers import Asking
+from llm_integrations.langchain.asking_again.hearing import Heard, with_handler
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.payload import payloads
 from llm_integrations.langchain.reading.text import broken_off
@@ -52,12 +48,16 @@ class Exchange:
         config: RunnableConfig | None,
         *,
         has_tools: bool,
-        has_parser: bool,
+        hears: bool,
     ) -> None:
+        """
+        Args:
+            has_tools: whether a message may call tools on the way to the answer.
+            hears: whether a handler is to note what the model said.
+        """
         self.input = input
-        self._heard = _Heard()
-        is_heard = has_parser and validator is not None
-        self.config = _with_handler(config, self._heard) if is_heard else config
+        self.heard = Heard()
+        self.config = with_handler(config, self.heard) if hears else config
         self._asking = asking
         self._validator = validator
         self._has_tools = has_tools
@@ -77,7 +77,7 @@ class Exchange:
             if isinstance(said, Exception):
                 raise said
             return True
-        message = None if isinstance(said, AIMessage) else self._heard.message
+        message = None if isinstance(said, AIMessage) else self.heard.message
         broken = "" if message is None else broken_off(message)
         if broken or isinstance(said, Exception):
             words, why = broken or _UNREAD, broken or str(said)
@@ -89,7 +89,7 @@ class Exchange:
                 raise said
             return True
         self._said, self._told = message if broken else said, told
-        self._heard.message = None
+        self.heard.message = None
         return False
 
     def _is_on_the_way(self, said: Any) -> bool:
@@ -127,36 +127,6 @@ class Exchange:
             f"reask:{len(self._asking.reports)}",
         ]
         self.config = config
-
-
-class _Heard(BaseCallbackHandler):
-    """What a model said, however it is wrapped: parsers complete what broke off.
-
-    Attributes:
-        message: the last answer.
-    """
-
-    run_inline = True
-    message: AIMessage | None = None
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing. Without it LangChain would write the prompt out."""
-
-    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        said = next((one for several in response.generations for one in several), None)
-        message = said.message if isinstance(said, ChatGeneration) else None
-        self.message = message if isinstance(message, AIMessage) else None
-
-
-def _with_handler(config: RunnableConfig | None, handler: BaseCallbackHandler) -> RunnableConfig:
-    whole = ensure_config(config)
-    callbacks = whole.get("callbacks")
-    if callbacks is None or isinstance(callbacks, list):
-        callbacks = [*(callbacks or ()), handler]
-    else:
-        callbacks = callbacks.copy()
-        callbacks.add_handler(handler)
-    return {**whole, "callbacks": callbacks}
 
 
 def messages_of(given: Any) -> list[BaseMessage]:

@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
-from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from pydantic import ValidationError
 
@@ -18,6 +16,7 @@ from llm_integrations.core.errors import ConfigurationError, SchemaValidationErr
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.exchange import Exchange
+from llm_integrations.langchain.asking_again.hearing import Parts, is_model
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.traced import TracedJudge
@@ -98,7 +97,10 @@ class Reask(Runnable[Any, Any]):
         self._retries = retries
         self._on_invalid = on_invalid
         self._has_tools = has_tools(model)
-        self._has_parser = not _is_model(model)
+        parts = Parts.of(model)
+        self._asked = model if parts is None else parts
+        self._tells = parts is not None
+        self._has_parser = not (self._tells or is_model(model))
         self._name = str(schema_ref)
 
     def schema_uses(self) -> list[tuple[str, Role, str]]:
@@ -106,10 +108,10 @@ class Reask(Runnable[Any, Any]):
         return [("", "output", str(self.schema_ref))]
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        exchange = self._begin(self.judge.resolve(self.schema_ref), input, config)
+        exchange = self._begin(self.judge.resolve(self.schema_ref), input, config, kwargs)
         while True:
             try:
-                said = self.runnable.invoke(exchange.input, exchange.config, **kwargs)
+                said = self._asked.invoke(exchange.input, exchange.config, **kwargs)
             except _UNREADABLE as error:
                 said = error
             try:
@@ -120,10 +122,10 @@ class Reask(Runnable[Any, Any]):
             exchange.tell()
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        exchange = self._begin(await self.judge.aresolve(self.schema_ref), input, config)
+        exchange = self._begin(await self.judge.aresolve(self.schema_ref), input, config, kwargs)
         while True:
             try:
-                said = await self.runnable.ainvoke(exchange.input, exchange.config, **kwargs)
+                said = await self._asked.ainvoke(exchange.input, exchange.config, **kwargs)
             except _UNREADABLE as error:
                 said = error
             try:
@@ -138,12 +140,12 @@ class Reask(Runnable[Any, Any]):
     ) -> Iterator[Any]:
         enforces = self.judge.mode == "enforce"
         validator = self.judge.resolve(self.schema_ref)
-        exchange = self._begin(validator, input, config, passes=not enforces)
+        exchange = self._begin(validator, input, config, kwargs, passes=not enforces)
         while True:
             held: list[Any] = []
             whole = Whole()
             try:
-                for chunk in self.runnable.stream(exchange.input, exchange.config, **kwargs):
+                for chunk in self._asked.stream(exchange.input, exchange.config, **kwargs):
                     whole.add(chunk)
                     if enforces:
                         held.append(chunk)
@@ -166,12 +168,12 @@ class Reask(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         enforces = self.judge.mode == "enforce"
         validator = await self.judge.aresolve(self.schema_ref)
-        exchange = self._begin(validator, input, config, passes=not enforces)
+        exchange = self._begin(validator, input, config, kwargs, passes=not enforces)
         while True:
             held: list[Any] = []
             whole = Whole()
             try:
-                async for chunk in self.runnable.astream(exchange.input, exchange.config, **kwargs):
+                async for chunk in self._asked.astream(exchange.input, exchange.config, **kwargs):
                     whole.add(chunk)
                     if enforces:
                         held.append(chunk)
@@ -195,21 +197,29 @@ class Reask(Runnable[Any, Any]):
         validator: Validator | None,
         input: Any,
         config: RunnableConfig | None,
+        kwargs: dict[str, Any],
         *,
         passes: bool = False,
     ) -> Exchange:
-        """An exchange; ``passes`` says that answers go on at once, so that none is asked again."""
+        """An exchange; ``passes`` says that answers go on at once, so that none is asked again.
+
+        Args:
+            kwargs: of each call; the exchange joins them where it is told what the model said.
+        """
         if validator is not None:
             config = self._marked(config)
         asking = Asking(self.judge, 0 if passes else self._retries, config)
-        return Exchange(
+        exchange = Exchange(
             asking,
             validator,
             input,
             config,
             has_tools=self._has_tools,
-            has_parser=self._has_parser,
+            hears=self._has_parser and validator is not None,
         )
+        if self._tells:
+            kwargs["heard"] = exchange.heard
+        return exchange
 
     def _marked(self, config: RunnableConfig | None) -> RunnableConfig | None:
         """A config that tells handlers that the answer is judged here; None if there are none."""
@@ -221,13 +231,6 @@ class Reask(Runnable[Any, Any]):
 
     def __repr__(self) -> str:
         return f"reask({self.runnable!r}, {str(self.schema_ref)!r}, retries={self._retries})"
-
-
-def _is_model(model: Runnable[Any, Any]) -> bool:
-    """Whether it gives what the model said, and no parser stands between."""
-    while isinstance(model, RunnableBindingBase):
-        model = model.bound
-    return isinstance(model, BaseLanguageModel)
 
 
 def _at_prompt(model: Any) -> tuple[list[Any], Any]:

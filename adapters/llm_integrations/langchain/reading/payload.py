@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langchain_core.prompt_values import PromptValue
 
 from llm_integrations.core.judge import Judge, Verdict
@@ -18,6 +18,7 @@ __all__ = [
     "answers",
     "calls_tools",
     "judge_piece",
+    "message_of",
     "payloads",
     "prompt_input",
     "unseen_answer",
@@ -68,10 +69,14 @@ def answers(result: LLMResult) -> Iterator[Any]:
     """Every candidate answer of a model's run."""
     for candidates in result.generations:
         for candidate in candidates:
-            if isinstance(candidate, ChatGeneration):
-                yield from payloads(candidate.message)
-            else:
-                yield Said(candidate.text)
+            yield from payloads(message_of(candidate))
+
+
+def message_of(candidate: Generation) -> BaseMessage:
+    """A candidate answer as a message; a text model's with what its provider says of its end."""
+    if isinstance(candidate, ChatGeneration):
+        return candidate.message
+    return AIMessage(candidate.text, response_metadata=candidate.generation_info or {})
 
 
 def unseen_answer(given: Sequence[Any], validator: Validator) -> list[Any]:

@@ -13,7 +13,7 @@ from llm_integrations.langchain.reading.payload import payloads
 
 __all__ = ["changes", "graph_kind", "state_of"]
 
-_OF_GRAPHS: Final = frozenset({"langgraph.types", "langgraph.func"})
+_OF_GRAPHS: Final = frozenset({"langgraph.types", "langgraph.func", "langgraph.errors"})
 _ROUTES: Final = frozenset({"Command", "Send"})
 
 
