@@ -255,3 +255,20 @@ def test_a_file_without_rows_is_a_dataset_without_rows(tmp_path: Path, content: 
             tmp_path / "rows.jsonl", "anything@1", registry=registry, output=tmp_path / "out"
         )
     assert (len(result.valid), result.report.total) == (0, 0)
+
+
+def test_lines_without_a_single_member_are_said_to_make_no_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rows.jsonl").write_text("{}\n{}\n")
+    with connect("memory://") as registry:
+        registry.register("anything", {})
+        result = validate_dataset(
+            tmp_path / "rows.jsonl", "anything@1", registry=registry, output=tmp_path / "out"
+        )
+        assert not caplog.records
+        assert (result.report.valid, len(result.valid)) == (2, 0)
+    [said] = caplog.records
+    assert (said.levelname, "all valid lines are {}" in said.getMessage()) == ("WARNING", True)
+    [kept] = (tmp_path / "out").glob("*.jsonl")
+    assert kept.read_text() == "{}\n{}\n"
