@@ -117,9 +117,14 @@ def _lines(folder: Path) -> Section:
             clock=time.perf_counter,
         )
         section.add(_ratio(f"{what}, {TIMES} times over, `num_proc=2`", hand, ours, aim))
-    path, strict = cases["flat"][0], {**SCHEMA, "required": [*SCHEMA["required"], "nothing"]}
-    hand, ours = _in_turns(lambda: _by_hand_with_errors(path, strict), lambda: _ours(path, strict))
-    section.add(_ratio("flat, all lines bad", hand, ours, 1.0))
+    for what in ("flat", "chat"):
+        path, schema = cases[what][:2]
+        strict = {**schema, "required": [*schema["required"], "nothing"]}
+        hand, ours = _in_turns(
+            lambda path=path, strict=strict: _by_hand_with_errors(path, strict),
+            lambda path=path, strict=strict: _ours(path, strict),
+        )
+        section.add(_ratio(f"{what}, all lines bad", hand, ours, 1.0))
     return section
 
 
@@ -168,6 +173,9 @@ def _tables(folder: Path) -> Section:
     data = Dataset.from_file(str(path))
     hand, ours = _in_turns(lambda: _rows_by_hand(rows, SCHEMA), lambda: _ours(data, SCHEMA))
     section.add(_ratio("40 % bad rows", hand, ours, 5.0))
+    strict = {**SCHEMA, "required": [*SCHEMA["required"], "nothing"]}
+    hand, ours = _in_turns(lambda: _rows_by_hand(rows, strict), lambda: _ours(data, strict))
+    section.add(_ratio("all bad, a column that is required is not there", hand, ours, 0.0))
     return section
 
 

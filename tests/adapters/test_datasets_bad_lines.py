@@ -126,4 +126,4 @@ def test_deep_lines_are_judged_and_kept_as_before() -> None:
     rows = [{"n": deep}, {"n": "[" * 150}] * 200
     found = LineJudge(validator, source="", raises=False).examine(lines_of(rows), 0)
     assert found.count.invalid == 400
-    assert [json.loads(text) for text in found.aside.data] == rows
+    assert [json.loads(text) for text in found.aside.data.to_pylist()] == rows

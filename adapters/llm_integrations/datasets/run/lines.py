@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from llm_integrations.core.arrow.alike_rows import AlikeRows
 from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
@@ -191,7 +192,7 @@ class LineJudge:
     def _columns(self, aside: _InvalidLines) -> RecordColumns:
         by = self._validator
         return RecordColumns(
-            data=aside.data,
+            data=pa.array(aside.data, pa.string()),
             errors=aside.errors,
             positions=aside.positions,
             encodings=aside.encodings if any(aside.encodings) else None,
@@ -241,7 +242,7 @@ class _InvalidLines:
 
     def __init__(self, first: int) -> None:
         self._first = first
-        self.data: list[str] = []
+        self.data: list[str | bytes] = []
         self.encodings: list[str] = []
         self.errors: list[str] = []
         self.positions: list[int] = []
@@ -253,12 +254,12 @@ class _InvalidLines:
         self.errors.append(line.errors)
         self.positions.append(self._first + line.number)
 
-    def _text(self, refused: _Refused) -> tuple[str, str]:
+    def _text(self, refused: _Refused) -> tuple[str | bytes, str]:
         if isinstance(refused.row, NoRow):
             line = refused.line.decode("utf-8", "backslashreplace")
             text, encodings = write(line.rstrip("\n"))
         elif refused.exact and refused.is_flat_enough:
-            return refused.line.strip().decode(), ""
+            return refused.line.strip(), ""  # Arrow takes it for text without making one of it
         else:
             text, encodings = write(refused.row)
         return text, encodings_text(encodings, {})
