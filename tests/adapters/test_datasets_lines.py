@@ -255,3 +255,37 @@ def test_a_file_without_rows_is_a_dataset_without_rows(tmp_path: Path, content: 
             tmp_path / "rows.jsonl", "anything@1", registry=registry, output=tmp_path / "out"
         )
     assert (len(result.valid), result.report.total) == (0, 0)
+
+
+def test_lines_without_a_single_member_are_said_to_make_no_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rows.jsonl").write_text("{}\n{}\n")
+    with connect("memory://") as registry:
+        registry.register("anything", {})
+        result = validate_dataset(
+            tmp_path / "rows.jsonl", "anything@1", registry=registry, output=tmp_path / "out"
+        )
+        assert not caplog.records
+        assert (result.report.valid, len(result.valid)) == (2, 0)
+    [said] = caplog.records
+    assert (said.levelname, "all valid lines are {}" in said.getMessage()) == ("WARNING", True)
+    [kept] = (tmp_path / "out").glob("*.jsonl")
+    assert kept.read_text() == "{}\n{}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_lines_that_are_not_utf_8_are_set_aside_with_that_reason(
+    tmp_path: Path, encoding: str
+) -> None:
+    text = "".join(json.dumps({"n": n, "text": "é"}, ensure_ascii=False) + "\n" for n in range(4))
+    (tmp_path / "rows.jsonl").write_bytes(text.encode(encoding))
+    with connect("memory://") as registry:
+        registry.register("anything", {})
+        result = validate_dataset(
+            tmp_path / "rows.jsonl", "anything@1", registry=registry, quarantine=tmp_path / "bad"
+        )
+    assert (result.report.valid, list(result.report.reasons)) == (0, ["json at (root)"])
+    first = next(Quarantine(tmp_path / "bad").records())
+    assert "UTF-16 or UTF-32" in first.errors[0].message
+    assert len(result.valid) == 0

@@ -122,3 +122,32 @@ def test_like_rows_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     report = plan.validate(table)
     assert report.invalid == 750
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": ["n", "nothing"]},
+        {"properties": {"n": {"type": "string", "enum": ["a"]}, "t": {"maxLength": 2}}},
+        {"properties": {"n": False, "t": {"maxLength": 2}}},
+        {"properties": {"t": {}}, "additionalProperties": False, "required": ["a", "b"]},
+    ],
+    ids=["a column that is not there", "of another type", "not allowed", "not declared"],
+)
+def test_what_condemns_every_row_is_looked_into_once(
+    schema: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({"n": list(range(1000)), "t": ["ab", "abc"] * 500})
+    plan = compile_arrow(schema)
+    one_by_one = explained(plan, table, 10**9)
+    asked: list[Any] = []
+    explain = Evaluator.explain
+
+    def counted(self: Any, value: Any, **options: Any) -> Any:
+        asked.append(value)
+        return explain(self, value, **options)
+
+    monkeypatch.setattr(Evaluator, "explain", counted)
+    assert explained(plan, table, 16) == one_by_one
+    assert len(one_by_one[0]) == 1000
+    assert len(asked) <= 2

@@ -252,6 +252,14 @@ def test_what_is_given_to_check_is_asked_for_and_read_whatever_its_letters() -> 
     assert "1 valid, 0 invalid, 1 unreadable" in ran.output
 
 
+def test_check_takes_no_line_of_utf_16_for_a_record() -> None:
+    write(Path("user.json"))
+    Path("rows.jsonl").write_bytes(('{"name": "Ada"}\n' * 3).encode("utf-16"))
+    ran = call("check", "--schema", "user.json", "rows.jsonl")
+    assert (ran.exit_code, "not JSON: it is UTF-16" in ran.output) == (1, True)
+    assert "0 valid, 0 invalid, 4 unreadable" in ran.output
+
+
 def test_what_register_is_given_is_a_file_a_ready_schema_or_a_class() -> None:
     assert call("register", "pairs", "dpo").exit_code == 0
     with pytest.raises(ConfigurationError, match="opnai-chat is neither a file nor a ready schema"):

@@ -12,10 +12,13 @@ import pyarrow as pa
 
 from datasets import Dataset, concatenate_datasets
 from llm_integrations.core.files import atomic_write
+from llm_integrations.core.observability import get_logger
 from llm_integrations.core.tables.line_tables import table_of_block
 from llm_integrations.core.tables.line_types import Types, line_blocks, readable_type
 
 __all__ = ["dataset_of_blocks", "open_lines"]
+
+log = get_logger(__name__)
 
 Blocks = Callable[[], Iterator[bytes]]
 
@@ -41,6 +44,11 @@ def dataset_of_blocks(blocks: Blocks, into: Path) -> Dataset:
     with atomic_write(into, mode=0o600) as stream:
         kinds, missing = _write_widest(blocks(), stream)
     if not kinds:
+        if any(blocks()):
+            log.warning(
+                "`valid` is empty: all valid lines are {}, and a Dataset without columns has no "
+                "rows; the report counts them, and `output` keeps the lines"
+            )
         return Dataset.from_dict({})
     if not missing:
         return Dataset.from_file(str(into))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from llm_integrations.core.arrow.alike_rows import AlikeRows
 from llm_integrations.core.arrow.run.reason_texts import ReasonTexts
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.files import reason_of
@@ -102,21 +104,49 @@ class LineJudge:
             SchemaValidationError: a line is invalid, under ``raises``.
         """
         valid = np.ones(len(block), np.bool_)
-        aside = _InvalidLines(block, first)
+        aside = _InvalidLines(first)
         blank = 0
+        for line in self._refused(block, first):
+            valid[line.number] = False
+            if line.row is None:
+                blank += 1
+            else:
+                aside.add(line)
+        count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
+        return JudgedLines(block, _spans(block, valid), self._columns(aside), count)
+
+    def _refused(self, block: LineBlock, first: int) -> Iterator[_Refused]:
+        """The lines of a block that are no valid rows."""
+        held: list[_Refused] = []
+        most = _most_held(block)
         certain = self._certain
         for decoded in decoded_lines(block, certain if certain and certain.is_useful else None):
             for index in self._doubtful(decoded):
                 number = decoded.first + index
-                row = decoded.rows[index]
-                if row is None:
-                    valid[number] = False
-                    blank += 1
-                elif found := self._violations(row, decoded.exact, number + first):
-                    valid[number] = False
-                    aside.add(number, row, decoded.exact, self._texts.text(found))
-        count = BlockCount(len(block) - blank, len(aside.errors), self._reasons(aside.errors))
-        return JudgedLines(block, _spans(block, valid), self._columns(aside), count)
+                held.append(
+                    _Refused(number, block.line(number), decoded.rows[index], decoded.exact)
+                )
+            if len(held) >= most:
+                yield from self._explained(held, first)
+                held = []
+        yield from self._explained(held, first)
+
+    def _explained(self, lines: list[_Refused], first: int) -> Iterator[_Refused]:
+        """Those of some doubtful lines that are no valid rows, with what is wrong with them."""
+        exact = [line for line in lines if line.exact]
+        speakers = iter(self._alike.speakers([line.row for line in exact]))
+        for line in lines:
+            speaker = exact[next(speakers)] if line.exact else line
+            line.errors = speaker.errors
+            if not line.errors and line.row is not None:
+                found = self._violations(line, first)
+                line.errors = self._texts.text(found) if found else ""
+            if line.errors or line.row is None:
+                yield line
+
+    @cached_property
+    def _alike(self) -> AlikeRows:
+        return AlikeRows(self._validator)
 
     @cached_property
     def _certain(self) -> CertainRows | None:
@@ -139,19 +169,20 @@ class LineJudge:
             return range(len(decoded.rows))
         return [] if all(passed) else [index for index, fits in enumerate(passed) if not fits]
 
-    def _violations(self, row: Any, exact: bool, number: int) -> Sequence[Violation]:
+    def _violations(self, line: _Refused, first: int) -> Sequence[Violation]:
         """The violations of a line; empty if it is valid."""
-        if isinstance(row, NoRow):
-            found: Sequence[Violation] = (Violation("", str(row), "json"),)
-        elif exact:
-            most = self._validator.options.max_errors
-            found = self._validator.compile().explain(row, most=most).violations
+        if isinstance(line.row, NoRow):
+            found: Sequence[Violation] = (Violation("", str(line.row), "json"),)
+        elif line.exact:
+            evaluator, most = self._validator.compile(), self._validator.options.max_errors
+            size = line.most_values if line.brackets <= evaluator.levels else 0
+            found = evaluator.explain(line.row, most=most, size=size).violations
         else:
-            found = self._validator.validate(row).errors
+            found = self._validator.validate(line.row).errors
         if found and self._raises:
             by = self._validator
             report = ValidationReport(False, tuple(found), (), by.reference, by.fingerprint)
-            raise SchemaValidationError(f"line {number + 1}: {report}", report=report)
+            raise SchemaValidationError(f"line {first + line.number + 1}: {report}", report=report)
         return found
 
     def _reasons(self, errors: Sequence[str]) -> dict[str, int]:
@@ -161,7 +192,7 @@ class LineJudge:
     def _columns(self, aside: _InvalidLines) -> RecordColumns:
         by = self._validator
         return RecordColumns(
-            data=aside.data,
+            data=pa.array(aside.data, pa.string()),
             errors=aside.errors,
             positions=aside.positions,
             encodings=aside.encodings if any(aside.encodings) else None,
@@ -172,37 +203,77 @@ class LineJudge:
         )
 
 
+@dataclass(slots=True, repr=False)
+class _Refused:
+    """A line that is not certainly valid.
+
+    Attributes:
+        number: of the line in its block.
+        line: its bytes.
+        row, exact: see DecodedLines.
+        errors: what is wrong with it, as JSON text; empty before that was asked, and where it is
+            valid after all.
+        brackets: how many open, within texts too: it is no deeper.
+    """
+
+    number: int
+    line: bytes
+    row: Any
+    exact: bool
+    errors: str = ""
+    brackets: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.brackets = self.line.count(b"{") + self.line.count(b"[")
+
+    @property
+    def most_values(self) -> int:
+        """Values in the row, at the most, and one more for 64 characters."""
+        return 1 + self.brackets + self.line.count(b",") + (len(self.line) >> 6)
+
+    @property
+    def is_flat_enough(self) -> bool:
+        """Whether any reader of JSON can read an exact row again."""
+        return self.brackets <= _DEEPEST or is_plain(self.row, _DEEPEST)
+
+
 class _InvalidLines:
     """The invalid lines of a block, gathered as columns."""
 
-    def __init__(self, block: LineBlock, first: int) -> None:
-        self._block = block
+    def __init__(self, first: int) -> None:
         self._first = first
-        self.data: list[str] = []
+        self.data: list[str | bytes] = []
         self.encodings: list[str] = []
         self.errors: list[str] = []
         self.positions: list[int] = []
 
-    def add(self, number: int, row: Any, exact: bool, errors: str) -> None:
-        text, encodings = self._text(number, row, exact)
+    def add(self, line: _Refused) -> None:
+        text, encodings = self._text(line)
         self.data.append(text)
         self.encodings.append(encodings)
-        self.errors.append(errors)
-        self.positions.append(self._first + number)
+        self.errors.append(line.errors)
+        self.positions.append(self._first + line.number)
 
-    def _text(self, number: int, row: Any, exact: bool) -> tuple[str, str]:
-        line = self._block.line(number)
-        if isinstance(row, NoRow):
-            text, encodings = write(line.decode("utf-8", "backslashreplace").rstrip("\n"))
-        elif exact and is_plain(row, _DEEPEST):
-            return line.strip().decode(), ""
+    def _text(self, refused: _Refused) -> tuple[str | bytes, str]:
+        if isinstance(refused.row, NoRow):
+            line = refused.line.decode("utf-8", "backslashreplace")
+            text, encodings = write(line.rstrip("\n"))
+        elif refused.exact and refused.is_flat_enough:
+            return refused.line.strip(), ""  # Arrow takes it for text without making one of it
         else:
-            text, encodings = write(row)
+            text, encodings = write(refused.row)
         return text, encodings_text(encodings, {})
 
 
 _DEEPEST: Final = 100
 """Levels of nesting up to which a line's own text is kept: any reader can read it again."""
+_HELD: Final = 2_048
+_HELD_BYTES: Final = 1 << 20
+"""Doubtful lines whose rows are in memory at once, at the most."""
+
+
+def _most_held(block: LineBlock) -> int:
+    return min(_HELD, 1 + _HELD_BYTES * len(block) // max(1, block.size))
 
 
 def _spans(block: LineBlock, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from llm_integrations.core.cli.documents import STDIN, read_document
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.files import reason_of
 from llm_integrations.core.tables import LINE_SUFFIXES
+from llm_integrations.core.tables.json_line import read_line
 from llm_integrations.core.tables.unpack import array_lines
 
 __all__ = ["Record", "read_records"]
@@ -91,7 +92,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
 
 def _record(where: str, line: bytes) -> Record:
     try:
-        return Record(where, json.loads(line))
+        return Record(where, read_line(line))
     except UnicodeDecodeError:
         return Record(where, broken="not UTF-8")
     except (ValueError, RecursionError) as error:

@@ -79,6 +79,9 @@ def _read(line: bytes) -> tuple[Any, bool]:
             # It refuses more than json.loads does: NaN, numbers that overflow, a byte order mark,
             # half of a surrogate pair.
             pass
+    if not json.detect_encoding(line).startswith("utf-8"):
+        # Such files have no lines that end at a byte: what json reads of some is half of another.
+        raise json.JSONDecodeError("it is UTF-16 or UTF-32, and lines are UTF-8", "", 0)
     return json.loads(line), False
 
 

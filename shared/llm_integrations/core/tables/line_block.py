@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
@@ -50,17 +50,21 @@ class LineBlock:
         first: the number of the first of them in the file, from 0.
         size: of ``data``.
         lines: how many they are; None if that was not counted.
+        known_ends: ``ends``, if they were looked for before.
     """
 
     data: bytes | memoryview
     start: int
     first: int
     size: int
-    lines: int | None = None
+    lines: int | None = field(default=None, compare=False)
+    known_ends: Edges | None = field(default=None, compare=False)
 
     @cached_property
     def ends(self) -> Edges:
         """Behind which byte of ``data`` each line ends."""
+        if self.known_ends is not None:
+            return self.known_ends
         data = np.frombuffer(self.data, np.uint8)
         pieces = range(0, len(data), _PIECE)
         found = [_ends(data[at : at + _PIECE]) + at for at in pieces]
@@ -94,7 +98,7 @@ class LineBlock:
 
     def place(self) -> LineBlock:
         """The block without its data, for another process to ``read``."""
-        return replace(self, data=b"", lines=len(self))
+        return replace(self, data=b"", lines=len(self), known_ends=None)
 
     def read(self, path: Path) -> LineBlock:
         with path.open("rb") as stream:
@@ -178,9 +182,10 @@ def _cut(block: LineBlock, most: int) -> Iterator[LineBlock]:
         return
     start = 0
     for first in range(0, len(block), most):
-        end = int(block.ends[min(first + most, len(block)) - 1])
-        data = block.data[start:end]
-        yield LineBlock(data, block.start + start, block.first + first, len(data))
+        ends = block.ends[first : first + most]
+        end = int(ends[-1])
+        data, place = block.data[start:end], block.start + start
+        yield LineBlock(data, place, block.first + first, len(data), len(ends), ends - start)
         start = end
 
 

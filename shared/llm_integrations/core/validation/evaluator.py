@@ -112,14 +112,16 @@ class Evaluator:
             return variants[0]
         return next(filter(self.compiled.accepts, variants), value)
 
-    def explain(self, value: Any, *, most: int) -> Explained:
+    def explain(self, value: Any, *, most: int, size: float = 0) -> Explained:
         """What is wrong with anything; nothing when it is valid.
 
         Args:
             most: how many violations are put into words.
+            size: of JSON types no more than ``levels`` deep, if the value is known to be that: as
+                ``size_of_json`` has it, or more. 0 where that is not known.
         """
         try:
-            if size := size_of_json(value, self.levels):
+            if size := size or size_of_json(value, self.levels):
                 try:
                     return self._worded(*self._errors(value, most, size))
                 except ValueError:

@@ -22,7 +22,7 @@ from llm_integrations.core.arrow.kernels.jsontext import JsonText, JsonTexts
 from llm_integrations.core.arrow.kernels.nested import Encoded
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
-    NEVER,
+    REFUSED,
     Constant,
     Node,
     Nullable,
@@ -197,7 +197,7 @@ class Compiler:
     def values(self, spot: Spot) -> Node:
         """Judges the elements that are not null."""
         if isinstance(spot.location.schema, bool):
-            return ALWAYS if spot.location.schema else NEVER
+            return ALWAYS if spot.location.schema else REFUSED
         key = (spot.location, spot.of.name, spot.nulls, spot.column, spot.every)
         if key not in self._done:
             self._done[key] = self._compile(spot, key)

@@ -12,6 +12,7 @@ from llm_integrations.core.arrow.compile.kinds import Kind, value_type
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
     NEVER,
+    REFUSED,
     Constant,
     Node,
     all_of,
@@ -42,13 +43,13 @@ def typed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     names = {wanted} if isinstance(wanted, str) else set(wanted)
     if spot.kind is Kind.FLOAT and "integer" in names and "number" not in names:
         compiler.note(spot, "type", "vectorised")
-        yield NEVER if compiler.draft.strict_integer else Whole()
+        yield REFUSED if compiler.draft.strict_integer else Whole()
         return
     held = {spot.kind.json_type} | ({"number"} if spot.kind is Kind.INTEGER else set())
     fits = bool(held & names)
     verdict = "every value" if fits else "no value"
     compiler.note(spot, "type", "decided", f"{spot.type}: {verdict} has the type")
-    yield Constant(fits)
+    yield ALWAYS if fits else REFUSED
 
 
 def listed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
@@ -56,7 +57,8 @@ def listed(compiler: Compiler, spot: Spot) -> Iterator[Node]:
     for keyword in ("enum", "const"):
         if keyword in compiler.keywords(spot):
             options = spot.schema[keyword] if keyword == "enum" else [spot.schema[keyword]]
-            yield _one_of(compiler, spot, keyword, options)
+            node = _one_of(compiler, spot, keyword, options)
+            yield REFUSED if node == NEVER else node
 
 
 def _one_of(compiler: Compiler, spot: Spot, keyword: str, options: list[Any]) -> Node:

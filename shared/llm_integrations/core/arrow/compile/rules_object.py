@@ -12,6 +12,7 @@ from llm_integrations.core.arrow.kernels.nested import Encoded, Member, MemberCo
 from llm_integrations.core.arrow.kernels.nodes import (
     ALWAYS,
     NEVER,
+    REFUSED,
     Node,
     Nullable,
     all_of,
@@ -30,7 +31,7 @@ def _there(compiler: Compiler, spot: Spot, name: str) -> Node:
         return has_key(spot, name)
     index, member_type = spot.of.members.get(name, (None, None))
     if index is None:
-        return NEVER
+        return REFUSED
     if not spot.nulls.drops(name):
         return ALWAYS
     node: Node = Nullable(ALWAYS, null_is_valid=False)

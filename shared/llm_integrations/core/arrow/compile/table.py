@@ -173,4 +173,4 @@ def _by_columns(
     for policy in policies:
         compiler = Compiler(documents, options, validators, _RULES, texts, notes)
         nodes.append(compiler.values(Spot(documents.top, row, policy)))
-    return any_of(nodes), tuple(notes)
+    return nodes[0] if len(nodes) == 1 else any_of(nodes), tuple(notes)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from llm_integrations.core.arrow.kernels.cells import Cells
 from llm_integrations.core.arrow.kernels.masks import Mask, both, either, exactly_one, inverse
@@ -16,6 +17,7 @@ from llm_integrations.core.arrow.kernels.masks import Mask, both, either, exactl
 __all__ = [
     "ALWAYS",
     "NEVER",
+    "REFUSED",
     "Constant",
     "Leaf",
     "Node",
@@ -27,6 +29,9 @@ __all__ = [
     "one_of",
     "when",
 ]
+
+_MOST: Final = 1_000
+"""Parts of a refusal that are kept: references that fan out would multiply them."""
 
 Path = tuple[int | str, ...]
 """From a column down to a part of it: indices of struct fields, and ``*`` for a list's items."""
@@ -79,13 +84,24 @@ class Leaf(Node):
 
 @dataclass(frozen=True)
 class Constant(Leaf):
-    """The same verdict for every element."""
+    """The same verdict for every element.
+
+    Attributes:
+        because: the parts, one of which refuses all; others may refuse some besides. Empty where it
+            is not known, or where the verdict is its own reason.
+        refuses: whether it violates one keyword, in the same way each time.
+    """
 
     verdict: bool
+    because: tuple[Node, ...] = field(default=(), compare=False)
+    refuses: bool = field(default=False, compare=False)
 
     @property
     def is_single(self) -> bool:
-        return False
+        return self.refuses
+
+    def parts(self) -> Iterable[Node]:
+        return self.because or (self,)
 
     def judge(self, cells: Cells) -> Mask:  # noqa: ARG002 - the others' signature
         return self.verdict
@@ -93,6 +109,7 @@ class Constant(Leaf):
 
 ALWAYS = Constant(verdict=True)
 NEVER = Constant(verdict=False)
+REFUSED = Constant(verdict=False, refuses=True)
 
 
 class _Combined(Node):
@@ -211,7 +228,8 @@ def _without(nodes: Iterable[Node], useless: Constant) -> list[Node]:
 def all_of(nodes: Iterable[Node]) -> Node:
     kept = _without(_flat(nodes, _AllOf), ALWAYS)
     if NEVER in kept:
-        return NEVER
+        parts = tuple(part for node in kept for part in node.parts())
+        return Constant(verdict=False, because=parts if len(parts) <= _MOST else ())
     return _AllOf(kept) if len(kept) > 1 else (kept[0] if kept else ALWAYS)
 
 
