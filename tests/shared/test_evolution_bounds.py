@@ -535,3 +535,15 @@ def test_what_recursive_definitions_leave_unevaluated_does_not_end_the_process()
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (ran.returncode, ran.stdout.count("ended")) == (0, 3), ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("more", [{}, {"minProperties": 1}, {"maxLength": 5}])
+def test_names_that_are_judged_by_the_schema_of_their_object_end_in_an_answer(
+    keyword: str, more: Schema
+) -> None:
+    node = {keyword: [{"propertyNames": ref(0), "type": "object"}, {"maxLength": 3}]}
+    named = {**ref(0), "$defs": {"n0": {**node, **more}}}
+    for old, new in [(named, {"type": "object"}), ({"type": "object"}, named), ({}, named)]:
+        check_compatibility(new, [old], level="FULL")
+        migration_guide(old, new)
