@@ -105,6 +105,9 @@ async def test_a_body_that_comes_byte_by_byte_takes_no_more_than_in_one() -> Non
             got += message["body"]
         got += message["body"]
 
+    async def send(_message: Any) -> None:
+        raise AssertionError("the app answers nothing")
+
     left = len(text)
 
     async def receive() -> Any:
@@ -120,7 +123,7 @@ async def test_a_body_that_comes_byte_by_byte_takes_no_more_than_in_one() -> Non
         scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions"}
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
-        await judged({**scope, "headers": JSON_HEADERS}, receive, receive)
+        await judged({**scope, "headers": JSON_HEADERS}, receive, send)
         peak = tracemalloc.get_traced_memory()[1] - before
     assert got == text
     assert peak < 10 * MEGABYTE

@@ -212,7 +212,7 @@ def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
     uses = dict(parts_first(documents))
     looks, led_back_to = _looks(uses)
     most = max(looks.values())
-    if len(led_back_to) > 1:
+    if len(led_back_to) > 1 and Growth(uses, most).is_judged_in_time:
         backwards = _looks(dict(parts_first(documents, backwards=True)))
         most = max(most, _most_in_cycles(uses, [(looks, led_back_to), backwards]))
     return Growth(uses, min(_MANY, most))
