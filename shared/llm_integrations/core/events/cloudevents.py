@@ -63,7 +63,7 @@ def to_cloudevent(event: SchemaEvent) -> dict[str, Any]:
 
 
 def to_json(event: SchemaEvent) -> bytes:
-    """The event as structured-mode JSON. EventError if that would be no JSON, no Unicode, or no event
+    """The event as structured-mode JSON. EventError if it would be no JSON, no Unicode, or nothing
     that a reader takes."""
     try:
         document = to_cloudevent(event)
