@@ -92,3 +92,38 @@ async def test_a_hundred_megabytes_pass_in_a_few(
         peak = tracemalloc.get_traced_memory()[1] - before
     assert peak < megabytes * MEGABYTE
     assert (b'"code": 502' in last[-300:]) is (is_cut and mode == "enforce")
+
+
+@pytest.mark.usefixtures("traced")
+async def test_a_body_that_comes_byte_by_byte_takes_no_more_than_in_one() -> None:
+    text = json.dumps({"messages": [], "padding": "x" * 200_000}).encode()
+    got = b""
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        nonlocal got
+        while (message := await receive()).get("more_body", False):
+            got += message["body"]
+        got += message["body"]
+
+    async def send(_message: Any) -> None:
+        raise AssertionError("the app answers nothing")
+
+    left = len(text)
+
+    async def receive() -> Any:
+        nonlocal left
+        left -= 1
+        at = len(text) - left
+        return {"type": "http.request", "body": text[at - 1 : at], "more_body": left > 0}
+
+    with connect("memory://") as registry:
+        registry.register("chat", {"type": "object"})
+        config = {"rules": [{"output": {"schema": "chat"}}], "auth": "none"}
+        judged = SchemaMiddleware(app, config, registry=registry)
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions"}
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        await judged({**scope, "headers": JSON_HEADERS}, receive, send)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    assert got == text
+    assert peak < 10 * MEGABYTE

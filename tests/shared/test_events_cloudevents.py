@@ -20,6 +20,7 @@ from llm_integrations.core.events.cloudevents import (
     to_cloudevent,
     to_json,
 )
+from llm_integrations.core.model.event import SchemaEventType
 
 EVENTS = [
     SchemaEvent.registered("id-1", "com.example", "User", "1.0.0"),
@@ -275,6 +276,24 @@ def test_a_registry_of_any_name_is_read_back() -> None:
 def test_what_no_reader_takes_is_not_written(metadata: dict[str, Any]) -> None:
     with pytest.raises(EventError):
         to_json(SchemaEvent.registered(1, "", "u", 1, metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    ("number", "subject", "version"),
+    [
+        (10**40, "u", "1"),
+        (None, "u", "1"),
+        (1, "u" * 5000, "1"),
+        (1, "u", "1" * 5000),
+        (1, "", "1"),
+        (1, "u", ""),
+    ],
+)
+def test_an_event_that_no_reader_takes_is_not_written(
+    number: int | None, subject: str, version: str
+) -> None:
+    with pytest.raises(EventError, match="the event's"):
+        to_json(SchemaEvent(SchemaEventType.REGISTERED, number, subject, version))
 
 
 def test_half_a_pair_of_surrogates_in_a_subject_is_our_error() -> None:

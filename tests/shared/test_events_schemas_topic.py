@@ -201,6 +201,10 @@ def test_registering_again_after_a_deletion_is_told() -> None:
         held("u", 1, A, schema='"text"'),
         held("u", 1, A, schema="NaN"),
         held("u", 1, A, id="x"),
+        held("u", 1, A, id=10**40),  # no reader of the event would take it
+        held("u", 10**30, A, id=1),
+        held("u", 2**31, A, deleted=True),
+        purged("u", 2**31),
         held("u", 1, A, schemaType="AVRO"),
         (b"not json", b"{}"),
         (b"", b"{}"),

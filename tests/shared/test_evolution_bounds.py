@@ -35,6 +35,7 @@ from llm_integrations.core.evolution.model.limits import Budget
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
 from llm_integrations.core.evolution.proof import containment_oracle
 from llm_integrations.core.jsonschema.documents import Documents
+from llm_integrations.core.validation import patterns
 from llm_integrations.core.validation.compiled_schema import CompiledSchema, compile_schema
 from llm_integrations.core.validation.patterns import PatternLimits
 
@@ -551,3 +552,23 @@ def test_what_recursive_definitions_leave_unevaluated_does_not_end_the_process()
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (ran.returncode, ran.stdout.count("ended")) == (0, 3), ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("more", [{}, {"minProperties": 1}, {"maxLength": 5}])
+def test_names_that_are_judged_by_the_schema_of_their_object_end_in_an_answer(
+    keyword: str, more: Schema
+) -> None:
+    node = {keyword: [{"propertyNames": ref(0), "type": "object"}, {"maxLength": 3}]}
+    named = {**ref(0), "$defs": {"n0": {**node, **more}}}
+    for old, new in [(named, {"type": "object"}), ({"type": "object"}, named), ({}, named)]:
+        check_compatibility(new, [old], level="FULL")
+        migration_guide(old, new)
+
+
+def test_each_of_thousands_of_patterns_is_measured_once() -> None:
+    made = [f"^[a-z]{{{n % 7 + 1}}}measured{n}$" for n in range(2_200)]
+    old = {"properties": {f"p{n}": {"pattern": pattern} for n, pattern in enumerate(made)}}
+    before = patterns._bytes_of_short.cache_info().misses
+    migration_guide(old, {**old, "required": ["p0"]})
+    assert patterns._bytes_of_short.cache_info().misses - before == len(made)

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -210,6 +211,48 @@ def test_references_that_fan_out_down_the_data_are_judged() -> None:
         print(error.message)
     """)
     assert printed == "is a string, not an integer"
+
+
+@pytest.mark.parametrize(
+    ("many", "step"),
+    [
+        (20, lambda to: {"allOf": [to(2), to(1)]}),
+        (20, lambda to: {"anyOf": [to(1), to(-2), {"not": to(5)}]}),
+        (12, lambda to: {"oneOf": [*map(to, range(1, 12))]}),
+        (10, lambda to: {"allOf": [to(2), to(1)], "if": to(1), "then": to(0), "else": to(-2)}),
+        (40, lambda to: {"properties": {"a": {"allOf": [to(2), to(1)]}}}),
+        (40, lambda to: {"items": to(3), "allOf": [{"items": to(1)}, to(4)]}),
+    ],
+)
+def test_definitions_that_lead_to_each_other_in_many_ways_are_judged(
+    many: int, step: Callable[[Callable[[int], dict[str, Any]]], dict[str, Any]]
+) -> None:
+    def definition(here: int) -> dict[str, Any]:
+        return step(lambda further: {"$ref": f"#/$defs/d{(here + further) % many}"})
+
+    definitions = {f"d{n}": definition(n) for n in range(many)}
+    schema = {"$ref": "#/$defs/d0", "$defs": definitions}
+    printed = ends(f"""
+        import json
+        from llm_integrations.core.evolution import check_compatibility
+        schema = json.loads({json.dumps(schema)!r})
+        validator = compile_validator(schema)
+        deep = nested(60, 1, lambda d: {{"a": d}}), nested(60, 1, lambda d: [d])
+        for data in (1, None, "x", *deep):
+            assert validator.is_valid(data) == bool(validator.validate(data))
+        check_compatibility({{**schema, "maxLength": 5}}, [schema])
+        print("ended")
+    """)
+    assert printed == "ended"
+
+
+def test_definitions_that_lead_to_each_other_are_refused_where_no_verdict_can_be_kept() -> None:
+    step = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}, {"$ref": "#/$defs/c"}]}
+    definitions = {name: {"items": step, **step, "maxItems": 9} for name in "abcdefgh"}
+    for name, following in zip("abcdefgh", "bcdefgha", strict=True):
+        definitions[name] = {**definitions[name], "$ref": f"#/$defs/{following}"}
+    with pytest.raises(InvalidSchema, match="judging by it could take for ever"):
+        compile_validator({**step, "$defs": definitions, "unevaluatedProperties": False})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ __all__ = ["RequestBody"]
 
 
 class RequestBody:
-    """What arrived, message by message.
+    """What arrived, kept as one message: a byte that comes in one of its own takes three hundred.
 
     Args:
         receive: the server's ``receive``.
@@ -23,12 +23,11 @@ class RequestBody:
         disconnected: the client has left.
     """
 
-    __slots__ = ("_given", "_pending", "_real", "_received", "complete", "data", "disconnected")
+    __slots__ = ("_given", "_pending", "_real", "complete", "data", "disconnected")
 
     def __init__(self, receive: Receive, first: Message) -> None:
         self._real = receive
-        self._received = [first]
-        self._pending: Sequence[Message] = self._received
+        self._pending: Sequence[Message] = [first]
         self._given = 0
         self.disconnected = first["type"] == "http.disconnect"
         self.complete = not (self.disconnected or first.get("more_body", False))
@@ -43,26 +42,23 @@ class RequestBody:
         # No number of twenty digits is within a limit, and thousands of them are not converted.
         if announced.isdigit() and int(announced.lstrip(b"0")[:20] or 0) > limit:
             raise Refused(too_large(limit))
-        pieces = [self.data]
-        size = len(self.data)
-        while size <= limit and not (self.complete or self.disconnected):
-            pieces.append(await self._next())
-            size += len(pieces[-1])
-        if size > limit:
+        body = bytearray(self.data)
+        while len(body) <= limit and not (self.complete or self.disconnected):
+            body += await self._next()
+        if len(body) > limit:
             raise Refused(too_large(limit))
-        self.data = b"".join(pieces)
-        if self.complete:
-            self._received[:] = [{"type": "http.request", "body": self.data, "more_body": False}]
+        self.data = bytes(body)
+        self.rewind()
 
     async def is_empty(self) -> bool:
         """Whether it ends without having held anything; some servers say so in two messages."""
         while not (self.data or self.complete or self.disconnected):
             self.data = await self._next()
+            self.rewind()
         return self.complete and not self.data
 
     async def _next(self) -> bytes:
         message = await self._real()
-        self._received.append(message)
         self.disconnected = message["type"] == "http.disconnect"
         self.complete = not (self.disconnected or message.get("more_body", False))
         data: bytes = message.get("body", b"")
@@ -71,9 +67,11 @@ class RequestBody:
     def rewind(self, changed: bytes | None = None) -> None:
         """Let ``receive`` begin again, with the body as it came or a changed one."""
         self._given = 0
-        self._pending = self._received
-        if changed is not None:
-            self._pending = [{"type": "http.request", "body": changed, "more_body": False}]
+        body = self.data if changed is None else changed
+        more = changed is None and not self.complete
+        self._pending = [{"type": "http.request", "body": body, "more_body": more}]
+        if more and self.disconnected:
+            self._pending = [*self._pending, {"type": "http.disconnect"}]
 
     async def receive(self) -> Message:
         """Takes the place of the server's ``receive``: the body first, then what really comes.

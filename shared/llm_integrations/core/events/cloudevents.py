@@ -63,11 +63,14 @@ def to_cloudevent(event: SchemaEvent) -> dict[str, Any]:
 
 
 def to_json(event: SchemaEvent) -> bytes:
-    """The event as structured-mode JSON. EventError if that would be no JSON, or no Unicode."""
+    """The event as structured-mode JSON. EventError if it would be no JSON, no Unicode, or nothing
+    that a reader takes."""
     try:
-        text = json.dumps(to_cloudevent(event), separators=(",", ":"), allow_nan=False)
+        document = to_cloudevent(event)
+        text = json.dumps(document, separators=(",", ":"), allow_nan=False)
         if _may_be_odd(text):
             _check_values(json.loads(text))
+        _read(document)
         return text.encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EventError(

@@ -110,10 +110,13 @@ def _check(patterns: Collection[str]) -> None:
             )
 
 
-@lru_cache(maxsize=2_000)
 def compiled_bytes(pattern: str) -> int:
     """About what a pattern takes compiled, a third more or less; of one that the engine refuses, or
     that does not run in linear time, what it takes at the most."""
+    return _bytes_of_short(pattern) if len(pattern) <= _SHOWN else _bytes_of_long(pattern)
+
+
+def _measured(pattern: str) -> int:
     for size in _SIZES:
         options = jsonschema_rs.RegexOptions(size)
         try:
@@ -124,6 +127,11 @@ def compiled_bytes(pattern: str) -> int:
         else:
             return size * 3 // 4
     return min(_LARGEST, _at_most(pattern))
+
+
+# Both schemas of a comparison are asked about all their patterns several times.
+_bytes_of_short: Final = lru_cache(maxsize=50_000)(_measured)
+_bytes_of_long: Final = lru_cache(maxsize=2_000)(_measured)
 
 
 def _at_most(pattern: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from llm_integrations.core.errors import LLMIntegrationsError
 from llm_integrations.core.events.delivery.deliverer import count_unreadable
@@ -20,6 +20,7 @@ __all__ = ["SchemasLog"]
 
 log = get_logger(__name__)
 
+_LARGEST: Final = 2**31 - 1  # ids and versions are Java's int
 _OTHER: Final = "OTHER"  # the state of a version that is no JSON Schema, so no business of ours
 
 
@@ -83,7 +84,7 @@ class SchemasLog:
     def _version(
         self, subject: str, version: Any, content: Mapping[str, Any] | None, *, gone: bool
     ) -> list[SchemaEvent]:
-        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        if not _is_number(version) or version < 1:
             return []
         before = self.view.of(subject)
         known = before.get(version)
@@ -96,7 +97,7 @@ class SchemasLog:
         if content.get("deleted") is True:
             if known is not None and known.state == DELETED:
                 return []
-            number = content.get("id") if isinstance(content.get("id"), int) else None
+            number = content["id"] if _is_number(content.get("id")) else None
             foreign = not _is_json(content)
             now = SeenVersion(version, number, "", _OTHER if foreign else DELETED)
             seen = now if foreign else (known or now)
@@ -144,7 +145,7 @@ def _ours(versions: Mapping[Any, SeenVersion]) -> dict[Any, SeenVersion]:
 
 def _read(subject: str, version: int, content: Mapping[str, Any]) -> SeenVersion | None:
     number = content.get("id")
-    if isinstance(number, bool) or not isinstance(number, int):
+    if not _is_number(number):
         return None
     if not _is_json(content):
         return SeenVersion(version, number, "", _OTHER)
@@ -152,6 +153,10 @@ def _read(subject: str, version: int, content: Mapping[str, Any]) -> SeenVersion
     return SeenVersion.of(
         RegisteredSchema(number, subject, version, body, state=ACTIVE, metadata=_metadata(content))
     )
+
+
+def _is_number(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value <= _LARGEST
 
 
 def _is_json(content: Mapping[str, Any]) -> bool:

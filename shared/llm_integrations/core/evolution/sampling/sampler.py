@@ -69,7 +69,7 @@ class Sampler:
             draw = chooser if seed == 0 else Wavering(chooser, seed, seed / count)
             try:
                 yield self.sample(premises, draw)
-            except NoSample:
+            except (NoSample, RecursionError):  # the latter: choices within choices without end
                 continue
 
     def sample(self, premises: Sequence[Node], chooser: Chooser, depth: int = 0) -> Any:
@@ -355,7 +355,10 @@ class Sampler:
     def _names_for(
         self, keyword: str, about: Node | str, constraints: Constraints, chooser: Chooser
     ) -> list[str]:
-        """Names of properties by which an object can fail a keyword."""
+        """Names of properties by which an object can fail a keyword; none for what is no object,
+        as the name itself that one is being made for."""
+        if "object" not in constraints.kinds:
+            return []
         known = sorted(self._children.names(constraints))
         patterns = [p for node in constraints.nodes for p in node.get("patternProperties", ())]
         drawn = [sample_pattern(pattern, self.counted_pick(chooser)) for pattern in patterns]

@@ -4,14 +4,14 @@ The engine looks at a value once for each subschema that applies to it, and each
 each branch of ``anyOf`` and each ``$ref`` applies to the same value. A definition that two
 definitions use, which two others use each, looks four times; 30 such levels look a billion times at
 the number 1. The engine remembers a verdict only where a reference leads back to a definition that
-it stands in, so there a second look costs nothing.
+it stands in, and only on an object or an array, so there a second look costs nothing. Where several
+definitions lead to each other, which of them it stands in depends on the order that it takes.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -19,7 +19,17 @@ from itertools import chain
 from typing import Any, Final
 
 from llm_integrations.core.jsonschema.documents import Documents
-from llm_integrations.core.jsonschema.location import SchemaLocation
+from llm_integrations.core.validation.explain.uses import (
+    DYNAMIC,
+    LEAF,
+    REFERENCES,
+    UNEVALUATED,
+    SubschemaId,
+    Uses,
+    groups,
+    parts_first,
+    reaching_a_cycle,
+)
 
 __all__ = [
     "NOT_REMEMBERED",
@@ -30,9 +40,7 @@ __all__ = [
     "most_looks",
 ]
 
-_UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
-_DYNAMIC: Final = frozenset({"$dynamicRef", "$recursiveRef"})
-NOT_REMEMBERED: Final = _UNEVALUATED | _DYNAMIC
+NOT_REMEMBERED: Final = UNEVALUATED | DYNAMIC
 """Keywords whose verdict follows from more than their subschemas' verdicts."""
 
 _MANY: Final = 10**12
@@ -45,65 +53,12 @@ _LOOKS_PER_SUBSCHEMA: Final = 64
 _ENOUGH: Final = 20
 """Doublings that are more than any of these allow."""
 
-_HERE: Final = frozenset(
-    {"allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies", "then", "else"}
-)
-_VERDICTS: Final = frozenset({"not", "if"})
-_EACH_MEMBER: Final = frozenset({"properties", "additionalProperties"})
-_ANY_MEMBER: Final = frozenset({"patternProperties", "unevaluatedProperties", "propertyNames"})
-_EACH_ITEM: Final = frozenset({"prefixItems", "items", "additionalItems"})
-_ANY_ITEM: Final = frozenset({"contains", "unevaluatedItems"})
-_KINDS: Final = (_HERE, _VERDICTS, _EACH_MEMBER, _ANY_MEMBER, _EACH_ITEM, _ANY_ITEM)
-_KIND: Final = {word: kind for kind, words in enumerate(_KINDS) for word in words}
-_REFERENCES: Final = _DYNAMIC | {"$ref"}
-_QUOTED: Final = ("required", "enum", "dependentRequired")
-"""Keywords of which each entry can be an error, or is copied into one."""
-
-_APPLYING: Final = _REFERENCES | _KIND.keys()
-
 _DEFINITION: Final = re.compile(r"#/(?:\$defs|definitions)/[^/~%]+")
 _MOST_LISTED: Final = 5_000
 """Looks, and copies of 64 characters or a smaller value, that the engine's list may take where it
 grows exponentially with the depth of the data (a few milliseconds)."""
 
-_Id = int
-_Cost = Callable[[_Id], int]
-
-
-@dataclass(slots=True)
-class _Uses:
-    """The subschemas that one subschema applies, by the kinds of keywords above.
-
-    Attributes:
-        gathers: whether it looks for what the others leave over.
-        stated: its keywords, and the entries of those that quote each.
-    """
-
-    by_kind: tuple[list[_Id], ...] = field(default_factory=lambda: tuple([] for _ in _KINDS))
-    gathers: bool = False
-    stated: int = 1
-
-    @property
-    def here(self) -> list[_Id]:
-        """Those applied to the value itself."""
-        return self.by_kind[0] + self.by_kind[1]
-
-    @property
-    def inside(self) -> Iterator[_Id]:
-        """Those applied to its members and items."""
-        return chain.from_iterable(self.by_kind[2:])
-
-    def cost(self, of: _Cost, *, verdicts: bool) -> int:
-        """What is applied to one value and to one member or item of it; it cannot have both."""
-        here, conditions, each_member, members, each_item, items = self.by_kind
-        member = max(map(of, each_member), default=0) + sum(map(of, members))
-        item = max(map(of, each_item), default=0) + sum(map(of, items))
-        return (
-            sum(map(of, here)) + (sum(map(of, conditions)) if verdicts else 0) + max(member, item)
-        )
-
-
-_LEAF: Final = _Uses()
+_Counted = tuple[dict[SubschemaId, int], set[SubschemaId]]
 
 
 @dataclass(frozen=True)
@@ -116,7 +71,7 @@ class Growth:
         looks: how many of them may look at one value while it is judged.
     """
 
-    uses: dict[_Id, _Uses] = field(default_factory=dict)
+    uses: dict[SubschemaId, Uses] = field(default_factory=dict)
     looks: int = 0
 
     @property
@@ -134,7 +89,7 @@ class Growth:
         """Whether the same holds for the engine's list of all errors of all branches."""
         if self.recursive_paths > 1:
             return False
-        errors: dict[_Id, int] = {}
+        errors: dict[SubschemaId, int] = {}
         for number, use in self.uses.items():
             listed = use.cost(lambda part: errors.get(part, 1), verdicts=False)
             errors[number] = min(_MANY, 1 + listed)
@@ -147,9 +102,9 @@ class Growth:
         By more than one the list grows exponentially with the depth of the data, by one it can hold
         a copy of a value for each level above.
         """
-        group = _groups({number: [*use.here, *use.inside] for number, use in self.uses.items()})
+        group = groups({number: [*use.here, *use.inside] for number, use in self.uses.items()})
 
-        def leads_back(number: _Id) -> int:
+        def leads_back(number: SubschemaId) -> int:
             here = group[number]
             return self.uses[number].cost(lambda part: group.get(part) == here, verdicts=False)
 
@@ -186,12 +141,12 @@ class Growth:
         visits = Counter([next(reversed(self.uses))])
         while visits and (not looks or looks[-1] <= _MOST_LISTED):
             for number in reversed(order):
-                for part in self.uses.get(number, _LEAF).here if visits[number] else ():
+                for part in self.uses.get(number, LEAF).here if visits[number] else ():
                     visits[part] += visits[number]
             looks.append(visits.total() + sum(looks[-1:]))
-            inside: Counter[_Id] = Counter()
+            inside: Counter[SubschemaId] = Counter()
             for number, times in visits.items():
-                for part in self.uses.get(number, _LEAF).inside if times else ():
+                for part in self.uses.get(number, LEAF).inside if times else ():
                     inside[part] += times
             visits = inside
         return looks
@@ -199,9 +154,9 @@ class Growth:
 
 def is_surely_judged_in_time(documents: Documents) -> bool:
     """Whether so little leads to any subschema twice that there is nothing to count."""
-    if documents.keywords.isdisjoint(_REFERENCES | _UNEVALUATED):
+    if documents.keywords.isdisjoint(REFERENCES | UNEVALUATED):
         return True  # Each subschema applies in one place only.
-    if not documents.keywords.isdisjoint(_DYNAMIC):
+    if not documents.keywords.isdisjoint(DYNAMIC):
         return False
     objects, looks = most_looks(documents)
     return looks <= _LOOKS_PER_SUBSCHEMA or objects * looks <= _LOOKS
@@ -220,8 +175,8 @@ def most_looks(documents: Documents) -> tuple[int, int]:
     for node in chain.from_iterable(documents.levels):
         if "$ref" in node and isinstance(node["$ref"], str):
             references.append(node["$ref"])
-        if not _UNEVALUATED.isdisjoint(node):
-            gathering += len(_UNEVALUATED & node.keys())
+        if not UNEVALUATED.isdisjoint(node):
+            gathering += len(UNEVALUATED & node.keys())
         if isinstance(node.get("$id", node.get("id")), str) and node is not documents.root:
             is_one = False
     objects = sum(map(len, documents.levels))
@@ -252,97 +207,75 @@ def growth_of(documents: Documents, keywords: frozenset[str]) -> Growth:
     Args:
         keywords: those that the documents use.
     """
-    if keywords.isdisjoint(_REFERENCES | _UNEVALUATED):
+    if keywords.isdisjoint(REFERENCES | UNEVALUATED):
         return Growth()
-    uses: dict[_Id, _Uses] = {}
-    looks: dict[_Id, int] = {}
-    gathered: dict[_Id, int] = {}
-    for number, use in _parts_first(documents):
-        uses[number] = use
+    uses = dict(parts_first(documents))
+    looks, led_back_to = _looks(uses)
+    most = max(looks.values())
+    if len(led_back_to) > 1 and Growth(uses, most).is_judged_in_time:
+        backwards = _looks(dict(parts_first(documents, backwards=True)))
+        most = max(most, _most_in_cycles(uses, [(looks, led_back_to), backwards]))
+    return Growth(uses, min(_MANY, most))
+
+
+def _looks(uses: dict[SubschemaId, Uses]) -> _Counted:
+    """How many looks at one value each subschema takes, if what leads back to one on the way is
+    asked no more than once; and those to which something leads back."""
+    looks: dict[SubschemaId, int] = {}
+    gathered: dict[SubschemaId, int] = {}
+    led_back_to: set[SubschemaId] = set()
+    for number, use in uses.items():
+        led_back_to.update(p for p in (*use.here, *use.inside) if p in uses and p not in looks)
         # What ``unevaluated…`` leaves over is found by judging every branch again.
         again = sum(looks.get(part, 1) + gathered.get(part, 1) for part in use.here)
         gathered[number] = min(_MANY, 1 + again)
         judged = use.cost(lambda part: looks.get(part, 1), verdicts=True)
         looks[number] = min(_MANY, 1 + judged + (gathered[number] if use.gathers else 0))
-    return Growth(uses, max(looks.values()))
+    return looks, led_back_to
+
+
+def _most_in_cycles(uses: dict[SubschemaId, Uses], counted: list[_Counted]) -> int:
+    """The looks at one value, at the most, where several subschemas lead to each other.
+
+    Args:
+        counted: by the one order and by the other.
+    """
+    group = groups({number: [*use.here, *use.inside] for number, use in uses.items()})
+    cycles: dict[SubschemaId, set[SubschemaId]] = {}
+    for number in uses:
+        cycles.setdefault(group[number], set()).add(number)
+    circular = reaching_a_cycle({number: use.here for number, use in uses.items()})
+    return max(
+        max(looks[number] for looks, _ in counted for number in cycle)
+        * max(_ways(uses, cycle & circular), _starts(uses, cycle, counted))
+        for cycle in cycles.values()
+    )
+
+
+def _starts(uses: dict[SubschemaId, Uses], cycle: set[SubschemaId], counted: list[_Counted]) -> int:
+    """How many of a cycle are asked about an object or an array from the beginning, once each:
+    those to which something leads back."""
+    if max(uses[number].cost(cycle.__contains__, verdicts=True) for number in cycle) <= 1:
+        return 1
+    return max(len(cycle & led_back_to) for _, led_back_to in counted)
+
+
+def _ways(uses: dict[SubschemaId, Uses], circular: set[SubschemaId]) -> int:
+    """Along how many ways subschemas that lead to each other, about the same value, are asked
+    about a number or a text: the engine remembers none there."""
+    ways = 1
+    for number in circular:
+        ways *= sum(map(circular.__contains__, uses[number].here)) or 1
+        if ways > _MANY:
+            break
+    return ways
 
 
 def most_errors_about_a_value(documents: Documents) -> int:
     """How many errors, and entries that they quote, the engine's list may hold for one value, in
     time that grows with the schema's size."""
-    errors: dict[_Id, int] = {}
-    for number, use in _parts_first(documents):
+    errors: dict[SubschemaId, int] = {}
+    for number, use in parts_first(documents):
         listed = sum(errors.get(part, 1) for part in use.by_kind[0])
         errors[number] = min(_MANY, use.stated + listed)
     return max(1, *errors.values())
-
-
-def _stated(keywords: dict[str, Any]) -> int:
-    stated = len(keywords)
-    for word in _QUOTED:
-        if isinstance(value := keywords.get(word), list | dict):
-            stated += len(value)
-    return stated
-
-
-def _parts_first(documents: Documents) -> Iterator[tuple[_Id, _Uses]]:
-    """Every subschema that can apply, after those that it applies unless they lead back to it."""
-    seen: set[_Id] = set()
-    path: list[tuple[_Id, _Uses, Iterator[SchemaLocation]]] = []
-
-    def enter(location: SchemaLocation) -> None:
-        seen.add(id(location.schema))
-        use, parts = _uses(documents, location)
-        path.append((id(location.schema), use, iter(parts)))
-
-    enter(documents.top)
-    while path:
-        number, use, rest = path[-1]
-        for part in rest:
-            if id(part.schema) not in seen:
-                enter(part)
-                break
-        else:
-            path.pop()
-            yield number, use
-
-
-def _uses(documents: Documents, location: SchemaLocation) -> tuple[_Uses, list[SchemaLocation]]:
-    keywords = location.keywords
-    stated = _stated(keywords)
-    if _APPLYING.isdisjoint(keywords):
-        return _Uses(_LEAF.by_kind, stated=stated), []
-    use, parts = _Uses(stated=stated), []
-    for word in keywords:
-        kind = _KIND.get(word)
-        if kind is None or (word in ("then", "else") and "if" not in keywords):
-            continue
-        use.gathers = use.gathers or word in _UNEVALUATED
-        held = [part for part in location.parts(word) if isinstance(part.schema, dict)]
-        use.by_kind[kind].extend(id(part.schema) for part in held)
-        parts += held
-    if not _REFERENCES.isdisjoint(keywords):
-        targets = [target for target in documents.targets(location) if target is not None]
-        use.by_kind[0].extend(id(target.schema) for target in targets)
-        parts += targets
-    return use, parts
-
-
-def _groups(edges: dict[_Id, list[_Id]]) -> dict[_Id, _Id]:
-    """The strongly connected component of each subschema, by one of its members.
-
-    Kosaraju's second search; the first gave the order of ``edges``, parts first.
-    """
-    back: dict[_Id, list[_Id]] = {number: [] for number in edges}
-    for number, parts in edges.items():
-        for part in parts:
-            back[part].append(number)
-    group: dict[_Id, _Id] = {}
-    for start in reversed(edges):
-        waiting = [start]
-        while waiting:
-            number = waiting.pop()
-            if number not in group:
-                group[number] = start
-                waiting += back[number]
-    return group
