@@ -160,7 +160,12 @@ def test_texts_that_come_again_in_the_next_block_are_read_once_wherever_the_plan
 ) -> None:
     read: list[str] = []
     known = jsontext.parsed
-    monkeypatch.setattr(jsontext, "parsed", lambda text: read.append(text) or known(text))
+
+    def noted(text: str) -> Any:
+        read.append(text)
+        return known(text)
+
+    monkeypatch.setattr(jsontext, "parsed", noted)
     body = {"properties": {"args": {"type": "object", "properties": {"n": {"maximum": 5}}}}}
     sent = pickle.dumps(compile_arrow(body, json_columns=["args"], reference="texts@1"))
     texts = [f'{{"n": {n % 8}}}' for n in range(80)] + [None, "null", '{"n": null}', "{", "[1]"]
