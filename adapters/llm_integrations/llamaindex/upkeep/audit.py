@@ -11,11 +11,11 @@ from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, unforeseen_steps
-from llm_integrations.llamaindex.upkeep.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.release import Held
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
 from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
-from llm_integrations.llamaindex.upkeep.release import Held
 from llm_integrations.llamaindex.upkeep.swapping import late_in
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ def repair(index: Index, in_force: InForce, found: IndexAudit) -> None:
     """Embed what is doubled anew, in the place of all its nodes. ``catch_up`` does the rest."""
     if found.doubled:
         listing = Listing(index)
-        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=True)
-        log.info("%s", run.run(found.doubled))
+        doubled = found.doubled
+        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=doubled)
+        log.info("%s", run.run(doubled))
         index.persistence.flush()
 
 
