@@ -12,7 +12,6 @@ from typing import Final
 from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode
-from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from llm_integrations.core.config import check_name
@@ -75,12 +74,12 @@ class Index:
         )
         steps = self.pipeline.transformations
         self.transforms = [step for step in steps if isinstance(step, SchemaTransform)]
-        docstore, store = _stores(name, self.pipeline)
+        store = _store(name, self.pipeline)
         self.nodes = nodes_in(store)
         if plain is None:
-            self.known = KnownDocuments(docstore, documents)
+            self.known = KnownDocuments(self.pipeline, documents)
         else:
-            self.known = PlainDocuments(docstore, documents)
+            self.known = PlainDocuments(self.pipeline, documents)
             self.nodes = PlainNodes(plain, self.nodes)
         self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
@@ -247,12 +246,10 @@ def _saving(
     return persist
 
 
-def _stores(
-    name: str, pipeline: IngestionPipeline
-) -> tuple[BaseDocumentStore, BasePydanticVectorStore]:
+def _store(name: str, pipeline: IngestionPipeline) -> BasePydanticVectorStore:
     if pipeline.docstore is None or pipeline.vector_store is None:
         raise ConfigurationError(
             f"index {name!r}: its pipeline needs a docstore, which knows the documents, and a "
             "vector store, which knows what they were stamped with"
         )
-    return pipeline.docstore, pipeline.vector_store
+    return pipeline.vector_store

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, unforeseen_steps
 from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
@@ -111,6 +112,6 @@ def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InF
     def failed(name: str, error: Exception) -> None:
         log.warning("%s: %s cannot be counted: %s", index.name, name, reason_of(error, None))
 
-    for first in range(0, len(names), index.batch_size):
-        each(look, names[first : first + index.batch_size], failed)
+    for batch in parts(names, index.batch_size):
+        each(look, batch, failed)
     return doubled

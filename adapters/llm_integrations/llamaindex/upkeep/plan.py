@@ -11,6 +11,7 @@ from llama_index.core.schema import BaseNode
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.node_record import has_lost_media
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
@@ -76,8 +77,7 @@ def plan(index: Index, transform: SchemaTransform, in_force: InForce) -> Reindex
     vectors = index.work(listing, held, transform, in_force, compare=True)
     draft = _Draft(index, in_force, vectors, listing, held)
     names = listing.in_order({*held.documents, *vectors})
-    for first in range(0, len(names), index.batch_size):
-        batch = names[first : first + index.batch_size]
+    for batch in parts(names, index.batch_size):
         draft.add(list(held.documents_of(batch).values()), whole=True)
         draft.fetch([name for name in batch if name not in held.documents])
     failed = tuple((name, draft.failed[name]) for name in names if name in draft.failed)

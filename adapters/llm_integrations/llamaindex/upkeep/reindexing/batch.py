@@ -8,6 +8,7 @@ from functools import partial
 from llama_index.core.schema import BaseNode, TransformComponent
 
 from llm_integrations.llamaindex.node_record import has_lost_media
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
 from llm_integrations.llamaindex.upkeep.pace import Pace
@@ -35,16 +36,15 @@ class Batch:
         Raises:
             GivenUpError: too many in a row failed.
         """
-        context, size = self._context, self._context.index.batch_size
-        each = context.tally.each
+        context, each = self._context, self._context.tally.each
         try:
             each(self.judge, list(self._given.values()))
             if context.steps.judge_whole_documents:
                 there = [node for name, node in self._stamped.items() if name not in context.anew]
                 each(self.stamp, there)
             for paced in self._pace.texts(self._embeddable(), self._tokens_in):
-                for first in range(0, len(paced), size):
-                    each(self.embed, paced[first : first + size])
+                for part in parts(paced, context.index.batch_size):
+                    each(self.embed, part)
                     context.index.persistence.changed()
             each(self.drop, self._refused)
         finally:

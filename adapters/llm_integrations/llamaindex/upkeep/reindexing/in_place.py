@@ -9,6 +9,7 @@ from llama_index.core.schema import BaseNode
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import VALID, stamp_keys_of, stamps_of
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.stores.query import GONE, Changes
 from llm_integrations.llamaindex.upkeep.migration import changed_metadata
 from llm_integrations.llamaindex.upkeep.reindexing.context import Context
@@ -45,9 +46,8 @@ def stamp_in_place(
     if not changes:
         return
     changed: set[str] = set()
-    wanted = list(changes)
-    for first in range(0, len(wanted), _NODES):
-        changed |= nodes.stamp({node: changes[node] for node in wanted[first : first + _NODES]})
+    for part in parts(list(changes), _NODES):
+        changed |= nodes.stamp({node: changes[node] for node in part})
     done = [d for d in able if changed.issuperset(vectors[d.id_])]
     if len(done) < len(able):
         log.info("%s: its store cannot stamp in place; texts are embedded", context.index.name)

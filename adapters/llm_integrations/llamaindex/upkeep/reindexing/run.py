@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import ReindexResult
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.reindexing.batch import Batch
 from llm_integrations.llamaindex.upkeep.reindexing.context import Context, Vectors
@@ -83,7 +84,7 @@ class Reindexing:
         with tqdm(total=len(names), desc=title, disable=hidden) as bar:
             while left:
                 try:
-                    for batch in _parts(left, self._size(whole=context.whole)):
+                    for batch in parts(left, self._size(whole=context.whole)):
                         take(batch)
                         bar.update(len(tally.tried) - bar.n)
                 except GivenUpError as error:
@@ -123,7 +124,3 @@ def _others_work(
         if tally.gets_through(stage):
             return True
     return False
-
-
-def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
