@@ -35,10 +35,9 @@ class Listing:
         query = StampQuery(subject, not_fingerprint=in_force.fingerprint)
         kept = self._kept(subject, in_force)
         if "_every" in self.__dict__ and self.index.nodes.lists_everything:  # read already
-            found = grouped(node for node in self._every if query.matches(node.metadata))
-        else:
-            found = self.found(query)
-        return {name: nodes for name, nodes in found.items() if name not in kept}
+            left = (node for node in self._every if node.document not in kept)
+            return grouped(node for node in left if query.matches(node.metadata))
+        return self.found(query)  # here, nothing is kept
 
     def _kept(self, subject: str, in_force: InForce) -> set[str]:
         """Documents all of whose nodes bear one stamp, that of a version which is as good."""
