@@ -142,30 +142,35 @@ def _upkeep() -> Section:
         "LlamaIndex: an index brought up to date",
         f"A property is no longer required, and {DOCUMENTS} documents of one chunk lie in Qdrant's "
         f"local mode on disk; the peer embeds {SAMPLE} of other texts anew, with a model that "
-        "costs nothing. Growth is that of a SimpleVectorStore.",
+        "costs nothing. Kept is with `keep_compatible=True`: the index is held against the "
+        "docstore, and stamps stay. Growth is that of a SimpleVectorStore. Processor time, for a "
+        "disk's syncs differ by ten from one run to the next.",
     )
     with TemporaryDirectory() as folder:
         client = QdrantClient(path=folder, force_disable_check_same_thread=True)
         stored = QdrantVectorStore(collection_name="docs", client=client)
         with _index(stored, DOCUMENTS, Path(folder)) as index:
             ingested = index.ingested / DOCUMENTS
-            in_place, calls = index.catch_up(relaxed(2)), index.calls
-            anew = index.catch_up(relaxed(3), documents=_other_texts, limit=SAMPLE) / SAMPLE
+            in_place = index.catch_up(relaxed(2))
+            kept = index.catch_up(relaxed(3), keep_compatible=True)
+            calls = index.calls
+            anew = index.catch_up(relaxed(4), documents=_other_texts, limit=SAMPLE) / SAMPLE
             nodes = index.rag.indexes["docs"].nodes
             ids = [node.node_id for node in nodes.every(())][:2500]
             deleted = _seconds(lambda: nodes.delete(ids)) / len(ids)
         client.close()
-    ratio = anew / (in_place / DOCUMENTS)
-    section.add(
-        Row(
-            f"in place, {calls} embedding calls, per document",
-            f"{in_place / DOCUMENTS * 1e3:.2f} ms",
-            f"{anew * 1e3:.2f} ms (embedded anew)",
-            f"{ratio:.1f}",
-            "≥ 50, 0 calls",
-            ratio >= 50 and calls == 0,
+    for what, seconds in (("in place", in_place), ("kept", kept)):
+        ratio = anew / (seconds / DOCUMENTS)
+        section.add(
+            Row(
+                f"{what}, {calls} embedding calls, per document",
+                f"{seconds / DOCUMENTS * 1e3:.3f} ms",
+                f"{anew * 1e3:.2f} ms (embedded anew)",
+                f"{ratio:.1f}",
+                "≥ 50, 0 calls",
+                ratio >= 50 and calls == 0,
+            )
         )
-    )
     section.add(
         Row(
             "deletes by node id, of 2,500 documents, per document",
@@ -223,13 +228,13 @@ class _Kept:
         )
         given = documents(count)
         self.ingested = _seconds(lambda: self._steps.run(documents=given))
+        self._model.calls = 0
         self.rag = RAGPipelineIntegration(registry)
 
-    def catch_up(self, schema: Any, *, documents: Any = None, limit: int | None = None) -> float:
+    def catch_up(self, schema: Any, *, limit: int | None = None, **options: Any) -> float:
         """Seconds."""
         self._registry.register("doc-meta", schema)
-        self.rag.add_index("docs", self._steps, documents=documents)
-        self._model.calls = 0
+        self.rag.add_index("docs", self._steps, **options)
         return _seconds(lambda: self._registry.run(self.rag.catch_up(limit=limit)))
 
     @property
@@ -250,6 +255,7 @@ def _other_texts(names: Sequence[str]) -> list[Document]:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    """Of the processor, in all threads."""
+    began = time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - began

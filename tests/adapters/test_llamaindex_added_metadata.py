@@ -119,6 +119,46 @@ def test_what_was_added_behind_the_stamp_condemns_no_node(
     assert judge.postprocess_nodes(nodes) == []
 
 
+class PutsBefore(TransformComponent):
+    """A step of a user's, which puts its key before all others."""
+
+    def __call__(self, nodes: Any, **kwargs: Any) -> Any:
+        for node in nodes:
+            node.metadata = {"batch": "b-7", **node.metadata}
+        return nodes
+
+
+class Sorts(TransformComponent):
+    """A step of a user's, which adds a key and sorts all."""
+
+    def __call__(self, nodes: Any, **kwargs: Any) -> Any:
+        for node in nodes:
+            node.metadata = dict(sorted({**node.metadata, "batch": "b-7"}.items()))
+        return nodes
+
+
+@pytest.mark.parametrize("step", [PutsBefore(), Sorts()], ids=["before", "sorted"])
+async def test_what_was_put_before_the_stamp_condemns_no_node_either(
+    registry: Registry, step: Any
+) -> None:
+    transform = SchemaTransform(schema="doc-meta", registry=registry, mode="warn")
+    given = [
+        Document(id_="a", text="x", metadata={"title": "t", "year": 1}),
+        Document(id_="b", text="x", metadata={"title": "t"}),
+        Document(id_="refused", text="x", metadata={"title": "t", "kind": 1}),
+    ]
+    nodes = [NodeWithScore(node=node) for node in step(transform(given))]
+    judge = SchemaPostprocessor(registry=registry)
+    kept = judge.postprocess_nodes(nodes)
+    assert [item.node.node_id for item in kept] == ["a", "b"]
+    registry.register("doc-meta", STRICT)
+    kept = await judge.apostprocess_nodes(nodes)
+    assert [item.node.node_id for item in kept] == ["a"]
+    registry.delete("doc-meta@1", permanent=True)
+    kept = SchemaPostprocessor(registry=registry).postprocess_nodes(nodes)
+    assert kept == []  # nobody knows any more what was judged
+
+
 @pytest.mark.parametrize("kind", list(TEXTS))
 async def test_it_stays_so_after_stamping_in_place(
     registry: Registry, tmp_path: Path, kind: str

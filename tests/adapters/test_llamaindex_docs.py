@@ -26,7 +26,7 @@ async def test_every_block_of_the_page_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     with connect("memory://") as registry:
         registry.register("doc-meta", V1, compatibility="NONE")
         store, embedding = qdrant(), CountingEmbedding()

@@ -24,8 +24,12 @@ from tests.support.rag_persist_worker import DOCUMENTS, filled
 __all__ = ["quarantine", "registry", "transform"]
 
 
-def test_what_was_saved_is_loaded_by_llamaindex_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("without_cache", [False, True])
+def test_what_was_saved_is_loaded_by_llamaindex_itself(
+    tmp_path: Path, *, without_cache: bool
+) -> None:
     given = filled()
+    given.disable_cache = without_cache
     persist_pipeline(given, tmp_path / "storage")
     again = filled()
     again.docstore = None
@@ -38,6 +42,24 @@ def test_what_was_saved_is_loaded_by_llamaindex_itself(tmp_path: Path) -> None:
         "default__vector_store.json",
     }
     assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "storage").iterdir())
+
+
+async def test_a_docstore_that_is_loaded_after_the_index_was_added_is_the_one_in_use(
+    registry: Registry, transform: SchemaTransform, tmp_path: Path
+) -> None:
+    store = SimpleVectorStore()
+    before = pipeline(transform, store)
+    before.run(documents=[document("a"), document("b", year="soon")])
+    persist_pipeline(before, tmp_path / "storage")
+    steps = pipeline(transform, store)
+    integration = RAGPipelineIntegration(registry)
+    integration.add_index("docs", steps, persist=tmp_path / "storage")
+    steps.load(str(tmp_path / "storage"))
+    elsewhere(registry).register("doc-meta", {"type": "object"}, compatibility="NONE")
+    [result] = await integration.catch_up()
+    assert (result.in_place, result.released, result.missing) == (("a",), ("b",), ())
+    [audit] = await integration.audit()
+    assert audit.is_sound
 
 
 def test_saves_come_at_a_pace_and_the_last_one_at_the_end() -> None:

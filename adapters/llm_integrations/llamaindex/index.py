@@ -12,13 +12,13 @@ from typing import Final
 from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode
-from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
+from llm_integrations.llamaindex.kept import KeptStamps
 from llm_integrations.llamaindex.node_record import StandIn, has_lost_media
 from llm_integrations.llamaindex.plain import (
     PlainDocuments,
@@ -28,13 +28,13 @@ from llm_integrations.llamaindex.plain import (
 )
 from llm_integrations.llamaindex.stores import StampQuery, nodes_in
 from llm_integrations.llamaindex.transform import SchemaTransform
-from llm_integrations.llamaindex.upkeep.documents import KnownDocuments, Loader
-from llm_integrations.llamaindex.upkeep.listing import Listing, Nodes
+from llm_integrations.llamaindex.upkeep.holdings.documents import KnownDocuments, Loader
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing, Nodes
+from llm_integrations.llamaindex.upkeep.holdings.release import Held
 from llm_integrations.llamaindex.upkeep.migration import Migrate, Migration
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.persistence import Persistence, persist_pipeline
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing, Vectors
-from llm_integrations.llamaindex.upkeep.release import Held
 from llm_integrations.llamaindex.upkeep.steps import Steps
 
 __all__ = ["Index", "Persist"]
@@ -61,6 +61,7 @@ class Index:
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
+        keep_compatible: bool = False,
         progress: bool = False,
     ) -> None:
         check_name("the index's name", name)
@@ -73,15 +74,16 @@ class Index:
         )
         steps = self.pipeline.transformations
         self.transforms = [step for step in steps if isinstance(step, SchemaTransform)]
-        docstore, store = _stores(name, self.pipeline)
+        store = _store(name, self.pipeline)
         self.nodes = nodes_in(store)
         if plain is None:
-            self.known = KnownDocuments(docstore, documents)
+            self.known = KnownDocuments(self.pipeline, documents)
         else:
-            self.known = PlainDocuments(docstore, documents)
+            self.known = PlainDocuments(self.pipeline, documents)
             self.nodes = PlainNodes(plain, self.nodes)
         self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
+        self.kept = KeptStamps() if keep_compatible else None
         self.lock = threading.Lock()
         self.waiting: list[Callable[[], object]] | None = None
         self.put_off: set[str] = set()
@@ -176,7 +178,10 @@ class Index:
             names = sorted(names, key=self.put_off.__contains__)[:room]
             seen.update(names)
             if names:
-                run = Reindexing(self, in_force, vectors, listing.hashes, pace=pace)
+                # What was set aside was not embedded, whatever nodes there are of its document.
+                run = Reindexing(
+                    self, in_force, vectors, listing.hashes, anew=held.records, pace=pace
+                )
                 result = run.run([name for name in names if name not in held.documents])
                 result = result.plus(run.run_documents(held.documents_of(names)))
                 total = total.plus(result.releasing(held.records))
@@ -220,7 +225,10 @@ class Index:
         """The documents to run, with the nodes that are to be replaced."""
         absent = listing.absent(held.current) if compare else ()
         vectors = listing.stale(transform.subject, in_force)
-        vectors.update((name, ()) for name in (*absent, *sorted(held.again)) if name not in vectors)
+        vectors.update((name, ()) for name in absent if name not in vectors)
+        # What is there of those that come back is replaced too, where their old stamp was kept.
+        back = sorted({*held.again, *held.documents})
+        vectors.update((name, listing.present.get(name, ())) for name in back)
         return vectors
 
     def steps(self, in_force: InForce) -> Steps:
@@ -238,12 +246,10 @@ def _saving(
     return persist
 
 
-def _stores(
-    name: str, pipeline: IngestionPipeline
-) -> tuple[BaseDocumentStore, BasePydanticVectorStore]:
+def _store(name: str, pipeline: IngestionPipeline) -> BasePydanticVectorStore:
     if pipeline.docstore is None or pipeline.vector_store is None:
         raise ConfigurationError(
             f"index {name!r}: its pipeline needs a docstore, which knows the documents, and a "
             "vector store, which knows what they were stamped with"
         )
-    return pipeline.docstore, pipeline.vector_store
+    return pipeline.vector_store

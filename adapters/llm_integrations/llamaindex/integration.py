@@ -26,8 +26,8 @@ from llm_integrations.llamaindex.affected import AffectedDocuments, Impact, Rein
 from llm_integrations.llamaindex.index import Index, Persist
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.audit import IndexAudit, audit, repair
-from llm_integrations.llamaindex.upkeep.documents import Loader
-from llm_integrations.llamaindex.upkeep.forgetting import forget
+from llm_integrations.llamaindex.upkeep.holdings.documents import Loader
+from llm_integrations.llamaindex.upkeep.holdings.forgetting import forget
 from llm_integrations.llamaindex.upkeep.migration import Migrate
 from llm_integrations.llamaindex.upkeep.pace import Pace
 from llm_integrations.llamaindex.upkeep.plan import ReindexPlan, plan
@@ -88,6 +88,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
         persist: Persist | None = None,
         persist_every: float = 30.0,
         batch_size: int = 32,
+        keep_compatible: bool = False,
     ) -> Index:
         """Keep an index in step from now on; call ``catch_up`` for changes before that.
 
@@ -107,6 +108,9 @@ class RAGPipelineIntegration(CatalogueIntegration):
             persist_every: seconds between two saves while documents are reindexed; the last save
                 is at the end.
             batch_size: documents that go through the pipeline at once.
+            keep_compatible: leave stamps of older versions as they are where the version in force
+                takes, as is proved, everything that they took: nothing is written, and nodes go on
+                naming the version that they were judged by. ``migrate`` does not see them.
 
         Raises:
             ConfigurationError: the pipeline lacks something, a name is empty or a batch is.
@@ -122,6 +126,7 @@ class RAGPipelineIntegration(CatalogueIntegration):
             persist=persist,
             persist_every=persist_every,
             batch_size=batch_size,
+            keep_compatible=keep_compatible,
             progress=self._progress,
         )
         self.indexes[name] = index

@@ -16,7 +16,7 @@ from llm_integrations.core.stamp import judged_part, stamps_of
 from llm_integrations.llamaindex.node_record import StandIn
 from llm_integrations.llamaindex.stores import StampQuery, StoredNode, StoredNodes
 from llm_integrations.llamaindex.stores.query import Changes, renewed
-from llm_integrations.llamaindex.upkeep.documents import KnownDocuments
+from llm_integrations.llamaindex.upkeep.holdings.documents import KnownDocuments
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy

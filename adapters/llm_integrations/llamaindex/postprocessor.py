@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,8 +19,9 @@ from llm_integrations.core.errors import ConfigurationError, InvalidReference, S
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.core.stamp import ISSUE, Stamp, stamps_of
+from llm_integrations.core.stamp import ISSUE, VALID, Stamp, stamps_of
 from llm_integrations.core.validation import Validator
+from llm_integrations.llamaindex.kept import KeptStamps, added_keys
 from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
 __all__ = ["Action", "SchemaPostprocessor"]
@@ -50,6 +52,8 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         demote_factor: what a demoted node's score is multiplied by.
         on_unavailable: "raise" or "pass" (the default) when there is no schema to judge by.
         options: how to judge; None takes the registry's.
+        keep_compatible: whether a node is as good as current that another version stamped, if the
+            one in force takes, as is proved, everything that that one took.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True)
@@ -62,8 +66,10 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     demote_factor: float = 0.5
     on_unavailable: OnUnavailable = "pass"
     options: ValidationOptions | None = None
+    keep_compatible: bool = False
 
     _judge: Judge = PrivateAttr()
+    _kept: KeptStamps = PrivateAttr(default_factory=KeptStamps)
     _counts: _NodeCounts = PrivateAttr(default_factory=lambda: _NodeCounts())
 
     @field_validator("schema_ref", mode="before")
@@ -128,7 +134,8 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         for key, reference in self._references(stamps).items():
             with _unless_deleted(key):
                 validators[key] = await self._judge.aresolve(reference)
-        return self._apply_actions(nodes, stamps, validators)
+        # Older versions may have to be fetched, and compared, for what is not current.
+        return await asyncio.to_thread(self._apply_actions, nodes, stamps, validators)
 
     def _references(self, stamps: Iterable[list[Stamp]]) -> dict[str, str]:
         """The references to resolve, by subject: the configured one, or those that stamps name."""
@@ -213,12 +220,29 @@ class SchemaPostprocessor(BaseNodePostprocessor):
             current = validator.fingerprint
             for index, (_, stamp) in enumerate(members):
                 if stamp is not None and stamp.fingerprint != current:
-                    issues[index] = "stale"
+                    issues[index] = None if self._keeps(stamp, validator) else "stale"
         if self.on_invalid != "ignore":
             found = self._judge.sort(validator, members, payload=self._payload)
             for one in found.condemned:
-                issues[one.number] = "invalid"
+                if not self._is_vouched_for(*members[one.number], validator):
+                    issues[one.number] = "invalid"
         return issues
+
+    def _keeps(self, stamp: Stamp, validator: Validator) -> bool:
+        if not self.keep_compatible:
+            return False
+        return self._kept.keeps(stamp, validator, self._judge.registry)
+
+    def _is_vouched_for(self, node: BaseNode, stamp: Stamp | None, validator: Validator) -> bool:
+        """Whether a node is valid without the keys that were put before its stamp later."""
+        if stamp is None or node.metadata.get(VALID + stamp.suffix) is False:
+            return False
+        metadata = payload_of(node, None, stamp)
+        added = added_keys(metadata, stamp, validator, self._judge.registry)
+        if not added:
+            return False
+        left = self._payload((node, stamp))
+        return validator.is_valid({key: left[key] for key in left if key not in added})
 
     def _payload(self, member: tuple[BaseNode, Stamp | None]) -> Mapping[str, Any]:
         """What was stamped: keys that parsers and extractors added behind the stamp are not."""

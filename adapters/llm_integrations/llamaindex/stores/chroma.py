@@ -8,12 +8,11 @@ from typing import Any, Final
 from llm_integrations.llamaindex.stores.content import (
     CONTENT,
     metadata_in,
+    nulled,
     source_in,
-    with_changes,
 )
 from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
-    GONE,
     Changes,
     StampQuery,
     StoredNode,
@@ -51,21 +50,12 @@ class ChromaNodes(DirectNodes):
         found = zip(page["ids"], page["metadatas"], strict=True)
         return {node: metadata_in(str(metadata[CONTENT])) for node, metadata in found}
 
-    def delete(self, node_ids: Sequence[str]) -> None:
-        for first in range(0, len(node_ids), _PAGE):
-            self.store.client.delete(ids=list(node_ids[first : first + _PAGE]))
-
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         if changes:
             page = self.store.client.get(ids=list(changes), include=["metadatas"])
             ids = page["ids"]
-            metadatas = [
-                {
-                    **{k: None if v is GONE else v for k, v in changes[node].items()},
-                    CONTENT: with_changes(str(metadata[CONTENT]), changes[node]),
-                }
-                for node, metadata in zip(ids, page["metadatas"], strict=True)
-            ]
+            found = zip(ids, page["metadatas"], strict=True)
+            metadatas = [nulled(metadata, changes[node]) for node, metadata in found]
             if ids:
                 self.store.client.update(ids=ids, metadatas=metadatas)
         return set(changes)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from llm_integrations.llamaindex.stores.query import Changes, renewed
+from llm_integrations.llamaindex.stores.query import GONE, Changes, renewed
 
-__all__ = ["CONTENT", "SOURCES", "metadata_in", "source_in", "with_changes"]
+__all__ = ["CONTENT", "SOURCES", "metadata_in", "nulled", "source_in", "with_changes"]
 
 CONTENT: Final = "_node_content"
 SOURCES: Final = ("ref_doc_id", "doc_id", "document_id")
@@ -21,6 +21,12 @@ def with_changes(content: str, changes: Changes) -> str:
     node = from_json(content)
     node["metadata"] = renewed(node.get("metadata") or {}, changes)
     return to_json(node, inf_nan_mode="constants").decode()
+
+
+def nulled(metadata: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """Metadata with changes, the node's text too, for stores where null takes a key away."""
+    told = {key: None if value is GONE else value for key, value in changes.items()}
+    return {**metadata, **told, CONTENT: with_changes(str(metadata[CONTENT]), changes)}
 
 
 def metadata_in(content: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
@@ -12,6 +12,7 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llm_integrations.core.errors import Unsupported
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import SUBJECT
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.stores.query import (
     Changes,
     StampQuery,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["DirectNodes", "StoredNodes"]
 
 log = get_logger(__name__)
+
+_PAGE: Final = 1000
+"""Nodes that are deleted in one request."""
 
 
 class StoredNodes:
@@ -86,8 +90,8 @@ class StoredNodes:
             self.delete([node.node_id for node in nodes])
 
     def delete(self, node_ids: Sequence[str]) -> None:
-        if node_ids:
-            self.store.delete_nodes(node_ids=list(node_ids))
+        for part in parts(node_ids, _PAGE):
+            self.store.delete_nodes(node_ids=list(part))
 
     def delete_documents(self, document_ids: Sequence[str]) -> None:
         """Delete every node of these documents, stamped or not."""

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from llama_index.core.schema import BaseNode
 
-from llm_integrations.llamaindex.stores.content import CONTENT, metadata_in, with_changes
+from llm_integrations.llamaindex.parts import parts
+from llm_integrations.llamaindex.stores.content import CONTENT, metadata_in, nulled
 from llm_integrations.llamaindex.stores.generic import DirectNodes
 from llm_integrations.llamaindex.stores.query import (
-    GONE,
     Changes,
     StampQuery,
     StoredNode,
@@ -74,9 +74,9 @@ class LanceNodes(DirectNodes):
 
     def _delete(self, column: str, values: Sequence[str]) -> None:
         table = self._table
-        for first in range(0, len(values), _PAGE):
+        for part in parts(values, _PAGE):
             if table is not None:
-                table.delete(_one_of(column, values[first : first + _PAGE]))
+                table.delete(_one_of(column, part))
 
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """Nodes that need a key which the table lacks stay as they are."""
@@ -90,16 +90,11 @@ class LanceNodes(DirectNodes):
             found = self._table.search().where(_one_of("id", able)).select(every).to_arrow()
             rows = found.to_pylist()
             for row in rows:
-                row[_METADATA] = _changed(row[_METADATA], able[row["id"]])
+                row[_METADATA] = nulled(row[_METADATA], able[row["id"]])
             if rows:
                 new = type(found).from_pylist(rows, schema=self._table.schema)
                 self._table.merge_insert("id").when_matched_update_all().execute(new)
         return set(able)
-
-
-def _changed(metadata: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    told = {key: None if value is GONE else value for key, value in changes.items()}
-    return {**metadata, **told, CONTENT: with_changes(metadata[CONTENT], changes)}
 
 
 def _quoted(value: str) -> str:

@@ -49,10 +49,6 @@ class PostgresNodes(DirectNodes):
         wanted = _select(rows.node_id, rows.metadata_).where(rows.node_id.in_(node_ids))
         return {node: metadata_in(metadata[CONTENT]) for node, metadata in self._read(wanted)}
 
-    def delete(self, node_ids: Sequence[str]) -> None:
-        for first in range(0, len(node_ids), _PAGE):
-            self.store.delete_nodes(node_ids=list(node_ids[first : first + _PAGE]))
-
     def stamp(self, changes: Mapping[str, Changes]) -> set[str]:
         """In one transaction; rows that are deleted meanwhile stay so."""
         from sqlalchemy import bindparam, update

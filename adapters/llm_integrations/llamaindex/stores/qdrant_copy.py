@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final, Self
 
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.stores.qdrant import QdrantNodes
 from llm_integrations.llamaindex.stores.qdrant_local import is_local, one_commit
 from llm_integrations.llamaindex.stores.query import StoredNode
@@ -70,9 +71,8 @@ class QdrantCopy(QdrantNodes):
         """Copy nodes from the source: these, or all."""
         client, told = self.store.client, {"with_payload": True, "with_vectors": True}
         if node_ids is not None:
-            for first in range(0, len(node_ids), _PAGE):
-                part = list(node_ids[first : first + _PAGE])
-                self._upsert(client.retrieve(self._live, part, **told))
+            for part in parts(node_ids, _PAGE):
+                self._upsert(client.retrieve(self._live, list(part), **told))
             return
         offset: Any = None
         while True:
@@ -91,8 +91,8 @@ class QdrantCopy(QdrantNodes):
             ids: list[Any] = [node.node_id for node in nodes.every(())]
             page = len(ids) if is_local(client) else _PAGE  # it tries a filter on each point
             with one_commit(client, name):
-                for first in range(0, len(ids), page or 1):
-                    these = HasIdCondition(has_id=ids[first : first + page])
+                for part in parts(ids, page or 1):
+                    these = HasIdCondition(has_id=list(part))
                     # By a filter, for which what is gone by now is no error.
                     client.set_payload(name, mark, points=Filter(must=[these]))
 

@@ -1,5 +1,5 @@
 """An index brought up to date with its schema, planned and audited.
 
-``listing`` says what docstore and vector store hold, ``release`` what the quarantines do;
-``reindexing`` judges, stamps or embeds, and replaces; ``plan`` and ``audit`` only look.
+``holdings`` says what docstore, vector store and quarantines have, ``reindexing`` judges, stamps or
+embeds, and replaces; ``swapping`` has that done on a copy. ``plan`` and ``audit`` only look.
 """

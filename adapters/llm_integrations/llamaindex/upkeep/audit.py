@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, unforeseen_steps
-from llm_integrations.llamaindex.upkeep.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.release import Held
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
 from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
-from llm_integrations.llamaindex.upkeep.release import Held
 from llm_integrations.llamaindex.upkeep.swapping import late_in
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def repair(index: Index, in_force: InForce, found: IndexAudit) -> None:
     """Embed what is doubled anew, in the place of all its nodes. ``catch_up`` does the rest."""
     if found.doubled:
         listing = Listing(index)
-        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=True)
-        log.info("%s", run.run(found.doubled))
+        doubled = found.doubled
+        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=doubled)
+        log.info("%s", run.run(doubled))
         index.persistence.flush()
 
 
@@ -110,6 +112,6 @@ def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InF
     def failed(name: str, error: Exception) -> None:
         log.warning("%s: %s cannot be counted: %s", index.name, name, reason_of(error, None))
 
-    for first in range(0, len(names), index.batch_size):
-        each(look, names[first : first + index.batch_size], failed)
+    for batch in parts(names, index.batch_size):
+        each(look, batch, failed)
     return doubled

@@ -46,7 +46,7 @@ def persist_pipeline(pipeline: IngestionPipeline | VectorStoreIndex, folder: str
         indexes = pipeline.storage_context.index_store
         if isinstance(indexes, SimpleIndexStore):
             contents[INDEXES_FNAME] = indexes.to_dict()
-    elif isinstance(cache := pipeline.cache.cache, SimpleKVStore) and not pipeline.disable_cache:
+    elif isinstance(cache := pipeline.cache.cache, SimpleKVStore):  # unused too: load asks for it
         contents[DEFAULT_CACHE_NAME] = cache.to_dict()
     if isinstance(docstore, SimpleDocumentStore):
         contents[DOCSTORE_FNAME] = docstore.to_dict()

@@ -11,12 +11,13 @@ from llama_index.core.schema import BaseNode
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.node_record import has_lost_media
+from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.transform import SchemaTransform
 from llm_integrations.llamaindex.upkeep.chunks import chunks_of, tokens_in
-from llm_integrations.llamaindex.upkeep.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.release import Held
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
 from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
-from llm_integrations.llamaindex.upkeep.release import Held
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
@@ -74,10 +75,9 @@ def plan(index: Index, transform: SchemaTransform, in_force: InForce) -> Reindex
     listing = Listing(index)
     held = Held.of(listing, transform, in_force)
     vectors = index.work(listing, held, transform, in_force, compare=True)
-    draft = _Draft(index, in_force, vectors, listing)
+    draft = _Draft(index, in_force, vectors, listing, held)
     names = listing.in_order({*held.documents, *vectors})
-    for first in range(0, len(names), index.batch_size):
-        batch = names[first : first + index.batch_size]
+    for batch in parts(names, index.batch_size):
         draft.add(list(held.documents_of(batch).values()), whole=True)
         draft.fetch([name for name in batch if name not in held.documents])
     failed = tuple((name, draft.failed[name]) for name in names if name in draft.failed)
@@ -108,10 +108,12 @@ class _Draft:
         in_force: InForce,
         vectors: Mapping[str, Sequence[str]],
         listing: Listing,
+        held: Held,
     ) -> None:
         self._index = index
         self._vectors = vectors
         self._hashes = listing.hashes
+        self._anew = held.records
         self.steps = index.steps(in_force)
         self.in_place: list[str] = []
         self.refused: list[str] = []
@@ -166,7 +168,7 @@ class _Draft:
 
     def _stays(self, name: str, document: BaseNode, *, whole: bool) -> bool:
         nodes = self._vectors.get(name)
-        if not (nodes and self.steps.judge_whole_documents):
+        if not (nodes and self.steps.judge_whole_documents) or name in self._anew:
             return False
         same = not whole or document.hash == self._hashes.get(name)
         return same and self._index.nodes.can_stamp(nodes[0])

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_integrations.core.observability import get_logger
-from llm_integrations.llamaindex.upkeep.listing import grouped
+from llm_integrations.llamaindex.upkeep.holdings.listing import grouped
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index
     from llm_integrations.llamaindex.stores import StoredNodes
     from llm_integrations.llamaindex.stores.qdrant_copy import QdrantCopy
-    from llm_integrations.llamaindex.upkeep.listing import Nodes
+    from llm_integrations.llamaindex.upkeep.holdings.listing import Nodes
 
 __all__ = ["beside", "late_in", "settle"]
 

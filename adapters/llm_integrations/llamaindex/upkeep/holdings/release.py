@@ -22,7 +22,7 @@ from llm_integrations.llamaindex.node_record import (
     read_node,
 )
 from llm_integrations.llamaindex.transform import SchemaTransform
-from llm_integrations.llamaindex.upkeep.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, Document
 from llama_index.core.storage.docstore import BaseDocumentStore
 from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
+
+from llm_integrations.core.errors import ConfigurationError
 
 __all__ = ["KnownDocuments", "Loader"]
 
@@ -24,10 +27,17 @@ class KnownDocuments:
     is_complete = True
     """Whether a document that the docstore does not know is none of the index's."""
 
-    def __init__(self, docstore: BaseDocumentStore, load: Loader | None = None) -> None:
-        self.docstore = docstore
+    def __init__(self, pipeline: IngestionPipeline, load: Loader | None = None) -> None:
         self.is_loaded = load is not None
+        self._pipeline = pipeline
         self._load = load
+
+    @property
+    def docstore(self) -> BaseDocumentStore:
+        """The pipeline's, which gets another one by ``load``."""
+        if self._pipeline.docstore is None:
+            raise ConfigurationError("a pipeline lost the docstore that its index was added with")
+        return self._pipeline.docstore
 
     def hashes(self) -> dict[str, str]:
         """The hash of each document as it came in, by its id; chunks are left out."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from llm_integrations.llamaindex.upkeep.listing import Listing
-from llm_integrations.llamaindex.upkeep.release import forget_records
+from llm_integrations.llamaindex.upkeep.holdings.listing import Listing
+from llm_integrations.llamaindex.upkeep.holdings.release import forget_records
 
 if TYPE_CHECKING:
     from llm_integrations.llamaindex.index import Index

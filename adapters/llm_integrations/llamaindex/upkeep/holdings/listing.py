@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.stamp import InForce, stamps_of
+from llm_integrations.core.stamp import InForce, Stamp, stamps_of
 from llm_integrations.llamaindex.stores import StampQuery, StoredNode
 
 if TYPE_CHECKING:
@@ -31,11 +31,24 @@ class Listing:
         return grouped(self.index.nodes.stamped(query))
 
     def stale(self, subject: str, in_force: InForce) -> Nodes:
-        """Documents that another version stamped, with those of their nodes."""
+        """Documents that another version stamped, with those of their nodes; none that is kept."""
         query = StampQuery(subject, not_fingerprint=in_force.fingerprint)
+        kept = self._kept(subject, in_force)
         if "_every" in self.__dict__ and self.index.nodes.lists_everything:  # read already
-            return grouped(node for node in self._every if query.matches(node.metadata))
-        return self.found(query)
+            left = (node for node in self._every if node.document not in kept)
+            return grouped(node for node in left if query.matches(node.metadata))
+        return self.found(query)  # here, nothing is kept
+
+    def _kept(self, subject: str, in_force: InForce) -> set[str]:
+        """Documents all of whose nodes bear one stamp, that of a version which is as good."""
+        proofs, transform = self.index.kept, self.index.transform_for(subject)
+        if not (proofs and transform and self.index.nodes.lists_everything):
+            return set()
+        stamps: defaultdict[str, set[Stamp | None]] = defaultdict(set)
+        for node in self._every:
+            stamp = proofs.kept_on(node.metadata, in_force.validator, transform.client)
+            stamps[node.document].add(stamp)
+        return {name for name, found in stamps.items() if len(found) == 1 and None not in found}
 
     @cached_property
     def present(self) -> Nodes:
