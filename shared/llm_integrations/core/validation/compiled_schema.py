@@ -307,9 +307,7 @@ def _check_resources(documents: Documents) -> None:
         except ValidationError as error:
             older = "" if "$schema" in declared else _older_draft_of(body)
             raise InvalidSchema(f"in what {name!r} refers to, {reason(error)}{older}") from None
-        except (
-            BaseException
-        ) as error:  # an unknown draft, which compiling says
+        except BaseException as error:  # an unknown draft, which compiling says
             if not is_fault(error):
                 raise
 
