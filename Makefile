@@ -43,7 +43,7 @@ $(VENV)/.docs: $(VENV)/.test
 installed: $(VENV)/.test # without running anything
 
 docs: $(VENV)/.docs ## the site, in site/; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "site/index.html"
 
 demo: $(VENV)/.demo ## the main job, on the embedded registry
 	@$(BIN)/python -m demo
@@ -59,7 +59,7 @@ test: $(VENV)/.test ## the tests that need nothing but PyPI; COVERAGE=1 notes li
 check: $(VENV)/.test ## the quick loop of one module or test: make check T=shared/.../breaker.py
 	$(BIN)/python .ci/check $(T)
 
-test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray, Spark, promtool and pre-commit, installed first; no skips
+test-real: $(VENV)/.test ## the tests on RabbitMQ, vLLM, Ray, Spark, a browser, promtool and pre-commit, installed first; no skips
 	tests/real/run
 
 bench: $(VENV)/.bench ## side by side with the peers; writes benchmarks/RESULTS.md

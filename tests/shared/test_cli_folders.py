@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -434,6 +435,13 @@ def test_a_table_without_its_extra_is_one_line_that_names_it(tmp_path: Path, mod
     assert "llm-integrations[arrow]" in ran.stderr
 
 
+@pytest.mark.parametrize("module", ["numpy", "pyarrow", "scipy"])
+def test_drift_names_the_one_extra_that_brings_all_it_needs(module: str) -> None:
+    ran = run_without(module, "drift", "rows.csv", "row@1", "-r", "memory://")
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "llm-integrations[drift]" in ran.stderr
+
+
 def test_records_need_no_extra_for_tables(tmp_path: Path) -> None:
     schema = write(tmp_path / "profile.json")
     (tmp_path / "rows.jsonl").write_text('{"name": "Ada"}\n{"name": 5}\n')
@@ -475,6 +483,23 @@ def test_a_device_is_written_into_and_stays_one() -> None:
             with atomic_write(Path(folder, str(opened.fileno()))) as stream:
                 stream.write(folder.encode())
             assert Path("open").read_text() == folder
+
+
+def test_a_disk_that_is_full_names_the_file_that_was_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "row.json"
+    with pytest.raises(OSError, match="No space left") as error, atomic_write(path) as stream:
+        stream.write(b"{}")
+    assert error.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as error, atomic_write(path):
+        (tmp_path / "other").read_bytes()
+    assert error.value.filename == str(tmp_path / "other")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("bad", "code"), [(0, 0), (1, 1)])

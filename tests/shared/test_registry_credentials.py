@@ -31,6 +31,7 @@ from llm_integrations.core.config import (
 from llm_integrations.core.errors import (
     ConfigurationError,
     RegistryAuthError,
+    RegistryError,
     RegistryProtocolError,
     RegistryUnavailable,
 )
@@ -435,7 +436,23 @@ def test_a_proxy_that_is_away_is_a_registry_that_is_away() -> None:
             pytest.raises(RegistryUnavailable) as raised,
         ):
             registry.subjects()
+        there = f"127.0.0.1:{taken.getsockname()[1]}"
+    assert f"cannot connect to the proxy {there}: nothing listens" in str(raised.value)
     assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_asks_for_a_password_is_told_apart_from_the_registry(scheme: str) -> None:
+    class Asking(HttpServer):
+        def handle(self, request: Request) -> Reply:
+            return Reply(407)
+
+    with (
+        Asking() as proxy,
+        connect(f"{scheme}://registry.internal", proxy=proxy.url, retry=ONCE) as registry,
+        pytest.raises(RegistryError, match=r"the proxy .* it asks for a user and a password"),
+    ):
+        registry.subjects()
 
 
 @pytest.mark.parametrize(

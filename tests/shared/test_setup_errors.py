@@ -31,6 +31,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.quarantine import Quarantine, QuarantinedRecord
 from llm_integrations.core.registry import connect
+from llm_integrations.core.registry.environment import unknown_variables
 from llm_integrations.core.validation import compile_validator
 from tests.support.certificates import make_certificates
 from tests.support.confluent_server import ConfluentServer
@@ -132,6 +133,9 @@ def test_a_connection_that_does_not_come_about_says_why(tmp_path: Path) -> None:
         ("LLM_INTEGRATION_REGISTRY_URL", "REGISTRY_URL"),
         ("LLM_INTEGRATIONS_REGISTRY_URI", "REGISTRY_URL"),
         ("llm_integrations_registry_url", "REGISTRY_URL"),
+        ("LLM_INTEGRATION_REGISTRY", "REGISTRY_URL"),
+        ("LLM_INTEGRATIONS_URL", "REGISTRY_URL"),
+        ("LLM_INTEGRATIONS_SCHEMA_REGISTRY_URL", "REGISTRY_URL"),
         ("LLM_INTEGRATIONS_REGISTRY_USER", "REGISTRY_"),
     ],
 )
@@ -145,6 +149,12 @@ def test_a_near_miss_in_the_environment_is_noticed(
         connect()
     assert f"{name} is set and not read: LLM_INTEGRATIONS_{meant}" in str(error.value)
     assert "SECRET" not in str(error.value)
+
+
+def test_a_variable_of_others_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "REGISTRY_URL", "SCHEMA_REGISTRY_URL"):
+        monkeypatch.setenv(name, "http://example.com")
+    assert not any("URL is set" in line for line in unknown_variables())
 
 
 def test_a_quarantine_that_cannot_be_written_names_its_folder(tmp_path: Path) -> None:

@@ -139,3 +139,53 @@ def test_the_certificates_that_the_environment_names_are_trusted(
         monkeypatch.setenv("SSL_CERT_FILE", str(files.ca))
         with connect(server.url) as registry:
             assert registry.subjects() == []
+
+
+@pytest.mark.parametrize(
+    ("days", "host", "words"),
+    [
+        (-3, "127.0.0.1", "shows a certificate that has expired"),
+        (3, "127.0.0.1", "shows a certificate that is not valid yet: is this machine's clock"),
+        (0, "localhost", "shows a certificate for another host: connect by a name that it bears"),
+    ],
+)
+def test_a_certificate_that_is_not_good_is_told_apart_from_one_of_an_unknown_authority(
+    tmp_path: Path, days: int, host: str, words: str
+) -> None:
+    made = make_certificates(tmp_path, "registry.example", days=days)
+    with (
+        ConfluentServer(context=made.server_context()) as server,
+        connect(server.url.replace("127.0.0.1", host), tls=TLSOptions(str(made.ca))) as registry,
+        pytest.raises(RegistryUnavailable, match=words),
+    ):
+        registry.subjects()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_asks_for_a_certificate_says_so(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    made = make_certificates(tmp_path, "localhost")
+    context = made.server_context()
+    context.load_verify_locations(made.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+    with (
+        ConfluentServer(context=context) as server,
+        connect(server.url, tls=TLSOptions(str(made.ca))) as registry,
+        pytest.raises(RegistryUnavailable, match=r"asks? for a certificate of ours"),
+    ):
+        registry.subjects()
+
+
+def test_files_that_do_not_go_together_are_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    made, other = make_certificates(tmp_path), make_certificates(tmp_path / "other")
+    ca, cert, key = str(made.ca), str(made.cert), str(made.key)
+    for wrong, words in (
+        (TLSOptions(ca, cert, str(other.key)), "the key is not that of the certificate"),
+        (TLSOptions(ca, cert), "cert holds no key: name the key's file"),
+        (TLSOptions(key), "ca holds no certificate"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            tls_context(wrong, "the registry")

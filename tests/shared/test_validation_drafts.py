@@ -152,3 +152,29 @@ def test_keywords_that_a_draft_does_not_know_may_hold_anything() -> None:
             validator = compile_validator(schema, options=nulls)
             assert validator.is_valid({"a": [1, {"b": None}], "c": None})
             assert not validator.is_valid([])
+
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+LATEST = "https://json-schema.org/draft/2020-12/schema"
+TUPLE = {"items": [{"type": "string"}]}
+
+
+@pytest.mark.parametrize("draft", [None, LATEST], ids=["none named", "the latest"])
+@pytest.mark.parametrize("wrong", [TUPLE, {"$defs": {"a": {"type": "strin"}}}], ids=str)
+def test_what_is_referenced_is_held_against_its_draft_as_the_root_is(
+    draft: str | None, wrong: dict[str, Any]
+) -> None:
+    root = {"$ref": "part.json"} if draft is None else {"$schema": draft, "$ref": "part.json"}
+    with pytest.raises(InvalidSchema, match=r"what 'part\.json' refers to, at .* no JSON Schema"):
+        compile_validator(root, resources={"part.json": wrong})
+
+
+def test_a_referenced_tuple_is_one_by_the_draft_that_it_or_the_root_names() -> None:
+    for root, part in (
+        ({"$schema": DRAFT_7, "$ref": "part.json"}, TUPLE),
+        ({"$ref": "part.json"}, {"$schema": DRAFT_7, **TUPLE}),
+    ):
+        validator = compile_validator(root, resources={"part.json": part})
+        assert (validator.is_valid(["a"]), validator.is_valid([1])) == (True, False)
+    with pytest.raises(InvalidSchema, match="by draft 7 it is one, so name that draft in it"):
+        compile_validator({"$ref": "part.json"}, resources={"part.json": TUPLE})

@@ -43,8 +43,8 @@ class Certificates:
         return context
 
 
-def make_certificates(folder: Path, *names: str) -> Certificates:
-    """For a server on 127.0.0.1 with these names."""
+def make_certificates(folder: Path, *names: str, days: int = 0) -> Certificates:
+    """For a server on 127.0.0.1 with these names, valid on the day that many days from now."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _builder("test authority", "test authority", ca_key)
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
@@ -53,7 +53,7 @@ def make_certificates(folder: Path, *names: str) -> Certificates:
     )
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives.append(x509.IPAddress(IPv4Address("127.0.0.1")))
-    server = _builder("server", "test authority", key).add_extension(
+    server = _builder("server", "test authority", key, days).add_extension(
         x509.SubjectAlternativeName(alternatives), False
     )
     # Python 3.13 verifies by RFC 5280 to the letter, which asks for the signer's key by name.
@@ -73,8 +73,10 @@ def make_certificates(folder: Path, *names: str) -> Certificates:
     return found
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _builder(
+    subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, days: int = 0
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC) + timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))

@@ -242,4 +242,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self._owner.pause(fault.trickle)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815 - the base's names
+    do_CONNECT = do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815 - the base's names

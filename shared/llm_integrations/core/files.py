@@ -18,6 +18,7 @@ _KINDS: Final = {
     errno.EEXIST: "it is a file, where a folder is meant",
 }
 
+_UNFINISHED: Final = ".tmp"
 _DEVICES: Final = ("/dev", "/dev/fd", "/proc/self/fd")
 """Folders of devices, and of what is open already."""
 
@@ -42,14 +43,14 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path):
         prefix = f".{path.name[:40]}."
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=_UNFINISHED, dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            os.fchmod(stream.fileno(), mode)
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
         with _named(path):
+            with os.fdopen(handle, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
             Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -65,10 +66,13 @@ def _is_special(path: Path) -> bool:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors name the file that is meant, not the temporary one that nobody knows."""
+    """Errors name the file that is meant, not none (a full disk) or the temporary one."""
     try:
         yield
     except OSError as error:
+        named = error.filename is not None and not str(error.filename).endswith(_UNFINISHED)
+        if named or error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

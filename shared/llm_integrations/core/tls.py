@@ -34,7 +34,7 @@ def tls_context(
     except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
         files = f"ca={tls.ca}, cert={tls.cert}, key={tls.key}"
         raise ConfigurationError(
-            f"TLSOptions for {what}: a file cannot be used ({_reason(error)}): {files}"
+            f"TLSOptions for {what}: a file cannot be used ({_reason(error, tls)}): {files}"
         ) from None
     return context
 
@@ -48,5 +48,12 @@ def _password(tls: TLSOptions, what: str) -> str:
     return tls.password
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError, tls: TLSOptions) -> str:
+    said = getattr(error, "reason", None)  # OpenSSL's word for it
+    if said == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    if said == "NO_CERTIFICATE_OR_CRL_FOUND":
+        return "ca holds no certificate"
+    if isinstance(error, ssl.SSLError) and tls.cert is not None and tls.key is None:
+        return "cert holds no key: name the key's file"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

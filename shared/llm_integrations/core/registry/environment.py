@@ -44,6 +44,10 @@ _NAMES: Final = (
     *(f"LLM_INTEGRATIONS_{name}" for name in _OTHERS),
 )
 """Every variable that this library reads."""
+_OF_URL: Final = frozenset(
+    ["LLM", "INTEGRATION", "INTEGRATIONS", "SCHEMA", "REGISTRY", "URL", "URI"]
+)
+"""Of these words alone people make the name of the registry's URL."""
 
 
 def unknown_variables() -> list[str]:
@@ -52,7 +56,8 @@ def unknown_variables() -> list[str]:
     for name in sorted(os.environ):
         upper = name.upper()
         is_ours = "LLM_INTEGRATION" in upper or "LLMINTEGRATION" in upper
-        full = f"{_PREFIX}URL" if upper == _PREFIX.rstrip("_") else upper
+        is_url = is_ours and _OF_URL.issuperset(upper.split("_"))
+        full = f"{_PREFIX}URL" if is_url else upper
         near = get_close_matches(full, _NAMES, 1, cutoff=0.8)
         if name in _NAMES or not (is_ours or near):
             continue

@@ -103,6 +103,7 @@ def compile_schema(
             f"{growth.looks:,} subschemas can apply to one value, of "
             f"{len(growth.uses):,} that it has ({growth.most_looks:,} may)"
         )
+    _check_resources(documents)
     validator, patterns = _compiled(documents.root, documents, options, limits)
     walking = partial(_walking, is_judged, documents, options, validator, patterns)
     if not is_judged:
@@ -290,6 +291,32 @@ def _compiled(
             refused = reason(error)
             is_malformed = isinstance(error, ValidationError)
     raise InvalidSchema(refused + (_draft_to_name(schema, documents, options) * is_malformed))
+
+
+def _check_resources(documents: Documents) -> None:
+    """Hold what is referenced against the schema of its draft, as the engine holds the root."""
+    dialect = documents.root.get("$schema") if isinstance(documents.root, dict) else None
+    offline = jsonschema_rs.Registry([], retriever=_no_retrieval) if documents.named else None
+    for name, body in documents.named.items():
+        if not isinstance(body, dict):
+            continue
+        declared = body if "$schema" in body or dialect is None else {"$schema": dialect, **body}
+        check = partial(jsonschema_rs.meta.validate, declared, offline)
+        try:
+            check() if documents.nesting <= _ANY_STACK_HOLDS else _with_room(check)
+        except ValidationError as error:
+            older = "" if "$schema" in declared else _older_draft_of(body)
+            raise InvalidSchema(f"in what {name!r} refers to, {reason(error)}{older}") from None
+        except BaseException as error:  # an unknown draft, which compiling says
+            if not is_fault(error):
+                raise
+
+
+def _older_draft_of(body: dict[str, Any]) -> str:
+    for name, uri in OLDER_DRAFTS:
+        if jsonschema_rs.meta.is_valid({"$schema": uri, **body}):
+            return f'; by {name} it is one, so name that draft in it: "$schema": "{uri}"'
+    return ""
 
 
 def _draft_to_name(schema: JsonSchema, documents: Documents, options: ValidationOptions) -> str:

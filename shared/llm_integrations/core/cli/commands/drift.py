@@ -13,6 +13,7 @@ from llm_integrations.core.cli.connection import open_registry
 from llm_integrations.core.cli.options import JsonOutput, RegistryUrl
 from llm_integrations.core.cli.output.console import wide_console
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.extras import require_extra
 from llm_integrations.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def drift(
 
     Example: `llm-integrations drift rows.parquet training-row@latest --report out/ -r schemas/`
     """
+    require_extra("drift", "pyarrow", "numpy", "scipy")
     from llm_integrations.core.drift import DriftLimits, detect, for_tables, read_limits
 
     given = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from llm_integrations.core.registry.http.exchange import (
     shorten,
     unavailable,
 )
+from llm_integrations.core.registry.http.failures import translated
 from llm_integrations.core.registry.http.oauth import Tokens, token_request, token_server
 from llm_integrations.core.tls import tls_context
 
@@ -179,7 +179,7 @@ class HttpClient:
         except (TimeoutError, httpx.TimeoutException):
             raise RegistryUnavailable(f"{url} did not answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as e:
-            raise _translated(e, url, answering) from None
+            raise translated(e, url, answering=answering, proxy=self._proxy) from None
         received = {name.lower(): value for name, value in answer.headers.items()}
         return HttpResponse(answer.status_code, received, body, url)
 
@@ -316,46 +316,3 @@ class TokenClient:
     async def close(self) -> None:
         await self.tokens.close()
         await self._http.close()
-
-
-def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
-    """Our error for one of httpx's, whose own text may quote headers."""
-    import httpx
-
-    if isinstance(error, httpx.RemoteProtocolError):
-        if answering:
-            return RegistryProtocolError(f"{url} broke off in the middle of its answer")
-        if "without sending a response" not in str(error):
-            return RegistryProtocolError(f"{url} does not speak HTTP")
-        return RegistryUnavailable(f"{url} closed the connection without an answer")
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
-        return RegistryProtocolError(f"no request can be made to {url[:200]}")
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return RegistryUnavailable(
-            f"{url} shows a certificate that is not trusted: name its CA by "
-            "TLSOptions(ca=…), --ca or LLM_INTEGRATIONS_REGISTRY_CA",
-            retryable=False,
-        )
-    if isinstance(error, httpx.ProxyError):
-        return RegistryUnavailable(f"the proxy does not let through to {url}")
-    if isinstance(error, httpx.ConnectError):
-        return RegistryUnavailable(f"cannot connect to {url}: {_why(error)}")
-    hint = "; does this port speak https?" if url.startswith("http://") else ""
-    return RegistryUnavailable(f"the connection to {url} broke ({type(error).__name__}){hint}")
-
-
-def _why(error: BaseException) -> str:
-    """What the system said of a connection that did not come about; its words hold no secret."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, socket.gaierror):
-            return "its host's name is not known (is it misspelt?)"
-        if isinstance(cause, ConnectionRefusedError):
-            return "nothing listens on that port"
-        if isinstance(cause, ssl.SSLError):
-            is_plain = "WRONG_VERSION_NUMBER" in str(cause) or "RECORD_LAYER" in str(cause)
-            return "the port does not speak TLS: write http://" if is_plain else "TLS failed"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__

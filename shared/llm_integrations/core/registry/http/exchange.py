@@ -23,6 +23,7 @@ from llm_integrations.core.model.schema import JsonSchema
 from llm_integrations.core.registry.http.credentials import redact_url
 
 __all__ = [
+    "LOGIN_WANTED",
     "HttpRequest",
     "HttpResponse",
     "Operation",
@@ -45,6 +46,7 @@ class ReplyTooLarge(RegistryProtocolError):
     """An answer with more bytes than are read; asking for less at once may help."""
 
 
+LOGIN_WANTED: Final = "it asks for a user and a password: http://user:password@host:port"
 _LONGEST_WAIT: Final = 86_400.0  # seconds; whoever is told it may compute with it
 _RETRYABLE: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -216,6 +218,8 @@ def raise_for_refusal(response: HttpResponse) -> None:
         raise RegistryAuthError(f"{response.url} answered 401: credentials are missing or wrong")
     if status == 403:
         raise RegistryAuthError(f"{response.url} answered 403: these credentials may not do that")
+    if status == 407:
+        raise RegistryAuthError(f"the proxy before {response.url} answered 407: {LOGIN_WANTED}")
     if status < 200 or 300 <= status < 400:
         raise response.protocol_error(f"which is not followed{_target(response)}")
     if response.is_html:
