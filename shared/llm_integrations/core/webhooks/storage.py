@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,9 @@ __all__ = ["Database", "Work"]
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sqlite3.Connection], T]
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+"""For ``?``, in order, or for ``:name``. Numbered ones (``?1``) are deprecated by Python 3.12.0
+to 3.12.3."""
 
 _MOST_PER_COMMIT: Final = 512
 _VERSION: Final = 1
@@ -80,11 +83,11 @@ class Database:
 
         return self.submit(work, synced=synced)
 
-    def rows(self, make: Callable[..., T], sql: str, values: Sequence[Any] = ()) -> Future[list[T]]:
+    def rows(self, make: Callable[..., T], sql: str, values: Values = ()) -> Future[list[T]]:
         """``submit`` one query; each row's columns are the arguments of ``make``."""
         return self.submit(lambda db: [make(*row) for row in db.execute(sql, values)], writes=False)
 
-    def number(self, sql: str, values: Sequence[Any] = ()) -> Future[int]:
+    def number(self, sql: str, values: Values = ()) -> Future[int]:
         """``submit`` one query whose answer is one number."""
         return self.submit(lambda db: int(db.execute(sql, values).fetchone()[0]), writes=False)
 

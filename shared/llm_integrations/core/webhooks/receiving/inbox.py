@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS failures (
     failed REAL NOT NULL
 );
 """
-_CHOSEN: Final = "(?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))"
+_CHOSEN: Final = "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ class Inbox:
 
         def work(db: sqlite3.Connection) -> int:
             db.execute(
-                "INSERT INTO readers (name, position, seen) VALUES (?1, 0, ?2) "
-                "ON CONFLICT (name) DO UPDATE SET seen = ?2",
+                "INSERT INTO readers (name, position, seen) VALUES (?, 0, ?) "
+                "ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
                 (reader, time.time()),
             )
             found = db.execute("SELECT position FROM readers WHERE name = ?", (reader,))
@@ -164,18 +164,16 @@ class Inbox:
 
     def redeliver(self, ids: Sequence[int] | None) -> Future[int]:
         """Queue dead letters again, each only for the reader that gave it up; returns how many."""
-        now = time.time()
-
-        chosen = None if ids is None else json.dumps(list(ids))
+        values = {"ids": None if ids is None else json.dumps(list(ids)), "now": time.time()}
 
         def work(db: sqlite3.Connection) -> int:
             db.execute(
                 "INSERT INTO events (subject, version, kind, reader, body, received) "  # noqa: S608 - a constant
-                f"SELECT subject, version, kind, reader, body, ?2 FROM failures WHERE {_CHOSEN} "
+                f"SELECT subject, version, kind, reader, body, :now FROM failures WHERE {_CHOSEN} "
                 "ORDER BY id",
-                (chosen, now),
+                values,
             )
-            return db.execute(f"DELETE FROM failures WHERE {_CHOSEN}", (chosen,)).rowcount  # noqa: S608 - as above
+            return db.execute(f"DELETE FROM failures WHERE {_CHOSEN}", values).rowcount  # noqa: S608 - as above
 
         return self._database.submit(work)
 
@@ -199,8 +197,8 @@ class Inbox:
             "SELECT MIN(position) FROM readers WHERE seen > ?", (now - _FORGOTTEN_AFTER,)
         ).fetchone()[0]
         db.execute(
-            "DELETE FROM events WHERE received < ?1 AND (?2 IS NULL OR seq <= ?2)",
-            (now - self._retention, handled),
+            "DELETE FROM events WHERE received < :before AND (:upto IS NULL OR seq <= :upto)",
+            {"before": now - self._retention, "upto": handled},
         )
         db.execute("DELETE FROM failures WHERE failed < ?", (now - _FORGOTTEN_AFTER,))
 

@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 """
 _CHOSEN: Final = (
-    "(?1 IS NULL OR endpoint = ?1) AND (?2 IS NULL OR seq IN (SELECT value FROM json_each(?2)))"
+    "(:endpoint IS NULL OR endpoint = :endpoint) "
+    "AND (:ids IS NULL OR seq IN (SELECT value FROM json_each(:ids)))"
 )
 
 
@@ -122,8 +123,9 @@ class Outbox:
         return self._database.rows(
             _dead_letter,
             "SELECT body, reason, endpoint, died, seq, attempts "
-            "FROM dead_letters WHERE ?1 IS NULL OR endpoint = ?1 ORDER BY seq LIMIT ?2",
-            (endpoint, limit),
+            "FROM dead_letters WHERE :endpoint IS NULL OR endpoint = :endpoint "
+            "ORDER BY seq LIMIT :limit",
+            {"endpoint": endpoint, "limit": limit},
         )
 
     def redeliver(self, endpoint: str | None, ids: Sequence[int] | None) -> Future[int]:
@@ -177,5 +179,5 @@ def _dead_letter(
     return DeadLetter(from_json(body), reason, endpoint, moment(died), number, "webhook", attempts)
 
 
-def _choice(endpoint: str | None, ids: Sequence[int] | None) -> tuple[str | None, str | None]:
-    return endpoint, None if ids is None else json.dumps(list(ids))
+def _choice(endpoint: str | None, ids: Sequence[int] | None) -> dict[str, str | None]:
+    return {"endpoint": endpoint, "ids": None if ids is None else json.dumps(list(ids))}
