@@ -27,7 +27,7 @@ from llm_integrations.langchain.reading.payload import (
 )
 from llm_integrations.langchain.reading.state import changes, graph_kind, resumes, state_of
 from llm_integrations.langchain.resolve import Resolver
-from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
+from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, decides, stands_beside
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import references_in
 
@@ -245,7 +245,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         expected = None
         if run is not None:
             run.family.has_others = True
-            expected = run.expected()
+            expected = None if decides(tags) else run.expected()
         reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
         if reference:
             options = kwargs.get("options") or {}

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from llm_integrations.core.binding import INPUT, OUTPUT
 
-__all__ = ["ENDED", "NOTHING", "Asked", "Run", "Runs", "stands_beside"]
+__all__ = ["ENDED", "NOTHING", "Asked", "Run", "Runs", "decides", "stands_beside"]
 
 ENDED: Final = ""
 """An expectation that was met, or that another prompt ended."""
@@ -324,3 +324,8 @@ def stands_beside(tags: Sequence[str] | None) -> bool:
         if tag.startswith("map:key:"):
             return True
     return False
+
+
+def decides(tags: Sequence[str] | None) -> bool:
+    """Whether a run is a branch's condition, which answers nobody."""
+    return any(tag.startswith("condition:") for tag in tags or ())
