@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from langchain.tools import ToolRuntime
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.tools import tool
+from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
+from pydantic import BaseModel, PrivateAttr
 
 from llm_integrations.core.registry import Registry, connect
 from llm_integrations.langchain import SchemaMiddleware
@@ -124,6 +126,113 @@ async def test_under_warn_it_is_said_and_runs(
     assert ran == [(1, "Eve")]
     warned = [one for one in caplog.records if one.levelno == logging.WARNING]
     assert ["payment@1" in one.getMessage() for one in warned] == [True]
+
+
+class Calling(AgentMiddleware[Any, Any, Any]):
+    """Handles a call in its own way."""
+
+    def __init__(self, handle: Callable[[ToolCallRequest, Callable[..., Any]], Any]) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+        return self._handle(request, handler)
+
+
+def in_place(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+    request.tool_call["args"]["amount"] = -3
+    return handler(request)
+
+
+def by_itself(way: str) -> Callable[..., Any]:
+    def call(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+        said = getattr(request.tool, way)({"amount": -3})
+        return said if isinstance(said, ToolMessage) else ToolMessage(said, tool_call_id="c1")
+
+    return call
+
+
+def of_a_copy(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+    tool: Any = request.tool
+    return in_place(request.override(tool=tool.model_copy()), handler)
+
+
+def with_more(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+    arguments = {**request.tool_call["args"], "admin": True}
+    return handler(request.override(tool_call={**request.tool_call, "args": arguments}))
+
+
+def as_true(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+    changed: Any = {**request.tool_call, "args": {"amount": True}}
+    return handler(request.override(tool_call=changed))
+
+
+def pay_whatever(**arguments: Any) -> str:
+    """Pay somebody."""
+    ran.append(arguments)
+    return "paid"
+
+
+OPEN = StructuredTool.from_function(
+    pay_whatever, name="pay", args_schema={"type": "object", "properties": {"amount": {}}}
+)
+
+
+@pytest.mark.parametrize(
+    "handle", [in_place, by_itself("invoke"), by_itself("run"), of_a_copy, with_more, as_true]
+)
+@pytest.mark.parametrize("others", [[], [{"results": {"pay": "anything@1"}}]])
+def test_no_way_of_calling_a_tool_leads_round(registry: Registry, handle: Any, others: Any) -> None:
+    registry.register("anything", True)
+    more = [SchemaMiddleware(registry, **one) for one in others]
+    made: Any = create_agent(Paying(), [OPEN], middleware=[guard(registry), *more, Calling(handle)])
+    state = made.invoke({"messages": [("human", "Pay.")]})
+    assert ran == []
+    assert answered(state).status == "error"
+
+
+def test_a_tool_that_other_middleware_copies_is_run_as_they_made_it(registry: Registry) -> None:
+    def traced(request: ToolCallRequest, handler: Callable[..., Any]) -> Any:
+        tool: Any = request.tool
+        update = {"func": lambda **arguments: f"traced {pay_whatever(**arguments)}"}
+        return handler(request.override(tool=tool.model_copy(update=update)))
+
+    made: Any = create_agent(Paying(), [OPEN], middleware=[guard(registry), Calling(traced)])
+    state = made.invoke({"messages": [("human", "Pay.")]})
+    assert ran == [{"amount": 1}]
+    assert answered(state).text == "traced paid"
+
+
+class Receipt(BaseModel):
+    at: datetime
+
+
+class Counting(BaseTool):
+    """Keeps how often it ran."""
+
+    name: str = "pay"
+    description: str = "Pay somebody."
+    times: int = 0
+    _private: int = PrivateAttr(0)
+
+    def _run(self, amount: int) -> Receipt:
+        self.times += 1
+        self._private += 1
+        return Receipt(at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_two_guards_see_the_result_as_it_is_and_the_tool_keeps_its_state(
+    registry: Registry, way: str
+) -> None:
+    registry.register("dated", {"required": ["at"], "type": "object"})
+    results = SchemaMiddleware(registry, results={"pay": "dated@1"})
+    for guards in ([guard(registry), results], [results, guard(registry)]):
+        paying = Counting()
+        made = create_agent(Paying(), [paying], middleware=guards)
+        state = await outcome(made, {"messages": [("human", "Pay.")]}, way)
+        assert answered(state).status == "success", answered(state).text
+        assert (paying.times, paying._private) == (1, 1)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])

@@ -194,6 +194,21 @@ def test_models_in_tools_and_retrievers_answer_somebody_else(registry: Registry)
     assert (chain | (lambda text: f"{text}!")).invoke(ADA, using) == "free text!"
 
 
+@pytest.mark.parametrize("asker", ["model", "chain", "reask", "reask of a chain"])
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_what_decides_which_way_to_go_answers_somebody_else(
+    registry: Registry, way: str, asker: str
+) -> None:
+    registry.register("route", {"type": "boolean"})
+    decides = model("true") | JsonOutputParser() if "chain" in asker else model("true")
+    if "reask" in asker:
+        decides = reask(decides, "route@1", registry=registry)
+    for text, is_valid in (('{"greeting": "Hi"}', True), ("{}", False)):
+        chain = bound() | branch((decides, model(text)), model("no JSON"))
+        found = await outcome(chain, ADA, way, SchemaCallbackHandler(registry))
+        assert isinstance(found, SchemaValidationError) is not is_valid, found
+
+
 def test_a_handler_on_single_steps_keeps_nothing(registry: Registry) -> None:
     handler = SchemaCallbackHandler(registry)
     using: Any = {"callbacks": [handler]}

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
@@ -169,6 +170,88 @@ async def test_a_new_input_or_another_thread_is_held_to_nothing(registry: Regist
     assert other.invoke(None, {"callbacks": [handler]})["said"] == "free text"
 
 
+class Failing:
+    """A node whose model cannot be reached the first time."""
+
+    def __init__(self, said: str) -> None:
+        self._answer = answering(said)
+        self._fails = True
+
+    def __call__(self, state: Any) -> State:
+        if self._fails:
+            self._fails = False
+            raise ConnectionError
+        return self._answer(state)
+
+
+@pytest.mark.parametrize("said", [GOOD, BAD])
+@pytest.mark.parametrize("way", IN_GRAPHS)
+async def test_an_answer_after_a_failure_is_judged_when_the_thread_goes_on(
+    registry: Registry, way: str, said: str
+) -> None:
+    nodes = ("ask", ask), ("answer", Failing(said))
+    graph = in_a_row(*nodes, checkpointer=InMemorySaver())
+    found = await resumed(graph, SchemaCallbackHandler(registry), way, {"q": "?"}, None)
+    assert isinstance(found[0], ConnectionError)
+    assert isinstance(found[1], SchemaValidationError) is (said == BAD), found
+
+
+@pytest.mark.parametrize("again", [None, Command(goto="free")], ids=["failed", "goto"])
+async def test_a_new_input_that_fails_and_another_way_are_held_to_nothing(
+    registry: Registry, again: Any
+) -> None:
+    builder: Any = StateGraph(State)
+    builder.add_node("ask", ask)
+    builder.add_node("wait", wait)
+    builder.add_node("free", Failing("free text") if again is None else answering("free text"))
+    builder.add_conditional_edges(START, lambda state: state["q"])
+    builder.add_edge("ask", "wait")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    inputs = ({"q": "ask"}, {"q": "free"}, again) if again is None else ({"q": "ask"}, again)
+    found = await resumed(graph, SchemaCallbackHandler(registry), "invoke", *inputs)
+    assert found[-1]["said"] == "free text"
+
+
+async def test_a_checkpoint_before_the_question_is_held_to_nothing(registry: Registry) -> None:
+    handler = SchemaCallbackHandler(registry)
+    nodes = ("free", answering("free text")), ("ask", ask), ("wait", wait)
+    graph = in_a_row(*nodes, checkpointer=InMemorySaver())
+    await resumed(graph, handler, "invoke", {"q": "?", "asked": "free"})
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    [before] = [one for one in graph.get_state_history(thread) if one.next == ("free",)]
+    graph.invoke(None, {**before.config, "callbacks": [handler]})
+
+
+AROUND: dict[str, Any] = {
+    "sequence": lambda graph: RunnableLambda(lambda given: given) | graph,
+    "function": lambda graph: RunnableLambda(lambda given, config: graph.invoke(given, config)),
+    "of its name": lambda graph: RunnableLambda(graph.invoke, name="LangGraph"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("said", [GOOD, BAD])
+async def test_a_graph_in_a_chain_is_resumed_as_one_alone(
+    registry: Registry, around: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain, handler = AROUND[around](in_a_node(said)), SchemaCallbackHandler(registry)
+    first, last = await resumed(chain, handler, "invoke", {"q": "?"}, RESUMED)
+    assert "__interrupt__" in first
+    assert "output passed unjudged by answer@1" in caplog.text
+    assert isinstance(last, SchemaValidationError) is (said == BAD), last
+
+
+async def test_what_a_waiting_graph_gives_a_chain_is_no_answer(registry: Registry) -> None:
+    def forget(state: State) -> State:
+        ask(state)
+        return {}
+
+    graph = in_a_row(("ask", forget), ("wait", wait), checkpointer=InMemorySaver())
+    chain = RunnableLambda(lambda given: given) | graph
+    [found] = await resumed(chain, SchemaCallbackHandler(registry), "invoke", {"q": "?"})
+    assert "__interrupt__" in found, found
+
+
 @pytest.mark.parametrize("way", IN_GRAPHS)
 async def test_a_graph_that_waits_is_not_judged_as_if_it_had_ended(
     registry: Registry, way: str
@@ -176,11 +259,13 @@ async def test_a_graph_that_waits_is_not_judged_as_if_it_had_ended(
     for key, is_judged in (("said", False), ("human", True)):
         nodes = ("wait", wait), ("end", lambda state, key=key: {key: "done"})
         graph = in_a_row(*nodes, checkpointer=InMemorySaver())
-        held = graph.with_config(metadata={"schema_output": "said@1"})
-        handler = SchemaCallbackHandler(registry)
-        first, last = await resumed(held, handler, way, {"q": "?"}, RESUMED)
-        assert not isinstance(first, Exception), first
-        assert isinstance(last, SchemaValidationError) is is_judged, last
+        in_a_chain = [RunnableLambda(lambda given: given) | graph] if "invoke" in way else []
+        for chain in (graph, *in_a_chain):
+            held = chain.with_config(metadata={"schema_output": "said@1"})
+            handler = SchemaCallbackHandler(registry)
+            first, last = await resumed(held, handler, way, {"q": "?"}, RESUMED)
+            assert not isinstance(first, Exception), first
+            assert isinstance(last, SchemaValidationError) is is_judged, last
 
 
 @pytest.mark.parametrize("way", IN_GRAPHS)

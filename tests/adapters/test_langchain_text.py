@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import cProfile
+import functools
 import itertools
 import json
+import operator
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -265,6 +268,22 @@ def test_text_in_parts_adds_up(chunks: list[str]) -> None:
     for chunk in chunks:
         whole.add(chunk)
     assert whole.value == "".join(chunks)
+
+
+def test_a_message_in_parts_is_added_up_once_at_its_end() -> None:
+    """Adding chunk to chunk as they come makes a message of each."""
+    call = tool_call_chunk(name=None, args="1", id=None, index=0)
+    first = AIMessageChunk(content="", id="m", tool_call_chunks=[{**call, "name": "f", "id": "c"}])
+    end = AIMessageChunk(content="", response_metadata={"finish_reason": "stop"})
+    parts = [AIMessageChunk(content="a", tool_call_chunks=[call]) for _ in range(50)]
+    chunks = [first, *parts, end]
+    whole, profile = Whole(), cProfile.Profile()
+    for chunk in chunks:
+        profile.runcall(whole.add, chunk)
+    assert sum(entry.callcount for entry in profile.getstats()) < 10 * len(chunks)
+    assert whole.value == functools.reduce(operator.add, chunks)
+    whole.add(AIMessageChunk(content="b"))
+    assert whole.value.text == "a" * 50 + "b"
 
 
 class Calling(BaseChatModel):

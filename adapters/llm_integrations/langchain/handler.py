@@ -25,9 +25,9 @@ from llm_integrations.langchain.reading.payload import (
     prompt_input,
     unseen_answer,
 )
-from llm_integrations.langchain.reading.state import changes, graph_kind, state_of
+from llm_integrations.langchain.reading.state import changes, graph_kind, resumes, state_of
 from llm_integrations.langchain.resolve import Resolver
-from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, stands_beside
+from llm_integrations.langchain.runs import ENDED, NOTHING, Asked, Run, Runs, decides, stands_beside
 from llm_integrations.langchain.traced import TracedJudge
 from llm_integrations.langchain.walk import references_in
 
@@ -124,10 +124,9 @@ class SchemaCallbackHandler(BaseCallbackHandler):
             self._prompt(inputs, around, tags, metadata or {}, run_id)
             return
         run = self._runs.open(run_id, parent_run_id, tags, name, metadata)
-        if parent_run_id is None and metadata and "thread_id" in metadata:
-            run.thread = (str(metadata["thread_id"]), name)
-            if inputs is None or graph_kind(inputs) == "Command":
-                self._runs.resume(run)
+        if run.thread is not None:
+            follow = self._runs.resume if resumes(inputs) else self._runs.restart
+            follow(run)
         if run.named is not None:
             self._at_border(run, inputs, run_id)
         if run.answers is not None and run.is_node:
@@ -223,8 +222,11 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         if parent_run_id is None:
             forget_answer(self)
         run = self._runs.close(run_id)
-        if run is not None and kind in ("GraphInterrupt", "NodeInterrupt"):
+        if run is None:
+            return
+        if kind in ("GraphInterrupt", "NodeInterrupt"):
             run.pause()
+        self._runs.stop(run, run.expects or run.kept)
 
     # -- models ----------
 
@@ -243,7 +245,7 @@ class SchemaCallbackHandler(BaseCallbackHandler):
         expected = None
         if run is not None:
             run.family.has_others = True
-            expected = run.expected()
+            expected = None if decides(tags) else run.expected()
         reference = (metadata or {}).get(OUTPUT) or expected or self._default[OUTPUT]
         if reference:
             options = kwargs.get("options") or {}

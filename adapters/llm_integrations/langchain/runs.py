@@ -14,7 +14,7 @@ from uuid import UUID
 
 from llm_integrations.core.binding import INPUT, OUTPUT
 
-__all__ = ["ENDED", "NOTHING", "Asked", "Run", "Runs", "stands_beside"]
+__all__ = ["ENDED", "NOTHING", "Asked", "Run", "Runs", "decides", "stands_beside"]
 
 ENDED: Final = ""
 """An expectation that was met, or that another prompt ended."""
@@ -22,7 +22,7 @@ NOTHING: Final[Any] = object()
 _ORPHANS: Final = 1024
 _MOST: Final = 100_000
 _STEPS: Final = 8
-_MOST_PAUSED: Final = 10_000
+_MOST_STOPPED: Final = 10_000
 
 
 class _Family(set[int]):
@@ -49,7 +49,9 @@ class Run:
         kept: what its last node, or task, left to be answered: after an interrupt that one does
             not run again.
         is_paused: whether an interrupt ended it.
-        thread: of a graph with checkpoints the thread's id and the graph's name.
+        thread: of what may be a graph with checkpoints, the thread's id and its own name.
+        step: of a graph, which step its last node was.
+        since: of a graph that resumes, the step at which another run stopped.
         given: what its steps gave while an answer was expected and no model was seen.
     """
 
@@ -64,6 +66,7 @@ class Run:
     state: Any = None
     kept: str | None = None
     thread: tuple[str, str | None] | None = None
+    step = since = 0
     called_tools = is_answered = is_paused = False
     is_each = is_graph = is_apart = is_beside = is_node = is_task = False
 
@@ -121,6 +124,10 @@ class Run:
             self.parent.given = self.given
             if self.is_node or self.is_task:
                 self.parent.kept = left
+        if self.is_graph and left:  # what it gave is a state, and no answer
+            self.family.has_others = True
+        if self.is_paused and self.parent is not None:
+            self.parent.is_paused = True
         return left
 
     def pause(self) -> None:
@@ -129,6 +136,12 @@ class Run:
             self.parent.is_paused = True
             if self.kept is not None:
                 self.parent.kept = self.kept
+
+    def reach(self, step: int) -> None:
+        """A node of it starts. One before the step at which another run stopped is another way."""
+        if step < self.since:
+            self.expects = None
+        self.step, self.since = step, 0
 
     def outwards(self) -> Iterator[Run]:
         """Itself, the run that it is part of, and so on."""
@@ -192,7 +205,7 @@ class Runs:
         self._runs: dict[int, Run] = {}
         self._asked: dict[int, Asked] = {}
         self._orphans: dict[int, Run] = {}
-        self._paused: dict[tuple[str, str | None], str] = {}
+        self._stopped: dict[tuple[str, str | None], tuple[str, int]] = {}
 
     def open(
         self,
@@ -214,6 +227,10 @@ class Runs:
         if metadata:
             run.named = metadata.get(INPUT)
             run.is_task = name is not None and name == _task_of(metadata)
+            if "langgraph_node" not in metadata:
+                run.thread = _thread_of(metadata, name)
+            elif run.is_node and run.parent is not None:
+                run.parent.reach(metadata.get("langgraph_step", 0))
             answers = metadata.get(OUTPUT)
             outer = () if around is None else around.outwards()
             if answers and all(each.answers != answers for each in outer):
@@ -229,18 +246,24 @@ class Runs:
 
     def stop(self, run: Run, expected: str | None) -> None:
         """Note what is expected when a run of a graph ends, for the run that resumes its thread."""
-        if run.thread is None:
+        if run.thread is None or not run.is_graph:
             return
-        self._paused.pop(run.thread, None)
-        if expected and run.is_graph:
-            self._paused[run.thread] = expected
-            if len(self._paused) > _MOST_PAUSED:
-                self._paused.pop(next(iter(self._paused)), None)
+        self._stopped.pop(run.thread, None)
+        if expected:
+            self._stopped[run.thread] = expected, run.step
+            if len(self._stopped) > _MOST_STOPPED:
+                self._stopped.pop(next(iter(self._stopped)), None)
 
     def resume(self, run: Run) -> None:
         """Expect of a run what the one expected that it resumes, if that was in this process."""
+        found = None if run.thread is None else self._stopped.get(run.thread)
+        if found is not None:
+            run.expects, run.since = found
+
+    def restart(self, run: Run) -> None:
+        """A run begins its thread anew: nobody will resume the one before it."""
         if run.thread is not None:
-            run.expects = self._paused.get(run.thread)
+            self._stopped.pop(run.thread, None)
 
     def get(self, run_id: UUID | None) -> Run | None:
         return None if run_id is None else self._runs.get(run_id.int)
@@ -283,6 +306,11 @@ class Runs:
         return len(self._runs) + len(self._asked)
 
 
+def _thread_of(metadata: Mapping[str, Any], name: str | None) -> tuple[str, str | None] | None:
+    thread = metadata.get("thread_id")
+    return None if thread is None else (str(thread), name)
+
+
 def _task_of(metadata: Mapping[str, Any]) -> str | None:
     """The name of the functional API's task that a run is, or is within; None for none."""
     path = metadata.get("langgraph_path")
@@ -296,3 +324,8 @@ def stands_beside(tags: Sequence[str] | None) -> bool:
         if tag.startswith("map:key:"):
             return True
     return False
+
+
+def decides(tags: Sequence[str] | None) -> bool:
+    """Whether a run is a branch's condition, which answers nobody."""
+    return any(tag.startswith("condition:") for tag in tags or ())

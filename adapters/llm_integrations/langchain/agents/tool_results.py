@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
+from llm_integrations.langchain.agents.tool_calls import really_run
 from llm_integrations.langchain.reading.fields import data_of
 from llm_integrations.langchain.reading.state import graph_kind
 from llm_integrations.langchain.reading.text import said_by
@@ -19,6 +20,7 @@ __all__ = ["messages_in", "result_data", "watched"]
 def watched(tool: BaseTool, seen: list[Any]) -> BaseTool:
     """A copy of a tool that notes what it returns."""
     copy = tool.model_copy()
+    tool, watching = really_run(tool), really_run(copy)
     run, arun = tool._run, tool._arun
 
     @wraps(run)
@@ -32,9 +34,9 @@ def watched(tool: BaseTool, seen: list[Any]) -> BaseTool:
         return seen[-1]
 
     # Fields are frozen by pydantic's rules; methods of an instance are not its business.
-    object.__setattr__(copy, "_run", noting)
+    object.__setattr__(watching, "_run", noting)
     if type(tool)._arun is not BaseTool._arun:
-        object.__setattr__(copy, "_arun", anoting)
+        object.__setattr__(watching, "_arun", anoting)
     return copy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import BaseMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessageChunk
 from langchain_core.runnables.utils import AddableDict
 
 __all__ = ["Whole"]
@@ -22,6 +22,7 @@ class Whole:
         self.is_empty = True
         self._sum: Any = None
         self._last: Any = None
+        self._parts: list[AIMessageChunk] = []  # of a message: to add them up one by one takes long
         self._growths = 0  # of text; negative once it did not grow
         self._fields: dict[str, Whole] | None = None
 
@@ -30,6 +31,8 @@ class Whole:
         """None where there was no chunk."""
         if self._fields is not None:
             return AddableDict({key: whole.value for key, whole in self._fields.items()})
+        if self._parts:
+            self._sum, self._parts = self._sum + self._parts, []
         return self._last if self._growths > 1 else self._sum
 
     def add(self, chunk: Any) -> None:
@@ -41,9 +44,12 @@ class Whole:
                 self._fields.setdefault(key, Whole()).add(value)
             return
         self._fields = None
+        if isinstance(chunk, AIMessageChunk) and isinstance(self._last, AIMessageChunk):
+            self._parts.append(chunk)
+            return
         if isinstance(chunk, str) and isinstance(self._last, str):
             self._growths = _growths(self._growths, self._last, chunk)
-        self._sum, self._last = _joined(self._sum, chunk), chunk
+        self._sum, self._last, self._parts = _joined(self._sum, chunk), chunk, []
 
 
 def _growths(before: int, last: str, text: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from llm_integrations.core.validation import Validator
 from llm_integrations.langchain.reading.payload import payloads
 
-__all__ = ["changes", "graph_kind", "state_of"]
+__all__ = ["changes", "graph_kind", "resumes", "state_of"]
 
 _OF_GRAPHS: Final = frozenset({"langgraph.types", "langgraph.func", "langgraph.errors"})
 _ROUTES: Final = frozenset({"Command", "Send"})
@@ -21,6 +21,13 @@ def graph_kind(value: Any) -> str:
     """Which of LangGraph's own kinds it is, as ``Command``; empty for what is only called so."""
     kinds = (kind.__name__ for kind in type(value).__mro__ if kind.__module__ in _OF_GRAPHS)
     return next(kinds, "")
+
+
+def resumes(given: Any) -> bool:
+    """Whether a graph that is given this goes on where it stopped: it is told no other way."""
+    if graph_kind(given) != "Command":
+        return given is None
+    return given.resume is not None or not given.goto
 
 
 def state_of(value: Any) -> Iterator[Any]:
