@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -187,6 +189,10 @@ class TestWhatIsNoAnswer:
             (FILE, lines(result("a", {"error": {"message": "bad"}}, status=400))),
             (FILE, lines(result("a", {"object": "list", "data": [{"embedding": [1.0]}]}))),
             (FILE, lines({"custom_id": "a", "method": "POST", "url": CHAT, "body": {}})),
+            (FILE, lines(result("a", {"id": "modr", "results": [{"flagged": False}]}))),
+            (FILE, lines(result("a", {"created": 1, "data": [{"b64_json": "x"}]}))),
+            (FILE, b'["custom_id"]\n'),
+            (FILE, b'custom_id,text\n1,"{"\n'),
             (FILE, b"%PDF-1.7\n\x00"),
             (FILE, b'{"messages": []}\n{"custom_id": 1}\n'),
             (FILE, b""),
@@ -209,6 +215,70 @@ class TestWhatIsNoAnswer:
         made = Server([lines(result("a", chat_reply(GOOD)))] * 9, rules=[{"output": OUTPUT}],
                       max_answer=512)  # fmt: skip
         assert (await made.post(b"", FILE, method="GET")).status == 502
+
+
+DEEP = json.dumps(succeeded("b", GOOD))[:-3] + ', "x": ' + "[" * 9000 + "]" * 9000 + "}}}\n"
+
+
+@pytest.mark.parametrize("before", [b"", lines(succeeded("a", GOOD))], ids=["first", "second"])
+@pytest.mark.parametrize("path", [RESULTS, FILE])
+async def test_a_result_that_is_nested_too_deeply_to_be_read_is_withheld(
+    path: str, before: bytes
+) -> None:
+    reply = before + DEEP.encode()
+    assert (await get(path, reply)).status == 500
+    warned = await get(path, reply, output={"schema": "user"})
+    assert (warned.body, warned.headers["x-schema-valid"]) == (reply, "unjudged")
+
+
+@pytest.mark.parametrize(("encoding", "text", "status"), [
+    ("gzip", BAD, 500), ("gzip", GOOD, 200), ("br", GOOD, 500), ("identity", GOOD, 200),
+])  # fmt: skip
+async def test_a_batch_that_comes_compressed_all_the_same_is_read(
+    encoding: str, text: str, status: int
+) -> None:
+    data = lines(result("a", chat_reply(text)))
+    made = Server(gzip.compress(data) if encoding == "gzip" else data, rules=[{"output": OUTPUT}])
+    made.headers = [(b"content-encoding", encoding.encode())]
+    answer = await made.post(b"", FILE, method="GET")
+    assert answer.status == status
+    assert answer.body == data or status == 500
+
+
+async def test_others_have_their_turn_while_a_large_batch_is_judged() -> None:
+    made = Server(lines(*[result("a", chat_reply(GOOD))] * 2000), rules=[{"output": OUTPUT}])
+    asking = asyncio.ensure_future(made.post(b"", FILE, method="GET"))
+    turns = 0
+    while not asking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert asking.result().status == 200
+    assert turns > 30
+
+
+async def test_a_server_is_not_to_send_a_file_past_us() -> None:
+    asked: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["extensions"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%PDF"})
+
+    extensions: Any = {"http.response.pathsend": {}, "http.response.zerocopysend": {}, "tls": {}}
+    made = Server(b"", rules=[{"output": OUTPUT}])
+    middleware = type(made.middleware)(app, {"rules": [{"output": OUTPUT}]}, registry=made.registry)
+    made.middleware = with_extensions(middleware, extensions)
+    assert (await made.post(b"", FILE, method="GET")).body == b"%PDF"
+    assert asked == [{"tls": {}}]
+
+
+def with_extensions(app: Any, extensions: Any) -> Any:
+    """As a server that sends files by itself calls an app."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "extensions": extensions}, receive, send)
+
+    return call
 
 
 async def test_neither_a_part_nor_what_is_compressed_is_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -35,6 +36,9 @@ from llm_integrations.serving.shapes.stored import ONE, Listing
 __all__ = ["StoredReply"]
 
 _OK: Final = range(200, 300)
+_AT_ONCE: Final = 50
+"""Answers that are judged before others on the event loop have their turn."""
+
 _LEFT: Final = object()
 """Instead of what is left of a reply: all of it."""
 
@@ -93,6 +97,7 @@ class StoredReply:
             await self._send(message)
             return
         self._next = self._hold
+        self._may_hold_none = not self._encoding()
         kind = self._header(b"content-type")
         if kind.startswith(b"text/event-stream") and self._listing is ONE:
             await self._stream(message)
@@ -118,6 +123,9 @@ class StoredReply:
         found = (value.strip().lower() for key, value in given if key.lower() == name)
         return next(found, b"")
 
+    def _encoding(self) -> bytes:
+        return self._header(b"content-encoding").removeprefix(b"identity")
+
     async def _hold(self, message: Message) -> None:
         limit, chunk = self._runtime.config.max_answer, message.get("body", b"")
         self._data += chunk
@@ -136,7 +144,8 @@ class StoredReply:
         """What has come so far, and all that comes, as it is."""
         self._next = self._send
         await self._send(with_headers(self._start, self._verdicts.headers()))
-        if held := bytes(self._data).removesuffix(message.get("body", b"")):
+        held, self._data = bytes(self._data).removesuffix(message.get("body", b"")), bytearray()
+        if held:
             await self._send({"type": "http.response.body", "body": held, "more_body": True})
         await self._send(message)
 
@@ -153,7 +162,7 @@ class StoredReply:
     async def _judge(self, data: bytes) -> bytes | None:
         """What may go out of the body; None for nothing."""
         try:
-            if encoding := self._header(b"content-encoding").removeprefix(b"identity"):
+            if encoding := self._encoding():
                 if (decoder := decoder_for(encoding)) is None:
                     raise ValueError("unknown encoding")
                 data = decoder.whole(data, self._runtime.config.max_answer)
@@ -162,7 +171,9 @@ class StoredReply:
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             return data if self._unjudged("its form is not known") else None
         kept: list[Any] = []
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             reply = self._listing.reply_in(entry)
             left = _LEFT if reply is None else await self._judge_entry(reply)
             if left is _LEFT:

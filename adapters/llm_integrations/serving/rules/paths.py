@@ -88,7 +88,7 @@ def shape_for(path: str, name: str | None) -> Shape:
 
 @lru_cache(maxsize=1024)
 def model_in(path: str, query: bytes = b"") -> str | tuple[str, ...] | None:
-    """The model that a path names, which then counts more than the one in the body; several where
+    """The model that a path names, which then counts more than the one in the body; a tuple where
     a query names some, since of those and the body's nobody knows which one a server takes."""
     found = _MODEL.search(unquote(path))
     if found or b"=" not in query:
