@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -93,6 +93,8 @@ LISTS = [
         lambda text: b"\xef\xbb\xbf" + lines(result("a", chat_reply(text))),
     ),
     (FILE, lambda text: lines(result("a", chat_reply(text), status="200"))),
+    ("/v1/files/gs://bucket/files/1/content", lambda text: lines(result("a", chat_reply(text)))),
+    ("/v1/files/gs%3A%2F%2Fb%2Fo/content", lambda text: lines(result("a", chat_reply(text)))),
     ("/azure/v1/files/f/content", lambda text: lines(result("a", chat_reply(text)))),
     (RESULTS, lambda text: lines(succeeded("a", GOOD), succeeded("b", text))),
 ]
@@ -261,24 +263,46 @@ async def test_a_server_is_not_to_send_a_file_past_us() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         asked.append(scope["extensions"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send(STARTED)
         await send({"type": "http.response.body", "body": b"%PDF"})
 
     extensions: Any = {"http.response.pathsend": {}, "http.response.zerocopysend": {}, "tls": {}}
-    made = Server(b"", rules=[{"output": OUTPUT}])
-    middleware = type(made.middleware)(app, {"rules": [{"output": OUTPUT}]}, registry=made.registry)
-    made.middleware = with_extensions(middleware, extensions)
-    assert (await made.post(b"", FILE, method="GET")).body == b"%PDF"
+    assert (await by(app, FILE, extensions=extensions)).body == b"%PDF"
     assert asked == [{"tls": {}}]
 
 
-def with_extensions(app: Any, extensions: Any) -> Any:
-    """As a server that sends files by itself calls an app."""
+@pytest.mark.parametrize(("text", "status"), [(GOOD, 200), (BAD, 500)])
+async def test_a_hint_before_a_reply_is_not_the_reply(text: str, status: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.early_hint", "links": []})
+        await send(STARTED)
+        await send({"type": "http.response.body", "body": json.dumps(chat_reply(text)).encode()})
+
+    assert (await by(app, f"{CHAT}/c_1")).status == status
+
+
+async def test_a_reply_that_the_server_is_to_send_by_itself_is_withheld() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(STARTED)
+        await send({"type": "http.response.pathsend", "path": "/a/file"})
+
+    answer = await by(app, FILE)
+    assert (answer.status, answer.headers["x-schema-valid"]) == (500, "unjudged")
+
+
+STARTED: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+async def by(app: Any, path: str, **fields: Any) -> Reply:
+    """What a client gets of an app of its own."""
+    made = Server(b"", rules=[{"output": OUTPUT}])
+    middleware = type(made.middleware)(app, {"rules": [{"output": OUTPUT}]}, registry=made.registry)
 
     async def call(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "extensions": extensions}, receive, send)
+        await middleware({**scope, **fields}, receive, send)
 
-    return call
+    made.middleware = cast("Any", call)
+    return await made.post(b"", path, method="GET")
 
 
 async def test_neither_a_part_nor_what_is_compressed_is_asked_for() -> None:

@@ -91,8 +91,11 @@ class StoredReply:
         await self._next(message)
 
     async def _begin(self, message: Message) -> None:
+        if message["type"] != "http.response.start":  # as an early hint, before the reply
+            await self._send(message)
+            return
         self._start = message
-        if message["type"] != "http.response.start" or message["status"] not in _OK:
+        if message["status"] not in _OK:
             self._next = self._send
             await self._send(message)
             return
@@ -133,10 +136,12 @@ class StoredReply:
         if self._holds_none(chunk, more=more):
             await self._pass_on(message)
         elif len(self._data) > limit or message["type"] != "http.response.body":
-            if self._unjudged("it is larger than max_answer, or passes by itself"):
+            is_large = len(self._data) > limit
+            why = "it is larger than max_answer" if is_large else "its form is not known"
+            if self._unjudged(why):
                 await self._pass_on(message)
             else:
-                await self._finish(None, answer_too_large(limit))
+                await self._finish(None, answer_too_large(limit) if is_large else None)
         elif not more:
             await self._finish(await self._judge(bytes(self._data)))
 

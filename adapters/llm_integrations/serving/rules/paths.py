@@ -39,7 +39,7 @@ _STORED: Final = [
         (r"(.*)/conversations/[^/]+/items", ITEMS, ("/responses",)),
         (r"(.*)/conversations/[^/]+/items/[^/]+", ITEM, ("/responses",)),
         (r"(.*/messages)/batches/[^/]+/results", BATCH, ("",)),
-        (r"(.*)/files/[^/]+/content", BATCH, _ANSWERING),
+        (r"(.*?)/files/.+/content", BATCH, _ANSWERING),  # the id may be one of a bucket's
     )
 ]
 _NO_PATH: Final = re.compile(r"[?#\0].*|;[^/]*", re.DOTALL)
