@@ -493,6 +493,18 @@ async def test_no_schema_to_judge_by_is_503_before_the_server_is_asked() -> None
     assert (answer.status, made.requests) == (503, [])
 
 
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [(b"%PDF-1.7", 200), (b"{}\n", 200), (lines(result("a", chat_reply(GOOD))), 503)],
+)
+async def test_a_file_needs_a_schema_only_where_it_is_a_batchs(reply: bytes, status: int) -> None:
+    made = Server(reply, rules=[{"output": OUTPUT}])
+    made.registry.delete_subject("user")
+    answer = await made.post(b"", FILE, method="GET")
+    assert answer.status == status
+    assert ("retry-after" in answer.headers) is (status == 503)
+
+
 async def test_a_live_request_is_judged_as_before() -> None:
     made = Server(chat_reply(BAD), rules=[{"output": OUTPUT}])
     assert (await made.post(chat_request())).status == 500

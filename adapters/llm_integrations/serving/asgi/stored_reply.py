@@ -31,7 +31,7 @@ from llm_integrations.serving.shapes.failure import (
     invalid_answer,
 )
 from llm_integrations.serving.shapes.jsontext import as_dict
-from llm_integrations.serving.shapes.stored import ONE, Listing
+from llm_integrations.serving.shapes.stored import BATCH, ONE, Listing
 
 __all__ = ["StoredReply"]
 
@@ -78,11 +78,20 @@ class StoredReply:
         self._may_hold_none = True
 
     async def answer(self, app: ASGIApp, scope: Scope) -> None:
-        """Call the app. Raises Refused, before that, where there is no schema to judge by."""
-        for planner in self._planners:
+        """Call the app. Raises Refused, before that, where there is no schema to judge by.
+
+        A file may hold no answers, and then needs none.
+        """
+        for planner in self._planners if self._listing is not BATCH else ():
             if planner.rule.output is not None:
-                self._plans[id(planner)] = planner.ready() or await self._plan(planner, None)
+                await self._answers_by(planner)
         await app(scope, self._body.receive, self)
+
+    async def _answers_by(self, planner: Planner) -> Answers | None:
+        """What answers are judged by, whoever asked for them."""
+        if id(planner) not in self._plans:
+            self._plans[id(planner)] = planner.ready() or await self._plan(planner, None)
+        return self._plans[id(planner)].answers
 
     async def _plan(self, planner: Planner, request: Any) -> Plan:
         return await planner.make(dict(self._scope["headers"]), request)
@@ -107,7 +116,7 @@ class StoredReply:
 
     async def _stream(self, start: Message) -> None:
         """Nobody knows yet which model answered, so by the rule that enforces, if there is one."""
-        by = self._plans[id(self._strictest)].answers
+        by = await self._answers_by(self._strictest)
         if by is None:
             if self._strictest.names and not self._unjudged("its schema is not known"):
                 await self._finish(None)
@@ -143,7 +152,7 @@ class StoredReply:
             else:
                 await self._finish(None, answer_too_large(limit) if is_large else None)
         elif not more:
-            await self._finish(await self._judge(bytes(self._data)))
+            await self._finish_with(bytes(self._data))
 
     async def _pass_on(self, message: Message) -> None:
         """What has come so far, and all that comes, as it is."""
@@ -232,7 +241,7 @@ class StoredReply:
         if side.by_client and shape.repeats_request(as_dict(reply)):
             repeated = {key: reply[key] for key in reply if key != shape.defers}
         if repeated is None:
-            return self._plans[id(planner)].answers, not planner.names
+            return await self._answers_by(planner), not planner.names
         try:
             return (await self._plan(planner, repeated)).answers, True
         except Refused:
@@ -265,6 +274,13 @@ class StoredReply:
         pass_unjudged(side.judge, why)
         self._verdicts.unjudged()
         return not raises(side.judge)
+
+    async def _finish_with(self, data: bytes) -> None:
+        try:
+            body, failure = await self._judge(data), None
+        except Refused as refused:
+            body, failure = None, refused.failure
+        await self._finish(body, failure)
 
     async def _finish(self, body: bytes | None, failure: Failure | None = None) -> None:
         headers = self._verdicts.headers()
