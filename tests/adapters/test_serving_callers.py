@@ -97,6 +97,17 @@ class TestByKey:
         assert await status(made, (header[0], header[1] + "x")) == 200
         assert await status(made) == 200
 
+    @pytest.mark.parametrize(
+        "query",
+        [b"key=secret-a", b"a=b&Subscription-Key=secret%2da", b"api-key=x&api-key=secret-b"],
+    )
+    async def test_a_key_in_a_query_is_no_way_round_it(self, query: bytes) -> None:
+        made = Server(chat_reply(BAD), rules=self.RULES)
+        assert (await made.post(chat_request(), query=query)).status == 500
+        assert (await made.post(chat_request(), query=query + b"x")).status == 200
+        assert (await made.post(b"", f"{CHAT}/c_1", method="GET", query=query)).status == 500
+        assert (await made.post(b"", f"{CHAT}/c_1", method="GET")).status == 200
+
     async def test_a_header_may_be_wanted_besides(self) -> None:
         rule = {**self.RULES[0], "headers": {"x-stage": "live"}}
         made = Server(chat_reply(BAD), rules=[rule])

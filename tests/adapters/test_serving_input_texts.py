@@ -203,6 +203,11 @@ BESIDE: dict[str, Any] = {
     "variables of a stored prompt": {"prompt_id": "p", "prompt_variables": {"text": BAD}},
     "a body that LiteLLM puts in place": {"extra_body": {"messages": [{**USER, "content": BAD}]}},
     "what it asks when this fails": {"fallbacks": [{"model": "m", "messages": [USER]}]},
+    "in a list by model": {"fallbacks": [{"m": [{"model": "n", "messages": [USER]}]}]},
+    "when the texts are too long": {"context_window_fallbacks": [{"m": [{"prompt": BAD}]}]},
+    "when a filter stops this": {"content_policy_fallbacks": [{"m": [{"input": BAD}]}]},
+    "a template in what LiteLLM puts in place": {"extra_body": {"chat_template": BAD}},
+    "for a server in Go": {"extra_body": {"Messages": [USER]}},
 }
 FIRST: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"messages": [USER]}),
@@ -221,7 +226,9 @@ async def test_what_reaches_the_model_beside_the_texts_is_refused(
 ) -> None:
     assert await status(body, path) == 200
     assert await status({**body, **beside}, path) == 400
-    empty = {"chat_template": None, "extra_body": {"top_k": 5}, "fallbacks": ["m"]}
+    fallbacks = ["m", {"model": "n", "temperature": 0}, {"m": ["n"]}]
+    extra = {"top_k": 5, "metadata": {"input": "x"}, "prompt": None}
+    empty = {"chat_template": None, "extra_body": extra, "fallbacks": fallbacks}
     assert await status({**body, **empty}, path) == 200
 
 

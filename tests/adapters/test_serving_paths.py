@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -333,3 +335,28 @@ async def test_what_is_remembered_of_paths_is_bounded() -> None:
         assert (await made.post(path=f"/other/{number}")).status == 200
     assert (await made.post(path=f"{CHAT}//")).status == 500
     assert len(vars(made.middleware)["_met"]) <= 1000
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("part", ["/files", "/engines", "/openai/deployments", "/responses"])
+async def test_a_long_path_costs_no_more_than_its_length(part: str, method: str) -> None:
+    rule = {"output": {"schema": "user"}, "paths": ["/*"], "models": ["m"]}
+    made = Server(chat_reply(GOOD), rules=[rule])
+    path = part * (60_000 // len(part))
+    began = time.process_time()
+    await made.post(chat_request() if method == "POST" else b"", path, method=method)
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("kind", [SchemaMiddleware, UpstreamMiddleware])
+async def test_a_line_break_in_a_path_is_no_way_round(kind: type[SchemaMiddleware]) -> None:
+    rules = [{"output": {"schema": "user", "mode": "enforce"}}]
+    made = Server(chat_reply(BAD), rules=rules, kind=kind)
+    assert (await made.post(b"", f"{CHAT}/c%0a1", method="GET")).status == 500
+    if kind is UpstreamMiddleware:
+        for prefix in ("/x%0a", "/a\nb"):
+            assert (await made.post(path=f"{prefix}{CHAT}")).status == 500
+            assert (await made.post(b"", f"{prefix}{CHAT}/c", method="GET")).status == 500
+    line = json.dumps({"custom_id": "a", "response": {"body": chat_reply(BAD)}}) + "\n"
+    made = Server(line.encode(), rules=rules, kind=kind)
+    assert (await made.post(b"", "/v1/files/a%0ab/content", method="GET")).status == 500

@@ -221,7 +221,9 @@ async def test_a_model_that_is_no_name_is_no_way_round(model: Any) -> None:
     ("query", "expected"),
     [
         (b"model=strict", 500),
-        (b"MODEL=lax&a=b", 500),
+        (b"MODEL=strict&a=b", 500),
+        (b"model=lax&model=strict", 500),
+        (b"model=lax", 200),
         (b"a=b&model=", 200),
         (b"models=strict", 200),
     ],
@@ -243,6 +245,12 @@ async def test_a_model_in_a_query_is_no_way_round_the_rules_of_a_model(
         {"model": "lax,strict"},
         {"model": "lax", "models": ["strict"]},
         {"model": "lax", "fallbacks": ["strict"]},
+        {"model": "lax", "fallbacks": [{"model": "strict"}]},
+        {"model": "lax", "context_window_fallbacks": [{"lax": ["strict"]}]},
+        {"model": "lax", "content_policy_fallbacks": [{"lax": ["strict"]}]},
+        {"model": "lax", "extra_body": {"model": "strict"}},
+        {"model": "lax", "extra_body": {"models": ["strict"]}},
+        {"model": "lax", "fallbacks": [f"m{number}" for number in range(200)]},
         {"model": ["strict"]},
     ],
     ids=str,
@@ -253,6 +261,32 @@ async def test_another_way_to_ask_for_a_model_is_none_round_its_rules(
     made = server({**USER, "models": ["Strict"]}, {"output": {"schema": "user", "mode": "warn"}})
     assert (await made.post(chat_request(**fields))).status == 500
     assert (await made.post(chat_request(model="lax", fallbacks=[], models=None))).status == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fallbacks": ["mini"]},
+        {"fallbacks": [{"model": "mini"}, {"lax": ["mini"]}]},
+        {"models": ["lax", "mini"]},
+        {"model": "lax,mini"},
+        {"extra_body": {"top_k": 5, "guided": "strict"}},
+    ],
+    ids=str,
+)
+async def test_models_that_none_of_a_rules_is_among_are_not_judged_by_it(
+    fields: dict[str, Any],
+) -> None:
+    made = server({**USER, "models": ["Strict"]}, {"output": {"schema": "user", "mode": "warn"}})
+    assert (await made.post(chat_request(**{"model": "lax", **fields}))).status == 200
+
+
+async def test_a_model_that_is_asked_when_the_paths_fails_is_no_way_round_its_rules() -> None:
+    made = server({**USER, "models": ["Strict"]}, {"output": {"schema": "user", "mode": "warn"}})
+    path = "/openai/deployments/lax/chat/completions"
+    for others, status in ((["strict"], 500), (["mini"], 200), (None, 200)):
+        request = chat_request(model="strict", fallbacks=others)
+        assert (await made.post(request, path)).status == status
 
 
 @pytest.mark.parametrize("model", [{"model": None}, {"model": "a,b"}, {"model": ["a"]}], ids=str)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -91,6 +93,8 @@ LISTS = [
         lambda text: b"\xef\xbb\xbf" + lines(result("a", chat_reply(text))),
     ),
     (FILE, lambda text: lines(result("a", chat_reply(text), status="200"))),
+    ("/v1/files/gs://bucket/files/1/content", lambda text: lines(result("a", chat_reply(text)))),
+    ("/v1/files/gs%3A%2F%2Fb%2Fo/content", lambda text: lines(result("a", chat_reply(text)))),
     ("/azure/v1/files/f/content", lambda text: lines(result("a", chat_reply(text)))),
     (RESULTS, lambda text: lines(succeeded("a", GOOD), succeeded("b", text))),
 ]
@@ -187,6 +191,10 @@ class TestWhatIsNoAnswer:
             (FILE, lines(result("a", {"error": {"message": "bad"}}, status=400))),
             (FILE, lines(result("a", {"object": "list", "data": [{"embedding": [1.0]}]}))),
             (FILE, lines({"custom_id": "a", "method": "POST", "url": CHAT, "body": {}})),
+            (FILE, lines(result("a", {"id": "modr", "results": [{"flagged": False}]}))),
+            (FILE, lines(result("a", {"created": 1, "data": [{"b64_json": "x"}]}))),
+            (FILE, b'["custom_id"]\n'),
+            (FILE, b'custom_id,text\n1,"{"\n'),
             (FILE, b"%PDF-1.7\n\x00"),
             (FILE, b'{"messages": []}\n{"custom_id": 1}\n'),
             (FILE, b""),
@@ -209,6 +217,92 @@ class TestWhatIsNoAnswer:
         made = Server([lines(result("a", chat_reply(GOOD)))] * 9, rules=[{"output": OUTPUT}],
                       max_answer=512)  # fmt: skip
         assert (await made.post(b"", FILE, method="GET")).status == 502
+
+
+DEEP = json.dumps(succeeded("b", GOOD))[:-3] + ', "x": ' + "[" * 9000 + "]" * 9000 + "}}}\n"
+
+
+@pytest.mark.parametrize("before", [b"", lines(succeeded("a", GOOD))], ids=["first", "second"])
+@pytest.mark.parametrize("path", [RESULTS, FILE])
+async def test_a_result_that_is_nested_too_deeply_to_be_read_is_withheld(
+    path: str, before: bytes
+) -> None:
+    reply = before + DEEP.encode()
+    assert (await get(path, reply)).status == 500
+    warned = await get(path, reply, output={"schema": "user"})
+    assert (warned.body, warned.headers["x-schema-valid"]) == (reply, "unjudged")
+
+
+@pytest.mark.parametrize(("encoding", "text", "status"), [
+    ("gzip", BAD, 500), ("gzip", GOOD, 200), ("br", GOOD, 500), ("identity", GOOD, 200),
+])  # fmt: skip
+async def test_a_batch_that_comes_compressed_all_the_same_is_read(
+    encoding: str, text: str, status: int
+) -> None:
+    data = lines(result("a", chat_reply(text)))
+    made = Server(gzip.compress(data) if encoding == "gzip" else data, rules=[{"output": OUTPUT}])
+    made.headers = [(b"content-encoding", encoding.encode())]
+    answer = await made.post(b"", FILE, method="GET")
+    assert answer.status == status
+    assert answer.body == data or status == 500
+
+
+async def test_others_have_their_turn_while_a_large_batch_is_judged() -> None:
+    made = Server(lines(*[result("a", chat_reply(GOOD))] * 2000), rules=[{"output": OUTPUT}])
+    asking = asyncio.ensure_future(made.post(b"", FILE, method="GET"))
+    turns = 0
+    while not asking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert asking.result().status == 200
+    assert turns > 30
+
+
+async def test_a_server_is_not_to_send_a_file_past_us() -> None:
+    asked: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["extensions"])
+        await send(STARTED)
+        await send({"type": "http.response.body", "body": b"%PDF"})
+
+    extensions: Any = {"http.response.pathsend": {}, "http.response.zerocopysend": {}, "tls": {}}
+    assert (await by(app, FILE, extensions=extensions)).body == b"%PDF"
+    assert asked == [{"tls": {}}]
+
+
+@pytest.mark.parametrize(("text", "status"), [(GOOD, 200), (BAD, 500)])
+async def test_a_hint_before_a_reply_is_not_the_reply(text: str, status: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.early_hint", "links": []})
+        await send(STARTED)
+        await send({"type": "http.response.body", "body": json.dumps(chat_reply(text)).encode()})
+
+    assert (await by(app, f"{CHAT}/c_1")).status == status
+
+
+async def test_a_reply_that_the_server_is_to_send_by_itself_is_withheld() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(STARTED)
+        await send({"type": "http.response.pathsend", "path": "/a/file"})
+
+    answer = await by(app, FILE)
+    assert (answer.status, answer.headers["x-schema-valid"]) == (500, "unjudged")
+
+
+STARTED: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+async def by(app: Any, path: str, **fields: Any) -> Reply:
+    """What a client gets of an app of its own."""
+    made = Server(b"", rules=[{"output": OUTPUT}])
+    middleware = type(made.middleware)(app, {"rules": [{"output": OUTPUT}]}, registry=made.registry)
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        await middleware({**scope, **fields}, receive, send)
+
+    made.middleware = cast("Any", call)
+    return await made.post(b"", path, method="GET")
 
 
 async def test_neither_a_part_nor_what_is_compressed_is_asked_for() -> None:
@@ -397,6 +491,18 @@ async def test_no_schema_to_judge_by_is_503_before_the_server_is_asked() -> None
     made.registry.delete_subject("user")
     answer = await made.post(b"", CHAT, method="GET")
     assert (answer.status, made.requests) == (503, [])
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [(b"%PDF-1.7", 200), (b"{}\n", 200), (lines(result("a", chat_reply(GOOD))), 503)],
+)
+async def test_a_file_needs_a_schema_only_where_it_is_a_batchs(reply: bytes, status: int) -> None:
+    made = Server(reply, rules=[{"output": OUTPUT}])
+    made.registry.delete_subject("user")
+    answer = await made.post(b"", FILE, method="GET")
+    assert answer.status == status
+    assert ("retry-after" in answer.headers) is (status == 503)
 
 
 async def test_a_live_request_is_judged_as_before() -> None:

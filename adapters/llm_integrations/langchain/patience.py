@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
+from llm_integrations.core.concurrency.weak import OneEach
 from llm_integrations.core.errors import (
     RegistryAuthError,
     RegistryError,
@@ -161,9 +161,9 @@ def _no_schema(seconds: float) -> RegistryUnavailable:
     )
 
 
-_waits: WeakKeyDictionary[Registry, Waits] = WeakKeyDictionary()
+_waits: Final = OneEach["Registry", Waits](Waits)
 
 
 def waits_for(registry: Registry) -> Waits:
     """What this process waits for a registry, whoever asks it."""
-    return _waits.setdefault(registry, Waits())
+    return _waits.of(registry)

@@ -17,6 +17,7 @@ from llm_integrations.serving.asgi.stored import StoredReader
 from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
 from llm_integrations.serving.judging.judging import judge_request
 from llm_integrations.serving.judging.verdicts import Verdicts
+from llm_integrations.serving.rules.callers import brought_by
 from llm_integrations.serving.rules.paths import model_in
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.rules.resolve import count_unjudged, raises
@@ -102,8 +103,10 @@ class RequestHandler:
         if not body.complete:
             planner = None  # what a client that left did not send is the app's to notice
         elif planner is None:
-            model = model_in(scope["path"], scope.get("query_string", b""))
-            planner = self._runtime.rules.match(self._planners, request, scope["headers"], model)
+            query = scope.get("query_string", b"")
+            brought = brought_by(scope["headers"], query)
+            model = model_in(scope["path"], query)
+            planner = self._runtime.rules.match(self._planners, request, brought, model)
         if planner is None:
             await self._app(scope, body.receive, send)
         else:

@@ -11,7 +11,8 @@ from llm_integrations.serving.asgi.content import is_overridden
 from llm_integrations.serving.asgi.gate import Caller, Gate
 from llm_integrations.serving.asgi.refusal import Refuser
 from llm_integrations.serving.asgi.stored_reply import StoredReply
-from llm_integrations.serving.asgi.types import ASGIApp, Headers, Receive, Scope, Send
+from llm_integrations.serving.asgi.types import ASGIApp, Receive, Scope, Send
+from llm_integrations.serving.rules.callers import brought_by
 from llm_integrations.serving.rules.paths import Stored, stored_at
 from llm_integrations.serving.rules.plan import Planner
 from llm_integrations.serving.runtime.request_log import under_way
@@ -23,6 +24,7 @@ __all__ = ["StoredReader"]
 
 _CHANGES: Final = ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _READ_WHOLE: Final = (b"accept-encoding", b"range", b"if-range")
+_SENT_ELSEWHERE: Final = ("http.response.pathsend", "http.response.zerocopysend")
 
 
 class StoredReader:
@@ -69,7 +71,7 @@ class StoredReader:
             return otherwise
 
         async def read(scope: Scope, receive: Receive, send: Send) -> None:
-            first = next(iter(_reached(own, scope["headers"])), None)
+            first = next(iter(_reached(own, scope)), None)
             if self.reads(scope) and not (first is not None and _is_open(first)):
                 under_way.set(scope)
                 await self.read(scope, RequestBody(receive, await receive()), send, planners)
@@ -97,8 +99,7 @@ class StoredReader:
     async def read(
         self, scope: Scope, body: RequestBody, send: Send, planners: Sequence[Planner]
     ) -> None:
-        stored, headers = stored_at(scope["path"]), scope["headers"]
-        planners = _reached(planners, headers)
+        stored, planners = stored_at(scope["path"]), _reached(planners, scope)
         if stored is None or not any(planner.rule.output for planner in planners):
             await self._app(scope, body.receive, send)
             return
@@ -119,8 +120,9 @@ def _is_open(planner: Planner) -> bool:
     return rule.config.output is not None and rule.output is None and rule.models is None
 
 
-def _reached(planners: Sequence[Planner], headers: Headers) -> tuple[Planner, ...]:
+def _reached(planners: Sequence[Planner], scope: Scope) -> tuple[Planner, ...]:
     """Those whose rules a request of this caller can come to, whatever its model is."""
+    headers = brought_by(scope["headers"], scope.get("query_string", b""))
     found: list[Planner] = []
     taken: set[str] = set()
     for planner in planners:
@@ -134,6 +136,9 @@ def _reached(planners: Sequence[Planner], headers: Headers) -> tuple[Planner, ..
 
 
 def _whole(scope: Scope) -> Scope:
-    """A request for all of it, and as it is: neither a part nor what is compressed can be read."""
+    """A request for all of it, as it is, and here: neither a part nor what is compressed can be
+    read, nor a file that the server is to send by itself."""
     kept = [item for item in scope["headers"] if item[0] not in _READ_WHOLE]
-    return {**scope, "headers": kept}
+    extensions = scope.get("extensions") or {}
+    sent_here = {name: each for name, each in extensions.items() if name not in _SENT_ELSEWHERE}
+    return {**scope, "headers": kept, "extensions": sent_here}

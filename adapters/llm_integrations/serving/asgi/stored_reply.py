@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -30,11 +31,14 @@ from llm_integrations.serving.shapes.failure import (
     invalid_answer,
 )
 from llm_integrations.serving.shapes.jsontext import as_dict
-from llm_integrations.serving.shapes.stored import ONE, Listing
+from llm_integrations.serving.shapes.stored import BATCH, ONE, Listing
 
 __all__ = ["StoredReply"]
 
 _OK: Final = range(200, 300)
+_AT_ONCE: Final = 50
+"""Answers that are judged before others on the event loop have their turn."""
+
 _LEFT: Final = object()
 """Instead of what is left of a reply: all of it."""
 
@@ -74,11 +78,20 @@ class StoredReply:
         self._may_hold_none = True
 
     async def answer(self, app: ASGIApp, scope: Scope) -> None:
-        """Call the app. Raises Refused, before that, where there is no schema to judge by."""
-        for planner in self._planners:
+        """Call the app. Raises Refused, before that, where there is no schema to judge by.
+
+        A file may hold no answers, and then needs none.
+        """
+        for planner in self._planners if self._listing is not BATCH else ():
             if planner.rule.output is not None:
-                self._plans[id(planner)] = planner.ready() or await self._plan(planner, None)
+                await self._answers_by(planner)
         await app(scope, self._body.receive, self)
+
+    async def _answers_by(self, planner: Planner) -> Answers | None:
+        """What answers are judged by, whoever asked for them."""
+        if id(planner) not in self._plans:
+            self._plans[id(planner)] = planner.ready() or await self._plan(planner, None)
+        return self._plans[id(planner)].answers
 
     async def _plan(self, planner: Planner, request: Any) -> Plan:
         return await planner.make(dict(self._scope["headers"]), request)
@@ -87,19 +100,23 @@ class StoredReply:
         await self._next(message)
 
     async def _begin(self, message: Message) -> None:
+        if message["type"] != "http.response.start":  # as an early hint, before the reply
+            await self._send(message)
+            return
         self._start = message
-        if message["type"] != "http.response.start" or message["status"] not in _OK:
+        if message["status"] not in _OK:
             self._next = self._send
             await self._send(message)
             return
         self._next = self._hold
+        self._may_hold_none = not self._encoding()
         kind = self._header(b"content-type")
         if kind.startswith(b"text/event-stream") and self._listing is ONE:
             await self._stream(message)
 
     async def _stream(self, start: Message) -> None:
         """Nobody knows yet which model answered, so by the rule that enforces, if there is one."""
-        by = self._plans[id(self._strictest)].answers
+        by = await self._answers_by(self._strictest)
         if by is None:
             if self._strictest.names and not self._unjudged("its schema is not known"):
                 await self._finish(None)
@@ -118,6 +135,9 @@ class StoredReply:
         found = (value.strip().lower() for key, value in given if key.lower() == name)
         return next(found, b"")
 
+    def _encoding(self) -> bytes:
+        return self._header(b"content-encoding").removeprefix(b"identity")
+
     async def _hold(self, message: Message) -> None:
         limit, chunk = self._runtime.config.max_answer, message.get("body", b"")
         self._data += chunk
@@ -125,18 +145,21 @@ class StoredReply:
         if self._holds_none(chunk, more=more):
             await self._pass_on(message)
         elif len(self._data) > limit or message["type"] != "http.response.body":
-            if self._unjudged("it is larger than max_answer, or passes by itself"):
+            is_large = len(self._data) > limit
+            why = "it is larger than max_answer" if is_large else "its form is not known"
+            if self._unjudged(why):
                 await self._pass_on(message)
             else:
-                await self._finish(None, answer_too_large(limit))
+                await self._finish(None, answer_too_large(limit) if is_large else None)
         elif not more:
-            await self._finish(await self._judge(bytes(self._data)))
+            await self._finish_with(bytes(self._data))
 
     async def _pass_on(self, message: Message) -> None:
         """What has come so far, and all that comes, as it is."""
         self._next = self._send
         await self._send(with_headers(self._start, self._verdicts.headers()))
-        if held := bytes(self._data).removesuffix(message.get("body", b"")):
+        held, self._data = bytes(self._data).removesuffix(message.get("body", b"")), bytearray()
+        if held:
             await self._send({"type": "http.response.body", "body": held, "more_body": True})
         await self._send(message)
 
@@ -153,7 +176,7 @@ class StoredReply:
     async def _judge(self, data: bytes) -> bytes | None:
         """What may go out of the body; None for nothing."""
         try:
-            if encoding := self._header(b"content-encoding").removeprefix(b"identity"):
+            if encoding := self._encoding():
                 if (decoder := decoder_for(encoding)) is None:
                     raise ValueError("unknown encoding")
                 data = decoder.whole(data, self._runtime.config.max_answer)
@@ -162,7 +185,9 @@ class StoredReply:
         except Exception:  # noqa: BLE001 - whatever the app said, it is not for us to fail at it
             return data if self._unjudged("its form is not known") else None
         kept: list[Any] = []
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             reply = self._listing.reply_in(entry)
             left = _LEFT if reply is None else await self._judge_entry(reply)
             if left is _LEFT:
@@ -216,7 +241,7 @@ class StoredReply:
         if side.by_client and shape.repeats_request(as_dict(reply)):
             repeated = {key: reply[key] for key in reply if key != shape.defers}
         if repeated is None:
-            return self._plans[id(planner)].answers, not planner.names
+            return await self._answers_by(planner), not planner.names
         try:
             return (await self._plan(planner, repeated)).answers, True
         except Refused:
@@ -249,6 +274,13 @@ class StoredReply:
         pass_unjudged(side.judge, why)
         self._verdicts.unjudged()
         return not raises(side.judge)
+
+    async def _finish_with(self, data: bytes) -> None:
+        try:
+            body, failure = await self._judge(data), None
+        except Refused as refused:
+            body, failure = None, refused.failure
+        await self._finish(body, failure)
 
     async def _finish(self, body: bytes | None, failure: Failure | None = None) -> None:
         headers = self._verdicts.headers()

@@ -7,6 +7,7 @@ import hmac
 import os
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import parse_qsl
 
 from llm_integrations.serving.config.auth import KEY_HEADERS
 from llm_integrations.serving.config.rules import RuleConfig
@@ -14,7 +15,7 @@ from llm_integrations.serving.config.section import secret_from
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.shapes.failure import Headers
 
-__all__ = ["Callers", "Keys"]
+__all__ = ["Callers", "Keys", "brought_by"]
 
 _OF_SERVERS: Final = (
     *("api-key", "x-goog-api-key"),
@@ -22,6 +23,8 @@ _OF_SERVERS: Final = (
 )
 _KEY_HEADERS: Final = tuple(name.encode() for name in (*KEY_HEADERS, *_OF_SERVERS))
 """Wherever a known server looks for a key: another header is no way to another rule."""
+
+_IN_QUERIES: Final = frozenset(("key", "api_key", "api-key", "subscription-key"))
 
 
 class Keys:
@@ -36,6 +39,16 @@ class Keys:
         digest = _digest(rest.strip() if scheme.lower() == b"bearer" else value)
         # All of them, so that the time taken tells nothing.
         return sum(hmac.compare_digest(digest, key) for key in self._digests) > 0
+
+
+def brought_by(headers: Headers, query: bytes) -> Headers:
+    """A request's headers, and the keys in its query as if they stood there, since Google and Azure
+    look for one in both."""
+    if b"=" not in query:
+        return headers
+    asked = parse_qsl(query.decode("latin-1"), encoding="latin-1")
+    keys = [value for name, value in asked if name.casefold() in _IN_QUERIES]
+    return [*headers, *((_KEY_HEADERS[0], key.encode("latin-1")) for key in keys)]
 
 
 def _digest(key: bytes) -> bytes:

@@ -25,12 +25,13 @@ __all__ = ["Stored", "canonical", "model_in", "shape_for", "stored_at"]
 
 _SHAPES: Final = [(Patterns((path,)), shape) for path, shape in INFERENCE_PATHS.items()]
 _MODEL: Final = re.compile(
-    r"/(?:engines|openai/deployments)/(?!copilot-codex/)(.+?)/(?:chat/)?completions/*",
-    re.IGNORECASE,
+    r"(?>.*?/(?:engines|openai/deployments)/)(?!copilot-codex/)(.+?)/(?:chat/)?completions/*",
+    re.IGNORECASE | re.DOTALL,
 )
+"""It tries no second place where its first part could stand, and so is linear in the path."""
 _ANSWERING: Final = ("/chat/completions", "/completions", "/responses", "/messages")
 _STORED: Final = [
-    (re.compile(place), listing, endings)
+    (re.compile(place, re.DOTALL), listing, endings)
     for place, listing, endings in (
         (r"(.*/(?:responses|chat/completions))/(?!(?:batch|render)$)[^/]+", ONE, ("",)),
         (r"(.*/(?:responses|chat/completions))", REPLIES, ("",)),
@@ -39,7 +40,7 @@ _STORED: Final = [
         (r"(.*)/conversations/[^/]+/items", ITEMS, ("/responses",)),
         (r"(.*)/conversations/[^/]+/items/[^/]+", ITEM, ("/responses",)),
         (r"(.*/messages)/batches/[^/]+/results", BATCH, ("",)),
-        (r"(.*)/files/[^/]+/content", BATCH, _ANSWERING),
+        (r"(?>(.*?)/files/).+/content", BATCH, _ANSWERING),  # the id may be one of a bucket's
     )
 ]
 _NO_PATH: Final = re.compile(r"[?#\0].*|;[^/]*", re.DOTALL)
@@ -88,9 +89,9 @@ def shape_for(path: str, name: str | None) -> Shape:
 
 @lru_cache(maxsize=1024)
 def model_in(path: str, query: bytes = b"") -> str | tuple[str, ...] | None:
-    """The model that a path names, which then counts more than the one in the body; several where
+    """The model that a path names, which then counts more than the one in the body; a tuple where
     a query names some, since of those and the body's nobody knows which one a server takes."""
-    found = _MODEL.search(unquote(path))
+    found = _MODEL.match(unquote(path))
     if found or b"=" not in query:
         return found[1] if found else None
     asked = parse_qsl(query.decode("latin-1"))

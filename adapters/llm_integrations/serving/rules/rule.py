@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeGuard
+from typing import TypeAlias
 
 from llm_integrations.core.judge import Judge, Side
 from llm_integrations.core.model.reference import SchemaRef
@@ -17,7 +17,7 @@ from llm_integrations.serving.rules.paths import shape_for
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.shapes import Shape
 
-__all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule", "is_one_model"]
+__all__ = ["InputRule", "MakeJudge", "OutputRule", "Rule"]
 
 MakeJudge: TypeAlias = Callable[[Side, InputConfig | OutputConfig], Judge]
 """Makes the judge of a rule's side, ``input`` or ``output``."""
@@ -80,11 +80,8 @@ class Rule:
             config=config,
         )
 
-    def is_for_model(self, name: Any) -> bool:
-        """Whether a request for this model could be one of the rule's."""
-        if self.models is None or not is_one_model(name):
-            return True
-        return self.models.match(name.strip().casefold())
+    def is_for_model(self, name: str) -> bool:
+        return self.models is None or self.models.match(name.strip().casefold())
 
     @property
     def strictness(self) -> int:
@@ -109,12 +106,6 @@ class Rule:
         own += list(self.output.tools.values() if self.output else ())
         checked = [check.shadow for check in self.input.checks] if self.input else []
         return own + [s for s in (*checked, self.output and self.output.shadow) if s]
-
-
-def is_one_model(name: Any) -> TypeGuard[str]:
-    """Whether it names one model. Nobody knows what a server takes for anything else, and leaving
-    the name out must be no way round a rule."""
-    return isinstance(name, str) and "," not in name
 
 
 def _input(side: InputConfig | None, judging: MakeJudge) -> InputRule | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,13 +12,17 @@ from llm_integrations.serving.rules.client_schemas import ClientSchemas
 from llm_integrations.serving.rules.paths import canonical, shape_for
 from llm_integrations.serving.rules.patterns import Patterns
 from llm_integrations.serving.rules.plan import Planner
-from llm_integrations.serving.rules.rule import MakeJudge, Rule, is_one_model
+from llm_integrations.serving.rules.rule import MakeJudge, Rule
 from llm_integrations.serving.shapes.failure import Headers
 from llm_integrations.serving.shapes.jsontext import as_dict
 
 __all__ = ["RuleTable"]
 
-_OTHERS: Final = ("models", "fallbacks")
+_OTHERS: Final = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+"""Where OpenRouter and LiteLLM are told of models to ask beside, or instead of, the first."""
+
+_MOST_NAMES: Final = 100
+"""Of models in one request; beyond it nobody looks which they are."""
 
 
 class RuleTable:
@@ -63,21 +67,19 @@ class RuleTable:
         headers: Headers,
         model: str | tuple[str, ...] | None = None,
     ) -> Planner | None:
-        """The first rule for the request's model and caller; ``model`` is what its URL names.
+        """The first rule for the request's model and caller; ``model`` is what its URL names:
+        one that counts alone, or several that do beside the body's.
 
         Of those that it could be, where it names no one model, the one that enforces most.
         """
-        named = model or _named_in(as_dict(request)) or self._config.default_model
-        could: list[Planner] = []
-        for planner in planners:
-            rule = planner.rule
-            if not rule.is_for_model(named) or not (
-                rule.callers is None or rule.callers.match(headers)
-            ):
-                continue
-            could.append(planner)
-            if rule.models is None or is_one_model(named):
-                break
+        named = _named_in(as_dict(request), model) or self._config.default_model
+        if isinstance(named, str) and "," not in named:
+            return _first(planners, headers, named)
+        names = _split(named)
+        if 0 < len(names) <= _MOST_NAMES:
+            could = [p for name in names if (p := _first(planners, headers, name)) is not None]
+        else:
+            could = list(_any_model(planners, headers))
         return max(could, key=attrgetter("rule.strictness"), default=None)
 
     def rules(self) -> list[Rule]:
@@ -89,9 +91,62 @@ class RuleTable:
         return list(dict.fromkeys(r for rule in self.rules() for r in rule.references()))
 
 
-def _named_in(request: Mapping[str, Any]) -> Any:
-    """The model in a body; no text where servers would not agree, since one in Go reads ``Model``
-    too, or where another is asked when that one fails."""
+def _first(planners: Sequence[Planner], headers: Headers, model: str) -> Planner | None:
+    for planner in planners:
+        rule = planner.rule
+        if rule.is_for_model(model) and (rule.callers is None or rule.callers.match(headers)):
+            return planner
+    return None
+
+
+def _any_model(planners: Sequence[Planner], headers: Headers) -> Iterator[Planner]:
+    """Of the rules that a request could be of which names no model: to leave the name out must be
+    no way round one."""
+    for planner in planners:
+        rule = planner.rule
+        if rule.callers is None or rule.callers.match(headers):
+            yield planner
+            if rule.models is None:
+                return
+
+
+def _split(named: Any) -> Collection[str]:
+    """Each name once; of what servers split at commas the whole too. None where it could be any."""
+    texts = (named,) if isinstance(named, str) else named
+    if not isinstance(texts, tuple):
+        return ()
+    return dict.fromkeys(name for text in texts for name in (text, *text.split(",")))
+
+
+def _named_in(request: Mapping[str, Any], model: str | tuple[str, ...] | None) -> Any:
+    """The model of a request; a tuple of it and those that are asked beside it, or when it fails;
+    a list where it could be any, as where ``Model`` stands, which a server in Go reads too."""
+    others = _others_in(request)
     keys = [key for key in request if key.casefold() == "model"]
-    others = [request[key] for key in _OTHERS if request.get(key)]
-    return request["model"] if keys == ["model"] and not others else keys + others
+    own = model if isinstance(model, str) else request.get("model")
+    if not isinstance(model, str) and (keys != ["model"] or not isinstance(own, str)):
+        return [*keys, *others, *(model or ())]
+    asked = (*(model if isinstance(model, tuple) else ()), *others)
+    return (own, *asked) if asked else own
+
+
+def _others_in(request: Mapping[str, Any]) -> Sequence[str]:
+    in_place = as_dict(request.get("extra_body"))
+    found = [in_place["model"]] if "model" in in_place else []
+    found += [body[key] for body in (request, in_place) for key in _OTHERS if body.get(key)]
+    return [*_names_in(found)]
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Every text in it that could name a model, however it is nested."""
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as name:
+                yield name
+            case dict() as fields:
+                left += (*fields, *fields.values())
+            case list() as items:
+                left += items
+            case _:
+                pass

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.aside import ASIDE, texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -28,6 +27,7 @@ from llm_integrations.serving.shapes.jsontext import (
 )
 from llm_integrations.serving.shapes.part import Part, refuses
 from llm_integrations.serving.shapes.sse import Event
+from llm_integrations.serving.shapes.unread import APART, unread_texts
 
 __all__ = [
     "Batch",
@@ -198,7 +198,7 @@ class Chat(_Choices):
 
     def prompts(self, request: Body) -> Iterator[Prompt]:
         yield from message_prompts(request.get("messages"))
-        yield from texts_aside(request)
+        yield from unread_texts(request)
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         return further_message(request, text) if "messages" in request else None
@@ -242,7 +242,7 @@ class Batch(_Choices):
                 yield from message_prompts(messages, place, number)
             else:
                 yield Prompt((*place, 0, "content"), "", None, number)
-        yield from texts_aside(request)
+        yield from unread_texts(request)
 
     def prefills(self, request: Body) -> Sequence[str]:
         if request.get("echo") or not request.get("continue_final_message"):
@@ -271,8 +271,8 @@ class Completions(_Choices):
             # Token ids, which nobody can read as JSON here.
             yield Prompt(("prompt",), "user", None)
         if suffix := request.get("suffix"):
-            yield Prompt(("suffix",), "user", said_text(suffix), ASIDE - 1)
-        yield from texts_aside(request)
+            yield Prompt(("suffix",), "user", said_text(suffix), APART - 1)
+        yield from unread_texts(request)
 
 
 class Invocations(Chat):
@@ -287,5 +287,5 @@ class Invocations(Chat):
     def prompts(self, request: Body) -> Iterator[Prompt]:
         # Which of the two a server takes depends on the rest of the body, so both are judged.
         if "messages" in request:
-            yield from message_prompts(request["messages"], conversation=ASIDE - 2)
+            yield from message_prompts(request["messages"], conversation=APART - 2)
         yield from Completions().prompts(request)

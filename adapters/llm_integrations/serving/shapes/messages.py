@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.aside import texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -28,6 +27,7 @@ from llm_integrations.serving.shapes.jsontext import (
 )
 from llm_integrations.serving.shapes.part import Part
 from llm_integrations.serving.shapes.sse import NO_DATA, Event
+from llm_integrations.serving.shapes.unread import unread_texts
 
 __all__ = ["Messages"]
 
@@ -48,7 +48,7 @@ class Messages(Shape):
         for index, message in enumerate(as_list(request.get("messages"))):
             message = as_dict(message)
             yield from _prompts(("messages", index, "content"), message)
-        yield from texts_aside(request)
+        yield from unread_texts(request)
 
     def with_message(self, request: Body, text: str) -> Mapping[str, Any] | None:
         return further_message(request, text)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llm_integrations.serving.shapes.aside import texts_aside
 from llm_integrations.serving.shapes.base import (
     Answer,
     Body,
@@ -30,6 +29,7 @@ from llm_integrations.serving.shapes.jsontext import (
     said_text,
 )
 from llm_integrations.serving.shapes.sse import Event
+from llm_integrations.serving.shapes.unread import unread_texts
 
 __all__ = ["CLIENT_RUNS", "Responses"]
 
@@ -66,7 +66,7 @@ class Responses(Shape):
             yield from _item_prompts(("input", index), item)
         if as_dict(request.get("prompt")).get("variables"):  # put into a text that the server has
             yield Prompt(("prompt", "variables"), "user", None)
-        yield from texts_aside(request)
+        yield from unread_texts(request)
 
     def goes_on(self, request: Body) -> bool:
         return bool(request.get("previous_response_id") or request.get("conversation"))

@@ -14,6 +14,9 @@ __all__ = ["BATCH", "CHAT_MESSAGES", "ITEM", "ITEMS", "ONE", "REPLIES", "Listing
 _SAID_TO_MODELS: Final = ("user", "system", "developer", "tool")
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _OK: Final = range(200, 300)
+_ANSWERS: Final = frozenset(("choices", "output", "content", "message"))
+_LISTS: Final = ("data", "results")
+_NAME: Final = b"custom_id"
 _NOT_JUDGED: Final = {"code": "invalid_output", "message": "the answer is withheld by its schema"}
 
 
@@ -102,6 +105,8 @@ class _Batch(Listing):
 
     def reply_in(self, entry: Any) -> Any:
         fields = read_fields(entry)
+        if _is_unread(fields, entry):
+            return entry
         response, result = as_dict(fields.get("response")), as_dict(fields.get("result"))
         if "custom_id" not in fields:
             return None
@@ -138,14 +143,21 @@ class _Batch(Listing):
     def holds_none(self, beginning: bytes) -> bool:
         line, ending, _ = beginning.lstrip(_BLANK).partition(b"\n")
         if ending:
-            return "custom_id" not in read_fields(line)
+            fields = read_fields(line)
+            return not ("custom_id" in fields or _is_unread(fields, line))
         return bool(line) and not line.startswith(b"{")
 
 
+def _is_unread(fields: dict[str, Any], line: bytes) -> bool:
+    """Whether a line that looks like a result's cannot be read here, as what is nested too deeply;
+    a client might read it."""
+    return not fields and _NAME in line and line.lstrip(_BLANK).startswith(b"{")
+
+
 def _is_no_answer(body: Any) -> bool:
-    """Whether a result is of an endpoint where no model writes, as one of embeddings."""
+    """Whether a result is of an endpoint where no model writes, as of embeddings or moderations."""
     fields = as_dict(body)
-    return fields.get("object") == "list" and isinstance(fields.get("data"), list)
+    return _ANSWERS.isdisjoint(fields) and any(isinstance(fields.get(key), list) for key in _LISTS)
 
 
 ONE: Final = Listing()

@@ -24,7 +24,8 @@ log = get_logger(__name__)
 
 _UNDER_A_PREFIX: Final = re.compile(
     r"(?!.*/threads/).+?(/v1/(?:chat/completions(?:/batch)?|completions|responses|messages)"
-    r"|/chat/completions|/completions|/responses|/invocations)"
+    r"|/chat/completions|/completions|/responses|/invocations)",
+    re.DOTALL,
 )
 _MOST_TOLD: Final = 1000
 _CLOSED: Final = Failure(404, "NotFoundError", "no rule is for this path")

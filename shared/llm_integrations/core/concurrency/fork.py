@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from typing import Any, Final, Protocol
+
+from llm_integrations.core.concurrency.weak import HeldWeakly
 
 __all__ = ["ForkAware", "survive_fork"]
 
@@ -19,7 +20,7 @@ class ForkAware(Protocol):
         """In the child: replace the lock, whose holder exists in the parent only."""
 
 
-_fork_aware: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+_fork_aware: Final[HeldWeakly[Any]] = HeldWeakly()
 _fork_aware_lock = threading.Lock()
 _held: list[ForkAware] = []
 
@@ -32,7 +33,7 @@ def survive_fork(thing: ForkAware) -> None:
 
 def _before() -> None:
     _fork_aware_lock.acquire()
-    for thing in list(_fork_aware):
+    for thing in _fork_aware:
         thing.lock.acquire()
         _held.append(thing)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Final, ParamSpec, TypeVar
+
+from llm_integrations.core.concurrency.weak import OneEach
 
 __all__ = ["in_thread"]
 
@@ -16,14 +17,12 @@ T = TypeVar("T")
 _AT_ONCE: Final = os.cpu_count() or 1
 """A loop's pool has four threads more, which are left to what waits for files."""
 
-_gates: Final[WeakKeyDictionary[Any, asyncio.Semaphore]] = WeakKeyDictionary()
+_gates: Final = OneEach[asyncio.AbstractEventLoop, asyncio.Semaphore](
+    lambda: asyncio.Semaphore(_AT_ONCE)
+)
 
 
 async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """``asyncio.to_thread`` for work that computes: one for each processor at once."""
-    loop = asyncio.get_running_loop()
-    gate = _gates.get(loop)
-    if gate is None:
-        gate = _gates[loop] = asyncio.Semaphore(_AT_ONCE)
-    async with gate:
+    async with _gates.of(asyncio.get_running_loop()):
         return await asyncio.to_thread(work, *args, **kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -45,9 +44,7 @@ class Registry(FromCache):
         self.settings = settings
         service = CacheService(settings, backend)
         super().__init__(service, Operations(service))
-        # A client that nobody holds any more closes its connections, but not at the end of the
-        # process, when there is nothing left to do it with.
-        weakref.finalize(self, service.registry.abandon).atexit = False
+        service.registry.belongs_to(self)
 
     @property
     def closed(self) -> bool:

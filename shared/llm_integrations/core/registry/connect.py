@@ -113,9 +113,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._clients: weakref.WeakValueDictionary[Settings, Registry] = (
-            weakref.WeakValueDictionary()
-        )
+        self._clients: dict[Settings, weakref.ref[Registry]] = {}
         survive_fork(self)
 
     def get(self, settings: Settings) -> Registry:
@@ -123,14 +121,18 @@ class _Shared:
 
     def _known(self, settings: Settings) -> Registry | None:
         with self.lock:
-            known = self._clients.get(settings)
+            return self._open(settings)
+
+    def _open(self, settings: Settings) -> Registry | None:
+        found = self._clients.get(settings)
+        known = None if found is None else found()
         return None if known is None or known.closed else known
 
     def _add(self, settings: Settings, made: Registry) -> Registry:
         with self.lock:
-            known = self._clients.get(settings)
-            if known is None or known.closed:
-                known = self._clients[settings] = made
+            known = self._open(settings) or made
+            held = {its: one for its, one in self._clients.items() if one() is not None}
+            self._clients = {**held, settings: weakref.ref(known)}
             return known
 
     def after_fork(self) -> None:

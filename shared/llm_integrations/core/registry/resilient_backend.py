@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from llm_integrations.core.concurrency.fork import survive_fork
+from llm_integrations.core.concurrency.weak import Keepers
 from llm_integrations.core.errors import (
     LLMIntegrationsError,
     RegistryError,
@@ -19,7 +20,7 @@ from llm_integrations.core.errors import (
 )
 from llm_integrations.core.model.reference import SchemaRef
 from llm_integrations.core.registry.backend import RegistryBackend
-from llm_integrations.core.registry.http.throttle import Throttle, throttle_of
+from llm_integrations.core.registry.http.throttle import Throttle, leave, throttle_of
 from llm_integrations.core.registry.listing.near import NearNames
 from llm_integrations.core.registry.pending import IO, Pending, closed_error, launch
 from llm_integrations.core.registry.settings import Settings
@@ -33,7 +34,24 @@ T = TypeVar("T")
 
 _LIMITING = ("http", "llm+http", "apicurio+http", "glue")
 _TO_LOOK_AROUND = 0.5  # seconds, for what is named beside an error
+_TO_LOOK_AFTER = 0.5  # seconds between looking for clients that nobody holds any more
 _TO_WAIT = 0.95  # of the deadline, for the server to take requests again
+
+_clients: Final = Keepers()
+_looked_after: Final[list[asyncio.Task[None]]] = []
+"""One for each loop; a forked child keeps its parent's, which would complain when collected."""
+
+
+async def _look_after_clients() -> None:
+    while True:
+        await asyncio.sleep(_TO_LOOK_AFTER)
+        _clients.look()
+
+
+def _look_after_them_here() -> None:
+    loop = asyncio.get_running_loop()
+    if not any(task.get_loop() is loop for task in _looked_after):
+        _looked_after.append(loop.create_task(_look_after_clients()))
 
 
 class ResilientBackend:
@@ -126,6 +144,7 @@ class ResilientBackend:
         task = asyncio.current_task()
         if self.closed or task is None:
             raise closed_error()
+        _look_after_them_here()
         self._tasks.add(task)
         try:
             yield
@@ -157,9 +176,9 @@ class ResilientBackend:
         """Refuse further calls and close the connections. Further closing does nothing."""
         with self.lock:
             closing, self.closed = not self.closed, True
-            if self._throttle is not None:
-                self._throttle.clients.discard(self)
             backend = self._backend
+        if self._throttle is not None:
+            leave(self._throttle, self)
         done: Pending[None] = Pending()
         if closing and backend is not None:
             launch(self._shut(backend), done)
@@ -175,12 +194,13 @@ class ResilientBackend:
         await asyncio.gather(*tasks, return_exceptions=True)
         await backend.close()
 
-    def abandon(self) -> None:
-        """Close the connections of a client that was collected, without waiting or locking."""
-        backend = self._backend
-        if not self.closed and backend is not None and IO.is_running:
-            self.closed = True
-            launch(self._shut(backend), Pending[None]())
+    def belongs_to(self, client: object) -> None:
+        """Once nobody holds the client, the connections are closed."""
+        _clients.when_gone(client, self._abandon)
+
+    def _abandon(self) -> None:
+        if not self.closed and IO.is_running:  # else there is nothing to close them with
+            self.close()
 
     def after_fork(self) -> None:
         """In a forked child: the connections belong to the parent. Never close them from here."""

@@ -16,13 +16,14 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from llm_integrations.core.concurrency.fork import survive_fork
+from llm_integrations.core.concurrency.weak import HeldWeakly
 from llm_integrations.core.config import RetryOptions
 from llm_integrations.core.errors import RegistryError, RegistryUnavailable
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry.pending import Pending
 from llm_integrations.core.resilience.backoff import backoff, bound
 
-__all__ = ["Throttle", "throttle_of"]
+__all__ = ["Throttle", "leave", "throttle_of"]
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Throttle:
 
     def __init__(self, server: str) -> None:
         self._server = server
-        self.clients: weakref.WeakSet[object] = weakref.WeakSet()
+        self.clients = HeldWeakly[object]()
         self._reset()
         survive_fork(self)
 
@@ -157,17 +158,23 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._throttles: weakref.WeakValueDictionary[str, Throttle] = weakref.WeakValueDictionary()
+        self._throttles: dict[str, weakref.ref[Throttle]] = {}
         survive_fork(self)
 
     def get(self, server: str, client: object) -> Throttle:
         made = Throttle(server)
         with self.lock:
-            found = self._throttles.get(server)
-            if found is None or not found.clients:
-                found = self._throttles[server] = made
+            known = {name: one for name, one in self._throttles.items() if one() is not None}
+            found = known[server]() if server in known else None
+            if found is None or not any(found.clients):
+                found = made
             found.clients.add(client)
+            self._throttles = {**known, server: weakref.ref(found)}
             return found
+
+    def leave(self, throttle: Throttle, client: object) -> None:
+        with self.lock:
+            throttle.clients.discard(client)
 
     def after_fork(self) -> None:
         self.lock = threading.Lock()
@@ -184,3 +191,8 @@ def throttle_of(url: str, client: object) -> Throttle:
     """
     parts = urlsplit(url)
     return _shared.get(f"{parts.scheme.rpartition('+')[2]}://{parts.netloc}", client)
+
+
+def leave(throttle: Throttle, client: object) -> None:
+    """The client is closed."""
+    _shared.leave(throttle, client)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
+from llm_integrations.core.concurrency.weak import HeldWeakly
 from llm_integrations.core.errors import SchemaNotFound
 from llm_integrations.core.model.reference import Version
 from llm_integrations.core.model.schema import JsonSchema
@@ -100,7 +100,7 @@ class _MemoryStore:
         self._level = level
 
 
-_stores: Final[weakref.WeakSet[_MemoryStore]] = weakref.WeakSet()
+_stores: Final[HeldWeakly[_MemoryStore]] = HeldWeakly()
 
 
 def _after_fork() -> None:
