@@ -30,6 +30,7 @@ from llm_integrations.core.evolution.verdict.report import Incompatibility, Unde
 from llm_integrations.core.evolution.verdict.witness import Witness
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
+from llm_integrations.core.validation.explain.places import place_of
 
 __all__ = ["migration_guide"]
 
@@ -177,7 +178,8 @@ def _places(judge: CompiledSchema, value: Any) -> set[str]:
     """Where a value is refused, in the notation of ``Change.where``."""
     found: set[str] = set()
     for error in judge.errors(value, _MOST_PLACES).errors:
-        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+        parts, _ = place_of(error, value)
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
         details = error.kind.as_dict()
         named = details.get("unexpected") or [details.get("property")]
         found.update(f"{path}.{name}" if isinstance(name, str) else path for name in named)
