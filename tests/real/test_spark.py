@@ -312,6 +312,15 @@ def test_twin_columns_and_names_with_dots_are_refused_with_what_to_do(
     for interval in ("interval '1-2' year to month", "make_interval(1, 2)"):
         with pytest.raises(ConfigurationError, match=r"takes no interval.*cast 'months'"):
             fn.judge(spark.sql(f"select array({interval}) as months"))
+    variant = spark.sql(
+        'select id + 99 as id, parse_json(\'{"lang": "en"}\') as meta from range(3)'
+    )
+    with pytest.raises(ConfigurationError, match=r"'meta' is a variant.*to_json"):
+        fn.judge(variant)
+    texts = schema_map_in_arrow("training-row", registry=registry, json_columns=["meta"])
+    judged = texts.judge(variant.selectExpr("id", "to_json(meta) as meta"))
+    assert (judged.report.valid, judged.report.invalid) == (2, 1)
+    judged.unpersist()
     lines = schema_map_in_arrow("training-row", registry=registry, lines="line")
     with pytest.raises(ConfigurationError, match=r"'line' of lines; the columns are 'id'"):
         lines.judge(spark.range(3))
@@ -349,6 +358,26 @@ def test_keys_are_unique_over_all_partitions_and_a_share_may_be_invalid(
         fn.judge(frame, max_invalid=0.001)
     with pytest.raises(ConfigurationError, match="unique: there is no column 'key'"):
         fn.judge(frame, unique="key")
+
+
+def test_large_whole_numbers_that_move_a_little_drift(
+    spark: Any, registry: Registry, tmp_path: Path
+) -> None:
+    from llm_integrations.spark import detect_drift, save_baseline
+
+    def moved(by: int, seed: int) -> Any:
+        n = f"{2**60 + by} + cast(randn({seed}) * 1000 as bigint)"
+        return spark.sql(f"select {n} as n, cast({n} as decimal(38, 0)) as d from range(2000)")
+
+    path = tmp_path / "numbers.json"
+    save_baseline(moved(0, 1), "training-row@1", registry=registry, path=path)
+    same, other = (
+        detect_drift(
+            moved(by, seed).repartition(3), "training-row@1", baseline=path, registry=registry
+        )
+        for by, seed in ((0, 2), (5000, 3))
+    )
+    assert (same.drifted, {*other.drifted_columns}) == (False, {"n", "d"})
 
 
 def test_drift_of_a_data_frame_is_that_of_its_rows(spark: Any, registry: Registry) -> None:

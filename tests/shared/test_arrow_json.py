@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,29 @@ def test_each_text_is_read_once_however_many_parts_of_the_schema_look_at_it(
     plan = compile_arrow(schema, json_columns=["args"])
     assert plan.mask(pa.table({"id": range(100), "args": rows})).true_count == 100
     assert sorted(texts) == sorted(set(rows))
+
+
+def test_texts_that_come_again_in_the_next_block_are_read_once_wherever_the_plan_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    known = jsontext.parsed
+
+    def noted(text: str) -> Any:
+        read.append(text)
+        return known(text)
+
+    monkeypatch.setattr(jsontext, "parsed", noted)
+    body = {"properties": {"args": {"type": "object", "properties": {"n": {"maximum": 5}}}}}
+    sent = pickle.dumps(compile_arrow(body, json_columns=["args"], reference="texts@1"))
+    texts = [f'{{"n": {n % 8}}}' for n in range(80)] + [None, "null", '{"n": null}', "{", "[1]"]
+    blocks = [pa.table({"args": texts}), pa.table({"args": texts[::-1]})]
+    first, second = (pickle.loads(sent).mask(block).to_pylist() for block in blocks)
+    assert first == second[::-1]
+    assert first[:8] == [n <= 5 for n in range(8)]
+    assert first[80:] == [True, True, True, False, False]
+    assert len(read) == len(set(read)) == 12
+    long = pa.table({"args": [f'{{"n": {" " * 300}1}}', *texts]})
+    assert pickle.loads(sent).mask(long).to_pylist()[0]
+    pickle.loads(sent).mask(long)
+    assert len(read) == 14

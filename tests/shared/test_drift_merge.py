@@ -25,7 +25,7 @@ from llm_integrations.core.drift import (
     profile_tables,
     sketch_tables,
 )
-from llm_integrations.core.drift.sketches import numbers
+from llm_integrations.core.drift.sketches import floats
 from llm_integrations.core.drift.sketches.numbers import NumberSketch
 from llm_integrations.core.drift.workers import SKETCH, SketchTask, merged
 from llm_integrations.core.errors import ConfigurationError
@@ -93,7 +93,7 @@ def test_four_parts_in_any_order_have_the_profile_of_the_whole(
 def test_parts_of_more_numbers_than_are_kept_have_the_profile_of_the_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(numbers, "_BINS", 100)
+    monkeypatch.setattr(floats, "BINS", 100)
     labels, data = Labels(), table()
     found = merged_parts(parts_of(data, [7, 90, 333])).profile(labels)
     assert same(found, whole(data, labels))
@@ -107,7 +107,7 @@ def test_parts_of_more_numbers_than_are_kept_have_the_profile_of_the_whole(
 @settings(max_examples=40, deadline=None)
 def test_the_numbers_that_are_kept_depend_on_no_order(parts: list[list[float]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numbers, "_BINS", 8)
+        patch.setattr(floats, "BINS", 8)
         once, merging = NumberSketch(), NumberSketch()
         once.add(np.array([n for part in parts for n in part], np.float64))
         for part in reversed(parts):

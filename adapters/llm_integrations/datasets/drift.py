@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 from llm_integrations.core.drift import (
-    DriftLimits,
+    BaselineOptions,
+    DriftOptions,
     DriftReport,
-    DriftThresholds,
     Profile,
     ProfileSketch,
     check_data,
     keep_baseline,
     sketch_tables,
 )
-from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.registry import SchemaRef
 from llm_integrations.core.validation import Validator
 from llm_integrations.datasets.columns import json_columns, plain
 from llm_integrations.datasets.run.inputs import Files, opened
@@ -31,16 +31,7 @@ _STREAMED = 8192
 
 
 def detect_drift(
-    dataset: Any,
-    schema: str | SchemaRef,
-    *,
-    baseline: Any = None,
-    registry: Registry | str | None = None,
-    thresholds: DriftThresholds | None = None,
-    ignore: Collection[str] = (),
-    compare: Collection[str] = (),
-    show_values: bool = False,
-    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
+    dataset: Any, schema: str | SchemaRef, **options: Unpack[DriftOptions]
 ) -> DriftReport:
     """What changed since the baseline: the schema's view first, then each column's distances.
 
@@ -48,16 +39,7 @@ def detect_drift(
         dataset: a Dataset, DatasetDict (its splits together), stream, table, frame or file, as
             ``validate_dataset`` takes them; read once.
         schema: as ``training-row@1``.
-        baseline: a Profile, the path of one (``.json``) or of a folder of them, other data as in
-            ``dataset``, or a list of these: then it drifted if it drifted from each. None takes
-            what ``save_baseline`` keeps beside the schema.
-        thresholds: what may change; see DriftThresholds.
-        ignore: columns that may change as they like, as ids do.
-        compare: columns to compare that are left out by themselves, since their values are new
-            each time: points in time, and numbers that only grow from row to row.
-        show_values: name frequent values of the data in words, not as keyed hashes.
-        limits: what may change in single columns: an object or its file; see docs/drift.md. It goes
-            before what the schema says by ``x-drift``.
+        options: the baseline, and what may change; see DriftOptions.
 
     Returns:
         A report with ``.drifted``, ``.decided``, ``.not_compared``, ``to_markdown()``,
@@ -68,41 +50,22 @@ def detect_drift(
         ConfigurationError: there is no baseline, or data or profile cannot be read.
         RegistryError: there is no schema to judge by.
     """
-    return check_data(
-        dataset,
-        schema,
-        _sketched,
-        baseline=baseline,
-        registry=registry,
-        thresholds=thresholds,
-        ignore=ignore,
-        compare=compare,
-        show_values=show_values,
-        limits=limits,
-    )
+    return check_data(dataset, schema, _sketched, **options)
 
 
 def save_baseline(
-    dataset: Any,
-    schema: str | SchemaRef,
-    *,
-    registry: Registry | str | None = None,
-    path: str | Path | None = None,
-    show_values: bool = False,
+    dataset: Any, schema: str | SchemaRef, **options: Unpack[BaselineOptions]
 ) -> Profile:
     """Profile a data set, and keep the profile for ``detect_drift``: some kilobytes of JSON.
 
     Args:
-        dataset, schema, registry: as for ``detect_drift``.
-        path: where to; None keeps it beside the schema, in the registry's folder.
-        show_values: name frequent values in plain text, not as keyed hashes.
+        dataset, schema: as for ``detect_drift``.
+        options: where to keep it; see BaselineOptions.
 
     Raises:
         ConfigurationError: the registry is no folder and there is no path.
     """
-    return keep_baseline(
-        dataset, schema, _sketched, registry=registry, path=path, show_values=show_values
-    )
+    return keep_baseline(dataset, schema, _sketched, **options)
 
 
 def _sketched(data: Any, validator: Validator) -> ProfileSketch:

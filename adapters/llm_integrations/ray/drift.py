@@ -5,24 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pyarrow as pa
 
 from llm_integrations.core.drift import (
-    DriftLimits,
+    BaselineOptions,
+    DriftOptions,
     DriftReport,
-    DriftThresholds,
     Profile,
     ProfileSketch,
     check_data,
     keep_baseline,
 )
 from llm_integrations.core.drift.workers import SKETCH, SketchTask, merged
-from llm_integrations.core.registry import Registry, SchemaRef
+from llm_integrations.core.registry import SchemaRef
 from llm_integrations.core.validation import Validator
 
 if TYPE_CHECKING:
@@ -32,48 +30,24 @@ __all__ = ["detect_drift", "save_baseline"]
 
 
 def detect_drift(
-    dataset: Dataset,
-    schema: str | SchemaRef,
-    *,
-    baseline: Profile | str | Path | Dataset | Sequence[Any] | None = None,
-    registry: Registry | str | None = None,
-    thresholds: DriftThresholds | None = None,
-    ignore: Collection[str] = (),
-    compare: Collection[str] = (),
-    show_values: bool = False,
-    limits: DriftLimits | Mapping[str, Any] | str | Path | None = None,
+    dataset: Dataset, schema: str | SchemaRef, **options: Unpack[DriftOptions]
 ) -> DriftReport:
     """What changed since the baseline, as ``llm_integrations.datasets.detect_drift`` says it.
 
     The data is read once, by the workers; what comes to the driver are sketches, some kilobytes to
-    a megabyte for each column of a block.
+    a megabyte for each column of a block. The options are those of DriftOptions.
     """
-    return check_data(
-        dataset,
-        schema,
-        _sketched,
-        baseline=baseline,
-        registry=registry,
-        thresholds=thresholds,
-        ignore=ignore,
-        compare=compare,
-        show_values=show_values,
-        limits=limits,
-    )
+    return check_data(dataset, schema, _sketched, **options)
 
 
 def save_baseline(
-    dataset: Dataset,
-    schema: str | SchemaRef,
-    *,
-    registry: Registry | str | None = None,
-    path: str | Path | None = None,
-    show_values: bool = False,
+    dataset: Dataset, schema: str | SchemaRef, **options: Unpack[BaselineOptions]
 ) -> Profile:
-    """Profile a data set, and keep the profile for ``detect_drift``, wherever that runs."""
-    return keep_baseline(
-        dataset, schema, _sketched, registry=registry, path=path, show_values=show_values
-    )
+    """Profile a data set, and keep the profile for ``detect_drift``, wherever that runs.
+
+    The options are those of BaselineOptions.
+    """
+    return keep_baseline(dataset, schema, _sketched, **options)
 
 
 def _sketched(dataset: Dataset, validator: Validator) -> ProfileSketch:

@@ -44,11 +44,13 @@ class SchemaMapInArrow(WorkerJudge):
 
         Raises:
             ConfigurationError: the data frame has such columns already, or some that mapInArrow
-                does not take: two of one name, one with a dot in its name, intervals of months.
+                does not take: two of one name, one with a dot in its name, intervals of months;
+                or the JSON Schema names one that is a variant.
         """
         from pyspark.sql.types import BooleanType, StringType, StructField, StructType
 
         check_columns(schema)
+        self._check_variants(schema)
         _check_names([self.valid, self.errors])
         # Spark does not tell names apart by their case.
         known = {name.lower(): name for name in schema.names}
@@ -58,6 +60,17 @@ class SchemaMapInArrow(WorkerJudge):
                 raise ConfigurationError(f"the data frame has a column {found!r} already")
         verdict = [StructField(self.valid, BooleanType()), StructField(self.errors, StringType())]
         return StructType([*schema.fields, *verdict])
+
+    def _check_variants(self, schema: StructType) -> None:
+        """Workers get variants as bytes, which are nothing that a schema describes."""
+        body = self.plan.validator.body
+        declared = body.get("properties", {}) if isinstance(body, dict) else {}
+        for field in schema.fields:
+            if field.dataType.typeName() == "variant" and field.name in declared:
+                raise ConfigurationError(
+                    f"the column {field.name!r} is a variant, which workers get as bytes: make it "
+                    "text with to_json, and name it in json_columns="
+                )
 
     def judge(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -256,7 +256,15 @@ def _rebuilt(
     corrupt_record: str | None,
     _version: str,
 ) -> ArrowPlan:
-    return ArrowPlan(validator, schema, json_columns, threads, corrupt_record)
+    known = _known(*validator.__reduce__())
+    return ArrowPlan(known, schema, json_columns, threads, corrupt_record)
+
+
+@lru_cache(maxsize=_KEPT)
+def _known(made: Callable[..., Validator], arguments: tuple[Any, ...]) -> Validator:
+    """The same validator for the same schema and options. Engines unpickle a plan for each block,
+    and what one compiled serves the next."""
+    return made(*arguments)
 
 
 @lru_cache(maxsize=1)

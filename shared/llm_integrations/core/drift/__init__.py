@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from llm_integrations.core.drift.compare import compare_profiles
 from llm_integrations.core.drift.detect import (
+    BaselineOptions,
+    DriftOptions,
     baseline_of,
     baselines_of,
     check_data,
@@ -24,12 +26,14 @@ from llm_integrations.core.drift.thresholds import DriftThresholds
 
 __all__ = [
     "Anomaly",
+    "BaselineOptions",
     "BaselineStore",
     "Categories",
     "ColumnDrift",
     "ColumnLimits",
     "ColumnProfile",
     "DriftLimits",
+    "DriftOptions",
     "DriftReport",
     "DriftThresholds",
     "Labels",

@@ -11,6 +11,7 @@ from llm_integrations.core.drift.distance import (
     category_chance,
     category_distance,
     cells_of,
+    centred,
     ks_chance,
     ks_distance,
     l_infinity,
@@ -24,7 +25,7 @@ from llm_integrations.core.drift.distance import (
     share_chance,
 )
 from llm_integrations.core.drift.limits import ColumnLimits
-from llm_integrations.core.drift.profile import Categories, ColumnProfile
+from llm_integrations.core.drift.profile import Categories, ColumnProfile, Numbers
 from llm_integrations.core.drift.report import ColumnDrift, Measure
 from llm_integrations.core.drift.thresholds import DriftThresholds
 
@@ -160,6 +161,8 @@ class Comparison:
         told = all(isinstance(side, Categories) or side.quantiles for side in (one, two))
         if min(counts) < max(self.limits.min_values, 1) or not told:
             return
+        if isinstance(one, Numbers) and isinstance(two, Numbers) and _are_exact(before, after):
+            one, two = centred(one, two)
         cells = cells_of(one, two)
         sizes = _independent(before, counts[0]), _independent(after, counts[1])
         if name == "PSI":
@@ -175,6 +178,8 @@ class Comparison:
             return
         if min(one.count, two.count) < self.limits.min_values:
             return
+        if _are_exact(before, after):
+            one, two = centred(one, two)
         sizes = _independent(before, one.count), _independent(after, two.count)
         size = 1 / sizes[0] + 1 / sizes[1]
         chance = lepage_chance(_LEPAGE * self.level, size)
@@ -188,6 +193,14 @@ class Comparison:
 def _independent(column: ColumnProfile, values: int) -> float:
     """How many of the values count as independent: of those in one list, one."""
     return float(values if column.groups is None else max(min(values, column.groups), 1))
+
+
+def _are_exact(before: ColumnProfile, after: ColumnProfile) -> bool:
+    """Whether numbers or times have no errors of computing, which say nothing."""
+    return all(
+        side.family in ("instant", "time") or side.kind.startswith(("int", "uint", "decimal"))
+        for side in (before, after)
+    )
 
 
 def _is_new_each_time(before: ColumnProfile, after: ColumnProfile) -> bool:

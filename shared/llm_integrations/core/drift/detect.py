@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from llm_integrations.core.drift.compare import compare_profiles
 from llm_integrations.core.drift.labels import PLAIN, Labels
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Sketching: TypeAlias = Callable[[Any, Validator], ProfileSketch]
 
 __all__ = [
+    "BaselineOptions",
+    "DriftOptions",
     "baseline_of",
     "baselines_of",
     "check_data",
@@ -37,6 +39,46 @@ __all__ = [
     "is_profile",
     "keep_baseline",
 ]
+
+
+class DriftOptions(TypedDict, total=False):
+    """What ``detect_drift`` of every adapter takes besides the data and the schema.
+
+    Attributes:
+        baseline: a Profile, the path of one (``.json``) or of a folder of them, other data as that
+            which is checked, or a list of these: then it drifted if it drifted from each. None
+            takes what ``save_baseline`` keeps beside the schema.
+        registry: a Registry, a URL, or None for the environment's.
+        thresholds: what may change; see DriftThresholds.
+        ignore: columns that may change as they like, as ids do.
+        compare: columns to compare that are left out by themselves, since their values are new
+            each time: points in time, and numbers that only grow from row to row.
+        show_values: name frequent values of the data in words, not as keyed hashes.
+        limits: what may change in single columns: an object or its file; see docs/drift.md. It
+            goes before what the schema says by ``x-drift``.
+    """
+
+    baseline: Any
+    registry: Registry | str | None
+    thresholds: DriftThresholds | None
+    ignore: Collection[str]
+    compare: Collection[str]
+    show_values: bool
+    limits: Limits
+
+
+class BaselineOptions(TypedDict, total=False):
+    """What ``save_baseline`` of every adapter takes besides the data and the schema.
+
+    Attributes:
+        registry: a Registry, a URL, or None for the environment's.
+        path: where to; None keeps it beside the schema, in the registry's folder.
+        show_values: name frequent values in plain text, not as keyed hashes.
+    """
+
+    registry: Registry | str | None
+    path: str | Path | None
+    show_values: bool
 
 
 def for_tables(registry: Registry, schema: str | SchemaRef) -> Validator:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Final, TypeAlias
 
@@ -14,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from llm_integrations.core.drift.profile import Categories, Numbers
-from llm_integrations.core.drift.sketches.numbers import spread_of
+from llm_integrations.core.drift.sketches.statistics import spread_of
 
 __all__ = [
     "category_chance",
     "category_distance",
     "cells_of",
+    "centred",
     "ks_chance",
     "ks_distance",
     "l_infinity",
@@ -37,6 +39,9 @@ _EXPECTED: Final = 10
 """Values that a category should have in either sample to be compared by itself."""
 _ROUNDING: Final = 2e-3
 """Quantiles are rounded to a thousandth of the spread, on each side."""
+
+_CONSTANT: Final = 1e-9
+"""Spread, as a part of the mean, below which numbers differ by errors of computing only."""
 
 _Cells: TypeAlias = npt.NDArray[np.float64]
 
@@ -150,6 +155,21 @@ def missing_mass_chance(
     return _deviations(level) * spread + 1 / after
 
 
+def centred(before: Numbers, after: Numbers) -> tuple[Numbers, Numbers]:
+    """Exact numbers, counted from the middle of the baseline's: what lies between these is small,
+    however large they are, and none of it is an error of floats."""
+    origin = before.quantiles[len(before.quantiles) // 2]
+    one, two = (
+        replace(
+            side,
+            quantiles=tuple(float(value - origin) for value in side.quantiles),
+            mean=0.0 if side.std else side.mean,
+        )
+        for side in (before, after)
+    )
+    return one, two
+
+
 def number_distance(before: Numbers, after: Numbers) -> float:
     """Wasserstein distance of the quantiles, in standard deviations of the baseline."""
     # Of as many quantiles on both sides it is the mean of what lies between them.
@@ -158,6 +178,8 @@ def number_distance(before: Numbers, after: Numbers) -> float:
 
 
 def _scale(numbers: Numbers) -> float:
+    if numbers.std > _CONSTANT * abs(numbers.mean):
+        return numbers.std
     # A constant column has no standard deviation to divide by.
     return max(numbers.std, 1e-3 * abs(numbers.mean), 1e-9)
 

@@ -89,7 +89,7 @@ def judged_files(paths: Iterable[Path], validator: Validator) -> Iterator[Judged
         if path.suffix.lower() in LINE_SUFFIXES:
             yield from _judged_lines(path, validator, columns)
         else:
-            yield from judged_tables(read_tables(path, validator=validator), validator)
+            yield from judged_tables(read_tables(path, validator=validator, codes=True), validator)
 
 
 def _judged_lines(path: Path, validator: Validator, columns: LineColumns) -> Iterator[JudgedTable]:

@@ -24,6 +24,7 @@ TABLE_SUFFIXES: Final = (".parquet", *CSV_SUFFIXES, ".arrow", ".feather")
 LINE_SUFFIXES: Final = (".jsonl", ".ndjson")
 """Files of JSON lines, which are no tables: a line may hold anything."""
 _BATCH: Final = 65_536
+_LENGTH: Final = 4
 _AT_ONCE: Final = 1 << 20
 """Bytes of a column that are read ahead; otherwise Arrow keeps all that it read of a file."""
 
@@ -34,6 +35,7 @@ def read_tables(
     *,
     validator: Validator | None = None,
     dialect: CsvDialect | None = None,
+    codes: bool = False,
 ) -> Iterator[Any]:
     """Yield a file's pyarrow Tables of ``rows`` rows each, the last one of fewer.
 
@@ -51,7 +53,7 @@ def read_tables(
     """
     require_extra("arrow", "pyarrow")
     with _own_errors(path):
-        yield from _joined(_batches(path, validator, dialect or CsvDialect()), rows)
+        yield from _joined(_batches(path, validator, dialect or CsvDialect(), codes), rows)
 
 
 def rows_in(path: Path) -> int | None:
@@ -87,13 +89,12 @@ def _reason(path: Path, error: Exception) -> str:
     return text.partition("'")[0]
 
 
-def _batches(path: Path, validator: Validator | None, dialect: CsvDialect) -> Iterator[Any]:
+def _batches(
+    path: Path, validator: Validator | None, dialect: CsvDialect, codes: bool
+) -> Iterator[Any]:
     match path.suffix.lower():
         case ".parquet":
-            from pyarrow import parquet
-
-            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_AT_ONCE) as file:
-                yield from file.iter_batches(_BATCH)
+            yield from _parquet_batches(path, codes)
         case ".arrow" | ".feather":
             yield from _arrow_batches(path)
         case suffix if suffix in CSV_SUFFIXES:
@@ -102,6 +103,32 @@ def _batches(path: Path, validator: Validator | None, dialect: CsvDialect) -> It
             yield from csv_batches(path, validator, dialect)
         case _:
             raise ConfigurationError(f"{path}: tables are read from {', '.join(TABLE_SUFFIXES)}")
+
+
+def _parquet_batches(path: Path, codes: bool) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    options = {"pre_buffer": False, "buffer_size": _AT_ONCE}
+    coded = _coded(parquet.read_metadata(path)) if codes else []
+    with parquet.ParquetFile(path, read_dictionary=coded, **options) as file:
+        yield from file.iter_batches(_BATCH)
+
+
+def _coded(metadata: Any) -> list[str]:
+    """The columns of text that are codes of words throughout, as far as their sizes tell."""
+    import pyarrow as pa
+
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    texts = {field.name for field in metadata.schema.to_arrow_schema() if field.type == pa.string()}
+    found = []
+    for index in range(metadata.num_columns if groups else 0):
+        chunks = [group.column(index) for group in groups]
+        size = sum(chunk.total_uncompressed_size for chunk in chunks)
+        # A text that stands there itself takes 4 bytes and its own.
+        is_coded = size < _LENGTH * sum(chunk.num_values for chunk in chunks)
+        if chunks[0].path_in_schema in texts and is_coded:
+            found.append(chunks[0].path_in_schema)
+    return found
 
 
 def _arrow_batches(path: Path) -> Iterator[Any]:

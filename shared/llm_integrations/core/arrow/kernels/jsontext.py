@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -68,6 +69,10 @@ def _reader() -> Callable[[str], Any]:
     return from_json
 
 
+_SHORT: Final = 256
+_KEPT: Final = 16_384
+"""Short texts whose verdicts are kept for the next batch: some megabytes."""
+
 _read: Final = _reader()
 
 
@@ -90,6 +95,8 @@ class JsonTexts:
     def __init__(self) -> None:
         self._verdicts: dict[tuple[Accepts, bool], int] = {}
         self._nodes: list[tuple[int, Accepts, DropNulls | None]] = []
+        # Texts often come again in the next batch.
+        self._kept = lru_cache(maxsize=_KEPT)(self._of_text)
 
     def node(
         self, accepts: Accepts, *, null_is_valid: bool, drop_nulls: DropNulls | None = None
@@ -116,26 +123,25 @@ class JsonTexts:
         return found
 
     def _said(self, texts: list[str | None]) -> Bits:
-        found = np.zeros((len(texts), len(self._verdicts)), np.bool_)
-        with_nulls = any(drop is not None for _, _, drop in self._nodes)
-        others: list[tuple[int, int, bool]] = []
-        for row, text in enumerate(texts):
-            value = UNREADABLE if text is None else parsed(text)
-            if isinstance(value, UnreadableValue):
-                continue
-            for (accepts, null_is_valid), column in self._verdicts.items():
-                found[row, column] = null_is_valid if value is None else accepts(value)
-            if with_nulls and value is not None and text is not None and "null" in text:
-                others += self._without_nulls(row, value)
-        found = found[:, [verdict for verdict, _, _ in self._nodes]]
-        for row, column, verdict in others:
-            found[row, column] = verdict
-        return found
+        once, kept = self._of_text, self._kept
+        rows = [kept(t) if t is not None and len(t) <= _SHORT else once(t) for t in texts]
+        return np.array(rows, np.bool_).reshape(len(texts), len(self._nodes))
 
-    def _without_nulls(self, row: int, value: Any) -> Iterator[tuple[int, int, bool]]:
-        for column, (_, accepts, drop_nulls) in enumerate(self._nodes):
-            if drop_nulls is not None:
-                yield row, column, accepts(drop_nulls(value))
+    def _of_text(self, text: str | None) -> tuple[bool, ...]:
+        """What each node says of a text."""
+        value = UNREADABLE if text is None else parsed(text)
+        if isinstance(value, UnreadableValue):
+            return (False,) * len(self._nodes)
+        if value is None:
+            said = [null_is_valid for _, null_is_valid in self._verdicts]
+        else:
+            said = [accepts(value) for accepts, _ in self._verdicts]
+        if value is None or text is None or "null" not in text:
+            return tuple([said[verdict] for verdict, _, _ in self._nodes])
+        return tuple(
+            said[verdict] if drop_nulls is None else accepts(drop_nulls(value))
+            for verdict, accepts, drop_nulls in self._nodes
+        )
 
 
 class JsonTextNode(Node):

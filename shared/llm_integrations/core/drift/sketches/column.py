@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
-
-from llm_integrations.core.arrow.pyarrow_modules import pa, pc, types
+from llm_integrations.core.arrow.pyarrow_modules import pc, types
 from llm_integrations.core.drift.labels import Labels
 from llm_integrations.core.drift.profile import ColumnProfile, Family
 from llm_integrations.core.drift.sketches.categories import CategorySketch
 from llm_integrations.core.drift.sketches.growth import Growth
+from llm_integrations.core.drift.sketches.measured import counted_values, measured
 from llm_integrations.core.drift.sketches.nested_columns import (
     entries,
     filled,
     is_list,
-    lengths,
+    is_worded,
     plain_values,
 )
 from llm_integrations.core.drift.sketches.numbers import NumberSketch
@@ -36,9 +35,12 @@ _TESTS: Final[tuple[tuple[Family, Callable[[Any], bool]], ...]] = (
     ("map", types.is_map),
     ("null", types.is_null),
 )
-_MICROSECONDS: Final = 1e6
 _OFTEN: Final = 4
 """How often texts come at least where their lengths are those of different ones."""
+
+
+def _plain(kind: Any) -> Any:
+    return kind.value_type if is_worded(kind) else kind
 
 
 def _family(kind: Any) -> Family:
@@ -60,13 +62,13 @@ class ColumnSketch:
     def __init__(
         self, named: frozenset[str], kind: Any, within: frozenset[str] = frozenset()
     ) -> None:
-        self._kind = kind
+        self._kind = _plain(kind)
         self._rows = self._nulls = 0
         self._named = named
         self._within = within
         self._numbers = NumberSketch()
         self._categories = CategorySketch()
-        self._family: Family = _family(kind)
+        self._family: Family = _family(self._kind)
         self._parts: dict[str, ColumnSketch] = {}
         self._vectors: VectorSketch | None = None
         self._groups: int | None = None
@@ -84,24 +86,25 @@ class ColumnSketch:
             self._groups = groups + (self._groups or 0)
         self._take_kind(values.type)
         if self._family in ("text", "boolean") or (self._named and self._family == "number"):
-            kinds = pc.value_counts(values.drop_null())
-            words, counts = kinds.field("values"), kinds.field("counts")
-            self._categories.add(list(zip(words.to_pylist(), counts.to_pylist(), strict=True)))
+            words, counts = counted_values(values)
+            self._categories.add(list(zip(words.to_pylist(), counts.tolist(), strict=True)))
             if self._family == "text" and len(words) * _OFTEN < len(values):
-                self._numbers.add_counted(_as_floats(words, "text"), counts.to_numpy())
+                self._numbers.add_counted(measured(words, "text"), counts)
                 return
         if self._family in ("boolean", "null", "other"):
             return
-        numbers = _as_floats(values.drop_null(), self._family)
-        self._numbers.add(numbers)
-        if self._family == "number":
-            self._growth.add(numbers)
-        elif self._family == "list":
+        for chunk in values.drop_null().chunks:
+            numbers = measured(chunk, self._family)
+            self._numbers.add(numbers)
+            if self._family == "number":
+                self._growth.add(numbers)
+        if self._family == "list":
             self._add_items(values.drop_null())
         elif self._family == "map":
             self._part("keys", pc.struct_field(entries(values), [0]), filled(values))
 
     def _take_kind(self, kind: Any) -> None:
+        kind = _plain(kind)
         if self._family == "null":
             # The column had only nulls so far, so its type was unknown.
             self._kind, self._family = kind, _family(kind)
@@ -185,23 +188,3 @@ class ColumnSketch:
             self._family == "number" and self._growth.ascending and numbers is not None,
             self._categories.form() if self._family == "text" and not categories else "",
         )
-
-
-def _as_floats(values: Any, family: Family) -> Any:
-    """Numbers as they are, times in seconds, of all else its length."""
-    match family:
-        case "text":
-            values = pc.utf8_length(values.cast(pa.large_string()))
-        case "bytes":
-            values = pc.binary_length(values)
-        case "list" | "map":
-            values = lengths(values)
-        case "instant":
-            values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        case "time" if types.is_time(values.type):
-            values = values.cast(pa.time64("us"), safe=False).cast(pa.int64())
-        case "time":
-            values = values.cast(pa.duration("us"), safe=False).cast(pa.int64())
-    floats = values.cast(pa.float64(), safe=False)
-    numbers = floats.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-    return numbers / _MICROSECONDS if family in ("instant", "time") else numbers

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
 from llm_integrations.core.arrow import VerdictCounts
+from llm_integrations.core.arrow.pyarrow_modules import pa
+from llm_integrations.core.arrow.run.batches import batches_of
 from llm_integrations.core.drift.domains import ITEM, named_values
 from llm_integrations.core.drift.judged import JudgedTable
 from llm_integrations.core.drift.labels import Labels
@@ -46,7 +48,9 @@ class ProfileSketch:
         self._unexplained += block.counts.unexplained
         self._reasons.update(_scaled(block.counts))
         found: dict[Path, int] = {}
-        columns = list(nested_columns(block.columns))
+        # Rows that were shuffled come one by one, and calls for each would take the time.
+        pieces = list(batches_of(block.columns))
+        columns = list(nested_columns(pa.Table.from_batches(pieces, block.columns.schema)))
         self._begin([column for column in columns if column.name not in self._columns])
         for column in columns:
             self._columns[column.name].add(column.values, column.groups)

@@ -25,7 +25,7 @@ class Growth:
         self._count += len(numbers)
         if not self._ascends or not len(numbers):
             return
-        first, last = float(numbers[0]), float(numbers[-1])
+        first, last = numbers[[0, -1]].tolist()
         if self._parts:
             start, end = self._parts[-1]
             self._ascends, self._parts = first > end, [*self._parts[:-1], (start, last)]

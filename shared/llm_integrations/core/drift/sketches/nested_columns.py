@@ -17,6 +17,7 @@ __all__ = [
     "entries",
     "filled",
     "is_list",
+    "is_worded",
     "lengths",
     "nested_columns",
     "plain_values",
@@ -112,7 +113,7 @@ def is_list(kind: Any) -> bool:
 
 
 def plain_values(values: Any) -> Any:
-    """The values of a ChunkedArray, of a type that statistics know."""
+    """The values of a ChunkedArray, of a type that statistics know: plain, or texts by codes."""
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         stored = [chunk.storage for chunk in values.chunks]
@@ -121,10 +122,27 @@ def plain_values(values: Any) -> Any:
         chunks = values.chunks or [pa.nulls(0, kind)]
         read = [readable(pa.record_batch([chunk], ["values"])).column(0) for chunk in chunks]
         return plain_values(pa.chunked_array(read))
+    if is_worded(kind) and _are_fewer(values):
+        return values
     if types.is_dictionary(kind):
         decoded = [chunk.dictionary.take(chunk.indices) for chunk in values.chunks]
         return plain_values(pa.chunked_array(decoded, type=kind.value_type))
     return values
+
+
+def is_worded(kind: Any) -> bool:
+    """Whether texts are kept as codes of words."""
+    return bool(types.is_dictionary(kind) and types.is_string(kind.value_type))
+
+
+def _are_fewer(values: Any) -> bool:
+    """Whether there are fewer words than values, none of them null."""
+    words = [chunk.dictionary for chunk in values.chunks]
+    return (
+        bool(words)
+        and sum(map(len, words)) <= len(values)
+        and not any(dictionary.null_count for dictionary in words)
+    )
 
 
 def _has_other_layout(kind: Any) -> bool:
