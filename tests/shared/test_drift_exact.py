@@ -6,6 +6,7 @@ import json
 import pickle
 import random
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,21 @@ def test_large_numbers_that_are_kept_depend_on_no_order(
             sketch.add(values)
             merging.merge(sketch)
         assert told(once.numbers()) == told(merging.numbers())
+
+
+def test_large_numbers_among_floats_are_the_same_floats_in_any_order() -> None:
+    parts = [
+        np.array([0.5]),
+        np.array([2**53 + 3, -(2**60) - 255]),
+        np.array([2**64 - 1], np.uint64),
+    ]
+    found = []
+    for order in permutations(parts):
+        sketch = NumberSketch()
+        for part in order:
+            sketch.add(part)
+        found.append(sketch.numbers())
+    assert found == found[:1] * 6
 
 
 def told(numbers: Numbers | None) -> Any:

@@ -242,3 +242,22 @@ def test_the_example_in_the_documentation_is_what_the_code_writes() -> None:
 def test_what_cannot_be_compared_is_an_error() -> None:
     with pytest.raises(InvalidSchema):
         migration_guide({"type": "strnig"}, STRING)
+
+
+@pytest.mark.parametrize("name", ["first name", "2024", "a.b"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (STRING, INTEGER),
+        ({"type": "number"}, {"type": "integer", "minimum": 1}),
+        ({"type": "array", "items": STRING}, {"type": "array", "items": INTEGER, "minItems": 1}),
+    ],
+)
+def test_a_place_is_asked_about_once_whatever_its_name(
+    before: Schema, after: Schema, name: str
+) -> None:
+    asked = [
+        migration_guide(closed({key: before}, key), closed({key: after}, key)).decisions
+        for key in ("plain", name)
+    ]
+    assert len(asked[1]) == len(asked[0])

@@ -19,6 +19,7 @@ from llm_integrations.core.validation import (
     Violation,
     compile_validator,
 )
+from llm_integrations.core.validation.messages.violations import Describer
 
 SECRET = "4929-canary"
 DRAFT7 = "http://json-schema.org/draft-07/schema#"
@@ -229,9 +230,8 @@ _SCALARS = (
 def test_words_that_are_remembered_are_the_words_that_would_be_found(data: dict[str, Any]) -> None:
     evaluator = compile_validator(REMEMBERED).compile()
     for error in evaluator.compiled.errors(data, 100).errors:
-        assert evaluator.describer.violation(error, data) == evaluator.describer._worded(
-            error, data
-        )
+        first = Describer(evaluator.describer.documents).violation(error, data)
+        assert evaluator.describer.violation(error, data) == first
 
 
 def test_names_that_the_schema_does_not_know_are_not_remembered() -> None:
@@ -416,3 +416,51 @@ def test_a_report_is_html_in_a_notebook_and_nothing_in_it_is_markup() -> None:
     for raw in ("<script>", "<b>@1", "<i>"):
         assert raw not in html
     assert "<table" not in validator.validate({"<script>": 1})._repr_html_()
+
+
+def renamed(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {name if k == "x" else k: renamed(v, name) for k, v in value.items()}
+    if isinstance(value, list):
+        return [renamed(item, name) for item in value]
+    return name if value == "x" else value
+
+
+@pytest.mark.parametrize(
+    "name", ["0", "2024", "007", "18446744073709551615", "9" * 30, "-1", ""], ids=repr
+)
+@pytest.mark.parametrize(
+    ("schema", "data"),
+    [
+        ({"properties": {"x": {"type": "string"}}}, {"x": 1}),
+        ({"properties": {"x": {"items": {"type": "string"}}}}, {"x": ["a", 1]}),
+        ({"additionalProperties": {"required": ["a"]}}, {"x": {}}),
+        ({"additionalProperties": {"minimum": 1}}, {"x": 0}),
+        (
+            {"properties": {"x": {"anyOf": [{"properties": {"x": {"minimum": 1}}}]}}},
+            {"x": {"x": 0}},
+        ),
+        ({"properties": {"a": {}}, "unevaluatedProperties": {"minimum": 1}}, {"x": 0}),
+        ({"properties": {"x": {"type": "integer"}}}, {"x": float("inf")}),
+        ({"properties": {"x": {"properties": {"x": {"type": "null"}}}}}, {"x": {"x": {"x": 0}}}),
+        ({"additionalProperties": {"properties": {"a": {"type": "null"}}}}, {"x": {"a": 0}}),
+        ({"required": ["a"]}, {"x": {"x": {}}}),
+    ],
+)
+def test_properties_may_have_digits_for_names_or_none(schema: Any, data: Any, name: str) -> None:
+    """The engine takes digits for places of items, and leaves out empty names."""
+    expected = compile_validator(schema).validate(data)
+    assert not expected.is_valid
+    numbered = compile_validator(renamed(schema, name))
+    found = numbered.validate(renamed(data, name))
+    ours = [(v.path, v.message, v.keyword, v.schema_path) for v in found.errors]
+    theirs = [(v.path, v.message, v.keyword, v.schema_path) for v in expected.errors]
+    assert ours == [tuple(text.replace("/x", f"/{name}") for text in told) for told in theirs]
+
+
+def test_names_of_digits_that_the_schema_does_not_know_are_data() -> None:
+    schema = {"additionalProperties": {"additionalProperties": {"maxLength": 2}}}
+    (found,) = compile_validator(schema).validate({"49291234": {"7": "long"}}).errors
+    assert found.path == "/*/*"
+    shown = compile_validator(schema, options=ValidationOptions(show_values=True))
+    assert shown.validate({"49291234": {"07": "long"}}).errors[0].path == "/49291234/07"

@@ -20,6 +20,7 @@ from llm_integrations.core.validation.compiled_schema import (
 )
 from llm_integrations.core.validation.engine_faults import is_fault, no_verdict
 from llm_integrations.core.validation.explain.failure import ErrorList
+from llm_integrations.core.validation.explain.places import place_of
 from llm_integrations.core.validation.messages.violations import Describer
 from llm_integrations.core.validation.nan_guard import NotGuardable, nan_guard
 from llm_integrations.core.validation.normalise import (
@@ -166,7 +167,7 @@ class Evaluator:
         paths = {problem.path for problem in form.problems}
         found, data = self._errors(form.value, most + len(paths))
         # A problem's value is None in the form: what is said about that None is no news.
-        others = [error for error in found.errors if tuple(error.instance_path) not in paths]
+        others = [e for e in found.errors if tuple(place_of(e, data)[0]) not in paths]
         number = found.number - len(found.errors) + len(others) + len(form.problems)
         violations = [self._of_problem(problem) for problem in form.problems[:most]]
         rest = most - len(violations)

@@ -47,8 +47,16 @@ def batches_of(data: Any) -> Iterator[Any]:
         pieces = part.to_batches()
         if len(pieces) * _CRUMBS > part.num_rows and part.nbytes < _HEAVY:
             # Copying crumbs together costs less than a round of calls for each.
-            pieces = part.combine_chunks().to_batches()
+            pieces = _combined(part) or pieces
         yield from pieces
+
+
+def _combined(table: Any) -> list[Any]:
+    """One batch; none where the chunks' words are too many for short codes (of categoricals)."""
+    try:
+        return list(table.combine_chunks().to_batches())
+    except pa.ArrowInvalid:
+        return []
 
 
 def over_batches(task: Callable[[Any, int], T], data: Any, threads: int | None) -> Iterator[T]:

@@ -74,7 +74,9 @@ def counted_values(values: Any) -> tuple[Any, npt.NDArray[np.int64]]:
     Of a dictionary its codes are counted; what stands there twice comes twice.
     """
     if is_worded(values.type):
-        values = values.unify_dictionaries()
+        # Codes of eight bits have no room for the words of several chunks.
+        kind = pa.dictionary(pa.int32(), values.type.value_type)
+        values = values.cast(kind).unify_dictionaries()
         words = values.chunk(0).dictionary
         codes = [_as_numpy(chunk.indices.drop_null()) for chunk in values.chunks]
         counts = np.bincount(np.concatenate(codes), minlength=len(words))

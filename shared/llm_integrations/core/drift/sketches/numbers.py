@@ -10,7 +10,7 @@ import numpy.typing as npt
 from llm_integrations.core.drift.profile import Numbers
 from llm_integrations.core.drift.sketches.float_keys import Integers
 from llm_integrations.core.drift.sketches.floats import FloatSketch
-from llm_integrations.core.drift.sketches.wholes import WholeSketch
+from llm_integrations.core.drift.sketches.wholes import WholeSketch, floats_of
 
 __all__ = ["NumberSketch"]
 
@@ -36,15 +36,16 @@ class NumberSketch:
             self._sketch.add(values.astype(np.float64, copy=False))
             return
         least, most = int(values.min()), int(values.max())
-        self._become(whole=True, large=max(-least, most) > _EXACT)
+        large = max(-least, most) > _EXACT
+        self._become(whole=True, large=large)
         if isinstance(self._sketch, WholeSketch):
             self._sketch.add(values)
-        elif values.dtype != object and (most - least) * _OFTEN < len(values):
+        elif not large and values.dtype != object and (most - least) * _OFTEN < len(values):
             counts = np.bincount(values.astype(np.int64, copy=False) - least)
             found = np.flatnonzero(counts)
             self._sketch.add_counted((found + least).astype(np.float64), counts[found])
         else:
-            self._sketch.add(values.astype(np.float64))
+            self._sketch.add(floats_of(values) if large else values.astype(np.float64))
 
     def add_counted(self, values: npt.NDArray[np.float64], counts: Integers) -> None:
         """Add finite floats that came so often."""

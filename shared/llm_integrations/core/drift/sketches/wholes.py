@@ -14,7 +14,7 @@ from llm_integrations.core.drift.sketches.float_keys import Integers, starts_of
 from llm_integrations.core.drift.sketches.floats import AT_ONCE, BINS, FloatSketch
 from llm_integrations.core.drift.sketches.statistics import described
 
-__all__ = ["WholeSketch"]
+__all__ = ["WholeSketch", "floats_of"]
 
 _DIGITS: Final = 128
 """Binary digits that are told apart at first: all that a decimal128 has."""
@@ -44,10 +44,9 @@ class WholeSketch:
         """What it has seen, without the digits that floats do not hold."""
         self._count_waiting()
         dropped = max(self._dropped - (_DIGITS - _OF_FLOATS), 0)
-        found = [_cut(value, _DIGITS - _OF_FLOATS) for value in self._counts]
         sketch = FloatSketch()
         counts = np.array(list(self._counts.values()), np.int64)
-        sketch.add_counted(np.array(found, np.float64), counts, dropped)
+        sketch.add_counted(floats_of(np.array(list(self._counts), object)), counts, dropped)
         return sketch
 
     def __getstate__(self) -> dict[str, object]:
@@ -121,6 +120,15 @@ class WholeSketch:
         """The numbers that are counted together: the one next to zero, and the farthest."""
         more = (1 << _shift(value, self._dropped)) - 1
         return value, value + more if value >= 0 else value - more
+
+
+def floats_of(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Whole numbers without the digits that floats do not hold. Rounded, some of those that are
+    counted together would not be any more."""
+    dropped = _DIGITS - _OF_FLOATS
+    if values.dtype == object:
+        return np.array([_cut(value, dropped) for value in values.tolist()], np.float64)
+    return _cut_all(values, dropped).astype(np.float64)
 
 
 def _shift(value: int, dropped: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from llm_integrations.core.config import ValidationOptions
 from llm_integrations.core.evolution.differences.finding import Finding
+from llm_integrations.core.evolution.differences.instance_path import InstanceStep, where_text
 from llm_integrations.core.evolution.guide.advice import advice, question
 from llm_integrations.core.evolution.guide.contents import Action, Example
 from llm_integrations.core.evolution.guide.examples import sample_like, samples
@@ -30,6 +31,7 @@ from llm_integrations.core.evolution.verdict.report import Incompatibility, Unde
 from llm_integrations.core.evolution.verdict.witness import Witness
 from llm_integrations.core.model.fingerprint import JsonSchema
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
+from llm_integrations.core.validation.explain.places import place_of
 
 __all__ = ["migration_guide"]
 
@@ -177,11 +179,19 @@ def _places(judge: CompiledSchema, value: Any) -> set[str]:
     """Where a value is refused, in the notation of ``Change.where``."""
     found: set[str] = set()
     for error in judge.errors(value, _MOST_PLACES).errors:
-        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+        path = tuple(map(_step, place_of(error, value)[0]))
         details = error.kind.as_dict()
         named = details.get("unexpected") or [details.get("property")]
-        found.update(f"{path}.{name}" if isinstance(name, str) else path for name in named)
-    return {place.removeprefix(".") for place in found}
+        found.update(
+            where_text((*path, _step(name)) if isinstance(name, str) else path) for name in named
+        )
+    return found
+
+
+def _step(part: str | int) -> InstanceStep:
+    if isinstance(part, int):
+        return InstanceStep("item", index=part)
+    return InstanceStep("property", part)
 
 
 def _near(where: str, place: str) -> bool:
@@ -196,7 +206,7 @@ def _generalised(place: str) -> str:
 
 
 def _plain(place: str) -> str:
-    return re.sub(r"[\d*]", "", place)
+    return re.sub(r"\[[\d*]+\]", "[]", place)
 
 
 def _decisions(changes: Sequence[Any]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from llm_integrations.core.evolution.sampling.choices import Chooser, Minimal, R
 from llm_integrations.core.evolution.sampling.sampler import Sampler
 from llm_integrations.core.evolution.verdict.comparison import Comparison
 from llm_integrations.core.validation.compiled_schema import CompiledSchema
+from llm_integrations.core.validation.explain.places import place_of
 
 __all__ = ["Witness", "WitnessSearch"]
 
@@ -99,5 +100,5 @@ def _reason(reader: CompiledSchema, value: Any) -> str:
     errors = reader.errors(value, 1).errors
     if not errors:
         return ""
-    path = "".join(f"/{part}" for part in errors[0].instance_path)
+    path = "".join(f"/{part}" for part in place_of(errors[0], value)[0])
     return f"{path or '(root)'}: {errors[0].message}"[:300]

@@ -24,6 +24,7 @@ from llm_integrations.core.validation.explain.failure import (
     Findings,
     Kind,
 )
+from llm_integrations.core.validation.explain.places import place_of
 from llm_integrations.core.validation.explain.plan import Plan, outline_of
 from llm_integrations.core.validation.explain.subschemas import Subschemas, Verdict
 from llm_integrations.core.validation.explain.walk import Pair, Steps, pair_key, walk
@@ -261,7 +262,7 @@ class Descent:
             # No union fails any more, so the engine's own list is short.
             self.steps += self._size(value) // _VALUES_PER_STEP
             for error in self._subschemas.errors(location, value):
-                path = tuple(error.instance_path[1:])
+                path = tuple(place_of(error, value, 1)[0])
                 failure = _failure(location, _kind(error), value)
                 found.add(replace(failure, instance_path=path, schema_path=error.schema_path))
         if not found.number:

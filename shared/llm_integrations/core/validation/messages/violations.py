@@ -12,6 +12,7 @@ from jsonschema_rs import ValidationError
 from llm_integrations.core.jsonschema.documents import BASE_URI, Documents
 from llm_integrations.core.jsonschema.pointer import to_pointer
 from llm_integrations.core.validation.explain.failure import Failure
+from llm_integrations.core.validation.explain.places import Path, place_in_schema, place_of
 from llm_integrations.core.validation.messages.wording import (
     BY_SCHEMA_ALONE,
     RULES,
@@ -29,6 +30,8 @@ UNDECLARED: Final = "*"
 
 _Key: TypeAlias = tuple[object, ...]
 _Error: TypeAlias = ValidationError | Failure
+_About: TypeAlias = tuple[_Error, Any]
+"""An error, and the value that it is about."""
 
 _Union: TypeAlias = tuple[list[int], list[Sequence[str]], list[tuple[int, _Error]]]
 """A value by ``anyOf`` or ``oneOf``: the numbers of the branches that it fits; for each branch, the
@@ -63,55 +66,55 @@ class Describer:
 
     def violation(self, error: _Error, data: Any) -> Violation:
         """One of the engine's errors about ``data``."""
-        key = None if self.show_values else self._key(error, data)
+        path, value = place_of(error, data)
+        key = None if self.show_values else self._key(error, path, value)
         if key is None:
-            return self._worded(error, data)
+            return self._worded(error, path, value)
         known = self._known.get(key)
         if known is None:
-            known = self._worded(error, data)
+            known = self._worded(error, path, value)
             if len(self._known) < _KEPT:
                 self._known[key] = known
         return known
 
-    def _key(self, error: _Error, data: Any) -> _Key | None:
+    def _key(self, error: _Error, path: Path, value: Any) -> _Key | None:
         """What the words about an error follow from, where that is not the data itself.
 
         What is remembered holds no name that the schema does not know: it could be any data, and
         of any length.
         """
-        kind, path, words = error.kind, error.instance_path, self.documents.words
+        kind, words = error.kind, self.documents.words
         name = kind.name
         if name in BY_SCHEMA_ALONE:
             says: object = None
         elif name == "required":
             says = kind.value
         elif name == "type":
-            says = type(_at(data, path))
+            says = type(value)
         else:
             return None
         shown = [s if s in words or isinstance(s, int) else UNDECLARED for s in path]
         return name, says, error.absolute_keyword_location, *shown, _BETWEEN, *error.schema_path
 
-    def _worded(self, error: _Error, data: Any) -> Violation:
+    def _worded(self, error: _Error, path: Path, value: Any) -> Violation:
         return Violation(
-            path=self.path(error.instance_path),
-            message=self.message(error, data),
+            path=self.path(path),
+            message=self.message(error, value),
             keyword=_keyword(error),
-            schema_path=_schema_path(error),
+            schema_path=self._schema_path(error),
         )
 
     def path(self, segments: Iterable[str | int]) -> str:
         """A JSON Pointer into the data."""
         return to_pointer(map(self._shown, segments))
 
-    def message(self, error: _Error, data: Any = None) -> str:
-        """What is wrong; without ``data`` it speaks of the value that the error itself holds."""
+    def message(self, error: _Error, value: Any) -> str:
+        """What is wrong with the value that an error is about."""
         texts: list[str] = []
         ends: list[str] = []
-        nearest: _Error | None = error
+        nearest: _About | None = error, value
         while nearest is not None:
-            error = nearest
-            value = error.instance if data is None else _at(data, error.instance_path)
+            error, value = nearest
             text, nearest = self._told(error, value)
             texts.append(text)
             # Values in the middle of a long way down would be quoted within each other.
@@ -119,11 +122,12 @@ class Describer:
                 ends.append(self._quoted(error, value))
         return "".join(texts + ends[::-1])
 
-    def _told(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
+    def _told(self, error: _Error, value: Any) -> tuple[str, _About | None]:
         """What is wrong; of several alternatives, with the error that completes the sentence."""
         kind = error.kind.name
         if kind == "propertyNames":
-            return f"has a property whose name {self.message(error.kind.value)}", None
+            wrong = error.kind.value
+            return f"has a property whose name {self.message(wrong, wrong.instance)}", None
         if kind in ("anyOf", "oneOf"):
             return self._alternatives(error, value)
         if rule := RULES.get(_keyword(error)) or RULES.get(kind):
@@ -134,12 +138,20 @@ class Describer:
         known = self.show_values or isinstance(segment, int) or segment in self.documents.words
         return segment if known else UNDECLARED
 
+    def _schema_path(self, error: _Error) -> str:
+        """A JSON Pointer; inside a referenced schema it follows that schema's name and ``#``."""
+        document, _, _ = (error.absolute_keyword_location or "").partition("#")
+        name = document.removeprefix(BASE_URI)
+        body = self.documents.named.get(name, self.documents.root)
+        pointer = to_pointer(place_in_schema(error.schema_path, body))
+        return f"{name}#{pointer}" if name else pointer
+
     def _quoted(self, error: _Error, value: Any) -> str:
         if unexpected := getattr(error.kind, "unexpected", None):
             return f": {listed(unexpected)}"
         return "" if error.kind.name == "required" else f" (got {shorten(value)})"
 
-    def _alternatives(self, error: _Error, value: Any) -> tuple[str, _Error | None]:
+    def _alternatives(self, error: _Error, value: Any) -> tuple[str, _About | None]:
         fitting, refused, told = (
             _of_failure(error) if isinstance(error, Failure) else _of_engine(error)
         )
@@ -153,11 +165,10 @@ class Describer:
             return f"fits none of {len(refused)} alternatives", None
         # Most likely the branch was meant whose type fits and where least is wrong.
         _, nearest = min(told, key=itemgetter(0))
-        where = self.path(nearest.instance_path[len(error.instance_path) :])
-        return (
-            f"fits none of {len(refused)} alternatives; by the nearest, {where or 'it'} ",
-            nearest,
-        )
+        path, there = place_of(nearest, value, len(error.instance_path))
+        where = self.path(path) or "it"
+        text = f"fits none of {len(refused)} alternatives; by the nearest, {where} "
+        return text, (nearest, there)
 
 
 def _of_engine(error: ValidationError) -> _Union:
@@ -201,12 +212,6 @@ def _has_other_tag(failures: Sequence[ValidationError], path: list[str | int]) -
     )
 
 
-def _at(data: Any, path: Iterable[str | int]) -> Any:
-    for segment in path:
-        data = data[segment]
-    return data
-
-
 def _keyword(error: _Error) -> str:
     """The keyword as the schema has it: the engine names some after another, or after none."""
     *_, last = error.schema_path or [""]
@@ -216,11 +221,3 @@ def _keyword(error: _Error) -> str:
         applied = (s for s in reversed(error.schema_path) if s in _APPLICATORS)
         return str(next(applied, "false"))
     return error.kind.name
-
-
-def _schema_path(error: _Error) -> str:
-    """A JSON Pointer; inside a referenced schema it follows that schema's name and ``#``."""
-    pointer = to_pointer(error.schema_path)
-    document, _, _ = (error.absolute_keyword_location or "").partition("#")
-    name = document.removeprefix(BASE_URI)
-    return f"{name}#{pointer}" if name else pointer
