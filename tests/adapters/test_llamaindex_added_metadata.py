@@ -193,6 +193,18 @@ def test_what_the_version_of_a_stamp_took_together_with_other_keys_is_judged(ste
             assert [item.node.node_id for item in kept] == ["short"]
 
 
+def test_a_node_with_thousands_of_foreign_keys_keeps_no_query_busy(registry: Registry) -> None:
+    [node] = SchemaTransform(schema="doc-meta", registry=registry)(
+        [Document(metadata={"title": ""})]
+    )
+    for number, kept in ((5, 1), (5_000, 0)):
+        foreign = {f"key-{n}": n for n in range(number)}
+        nodes = [NodeWithScore(node=node.model_copy(update={"metadata": foreign | node.metadata}))]
+        began = time.process_time()
+        assert len(SchemaPostprocessor(registry=registry).postprocess_nodes(nodes)) == kept
+        assert time.process_time() - began < 5
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_no_query_waits_long_for_the_version_of_an_old_stamp(*, keep: bool) -> None:
     with ConfluentServer() as server, connect(server.url) as registry:

@@ -25,6 +25,8 @@ log = get_logger(__name__)
 _MOST: Final = 1024
 _AGAIN: Final = 30.0
 """Seconds until somebody waits again for a version that was waited for in vain."""
+_MOST_ADDED: Final = 64
+"""Keys that are tried together with the others; a node with more of them is refused as it is."""
 _UNDECLARED: Final = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -59,7 +61,7 @@ class OlderStamps:
         """What of a payload can have been there when it was stamped as valid.
 
         Left out are keys that the stamp's version does not declare. What it takes together with
-        the others stays; and so does all, if it refuses the rest too.
+        the others stays; and so does all, if it refuses the rest too, or these are very many.
 
         Args:
             keys: those that may have been added.
@@ -69,8 +71,12 @@ class OlderStamps:
         if found is None or (old := found.by_schema).is_valid(payload):
             return payload
         added = [key for key in keys if _is_undeclared(old, key, payload[key])]
+        if len(added) > _MOST_ADDED:
+            return payload
         left = {key: value for key, value in payload.items() if key not in added}
-        for _ in added:
+        size = -1
+        while size < len(left):  # one that is put back may make room for another
+            size = len(left)
             for key in added:
                 if key not in left and old.is_valid({**left, key: payload[key]}):
                     left[key] = payload[key]

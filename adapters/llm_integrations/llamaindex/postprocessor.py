@@ -261,7 +261,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         if stamp is None or not says_valid(node.metadata, stamp):
             return False
         payload, registry = self._payload(member), self._judge.registry
-        keys = payload.keys() - {self.text_field}
+        keys = [key for key in payload if key != self.text_field]
         with suppress(ValidationLimitExceeded):
             left = self._older.judged(payload, keys, stamp, validator, registry)
             return len(left) < len(payload) and validator.is_valid(left)
