@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from llm_integrations.llamaindex import (
     SchemaTransform,
 )
 from tests.support.clients import elsewhere
+from tests.support.confluent_server import ConfluentServer
+from tests.support.http_server import Fault
 from tests.support.rag import QDRANT_WARNINGS, STRICT, V1, CountingEmbedding, qdrant
 
 pytestmark = QDRANT_WARNINGS
@@ -157,6 +160,66 @@ async def test_what_was_put_before_the_stamp_condemns_no_node_either(
     registry.delete("doc-meta@1", permanent=True)
     kept = SchemaPostprocessor(registry=registry).postprocess_nodes(nodes)
     assert kept == []  # nobody knows any more what was judged
+
+
+BY_KIND: dict[str, Any] = {
+    "type": "object",
+    "properties": {"kind": {"type": "string"}},
+    "required": ["kind"],
+    "if": {"properties": {"kind": {"const": "report"}}, "required": ["kind"]},
+    "then": {"properties": {"pages": True, "bound": {"type": "boolean"}}},
+    "unevaluatedProperties": False,
+}
+"""Pages are a property of reports, and of nothing else."""
+FEWER = {**BY_KIND, "then": {"properties": {"pages": {"maximum": 9}, "bound": True}}}
+
+
+@pytest.mark.parametrize("step", [PutsBefore(), Sorts()], ids=["before", "sorted"])
+def test_what_the_version_of_a_stamp_took_together_with_other_keys_is_judged(step: Any) -> None:
+    with connect("memory://") as registry:
+        registry.register("doc-meta", BY_KIND)
+        transform = SchemaTransform(schema="doc-meta", registry=registry)
+        given = [
+            Document(id_="short", text="x", metadata={"kind": "report", "pages": 1, "bound": True}),
+            Document(id_="long", text="x", metadata={"kind": "report", "pages": 99}),
+        ]
+        alone = [NodeWithScore(node=node) for node in transform(given)]
+        added = [NodeWithScore(node=node) for node in step(transform(given))]
+        judge = SchemaPostprocessor(registry=registry)
+        assert judge.postprocess_nodes(added) == added
+        registry.register("doc-meta", FEWER, compatibility="NONE")
+        for nodes in (alone, added):
+            kept = judge.postprocess_nodes(nodes)
+            assert [item.node.node_id for item in kept] == ["short"]
+
+
+def test_a_node_with_thousands_of_foreign_keys_keeps_no_query_busy(registry: Registry) -> None:
+    [node] = SchemaTransform(schema="doc-meta", registry=registry)(
+        [Document(metadata={"title": ""})]
+    )
+    for number, kept in ((5, 1), (5_000, 0)):
+        foreign = {f"key-{n}": n for n in range(number)}
+        nodes = [NodeWithScore(node=node.model_copy(update={"metadata": foreign | node.metadata}))]
+        began = time.process_time()
+        assert len(SchemaPostprocessor(registry=registry).postprocess_nodes(nodes)) == kept
+        assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_no_query_waits_long_for_the_version_of_an_old_stamp(*, keep: bool) -> None:
+    with ConfluentServer() as server, connect(server.url) as registry:
+        registry.register("doc-meta", V1)
+        transform = SchemaTransform(schema="doc-meta@1", registry=registry)
+        given = [Document(id_=str(n), text="x", metadata={"title": "t"}) for n in range(20)]
+        nodes = [NodeWithScore(node=node) for node in PutsBefore()(transform(given))]
+        registry.register("doc-meta", STRICT, compatibility="NONE")
+        with connect(server.url) as cold:
+            judge = SchemaPostprocessor(registry=cold, keep_compatible=keep)
+            cold.validator("doc-meta@latest")
+            server.fail(Fault(delay=60, matching=lambda request: "/versions/1" in request.target))
+            began = time.monotonic()
+            assert [judge.postprocess_nodes(nodes) for _ in range(3)] == [[], [], []]
+            assert time.monotonic() - began < 8  # one second for the version, and once
 
 
 @pytest.mark.parametrize("kind", list(TEXTS))

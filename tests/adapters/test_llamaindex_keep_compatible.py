@@ -111,6 +111,25 @@ async def test_a_version_that_is_gone_or_another_by_now_proves_nothing(
     assert result.in_place == ("a",)
 
 
+async def test_a_proof_holds_as_long_as_its_version_is_in_the_registry(
+    registry: Registry, store: Any, tmp_path: Path
+) -> None:
+    """Another process, which has no proof yet, would find the same documents stale."""
+    steps, integration = kept(registry, store, tmp_path)
+    steps.run(documents=[fits("a")])
+    judge = SchemaPostprocessor(registry=registry, on_stale="drop", keep_compatible=True)
+    [given] = SchemaTransform(schema="doc-meta", registry=registry)([fits("a")])
+    nodes = [NodeWithScore(node=given)]
+    registry.register("doc-meta", WIDER, compatibility="NONE")
+    [plan] = await integration.plan()
+    assert (len(plan), judge.postprocess_nodes(nodes)) == (0, nodes)
+    registry.delete("doc-meta@1", permanent=True)
+    [plan] = await integration.plan()
+    assert (plan.documents, judge.postprocess_nodes(nodes)) == (("a",), [])
+    [audit] = await integration.audit()
+    assert audit.stale == ("a",)
+
+
 async def test_what_passed_though_it_was_invalid_is_judged_again(
     registry: Registry, store: Any, tmp_path: Path
 ) -> None:
@@ -172,3 +191,13 @@ async def test_a_postprocessor_that_is_told_so_finds_it_as_good_as_current(
     registry.register("doc-meta", STRICTER, compatibility="NONE")
     assert told.postprocess_nodes(nodes) == []
     assert told.counts == {"kept": 2, "stale": 1, "dropped": 1}
+
+
+def test_what_was_never_valid_is_as_good_as_nothing(registry: Registry) -> None:
+    transform = SchemaTransform(schema="doc-meta", registry=registry, mode="warn")
+    nodes = [NodeWithScore(node=node) for node in transform([document("a", title="a", year="?")])]
+    judge = SchemaPostprocessor(
+        registry=registry, on_invalid="ignore", on_stale="drop", keep_compatible=True
+    )
+    registry.register("doc-meta", WIDER, compatibility="NONE")
+    assert judge.postprocess_nodes(nodes) == []

@@ -18,7 +18,7 @@ from llm_integrations.core.config import check_name
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.stamp import InForce
 from llm_integrations.llamaindex.affected import AffectedDocuments, ReindexResult
-from llm_integrations.llamaindex.kept import KeptStamps
+from llm_integrations.llamaindex.kept import OlderStamps
 from llm_integrations.llamaindex.node_record import StandIn, has_lost_media
 from llm_integrations.llamaindex.plain import (
     PlainDocuments,
@@ -83,7 +83,7 @@ class Index:
             self.nodes = PlainNodes(plain, self.nodes)
         self.migration = Migration(migrate)
         self.persistence = Persistence(_saving(pipeline, persist), persist_every)
-        self.kept = KeptStamps() if keep_compatible else None
+        self.older = OlderStamps() if keep_compatible else None
         self.lock = threading.Lock()
         self.waiting: list[Callable[[], object]] | None = None
         self.put_off: set[str] = set()

@@ -15,13 +15,18 @@ from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from pydantic import ValidationInfo
 
 from llm_integrations.core.config import OnUnavailable, ValidationOptions, check_choice
-from llm_integrations.core.errors import ConfigurationError, InvalidReference, SchemaNotFound
+from llm_integrations.core.errors import (
+    ConfigurationError,
+    InvalidReference,
+    SchemaNotFound,
+    ValidationLimitExceeded,
+)
 from llm_integrations.core.judge import Judge
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
-from llm_integrations.core.stamp import ISSUE, VALID, Stamp, stamps_of
+from llm_integrations.core.stamp import ISSUE, Stamp, stamps_of
 from llm_integrations.core.validation import Validator
-from llm_integrations.llamaindex.kept import KeptStamps, added_keys
+from llm_integrations.llamaindex.kept import OlderStamps, says_valid
 from llm_integrations.llamaindex.stamp import payload_of, with_metadata
 
 __all__ = ["Action", "SchemaPostprocessor"]
@@ -35,6 +40,8 @@ flag it, lower its score and put it last. ignore: do not look."""
 _Issue = Literal["invalid", "stale"]
 _CONFIGURED: Final = ""
 """The key of the one schema that was configured, where subjects are keys otherwise."""
+_PATIENCE: Final = 1.0
+"""Seconds that a query waits for the schema of an older stamp."""
 
 
 class SchemaPostprocessor(BaseNodePostprocessor):
@@ -69,7 +76,7 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     keep_compatible: bool = False
 
     _judge: Judge = PrivateAttr()
-    _kept: KeptStamps = PrivateAttr(default_factory=KeptStamps)
+    _older: OlderStamps = PrivateAttr(default_factory=lambda: OlderStamps(_PATIENCE))
     _counts: _NodeCounts = PrivateAttr(default_factory=lambda: _NodeCounts())
 
     @field_validator("schema_ref", mode="before")
@@ -134,7 +141,10 @@ class SchemaPostprocessor(BaseNodePostprocessor):
         for key, reference in self._references(stamps).items():
             with _unless_deleted(key):
                 validators[key] = await self._judge.aresolve(reference)
-        # Older versions may have to be fetched, and compared, for what is not current.
+        current = {found.fingerprint for found in validators.values() if found is not None}
+        if all(stamp.fingerprint in current for several in stamps for stamp in several):
+            return self._apply_actions(nodes, stamps, validators)
+        # Older versions may have to be fetched, and compared.
         return await asyncio.to_thread(self._apply_actions, nodes, stamps, validators)
 
     def _references(self, stamps: Iterable[list[Stamp]]) -> dict[str, str]:
@@ -217,32 +227,45 @@ class SchemaPostprocessor(BaseNodePostprocessor):
     ) -> list[_Issue | None]:
         issues: list[_Issue | None] = [None] * len(members)
         if self.on_stale != "ignore":
-            current = validator.fingerprint
-            for index, (_, stamp) in enumerate(members):
-                if stamp is not None and stamp.fingerprint != current:
-                    issues[index] = None if self._keeps(stamp, validator) else "stale"
+            for index in self._stale(members, validator):
+                issues[index] = "stale"
         if self.on_invalid != "ignore":
             found = self._judge.sort(validator, members, payload=self._payload)
             for one in found.condemned:
-                if not self._is_vouched_for(*members[one.number], validator):
+                if not self._was_valid(members[one.number], validator):
                     issues[one.number] = "invalid"
         return issues
 
-    def _keeps(self, stamp: Stamp, validator: Validator) -> bool:
-        if not self.keep_compatible:
-            return False
-        return self._kept.keeps(stamp, validator, self._judge.registry)
+    def _stale(
+        self, members: list[tuple[BaseNode, Stamp | None]], validator: Validator
+    ) -> list[int]:
+        """The places of those that another version stamped."""
+        current = validator.fingerprint
+        others = {
+            index: stamp
+            for index, (_, stamp) in enumerate(members)
+            if stamp is not None and stamp.fingerprint != current
+        }
+        if not (others and self.keep_compatible):
+            return list(others)
+        kept = self._older.kept(others.values(), validator, self._judge.registry)
+        return [
+            index
+            for index, stamp in others.items()
+            if stamp not in kept or not says_valid(members[index][0].metadata, stamp)
+        ]
 
-    def _is_vouched_for(self, node: BaseNode, stamp: Stamp | None, validator: Validator) -> bool:
+    def _was_valid(self, member: tuple[BaseNode, Stamp | None], validator: Validator) -> bool:
         """Whether a node is valid without the keys that were put before its stamp later."""
-        if stamp is None or node.metadata.get(VALID + stamp.suffix) is False:
+        node, stamp = member
+        if stamp is None or not says_valid(node.metadata, stamp):
             return False
-        metadata = payload_of(node, None, stamp)
-        added = added_keys(metadata, stamp, validator, self._judge.registry)
-        if not added:
-            return False
-        left = self._payload((node, stamp))
-        return validator.is_valid({key: left[key] for key in left if key not in added})
+        payload, registry = self._payload(member), self._judge.registry
+        keys = [key for key in payload if key != self.text_field]
+        with suppress(ValidationLimitExceeded):
+            left = self._older.judged(payload, keys, stamp, validator, registry)
+            return len(left) < len(payload) and validator.is_valid(left)
+        return False
 
     def _payload(self, member: tuple[BaseNode, Stamp | None]) -> Mapping[str, Any]:
         """What was stamped: keys that parsers and extractors added behind the stamp are not."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llama_index.core.schema import BaseNode
-
 from llm_integrations.llamaindex.parts import parts
 from llm_integrations.llamaindex.stores.content import CONTENT, metadata_in, nulled
 from llm_integrations.llamaindex.stores.generic import DirectNodes
@@ -62,9 +60,6 @@ class LanceNodes(DirectNodes):
     def metadata_of(self, node_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found = self._read(_one_of("id", node_ids), ["id", _METADATA])
         return {row["id"]: metadata_in(row[_METADATA][CONTENT]) for row in found}
-
-    def make_room(self, nodes: Sequence[BaseNode]) -> None:
-        self.delete([node.node_id for node in nodes])
 
     def delete(self, node_ids: Sequence[str]) -> None:
         self._delete("id", node_ids)

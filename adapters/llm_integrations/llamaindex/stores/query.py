@@ -76,10 +76,10 @@ def renewed(metadata: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
     """
     stamps = stamps_of(metadata)
     first = SUBJECT + stamps[0].suffix if stamps else None
-    new = {key: value for key, value in changes.items() if key not in metadata}
+    new = {k: v for k, v in changes.items() if k not in metadata and v is not GONE}
     merged: dict[str, Any] = {}
     for key, value in metadata.items():
-        if key == first:
+        if new and key == first:
             ours = stamp_keys_of({**metadata, **new})
             merged.update((k, v) for k, v in new.items() if k not in ours)
         merged[key] = changes.get(key, value)

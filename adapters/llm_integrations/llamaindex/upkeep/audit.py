@@ -17,6 +17,7 @@ from llm_integrations.llamaindex.upkeep.holdings.release import Held
 from llm_integrations.llamaindex.upkeep.node_ids import by_document
 from llm_integrations.llamaindex.upkeep.reasons import each, reason_of
 from llm_integrations.llamaindex.upkeep.reindexing import Reindexing
+from llm_integrations.llamaindex.upkeep.steps import Steps
 from llm_integrations.llamaindex.upkeep.swapping import late_in
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def audit(index: Index, transform: SchemaTransform, in_force: InForce) -> IndexA
         in_force.validator.reference,
         documents=len(listing.hashes),
         missing=tuple(listing.absent(held.current)),
-        doubled=() if unchecked else tuple(_doubled(index, listing, here, in_force)),
+        doubled=() if unchecked else tuple(_doubled(index, listing, here, steps)),
         stale=tuple(listing.in_order(stale)),
         unknown=tuple(_unknown(index, listing, present)),
         unchecked=unchecked,
@@ -88,9 +89,8 @@ def repair(index: Index, in_force: InForce, found: IndexAudit) -> None:
     """Embed what is doubled anew, in the place of all its nodes. ``catch_up`` does the rest."""
     if found.doubled:
         listing = Listing(index)
-        doubled = found.doubled
-        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=doubled)
-        log.info("%s", run.run(doubled))
+        run = Reindexing(index, in_force, listing.present, listing.hashes, anew=found.doubled)
+        log.info("%s", run.run(found.doubled))
         index.persistence.flush()
 
 
@@ -99,8 +99,7 @@ def _unknown(index: Index, listing: Listing, names: Sequence[str]) -> list[str]:
     return [n for n in names if known.is_complete and n in listing.stamped and not known.knows(n)]
 
 
-def _doubled(index: Index, listing: Listing, names: Sequence[str], in_force: InForce) -> list[str]:
-    steps = index.steps(in_force)
+def _doubled(index: Index, listing: Listing, names: Sequence[str], steps: Steps) -> list[str]:
     doubled: list[str] = []
 
     def look(batch: Sequence[str]) -> None:

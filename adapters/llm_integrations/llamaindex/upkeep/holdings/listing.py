@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llm_integrations.core.stamp import InForce, Stamp, stamps_of
+from llm_integrations.core.stamp import InForce, Stamp, stamp_of, stamps_of
+from llm_integrations.llamaindex.kept import says_valid
 from llm_integrations.llamaindex.stores import StampQuery, StoredNode
 
 if TYPE_CHECKING:
@@ -41,14 +42,18 @@ class Listing:
 
     def _kept(self, subject: str, in_force: InForce) -> set[str]:
         """Documents all of whose nodes bear one stamp, that of a version which is as good."""
-        proofs, transform = self.index.kept, self.index.transform_for(subject)
-        if not (proofs and transform and self.index.nodes.lists_everything):
+        older, transform = self.index.older, self.index.transform_for(subject)
+        if not (older and transform and self.index.nodes.lists_everything):
             return set()
         stamps: defaultdict[str, set[Stamp | None]] = defaultdict(set)
         for node in self._every:
-            stamp = proofs.kept_on(node.metadata, in_force.validator, transform.client)
-            stamps[node.document].add(stamp)
-        return {name for name, found in stamps.items() if len(found) == 1 and None not in found}
+            stamp = stamp_of(node.metadata, subject)
+            vouches = stamp is not None and says_valid(node.metadata, stamp)
+            stamps[node.document].add(stamp if vouches else None)
+        alike = {name: found.pop() for name, found in stamps.items() if len(found) == 1}
+        given = {stamp for stamp in alike.values() if stamp is not None}
+        kept = older.kept(given, in_force.validator, transform.client)
+        return {name for name, stamp in alike.items() if stamp in kept}
 
     @cached_property
     def present(self) -> Nodes:

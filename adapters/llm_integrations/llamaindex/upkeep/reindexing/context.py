@@ -26,12 +26,14 @@ Vectors: TypeAlias = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Context:
-    """Attributes:
-    hashes: what the docstore knew before the nodes in ``vectors`` were listed. A document that
-        changed since is left alone: whoever changed it has put it into the index.
-    anew: the ids of documents whose text is embedded whatever is there.
-    steps: the pipeline's, judging by the version in force.
-    whole: whether documents come from elsewhere than the docstore, with images and sounds.
+    """What a run is about; the same for all its documents.
+
+    Attributes:
+        hashes: what the docstore knew before the nodes in ``vectors`` were listed. A document that
+            changed since is left alone: whoever changed it has put it into the index.
+        anew: the ids of documents whose text is embedded whatever is there.
+        steps: the pipeline's, judging by the version in force.
+        whole: whether documents come from elsewhere than the docstore, with images and sounds.
     """
 
     index: Index

@@ -30,13 +30,15 @@ _AT_HAND: Final = 256
 
 
 class Reindexing:
-    """Args:
-    index: whose documents.
-    in_force: the version to judge by.
-    vectors: for each document's id, the ids of its nodes that are to be replaced.
-    hashes: what the docstore knew before these were listed.
-    anew: the ids of documents whose text is embedded whatever is there.
-    pace: a rate limit.
+    """One run: documents of an index brought under one version, with a result by document.
+
+    Args:
+        index: whose documents.
+        in_force: the version to judge by.
+        vectors: for each document's id, the ids of its nodes that are to be replaced.
+        hashes: what the docstore knew before these were listed.
+        anew: the ids of documents whose text is embedded whatever is there.
+        pace: a rate limit.
     """
 
     def __init__(
