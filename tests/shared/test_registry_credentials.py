@@ -436,6 +436,7 @@ def test_a_proxy_that_is_away_is_a_registry_that_is_away() -> None:
         ):
             registry.subjects()
     assert "SECRET" not in str(raised.value)
+    assert "through the proxy: nothing listens on that port" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ class HttpClient:
         except (TimeoutError, httpx.TimeoutException):
             raise RegistryUnavailable(f"{url} did not answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as e:
-            raise _translated(e, url, answering) from None
+            by = "" if self._proxy is None else " through the proxy"
+            raise _translated(e, f"{url}{by}", answering) from None
         received = {name.lower(): value for name, value in answer.headers.items()}
         return HttpResponse(answer.status_code, received, body, url)
 
@@ -337,7 +338,7 @@ def _translated(error: Exception, url: str, answering: bool) -> RegistryError:
             retryable=False,
         )
     if isinstance(error, httpx.ProxyError):
-        return RegistryUnavailable(f"the proxy does not let through to {url}")
+        return RegistryUnavailable(f"no way to {url}: it does not let us")
     if isinstance(error, httpx.ConnectError):
         return RegistryUnavailable(f"cannot connect to {url}: {_why(error)}")
     hint = "; does this port speak https?" if url.startswith("http://") else ""
