@@ -243,3 +243,10 @@ async def test_words_that_have_to_be_waited_for_are_awaited(registry: Registry) 
         validator.invoke(BAD)
     warn = SchemaValidator("user-profile@1", registry, mode="warn", on_invalid=words)
     assert warn.invoke(BAD) is BAD
+
+
+def test_one_whose_constructor_failed_can_be_shown_by_error_trackers() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        SchemaValidator("user-profile", None, mode="nonsense")  # type: ignore[arg-type]
+    shown = [repr(frame.locals) for frame in refused.traceback]
+    assert any("SchemaValidator" in text for text in shown)

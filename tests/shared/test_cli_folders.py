@@ -296,6 +296,25 @@ def test_a_published_version_that_was_changed_is_noticed(tmp_path: Path) -> None
     assert "user@1 was changed after it was published" in str(refused.exception)
 
 
+def test_where_two_branches_published_one_version_it_is_told_which_line_to_keep(
+    tmp_path: Path,
+) -> None:
+    lines = []
+    for title in ("theirs", "ours"):
+        with connect(tmp_path / title) as registry:
+            registry.register("user", {**PROFILE, "title": title})
+        lines.append((tmp_path / title / ".fingerprints").read_text())
+    kept = tmp_path / "ours" / ".fingerprints"
+    data = write(tmp_path / "data.json", {"name": "Ada"})
+    for merged in (lines[::-1], ["<<<<<<< HEAD\n", lines[1], "=======\n", lines[0], ">>>>>>> b\n"]):
+        kept.write_text("".join(merged))
+        refused = call("check", "user@1", data, "--strict", "-r", str(tmp_path / "ours"))
+        assert refused.exit_code != 0
+        assert "If two branches published it, keep in .fingerprints" in str(refused.exception)
+    kept.write_text(lines[1])
+    assert call("check", "user@1", data, "--strict", "-r", str(tmp_path / "ours")).exit_code == 0
+
+
 def test_versions_that_people_put_there_are_published_by_init(tmp_path: Path) -> None:
     file = write(tmp_path / "schemas/user/1.json")
     assert "1 versions are published" in call("init", "schemas").output

@@ -211,3 +211,20 @@ def test_what_is_not_framed_is_said_to_be_so(message: bytes) -> None:
 def test_an_id_that_does_not_fit_is_refused(schema_id: int) -> None:
     with pytest.raises(ConfigurationError, match="32 bits"):
         frame(schema_id, b"{}")
+
+
+@pytest.mark.parametrize(
+    "impossible", ["9" * 5_000, 9**5_000, 2**64, "\ud800", "a\nb"], ids=lambda _: "id"
+)
+def test_what_no_registry_gives_out_as_an_id_is_no_fault_of_the_server(
+    registry: Registry, impossible: str | int
+) -> None:
+    with pytest.raises(InvalidReference, match="no registry gives out such an id") as refused:
+        registry.get_by_id(impossible)
+    assert str(refused.value).isprintable()
+
+
+def test_what_a_server_calls_its_level_steers_no_terminal(server: ConfluentServer) -> None:
+    server._level = "\x1b[2J\ud800"
+    with connect(server.url) as registry:
+        assert registry.get_compatibility().isprintable()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +60,21 @@ def test_the_walk_finds_them() -> None:
 
 def test_no_dataclass_sets_a_field_that_it_shows_after_its_checks() -> None:
     assert [kind for kind in _classes() if _may_lack_a_field(kind)] == []
+
+
+def _written_in(module: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == "__repr__":
+            yield node
+
+
+def test_those_of_adapters_hold_too_whatever_framework_is_there() -> None:
+    adapters = Path(__file__).parents[2] / "adapters"
+    written = {path: [*_written_in(path)] for path in adapters.rglob("*.py")}
+    assert sum(map(len, written.values())) >= 6
+    assert [
+        path.name
+        for path, methods in written.items()
+        for method in methods
+        if "never_raises" not in map(ast.unparse, method.decorator_list)
+    ] == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.langchain.asking_again.bundle import request_for
 from llm_integrations.langchain.patience import NO_SCHEMA_NOW
 from llm_integrations.langchain.resolve import Resolver
@@ -141,5 +142,6 @@ class ReferencedSchema(dict[str, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return ReferencedSchema, (self.schema_ref, self._registry, self._role)
 
+    @never_raises
     def __repr__(self) -> str:
         return f"ReferencedSchema({str(self.schema_ref)!r})"

@@ -10,6 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from llm_integrations.core.contract import Contract, contract_of
 from llm_integrations.core.errors import SchemaValidationError
 from llm_integrations.core.registry import Registry
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.langchain.asking_again.on_invalid import OnInvalid, astand_in, stand_in
 from llm_integrations.langchain.reading.chunks import Whole
 from llm_integrations.langchain.reading.payload import judge_piece, payloads
@@ -128,5 +129,6 @@ class SchemaValidator(Runnable[Any, Any]):
         side: Role = "output" if self.judge.side == "output" else "input"
         return [("", side, str(self.schema_ref))]
 
+    @never_raises
     def __repr__(self) -> str:
         return f"SchemaValidator({str(self.schema_ref)!r}, mode={self.judge.mode!r})"

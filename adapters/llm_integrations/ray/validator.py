@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from llm_integrations.core.arrow.driver import Unique, WorkerJudge
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.ray.result import RayResult
 
 if TYPE_CHECKING:
@@ -75,5 +76,6 @@ class SchemaBatchValidator(WorkerJudge):
     def _table_of_counts(self, batch: Any) -> Any:
         return pa.Table.from_batches([self.counts(batch)])
 
+    @never_raises
     def __repr__(self) -> str:
         return f"SchemaBatchValidator({self.reference!r})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_integrations.core.arrow.driver import COUNTS, Unique, WorkerJudge
 from llm_integrations.core.errors import ConfigurationError
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.spark.result import SparkResult
 from llm_integrations.spark.settings import corrupt_record_column, tells_case_apart
 
@@ -108,6 +109,7 @@ class SchemaMapInArrow(WorkerJudge):
     def _each_counted(self, batches: Iterator[Any]) -> Iterator[Any]:
         return map(self.counts, batches)
 
+    @never_raises
     def __repr__(self) -> str:
         return f"schema_map_in_arrow({self.reference!r})"
 

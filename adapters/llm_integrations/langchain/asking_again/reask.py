@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from llm_integrations.core.binding import ASKED
 from llm_integrations.core.errors import ConfigurationError, SchemaValidationError
 from llm_integrations.core.registry import Registry, SchemaRef, resolve_registry
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.langchain.asking_again.answers import Asking, check_retries
 from llm_integrations.langchain.asking_again.exchange import Exchange
 from llm_integrations.langchain.asking_again.hearing import Parts, is_model
@@ -229,6 +230,7 @@ class Reask(Runnable[Any, Any]):
         metadata = {**(whole.get("metadata") or {}), ASKED: self._name}
         return cast("RunnableConfig", {**whole, "metadata": metadata})
 
+    @never_raises
     def __repr__(self) -> str:
         return f"reask({self.runnable!r}, {str(self.schema_ref)!r}, retries={self._retries})"
 

@@ -16,6 +16,7 @@ from llm_integrations.core.errors import ConfigurationError
 from llm_integrations.core.models import model_of
 from llm_integrations.core.observability import get_logger
 from llm_integrations.core.registry import RegisteredSchema, Registry, SchemaRef, resolve_registry
+from llm_integrations.core.reprs import never_raises
 from llm_integrations.langchain.asking_again.answers import check_retries
 from llm_integrations.langchain.asking_again.bundle import VALUE, Request, request_for
 from llm_integrations.langchain.asking_again.exchange import messages_of
@@ -257,6 +258,7 @@ class Structured(Runnable[Any, Any]):
         self._made[validator.fingerprint] = made
         return made
 
+    @never_raises
     def __repr__(self) -> str:
         return f"structured({type(self.runnable).__name__}, {str(self.schema_ref)!r})"
 

@@ -13,7 +13,8 @@ def edited_note(reference: SchemaRef) -> str:
     """What to do about a version that was changed after it was published."""
     return (
         f"{reference} was changed after it was published: take the change back (git checkout), and "
-        "register it as the next version"
+        "register it as the next version. If two branches published it, keep in .fingerprints the "
+        "line of the file that you keep, and register the other side's schema as the next version"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from llm_integrations.core.errors import InvalidReference, RegistryProtocolError
 from llm_integrations.core.model.reference import SchemaId, SchemaRef
@@ -13,6 +13,8 @@ from llm_integrations.core.registry.backend import RegistryBackend
 from llm_integrations.core.registry.cache.freshness import CacheEntry, same_version
 
 __all__ = ["Ask", "ask_again", "ask_for", "ask_for_id", "id_key", "key_of"]
+
+_LONGEST_ID: Final = 256  # characters; the longest known are UUIDs
 
 Ask: TypeAlias = Callable[[RegistryBackend], Awaitable[RegisteredSchema]]
 
@@ -41,7 +43,18 @@ def id_key(schema_id: SchemaId) -> str:
     """No reference looks like this: a subject holds no control characters."""
     if isinstance(schema_id, bool) or not isinstance(schema_id, int | str):
         raise InvalidReference(f"an id is an integer or text, not {type(schema_id).__name__}")
+    if not _can_be_an_id(schema_id):
+        raise InvalidReference(
+            "no registry gives out such an id: they are numbers of 64 bits, or up to "
+            f"{_LONGEST_ID} printable characters"
+        )
     return f"\x00{schema_id!r}"
+
+
+def _can_be_an_id(schema_id: SchemaId) -> bool:
+    if isinstance(schema_id, int):
+        return -(2**63) <= schema_id < 2**64
+    return len(schema_id) <= _LONGEST_ID and schema_id.isprintable()
 
 
 def ask_for(ref: SchemaRef) -> Ask:

@@ -203,7 +203,7 @@ def _home(schema_id: int) -> Operation[tuple[str | None, int | None]]:
             (local_name(str(home["subject"]), response.url), int(home["version"]))
             for home in response.json()
         ]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise response.protocol_error("with no list of subjects and versions") from None
     if len({subject for subject, _ in homes}) != 1:
         return None, None

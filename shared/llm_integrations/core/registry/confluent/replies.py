@@ -186,11 +186,11 @@ def _reference(name: object, subject: Any, version: Any) -> SchemaReference:
 def read_level(document: Any, response: HttpResponse) -> str:
     for key in ("compatibilityLevel", "compatibility"):
         if isinstance(document, dict) and isinstance(document.get(key), str):
-            return str(document[key]).upper()
+            return shorten(document[key].upper(), 40)
     raise response.protocol_error("with no compatibility level")
 
 
 def read_mode(document: Any, response: HttpResponse) -> str:
     if isinstance(document, dict) and isinstance(document.get("mode"), str):
-        return str(document["mode"]).upper()
+        return shorten(document["mode"].upper(), 40)
     raise response.protocol_error("with no mode")

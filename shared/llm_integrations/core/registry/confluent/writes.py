@@ -22,6 +22,7 @@ from llm_integrations.core.registry.confluent.reads import (
     exact,
     find_equal,
     level,
+    list_of,
     normalizing,
     own_level,
     payload,
@@ -217,9 +218,7 @@ def delete(ref: SchemaRef, permanent: bool) -> Operation[None]:
 
 def delete_subject(subject: str, permanent: bool) -> Operation[list[Version]]:
     deleted, response = yield from _delete(path("subjects", subject), permanent)
-    if not isinstance(deleted, list):
-        raise response.protocol_error("without the deleted versions")
-    return sorted(deleted)
+    return list[Version](sorted(list_of(int, deleted, response)))
 
 
 def _delete(target: str, permanent: bool) -> Operation[tuple[Any, HttpResponse]]:

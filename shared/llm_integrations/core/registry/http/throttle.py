@@ -1,7 +1,8 @@
 """One pause per server when it says 429, for all requests of this process.
 
-After the pause the requests come back as TCP does after a loss: one, then twice as many for each
-that is answered, so that two hundred waiting callers do not meet the limit again all at once.
+After the pause the requests come back as TCP does after a loss: one, two for each that is answered,
+and beyond half of what met the limit one more in each round. Two hundred waiting callers do not
+meet the limit again all at once, and seldom one so often that its attempts are used up.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Throttle:
         self.lock = threading.Lock()
         self._paused_until = 0.0
         self._refusals = 0
-        self._allowed = _AT_ONCE
+        self._allowed = float(_AT_ONCE)
+        self._careful_from = float(_AT_ONCE)
         self._under_way = 0
         self._waiting: deque[Pending[None]] = deque()
 
@@ -96,10 +98,11 @@ class Throttle:
             self._wake()
 
     def _answered(self) -> None:
-        """The server does what it is asked to: twice as many may follow."""
+        """The server does what it is asked to: more may follow."""
         with self.lock:
             self._refusals = 0
-            self._allowed = min(_AT_ONCE, self._allowed * 2)
+            more = 1.0 if self._allowed < self._careful_from else 1.0 / self._allowed
+            self._allowed = min(float(_AT_ONCE), self._allowed + more)
 
     def _refused(self, wait: float | None, retry: RetryOptions) -> None:
         """The server answered 429; ``wait``: the seconds that it names."""
@@ -110,7 +113,9 @@ class Throttle:
                 self._refusals += 1
                 wait = bound(self._refusals, retry.base, retry.cap) if wait is None else wait
             self._paused_until = max(self._paused_until, now + min(wait or 0.0, _LONGEST))
-            self._allowed = 1
+            if self._allowed > 1:  # else it is about the same requests as the refusal before
+                self._careful_from = max(1.0, self._allowed / 2)
+            self._allowed = 1.0
             is_news = is_first and self._refusals == 1
         if is_news:
             _log.warning("%s limits our requests (429): they pause", self._server)
@@ -127,7 +132,7 @@ class Throttle:
                         counts_as_failure=False,
                     )
                 return left
-            if self._under_way < self._allowed:
+            if self._under_way < int(self._allowed):
                 self._under_way += 1
                 return None
             coming: Pending[None] = Pending()
@@ -147,7 +152,7 @@ class Throttle:
     def _wake(self) -> None:
         with self.lock:
             paused = self._paused_until > time.monotonic()
-            free = len(self._waiting) if paused else self._allowed - self._under_way
+            free = len(self._waiting) if paused else int(self._allowed) - self._under_way
             woken = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
         for coming in woken:
             coming.resolve(None)
