@@ -70,6 +70,7 @@ class ContainmentOracle:
         self._kept: list[Node] = []
         self._patterns: dict[str, CompiledSchema | None] = {}
         self._sizes: dict[str, int] = {}
+        self._answers: dict[tuple[int, ...], tuple[bool, int]] = {}
         # Each side's patterns were found small enough when it was compiled.
         self._limits = PatternLimits(len(workspace.patterns()))
 
@@ -79,14 +80,16 @@ class ContainmentOracle:
             return False
         old = _together(premises)
         return self._ask(
-            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES
+            (goal, old),
+            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES,
         )
 
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
         node = _together(premises)
         return self._worth(premises) and self._ask(
-            lambda: self._canonical(node).satisfiability() == Satisfiability.NO
+            (node,),
+            lambda: self._canonical(node).satisfiability() == Satisfiability.NO,
         )
 
     def is_valid(self, node: Node, value: Any) -> Answer:
@@ -217,9 +220,20 @@ class ContainmentOracle:
         sizes = (self._sizes.get(ref_name(part) or "", 1) for part in descendants(node))
         return min(sum(sizes), _MOST_WRITTEN_OUT + 1)
 
-    def _ask(self, question: Callable[[], bool]) -> bool:
+    def _ask(self, about: Sequence[Node], question: Callable[[], bool]) -> bool:
+        """The answer to a question; one about nodes that say the same is asked once, and counts
+        as often as it comes up."""
+        budget = self._workspace.budget
         try:
-            return question()
+            key = tuple(id(self._workspace.canonical(node)) for node in about)
+            if key in self._answers:
+                answer, steps = self._answers[key]
+                budget.spend(steps)
+            else:
+                before = budget.spent
+                answer = question()
+                self._answers[key] = answer, budget.spent - before
+            return answer
         except BaseException as error:
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 return False
