@@ -76,7 +76,9 @@ class ContainmentOracle:
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
-        if self._workspace.has_unenforced(goal) or not self._worth(premises, goal):
+        if self._workspace.has_unenforced(goal) or self._are_stricter(premises):
+            return False
+        if not self._worth(premises, goal):
             return False
         old = _together(premises)
         return self._ask(
@@ -87,10 +89,20 @@ class ContainmentOracle:
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
         node = _together(premises)
-        return self._worth(premises) and self._ask(
+        if self._are_stricter(premises) or not self._worth(premises):
+            return False
+        return self._ask(
             (node,),
             lambda: self._canonical(node).satisfiability() == Satisfiability.NO,
         )
+
+    def _are_stricter(self, premises: Sequence[Node]) -> bool:
+        return any(map(self._workspace.is_stricter_unenforced, premises))
+
+    def refuses(self, node: Node, value: Any) -> bool:
+        """Whether it is certain that an instance fails a node."""
+        is_certain = not self._workspace.is_stricter_unenforced(node)
+        return is_certain and self.is_valid(node, value) is Answer.NO
 
     def is_valid(self, node: Node, value: Any) -> Answer:
         """Whether an instance satisfies a node; unknown where the node does not compile."""
