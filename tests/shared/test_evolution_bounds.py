@@ -32,6 +32,7 @@ from llm_integrations.core.evolution import (
 )
 from llm_integrations.core.evolution.differences.instance_path import demanding
 from llm_integrations.core.evolution.model.limits import Budget
+from llm_integrations.core.evolution.normal_form.nodes import Workspace
 from llm_integrations.core.evolution.patterns.samples import sample_pattern
 from llm_integrations.core.evolution.proof import containment_oracle
 from llm_integrations.core.jsonschema.documents import Documents
@@ -572,3 +573,37 @@ def test_each_of_thousands_of_patterns_is_measured_once() -> None:
     before = patterns._bytes_of_short.cache_info().misses
     migration_guide(old, {**old, "required": ["p0"]})
     assert patterns._bytes_of_short.cache_info().misses - before == len(made)
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_a_question_about_nodes_that_say_the_same_is_asked_once_and_counted_each_time(
+    keyword: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    canonicalize = jsonschema_rs.canonicalize
+
+    def counted(schema: Any, **options: Any) -> Any:
+        asked.append(schema)
+        return canonicalize(schema, **options)
+
+    monkeypatch.setattr(jsonschema_rs, "canonicalize", counted)
+    workspace = Workspace(Budget(Limits()))
+    workspace.definitions["text"] = {"type": ["string"], "pattern": "^a"}
+    oracle = containment_oracle.ContainmentOracle(workspace, ValidationOptions())
+
+    def both() -> tuple[bool, bool, bool, int]:
+        goal = {keyword: [{"$ref": "#/$defs/text"}, {"type": ["null"]}]}
+        before = workspace.budget.spent
+        premises = [{"type": ["string"]}, {"enum": ["ab", "ac"]}]
+        narrower = oracle.covers(goal, premises)
+        wider = oracle.covers({"pattern": "^ab"}, [{"type": ["string"], "pattern": "^a"}])
+        empty = oracle.unsatisfiable([*premises, {"type": ["null"]}])
+        return narrower, wider, empty, workspace.budget.spent - before
+
+    both()  # the first time counts what it takes to learn which definitions use which
+    questions = len(asked)
+    second, third = both(), both()
+    assert second == third
+    assert second[:3] == (True, False, True)
+    assert second[3] > 600
+    assert len(asked) == questions

@@ -506,3 +506,73 @@ def test_lookaround_in_a_pattern_that_is_new_still_refuses_it() -> None:
     for compare in (partial(check_compatibility, new, [old]), partial(diff, old, new)):
         with pytest.raises(InvalidSchema, match="bounded"):
             compare()
+
+
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+NOTHING_INSIDE: Schema = {
+    "allOf": [{"type": "object", "required": ["b"], "additionalProperties": False}]
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            {"properties": {"x": {"required": ["a"], "properties": {"a": NOTHING_INSIDE}}}},
+            {"properties": {"x": {"required": ["x"], "properties": {"a": INTEGER}}}},
+        ),
+        (
+            {"required": ["ab"], "additionalProperties": False, "patternProperties": {"1": {}}},
+            {"patternProperties": {"1": {"properties": {"x": INTEGER}}}, "required": ["a"]},
+        ),
+        (
+            {"properties": {"a": {"additionalProperties": False, "minProperties": 2}}},
+            {"properties": {"a": {"required": ["b"], "properties": {"c": INTEGER}}}},
+        ),
+        (
+            {"properties": {"ab": {"not": {"type": "array"}}}},
+            {"properties": {"ab": {"items": [INTEGER]}}},
+        ),
+        (
+            {"items": [{"allOf": [STRING, {"type": "object"}]}], "properties": {"x": INTEGER}},
+            {"maxItems": 2, "properties": {"x": INTEGER}},
+        ),
+        (
+            {
+                "patternProperties": {
+                    "^a": {"type": "string", "maxLength": 1, "pattern": "^.{2}$"}
+                },
+                "additionalProperties": False,
+            },
+            {"additionalProperties": False},
+        ),
+    ],
+)
+def test_what_no_data_can_be_breaks_nobody(old: Schema, new: Schema) -> None:
+    report = check_compatibility({"$schema": DRAFT_4, **new}, [{"$schema": DRAFT_4, **old}])
+    assert report.is_compatible
+
+
+def test_a_property_by_pattern_is_shown_where_the_nearest_name_has_a_schema_of_its_own() -> None:
+    old = {"properties": {"b": {"type": "array"}}, "patternProperties": {"b$": {}}}
+    new = {"patternProperties": {"b$": {"minProperties": 3}}}
+    report = check_compatibility(new, [old], policy="lenient")
+    witness = report.violations[0].witness
+    assert compile_validator(old).is_valid(witness)
+    assert not compile_validator(new).is_valid(witness)
+
+
+@pytest.mark.parametrize(
+    "refusing",
+    [
+        {"not": INTEGER},
+        {"oneOf": [INTEGER, {"type": "number"}]},
+        {"allOf": [{"not": {"anyOf": [INTEGER, STRING]}}]},
+    ],
+)
+def test_that_1_0_is_no_integer_in_draft_4_holds_where_integers_are_refused(
+    refusing: Schema,
+) -> None:
+    old = {"$schema": DRAFT_4, "enum": [1.0], **refusing}
+    assert compile_validator(old).is_valid(1.0)
+    assert not check_compatibility(STRING, [old])

@@ -348,6 +348,21 @@ class Workspace:
         parts, _ = self.parts([node])
         return any(key.startswith("!") for part in parts for key in part)
 
+    def is_stricter_unenforced(self, node: Node) -> bool:
+        """Whether a node may refuse more where what 2020-12 cannot say is left out of it."""
+        if not self.unenforced:
+            return False
+        parts, _ = self.parts([node])
+        return any(map(self.has_unenforced, chain.from_iterable(map(_exact, parts))))
+
+
+def _exact(node: Node) -> Iterator[Node]:
+    """The nodes inside of one that refuse values by what they admit themselves."""
+    yield from (node[keyword] for keyword in ("not", "if") if keyword in node)
+    yield from node.get("oneOf", ())
+    if "maxContains" in node and "contains" in node:
+        yield node["contains"]
+
 
 def _conditional(node: Node) -> Iterator[Node]:
     yield from node.get("anyOf", ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from llm_integrations.core.evolution.model.answer import Answer
 from llm_integrations.core.evolution.normal_form.nodes import Node, Workspace, is_false
 from llm_integrations.core.evolution.proof.constraints import Constraints
 from llm_integrations.core.evolution.proof.containment_oracle import ContainmentOracle
@@ -55,7 +54,7 @@ class ChildSchemas:
             if "unevaluatedProperties" in node and not self._evaluates(node, name):
                 found.append(node["unevaluatedProperties"])
             names = node.get("propertyNames")
-            if names is not None and self._oracle.is_valid(names, name) is Answer.NO:
+            if names is not None and self._oracle.refuses(names, name):
                 found.append(_NOTHING)
         return found
 

@@ -146,8 +146,8 @@ class Constraints:
             gone.add("object")
         if self.negated and (self._contradicts() or any(map(is_false, self.nodes))):
             gone |= ALL_KINDS
-        if any(_excludes_integers(node) for node in self.negated):
-            gone.add("integer")
+        for node in map(self._workspace.resolved, self.negated):
+            gone |= _excluded_kinds(node)
         self.kinds -= gone
         if self.values is not None:
             self.values = [value for value in self.values if kind_of(value) in self.kinds]
@@ -158,9 +158,17 @@ class Constraints:
         lengths = {
             "string": (self.count("minLength", 0), self.count("maxLength", math.inf)),
             "array": (self.count("minItems", 0), self.count("maxItems", math.inf)),
-            "object": (fewest, self.count("maxProperties", math.inf)),
+            "object": (fewest, self._most_properties() if fewest else math.inf),
         }
         return {kind for kind, (least, most) in lengths.items() if least > most}
+
+    def _most_properties(self) -> float:
+        """How many properties an object can have at the most, by counts and by what is declared."""
+        closed = (node for node in self.nodes if is_false(node.get("additionalProperties", {})))
+        declared = (
+            len(node.get("properties", ())) for node in closed if not node.get("patternProperties")
+        )
+        return min(self.count("maxProperties", math.inf), *declared, math.inf)
 
     def refuses_one_of(self, names: Iterable[str]) -> bool:
         """Whether an object certainly lacks one of some properties."""
@@ -173,6 +181,8 @@ class Constraints:
         return self.refuses_one_of(other.required) or other.refuses_one_of(self.required)
 
     def _contradicts(self) -> bool:
+        if any(not self._workspace.resolved(refused) for refused in self.negated):
+            return True  # nothing fails what demands nothing
         if any(id(self._workspace.resolved(refused)) in self._seen for refused in self.negated):
             return True
         if len(self.negated) * len(self.nodes) > _MOST_COMPARED:
@@ -249,11 +259,15 @@ class Constraints:
             self.unique |= value
 
 
-def _excludes_integers(refused: Node) -> bool:
-    """Whether all whole numbers are refused, as multiples of what divides 1."""
+def _excluded_kinds(refused: Node) -> frozenset[str]:
+    """The kinds of which all values are refused: by type, or whole numbers as multiples of what
+    divides 1."""
+    if refused.keys() == {"type"}:
+        return kinds_of(refused["type"])
     if refused.keys() != {"multipleOf"}:
-        return False
-    return (1 / Fraction(str(refused["multipleOf"]))).denominator == 1
+        return frozenset()
+    divides = (1 / Fraction(str(refused["multipleOf"]))).denominator == 1
+    return frozenset({"integer"} if divides else ())
 
 
 def _refuses(node: Node, name: str) -> bool:

@@ -70,24 +70,39 @@ class ContainmentOracle:
         self._kept: list[Node] = []
         self._patterns: dict[str, CompiledSchema | None] = {}
         self._sizes: dict[str, int] = {}
+        self._answers: dict[tuple[int, ...], tuple[bool, int]] = {}
         # Each side's patterns were found small enough when it was compiled.
         self._limits = PatternLimits(len(workspace.patterns()))
 
     def covers(self, goal: Node, premises: Sequence[Node]) -> bool:
         """Whether it is certain that the goal admits all that satisfies the premises."""
-        if self._workspace.has_unenforced(goal) or not self._worth(premises, goal):
+        if self._workspace.has_unenforced(goal) or self._are_stricter(premises):
+            return False
+        if not self._worth(premises, goal):
             return False
         old = _together(premises)
         return self._ask(
-            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES
+            (goal, old),
+            lambda: self._canonical(goal).covers(self._canonical(old)) == Containment.YES,
         )
 
     def unsatisfiable(self, premises: Sequence[Node]) -> bool:
         """Whether it is certain that nothing satisfies all premises."""
         node = _together(premises)
-        return self._worth(premises) and self._ask(
-            lambda: self._canonical(node).satisfiability() == Satisfiability.NO
+        if self._are_stricter(premises) or not self._worth(premises):
+            return False
+        return self._ask(
+            (node,),
+            lambda: self._canonical(node).satisfiability() == Satisfiability.NO,
         )
+
+    def _are_stricter(self, premises: Sequence[Node]) -> bool:
+        return any(map(self._workspace.is_stricter_unenforced, premises))
+
+    def refuses(self, node: Node, value: Any) -> bool:
+        """Whether it is certain that an instance fails a node."""
+        is_certain = not self._workspace.is_stricter_unenforced(node)
+        return is_certain and self.is_valid(node, value) is Answer.NO
 
     def is_valid(self, node: Node, value: Any) -> Answer:
         """Whether an instance satisfies a node; unknown where the node does not compile."""
@@ -217,9 +232,20 @@ class ContainmentOracle:
         sizes = (self._sizes.get(ref_name(part) or "", 1) for part in descendants(node))
         return min(sum(sizes), _MOST_WRITTEN_OUT + 1)
 
-    def _ask(self, question: Callable[[], bool]) -> bool:
+    def _ask(self, about: Sequence[Node], question: Callable[[], bool]) -> bool:
+        """The answer to a question; one about nodes that say the same is asked once, and counts
+        as often as it comes up."""
+        budget = self._workspace.budget
         try:
-            return question()
+            key = tuple(id(self._workspace.canonical(node)) for node in about)
+            if key in self._answers:
+                answer, steps = self._answers[key]
+                budget.spend(steps)
+            else:
+                before = budget.spent
+                answer = question()
+                self._answers[key] = answer, budget.spent - before
+            return answer
         except BaseException as error:
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 return False

@@ -153,9 +153,21 @@ class Prover:
         if decided is not Answer.UNKNOWN:
             return decided is Answer.YES
         failed = [k for k in goal if k in RULES and not RULES[k](self, constraints, goal)]
-        if not failed or self._by_cases(constraints, premises, goal):
+        if not failed or self._concerns_no_value(constraints, failed):
+            return True
+        if self._by_cases(constraints, premises, goal):
             return True
         return self._by_oracle(premises, goal, failed)
+
+    def _concerns_no_value(self, constraints: Constraints, failed: list[str]) -> bool:
+        """Whether the failed keywords speak of objects alone, or all values are objects, and no
+        object has all the properties that are required of it."""
+        about_objects = constraints.kinds == {"object"} or rules_objects.RULES.keys() >= {*failed}
+        return about_objects and any(
+            self.constraints(nodes).impossible
+            for name in sorted(constraints.required)
+            if (nodes := self.children.property_nodes(constraints, name))
+        )
 
     def _by_values(self, constraints: Constraints, premises: Sequence[Node], goal: Node) -> Answer:
         """Try the values, where the constraints leave few of them; else unknown."""
@@ -279,7 +291,10 @@ class Prover:
             return True
         if constraints.values is not None and len(constraints.values) <= _MOST_VALUES:
             return all(self._refused(premises, value) for value in constraints.values)
-        if constraints.kinds == {"string"} and len(constraints.patterns) > 1:
+        if (
+            constraints.kinds == {"string"}
+            and len(constraints.patterns) + len(constraints.counts) > 1
+        ):
             return constraints.implies_text(NO_TEXT)
         if constraints.kinds != {"object"} or levels == 0:
             return False
@@ -290,7 +305,7 @@ class Prover:
         )
 
     def _refused(self, premises: Sequence[Node], value: Any) -> bool:
-        return any(self.oracle.is_valid(node, value) is Answer.NO for node in premises)
+        return any(self.oracle.refuses(node, value) for node in premises)
 
 
 _ANYTHING: Final[Node] = {}

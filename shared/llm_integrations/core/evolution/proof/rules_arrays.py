@@ -19,8 +19,13 @@ def _max_items(reasoner: Reasoner, constraints: Constraints, goal: Node) -> bool
     most = goal["maxItems"]
     if constraints.count("maxItems", float("inf")) <= most:
         return True
-    # A tuple that ends before that leaves no room for one item more.
-    return reasoner.unsatisfiable(reasoner.children.item_nodes(constraints, most))
+    item_nodes = reasoner.children.item_nodes
+    # A tuple that ends before that leaves no room for one item more, nor does a place in it that
+    # nothing can take.
+    listed = min(most, reasoner.children.listed_items(constraints))
+    return reasoner.unsatisfiable(item_nodes(constraints, most)) or any(
+        reasoner.constraints(item_nodes(constraints, index)).impossible for index in range(listed)
+    )
 
 
 def _unique_items(_: Reasoner, constraints: Constraints, _goal: Node) -> bool:

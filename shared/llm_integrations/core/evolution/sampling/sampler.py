@@ -365,7 +365,9 @@ class Sampler:
         names = [*known, *(name for name in drawn if name is not None), *FRESH_NAMES]
         if isinstance(about, str):
             own = [sample_pattern(about, self.counted_pick(chooser)) for _ in range(3)]
-            names = [name for name in own if name is not None] + names
+            # The names drawn may have schemas of their own, under which nothing fails.
+            around = [f"{a}{own[0]}{b}" for a, b in (("x", ""), ("", "x"), ("", "1")) if own[0]]
+            names = [*(name for name in own if name is not None), *names, *around]
             return [
                 name
                 for name in dict.fromkeys(names)
