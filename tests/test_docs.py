@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import gc
 import inspect
 import io
 import re
@@ -96,6 +97,17 @@ def test_a_page_works_as_typed(page: str, folder: Path) -> None:
                 _holds(shown, block, page)
             elif block.kind == "console":
                 _type(block, page)
+    namespace.clear()
+    with _of_libraries():
+        gc.collect()
+
+
+@contextlib.contextmanager
+def _of_libraries() -> Iterator[None]:
+    """Their warnings are not ours: a page leaves clients and servers open, as its reader does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _run(
@@ -104,8 +116,7 @@ def _run(
     source = "\n" * block.line + block.body  # so that a traceback names the page's line
     code = compile(source, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries
+    with contextlib.redirect_stdout(output), _of_libraries():
         waiting = eval(code, namespace)
         if inspect.iscoroutine(waiting):
             loop.run_until_complete(waiting)
