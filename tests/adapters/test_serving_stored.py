@@ -219,7 +219,7 @@ class TestWhatIsNoAnswer:
         assert (await made.post(b"", FILE, method="GET")).status == 502
 
 
-DEEP = json.dumps(succeeded("b", GOOD))[:-3] + ', "x": ' + "[" * 9000 + "]" * 9000 + "}}}\n"
+DEEP = json.dumps(succeeded("b", GOOD))[:-3] + ', "x": ' + "[" * 200_000 + "]" * 200_000 + "}}}\n"
 
 
 @pytest.mark.parametrize("before", [b"", lines(succeeded("a", GOOD))], ids=["first", "second"])
