@@ -154,7 +154,10 @@ def test_under_uvicorn_a_wrong_file_is_a_clean_exit(
     config.write_text("rules: [{output: {schema: user, mode: block}}]\n")
     monkeypatch.setenv("LLM_INTEGRATIONS_SERVING_CONFIG", str(config))
     with pytest.raises(SystemExit) as ended:
-        uvicorn.run(SchemaMiddleware(app), port=0, host="127.0.0.1", log_config=None)
+        # The level is the process's: a server of another test may have left a higher one.
+        uvicorn.run(
+            SchemaMiddleware(app), port=0, host="127.0.0.1", log_config=None, log_level="error"
+        )
     assert ended.value.code == 3
     assert "rules.0.output.mode: Input should be 'enforce', 'warn' or 'off'" in caplog.text
     assert "Traceback" not in caplog.text
