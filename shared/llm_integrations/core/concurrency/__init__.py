@@ -1,1 +1,2 @@
-"""Event loops on threads of their own, crossing between loops, and locks that survive a fork."""
+"""Event loops on threads of their own, crossing between loops, locks that survive a fork, and weak
+references without callbacks."""
