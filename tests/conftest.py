@@ -71,7 +71,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Garbage is looked for seldom, and not among the modules of the frameworks."""
+    """The modules of the frameworks are not looked through at each collection of garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
